@@ -231,9 +231,11 @@ impl Block {
             Met { place, nest: &mut nest, coding: (&mut coding, &self.shared.file) },
             &mut sink,
         );
+        let joined = nest.joined();
         known.nest = nest;
         known.coding = coding;
-        flow
+        flow?;
+        known.join(joined, &mut give)
     }
 
     fn give<'b>(

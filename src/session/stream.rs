@@ -239,8 +239,11 @@ fn parse(
                 Ok(Entry::Policy(change)) => match ingest.policy(&change) {
                     Ok(policy) => {
                         let policy = policy.map(|policy| (change.at, policy));
-                        constrains |= policy.as_ref().is_some_and(|(_, policy)| policy.constrains());
-                        are_late |= policy.is_some() && sent_to.is_some_and(|sent| change.at <= sent);
+                        let is_first = !constrains && policy.as_ref().is_some_and(|(_, it)| it.constrains());
+                        constrains |= is_first;
+                        // Of requests that nothing constrained so far no ids were kept.
+                        let told = if is_first { last_at } else { sent_to };
+                        are_late |= policy.is_some() && told.is_some_and(|told| change.at <= told);
                         events.policies.extend(policy.clone());
                         batch.policies.extend(policy);
                     }

@@ -217,3 +217,76 @@ fn a_value_that_does_not_fit_is_told_in_plain_words() {
         assert!(!told.contains("struct") && !told.contains("expected"), "{told}");
     }
 }
+
+#[test]
+fn what_a_row_does_not_say_for_sure_is_no_known_cost() {
+    let book = builtin("list").unwrap();
+    let check = |log: &str, want: &str| assert_eq!(costs(&book, log).0, [want], "{log}");
+    // The answer says who was billed, whatever the row calls it; a date is no other model.
+    let body = |model: &str, reason: &str| {
+        format!(
+            r#"{{"id":"c","object":"chat.completion","created":1,"model":"{model}","choices":[{{"index":0,"message":{{"content":"hi"}},"finish_reason":{reason}}}],"usage":{{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}}}"#
+        )
+    };
+    let litellm = |model: &str, rest: &str| {
+        format!(
+            r#"{{"request_id":"r","call_type":"acompletion","api_key":"h","startTime":"2026-05-01T10:00:00Z","model":"{model}","model_group":"gpt-4.1","prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,{rest}}}"#
+        )
+    };
+    let of = |host: &str, answer: &str| {
+        format!(r#""custom_llm_provider":"{host}","response":{}"#, body(answer, r#""stop""#))
+    };
+    check(&litellm("gpt-4.1", &of("openai", "gpt-4.1-nano-2025-04-14")), "known 0.00014");
+    check(&litellm("gpt-4.1", &of("openai", "gpt-4.1-2025-04-14")), "known 0.0028");
+    check(&litellm("gpt-4.1-nano", &of("openai", "gpt-4.1")), "known 0.00014");
+    check(&litellm("gpt-4.1", &of("groq", "gpt-4.1-nano")), "no_price");
+    let tensorzero = |model: &str, raw: &str| {
+        format!(
+            r#"{{"id":"0196fb5e-0000-7000-8000-000000000002","inference_id":"i","raw_request":"{{}}","raw_response":{},"model_name":"{model}","model_provider_name":"openai","input_tokens":1000,"output_tokens":100,"timestamp":"2026-05-01T10:00:00Z"}}"#,
+            serde_json::to_string(raw).unwrap()
+        )
+    };
+    check(&tensorzero("fast", &body("gpt-4.1-2025-04-14", r#""stop""#)), "known 0.0028");
+    // A stream that was kept and broke off.
+    let part = r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4.1","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}"#;
+    check(&tensorzero("gpt-4.1", &format!("{part}\n\n")), "about 0.0028");
+    // One whose end never says why.
+    let used = r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4.1","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}"#;
+    check(&format!("{part}\n\n{used}\n\ndata: [DONE]\n"), "about 0.0028");
+    let events = [
+        r#"{"type":"message_start","message":{"id":"m","model":"claude-opus-4-6","usage":{"input_tokens":1000,"output_tokens":1}}}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":null},"usage":{"output_tokens":100}}"#,
+        r#"{"type":"message_stop"}"#,
+    ];
+    check(&events.map(|event| format!("event: x\ndata: {event}\n\n")).concat(), "about 0.0075");
+    // A tier that was asked for, of an answer that is silent on it.
+    let tier = r#""custom_llm_provider":"openai","proxy_server_request":{"service_tier":"priority"}"#;
+    check(&litellm("gpt-4.1", tier), "about 0.0049");
+    let asked = span("chat", &[("gen_ai.usage.input_tokens", 1000), ("gen_ai.usage.output_tokens", 100)]);
+    let asked = asked.replacen(
+        r#""attributes":["#,
+        r#""attributes":[{"key":"openai.request.service_tier","value":{"stringValue":"priority"}},"#,
+        1,
+    );
+    check(&asked, "about 0.0049");
+    check(&asked.replace("openai.request.", "openai.response."), "known 0.0049");
+    // What a cache answered reached no provider.
+    check(
+        r#"{"id":"gen-1779530402-000","total_cost":0.0028,"created_at":"2026-05-01T10:00:00Z","model":"openai/gpt-4.1","provider_name":"OpenAI","tokens_prompt":900,"tokens_completion":90,"native_tokens_prompt":1000,"native_tokens_completion":100,"origin":"","usage":0.0028,"response_cache_source_id":"gen-1"}"#,
+        "known 0",
+    );
+    // Zeros of an answer that was not told to its end.
+    for (fault, want) in [
+        (r#"{"name":"MessageAbortedError","data":{"message":"aborted"}}"#, "no_usage"),
+        (r#"{"name":"UnknownError","data":{"message":"socket closed"}}"#, "no_usage"),
+        (r#"{"name":"APIError","data":{"message":"x","statusCode":429}}"#, "known 0"),
+        (r#"{"name":"ProviderAuthError","data":{"providerID":"x","message":"x"}}"#, "known 0"),
+    ] {
+        check(
+            &format!(
+                r#"{{"id":"msg_1","sessionID":"ses_1","role":"assistant","time":{{"created":1777593601000,"completed":1777593602000}},"modelID":"claude-opus-4-6","providerID":"anthropic","cost":0,"tokens":{{"input":0,"output":0,"reasoning":0,"cache":{{"read":0,"write":0}}}},"path":{{"cwd":"/","root":"/"}},"error":{fault}}}"#
+            ),
+            want,
+        );
+    }
+}

@@ -4,6 +4,7 @@
 use pointsman::config::prices::builtin;
 
 use super::billed::{PLAIN, costs};
+use super::counted::{document, span};
 
 #[test]
 fn a_stream_that_counts_only_its_beginning_is_an_estimate() {
@@ -102,4 +103,90 @@ fn calls_within_a_span_that_add_up_to_it_take_its_place_in_whatever_order_they_a
         let log = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#);
         assert_eq!(costs(&book, &log).0.len(), 1, "the innermost of one line counts");
     }
+}
+
+/// Returns every order of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new()];
+    for next in 0..count {
+        all = all
+            .into_iter()
+            .flat_map(|order: Vec<usize>| {
+                (0..=order.len()).map(move |at| {
+                    let mut order = order.clone();
+                    order.insert(at, next);
+                    order
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+#[test]
+fn a_span_that_turns_out_to_be_between_two_others_joins_their_call() {
+    let book = builtin("list").unwrap();
+    let observation = |id: &str, parent: &str, kind: &str, (input, output): (u64, u64)| {
+        format!(
+            r#"{{"id":"{id}","traceId":"t","parentObservationId":"{parent}","type":"{kind}","startTime":"2026-05-01T10:00:00Z","providedModelName":"gpt-4.1","usageDetails":{{"input":{input},"output":{output}}}}}"#
+        ) + "\n"
+    };
+    let generation = |id: &str, parent: &str| observation(id, parent, "GENERATION", (1000, 100));
+    let spans = |id: &str, parent: &str, operation: &str| {
+        let call = [
+            ("gen_ai.operation.name", operation),
+            ("gen_ai.request.model", "gpt-4.1"),
+            ("gen_ai.usage.input_tokens", "1000"),
+            ("gen_ai.usage.output_tokens", "100"),
+        ];
+        let http = [("http.request.method", "POST")];
+        document(&[span(id, parent, "x", if operation.is_empty() { &http[..] } else { &call })])
+    };
+    let chat = |id: &str, parent: &str| spans(id, parent, "chat");
+    for lines in [
+        [chat("1", ""), chat("2", "1"), chat("3", "2"), chat("4", "3")],
+        [chat("1", ""), spans("2", "1", ""), spans("3", "2", ""), chat("4", "3")],
+        [spans("1", "", "invoke_agent"), chat("2", "1"), spans("3", "2", ""), chat("4", "3")],
+        [generation("1", ""), generation("2", "1"), generation("3", "2"), generation("4", "3")],
+        [observation("1", "", "AGENT", (1000, 100)), observation("2", "1", "SPAN", (0, 0))]
+            .into_iter()
+            .chain([observation("3", "2", "SPAN", (0, 0)), generation("4", "3")])
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap(),
+    ] {
+        for order in orders(4) {
+            let log: String = order.iter().map(|at| lines[*at].as_str()).collect();
+            assert_eq!(costs(&book, &log).0, ["known 0.0028"], "{order:?} of {log}");
+        }
+    }
+    // Several that add up to it, more than are remembered one by one.
+    let mut lines = vec![observation("o", "", "GENERATION", (5000, 500))];
+    lines.extend(["a", "b", "c", "d", "e"].map(|id| generation(id, "s")));
+    lines.push(observation("s", "o", "SPAN", (0, 0)));
+    assert_eq!(costs(&book, &lines.concat()).0, ["known 0.0028"; 5]);
+    // Fewer tokens of the same model: one of the two may hold the other.
+    let small = observation("i", "s", "GENERATION", (500, 50));
+    let (large, between) = (generation("o", ""), observation("s", "o", "SPAN", (0, 0)));
+    for (log, all) in [
+        (format!("{large}{small}{between}"), ["known 0.0028", "about 0.0014"]),
+        (format!("{small}{large}{between}"), ["known 0.0014", "about 0.0028"]),
+    ] {
+        assert_eq!(costs(&book, &log).0, all, "{log}");
+    }
+    // Two whose answer has one name are one already.
+    let named = |id: &str, parent: &str| {
+        let name = [("gen_ai.response.id", "chatcmpl-0123456789abcdef0123456789")];
+        chat(id, parent).replacen(
+            r#""attributes":["#,
+            &format!(r#""attributes":[{{"key":"{}","value":{{"stringValue":"{}"}}}},"#, name[0].0, name[0].1),
+            1,
+        )
+    };
+    let log = named("1", "") + &named("3", "2") + &spans("2", "1", "");
+    assert_eq!(costs(&book, &log).0, ["known 0.0028"]);
+    // The outer one long given out: the inner one gives way to it.
+    let others = (0..80).map(|n| generation(&format!("x{n}"), "")).collect::<String>();
+    let log = generation("1", "") + &others + &generation("3", "2") + &generation("2", "1");
+    assert_eq!(costs(&book, &log).0.len(), 81);
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::bodies::Body;
 use super::otel::ADDRESS;
 use super::served::{by_address, by_prefix};
-use super::terms::{self, TIER, Tier, part, serve_first};
+use super::terms::{self, TIER, TIER_ASKED, Tier, part, serve_first, serve_or_ask};
 use crate::pricing::Terms;
 use crate::record::json::{Embedded, Num, Word, nullable};
 use crate::record::usage::Said;
@@ -22,7 +22,7 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
         F::LiteLlmSpend | F::LiteLlmPayload => litellm,
         F::Langfuse => langfuse,
         F::Helicone => helicone,
-        F::Portkey | F::TensorZero => |_: &str, _: &mut Terms| Vec::new(),
+        F::Portkey | F::TensorZero => |_: &str, _: &mut Terms| (Vec::new(), false),
         F::OpenRouter => openrouter,
         _ => return terms::of_answer(format, text, record),
     };
@@ -30,15 +30,15 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
         return;
     }
     terms::add(record, |last, terms| {
-        let went = read(text, terms);
+        let (went, mut is_guess) = read(text, terms);
         if !matches!(format, F::Langfuse | F::OpenRouter) {
-            part::<Bodies>(text).serve(terms);
+            is_guess |= part::<Bodies>(text).serve(terms);
         }
         for Went { address, model } in &went {
             by_address(last, address.as_str());
             by_prefix(last, model.as_str());
         }
-        false
+        is_guess
     });
 }
 
@@ -61,15 +61,16 @@ struct Asked {
 }
 
 impl Bodies {
-    /// Takes the tier that was asked for, unless the answer tells one, the ordinary one included.
-    fn serve(&self, terms: &mut Terms) {
+    /// Takes the tier that was asked for, unless the answer tells one, the ordinary one included; says whether it did.
+    fn serve(&self, terms: &mut Terms) -> bool {
         let answer = self.response_body.text();
         let is_told = !part::<Tier>(answer).service_tier.as_str().is_empty()
             || ["\"service_tier\":\"", "\"service_tier\": \""].iter().any(|told| answer.contains(told));
-        if !is_told {
-            let asked = part::<Asked>(self.request_body.text());
-            serve_first(terms, [asked.service_tier, asked.body.0.service_tier].into_iter());
+        if is_told {
+            return false;
         }
+        let asked = part::<Asked>(self.request_body.text());
+        serve_first(terms, [asked.service_tier, asked.body.0.service_tier].into_iter())
     }
 }
 
@@ -114,17 +115,15 @@ struct Hidden {
 }
 
 impl Around {
-    /// Returns the tiers that it tells, those that served before those that were asked for.
-    fn tiers(&self) -> [Said; 6] {
-        let hidden = &self.hidden_params.0;
-        [
-            self.usage_object.0.service_tier,
-            self.cost_breakdown.0.service_tier,
-            self.service_tier,
-            hidden.service_tier,
-            hidden.optional_params.0.service_tier,
-            self.optional_params.0.service_tier,
-        ]
+    /// Returns the tiers that served, as it tells.
+    fn tiers(&self) -> [Said; 4] {
+        let (used, billed) = (self.usage_object.0.service_tier, self.cost_breakdown.0.service_tier);
+        [used, billed, self.service_tier, self.hidden_params.0.service_tier]
+    }
+
+    /// Returns the tiers that were asked for.
+    fn asked(&self) -> [Said; 2] {
+        [self.hidden_params.0.optional_params.0.service_tier, self.optional_params.0.service_tier]
     }
 }
 
@@ -135,15 +134,16 @@ struct Went {
     model: Word,
 }
 
-/// Tells the tier and meters of a row; gives where it says that the call went.
-fn litellm(text: &str, terms: &mut Terms) -> Vec<Went> {
+/// What a row says beside: where the call went, and whether its tier was only asked for.
+type Aside = (Vec<Went>, bool);
+
+/// Tells the tier and meters of a row.
+fn litellm(text: &str, terms: &mut Terms) -> Aside {
     let LiteLlmRow { model_parameters, metadata, response, row } = part(text);
     let around = [&row, &metadata.0];
-    let told = around.iter().flat_map(|part| part.tiers());
-    serve_first(
-        terms,
-        std::iter::once(response.0.service_tier).chain(told).chain([model_parameters.0.service_tier]),
-    );
+    let told = std::iter::once(response.0.service_tier).chain(around.iter().flat_map(|part| part.tiers()));
+    let asked = around.iter().flat_map(|part| part.asked()).chain([model_parameters.0.service_tier]);
+    let is_guess = serve_or_ask(terms, told, asked);
     let mut models: Vec<_> = around.iter().flat_map(|part| &part.hidden_params.0.batch_models).collect();
     models.sort_by_key(|model| model.as_str());
     models.dedup();
@@ -164,7 +164,7 @@ fn litellm(text: &str, terms: &mut Terms) -> Vec<Went> {
         let hidden = Went { address: api_base.clone(), model: litellm_model_name.clone() };
         [Went { address: part.api_base.clone(), ..Went::default() }, hidden]
     });
-    places.collect()
+    (places.collect(), is_guess)
 }
 
 #[derive(Default, Deserialize)]
@@ -186,15 +186,19 @@ struct Beside {
     attributes: Embedded<BTreeMap<String, Word>>,
 }
 
-/// Tells the tier of an observation; gives where it says that the call went.
-fn langfuse(text: &str, terms: &mut Terms) -> Vec<Went> {
+/// Tells the tier of an observation.
+fn langfuse(text: &str, terms: &mut Terms) -> Aside {
     let row = part::<Observation>(text);
     let beside = part::<Beside>(row.metadata.text());
     let attributes = beside.attributes.0;
-    let told = TIER.iter().filter_map(|name| attributes.get(*name)).map(|word| Said::new(word.as_str()));
-    serve_first(terms, told.chain([beside.service_tier, row.model_parameters.0.service_tier]));
+    let said = |names: &'static [&str]| {
+        names.iter().filter_map(|name| attributes.get(*name)).map(|word| Said::new(word.as_str()))
+    };
+    let (told, asked) = (said(TIER).chain([beside.service_tier]), said(TIER_ASKED));
+    let is_guess = serve_or_ask(terms, told, asked.chain([row.model_parameters.0.service_tier]));
     let addresses = ADDRESS.iter().filter_map(|name| attributes.get(*name)).cloned();
-    addresses.chain([beside.api_base]).map(|address| Went { address, ..Went::default() }).collect()
+    let went = addresses.chain([beside.api_base]).map(|address| Went { address, ..Went::default() });
+    (went.collect(), is_guess)
 }
 
 #[derive(Default, Deserialize)]
@@ -204,11 +208,11 @@ struct HeliconeRow {
     completion_audio_tokens: Num,
 }
 
-fn helicone(text: &str, terms: &mut Terms) -> Vec<Went> {
+fn helicone(text: &str, terms: &mut Terms) -> Aside {
     let row = part::<HeliconeRow>(text);
     terms.meter("audio_input", row.prompt_audio_tokens.or_zero());
     terms.meter("audio_output", row.completion_audio_tokens.or_zero());
-    Vec::new()
+    (Vec::new(), false)
 }
 
 #[derive(Default, Deserialize)]
@@ -229,7 +233,7 @@ struct Wrapped {
     data: Option<Generation>,
 }
 
-fn openrouter(text: &str, terms: &mut Terms) -> Vec<Went> {
+fn openrouter(text: &str, terms: &mut Terms) -> Aside {
     let row = part::<Wrapped>(text).data.unwrap_or_else(|| part(text));
     terms.serve(row.service_tier.as_str());
     terms.meter("search_results", row.num_search_results.or_zero());
@@ -244,7 +248,7 @@ fn openrouter(text: &str, terms: &mut Terms) -> Vec<Went> {
     if is_charge(&row.usage_file) {
         terms.meter("file_plugin", 1);
     }
-    Vec::new()
+    (Vec::new(), false)
 }
 
 /// Says whether an amount is more than nothing.

@@ -9,11 +9,12 @@ use sonic_rs::LazyValue;
 
 use super::answers::{self, Groq, anthropic, gemini, openai};
 use super::failures::{Failure, went_wrong};
-use super::served::by_name;
+use super::served::{by_answer, by_name};
 use super::terms;
 use super::written::Written;
 use crate::record::json::{self, Word, maybe, nullable};
 use crate::record::known::Told;
+use crate::record::recognise::is_stream;
 use crate::record::skip::Refusal;
 use crate::record::usage::{
     AnthropicUsage, Counted, GeminiUsage, Grounding, OpenAiUsage, Said, ServerBlocks, or_refused,
@@ -59,11 +60,25 @@ struct Event<'a> {
     feedback: Option<serde::de::IgnoredAny>,
 }
 
-/// Why an answer ended, where it has.
+/// Why an answer ended, empty where it has not; none where that is not said at all.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+struct Reason(#[serde(deserialize_with = "said")] Option<Word>);
+
+fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Word>, D::Error> {
+    Word::deserialize(deserializer).map(Some)
+}
+
+impl Reason {
+    fn as_str(&self) -> &str {
+        self.0.as_ref().map_or("", Word::as_str)
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Stopped {
-    stop_reason: Word,
+    stop_reason: Reason,
     container: Option<serde::de::IgnoredAny>,
 }
 
@@ -74,7 +89,7 @@ struct Choice {
     usage: Option<OpenAiUsage>,
     delta: Written,
     text: Written,
-    finish_reason: Word,
+    finish_reason: Reason,
     #[serde(deserialize_with = "maybe")]
     error: Option<serde::de::IgnoredAny>,
 }
@@ -121,8 +136,11 @@ struct Stream {
     /// What the event that announces a message stands in with for the count of its answer.
     announced: u64,
     failure: Option<Failure>,
-    /// Whether an event says that the answer is whole.
+    /// Whether an event says that the answer is whole, whether one told a reason or that there is none yet, and whether one
+    /// told a reason.
     has_ended: bool,
+    goes_on: bool,
+    says_why: bool,
     has_events: bool,
 }
 
@@ -162,7 +180,8 @@ impl Stream {
             self.format = Some(InputFormat::Anthropic);
             let stopped = event.delta.as_ref().filter(|_| kind == "message_delta").and_then(block::<Stopped>);
             let stopped = stopped.unwrap_or_default();
-            self.has_ended |= kind == "message_stop" || !stopped.stop_reason.is_empty();
+            self.has_ended |= kind == "message_stop";
+            self.hear(&stopped.stop_reason);
             let start = event.message.and_then(|message| block::<Within>(&message)).unwrap_or_default();
             if stopped.container.is_some() || start.container.is_some() {
                 self.shown.has_run();
@@ -213,7 +232,7 @@ impl Stream {
         for choice in &event.choices {
             let reason = choice.finish_reason.as_str();
             self.fail(Some(reason).filter(|reason| went_wrong(reason) || choice.error.is_some()));
-            self.has_ended |= !choice.finish_reason.is_empty();
+            self.hear(&choice.finish_reason);
             self.bytes = self.bytes.saturating_add(choice.delta.0).saturating_add(choice.text.0);
         }
         let mut is_counted = false;
@@ -228,6 +247,14 @@ impl Stream {
         if text.contains("\"url_citation\"") {
             self.openai.get_or_insert_default().cite();
         }
+    }
+
+    /// Takes in why an answer ended, or that it goes on.
+    fn hear(&mut self, reason: &Reason) {
+        let says_why = !reason.as_str().is_empty();
+        self.goes_on |= reason.0.is_some();
+        self.says_why |= says_why;
+        self.has_ended |= says_why;
     }
 
     /// Takes in that an event brought text, and whether it counts the answer so far.
@@ -255,6 +282,8 @@ impl Stream {
         if !self.has_events {
             return None;
         }
+        // So proxies end what broke.
+        self.has_ended &= self.says_why || !self.goes_on;
         if let Some(usage) = &mut self.anthropic {
             usage.show(self.shown);
         }
@@ -442,16 +471,18 @@ impl Body {
     }
 
     /// Lets the answer complete what a row made of it: its own counts, where they say as much or more, its tier and meters.
-    /// Returns the key by which the answer is known elsewhere.
-    pub(super) fn complete(&self, attempt: &mut Attempt<'_>) -> Option<u64> {
+    /// Returns the key by which the answer is known elsewhere. `asked` is the model that was asked for.
+    pub(super) fn complete(&self, attempt: &mut Attempt<'_>, asked: &str) -> Option<u64> {
         let text = self.text();
         if attempt.usage.output == Count::ZERO || attempt.usage.prompt() == Some(0) {
             let shown = json::read::<Shown>(text).unwrap_or_default();
             let ours = Counted { usage: attempt.usage, ..Counted::default() };
             attempt.usage = ours.believed(shown.bytes()).usage;
         }
-        let told = Some(text).filter(|text| text.contains("usage")).and_then(|text| answer(text, 1))?.ok()?;
+        let is_answer = |text: &&str| text.contains("usage") || is_stream(text.as_bytes());
+        let told = Some(text).filter(is_answer).and_then(|text| answer(text, 1))?.ok()?;
         let said = told.record.attempts.last()?;
+        by_answer(attempt, &said.model, asked);
         by_name(attempt, &told.record.id);
         let (ours, theirs) = (attempt.usage.told(), said.usage.told());
         // Of a body that breaks off more is guessed than the row knows.
@@ -467,8 +498,8 @@ impl Body {
             && is_whole(text)
         {
             attempt.status = said.status;
-            attempt.estimated |= said.status == Status::Cut && attempt.usage.is_known();
         }
+        attempt.estimated |= said.status == Status::Cut && attempt.usage.is_known();
         if attempt.terms.is_none() {
             attempt.terms.clone_from(&said.terms);
         }

@@ -98,7 +98,7 @@ pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
     let served =
         Word(Word::first([&row.response_model, &row.model_override, &row.model, &row.request_model]));
     let mut only = attempt(served.0.clone(), counted, status);
-    let answer = if is_from_cache { None } else { row.response_body.complete(&mut only) };
+    let answer = if is_from_cache { None } else { row.response_body.complete(&mut only, "") };
     for address in [&row.target_url, &row.request_path] {
         by_address(&mut only, address.as_str());
     }
@@ -201,7 +201,7 @@ pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
         None
     } else {
         only.write_ttl = WriteTtl::Assumed;
-        row.response.complete(&mut only)
+        row.response.complete(&mut only, "")
     };
     by_address(&mut only, row.request_url.as_str());
     only.provider = Cow::Owned(Word::first([&row.ai_org, &row.ai_provider]));

@@ -56,7 +56,7 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
     let short = short.strip_prefix("tensorzero::model_name::").unwrap_or(short);
     let (by, model) = short.split_once("::").unwrap_or(("", short));
     let mut only = attempt(model.to_owned(), counted, Status::Ok);
-    let answer = if is_from_cache { None } else { row.raw_response.complete(&mut only) };
+    let answer = if is_from_cache { None } else { row.raw_response.complete(&mut only, "") };
     // Zeros may mean that the gateway's cache answered, where the row does not say whether it did.
     only.estimated |= is_nothing && row.cached.is_none() && only.usage.is_known();
     only.provider = Cow::Owned(Word::first([&row.model_provider_name, &Word(by.to_owned())]));
@@ -97,6 +97,8 @@ struct Generation {
     session_id: Word,
     #[serde(deserialize_with = "nullable")]
     provider_responses: Vec<ProviderResponse>,
+    /// The generation that its cache keeps this answer of.
+    response_cache_source_id: Word,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -136,6 +138,9 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
     }
     .counted(Claim::WHOLE)?
     .unless_billed(row.total_cost.as_str(), false);
+    // One that its own cache answered reached no provider.
+    let is_from_cache = !row.response_cache_source_id.is_empty();
+    let counted = if is_from_cache { Counted::NOTHING } else { counted };
     let http = |status: Num| u16::try_from(status.or_zero()).map_or(Status::Failed, Status::from_http);
     let mut attempts = Attempts::default();
     let (last, earlier) = match row.provider_responses.split_last() {
@@ -152,7 +157,8 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
     }
     let status = if row.cancelled == Some(true) { Status::Cancelled } else { last };
     let mut served = attempt(row.model.0, counted, status);
-    served.estimated |= (input, output) != (row.native_tokens_prompt, row.native_tokens_completion);
+    let is_near = (input, output) != (row.native_tokens_prompt, row.native_tokens_completion);
+    served.estimated |= is_near && !is_from_cache;
     served.provider = Cow::Owned(row.provider_name.0.to_ascii_lowercase());
     // A generation has no count of cache writes, which Anthropic bills dearer than input: the cost is an estimate there.
     if served.provider == "anthropic" && counted.usage.cache_read.or_zero() > 0 {

@@ -114,10 +114,11 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
             is_wrapper: is_sum,
             is_sum,
         };
-        nested = Some(match nest.judge(key, told) {
+        let standing = match nest.judge(key, told) {
             Standing::Told(again) => Nested { again: Some(again), ..Nested::default() },
             Standing::Counts(standing) => standing,
-        });
+        };
+        nested = Some(Nested { joined: nest.joined(), ..standing });
     }
     let mut only = attempt(row.provided_model_name.0, counted, status);
     only.estimated |= is_sum && only.usage.is_known();

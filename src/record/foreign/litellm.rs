@@ -159,7 +159,8 @@ fn record(row: Row) -> Result<Told, Refusal> {
     };
 
     let mut served = attempt(row.model.0.clone(), counted, status);
-    let answer = if cached_answer { None } else { row.response.complete(&mut served) };
+    let answer =
+        if cached_answer { None } else { row.response.complete(&mut served, row.model_group.as_str()) };
     served.provider =
         if cached_answer { Cow::Borrowed("litellm-cache") } else { owned(row.custom_llm_provider) };
     served.latency_ms = row.request_duration_ms.scaled(1.0).or(millis_between(at, end));

@@ -5,6 +5,7 @@
 //! a book has to list; a word or an address that nobody here knows makes the cost an estimate.
 
 use crate::pricing::Usage;
+use crate::record::known::names_one;
 use crate::record::{Attempt, InputFormat};
 
 /// Words within a column that name a cloud or a host, and the prefix that stands for it in names of models.
@@ -171,6 +172,23 @@ pub(super) fn by_name(attempt: &mut Attempt<'_>, id: &str) {
     }
 }
 
+/// Has a call billed by the model that the provider's own answer names, where that is another than the row says. Clouds
+/// and hosts have names of their own, but for Azure's deployments; a gateway may put the word that was asked for in.
+pub(super) fn by_answer(attempt: &mut Attempt<'_>, said: &str, asked: &str) {
+    let bare = said.rsplit('/').next().unwrap_or(said).to_ascii_lowercase();
+    let is_known = MAKERS.iter().any(|(_, names)| names.iter().any(|start| bare.starts_with(start)));
+    let is_one = |name: &str| names_one(name, said) || bare.starts_with(&format!("{name}-preview"));
+    if !is_known || is_one(&attempt.model) || said == asked || !attempt.billed.is_empty() {
+        return;
+    }
+    let host = attempt.model.split_once('/').map(|(prefix, _)| by(prefix, ""));
+    match host {
+        Some(By::Host("azure")) => attempt.billed = format!("azure/{bare}").into(),
+        Some(By::Host(_)) => {}
+        _ => attempt.billed = bare.into(),
+    }
+}
+
 /// Keeps the list price away from a call to a model whose full name begins with a host.
 pub(super) fn by_prefix(attempt: &mut Attempt<'_>, name: &str) {
     if let Some((prefix, _)) = name.split_once('/')
@@ -183,9 +201,12 @@ pub(super) fn by_prefix(attempt: &mut Attempt<'_>, name: &str) {
 /// Has a host bill a model by its own prices, unless the name says so already.
 pub(super) fn bill_by(attempt: &mut Attempt<'_>, host: &'static str) {
     let prefix = attempt.model.split_once('/').map(|(prefix, _)| prefix);
-    let is_told = prefix.is_some_and(|prefix| by(prefix, "") == By::Host(host)) || !attempt.billed.is_empty();
+    let is_told =
+        prefix.is_some_and(|prefix| by(prefix, "") == By::Host(host)) || attempt.billed.contains('/');
     if !is_told && !attempt.model.is_empty() && attempt.usage.is_known() {
-        attempt.billed = format!("{host}/{}", attempt.model).into();
+        let is_answers = host == "azure" && !attempt.billed.is_empty();
+        let model = if is_answers { &attempt.billed } else { &attempt.model };
+        attempt.billed = format!("{host}/{model}").into();
     }
 }
 

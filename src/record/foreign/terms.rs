@@ -41,7 +41,7 @@ const HINTS: [&str; 19] = [
 pub(super) fn add(record: &mut Record<'_>, read: impl FnOnce(&mut Attempt<'_>, &mut Terms) -> bool) {
     let Some(last) = record.attempts.last_mut() else { return };
     let mut terms = last.terms.as_deref().copied().unwrap_or_default();
-    last.estimated |= read(last, &mut terms);
+    last.estimated |= read(last, &mut terms) && last.usage.is_known();
     last.terms = some_terms(&terms);
 }
 
@@ -233,15 +233,28 @@ fn gemini(text: &str, terms: &mut Terms) -> bool {
     all.tell(terms)
 }
 
-/// Takes the first tier that is said, unless the usage told one.
-pub(super) fn serve_first(terms: &mut Terms, mut told: impl Iterator<Item = Said>) {
-    let said = told.find(|said| !matches!(said.as_str(), "" | "auto" | "standard_only"));
-    if let Some(said) = said.filter(|_| terms.tier().is_empty()) {
-        terms.serve(said.as_str());
-    }
+/// Takes the first tier that is told, else the first that was asked for, and says whether it was that: whoever is short of
+/// one serves another.
+pub(super) fn serve_or_ask(
+    terms: &mut Terms,
+    told: impl Iterator<Item = Said>,
+    asked: impl Iterator<Item = Said>,
+) -> bool {
+    let mut told = told.filter(|said| !said.as_str().is_empty()).peekable();
+    let is_told = told.peek().is_some() || !terms.tier().is_empty();
+    serve_first(terms, told);
+    !is_told && serve_first(terms, asked)
 }
 
-/// Attributes of spans that tell the tier, those of the answer before those of the request.
+/// Takes the first tier that is said, unless the usage told one; says whether it took any but the ordinary one.
+pub(super) fn serve_first(terms: &mut Terms, mut told: impl Iterator<Item = Said>) -> bool {
+    let said = told.find(|said| !matches!(said.as_str(), "" | "auto" | "standard_only"));
+    let Some(said) = said.filter(|_| terms.tier().is_empty()) else { return false };
+    terms.serve(said.as_str());
+    !terms.tier().is_empty()
+}
+
+/// Attributes of spans that tell the tier that served.
 pub(super) const TIER: &[&str] = &[
     "openai.response.service_tier",
     "gen_ai.openai.response.service_tier",
@@ -249,10 +262,10 @@ pub(super) const TIER: &[&str] = &[
     "gen_ai.usage.service_tier",
     "gen_ai.usage.details.service_tier",
     "llm.response.service_tier",
-    "openai.request.service_tier",
-    "gen_ai.openai.request.service_tier",
-    "gen_ai.request.service_tier",
 ];
+/// Those that tell the one that was asked for.
+pub(super) const TIER_ASKED: &[&str] =
+    &["openai.request.service_tier", "gen_ai.openai.request.service_tier", "gen_ai.request.service_tier"];
 /// Attributes of spans that count what is billed apart, by meter.
 const METERS: [(&str, &[&str]); 4] = [
     (
@@ -287,13 +300,16 @@ const METERS: [(&str, &[&str]); 4] = [
 
 /// Says whether an attribute is read here.
 pub(super) fn is_told(key: &str) -> bool {
-    TIER.contains(&key) || METERS.iter().any(|(_, names)| names.contains(&key))
+    TIER.contains(&key) || TIER_ASKED.contains(&key) || METERS.iter().any(|(_, names)| names.contains(&key))
 }
 
-/// Reads what a span tells; `get` gives the first of the named attributes that says something.
-pub(super) fn of_span(get: impl Fn(&[&str]) -> Word, terms: &mut Terms) {
-    serve_first(terms, [Said::new(get(TIER).as_str())].into_iter());
+/// Reads what a span tells, and says whether its tier was only asked for; `get` gives the first of the named attributes
+/// that says something.
+pub(super) fn of_span(get: impl Fn(&[&str]) -> Word, terms: &mut Terms) -> bool {
+    let said = |names: &[&str]| std::iter::once(Said::new(get(names).as_str()));
+    let is_guess = serve_or_ask(terms, said(TIER), said(TIER_ASKED));
     for (meter, names) in METERS {
         once(terms, meter, get(names).as_str().parse().unwrap_or(0));
     }
+    is_guess
 }

@@ -15,8 +15,8 @@ use std::ops::ControlFlow;
 use ids::{Ids, KEPT};
 pub(crate) use ids::{answer_key, id_of};
 pub(crate) use join::hear;
-use nest::SUMMED;
-pub(crate) use nest::{AROUND, Nest, Nested, SpanTold, Standing};
+pub(crate) use nest::{AROUND, Nest, Nested, SpanTold, Standing, names_one};
+use nest::{Joined, SUMMED};
 pub(crate) use told::{NAMED_TWICE, REPEATED, Sink, Told};
 
 use super::Record;
@@ -48,7 +48,10 @@ impl Known {
         mut told: Told,
         give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        if let Some(again) = told.nested.and_then(|nested| nested.again) {
+        if let Some(nested) = &mut told.nested {
+            self.join(std::mem::take(&mut nested.joined), give)?;
+        }
+        if let Some(again) = told.nested.as_ref().and_then(|nested| nested.again) {
             hear(self.held.iter_mut().map(|(_, held)| held), told.record, again);
             return give(line, Err(again.refusal()));
         }
@@ -63,6 +66,9 @@ impl Known {
         if !is_new {
             let shares = |held: &Told| held.keys.iter().flatten().any(|key| told.keys.contains(&Some(*key)));
             if let Some((_, held)) = self.held.iter_mut().rev().find(|(_, held)| shares(held)) {
+                if told.nested.is_some() {
+                    held.nested().repeats.extend(told.keys[0]);
+                }
                 let mut other = told.record;
                 if says(&other) > says(&held.record) {
                     std::mem::swap(&mut other, &mut held.record);
@@ -100,11 +106,9 @@ impl Known {
         is_sum: bool,
         give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
     ) -> ControlFlow<(), bool> {
-        let place = self.held.iter().position(|(_, held)| held.keys.contains(&Some(outer)));
-        if let Some((line, _)) = place.and_then(|place| self.held.remove(place)) {
+        if let Some((line, _)) = self.place_of(outer).and_then(|place| self.held.remove(place)) {
             give(line, Err(if is_sum { SUMMED } else { AROUND }))?;
-            let within = self.held.iter_mut().filter(|(_, held)| held.is_within(outer));
-            within.for_each(|(_, held)| held.is_sure());
+            self.is_gone(outer);
             return ControlFlow::Continue(true);
         }
         while !is_sum
@@ -114,6 +118,66 @@ impl Known {
             give(line, Err(AROUND))?;
         }
         ControlFlow::Continue(false)
+    }
+
+    fn place_of(&self, span: u64) -> Option<usize> {
+        self.held.iter().position(|(_, held)| held.is_of(span))
+    }
+
+    /// Leaves those within a span that counts no more without a doubt.
+    fn is_gone(&mut self, outer: u64) {
+        let within = self.held.iter_mut().filter(|(_, held)| held.is_within(outer));
+        within.for_each(|(_, held)| held.is_sure());
+    }
+
+    /// Takes in that calls which were told before stand around each other: those that are one become one.
+    pub(crate) fn join(
+        &mut self,
+        joined: Vec<Joined>,
+        give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for Joined { outer, again, calls } in joined {
+            let around = self.place_of(outer);
+            let Some(again) = again else {
+                for (call, may_be_part) in calls.into_iter().flatten() {
+                    let within = self.place_of(call).filter(|within| Some(*within) != around);
+                    if let Some((_, held)) = within.and_then(|place| self.held.get_mut(place)) {
+                        held.nested().around.get_or_insert(outer);
+                    }
+                    // The later one is in doubt.
+                    if may_be_part
+                        && let Some((_, held)) = within.max(around).and_then(|at| self.held.get_mut(at))
+                    {
+                        held.nested().is_doubtful = true;
+                    }
+                }
+                continue;
+            };
+            let within: Vec<u64> = again.calls.into_iter().flatten().collect();
+            let Some(around) = around else {
+                // It is out already, and stands for them.
+                for call in within {
+                    let Some(place) = self.place_of(call) else { continue };
+                    if again.is_sum
+                        && let Some((_, held)) = self.held.get_mut(place)
+                    {
+                        held.nested().is_doubtful = true;
+                    } else if let Some((line, _)) = self.held.remove(place) {
+                        give(line, Err(AROUND))?;
+                    }
+                }
+                continue;
+            };
+            if within.iter().any(|call| self.place_of(*call) == Some(around)) {
+                continue;
+            }
+            if let Some((line, told)) = self.held.remove(around) {
+                hear(self.held.iter_mut().map(|(_, held)| held), told.record, again);
+                self.is_gone(outer);
+                give(line, Err(again.refusal()))?;
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// Returns on all that is held, at the end of a file.

@@ -21,7 +21,7 @@ pub(super) const SUMMED: Refusal =
     Refusal::Repeated("a span of an agent's run, which tells the sum of the calls within it");
 
 /// Where a call stands among the spans around and below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// It counts.
     Counts(Nested),
@@ -49,7 +49,7 @@ impl Again {
 }
 
 /// How a call that counts stands to those that count around and below it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Nested {
     /// The nearest span around it that counts, and has more tokens.
     pub(crate) around: Option<u64>,
@@ -61,6 +61,20 @@ pub(crate) struct Nested {
     pub(crate) is_in_sum: bool,
     /// Where it does not count: those that do in its place.
     pub(crate) again: Option<Again>,
+    /// Other spans that turned out to tell of the very same answer.
+    pub(crate) repeats: Vec<u64>,
+    /// What of earlier calls turned out before this one was told.
+    pub(crate) joined: Vec<Joined>,
+}
+
+/// Two calls, or more, that were told before anyone knew that one stands around the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Joined {
+    pub(crate) outer: u64,
+    /// Of which calls it tells again, if it does.
+    pub(crate) again: Option<Again>,
+    /// Else those below it that have fewer tokens, and whether it may tell of them in part.
+    pub(crate) calls: [Option<(u64, bool)>; MODELS],
 }
 
 /// What is known of a span that may be a call.
@@ -93,6 +107,35 @@ struct Part {
     model: String,
     tokens: u64,
     is_embedding: bool,
+    /// Whether it is the sum of a run, which says nothing of the trace that it stands in.
+    is_sum: bool,
+}
+
+impl Part {
+    fn may_be_of(&self, outer: &SpanTold) -> bool {
+        may_hold(outer, &self.model, Some(self.tokens), self.is_embedding)
+    }
+}
+
+impl Below {
+    /// Makes it of one call.
+    fn of(span: u64, told: &SpanTold) -> Self {
+        let tokens = told.tokens.unwrap_or(0);
+        let SpanTold { model, is_embedding, is_sum, .. } = told.clone();
+        Self { tokens, parts: vec![Part { span, model, tokens, is_embedding, is_sum }], count: 1 }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.tokens = self.tokens.saturating_add(other.tokens);
+        self.count = self.count.saturating_add(other.count);
+        let room = MODELS.saturating_sub(self.parts.len());
+        self.parts.extend(other.parts.iter().take(room).cloned());
+    }
+
+    /// Says whether these are all there are.
+    fn is_all(&self, calls: &[Option<u64>; MODELS]) -> bool {
+        calls.iter().flatten().count() == usize::try_from(self.count).unwrap_or(0)
+    }
 }
 
 /// What is known of one span.
@@ -111,6 +154,7 @@ struct Span {
 pub(crate) struct Nest {
     young: FxHashMap<u64, Span>,
     old: FxHashMap<u64, Span>,
+    joined: Vec<Joined>,
 }
 
 impl Nest {
@@ -121,18 +165,43 @@ impl Nest {
         let Some(parent) = parent.filter(|parent| *parent != span) else { return };
         let is_new = known.parent.is_none();
         known.parent = Some(parent);
+        if !is_new {
+            return;
+        }
         // What was told before its surroundings were known reaches them now.
-        let (below, counted) = (known.below.clone(), known.counted.clone());
-        if is_new {
-            if let Some(below) = below {
-                for Part { span: part, model, tokens, is_embedding } in below.parts {
-                    let told = SpanTold { model, tokens: Some(tokens), is_embedding, ..SpanTold::default() };
-                    self.rise(span, part, &told);
-                }
+        let mut risen = known.below.clone().unwrap_or_default();
+        if let Some(told) = &known.counted {
+            risen.add(&Below::of(span, told));
+        }
+        if risen.count > 0 {
+            self.rise(span, &risen);
+            self.join(span, &risen);
+        }
+    }
+
+    /// Judges those around a span anew, now that what counts below it turns out to be below them.
+    fn join(&mut self, span: u64, risen: &Below) {
+        let around: Vec<u64> = self.above(span).map(|(key, _)| key).collect();
+        for outer in around {
+            let Some(known) = self.get(outer) else { continue };
+            let (Some(told), Some(below)) = (known.counted.clone(), known.below.as_ref()) else { continue };
+            if let Some(calls) = told_below(&told, below) {
+                let is_all = below.is_all(&calls);
+                let again = Again { calls, is_within: false, is_all, is_sum: told.is_sum };
+                self.give_way(outer);
+                self.joined.push(Joined { outer, again: Some(again), ..Joined::default() });
+            } else {
+                let fewer = risen.parts.iter().filter(|part| Some(part.tokens) < told.tokens);
+                let mut calls = fewer.map(|part| (part.span, part.may_be_of(&told)));
+                self.joined.push(Joined { outer, again: None, calls: std::array::from_fn(|_| calls.next()) });
             }
-            if let Some(told) = counted {
-                self.rise(span, span, &told);
-            }
+        }
+    }
+
+    /// Takes a span that counted out, as others count in its place.
+    fn give_way(&mut self, outer: u64) {
+        if let Some(told) = self.at(outer).counted.take() {
+            self.fall(outer, &told);
         }
     }
 
@@ -151,7 +220,7 @@ impl Nest {
         if let Some(below) = self.at(span).below.as_ref()
             && let Some(calls) = told_below(&told, below)
         {
-            let is_all = calls.iter().flatten().count() == usize::try_from(below.count).unwrap_or(0);
+            let is_all = below.is_all(&calls);
             return Standing::Told(Again { calls, is_within: false, is_all, is_sum: told.is_sum });
         }
         // Where a run is not linked to its calls, those of its trace are taken for them.
@@ -168,10 +237,8 @@ impl Nest {
         let sum = self.around(span, |outer, _| outer.is_sum);
         let completed = || self.around(span, |outer, below| completes(outer, below, &told));
         if let Some(outer) = sum.or_else(completed) {
-            if let Some(summed) = self.at(outer).counted.take() {
-                self.fall(outer, &summed);
-            }
-            self.rise(span, span, &told);
+            self.give_way(outer);
+            self.rise(span, &Below::of(span, &told));
             self.at(span).counted = Some(told);
             let nested = Nested { around: Some(outer), completes: true, ..Nested::default() };
             return Standing::Counts(Nested { is_in_sum: sum.is_some(), ..nested });
@@ -181,14 +248,16 @@ impl Nest {
             .is_some();
         let around = self.around(span, |outer, _| told.tokens < outer.tokens);
         let below = self.get(span).and_then(|span| span.below.as_ref());
-        let is_doubtful = is_within
-            || below.is_some_and(|below| {
-                let mut parts = below.parts.iter();
-                parts.any(|part| may_hold(&told, &part.model, Some(part.tokens), part.is_embedding))
-            });
-        self.rise(span, span, &told);
+        let is_doubtful =
+            is_within || below.is_some_and(|below| below.parts.iter().any(|part| part.may_be_of(&told)));
+        self.rise(span, &Below::of(span, &told));
         self.at(span).counted = Some(told);
         Standing::Counts(Nested { around, is_doubtful, ..Nested::default() })
+    }
+
+    /// Returns what turned out of earlier calls since this was asked last.
+    pub(crate) fn joined(&mut self) -> Vec<Joined> {
+        std::mem::take(&mut self.joined)
     }
 
     /// How many spans stand around one, as far as is known.
@@ -215,22 +284,16 @@ impl Nest {
         self.above(span).find(|(_, at)| is(at)).map(|(key, _)| key)
     }
 
-    /// Tells every span around one of a call that counted.
-    fn rise(&mut self, from: u64, span: u64, told: &SpanTold) {
+    /// Tells every span around one of calls that counted, within it or itself.
+    fn rise(&mut self, from: u64, risen: &Below) {
         let mut at = self.at(from).parent;
         for _ in 0..HEIGHT {
             let Some(above) = at else { break };
             let known = self.at(above);
-            if known.is_trace && told.is_sum {
+            if known.is_trace && risen.parts.iter().all(|part| part.is_sum) {
                 break;
             }
-            let below = known.below.get_or_insert_default();
-            below.tokens = below.tokens.saturating_add(told.tokens.unwrap_or(0));
-            below.count = below.count.saturating_add(1);
-            if below.parts.len() < MODELS {
-                let (model, tokens) = (told.model.clone(), told.tokens.unwrap_or(0));
-                below.parts.push(Part { span, model, tokens, is_embedding: told.is_embedding });
-            }
+            known.below.get_or_insert_default().add(risen);
             at = known.parent;
         }
     }
@@ -307,7 +370,7 @@ fn may_hold(outer: &SpanTold, model: &str, tokens: Option<u64>, is_embedding: bo
 }
 
 /// Says whether two names stand for one model: they differ in a date or version of the same at most, or one is not told.
-fn names_one(one: &str, other: &str) -> bool {
+pub(crate) fn names_one(one: &str, other: &str) -> bool {
     let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     let (one, other) = (bare(one), bare(other));
     one.is_empty() || other.is_empty() || one == other || undated(&one) == other || one == undated(&other)

@@ -25,7 +25,7 @@ pub(crate) struct Told {
 impl Told {
     /// Returns the request on: one that may be counted twice as an estimate.
     pub(super) fn given(mut self) -> Record<'static> {
-        if self.nested.is_some_and(|nested| nested.is_doubtful) {
+        if self.nested.as_ref().is_some_and(|nested| nested.is_doubtful) {
             let attempts = self.record.attempts.iter_mut();
             attempts.for_each(|attempt| attempt.estimated |= attempt.usage.is_known());
         }
@@ -33,11 +33,22 @@ impl Told {
     }
 
     pub(super) fn is_within(&self, outer: u64) -> bool {
-        self.nested.is_some_and(|nested| nested.around == Some(outer))
+        self.nested.as_ref().is_some_and(|nested| nested.around == Some(outer))
+    }
+
+    /// Says whether it is what a span tells, by itself or in other words.
+    pub(super) fn is_of(&self, span: u64) -> bool {
+        let is_repeat = |nested: &Nested| nested.repeats.contains(&span);
+        self.keys.contains(&Some(span)) || self.nested.as_ref().is_some_and(is_repeat)
+    }
+
+    pub(super) fn nested(&mut self) -> &mut Nested {
+        self.nested.get_or_insert_default()
     }
 
     pub(super) fn is_sure(&mut self) {
-        self.nested = None;
+        let repeats = std::mem::take(&mut self.nested().repeats);
+        self.nested = Some(Nested { repeats, ..Nested::default() });
     }
 }
 

@@ -188,7 +188,11 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
             return Err(NO_ANSWER);
         }
         let words = said(text)?.text;
-        let mut only = attempt(session.model.clone(), Counted::NOTHING, status_of(&words));
+        let status = status_of(&words);
+        // What came before a connection broke or time was up, the provider bills.
+        let is_lost = status == Status::Timeout || words.to_ascii_lowercase().contains("connection");
+        let counted = if is_lost { Counted::default() } else { Counted::NOTHING };
+        let mut only = attempt(session.model.clone(), counted, status);
         only.provider = Cow::Borrowed("anthropic");
         only.error = Cow::Owned(words.chars().take(120).collect());
         let key = id_of(&[line.uuid.as_str()]).or_else(|| id_of(&[message.id.as_str()]));

@@ -112,10 +112,11 @@ pub(super) fn message(text: &str) -> Result<Told, Refusal> {
     if is_zero && status.is_ok() && ended.is_none() {
         return Err(Refusal::NotACall("an answer that has not ended"));
     }
-    let counted = match (is_zero, status.is_ok()) {
-        (true, false) => Counted::NOTHING,
-        (true, true) => Counted::default(),
-        (false, _) => Parts {
+    let counted = if is_zero {
+        // Zeros stand until an answer's end told its usage.
+        Counted::default()
+    } else {
+        let parts = Parts {
             input: tokens.input.0,
             read: tokens.cache.read.or_zero(),
             writes: Writes { total: tokens.cache.write.0, ..Writes::default() },
@@ -123,8 +124,8 @@ pub(super) fn message(text: &str) -> Result<Told, Refusal> {
             reasoning: tokens.reasoning.0,
             total: tokens.total.0,
             ..Parts::default()
-        }
-        .counted(Claim::DISJOINT)?,
+        };
+        parts.counted(Claim::DISJOINT)?
     };
     let copied: Vec<String> = counts.iter().map(|count| count.or_zero().to_string()).collect();
     let (created, completed) = (message.time.created.as_str(), message.time.completed.as_str());
@@ -171,6 +172,10 @@ impl Fault {
     }
 
     fn status(&self) -> Status {
-        if self.name.as_str().contains("Aborted") { Status::Cancelled } else { status_of(&self.words()) }
+        match self.name.as_str() {
+            "MessageAbortedError" => Status::Cancelled,
+            "ProviderAuthError" | "ContextOverflowError" => Status::Rejected,
+            _ => status_of(&self.words()),
+        }
     }
 }

@@ -89,6 +89,10 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
         }
     }
     tell_again(&mut read);
+    // Before any of these pushes out what is held of them.
+    if let Some(told) = read.iter_mut().find_map(|(_, result)| result.as_mut().ok()) {
+        told.0.nested.get_or_insert_default().joined = nest.joined();
+    }
     for (_, result) in read {
         sink(result.map(|(told, _)| told))?;
     }
@@ -97,7 +101,7 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
 
 /// Adds what spans that do not count say to those of the document that do in their place.
 fn tell_again(read: &mut [Read<'_>]) {
-    let is_again = |told: &Told| told.nested.is_some_and(|nested| nested.again.is_some());
+    let is_again = |told: &Told| told.nested.as_ref().is_some_and(|nested| nested.again.is_some());
     let (mut places, mut others) = (FxHashMap::default(), Vec::new());
     for (place, (_, result)) in read.iter().enumerate() {
         let Ok((told, _)) = result else { continue };
@@ -113,7 +117,7 @@ fn tell_again(read: &mut [Read<'_>]) {
     };
     for place in others {
         let Some((other, kind)) = take(read, place) else { continue };
-        let again = other.nested.and_then(|nested| nested.again).unwrap_or_default();
+        let again = other.nested.as_ref().and_then(|nested| nested.again).unwrap_or_default();
         let found = again.calls.iter().flatten().filter_map(|key| places.get(key).copied());
         let mut calls: Vec<_> = found.filter_map(|place| Some((place, take(read, place)?))).collect();
         if calls.is_empty() {
@@ -256,7 +260,8 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     // Another span of the document may tell more of the same call.
     by_column(InputFormat::Otel, &mut only);
     let mut terms = only.terms.as_deref().copied().unwrap_or_default();
-    terms::of_span(|names| of.get(names), &mut terms);
+    let is_guess = terms::of_span(|names| of.get(names), &mut terms);
+    only.estimated |= is_guess && only.usage.is_known();
     of.unlisted().for_each(|(name, count)| terms.meter(name, count));
     // What pictures, sound and whatever is new cost, tokens alone do not tell.
     if kind == Kind::Other && terms.meters().next().is_none() && only.usage.is_known() {
