@@ -12,8 +12,8 @@ use crossterm::event::{
     EnableMouseCapture,
 };
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
-    LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, queue};
 use ratatui::backend::CrosstermBackend;
@@ -32,15 +32,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Takes the terminal: alternate screen, no cursor, paste and focus reports, the mouse where wanted.
 pub fn enter(out: &mut impl Write, mouse: bool) -> io::Result<()> {
-    // Where there is no alternate screen, what stood there would show between the words.
-    queue!(
-        out,
-        EnterAlternateScreen,
-        Clear(ClearType::All),
-        cursor::Hide,
-        EnableFocusChange,
-        EnableBracketedPaste
-    )?;
+    queue!(out, EnterAlternateScreen, cursor::Hide, EnableFocusChange, EnableBracketedPaste)?;
     if mouse {
         queue!(out, EnableMouseCapture)?;
     }
@@ -137,6 +129,8 @@ pub struct Session<W: Write> {
     entered: bool,
     /// Whether a synchronized update has begun that the next frame will end.
     begun: bool,
+    /// Whether nothing was drawn yet on a terminal of ours.
+    is_fresh: bool,
 }
 
 impl Session<io::BufWriter<Stdout>> {
@@ -160,11 +154,15 @@ impl<W: Write> Session<W> {
         enter(&mut out, mouse)?;
         let terminal = Terminal::with_options(CrosstermBackend::new(out), TerminalOptions { viewport })?;
         let terminal = ManuallyDrop::new(terminal);
-        Ok(Self { terminal, mouse, own, entered: true, begun: false })
+        Ok(Self { terminal, mouse, own, entered: true, begun: false, is_fresh: own })
     }
 
     /// Draws one frame inside a synchronized update. It is always asked for: terminals without it ignore it.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        // Where there is no alternate screen, what stood there would show between the words.
+        if std::mem::take(&mut self.is_fresh) {
+            self.repaint()?;
+        }
         self.begin()?;
         self.begun = false;
         let drawn = self.terminal.draw(render).map(drop);

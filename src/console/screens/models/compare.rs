@@ -66,7 +66,7 @@ pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut 
     };
     let total = all.cost.total();
     let [a, b] = half(upper);
-    list(scene, &compared, "Requests answered", a, buf, |of| {
+    list(scene, &compared, "Requests by last model", a, buf, |of| {
         (figures::thousandths(of.requests, all.requests), format::count_short(of.requests))
     });
     list(scene, &compared, "Cost", b, buf, |of| {
