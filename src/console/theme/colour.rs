@@ -81,14 +81,13 @@ const SIXTEEN: [(Color, [u8; 3]); 16] = [
 pub fn read(text: &str) -> Option<Color> {
     match text.strip_prefix('#') {
         _ if text == "default" => Some(Color::Reset),
-        None => text.parse().ok(),
         // The library's parser takes a sign for a digit.
         Some(hex) if !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) => None,
         Some(hex) if hex.len() == 3 => {
             let long: String = hex.chars().flat_map(|digit| [digit, digit]).collect();
             format!("#{long}").parse().ok()
         }
-        Some(_) => text.parse().ok(),
+        _ => text.parse().ok(),
     }
 }
 

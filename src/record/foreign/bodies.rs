@@ -116,6 +116,7 @@ struct Within {
 
 /// What the events of a stream have told so far.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of the events, and they vary freely")]
 struct Stream {
     id: Word,
     model: Word,

@@ -36,6 +36,7 @@ impl Row<'_> {
     }
 
     /// Returns a count of its sums: nothing where there are none.
+    #[expect(clippy::unnecessary_wraps, reason = "it stands beside figures that may be unknown")]
     pub(super) fn count(&self, of: fn(&Cell) -> u64) -> Option<i128> {
         Some(self.cell.map_or(0, of).into())
     }
