@@ -51,7 +51,7 @@ impl Open {
 pub enum Course {
     /// A model is to be called.
     Call {
-        /// The rung; [`NO_RUNG`](crate::routing::NO_RUNG) where the client's own model serves.
+        /// The rung; [`NO_RUNG`] where the client's own model serves.
         rung: u8,
         /// The model.
         model: ModelId,

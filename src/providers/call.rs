@@ -10,7 +10,7 @@ use crate::wire::Dialect;
 /// A call to be made.
 #[derive(Clone)]
 pub struct Call {
-    /// What the body speaks: what [`Target::dialect_for`] gave.
+    /// What the body speaks: what `Target::dialect_for` returned.
     pub dialect: Dialect,
     /// The body, with the model's name as the provider knows it.
     pub body: Bytes,

@@ -63,7 +63,7 @@ pub enum Step {
         /// That rung; `None` where none may serve.
         would: Option<u8>,
     },
-    /// A guard bars a rung, or with [`NO_RUNG`](super::NO_RUNG) the client's own model.
+    /// A guard bars a rung, or with [`NO_RUNG`] the client's own model.
     Barred {
         /// The rung.
         rung: u8,
