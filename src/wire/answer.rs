@@ -12,6 +12,9 @@ use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::Check;
 use crate::units::Count;
 
+/// What some servers put before UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A finished answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -37,6 +40,7 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer> {
     if from != ask.dialect() && !ask.dialect().reaches(from) {
         return Err(WireError::Unsupported { from: ask.dialect(), to: from });
     }
+    let body = unmarked(body);
     // What the body says is not quoted in the error, as it may be part of an answer.
     let root = check(&body).map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
     if matches!(from, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) {
@@ -55,6 +59,11 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer> {
         model: reply.model,
         fault,
     })
+}
+
+/// Takes a byte order mark off, which is no JSON.
+fn unmarked(body: Bytes) -> Bytes {
+    if body.starts_with(BYTE_ORDER_MARK) { body.slice(BYTE_ORDER_MARK.len()..) } else { body }
 }
 
 /// Reads an answer, and says why it is none where it is none; a report of an error in its place is an error.
@@ -94,6 +103,7 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
 /// Returns what an answer that failed says it used all the same.
 pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
     let mut source = translate::source(from);
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let _ = source.whole(check(body).ok()?, &mut |_| {});
     source.usage()
 }

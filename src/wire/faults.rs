@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::answer::BYTE_ORDER_MARK;
 use super::json::{Object, Value, check, object, put};
 use super::{ApiError, Dialect, ErrorKind};
 use crate::units::is_safe;
@@ -91,6 +92,7 @@ const fn words(kind: ErrorKind) -> (&'static str, Option<&'static str>, &'static
 ///
 /// `from` names the provider; all their shapes are tried, as gateways in between often answer in another's.
 pub fn read_error(from: Dialect, status: u16, body: &[u8]) -> ApiError {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let body = body.get(..body.len().min(READ)).unwrap_or(body);
     let mut error = ApiError { status, ..ApiError::new(ErrorKind::from_status(status), "") };
     match check(body) {

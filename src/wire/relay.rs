@@ -181,6 +181,7 @@ impl Relay {
     }
 
     fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<()> {
+        let raw = raw.strip_prefix(answer::BYTE_ORDER_MARK).unwrap_or(raw);
         let event = sse::parse(raw)?;
         if event.data.is_empty() && raw.trim_ascii_start().first() == Some(&b'{') {
             return self.plain(raw, out);
@@ -261,7 +262,7 @@ impl Relay {
             return self.close(out);
         }
         let neither = |_| WireError::Malformed("it is neither a stream of events nor JSON".to_owned());
-        let root = check(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)).map_err(neither)?;
+        let root = check(text.strip_prefix(answer::BYTE_ORDER_MARK).unwrap_or(text)).map_err(neither)?;
         if root.is_array() {
             return root
                 .items()

@@ -4,7 +4,7 @@ use crate::record::usage::{Counted, Offered, OpenAiUsage, SESSIONS, ShownItem};
 use crate::wire::Dialect::OpenAiResponses;
 use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::faults::read_event;
+use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
 use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
@@ -63,6 +63,10 @@ impl Source for Events {
                     end(response, tell)?;
                 }
                 return Ok(Seen::End);
+            }
+            // What stands before OpenAI may tell its errors in another's words.
+            _ if root.get("error").is_some_and(is_error) => {
+                return Err(WireError::Upstream(read_event(OpenAiResponses, root.raw())));
             }
             _ => {}
         }
