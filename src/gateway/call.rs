@@ -185,12 +185,15 @@ pub(super) async fn attempt(
     match answer {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
-            let terms = terms(operation, dialect, answer.usage);
+            let (terms, is_assumed) = terms(operation, answer.usage);
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
             if let Some(fault) = &answer.fault {
                 let used = Some((usage, write_ttl, estimated));
-                return lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
+                let mut lost = lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
+                (lost.called.terms, lost.called.estimated) = (terms, lost.called.estimated || is_assumed);
+                lost.called.billed = billed(operation, dispatch, answer.model.as_deref());
+                return lost;
             }
             report(operation, permit, Status::Ok, Some(&usage), None);
             let stays = answer.check == Check::Failed && !dispatch.last && !can_escalate(operation, dispatch);
@@ -200,7 +203,7 @@ pub(super) async fn attempt(
                     usage,
                     write_ttl,
                     terms,
-                    estimated,
+                    estimated: estimated || is_assumed,
                     billed: billed(operation, dispatch, answer.model.as_deref()),
                     check: if stays { Check::None } else { answer.check },
                     ..called(dispatch, &target)

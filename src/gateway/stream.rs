@@ -167,6 +167,7 @@ pub(super) async fn relay(
         }
         Ended::Broke(why) if !stream.told && (stream.holds || !stream.relay.has_content()) => {
             let has_account = stream.relay.has_content() || stream.relay.usage().is_some();
+            let (terms, is_assumed) = terms(operation, stream.relay.usage());
             let usage = if has_account {
                 let (usage, write_ttl, estimated) = account(operation, &stream.attempt, &stream.relay).await;
                 // What was written before the break may not be all that was.
@@ -174,15 +175,13 @@ pub(super) async fn relay(
             } else {
                 None
             };
-            lost(
-                operation,
-                stream.attempt.dispatch,
-                stream.attempt.target,
-                permit,
-                why.status(),
-                why.error(),
-                usage,
-            )
+            let Attempt { dispatch, target, .. } = stream.attempt;
+            let mut lost = lost(operation, dispatch, target, permit, why.status(), why.error(), usage);
+            if has_account {
+                (lost.called.terms, lost.called.estimated) = (terms, lost.called.estimated || is_assumed);
+                lost.called.billed = billed(operation, dispatch, stream.relay.model());
+            }
+            lost
         }
         // Content and trouble may have come in one piece: the client gets both.
         Ended::Broke(why) => stream.cut(operation, permit, audience, &why).await,
@@ -376,11 +375,12 @@ impl Stream<'_> {
 
     fn called(&self, operation: &Operation, usage: Usage, write_ttl: WriteTtl, estimated: bool) -> Called {
         let Attempt { dispatch, target, .. } = self.attempt;
+        let (terms, is_assumed) = terms(operation, self.relay.usage());
         Called {
             usage,
             write_ttl,
-            terms: terms(operation, self.attempt.dialect, self.relay.usage()),
-            estimated,
+            terms,
+            estimated: estimated || is_assumed,
             billed: billed(operation, dispatch, self.relay.model()),
             ttft_ms: self.pace.ttft(),
             gap_ms: self.pace.gap(),

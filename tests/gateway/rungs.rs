@@ -149,8 +149,8 @@ ladder = [{ model = "gpt-5.2", with = { service_tier = "flex" } }]
         None,
         "a model that is named gets what it got"
     );
-    for answer in [&flex, &translated, &own] {
-        assert_eq!(answer.header("pointsman-cost-kind"), Some("known"), "{}", answer.text());
+    for (answer, kind) in [(&flex, "estimated"), (&translated, "estimated"), (&own, "known")] {
+        assert_eq!(answer.header("pointsman-cost-kind"), Some(kind), "{}", answer.text());
     }
     let tiers: Vec<bool> = lines
         .iter()
@@ -173,6 +173,40 @@ ladder = [{ model = "gpt-5.2", with = { service_tier = "flex" } }]
     let flex = estimated(r#"model = "gpt-5-mini", with = { service_tier = "flex" }"#);
     assert!(flex > 0);
     assert_eq!(estimated(r#"model = "gpt-5-mini""#), 2 * flex);
+}
+
+#[test]
+fn a_tier_that_was_only_asked_for_gives_an_estimate_and_one_that_the_answer_names_is_known() {
+    let upstream = Upstream::start();
+    let setup = setup(&upstream, crate::front::POLICY);
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let mut feed = follow(&front);
+    let named = json!({"id": "c", "object": "chat.completion", "model": "gpt-5.2", "service_tier": "priority",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100}});
+    let mut silent = named.clone();
+    silent.as_object_mut().unwrap().remove("service_tier");
+    let mut kinds = Vec::new();
+    for (answer, asked) in
+        [(&named, "priority"), (&silent, "priority"), (&silent, "default"), (&named, "auto")]
+    {
+        let own = json!({"model": "gpt-5.2", "service_tier": asked});
+        upstream.push(Reply::json(answer));
+        let whole = chat(&own).send(front.address());
+        // The table passes the tier from one of OpenAI's dialects to the other.
+        upstream.push(Reply::json(answer));
+        let body = json!({"model": "gpt-5.2", "input": "x", "service_tier": asked, "stream": true});
+        let streamed = Ask::post("/v1/responses", &body).send(front.address());
+        assert_eq!((whole.status(), streamed.status()), (200, 200), "{}", streamed.text());
+        kinds.push(whole.header("pointsman-cost-kind").unwrap().to_owned());
+    }
+    assert_eq!(kinds, ["known", "estimated", "known", "known"]);
+    let lines = read(&mut feed, 8);
+    front.settle();
+    save(&desk, &lines);
+    let replayed = replay(&desk, "recorded");
+    assert_eq!(replayed["estimated_requests"], 2, "{replayed}");
 }
 
 const LABELLED: &str = r#"
