@@ -11,7 +11,7 @@ use crate::pricing::{Terms, Usage};
 use crate::providers::{Failure, Outcome as Told, Permit, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
-use crate::routing::{Parameters, Status};
+use crate::routing::{Check, Parameters, Status};
 use crate::session::{Called, Dispatch};
 use crate::wire::{self, Accent, ApiError, Ask, Dialect, ErrorKind, Sending, Sent, WireError};
 
@@ -174,6 +174,28 @@ pub(super) fn lost(
         called: Called { usage, write_ttl, estimated, status, error: said, ..called(dispatch, target) },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
         outcome: Outcome::Failed(error),
+    }
+}
+
+/// Ends a call whose answer is fit for nothing, and of which the client has had nothing. Where no rung behind it can take the
+/// request either, this is what it hears.
+pub(super) fn hollow(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    permit: Permit,
+    mut error: ApiError,
+    called: Called,
+) -> Attempted {
+    report(operation, permit, Status::Ok, Some(&called.usage), None);
+    let said = target.redact(&error.message).into_owned();
+    error.message = target.conceal(&said).into_owned();
+    let stays = !dispatch.last && !can_escalate(operation, dispatch);
+    let (status, check) = if stays { (Status::Cut, Check::None) } else { (Status::Ok, Check::Failed) };
+    Attempted {
+        called: Called { status, check, error: said, ..called },
+        outcome: Outcome::Failed(error),
+        retry: None,
     }
 }
 

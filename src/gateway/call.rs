@@ -10,7 +10,7 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    accent, billed, called, can_escalate, left, lost, report, terms, told, unfit, watched, written,
+    accent, billed, called, can_escalate, hollow, left, lost, report, terms, told, unfit, watched, written,
 };
 use super::audience::Audience;
 use super::large::{self, LARGE};
@@ -23,7 +23,7 @@ use crate::record::WriteTtl;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
 use crate::units::counted;
-use crate::wire::{self, ApiError, Dialect, ErrorKind};
+use crate::wire::{self, ApiError, Dialect, ErrorKind, WireError};
 
 /// The largest error body that is read.
 const ERROR_BODY: usize = 256 * 1024;
@@ -188,6 +188,18 @@ pub(super) async fn attempt(
             let (terms, is_assumed) = terms(operation, answer.usage);
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            operation.left_out.extend(answer.left_out.iter().map(|name| name.as_str().into()));
+            if let Some(fault @ WireError::Unplaced { .. }) = &answer.fault {
+                let called = Called {
+                    usage,
+                    write_ttl,
+                    terms,
+                    estimated: estimated || is_assumed,
+                    billed: billed(operation, dispatch, answer.model.as_deref()),
+                    ..called(dispatch, &target)
+                };
+                return hollow(operation, dispatch, &target, permit, fault.to_api(), called);
+            }
             if let Some(fault) = &answer.fault {
                 let used = Some((usage, write_ttl, estimated));
                 let mut lost = lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);

@@ -127,3 +127,106 @@ fn an_error_within_an_answer_tells_no_address_of_a_machine() {
     let rows = front.settle();
     assert!(rows.iter().all(|row| row.error.contains("10.1.2.3:99")), "the operator reads where: {rows:#?}");
 }
+
+/// A stream of chat: this delta, then this word for its end, usage and the last mark.
+fn streamed(delta: &str, word: &str) -> String {
+    let chunk = |rest: &str| format!("data: {{\"id\":\"c\",\"model\":\"m\",{rest}}}\n\n");
+    chunk(&format!(r#""choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]"#))
+        + &chunk(&format!(r#""choices":[{{"index":0,"delta":{{}},"finish_reason":"{word}"}}]"#))
+        + &chunk(r#""choices":[],"usage":{"prompt_tokens":10,"completion_tokens":2}"#)
+        + "data: [DONE]\n\n"
+}
+
+#[test]
+fn a_streamed_call_that_cannot_be_made_is_an_error_and_a_failed_check_whatever_the_client_speaks() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let call = r#"{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":"}}]}"#;
+    for speaks in Speaks::ALL {
+        upstream.push(body(streamed(call, "tool_calls")));
+        let answer = speaks.ask("gpt-4.1", true).send(front.address());
+        let text = answer.text();
+        assert!(answer.status() == 200 && answer.sound, "{text}");
+        let error = answer.chunks().into_iter().find(|chunk| chunk.get("error").is_some());
+        speaks.error(&error.unwrap_or_else(|| panic!("no error event: {text}")));
+        assert!(!crate::stage::ends_well(&answer), "{text}");
+    }
+    // On a ladder it is the same once the client has had a part of it, and nobody else is asked.
+    upstream.push(body(streamed(call, "tool_calls")));
+    let answer = chat("auto", true).send(front.address());
+    assert!(answer.text().contains("not a JSON object"), "{}", answer.text());
+    upstream.wait_idle();
+    nothing_held(&front);
+    let rows = front.settle();
+    assert_eq!(rows.len(), 3, "{rows:#?}");
+    assert!(
+        rows.iter().all(|row| row.kind == "known" && row.error.contains("not a JSON object")),
+        "{rows:#?}"
+    );
+    assert_eq!(rows.iter().map(|row| row.status.as_str()).collect::<Vec<_>>(), ["ok", "ok", "cut"]);
+    let told = desk.must(&["ledger", "export"]);
+    assert_eq!(told.matches(r#""check":"failed""#).count(), 2, "{told}");
+}
+
+#[test]
+fn what_a_dialect_has_no_place_for_is_told_or_the_next_rung_is_asked() {
+    let policy = r#"
+[[route]]
+name = "everything"
+ladder = [
+  { rung = "small", model = "gemini-2.5-flash", threshold = 0 },
+  { rung = "large", model = "gpt-4.1" },
+]
+no_signal = "small"
+"#;
+    let upstream = Upstream::start();
+    let mut setup = Setup::of(&upstream.url());
+    policy.clone_into(&mut setup.policy);
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let answer = |parts: serde_json::Value| {
+        json!({"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}],
+            "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 2, "totalTokenCount": 12}})
+    };
+    let sound = json!({"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}});
+    let form = |value: &serde_json::Value, stream: bool| {
+        body(if stream { format!("data: {value}\n\n") } else { value.to_string() })
+    };
+    for stream in [false, true] {
+        // Beside a text it is left out and told.
+        let both = answer(json!([{"text": "listen"}, sound]));
+        upstream.push(form(&both, stream));
+        let got = chat("gemini-2.5-flash", stream).send(front.address());
+        assert_eq!((got.status(), got.said().as_str()), (200, "listen"));
+        let told = if stream {
+            got.text().contains("\n: pointsman-left-out answer (inlineData)\n")
+                || got.text().contains(": pointsman-left-out answer (inlineData)")
+        } else {
+            got.header("pointsman-left-out") == Some("answer (inlineData)")
+        };
+        assert!(told, "stream {stream}: {}", got.text());
+        // Alone it is no answer: an error where nobody else is asked, else the next rung's.
+        let alone = answer(json!([sound]));
+        upstream.push(form(&alone, stream));
+        let got = chat("gemini-2.5-flash", stream).send(front.address());
+        assert_eq!(got.status(), 502, "stream {stream}: {}", got.text());
+        assert!(got.text().contains("answer (inlineData)"), "{}", got.text());
+        upstream.push(form(&alone, stream));
+        upstream.push(body(said(stream)));
+        let got = chat("auto", stream).send(front.address());
+        assert_eq!((got.status(), got.said().as_str()), (200, "due on Friday"), "{}", got.text());
+        // A picture has a place.
+        upstream
+            .push(form(&answer(json!([{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}])), stream));
+        let got = chat("gemini-2.5-flash", stream).send(front.address());
+        assert!(got.text().contains("data:image/png;base64,AAAA"), "{}", got.text());
+    }
+    nothing_held(&front);
+    let rows = front.settle();
+    assert!(rows.iter().all(|row| row.status == "ok" && row.kind == "known"), "{rows:#?}");
+    let told = desk.must(&["ledger", "export"]);
+    assert_eq!(told.matches(r#""check":"failed""#).count(), 4, "{told}");
+    assert_eq!(told.matches("answer (inlineData)").count(), 10, "named by log, and within errors: {told}");
+}

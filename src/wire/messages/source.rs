@@ -150,7 +150,7 @@ impl Events {
             // Tools that Anthropic runs, and what they gave.
             Some(kind) if kind != "redacted_thinking" => {
                 self.shown.read_block(block.raw());
-                tell(Delta::Other);
+                tell(Delta::Other(kind));
             }
             _ => {}
         }

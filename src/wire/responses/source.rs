@@ -43,7 +43,7 @@ impl Source for Events {
                         self.call(index, item, tell);
                     }
                     // Calls of custom tools, and of tools that OpenAI runs.
-                    Some(kind) if kind.ends_with("_call") => tell(Delta::Other),
+                    Some(kind) if kind.ends_with("_call") => tell(Delta::Other(kind)),
                     _ => {}
                 }
             }
@@ -99,7 +99,7 @@ impl Source for Events {
                     summary.for_each(|text| tell(Delta::Thought(&text)));
                 }
                 // Calls of hosted tools and custom tools are content too, though nothing here can check them.
-                Some(kind) if kind.ends_with("_call") => tell(Delta::Other),
+                Some(kind) if kind.ends_with("_call") => tell(Delta::Other(kind)),
                 _ => {}
             }
         }
