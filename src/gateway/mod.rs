@@ -29,6 +29,7 @@ mod models;
 mod operation;
 mod pace;
 mod paths;
+mod posted;
 mod prices;
 mod question;
 mod remembered;

@@ -113,13 +113,19 @@ async fn farewell(mut socket: TcpStream) {
     while socket.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
 }
 
+/// Says how an address that cannot be had is mended.
+fn hint(source: &std::io::Error) -> &'static str {
+    if source.kind() == std::io::ErrorKind::InvalidInput {
+        return "write ADDRESS:PORT with a port up to 65535, as 127.0.0.1:4141";
+    }
+    "is another program there? `--listen 127.0.0.1:0` takes a free port"
+}
+
 /// Why the gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be understood or taken.
-    #[error(
-        "cannot listen on {address}: {source}\nhint: is another program there? `--listen 127.0.0.1:0` takes a free port"
-    )]
+    #[error("cannot listen on {address}: {source}\nhint: {}", hint(source))]
     Listen {
         /// The address.
         address: String,

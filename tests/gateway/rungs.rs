@@ -499,7 +499,36 @@ fn a_policy_that_is_posted_is_read_as_strictly_as_a_file() {
         assert_eq!(answer.status(), 400, "{said}");
         assert!(answer.text().contains(said), "{said}: {}", answer.text());
     }
-    let right = next(&|_| {});
+    // All of it is told at once, and the moment is the gateway's to write.
+    let several = next(&|event| {
+        let event = event.as_object_mut().unwrap();
+        event.remove("version");
+        event.remove("at");
+        event.insert("bseline".to_owned(), json!("gpt-4.1"));
+        event["routes"][0]["ladder"][0]["max_in_flight"] = json!(99_999_999_999_u64);
+    });
+    let told = Ask::post("/operator/v1/policy", &several).send(front.address()).text();
+    for said in ["`bseline` is no key", "version: missing", "`99999999999` is too large"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    let doubtful = next(&|event| {
+        event.as_object_mut().unwrap().remove("at");
+        event["routes"][0]["ladder"][0]["model"] = json!("somebodys-llama");
+        event["models"] = json!([{"model": "gpt-nope", "max_in_flight": 2}]);
+        event["routes"][0]["require"] = json!(["nobody"]);
+    });
+    let answer = Ask::post("/operator/v1/policy", &doubtful).send(front.address());
+    let warnings = answer.json()["warnings"].to_string();
+    for said in ["`somebodys-llama`: no price book and no provider", "gpt-nope", "no rung carries `nobody`"] {
+        assert!(answer.status() == 200 && warnings.contains(said), "{said}: {}", answer.text());
+    }
+    let policy = Ask::get("/operator/v1/policy").send(front.address()).text();
+    assert!(!policy.contains("warnings"), "{policy}");
+    let right = {
+        let mut event: Value = serde_json::from_str(&policy).unwrap();
+        event["version"] = json!(event["version"].as_u64().unwrap() + 1);
+        event
+    };
     let two = format!("{right}\n{right}\n");
     assert_eq!(Ask::bytes("/operator/v1/policy", two.as_bytes()).send(front.address()).status(), 400);
     assert_eq!(Ask::post("/operator/v1/policy", &right).send(front.address()).status(), 200);
