@@ -238,9 +238,13 @@ fn open_ledger(
     match Ledger::open(wanted.clone()) {
         Ok((ledger, found)) => {
             if found.settled_attempts > 0 {
+                let unknown = match found.unknown {
+                    0 => String::new(),
+                    calls => format!("; of {calls} more nobody knows the cost"),
+                };
                 remarks.push(format!(
-                    "the last run ended abruptly: {} open calls were settled as estimates, ${}",
-                    found.settled_attempts,
+                    "the last run ended abruptly: {} open calls were settled as estimates, ${}{unknown}",
+                    found.settled_attempts - found.unknown,
                     found.estimated.usd()
                 ));
             }

@@ -103,10 +103,12 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     }
     player.handle(Command::Focus(id, rung));
     let snapshot = player.snapshot();
-    let is_row = |row: &&RouteConsequences| row.setting.name == route.name;
-    let Some(consequences) = snapshot.consequences.routes.iter().find(is_row) else {
+    // Policies may have given the route different rungs: all that have this one share the curve.
+    let is_row = |row: &&RouteConsequences| row.moves_with(route, rung) && row.applied.requests > 0;
+    let rows: Vec<_> = snapshot.consequences.routes.iter().filter(is_row).collect();
+    if rows.is_empty() {
         anyhow::bail!("no request of the log came to route {}", route.name)
-    };
+    }
     let applied = route.ladder[rung].threshold.get();
     let report = FrontierReport {
         schema: "pointsman.frontier/1",
@@ -114,8 +116,8 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         route: route.name.to_string(),
         rung: route.ladder[rung].name.to_string(),
         model: log.names.model(route.ladder[rung].model).to_owned(),
-        requests: consequences.applied.requests,
-        without_confidence: consequences.unsure,
+        requests: rows.iter().map(|row| row.applied.requests).sum(),
+        without_confidence: rows.iter().map(|row| row.unsure).sum(),
         prices: log.book.clone(),
         points: snapshot
             .consequences
