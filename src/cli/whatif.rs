@@ -54,6 +54,9 @@ pub struct Side {
     labelled_requests: u64,
     latency_ms: Option<Latency>,
     split: Vec<Share>,
+    /// Of a route that only observes: the requests that went to the model that their client named, on no rung.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_named: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -204,6 +207,7 @@ fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
         labelled_requests: forecast.labelled,
         latency_ms: forecast.latency.percentiles().map(Latency::from),
         split,
+        as_named: None,
     }
 }
 
@@ -253,12 +257,18 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
         let changed = carried(setting, policy, after);
         let split =
             |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &log.names, forecast);
+        let observes = setting.mode == Mode::Observe;
+        let on_rungs = route.applied.placed.iter().fold(0, |all: u64, &one| all.saturating_add(one));
+        let as_named = observes.then(|| route.applied.requests.saturating_sub(on_rungs));
         routes.push(RouteReport {
             route: setting.name.to_string(),
             policies: is_again(route).then(|| policies_text(&having(route))),
-            observes: setting.mode == Mode::Observe,
+            observes,
             flipped_requests: route.flips,
-            applied: side(&route.applied, span, split(&setting.thresholds(), &route.applied)),
+            applied: Side {
+                as_named,
+                ..side(&route.applied, span, split(&setting.thresholds(), &route.applied))
+            },
             staged: side(&route.staged, span, split(&changed, &route.staged)),
         });
     }
@@ -408,6 +418,9 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
                 format!("{}{}", count(after.starts), threshold(after)),
                 if route.observes { String::new() } else { signed(before.starts, after.starts) },
             ]);
+        }
+        if let Some(named) = route.applied.as_named.filter(|named| *named > 0) {
+            sheet.push(vec!["went as named".into(), count(named), String::new(), String::new()]);
         }
         sheets.push(sheet);
     }
