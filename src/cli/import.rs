@@ -89,12 +89,14 @@ type Outcome = (Summary, Vec<record::Error>);
 /// Copies every entry; a damaged log does not keep the next from being read, unless reading is strict.
 fn copy<W: Write>(source: &mut record::Source, mut out: Writer<W>) -> anyhow::Result<(Writer<W>, Outcome)> {
     let (mut summary, mut damage) = (Summary::default(), Vec::new());
+    // What the written log has: calls that the format they come from tells apart must not become one in ours.
+    let mut told = Known::default();
     let watch = source.progress();
     let mut progress = Progress::new("importing", watch.total);
     while let Some(block) = source.next_block() {
         match block {
             Ok(block) => {
-                if !copy_block(&block, source.known(), &mut out, &mut summary)? {
+                if !copy_block(&block, (source.known(), &mut told), &mut out, &mut summary)? {
                     break;
                 }
             }
@@ -109,14 +111,17 @@ fn copy<W: Write>(source: &mut record::Source, mut out: Writer<W>) -> anyhow::Re
 /// Copies a block; says whether to go on.
 fn copy_block<W: Write>(
     block: &Block,
-    known: &mut Known,
+    (known, told): (&mut Known, &mut Known),
     out: &mut Writer<W>,
     summary: &mut Summary,
 ) -> anyhow::Result<bool> {
     let mut failed = None;
     let flow = block.for_each_new(known, |_, entry: Result<Entry<'_>, _>| {
         match entry {
-            Ok(entry) => {
+            Ok(mut entry) => {
+                if let Entry::Request(record) = &mut entry {
+                    told.set_apart(record);
+                }
                 summary.entries += 1;
                 failed = out.write(&entry).err().map(anyhow::Error::from);
             }
@@ -248,6 +253,27 @@ mod tests {
             assert!(error.contains("choose another name"), "{error}");
         }
         assert_eq!(std::fs::read(&log).unwrap(), std::fs::read(fixture("native.jsonl")).unwrap());
+    }
+
+    /// Two calls of one message (a retry) have one id and moment there; in ours that would make them one call.
+    #[test]
+    fn calls_that_their_format_tells_apart_stay_two() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, first, second) =
+            (folder.path().join("cc.jsonl"), folder.path().join("a.jsonl"), folder.path().join("b.jsonl"));
+        let call = |n: u32| {
+            format!(
+                r#"{{"type":"assistant","uuid":"u{n}","sessionId":"s","timestamp":"2026-05-01T00:00:01.000Z","requestId":"req_{n}","message":{{"id":"msg_1","type":"message","role":"assistant","model":"claude-opus-4-6","content":[{{"type":"text","text":"hi"}}],"stop_reason":"end_turn","usage":{{"input_tokens":1000,"output_tokens":100}}}}}}"#
+            ) + "\n"
+        };
+        std::fs::write(&log, call(1) + &call(2) + &call(3)).unwrap();
+        run(&args(&[&log], &first)).unwrap();
+        run(&args(&[&first], &second)).unwrap();
+        let text = std::fs::read_to_string(&second).unwrap();
+        assert_eq!(text, std::fs::read_to_string(&first).unwrap());
+        let ids = ["\"msg_1\"", "\"msg_1~2\"", "\"msg_1~3\""];
+        assert!(text.lines().skip(1).zip(ids).all(|(line, id)| line.contains(id)), "{text}");
+        assert_eq!(text.lines().count(), 4);
     }
 
     #[test]
