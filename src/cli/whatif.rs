@@ -23,7 +23,7 @@ use crate::units::{Names, PerMille, Pico, Span, counted};
     after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1; a route with one threshold needs none: --set extraction=588"
 )]
 pub struct WhatIfArgs {
-    /// The log, plain, gzip or zstd; `-` is standard input.
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
     /// Moves a threshold; may be given more than once. Where routes observe, what they would do is told without it.

@@ -92,6 +92,11 @@ pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
 }
 
 impl Source {
+    /// Says whether reading stops at the first thing that is wrong.
+    pub fn is_strict(&self) -> bool {
+        self.options.strict
+    }
+
     /// Returns the format of the file being read.
     pub fn format(&self) -> InputFormat {
         self.format
