@@ -56,6 +56,13 @@ impl Hints {
         Self { items, last: last.collect() }
     }
 
+    /// Leaves out an action that would only be refused.
+    #[must_use]
+    pub fn without(mut self, action: Action) -> Self {
+        self.items.retain(|(_, hint)| *hint != action.spec().hint);
+        self
+    }
+
     /// Draws as many as fit; the ways to the rest stand at the end.
     pub fn render(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) {
         let at = paint::nth_row(area.intersection(buf.area), 0);

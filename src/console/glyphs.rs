@@ -109,7 +109,8 @@ const ASCII: Glyphs = Glyphs {
     arrow: ('<', '>'),
     gauge: ('#', '.'),
     slider: ('-', 'O'),
-    cut: '~',
+    // Not `~`, which stands before estimates.
+    cut: '\\',
     absent: '-',
     dot: '|',
     scroll: ('|', '#'),

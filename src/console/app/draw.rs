@@ -84,8 +84,8 @@ impl App {
         match self.overlay {
             Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
             Overlay::Prompt(Asked::Filter) => {
-                let hint = "word  team:search  model~gpt  status:error  cost>0.05  conf<600  !word";
-                self.filter.render(" / ", hint, area, buf, look);
+                let hint = "word  !word  team:search  model~gpt  status:error  cost>0.05";
+                self.filter.render(" filter / ", hint, area, buf, look);
                 self.draw_completions(area, buf);
             }
             Overlay::Prompt(Asked::Model) => {

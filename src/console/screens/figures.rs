@@ -126,8 +126,7 @@ pub(super) fn cost(sum: &CostSum) -> (Short, Role) {
     }
     let (sign, role) =
         if sum.estimated == Pico::ZERO { ("", Role::Observed) } else { ("~", Role::Estimated) };
-    let more = if sum.unknown > 0 { " +?" } else { "" };
-    (short(format_args!("{sign}{}{more}", format::money(total))), role)
+    (short(format_args!("{sign}{}{}", format::money(total), besides(sum))), role)
 }
 
 /// Writes an amount worked out of a sum of costs, with the mark of an estimate where the sum holds one.
@@ -157,10 +156,17 @@ pub(super) fn per_thousand(sum: &CostSum, requests: u64) -> Option<Pico> {
     Some(sum.whole().ratio(1000, i128::from(counted)))
 }
 
-/// Returns what a sum over some time comes to over another time.
-pub(super) fn at_rate(total: Pico, covered: Span, over: Span) -> Option<Pico> {
+/// Returns what the costs of some time come to over another time; none where most of them are unknown, for that would be
+/// many times too little.
+pub(super) fn at_rate(sum: &CostSum, requests: u64, covered: Span, over: Span) -> Option<Pico> {
     // Less than a minute of traffic is no rate.
-    (covered >= Span::mins(1)).then(|| total.ratio(i128::from(over.0), i128::from(covered.0)))
+    let known = covered >= Span::mins(1) && !sum.is_unknown() && sum.unknown <= requests / 2;
+    known.then(|| sum.total().ratio(i128::from(over.0), i128::from(covered.0)))
+}
+
+/// Returns the mark of a sum beside which there are costs that nobody knows.
+pub(super) fn besides(sum: &CostSum) -> &'static str {
+    if sum.unknown > 0 { " +?" } else { "" }
 }
 
 /// Writes one amount's share of another.

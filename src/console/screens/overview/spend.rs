@@ -78,9 +78,10 @@ fn lines(scene: Scene<'_>) -> Lines {
     }
     put(2, key("  estimated"), estimated(all, scene.look), false);
     unknown(all, 1, &mut put);
-    let rate = |over| match covered.and_then(|covered| figures::at_rate(total, covered, over)) {
-        Some(amount) if all.requests > all.cost.unknown && !all.cost.is_unknown() => {
-            let more = if all.cost.unknown > 0 { " +?" } else { "" };
+    let at_rate = |over| figures::at_rate(&all.cost, all.requests, covered?, over);
+    let rate = |over| match at_rate(over) {
+        Some(amount) => {
+            let more = figures::besides(&all.cost);
             (short(format_args!("~{}{more}", format::money(amount))), Role::Estimated)
         }
         _ => (key(if covered.is_none() { "no times" } else { UNKNOWN }), Role::Unknown),
