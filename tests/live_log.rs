@@ -38,7 +38,10 @@ fn ingest() -> (Ingest, Arc<Policy>) {
 fn live(window: Option<Span>, keep: usize) -> Player {
     let (ingest, policy) = ingest();
     let book = prices::builtin("list").unwrap();
-    Player::live(LiveStart { title: "live".into(), ingest, policy, book, now: at(0), keep }, window)
+    Player::live(
+        LiveStart { title: "live".into(), ingest, policy, book, now: at(0), keep, logs_time: false },
+        window,
+    )
 }
 
 fn loaded(lines: &[(i64, String)]) -> Log {

@@ -76,11 +76,26 @@ pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer)
 /// Names with their figures, as many as a panel has use for.
 pub(super) type List = ArrayVec<(&'static str, Line, Role), 18>;
 
-/// Draws names and figures; returns what is left below them.
-pub(super) fn list(scene: Scene<'_>, rows: &List, at: Rect, buf: &mut Buffer) -> Rect {
+/// Draws names and figures; returns what is left below them. Words that have no room beside their name stand below it.
+pub(super) fn list(scene: Scene<'_>, list: &List, at: Rect, buf: &mut Buffer) -> Rect {
     let look = scene.look;
-    let rows: ArrayVec<KeyValue<'_>, 16> =
-        rows.iter().map(|(key, value, role)| KeyValue { key, value, style: look.style(*role) }).collect();
+    let room = usize::from(at.width);
+    let mut rows = ArrayVec::<KeyValue<'_>, 32>::new();
+    for (key, value, role) in list {
+        let style = look.style(*role);
+        let mut put = |key, value| rows.try_push(KeyValue { key, value, style }).is_ok();
+        if text::width(key) + 1 + text::width(value) <= room
+            || !value.contains(' ')
+            || text::width(value) < 24
+        {
+            put(key, value);
+            continue;
+        }
+        put(key, "");
+        for piece in text::wrap(value, room.max(1)) {
+            put("", piece);
+        }
+    }
     let used = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(at.height);
     let (here, rest) = paint::split_top(at, used);
     key_values::render(&rows, here, buf, look);
@@ -203,12 +218,7 @@ pub(super) fn millis(millis: u64) -> Short {
 
 /// Writes a price for a million tokens: `$2.00`, `$0.075`.
 pub(super) fn price(price: PicoPerMillion) -> Short {
-    let text = price.usd_per_million();
-    match text.split_once('.') {
-        None => short(format_args!("${text}.00")),
-        Some((_, cents)) if cents.len() == 1 => short(format_args!("${text}0")),
-        Some(_) => short(format_args!("${text}")),
-    }
+    short(format_args!("{}", price.dollars()))
 }
 
 /// Writes the time of day, with the day before it where the log spans several: `14:03:20`, `05-23 14:03:20`.

@@ -30,6 +30,10 @@ pub(super) fn draw(
     area: Rect,
     buf: &mut Buffer,
 ) {
+    if let Some(alone) = asked.filter(|asked| row.is_none_or(|row| row.name != asked.name)) {
+        alone::draw_panel(scene, alone, area, buf);
+        return;
+    }
     let Some(row) = row else {
         let inner = figures::frame(scene, 1, "No model", "", area, buf);
         figures::nothing(scene, "no model in this traffic and none on a ladder", inner, buf);
@@ -104,7 +108,7 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, asked: Option<&Alone>, at: 
     }
     if cell.cost.unknown > 0 {
         let calls = figures::plural(cell.cost.unknown, "call");
-        put("  unknown, besides", line(format_args!("{calls}")), Role::Warn);
+        put("  of unknown cost", line(format_args!("{calls}")), Role::Warn);
     }
     put("calls", count(cell.attempts), Role::Text);
     put("  of them failed", shared(cell.errors, cell.attempts), worse(cell.errors));
@@ -167,11 +171,11 @@ fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     BarList { bars: &bars, label_width: 4 }.render(at, buf, scene.look);
     let below = paint::split_top(at, 4).1;
     let calls = row.cell.map_or(0, |cell: &Cell| cell.attempts);
-    let words = line(format_args!(
-        "known of {} of {}",
-        format::count_short(known.known),
-        figures::plural(calls, "call")
-    ));
+    let all = figures::plural(calls, "call");
+    let words = match known.known {
+        some if some < calls => line(format_args!("known of {} of {all}", format::count_short(some))),
+        _ => line(format_args!("of {all}")),
+    };
     scene.look.text(buf, below, &words, Role::Muted);
     if row.cell.is_some_and(|cell| cell.estimated > 0) {
         let next = paint::split_top(below, 1).1;

@@ -166,7 +166,7 @@ fn estimated(cell: &Cell, look: Look<'_>) -> (Short, Role) {
 fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role), bool)) {
     if cell.cost.unknown > 0 {
         let count = figures::plural(cell.cost.unknown, "request");
-        put(yields, short(format_args!("  unknown, besides")), (count, Role::Warn), false);
+        put(yields, short(format_args!("  of unknown cost")), (count, Role::Warn), false);
     }
 }
 

@@ -215,7 +215,8 @@ fn fitting(name: &str, room: u16, cut: char) -> Line {
     let forms = std::iter::once(name).chain(tails(name).filter(has_word));
     let forms = forms.chain(tails(core)).chain(tails(name));
     let marked = forms.filter(|form| form.len() >= 3).map(|form| {
-        let sign = |cut_off: bool| if cut_off { cut.encode_utf8(&mut [0; 4]).to_owned() } else { String::new() };
+        let sign =
+            |cut_off: bool| if cut_off { cut.encode_utf8(&mut [0; 4]).to_owned() } else { String::new() };
         line(format_args!("{}{form}{}", sign(!name.starts_with(form)), sign(!name.ends_with(form))))
     });
     let mut marked = marked.filter(|form| text::width(form) <= usize::from(room));

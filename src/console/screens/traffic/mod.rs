@@ -273,8 +273,11 @@ fn draw_summary(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, 
     } else {
         along.say(buf, &format!("{} of {played} {word}", format::count(sums.requests)), Role::Text);
     }
-    let (known, estimated, unknown) =
-        if at.width >= SPACIOUS { (" known", " estimated", "of unknown cost") } else { (" known", " est.", "unknown") };
+    let (known, estimated, unknown) = if at.width >= SPACIOUS {
+        (" known", " estimated", "of unknown cost")
+    } else {
+        (" known", " est.", "unknown")
+    };
     let cost = &sums.cost;
     // One amount alone needs no word beside it; where nothing is known, nothing is no sum.
     let known = if cost.estimated.0 == 0 && at.width < SPACIOUS { "" } else { known };
@@ -354,7 +357,7 @@ fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &m
         return;
     }
     let clock = Clock::choose(at.width, snapshot.log.span());
-    let columns = columns(clock);
+    let columns = columns(clock, at.width);
     let order = if state.reversed { Order::Ascending } else { Order::Descending };
     let table = Table {
         columns: &columns,
