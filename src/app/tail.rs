@@ -250,5 +250,13 @@ mod tests {
         add("resumed.jsonl", &(answer("m1", 90) + &answer("m3", 7)));
         assert_eq!(look(), 2);
         assert_eq!(look(), 0);
+        assert_eq!(std::mem::take(&mut tail.news), [""; 0]);
+        // Cut short, as a rotation does that copies and empties: what comes after is new, though fewer lines than before.
+        std::fs::write(folder.path().join("a.jsonl"), line(5)).unwrap();
+        assert_eq!(tail.look(Duration::ZERO).len(), 1);
+        std::fs::remove_file(folder.path().join("a.jsonl")).unwrap();
+        assert_eq!(tail.look(Duration::ZERO).len(), 0);
+        let news = tail.news.join("\n");
+        assert!(news.contains("a.jsonl was cut short") && news.contains("a.jsonl is gone"), "{news}");
     }
 }

@@ -178,7 +178,8 @@ impl AskBox {
         self.draw_prompt(&rows, prompt, buf, look);
         let (words, rest) = paint::split_top(rest, 1);
         self.draw_words(words, buf, look);
-        let columns = usize::from(rest.width);
+        // A scrollbar has its place at the right, apart from the words.
+        let columns = usize::from(rest.width.saturating_sub(2));
         let mut lines = vec![Line::default().with(&standing(snapshot, self.waiting), Role::Muted)];
         lines.extend(self.answer_lines(columns));
         if self.fields[0].value().trim().is_empty() {
@@ -203,7 +204,7 @@ impl AskBox {
             line.draw(paint::nth_row(body, row), buf, look);
         }
         if most > 0 {
-            let bar = Rect { x: at.right().saturating_sub(2), width: 1, ..body };
+            let bar = Rect { x: body.right().saturating_sub(1), width: 1.min(body.width), ..body };
             scrollbar(buf, bar, scroll, visible, lines.len() - 1, look);
         }
     }

@@ -29,7 +29,9 @@ impl Hints {
         let mut items: Vec<(String, &'static str)> = Vec::new();
         let mut above = false;
         for (_, spec) in keymap.actions_here(layers) {
-            if matches!(spec.action, Action::Palette | Action::Help) {
+            // The filter works everywhere, but is at home on Traffic; elsewhere its room is for that screen's own keys.
+            let away = spec.action == Action::Filter && layers.first() != Some(&Context::Traffic);
+            if away || matches!(spec.action, Action::Palette | Action::Help) {
                 continue;
             }
             let key = keymap.label_here(layers, spec.action, ascii);

@@ -250,3 +250,18 @@ pub(super) const UNNAMED: &str = "(no model named)";
 pub(super) fn latency(value: Option<u64>) -> Short {
     format::or_unknown(value, millis)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_of_mostly_unknown_costs_is_unknown_and_no_many_times_too_small_amount() {
+        let sum = |unknown| CostSum { known: Pico::USD, unknown, ..CostSum::default() };
+        let rate = |unknown, requests| at_rate(&sum(unknown), requests, Span::mins(30), Span::hours(1));
+        assert_eq!(rate(0, 10), Some(Pico(2 * Pico::USD.0)));
+        assert_eq!((rate(5, 10).is_some(), besides(&sum(5))), (true, " +?"));
+        assert_eq!(rate(6, 10), None);
+        assert_eq!(at_rate(&sum(0), 10, Span::secs(59), Span::hours(1)), None);
+    }
+}

@@ -149,3 +149,20 @@ fn clip(from: (f64, f64), to: (f64, f64)) -> Option<((f64, f64), (f64, f64))> {
     let at = |part: f64| ((from.0 + dx * part).clamp(0.0, 1.0), (from.1 + dy * part).clamp(0.0, 1.0));
     (enter <= leave).then(|| (at(enter), at(leave)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_of_signs_shows_thirds_of_a_row() {
+        let area = Rect::new(0, 0, 4, 1);
+        let mut buf = Buffer::empty(area);
+        let canvas = Canvas { area, glyphs: Glyphs::of(GlyphSet::Ascii) };
+        for (x, y) in [(0, 0), (1, 1), (2, 2), (3, 0), (3, 2)] {
+            canvas.dot(&mut buf, x, y, Style::new());
+        }
+        let row: String = (0..4).map(|x| buf[(x, 0)].symbol().to_owned()).collect();
+        assert_eq!(row, "'-.|");
+    }
+}

@@ -203,7 +203,8 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let known = snapshot.log.notes.iter().rev().filter(|note| note.kind == NoteKind::Price);
     let said = known.filter_map(|note| {
         let about = note.text.strip_prefix("price of ")?.strip_prefix(row.name)?;
-        Some((note.at, about.strip_prefix(" is now ")?))
+        // What it is per, the heading says.
+        Some((note.at, about.strip_prefix(" is now ")?.trim_end_matches(" per 1M")))
     });
     for (at, words) in said.take(8) {
         let (sign, role) = if at <= snapshot.clock { ("since", Role::Text) } else { ("from", Role::Muted) };

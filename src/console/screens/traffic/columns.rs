@@ -130,7 +130,7 @@ const STATUS: u16 = 12;
 pub(super) fn columns(clock: Clock, width: u16) -> [Column<'static>; COLUMNS.len()] {
     COLUMNS.map(|(field, column)| match field {
         Field::Time => Column { width: Width::Fixed(clock.columns()), ..column },
-        Field::Status if width >= 90 => Column { width: Width::Fixed(STATUS), ..column },
+        Field::Status if width >= 140 => Column { width: Width::Fixed(STATUS), ..column },
         _ => column,
     })
 }

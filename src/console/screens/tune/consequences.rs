@@ -218,7 +218,7 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
             |a, b| format::percent_change(a.0, b.0),
         ),
         month_line(
-            if covered.is_some() { "$ per month, run rate" } else { "$ per month: no times" },
+            if covered.is_some() { "$ per month (rate)" } else { "$ per month: no times" },
             [(&applied.cost, applied.requests), (&tried.cost, tried.requests)],
             covered,
         ),
@@ -350,7 +350,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
     let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));
     let turned = match snapshot.tried().route(id).mode {
-        mode if mode == route.mode && super::changed_within(snapshot, id) => "each policy in its time",
+        mode if mode == route.mode && snapshot.changed_within(id) => "each policy in its time",
         mode if mode == route.mode => "",
         Mode::Observe => "Enter: observe again",
         _ => "Enter turns it on",
@@ -467,6 +467,19 @@ mod tests {
         assert!(within_error(&[&unsure, &still]));
         assert!(!within_error(&[&sure, &still]), "a route that does not change adds no error");
         assert!(!within_error(&[&still]), "nothing changed");
+    }
+
+    #[test]
+    fn where_there_is_no_month_there_is_no_change_of_it() {
+        let cost = CostSum { known: Pico::USD, unknown: 1, ..CostSum::default() };
+        let line = |covered| {
+            let mut line = month_line("month", [(&cost, 9), (&cost, 9)], covered);
+            line.within_error();
+            (line.name.to_string(), line.applied.to_string(), line.change.to_string(), line.within)
+        };
+        assert_eq!(line(None), ("month +?".into(), "–".into(), String::new(), false));
+        let (name, applied, _, within) = line(Some(Span::days(30)));
+        assert_eq!((name.as_str(), applied.as_str(), within), ("month +?", "$1.00", true));
     }
 
     #[test]

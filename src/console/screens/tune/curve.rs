@@ -110,7 +110,7 @@ fn draw_cost(scene: Scene<'_>, chosen: (RouteId, usize), requests: u64, area: Re
     let look = scene.look;
     // The curve is of one threshold over the whole window, the table beside it of each policy in its time.
     let alone = format!("all at {}", thresholds(scene.snapshot, chosen).0);
-    let applied = if super::changed_within(scene.snapshot, chosen.0) { &alone } else { "applied" };
+    let applied = if scene.snapshot.changed_within(chosen.0) { &alone } else { "applied" };
     let named = points_of(scene, chosen, at, (applied, "staged"));
     let chart = Chart {
         series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(0) }],

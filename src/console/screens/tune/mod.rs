@@ -64,18 +64,6 @@ impl State {
     }
 }
 
-/// Says whether a route's thresholds changed within the window: each policy is then accounted for in its time.
-fn changed_within(snapshot: &Snapshot, id: RouteId) -> bool {
-    let (first, end) = (snapshot.window.first, snapshot.window.end);
-    let spans = snapshot.policies.iter().enumerate().filter(|(at, span)| {
-        let next = snapshot.policies.get(at + 1).map_or(usize::MAX, |next| next.from);
-        span.from < end && next > first
-    });
-    let mut thresholds = spans.map(|(_, span)| span.policy.route(id).thresholds());
-    let Some(before) = thresholds.next() else { return false };
-    thresholds.any(|other| other != before)
-}
-
 /// Where the panels lie.
 struct Layout {
     routes: Rect,
