@@ -22,22 +22,12 @@ use crate::console::text;
 use crate::console::theme::Role;
 use crate::units::Pico;
 
-/// How a series is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drawn {
-    /// Each point joined to the next; one with a gap at both sides as a dot.
-    Line,
-    /// Points alone.
-    Dots,
-}
-
-/// Points that belong together; a point that is not a number breaks the line.
+/// Points that belong together, each joined to the next; a point that is not a number breaks the line, and one between two
+/// such is drawn as a dot.
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
     /// The points, in order.
     pub points: &'a [(f64, f64)],
-    /// How they are drawn.
-    pub drawn: Drawn,
     /// How they look.
     pub style: Style,
 }
@@ -286,19 +276,10 @@ impl Chart<'_> {
             }
         }
         for series in self.series {
-            match series.drawn {
-                Drawn::Line => {
-                    Self::lone(series, place, canvas, buf);
-                    for pair in series.points.windows(2) {
-                        if let [from, to] = *pair {
-                            canvas.line(buf, place(from), place(to), series.style);
-                        }
-                    }
-                }
-                Drawn::Dots => {
-                    for &point in series.points {
-                        canvas.line(buf, place(point), place(point), series.style);
-                    }
+            Self::lone(series, place, canvas, buf);
+            for pair in series.points.windows(2) {
+                if let [from, to] = *pair {
+                    canvas.line(buf, place(from), place(to), series.style);
                 }
             }
         }
@@ -445,7 +426,7 @@ mod tests {
         let gap = f64::NAN;
         let points = [(0.0, gap), (1.0, 3.0), (2.0, gap)];
         let chart = Chart {
-            series: &[Series { points: &points, drawn: Drawn::Line, style: Style::new() }],
+            series: &[Series { points: &points, style: Style::new() }],
             points: &[],
             rules: &[],
             x: Axis { from: 0.0, to: 2.0, write: plain, ticks: Ticks::Round },

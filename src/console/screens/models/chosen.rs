@@ -156,13 +156,8 @@ fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     };
     let values = [known.p50, known.p95, known.p99].map(figures::millis);
     let style = series(scene.look, row);
-    let bar = |label, value, millis| Bar {
-        label,
-        value,
-        filled: figures::thousandths(millis, known.p99),
-        staged: None,
-        style,
-    };
+    let bar =
+        |label, value, millis| Bar { label, value, filled: figures::thousandths(millis, known.p99), style };
     let bars = [
         bar("p50", values[0].as_str(), known.p50),
         bar("p95", values[1].as_str(), known.p95),

@@ -203,7 +203,6 @@ fn against_baseline(scene: Scene<'_>, cell: &Cell, area: Rect, buf: &mut Buffer)
         label,
         value,
         filled: figures::money_thousandths(amount, most),
-        staged: None,
         style: scene.look.style(role),
     };
     let bars = [

@@ -350,7 +350,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
     let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));
     let turned = match snapshot.tried().route(id).mode {
-        mode if mode == route.mode && snapshot.changed_within(id) => "each policy in its time",
+        mode if mode == route.mode && snapshot.changed_within(id) => "each in its time",
         mode if mode == route.mode => "",
         Mode::Observe => "Enter: observe again",
         _ => "Enter turns it on",
