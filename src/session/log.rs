@@ -535,9 +535,9 @@ fn policy_text(change: &record::PolicyChange<'_>) -> String {
 pub(super) fn price_text(change: &record::PriceChange<'_>) -> String {
     let tier = &change.row.standard.base;
     format!(
-        "price of {} is now ${} in, ${} out per 1M",
+        "price of {} is now {} in, {} out per 1M",
         change.model,
-        tier.input.usd_per_million(),
-        tier.output.usd_per_million()
+        tier.input.dollars(),
+        tier.output.dollars()
     )
 }
