@@ -6,6 +6,7 @@ mod json;
 mod mine;
 mod replay;
 mod requests;
+mod series;
 mod sheet;
 mod text;
 
@@ -17,6 +18,7 @@ pub use replay::{
 };
 pub(crate) use replay::{error_text, quality};
 pub use requests::{RequestRow, RequestsScope, RequestsWriter};
+pub use series::{ScoredPoint, SeriesReport, series_text};
 pub use sheet::{Format, Sheet, aligned, render};
 pub(crate) use text::count;
 pub use text::replay_text;
