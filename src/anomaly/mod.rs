@@ -4,7 +4,21 @@
 //! floats score and never decide what is routed, charged or refused, which is why nothing that decides may name this room.
 
 mod detector;
+mod drift;
 mod habit;
+mod incident;
+mod metric;
 mod profile;
+mod scope;
+mod survey;
+mod tail;
+mod tally;
+mod watch;
 
 pub use detector::{Detector, Floor, Score};
+pub use incident::{Cause, Changed, Incident, Window};
+pub use metric::Metric;
+pub use scope::{Dimension, Scope};
+pub use survey::{Knobs, Survey};
+pub use tally::Tally;
+pub use watch::Onset;

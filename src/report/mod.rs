@@ -2,6 +2,7 @@
 //!
 //! Invariant: money leaves as decimal strings, unknown is said and never written as zero.
 
+mod anomalies;
 mod json;
 mod mine;
 mod replay;
@@ -10,6 +11,7 @@ mod series;
 mod sheet;
 mod text;
 
+pub use anomalies::{AnomalyReport, CauseRow, ChangedRow, Figure, IncidentRow, Naming};
 pub use json::to_json;
 pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};
 pub use replay::{
