@@ -1,7 +1,7 @@
 //! Incidents: what was unlike its past at one time, told once, with the part of the traffic that carries most of it.
 //!
-//! Which part explains a change goes by two measures of each: the share of the change that it carries, and how much larger its
-//! share of the whole has become (after Bhagwan et al., "Adtributor", NSDI 2014). A part that always carries most is no cause.
+//! Which part explains a change goes by two measures of each: the share of the change that it carries, and how much more that
+//! is than its share of the traffic (after Bhagwan et al., "Adtributor", NSDI 2014). Where all parts change alike, none does.
 
 use super::metric::Metric;
 use super::scope::{Dimension, Scope};
@@ -18,6 +18,12 @@ const COMPARED: (i64, i64) = (30, 240);
 const DAYS: i64 = 7;
 /// A part that carries less than this share of the change is not told.
 const LEAST_CARRIED: f64 = 0.1;
+/// Points by which a share has to change, for each per cent that other figures have to.
+const POINTS: f64 = 0.04;
+/// A part explains nothing where its share of the change is about its share of the traffic.
+const LEAST_SHIFT: f64 = 0.01;
+/// Slots after the end of a signal within which the same beginning anew is no incident of its own.
+const AGAIN: i64 = 10;
 /// Parts told.
 const CAUSES: usize = 5;
 
@@ -95,8 +101,8 @@ impl Window {
         }
     }
 
-    fn carried(&self, metric: Metric) -> f64 {
-        metric.carried(&self.sums) / float(self.slots.max(1))
+    fn excess(&self, metric: Metric, usual: f64) -> f64 {
+        metric.excess(&self.sums, usual) / float(self.slots.max(1))
     }
 }
 
@@ -118,10 +124,7 @@ impl Survey {
     pub fn incidents(&self) -> Vec<Incident> {
         let mut groups: Vec<Vec<Signal>> = Vec::new();
         for signal in self.signals().into_iter().filter(|signal| self.is_large(signal)) {
-            let near = |group: &Vec<Signal>| {
-                group.last().is_some_and(|last| signal.firing.start - last.firing.start <= TOGETHER)
-            };
-            match groups.last_mut().filter(|group| near(group)) {
+            match groups.iter_mut().rev().find(|group| belongs(&signal, group)) {
                 Some(group) => group.push(signal),
                 None => groups.push(vec![signal]),
             }
@@ -132,13 +135,12 @@ impl Survey {
     fn is_large(&self, signal: &Signal) -> bool {
         let changed = self.changed(signal, signal.firing.start, signal.firing.last);
         let knobs = &self.knobs;
-        let enough = changed.during.sums.requests.max(changed.before.cost_requests()) >= knobs.least_requests;
+        let enough = changed.during.sums.requests.max(changed.before.sums.requests / changed.before.slots.max(1)) >= knobs.least_requests;
         let (before, during) = (changed.before.figure(signal.metric), changed.during.figure(signal.metric));
-        let percent = if signal.metric.is_share() {
-            during.zip(before).map(|(during, before)| (during - before).abs() * 500.0)
-        } else {
-            changed.change().map(|change| change.abs() * 100.0)
-        };
+        let percent = changed.change().map(|change| change.abs() * 100.0);
+        // A share of next to nothing may double without being anything.
+        let points = during.zip(before).map_or(0.0, |(during, before)| (during - before).abs() * 100.0);
+        let is_seen = !signal.metric.is_share() || points >= knobs.least_percent * POINTS;
         let money = match signal.metric {
             Metric::Spend | Metric::CostPerRequest => {
                 let usual = changed.before.cost_of(changed.during.slots);
@@ -147,7 +149,7 @@ impl Survey {
             _ => true,
         };
         // Where nothing was before, any change is large.
-        enough && money && percent.is_none_or(|percent| percent >= knobs.least_percent)
+        enough && money && is_seen && percent.is_none_or(|percent| percent >= knobs.least_percent)
     }
 
     fn incident(&self, group: &[Signal]) -> Option<Incident> {
@@ -158,7 +160,15 @@ impl Survey {
             .filter(|signal| !widest || signal.scope == Scope::All)
             .max_by(|one, other| one.firing.weight.total_cmp(&other.firing.weight))?;
         let start = group.iter().map(|signal| signal.firing.start).min()?;
-        let (first, last) = (lead.firing.start, lead.firing.last);
+        // The same figure may end and begin anew, or go on longer in the part that it comes from than it is seen in the whole.
+        let cause = self.causes(lead, lead.firing.start, lead.firing.last).first().map(|cause| cause.scope);
+        let same = || {
+            group.iter().filter(|signal| {
+                signal.metric == lead.metric && (signal.scope == lead.scope || Some(signal.scope) == cause)
+            })
+        };
+        let first = same().map(|signal| signal.firing.start).min()?;
+        let last = same().map(|signal| signal.firing.last).max()?;
         let changed = self.changed(lead, first, last);
         let all = self.window(Scope::All, first, last);
         let usual = self.before(Scope::All, first, last);
@@ -169,7 +179,7 @@ impl Survey {
         Some(Incident {
             start: self.at(start),
             peak: self.at(lead.firing.peak),
-            end: lead.is_over.then(|| self.at(last + 1)),
+            end: same().all(|signal| signal.is_over).then(|| self.at(last + 1)),
             onset: lead.firing.onset,
             lead: changed,
             worst: self.window(lead.scope, lead.firing.peak, lead.firing.peak),
@@ -214,38 +224,35 @@ impl Survey {
     /// Finds what explains a change: the parts of the dimension whose shares of the whole have changed most.
     fn causes(&self, lead: &Signal, first: i64, last: i64) -> Vec<Cause> {
         let metric = lead.metric;
-        let carried = |scope: Scope| {
-            let (before, during) = (self.before(scope, first, last), self.window(scope, first, last));
-            (before, during, before.carried(metric), during.carried(metric))
-        };
+        let usual = metric.usual(&self.before(Scope::All, first, last).sums);
         let mut best: (f64, Vec<Cause>) = (0.0, Vec::new());
         for dimension in Dimension::ALL {
-            let parts: Vec<_> = (self.scopes())
+            let parts: Vec<(Scope, Window, Window)> = (self.scopes())
                 .filter(|scope| scope.dimension() == Some(dimension))
-                .map(|scope| (scope, carried(scope)))
+                .map(|scope| (scope, self.before(scope, first, last), self.window(scope, first, last)))
                 .collect();
-            let before: f64 = parts.iter().map(|(_, (_, _, before, _))| before).sum();
-            let during: f64 = parts.iter().map(|(_, (_, _, _, during))| during).sum();
-            let change = during - before;
+            let grown =
+                |before: &Window, during: &Window| during.excess(metric, usual) - before.excess(metric, usual);
+            let change: f64 = parts.iter().map(|(_, before, during)| grown(before, during)).sum();
+            let traffic: f64 = parts.iter().map(|(_, before, _)| metric.weight(&before.sums)).sum();
             if change.abs() <= f64::EPSILON {
                 continue;
             }
             let mut found: Vec<Cause> = parts
-                .into_iter()
-                .map(|(scope, (was, is, old, new))| Cause {
-                    scope,
-                    share: (new - old) / change,
-                    before: was,
-                    during: is,
-                    surprise: shift(old / before.max(f64::MIN_POSITIVE), new / during.max(f64::MIN_POSITIVE)),
+                .iter()
+                .map(|(scope, before, during)| {
+                    let share = grown(before, during) / change;
+                    let of_traffic = metric.weight(&before.sums) / traffic.max(f64::MIN_POSITIVE);
+                    let surprise = shift(of_traffic, share.clamp(0.0, 1.0));
+                    Cause { scope: *scope, share, before: *before, during: *during, surprise }
                 })
                 .filter(|cause| cause.share >= LEAST_CARRIED)
                 .collect();
             found.sort_by(|one, other| other.share.total_cmp(&one.share));
             found.truncate(CAUSES);
-            // A dimension explains the better the more of the change its first part carries, and the less it did before.
+            // A dimension explains the better the more of the change its first part carries, and the less of the traffic it is.
             let weight = found.first().map_or(0.0, |first| first.surprise * first.share.min(1.0));
-            if weight > best.0 {
+            if weight > best.0.max(LEAST_SHIFT) {
                 best = (weight, found);
             }
         }
@@ -253,10 +260,17 @@ impl Survey {
     }
 }
 
-impl Window {
-    fn cost_requests(&self) -> u64 {
-        self.sums.requests
-    }
+/// Says whether a signal is of an incident: it began with it, began anew just after, or drifts as it does.
+fn belongs(signal: &Signal, group: &[Signal]) -> bool {
+    let start = signal.firing.start;
+    group.iter().any(|other| {
+        let since = start - other.firing.last;
+        let same = other.metric == signal.metric;
+        let drift = |signal: &Signal| signal.firing.onset == Onset::Drift;
+        start - other.firing.start <= TOGETHER
+            || (same && other.scope == signal.scope && since <= AGAIN)
+            || (same && since <= 0 && drift(other) && drift(signal))
+    })
 }
 
 /// Says how far a share of the whole has moved: the Jensen-Shannon divergence's part of it.

@@ -3,6 +3,9 @@
 use super::detector::Floor;
 use super::tally::Tally;
 
+/// By so many draws of what was usual a share is drawn to it.
+const DRAWN: f64 = 2.0;
+
 /// A figure that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
@@ -83,47 +86,67 @@ impl Metric {
         }
     }
 
-    /// Returns the least change of it that matters: a twentieth where it is watched as a logarithm, a point of a share.
+    /// Returns the least change of it that matters: a twentieth where it is watched as a logarithm, of a tenth about a point.
     pub(super) fn floor(self) -> Floor {
-        Floor::Amount(if self.is_share() { 0.01 } else { 0.05 })
+        Floor::Amount(if self.is_share() { 0.02 } else { 0.05 })
     }
 
     /// Returns the figure over a window as people know it: dollars, requests, tokens, milliseconds, or a share from 0 to 1.
     pub fn figure(self, tally: &Tally) -> Option<f64> {
-        let ratio = |part: f64, whole: u64| (whole > 0).then(|| part / float(whole));
+        let (part, whole) = self.parts(tally);
+        (whole > 0.0).then(|| match self {
+            Self::Latency => (part / whole / 1000.0).exp(),
+            _ => part / whole,
+        })
+    }
+
+    /// Returns what the figure is a ratio of: a part and its whole; of a sum the whole is one.
+    fn parts(self, tally: &Tally) -> (f64, f64) {
         match self {
-            Self::Spend => Some(tally.cost.to_f64()),
-            Self::Requests => Some(float(tally.requests)),
-            Self::CostPerRequest => ratio(tally.whole.to_f64(), tally.priced),
-            Self::TokensPerRequest => ratio(float(tally.tokens), tally.counted),
-            Self::Escalations => ratio(float(tally.escalated), tally.requests),
-            Self::Errors => ratio(float(tally.failed), tally.calls),
-            Self::Latency => ratio(float(tally.latency_logs), tally.timed).map(|log| (log / 1000.0).exp()),
-            Self::CacheHits => ratio(float(tally.cached), tally.prompt),
+            Self::Spend => (tally.cost.to_f64(), 1.0),
+            Self::Requests => (float(tally.requests), 1.0),
+            Self::CostPerRequest => (tally.whole.to_f64(), float(tally.priced)),
+            Self::TokensPerRequest => (float(tally.tokens), float(tally.counted)),
+            Self::Escalations => (float(tally.escalated), float(tally.requests)),
+            Self::Errors => (float(tally.failed), float(tally.calls)),
+            Self::Latency => (float(tally.latency_logs), float(tally.timed)),
+            Self::CacheHits => (float(tally.cached), float(tally.prompt)),
         }
     }
 
-    /// Returns what adds up over parts of the traffic where this figure changes: what a part carries of a change.
-    pub(super) fn carried(self, tally: &Tally) -> f64 {
-        match self {
-            Self::Spend | Self::CostPerRequest => tally.cost.to_f64(),
-            Self::Requests => float(tally.requests),
-            Self::TokensPerRequest => float(tally.tokens),
-            Self::Escalations => float(tally.escalated),
-            Self::Errors => float(tally.failed),
-            // How much longer they took altogether, by the logarithm.
-            Self::Latency => float(tally.latency_logs),
-            Self::CacheHits => float(tally.prompt.saturating_sub(tally.cached)),
+    /// Returns the ratio over a window; nothing of a sum.
+    pub(super) fn usual(self, before: &Tally) -> f64 {
+        match self.parts(before) {
+            _ if matches!(self, Self::Spend | Self::Requests) => 0.0,
+            (part, whole) if whole > 0.0 => part / whole,
+            _ => 0.0,
+        }
+    }
+
+    /// Returns what a part of the traffic has beyond the usual ratio: this adds up over parts to the whole's.
+    pub(super) fn excess(self, tally: &Tally, usual: f64) -> f64 {
+        let (part, whole) = self.parts(tally);
+        part - whole * usual
+    }
+
+    /// Returns how much of the traffic this is, by what such a figure is of.
+    pub(super) fn weight(self, tally: &Tally) -> f64 {
+        match self.parts(tally) {
+            (part, _) if matches!(self, Self::Spend | Self::Requests) => part,
+            (_, whole) => whole,
         }
     }
 
     /// Reads it off a slot; `past` is all before it, which tells the size of a usual request. `None` where the slot says nothing.
     pub(super) fn read(self, slot: &Tally, past: &Tally) -> Option<Reading> {
-        let share = |part: u64, whole: u64, of: u64| {
-            let likely = (float(part) / float(whole.max(1)) * float(of) + 1.0) / (float(of) + 2.0);
-            (of > 0).then(|| Reading {
-                value: float(part) / float(whole.max(1)),
-                noise: (likely * (1.0 - likely) / float(of)).sqrt(),
+        // Of `of` draws, on the scale on which a share is off by the same wherever it lies; drawn a little to what was usual, so
+        // that few draws show little.
+        let share = |of: u64| {
+            let (part, whole) = self.parts(slot);
+            let likely = (part / whole * float(of) + DRAWN * self.usual(past)) / (float(of) + DRAWN);
+            (of > 0 && whole > 0.0).then(|| Reading {
+                value: likely.clamp(0.0, 1.0).sqrt().asin(),
+                noise: 0.5 / (float(of) + 0.5).sqrt(),
             })
         };
         match self {
@@ -153,9 +176,9 @@ impl Metric {
                 };
                 mean(&tokens(slot), &tokens(past))
             }
-            Self::Escalations => share(slot.escalated, slot.requests, slot.requests),
-            Self::Errors => share(slot.failed, slot.calls, slot.calls),
-            Self::CacheHits => share(slot.cached, slot.prompt, slot.cache_told),
+            Self::Escalations => share(slot.requests),
+            Self::Errors => share(slot.calls),
+            Self::CacheHits => share(slot.cache_told),
             Self::Latency => {
                 let variance = |tally: &Tally| {
                     let count = float(tally.timed.max(1));

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::metric::Metric;
 use super::scope::Scope;
 use super::tally::Tally;
-use super::watch::{Firing, Watch};
+use super::tail::{Prior, Tail};
+use super::watch::{Firing, Look, Watch};
 use crate::units::{Instant, Span};
 
 /// Slots kept of each scope, to compare and explain.
@@ -18,6 +19,8 @@ const SCOPES: usize = 200;
 const GAP: i64 = 400;
 /// Things remembered that have ended.
 const ENDED: usize = 4096;
+/// Were all figures independent and each well known, the rarest of a slot would go beyond this so often, and so far.
+const PRIOR: Prior = Prior { level: 3.5, peaks: 0.03, height: 1.0 };
 const MONTH: Span = Span::days(30);
 const DAY: Span = Span::days(1);
 
@@ -28,7 +31,7 @@ pub struct Knobs {
     pub false_alarms: f64,
     /// The least change in money, for figures of money.
     pub least_usd: crate::units::Pico,
-    /// The least change, in per cent of what is usual; of a share, a fifth of it in points.
+    /// The least change, in per cent of what is usual; of a share also a twenty-fifth of it in points.
     pub least_percent: f64,
     /// The least number of requests in it.
     pub least_requests: u64,
@@ -85,13 +88,23 @@ pub struct Survey {
     pub(super) first: i64,
     scopes: BTreeMap<Scope, Watched>,
     ended: VecDeque<Signal>,
+    /// How rare the rarest figure of a slot is, beyond what so many figures bring along.
+    tail: Tail,
 }
 
 impl Survey {
     /// Starts with slots of a length, a second at least.
     pub fn new(length: Span, knobs: Knobs) -> Self {
         let length = length.max(Span::secs(1));
-        Self { length, knobs, now: None, first: 0, scopes: BTreeMap::new(), ended: VecDeque::new() }
+        Self {
+            length,
+            knobs,
+            now: None,
+            first: 0,
+            scopes: BTreeMap::new(),
+            ended: VecDeque::new(),
+            tail: Tail::new(PRIOR),
+        }
     }
 
     /// Returns the length of slots that suits a log: short enough to place what happened, few enough to go through.
@@ -149,29 +162,36 @@ impl Survey {
         self.now = Some(number);
     }
 
-    /// Returns how often a slot of one series may be told of for nothing: each looks for what is sudden and for what drifts.
-    fn rate(&self) -> f64 {
-        let slots = MONTH.as_secs_f64() / self.length.as_secs_f64();
-        let series = self.scopes.len().max(1) * Metric::ALL.len();
-        #[expect(clippy::cast_precision_loss, reason = "at most a few thousand")]
-        let series = series as f64;
-        self.knobs.false_alarms / slots / series
-    }
-
+    /// Ends a slot. What is told of goes by the rarest figure of each slot so far: that holds however many figures there are
+    /// and however much they move together.
     fn close(&mut self, number: i64) {
-        let (rate, at) = (self.rate(), self.at(number));
+        let at = self.at(number);
         let longest = (DAY.0 / self.length.0).max(4);
+        let (mut rarest, mut looked) = (0.0_f64, 0.0_f64);
         for (scope, watched) in &mut self.scopes {
-            let slot = std::mem::take(&mut watched.slot);
             for (watch, metric) in watched.watches.iter_mut().zip(Metric::ALL) {
-                let Some(reading) = metric.read(&slot, &watched.past) else { continue };
-                if let Some(firing) = watch.step(number, at, reading, rate, longest) {
-                    if self.ended.len() >= ENDED {
-                        self.ended.pop_front();
+                let Some(reading) = metric.read(&watched.slot, &watched.past) else { continue };
+                match watch.look(number, at, reading, longest) {
+                    Look::Rarity(rarity) => (rarest, looked) = (rarest.max(rarity), looked + 1.0),
+                    Look::Fires => {}
+                    Look::Ended(firing) => {
+                        if self.ended.len() >= ENDED {
+                            self.ended.pop_front();
+                        }
+                        self.ended.push_back(Signal { scope: *scope, metric, firing, is_over: true });
                     }
-                    self.ended.push_back(Signal { scope: *scope, metric, firing, is_over: true });
                 }
             }
+        }
+        let many = looked.max(1.0).ln();
+        let slots = MONTH.as_secs_f64() / self.length.as_secs_f64();
+        let told = self.tail.reached(self.knobs.false_alarms / slots) + many;
+        let mut fires = false;
+        for watched in self.scopes.values_mut() {
+            for watch in &mut watched.watches {
+                fires |= watch.settle(told);
+            }
+            let slot = std::mem::take(&mut watched.slot);
             watched.past += &slot;
             if slot != Tally::default() {
                 if watched.slots.len() >= KEPT {
@@ -179,6 +199,9 @@ impl Survey {
                 }
                 watched.slots.push_back((number, slot));
             }
+        }
+        if !fires {
+            self.tail.learn(rarest - many);
         }
     }
 

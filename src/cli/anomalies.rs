@@ -33,7 +33,7 @@ pub struct AnomaliesArgs {
     /// Tell of a change in spend or in cost per request only where it comes to so many dollars.
     #[arg(long, value_name = "USD", default_value = "0.50", value_parser = usd)]
     pub least_usd: Pico,
-    /// Tell only of changes by so many per cent; of shares, by a fifth as many points.
+    /// Tell only of changes by so many per cent; of shares, by a twenty-fifth as many points besides.
     #[arg(long, value_name = "PERCENT", default_value_t = 25.0, value_parser = percent)]
     pub least_percent: f64,
     /// Tell only of what so many requests show.
