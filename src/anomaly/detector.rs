@@ -23,7 +23,7 @@ const LEAST_SPREAD: f64 = 0.2;
 const OUTSIDE: f64 = 0.05;
 /// What such news weighs, and how much more each doubling of the distance, up to so many.
 const NEWS: f64 = 3.0;
-const NEWS_DOUBLINGS: f64 = 3.0;
+const NEWS_DOUBLINGS: f64 = 5.0;
 /// Before so many points there is no range to be outside of.
 const FEW: f64 = 20.0;
 /// The surprise that scores one half, which is where an alarm is worth its while on the labelled series.

@@ -167,12 +167,17 @@ impl Survey {
     fn close(&mut self, number: i64) {
         let at = self.at(number);
         let longest = (DAY.0 / self.length.0).max(4);
-        let (mut rarest, mut looked) = (0.0_f64, 0.0_f64);
+        // Half of what may be told for nothing is for all traffic, half for all its parts.
+        let (mut rarest, mut looked) = ([0.0_f64; 2], [0.0_f64; 2]);
         for (scope, watched) in &mut self.scopes {
+            let half = usize::from(*scope != Scope::All);
             for (watch, metric) in watched.watches.iter_mut().zip(Metric::ALL) {
                 let Some(reading) = metric.read(&watched.slot, &watched.past) else { continue };
                 match watch.look(number, at, reading, longest) {
-                    Look::Rarity(rarity) => (rarest, looked) = (rarest.max(rarity), looked + 1.0),
+                    Look::Rarity(rarity) => {
+                        rarest[half] = rarest[half].max(rarity);
+                        looked[half] += 1.0;
+                    }
                     Look::Fires => {}
                     Look::Ended(firing) => {
                         if self.ended.len() >= ENDED {
@@ -183,13 +188,14 @@ impl Survey {
                 }
             }
         }
-        let many = looked.max(1.0).ln();
+        let many = looked.map(|looked| (2.0 * looked.max(1.0)).ln());
         let slots = MONTH.as_secs_f64() / self.length.as_secs_f64();
-        let told = self.tail.reached(self.knobs.false_alarms / slots) + many;
+        let told = self.tail.reached(self.knobs.false_alarms / slots);
         let mut fires = false;
-        for watched in self.scopes.values_mut() {
+        for (scope, watched) in &mut self.scopes {
+            let many = many[usize::from(*scope != Scope::All)];
             for watch in &mut watched.watches {
-                fires |= watch.settle(told);
+                fires |= watch.settle(told + many);
             }
             let slot = std::mem::take(&mut watched.slot);
             watched.past += &slot;
@@ -201,7 +207,7 @@ impl Survey {
             }
         }
         if !fires {
-            self.tail.learn(rarest - many);
+            self.tail.learn((rarest[0] - many[0]).max(rarest[1] - many[1]));
         }
     }
 
