@@ -129,13 +129,36 @@ impl Survey {
                 None => groups.push(vec![signal]),
             }
         }
-        groups.iter().filter_map(|group| self.incident(group)).collect()
+        let mut told: Vec<(Vec<Signal>, Incident)> = Vec::new();
+        for group in groups {
+            let Some(incident) = self.incident(&group) else { continue };
+            // What the same part explains at the same time is the same, though it was seen sooner or later.
+            let same = told.iter_mut().rev().find(|(_, other)| {
+                let cause = |one: &Incident| one.causes.first().map(|cause| cause.scope);
+                cause(other).is_some()
+                    && cause(other) == cause(&incident)
+                    && other.end.is_none_or(|end| incident.start < end)
+            });
+            let Some((signals, other)) = same else {
+                told.push((group, incident));
+                continue;
+            };
+            signals.extend(group);
+            if let Some(both) = self.incident(signals) {
+                *other = both;
+            }
+        }
+        let mut told: Vec<Incident> = told.into_iter().map(|(_, incident)| incident).collect();
+        told.sort_by_key(|incident| incident.start);
+        told
     }
 
     fn is_large(&self, signal: &Signal) -> bool {
         let changed = self.changed(signal, signal.firing.start, signal.firing.last);
         let knobs = &self.knobs;
-        let enough = changed.during.sums.requests.max(changed.before.sums.requests / changed.before.slots.max(1)) >= knobs.least_requests;
+        let enough =
+            changed.during.sums.requests.max(changed.before.sums.requests / changed.before.slots.max(1))
+                >= knobs.least_requests;
         let (before, during) = (changed.before.figure(signal.metric), changed.during.figure(signal.metric));
         let percent = changed.change().map(|change| change.abs() * 100.0);
         // A share of next to nothing may double without being anything.
@@ -153,13 +176,14 @@ impl Survey {
     }
 
     fn incident(&self, group: &[Signal]) -> Option<Incident> {
-        // The whole before its parts, then what is furthest beyond an alarm's level.
-        let widest = group.iter().any(|signal| signal.scope == Scope::All);
-        let lead = group
-            .iter()
-            .filter(|signal| !widest || signal.scope == Scope::All)
-            .max_by(|one, other| one.firing.weight.total_cmp(&other.firing.weight))?;
-        let start = group.iter().map(|signal| signal.firing.start).min()?;
+        // What came at once is placed best in time; then the whole before its parts, and what was rarest.
+        let lead = group.iter().max_by(|one, other| {
+            let rank = |signal: &Signal| {
+                let (sudden, whole) = (signal.firing.onset == Onset::Sudden, signal.scope == Scope::All);
+                (sudden, whole)
+            };
+            rank(one).cmp(&rank(other)).then(one.firing.weight.total_cmp(&other.firing.weight))
+        })?;
         // The same figure may end and begin anew, or go on longer in the part that it comes from than it is seen in the whole.
         let cause = self.causes(lead, lead.firing.start, lead.firing.last).first().map(|cause| cause.scope);
         let same = || {
@@ -177,7 +201,7 @@ impl Survey {
             also.push(self.changed(signal, signal.firing.start, signal.firing.last));
         }
         Some(Incident {
-            start: self.at(start),
+            start: self.at(first),
             peak: self.at(lead.firing.peak),
             end: same().all(|signal| signal.is_over).then(|| self.at(last + 1)),
             onset: lead.firing.onset,
@@ -231,8 +255,9 @@ impl Survey {
                 .filter(|scope| scope.dimension() == Some(dimension))
                 .map(|scope| (scope, self.before(scope, first, last), self.window(scope, first, last)))
                 .collect();
-            let grown =
-                |before: &Window, during: &Window| during.excess(metric, usual) - before.excess(metric, usual);
+            let grown = |before: &Window, during: &Window| {
+                during.excess(metric, usual) - before.excess(metric, usual)
+            };
             let change: f64 = parts.iter().map(|(_, before, during)| grown(before, during)).sum();
             let traffic: f64 = parts.iter().map(|(_, before, _)| metric.weight(&before.sums)).sum();
             if change.abs() <= f64::EPSILON {

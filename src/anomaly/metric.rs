@@ -209,7 +209,11 @@ impl Sums {
     /// Returns the variance as a share of the squared mean.
     fn variation(&self) -> f64 {
         let mean = self.mean();
-        if mean > 0.0 { (self.squares / float(self.count.max(1)) / (mean * mean) - 1.0).max(0.0) } else { 0.0 }
+        if mean > 0.0 {
+            (self.squares / float(self.count.max(1)) / (mean * mean) - 1.0).max(0.0)
+        } else {
+            0.0
+        }
     }
 }
 

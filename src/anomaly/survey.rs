@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::metric::Metric;
 use super::scope::Scope;
-use super::tally::Tally;
 use super::tail::{Prior, Tail};
+use super::tally::Tally;
 use super::watch::{Firing, Look, Watch};
 use crate::units::{Instant, Span};
 

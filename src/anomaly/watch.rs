@@ -153,8 +153,7 @@ impl Watch {
             begun(slot - i64::from(drift.since()), drift.usual(), Onset::Drift, rarity)
         });
         let first = if last[1].0 >= second { 2 } else { 1 };
-        let sudden =
-            begun(slot - first, last[BEFORE - 1].1, Onset::Sudden, self.tail.rarity(second));
+        let sudden = begun(slot - first, last[BEFORE - 1].1, Onset::Sudden, self.tail.rarity(second));
         self.waiting = Some(Waiting { sudden, crept, surprise: second });
         if self.detector.seen() <= FEW {
             return Look::Rarity(0.0);

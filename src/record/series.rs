@@ -14,6 +14,8 @@ use crate::units::Instant;
 const TIMES: [&str; 9] = ["timestamp", "time", "date", "datetime", "ts", "at", "ds", "_time", "t"];
 /// What columns of values are called, where there are more than two columns.
 const VALUES: [&str; 4] = ["value", "_value", "val", "y"];
+/// The longest first line.
+const HEAD: usize = 4096;
 /// How no value is written.
 const MISSING: [&str; 6] = ["", "nan", "null", "none", "na", "n/a"];
 
@@ -53,7 +55,9 @@ impl Series {
                 line: bytes.iter().filter(|byte| **byte == b'\n').count() as u64,
                 source,
             })?;
-            if shape.is_none() {
+            // The first bytes may come in small pieces.
+            let has_line = count == 0 || bytes.len() > HEAD || bytes.contains(&b'\n');
+            if shape.is_none() && has_line {
                 shape = Shape::of(&bytes);
                 if shape.is_none() {
                     return Ok(None);
@@ -95,12 +99,13 @@ impl Shape {
     /// Looks at the beginning; `None` where it is no series.
     fn of(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len()).min(4096);
+        let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len()).min(HEAD);
         let first = std::str::from_utf8(bytes.get(..end)?).ok()?.trim();
         let delimiter = [b',', b';', b'\t'].into_iter().find(|byte| first.as_bytes().contains(byte))?;
         let columns = Columns::read(first, delimiter);
         let own = columns.clone().into_names();
-        let find = |names: &[&str]| names.iter().find(|name| columns.has(name)).map(|name| (*name).to_owned());
+        let find =
+            |names: &[&str]| names.iter().find(|name| columns.has(name)).map(|name| (*name).to_owned());
         if let (Some(time), Some(value)) = (find(&TIMES), find(&VALUES)) {
             return Some(Self { columns, time, value, has_head: true });
         }
@@ -186,10 +191,7 @@ mod tests {
             let points: Vec<_> = series.points.iter().map(|point| (point.at, point.value)).collect();
             assert_eq!(
                 points,
-                [
-                    (Instant::from_secs(1_396_310_400), Some(1.5)),
-                    (Instant::from_secs(1_396_310_700), None)
-                ],
+                [(Instant::from_secs(1_396_310_400), Some(1.5)), (Instant::from_secs(1_396_310_700), None)],
                 "{text}"
             );
         }
@@ -219,7 +221,9 @@ mod tests {
             bad("timestamp,value\n2014-04-01 00:00:00,1\n\n2014-04-01 00:05:00,one\n"),
             "a.csv:4: `one` in column `value` is no number"
         );
-        assert!(bad("timestamp,value\nyesterday,1\n").starts_with("a.csv:2: `yesterday` in column `timestamp`"));
+        assert!(
+            bad("timestamp,value\nyesterday,1\n").starts_with("a.csv:2: `yesterday` in column `timestamp`")
+        );
         assert!(bad("timestamp,value\n2014-04-01 00:00:00,inf\n").contains("`inf`"));
     }
 }

@@ -225,16 +225,24 @@ impl Naming<'_> {
         let who = format!("{} {}", cause.by, cause.name);
         let step = match (incident.lead.metric, cause.by) {
             (Metric::Errors | Metric::Escalations | Metric::Latency, "model") => {
-                format!("start routes a rung above {} while it lasts, or take it out of their ladders", cause.name)
+                format!(
+                    "start routes a rung above {} while it lasts, or take it out of their ladders",
+                    cause.name
+                )
             }
             (Metric::Errors | Metric::Escalations | Metric::Latency, _) => {
                 format!("see which model answers {who}, and move its threshold")
             }
             (Metric::CostPerRequest, "model") => {
-                format!("see whether its price changed or its prompts grew: pointsman prices show {}", cause.name)
+                format!(
+                    "see whether its price changed or its prompts grew: pointsman prices show {}",
+                    cause.name
+                )
             }
             (Metric::CacheHits, _) => format!("see what changed at the start of the prompts of {who}"),
-            (_, "model") => format!("see which team asks {} for more, and move the threshold above it", cause.name),
+            (_, "model") => {
+                format!("see which team asks {} for more, and move the threshold above it", cause.name)
+            }
             _ => format!("tighten the budget of {who}, or start it a rung lower, until its owner has looked"),
         };
         steps.push(step);
@@ -264,7 +272,13 @@ fn exact(figure: &Figure) -> String {
 
 impl AnomalyReport {
     /// Draws up what was found.
-    pub fn new(logs: Vec<String>, prices: String, knobs: &Knobs, naming: &Naming<'_>, found: &[Incident]) -> Self {
+    pub fn new(
+        logs: Vec<String>,
+        prices: String,
+        knobs: &Knobs,
+        naming: &Naming<'_>,
+        found: &[Incident],
+    ) -> Self {
         Self {
             schema: "pointsman.anomalies/1",
             logs,
@@ -311,8 +325,23 @@ impl AnomalyReport {
         let mut sheet = Sheet::new(
             "",
             &[
-                "start", "peak", "end", "onset", "by", "name", "metric", "unit", ">usual", ">during", ">worst",
-                ">change_percent", ">requests", ">extra_usd", "explained_by", "explained_name", ">explained_percent",
+                "start",
+                "peak",
+                "end",
+                "onset",
+                "by",
+                "name",
+                "metric",
+                "unit",
+                ">usual",
+                ">during",
+                ">worst",
+                ">change_percent",
+                ">requests",
+                ">extra_usd",
+                "explained_by",
+                "explained_name",
+                ">explained_percent",
             ],
         );
         for row in &self.incidents {
@@ -348,8 +377,13 @@ impl IncidentRow {
     }
 
     fn what(changed: &ChangedRow) -> String {
-        let words = Metric::ALL.into_iter().find(|metric| metric.name() == changed.metric).map_or("", in_words);
-        if changed.name.is_empty() { words.to_owned() } else { format!("{words} of {} {}", changed.by, changed.name) }
+        let words =
+            Metric::ALL.into_iter().find(|metric| metric.name() == changed.metric).map_or("", in_words);
+        if changed.name.is_empty() {
+            words.to_owned()
+        } else {
+            format!("{words} of {} {}", changed.by, changed.name)
+        }
     }
 
     fn cells(&self) -> Vec<String> {
@@ -370,7 +404,11 @@ impl IncidentRow {
 
     fn sheet(&self) -> Sheet {
         let mut sheet = Sheet::new(
-            format!("{} {}", self.start.get(..16).unwrap_or(&self.start).replace('T', " "), Self::what(&self.lead)),
+            format!(
+                "{} {}",
+                self.start.get(..16).unwrap_or(&self.start).replace('T', " "),
+                Self::what(&self.lead)
+            ),
             &["", "", ">usual", ">during", ">of the change"],
         );
         for cause in &self.explained_by {

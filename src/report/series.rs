@@ -34,7 +34,11 @@ impl SeriesReport {
     fn onsets(&self) -> impl Iterator<Item = &ScoredPoint> {
         let is_alarm = |point: &ScoredPoint| point.score.is_some_and(|score| score >= ALARM);
         let before = std::iter::once(false).chain(self.points.iter().map(is_alarm));
-        self.points.iter().zip(before).filter(move |(point, was)| is_alarm(point) && !was).map(|(point, _)| point)
+        self.points
+            .iter()
+            .zip(before)
+            .filter(move |(point, was)| is_alarm(point) && !was)
+            .map(|(point, _)| point)
     }
 }
 
