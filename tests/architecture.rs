@@ -5,6 +5,8 @@
 
 #[path = "support/circles.rs"]
 mod circles;
+#[path = "support/map.rs"]
+mod map;
 #[path = "support/source.rs"]
 mod source;
 
@@ -155,7 +157,7 @@ fn sources() -> Vec<File> {
 }
 
 fn everything() -> Vec<File> {
-    ["src", "tests", "benches"].into_iter().flat_map(files_below).collect()
+    ["src", "tests", "benches", "examples"].into_iter().flat_map(files_below).collect()
 }
 
 /// Gives the room that a path under `src` belongs to and how deep the module lies; `None` for the roots.
@@ -379,6 +381,15 @@ fn every_dependency_is_used() {
     assert!(idle.is_empty(), "dead weight in Cargo.toml: {}", idle.join(", "));
 }
 
+#[test]
+fn what_the_map_names_is_there() {
+    let page = include_str!("../ARCHITECTURE.md");
+    let mut wrong = map::astray(page, Path::new(env!("CARGO_MANIFEST_DIR")));
+    let sources: String = everything().into_iter().map(|file| file.text).collect();
+    wrong.extend(map::unheld(page, &sources).iter().map(|name| format!("no function is called `{name}`")));
+    assert!(wrong.is_empty(), "ARCHITECTURE.md:\n{}", wrong.join("\n"));
+}
+
 // The rules above are worth only what these findings are worth: each is broken here on purpose.
 
 fn made_up(path: &str, text: &str) -> File {
@@ -492,4 +503,16 @@ fn literals_and_comments_are_no_code() {
     let text = "let a = r#\"f64 \" \"#; let b = '\"'; let c: &'static str = \"\\\" f64\"; /* f64 /* f64 */ f64 */ let d = b'\\''; f64";
     let floats: Vec<_> = source::words(text).into_iter().filter(|word| word.text == "f64").collect();
     assert_eq!(floats.len(), 1, "{:?}", source::bare(text));
+}
+
+#[test]
+fn what_a_map_names_in_vain_is_found() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let good = "**`units/`** `money.rs` and `text.rs`; `session/live.rs` `ticket.rs`; `config/prices/{list,guide-2026}.toml`";
+    assert_eq!(map::astray(good, root), Vec::<String>::new());
+    let bad = "`money.rs`\n**`units/`** `gold.rs`\n\n`text.rs`; `wire/{relay,delay}.rs` `gone/`";
+    let lines = ["1: `money.rs`", "2: `gold.rs`", "4: `text.rs`", "4: `wire/delay.rs`", "4: `gone/`"];
+    assert_eq!(map::astray(bad, root), lines.map(|line| format!("{line} is not there")));
+    let sources = "fn what_is_held() {}";
+    assert_eq!(map::unheld("`what_is_held`, `what_is_not`, `after_attempt`", sources), ["what_is_not"]);
 }
