@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod app;
+pub mod budget;
 pub mod classifier;
 pub mod cli;
 pub mod config;

@@ -14,7 +14,8 @@ use std::path::Path;
 use source::Word;
 
 /// The pure core, lowest first. Arrows point downwards: each room may name those before it.
-const CORE: &[&str] = &["units", "pricing", "classifier", "routing", "outcome", "telemetry", "engine"];
+const CORE: &[&str] =
+    &["units", "pricing", "budget", "classifier", "routing", "outcome", "telemetry", "engine"];
 
 /// The shells and what each may name of the rooms outside the core, and which part of the core.
 const SHELLS: &[Shell] = &[
