@@ -6,12 +6,14 @@
 
 mod account;
 mod limit;
+mod row;
 mod scope;
 mod state;
 mod window;
 
 pub use account::{Account, Member};
 pub use limit::{Limit, Mode, OverLimit, Unpriced};
+pub use row::{Drawn, StandingRow};
 pub use scope::{Dimension, Payer, Scope};
 pub use state::{Budgets, Draws, Hold, Over, Standing};
 pub use window::{Anchor, Period, Window, Zone};

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::account::Windows;
-use super::{Account, Limit, Member, Mode, Payer, Window};
+use super::{Account, Limit, Member, Mode, Payer, Unpriced, Window};
 use crate::pricing::Cost;
 use crate::units::{Instant, OTHERS, Pico};
 
@@ -49,6 +49,26 @@ pub struct Over {
     /// When it starts anew; none where it does not.
     pub resets_at: Option<Instant>,
     at: (u16, Member, Window),
+}
+
+impl Over {
+    /// Says it in words: `budget teams/day of search: $25 may be spent, $24.99 is spent, $0 held for calls under way`.
+    pub fn words(&self) -> String {
+        let until =
+            self.resets_at.map_or_else(String::new, |at| format!("; it starts anew at {}", at.rfc3339()));
+        let wants = if self.wants == Pico(i128::MAX) {
+            "a call without a price is refused".to_owned()
+        } else {
+            format!("this call could cost ${}", self.wants)
+        };
+        format!(
+            "budget {}: ${} may be spent, ${} is spent, ${} held for calls under way, and {wants}{until}",
+            self.source(),
+            self.amount,
+            self.spent,
+            self.held
+        )
+    }
 }
 
 /// How one account stands.
@@ -170,6 +190,16 @@ impl Budgets {
     /// Finds the first limit of a mode that has no room for an amount.
     pub fn over(&mut self, draws: &Draws, amount: Pico, at: Instant, mode: Mode) -> Option<Over> {
         draws.iter().find_map(|&draw| self.over_one(draw, amount, at, mode))
+    }
+
+    /// Finds the first hard limit that answers so to models without a price, as if it had no room.
+    pub fn refusing_unpriced(&mut self, draws: &Draws, at: Instant, unpriced: Unpriced) -> Option<Over> {
+        let answers = |limit: &Limit| limit.mode == Mode::Hard && limit.unpriced == unpriced;
+        let of = |limit: u16| self.limits.get(usize::from(limit));
+        let one =
+            draws.iter().copied().find(|(limit, _)| of(*limit).is_some_and(|slot| answers(&slot.limit)));
+        // Nothing has room for what may cost anything.
+        one.and_then(|draw| self.over_one(draw, Pico(i128::MAX), at, Mode::Hard))
     }
 
     fn over_one(

@@ -12,6 +12,9 @@ use super::place::FileError;
 use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
 use crate::units::{Instant, Pico, line_of};
 
+/// The file of one's own budgets.
+pub const FILE: &str = "budgets.toml";
+
 /// What a budget file looks like.
 pub const EXAMPLE: &str = include_str!("../../config/budgets.toml");
 

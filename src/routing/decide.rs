@@ -1,10 +1,11 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
+use super::afford::afford;
 use super::guard::{avail, constrain, lacking};
 use super::in_flight::admit;
 use super::{
-    Bar, Check, Circumstance, NO_RUNG, Policy, Route, RouteId, Rungs, Signals, Status, Step, Trail, Why,
-    match_route,
+    Bar, Check, Circumstance, NO_RUNG, Policy, Route, RouteId, Rungs, Short, Signals, Status, Step, Trail,
+    Why, match_route,
 };
 use crate::units::{ModelId, PerMille};
 
@@ -61,10 +62,12 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     let open = constrain(route, circumstance, trail);
     let open = avail(route, circumstance, open, trail);
     decision.open = open;
-    let placed = place(route, signals.confidence, open).and_then(|(rung, step)| {
-        trail.push(step);
-        admit(route, circumstance, open, rung, trail)
-    });
+    let placed = place(route, signals.confidence, open)
+        .and_then(|(rung, step)| {
+            trail.push(step);
+            admit(route, circumstance, open, rung, trail)
+        })
+        .and_then(|placed| afford(route, circumstance, placed, trail));
     if let Some((rung, left)) = placed {
         decision.open = left;
         decision.rung = rung;
@@ -83,7 +86,9 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
     let facts = policy.facts(signals.asked);
     let is_full = facts.max_in_flight.is_some() && circumstance.is_full(signals.asked);
     let full = || is_full.then_some(Bar::Full);
-    if let Some(why) = lacking(&facts, required).or_else(full) {
+    let short = circumstance.short(signals.asked);
+    let over = || short.filter(|short| *short != Short::Soft).map(Bar::Budget);
+    if let Some(why) = lacking(&facts, required).or_else(full).or_else(over) {
         into.trail.push(Step::Barred { rung: NO_RUNG, why });
         into.trail.push(Step::Refused);
         (into.open, into.refused) = (Rungs::NONE, true);

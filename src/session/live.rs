@@ -11,26 +11,27 @@ mod record_of;
 mod ticket;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
 use self::ticket::Said;
-pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Ticket, Wants};
+pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
 use super::ingest::METERS;
 use super::log::{billed_by_text, signal_note};
 use super::reason::{barred, reason, why_text};
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
+use crate::budget::{Drawn, Limit, Over, Payer, Standing};
 use crate::classifier::Classifier;
-use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
+use crate::engine::{Arrival, Claims, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
-use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
+use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted, worst};
 use crate::record::{self, Entry, LateLabel, Under, WriteTtl};
 use crate::routing::{
-    Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
-    PolicyError, PolicySpec, Status, decide, on_grid,
+    Bar, Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
+    PolicyError, PolicySpec, Short, Status, Step, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
 use crate::units::{Instant, Millis, ModelId, Names, OTHERS, Pico, Span};
@@ -90,6 +91,8 @@ pub struct Live {
     outlet: Mutex<Outlet>,
     /// Bytes of lines kept for readers that come later.
     backlog_bytes: Arc<AtomicUsize>,
+    /// Whether any budget is in force, so that nobody reckons bounds that nobody asks for.
+    has_budgets: AtomicBool,
 }
 
 /// What has to stay in one order.
@@ -138,10 +141,61 @@ impl Live {
                 applied: 0,
                 meters: BTreeSet::new(),
             }),
+            has_budgets: AtomicBool::new(false),
             totals: Mutex::default(),
             settled: Mutex::default(),
             outlet: Mutex::new(outlet),
         }
+    }
+
+    /// Says whether any budget is in force.
+    pub fn has_budgets(&self) -> bool {
+        self.has_budgets.load(Ordering::Relaxed)
+    }
+
+    /// Brings other limits into force; what was drawn on those of the same names stands.
+    pub fn limit(&self, limits: Vec<Limit>) {
+        let mut core = lock(&self.core);
+        core.decider.budgets_mut().change(limits);
+        self.has_budgets.store(!core.decider.budgets().is_empty(), Ordering::Relaxed);
+    }
+
+    /// Books what was spent before this session, in the order in which requests arrived.
+    pub fn draw(&self, before: &[Drawn<'_>]) {
+        let mut core = lock(&self.core);
+        for drawn in before {
+            let model = core.model(drawn.payer.model, &self.book);
+            core.price_new_models(&self.book);
+            let prices = Arc::clone(core.decider.prices());
+            let listed = core.names.model(prices.identity(model)).to_owned();
+            let payer = Payer { listed: &listed, ..drawn.payer };
+            let amount = match drawn.cost.amount() {
+                Some(amount) => amount,
+                // As much as would have been held for it.
+                None => {
+                    prices.row(model, drawn.at).map_or(Pico::ZERO, |row| worst(row, drawn.at_most, false))
+                }
+            };
+            let budgets = core.decider.budgets_mut();
+            let draws = budgets.draws(&payer);
+            let hold = budgets.take(&draws, amount, drawn.at);
+            budgets.settle(hold, drawn.cost);
+        }
+    }
+
+    /// Returns the earliest moment from which anything that was spent still counts; none where no budget is in force.
+    pub fn budgets_since(&self, now: Instant) -> Option<Instant> {
+        let core = lock(&self.core);
+        let standings = core.decider.budgets().standings(now, false);
+        standings.iter().map(|one| one.account.window.start).min()
+    }
+
+    /// Lists how all budgets stand.
+    pub fn budgets(&self, now: Instant) -> Vec<Standing> {
+        let core = lock(&self.core);
+        let budgets = core.decider.budgets().clone();
+        drop(core);
+        budgets.standings(now, false)
     }
 
     /// Returns the price book.
@@ -169,9 +223,10 @@ impl Live {
         let seq = core.next_seq;
         core.next_seq += 1;
         core.applied += 1;
-        let circumstance =
-            Circumstance { needs, down: core.decider.down_at(operation.at), full: core.decider.full() };
-        let arrival = Arrival { key: seq, operation, circumstance: &circumstance };
+        let (claims, over) = core.claim(&arriving, &operation, &needs);
+        let (down, full) = (core.decider.down_at(operation.at), core.decider.full());
+        let circumstance = Circumstance { needs, down, full, over };
+        let arrival = Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims) };
         let course = core.decider.arrived(&arrival);
         let policy = Arc::clone(core.decider.policy());
         let (decision, refused) = match course {
@@ -180,16 +235,24 @@ impl Live {
         };
         let down = circumstance.down.iter().map(|&model| core.names.model(model).into());
         let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", core.names.model(model)).into());
-        let down = down.chain(full).collect();
+        let over = circumstance.over.iter();
+        let over =
+            over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
+        let down = down.chain(full).chain(over).collect();
         let send = match &refused {
-            None => Ok(core.send(&policy, &decision, decision.rung)),
+            None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
             Some(_) => Err(()),
         };
         let barred = barred(&policy, &decision, &core.names);
         drop(core);
         let send = send.map_err(|()| {
             let route = &policy.route(decision.route).name;
-            format!("no model of route {route} may serve this request: {barred}")
+            let over = over_budget(&policy, &decision, &claims, operation.asked);
+            let why = over.as_ref().map_or_else(
+                || format!("no model of route {route} may serve this request: {barred}"),
+                |over| over.words(),
+            );
+            Box::new(Refusal { why, over })
         });
         let send = send.map(|mut send| {
             if send.rung.is_none() {
@@ -224,12 +287,13 @@ impl Live {
                 decision,
                 said: Said { id, team, project, user, session, asked, measures, require },
                 needs,
+                cap: wants.cap,
                 down,
                 calls: Vec::with_capacity(1),
             },
         };
         if let (Some(closed), Err(why)) = (refused, &placed.send) {
-            placed.ticket.calls.push((Called::refused(why), Cost::Known(Pico::ZERO)));
+            placed.ticket.calls.push((Called::refused(&why.why), Cost::Known(Pico::ZERO)));
             self.over(&placed.ticket, *closed);
         }
         placed
@@ -272,12 +336,14 @@ impl Live {
         let seen = Seen { call: &observed, terms: &call.terms };
         let attempt = seen_attempt(seen, ticket.operation.at, core.decider.prices());
         let course = if again {
-            core.decider.retried(ticket.seq, attempt).map(|()| None)
+            core.decider.retried(ticket.seq, attempt)
         } else {
             core.decider.attempted(ticket.seq, attempt, None).map(Some)
         };
         let escalate = match &course {
-            Ok(Some(Course::Call { rung, .. })) => Some(core.send(&ticket.policy, &ticket.decision, *rung)),
+            Ok(Some(Course::Call { rung, .. })) => {
+                Some(core.send(&ticket.policy, &ticket.decision, *rung, ticket.cap))
+            }
             _ => None,
         };
         drop(core);
@@ -467,6 +533,17 @@ fn tag_of(classifier: &Classifier) -> String {
 
 /// Says what a request asks of whoever serves it. What nobody counted is taken for less rather than more, so that nothing is
 /// barred that may fit.
+/// Returns the limit that turned a request away.
+fn over_budget(policy: &Policy, decision: &Decision, claims: &Claims, asked: ModelId) -> Option<Over> {
+    let rung = decision.trail.iter().find_map(|step| match step {
+        Step::Barred { rung, why: Bar::Budget(_) } => Some(*rung),
+        _ => None,
+    })?;
+    let ladder = &policy.route(decision.route).ladder;
+    let model = ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG).map_or(asked, |rung| rung.model);
+    claims.over(model).cloned()
+}
+
 fn needs(arriving: &Arriving<'_>, names: &mut Names) -> Needs {
     let wants = &arriving.wants;
     let has = [
@@ -482,6 +559,7 @@ fn needs(arriving: &Arriving<'_>, names: &mut Names) -> Needs {
         labels: Labels::of(&wants.require, names),
         window: on_grid(prompt - prompt / 10),
         output: on_grid(wants.max_output.unwrap_or(0)),
+        at_most: wants.at_most,
     }
 }
 
@@ -507,6 +585,18 @@ impl Core {
         }
     }
 
+    /// Reckons what a request claims of budgets.
+    fn claim(
+        &mut self,
+        arriving: &Arriving<'_>,
+        operation: &Operation,
+        needs: &Needs,
+    ) -> (Claims, Vec<(ModelId, Short)>) {
+        let Arriving { team, project, user, session, wants, .. } = arriving;
+        let payer = Payer { team, project, user, session, key: &wants.key, ..Payer::default() };
+        self.decider.claim(operation, needs, (&payer, &self.names))
+    }
+
     /// Returns the id of a model that a client named.
     fn model(&mut self, name: &str, book: &PriceBook) -> ModelId {
         let is_one_too_many = self.names.models().len() >= MODELS && self.names.find_model(name).is_none();
@@ -521,7 +611,12 @@ impl Core {
         open.unwrap_or_else(|| decide(self.decider.policy(), &operation.signals(), circumstance))
     }
 
-    fn send(&self, policy: &Policy, decision: &Decision, rung: u8) -> Dispatch {
+    fn send(&self, policy: &Policy, decision: &Decision, rung: u8, cap: Option<u32>) -> Dispatch {
+        // No model is asked for more than it is known to give.
+        let cut = |with: &Parameters, gives: Option<u32>| {
+            let cap = cap.map(|cap| gives.map_or(cap, |gives| cap.min(gives)));
+            Parameters { max_output: cap.into_iter().chain(with.max_output).min(), ..with.clone() }
+        };
         let route = policy.route(decision.route);
         let at = usize::from(rung);
         if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {
@@ -531,12 +626,19 @@ impl Core {
                 model: self.names.model(step.model).into(),
                 last: decision.open.at_or_after(at + 1).is_none(),
                 limits: route.limits(rung),
-                with: step.with.clone(),
+                with: cut(&step.with, step.facts.max_output),
             };
         }
         let model: Arc<str> = self.names.model(decision.model).into();
         let (name, limits) = (Arc::clone(&model), route.limits(rung));
-        Dispatch { rung: None, name, model, last: true, limits, with: Parameters::NONE }
+        Dispatch {
+            rung: None,
+            name,
+            model,
+            last: true,
+            limits,
+            with: cut(&Parameters::NONE, policy.facts(decision.model).max_output),
+        }
     }
 }
 

@@ -102,6 +102,7 @@ impl Stage {
                         vision: *vision,
                         max_output: Some(*most),
                         require: if *eu { [Arc::from("eu")].into() } else { Arc::default() },
+                        ..Wants::default()
                     },
                     ..Arriving::default()
                 };

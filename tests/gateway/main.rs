@@ -10,6 +10,7 @@
 
 mod away;
 mod bounds;
+mod budgets;
 mod charges;
 mod client;
 mod crash;

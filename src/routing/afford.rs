@@ -1,0 +1,37 @@
+//! The guard of budgets: passes a request on to a rung that there is room for.
+//!
+//! Invariant: what it says depends on how the budgets stood at the request's arrival alone, which is kept with the request; where
+//! it goes up its ladder later, it is asked again then.
+
+use super::{Bar, Circumstance, Route, Rungs, Short, Step, Trail};
+
+/// Passes a request that was placed on a rung for which budgets have no room on to the next cheaper one that they have room for,
+/// else to one further up; none where it has to be refused. Returns the rung and those that may serve it later on.
+pub(super) fn afford(
+    route: &Route,
+    circumstance: &Circumstance,
+    (wanted, open): (u8, Rungs),
+    trail: &mut Trail,
+) -> Option<(u8, Rungs)> {
+    if circumstance.over.is_empty() {
+        return Some((wanted, open));
+    }
+    let short = |at: usize| route.ladder.get(at).and_then(|rung| circumstance.short(rung.model));
+    let place = usize::from(wanted);
+    let Some(why) = short(place) else { return Some((wanted, open)) };
+    trail.push(Step::Barred { rung: wanted, why: Bar::Budget(why) });
+    let fits = |at: &usize| {
+        open.has(*at) && short(*at).is_none_or(|other| other == Short::Soft && why != Short::Soft)
+    };
+    let cheaper = (0..place).rev().find(fits);
+    let to = match why {
+        Short::Soft => cheaper.unwrap_or(place),
+        Short::Hard => cheaper.or_else(|| (place + 1..route.ladder.len()).find(fits))?,
+        Short::Refuse => return None,
+    };
+    let to = u8::try_from(to).ok()?;
+    if to != wanted {
+        trail.push(Step::PassedOn { to });
+    }
+    Some((to, open))
+}
