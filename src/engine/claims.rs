@@ -117,13 +117,13 @@ impl Claim {
 }
 
 /// Returns the most that a call to a model can cost; none where it has no price.
-fn most(prices: &PriceTable, model: ModelId, at: Instant, at_most: AtMost) -> Option<Pico> {
+pub fn most(prices: &PriceTable, model: ModelId, at: Instant, at_most: AtMost) -> Option<Pico> {
     let tokens = (u64::from(at_most.prompt), u64::from(at_most.output));
     prices.row(model, at).map(|row| worst(row, tokens, at_most.any_tier))
 }
 
 /// Returns the most that a call to any model with a price can cost.
-fn of_any(prices: &PriceTable, at: Instant, at_most: AtMost) -> Pico {
+pub fn of_any(prices: &PriceTable, at: Instant, at_most: AtMost) -> Pico {
     let all = (0..prices.len()).filter_map(|at| u16::try_from(at).ok().map(ModelId));
     all.filter_map(|model| most(prices, model, at, at_most)).max().unwrap_or(Pico(i128::MAX))
 }

@@ -241,6 +241,8 @@ impl Ingest {
             extra: Operation::NO_EXTRA,
             team: self.names.intern_team(&record.team),
             project: self.names.intern_project(&record.project),
+            user: self.names.intern_user(&record.user),
+            key: self.names.intern_key(&record.key),
             asked,
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),

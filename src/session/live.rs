@@ -285,7 +285,7 @@ impl Live {
                 operation,
                 policy: Arc::clone(&policy),
                 decision,
-                said: Said { id, team, project, user, session, asked, measures, require },
+                said: Said { id, team, project, user, key: wants.key, session, asked, measures, require },
                 needs,
                 cap: wants.cap,
                 down,

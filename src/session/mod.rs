@@ -5,6 +5,7 @@
 
 mod all_on;
 mod arrivals;
+mod budgeted;
 mod command;
 mod constraints;
 mod difference;
@@ -37,6 +38,7 @@ mod worker;
 mod written;
 
 pub use all_on::{AllOn, all_on};
+pub use budgeted::{Budgeted, Spending, Turned, budgeted};
 pub use command::Command;
 pub use constraints::{Broken, Constraints};
 pub use explain::{Explanation, cost_text, explain, tokens_text};

@@ -125,6 +125,7 @@ pub(super) struct Said {
     pub(super) team: Arc<str>,
     pub(super) project: Arc<str>,
     pub(super) user: Arc<str>,
+    pub(super) key: Arc<str>,
     pub(super) session: Arc<str>,
     pub(super) asked: Arc<str>,
     pub(super) measures: Measures,
