@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
 
+pub mod anomalies;
 pub mod args;
 pub mod attach;
 pub mod budgets;
@@ -65,6 +66,8 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
+    /// Find what is unlike its past in a log or in any series
+    Anomalies(Box<anomalies::AnomaliesArgs>),
     /// Convert logs of other tools to our own format
     Import(import::ImportArgs),
     /// Prove, export and tidy the ledger of live traffic
@@ -143,6 +146,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
+        Some(Command::Anomalies(args)) => anomalies::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Budgets(args)) => budgets::run(&args),
@@ -185,6 +189,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     }
     let ours = error.downcast_ref::<crate::app::Internal>().is_some()
         || error.downcast_ref::<ledger::Unsound>().is_some()
+        || error.downcast_ref::<ledger::Unproved>().is_some()
         || error.downcast_ref::<drive::Unserved>().is_some();
     if ours { 1 } else { 2 }
 }

@@ -6,22 +6,25 @@
 use super::{Bar, Circumstance, Route, Rungs, Short, Step, Trail};
 
 /// Passes a request that was placed on a rung for which budgets have no room on to the next cheaper one that they have room for,
-/// else to one further up; none where it has to be refused. Returns the rung and those that may serve it later on.
+/// else to one further up; none where it has to be refused.
 pub(super) fn afford(
     route: &Route,
     circumstance: &Circumstance,
     (wanted, open): (u8, Rungs),
     trail: &mut Trail,
-) -> Option<(u8, Rungs)> {
+) -> Option<u8> {
     if circumstance.over.is_empty() {
-        return Some((wanted, open));
+        return Some(wanted);
     }
     let short = |at: usize| route.ladder.get(at).and_then(|rung| circumstance.short(rung.model));
     let place = usize::from(wanted);
-    let Some(why) = short(place) else { return Some((wanted, open)) };
+    let Some(why) = short(place) else { return Some(wanted) };
     trail.push(Step::Barred { rung: wanted, why: Bar::Budget(why) });
+    let is_full = |at: usize| route.ladder.get(at).is_some_and(|rung| circumstance.is_full(rung.model));
     let fits = |at: &usize| {
-        open.has(*at) && short(*at).is_none_or(|other| other == Short::Soft && why != Short::Soft)
+        open.has(*at)
+            && !is_full(*at)
+            && short(*at).is_none_or(|other| other == Short::Soft && why != Short::Soft)
     };
     let cheaper = (0..place).rev().find(fits);
     let to = match why {
@@ -33,5 +36,5 @@ pub(super) fn afford(
     if to != wanted {
         trail.push(Step::PassedOn { to });
     }
-    Some((to, open))
+    Some(to)
 }

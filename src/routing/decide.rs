@@ -67,9 +67,8 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
             trail.push(step);
             admit(route, circumstance, open, rung, trail)
         })
-        .and_then(|placed| afford(route, circumstance, placed, trail));
-    if let Some((rung, left)) = placed {
-        decision.open = left;
+        .and_then(|rung| afford(route, circumstance, (rung, open), trail));
+    if let Some(rung) = placed {
         decision.rung = rung;
         decision.model = route.ladder[usize::from(rung)].model;
     } else {

@@ -8,9 +8,11 @@
     reason = "a test's own scaffolding may fail the test"
 )]
 
+mod answers;
 mod away;
 mod bounds;
 mod budgets;
+mod caps;
 mod charges;
 mod client;
 mod crash;
