@@ -31,6 +31,8 @@ pub(super) fn afford(
         Short::Soft => cheaper.unwrap_or(place),
         Short::Hard => cheaper.or_else(|| (place + 1..route.ladder.len()).find(fits))?,
         Short::Refuse => return None,
+        // Of escalations alone.
+        Short::Later => place,
     };
     let to = u8::try_from(to).ok()?;
     if to != wanted {

@@ -69,6 +69,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
         })
         .and_then(|rung| afford(route, circumstance, (rung, open), trail));
     if let Some(rung) = placed {
+        decision.open = escalates_to(route, circumstance, open, rung);
         decision.rung = rung;
         decision.model = route.ladder[usize::from(rung)].model;
     } else {
@@ -105,6 +106,16 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
         into.would = Some(rung);
     }
     into.trail.push(Step::Observed { model: signals.asked, would: into.would });
+}
+
+/// Returns the rungs but those further up that the request did not go up to because budgets had no room then.
+fn escalates_to(route: &Route, circumstance: &Circumstance, open: Rungs, from: u8) -> Rungs {
+    if circumstance.over.is_empty() {
+        return open;
+    }
+    let is_short =
+        |at: &usize| route.ladder.get(*at).is_some_and(|rung| circumstance.is_short_later(rung.model));
+    (usize::from(from) + 1..route.ladder.len()).filter(is_short).fold(open, Rungs::without)
 }
 
 /// Finds the rung among those that may serve, and says why it is that one.

@@ -64,12 +64,18 @@ pub enum Short {
     Hard,
     /// A hard limit could be broken that refuses at once.
     Refuse,
+    /// A hard limit could have been broken when the request was to go up to it.
+    Later,
 }
 
 impl Short {
     /// Every kind, with the word before the model's name under which a log writes it among what could not be called.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("over-soft:", Self::Soft), ("over:", Self::Hard), ("over-refuse:", Self::Refuse)];
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("over-soft:", Self::Soft),
+        ("over:", Self::Hard),
+        ("over-refuse:", Self::Refuse),
+        ("over-later:", Self::Later),
+    ];
 
     /// Returns that word.
     pub fn prefix(self) -> &'static str {
@@ -110,10 +116,16 @@ impl Circumstance {
         over: Vec::new(),
     };
 
-    /// Says what budgets had to say of a call to a model; none where there was room.
+    /// Says what budgets had to say of a call to a model at the request's arrival; none where there was room.
     pub fn short(&self, model: ModelId) -> Option<Short> {
-        let of = |at: usize| self.over.get(at).map(|(_, short)| *short);
-        self.over.binary_search_by_key(&model, |(known, _)| *known).ok().and_then(of)
+        let at_first =
+            |(known, short): &(ModelId, Short)| (*known == model && *short != Short::Later).then_some(*short);
+        self.over.iter().find_map(at_first)
+    }
+
+    /// Says whether budgets had no room for a call to a model when the request was to go up to it.
+    pub fn is_short_later(&self, model: ModelId) -> bool {
+        self.over.contains(&(model, Short::Later))
     }
 
     /// Says whether a model had as many calls under way as it may have.

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::budgeted::{Budgeted, Spending};
+use super::spending::{Budgeted, Spending};
 use super::{Log, PolicySpan};
 use crate::budget::Over;
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};
@@ -123,7 +123,9 @@ impl Fold {
         }
         // Where it goes up its ladder, it goes where there was room.
         for (at, rung) in ladder.iter().enumerate() {
-            if self.circumstance.short(rung.model).is_some_and(|short| short != Short::Soft) {
+            if self.circumstance.short(rung.model).is_some_and(|short| short != Short::Soft)
+                && at > usize::from(decision.rung)
+            {
                 decision.open = decision.open.without(at);
             }
         }

@@ -191,7 +191,7 @@ impl Ingest {
             }
         }
         over.sort_unstable();
-        over.dedup_by_key(|(model, _)| *model);
+        over.dedup();
         for list in [&mut down, &mut full] {
             list.sort_unstable();
             list.dedup();

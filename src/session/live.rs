@@ -8,6 +8,7 @@ mod backlog;
 mod foresee;
 mod outlet;
 mod record_of;
+mod spending;
 mod ticket;
 
 use std::collections::BTreeSet;
@@ -23,15 +24,14 @@ use super::log::{billed_by_text, signal_note};
 use super::reason::{barred, reason, why_text};
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
-use crate::budget::{Drawn, Limit, Over, Payer, Standing};
 use crate::classifier::Classifier;
-use crate::engine::{Arrival, Claims, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
+use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
-use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted, worst};
+use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
 use crate::record::{self, Entry, LateLabel, Under, WriteTtl};
 use crate::routing::{
-    Bar, Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
-    PolicyError, PolicySpec, Short, Status, Step, decide, on_grid,
+    Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
+    PolicyError, PolicySpec, Status, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
 use crate::units::{Instant, Millis, ModelId, Names, OTHERS, Pico, Span};
@@ -148,56 +148,6 @@ impl Live {
         }
     }
 
-    /// Says whether any budget is in force.
-    pub fn has_budgets(&self) -> bool {
-        self.has_budgets.load(Ordering::Relaxed)
-    }
-
-    /// Brings other limits into force; what was drawn on those of the same names stands.
-    pub fn limit(&self, limits: Vec<Limit>) {
-        let mut core = lock(&self.core);
-        core.decider.budgets_mut().change(limits);
-        self.has_budgets.store(!core.decider.budgets().is_empty(), Ordering::Relaxed);
-    }
-
-    /// Books what was spent before this session, in the order in which requests arrived.
-    pub fn draw(&self, before: &[Drawn<'_>]) {
-        let mut core = lock(&self.core);
-        for drawn in before {
-            let model = core.model(drawn.payer.model, &self.book);
-            core.price_new_models(&self.book);
-            let prices = Arc::clone(core.decider.prices());
-            let listed = core.names.model(prices.identity(model)).to_owned();
-            let payer = Payer { listed: &listed, ..drawn.payer };
-            let amount = match drawn.cost.amount() {
-                Some(amount) => amount,
-                // As much as would have been held for it.
-                None => {
-                    prices.row(model, drawn.at).map_or(Pico::ZERO, |row| worst(row, drawn.at_most, false))
-                }
-            };
-            let budgets = core.decider.budgets_mut();
-            let draws = budgets.draws(&payer);
-            let hold = budgets.take(&draws, amount, drawn.at);
-            budgets.settle(hold, drawn.cost);
-        }
-    }
-
-    /// Returns the earliest moment from which anything that was spent still counts; none where no budget is in force.
-    pub fn budgets_since(&self, now: Instant) -> Option<Instant> {
-        let core = lock(&self.core);
-        let standings = core.decider.budgets().standings(now, false);
-        standings.iter().map(|one| one.account.window.start).min()
-    }
-
-    /// Lists how all budgets stand.
-    pub fn budgets(&self, now: Instant) -> Vec<Standing> {
-        let core = lock(&self.core);
-        let budgets = core.decider.budgets().clone();
-        drop(core);
-        budgets.standings(now, false)
-    }
-
     /// Returns the price book.
     pub fn book(&self) -> &PriceBook {
         &self.book
@@ -247,7 +197,7 @@ impl Live {
         drop(core);
         let send = send.map_err(|()| {
             let route = &policy.route(decision.route).name;
-            let over = over_budget(&policy, &decision, &claims, operation.asked);
+            let over = Self::over_budget(&policy, &decision, &claims, operation.asked);
             let why = over.as_ref().map_or_else(
                 || format!("no model of route {route} may serve this request: {barred}"),
                 |over| over.words(),
@@ -289,6 +239,7 @@ impl Live {
                 needs,
                 cap: wants.cap,
                 down,
+                more_down: false,
                 calls: Vec::with_capacity(1),
             },
         };
@@ -353,6 +304,7 @@ impl Live {
             (Some(Course::Call { why, .. }), Some(send)) => Follow::Escalate(send, why.map_or("", why_text)),
             (Some(Course::Over(closed)), _) => {
                 let cost = closed.settled.cost;
+                self.note_later(ticket, &closed.decision);
                 self.over(ticket, *closed);
                 Follow::Answer { cost }
             }
@@ -533,17 +485,6 @@ fn tag_of(classifier: &Classifier) -> String {
 
 /// Says what a request asks of whoever serves it. What nobody counted is taken for less rather than more, so that nothing is
 /// barred that may fit.
-/// Returns the limit that turned a request away.
-fn over_budget(policy: &Policy, decision: &Decision, claims: &Claims, asked: ModelId) -> Option<Over> {
-    let rung = decision.trail.iter().find_map(|step| match step {
-        Step::Barred { rung, why: Bar::Budget(_) } => Some(*rung),
-        _ => None,
-    })?;
-    let ladder = &policy.route(decision.route).ladder;
-    let model = ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG).map_or(asked, |rung| rung.model);
-    claims.over(model).cloned()
-}
-
 fn needs(arriving: &Arriving<'_>, names: &mut Names) -> Needs {
     let wants = &arriving.wants;
     let has = [
@@ -583,18 +524,6 @@ impl Core {
             prices.extend(book, &self.names);
             self.decider.load_prices(Arc::new(prices));
         }
-    }
-
-    /// Reckons what a request claims of budgets.
-    fn claim(
-        &mut self,
-        arriving: &Arriving<'_>,
-        operation: &Operation,
-        needs: &Needs,
-    ) -> (Claims, Vec<(ModelId, Short)>) {
-        let Arriving { team, project, user, session, wants, .. } = arriving;
-        let payer = Payer { team, project, user, session, key: &wants.key, ..Payer::default() };
-        self.decider.claim(operation, needs, (&payer, &self.names))
     }
 
     /// Returns the id of a model that a client named.

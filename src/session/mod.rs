@@ -30,6 +30,7 @@ mod settled;
 mod slow;
 mod snapshot;
 mod speed;
+mod spending;
 mod status;
 mod stream;
 mod stretch;
@@ -40,7 +41,7 @@ mod written;
 
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
-pub use budgeted::{Budgeted, Spending, Turned, budgeted};
+pub use budgeted::budgeted;
 pub use command::Command;
 pub use constraints::{Broken, Constraints};
 pub use explain::{Explanation, cost_text, cost_text_of, explain, tokens_text};
@@ -68,6 +69,7 @@ pub use snapshot::{
     window_label,
 };
 pub use speed::Speed;
+pub use spending::{Budgeted, Spending, Turned};
 pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
     TurnedAway,

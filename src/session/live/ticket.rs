@@ -115,7 +115,16 @@ pub struct Ticket {
     pub(super) cap: Option<u32>,
     /// Models that could not be called when it arrived, and those that were full, as a log writes them.
     pub(super) down: Vec<Arc<str>>,
+    /// Whether any came after its arrival.
+    pub(super) more_down: bool,
     pub(super) calls: Vec<(Called, Cost)>,
+}
+
+impl Ticket {
+    /// Returns what could not be called for it, where more was than at its arrival.
+    pub fn down_since(&self) -> Option<Arc<[Arc<str>]>> {
+        self.more_down.then(|| self.down.as_slice().into())
+    }
 }
 
 /// What the client said.
