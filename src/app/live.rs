@@ -32,8 +32,11 @@ pub(super) fn player(
     book: PriceBook,
     window: Option<Span>,
 ) -> Player {
-    let start = LiveStart { title, ingest, policy, book, now: gateway::now(), keep: KEEP };
-    Player::live(start, window)
+    Player::live(start(title, ingest, policy, book), window)
+}
+
+pub(super) fn start(title: String, ingest: Ingest, policy: Arc<Policy>, book: PriceBook) -> LiveStart {
+    LiveStart { title, ingest, policy, book, now: gateway::now(), keep: KEEP, logs_time: false }
 }
 
 /// Opens the console beside a gateway; gives the gateway back when the operator leaves.

@@ -113,19 +113,24 @@ async fn farewell(mut socket: TcpStream) {
     while socket.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
 }
 
-/// Says how an address that cannot be had is mended.
-fn hint(source: &std::io::Error) -> &'static str {
-    if source.kind() == std::io::ErrorKind::InvalidInput {
-        return "write ADDRESS:PORT with a port up to 65535, as 127.0.0.1:4141";
-    }
-    "is another program there? `--listen 127.0.0.1:0` takes a free port"
+/// Says whether where to listen is written as an address or a name, and a port.
+pub fn is_place(address: &str) -> bool {
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    port.is_some_and(|(_, port)| port.parse::<u16>().is_ok())
 }
 
 /// Why the gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be understood or taken.
-    #[error("cannot listen on {address}: {source}\nhint: {}", hint(source))]
+    #[error(
+        "cannot listen on {address}: {source}\nhint: {}",
+        if is_place(address) {
+            "is another program there? `--listen 127.0.0.1:0` takes a free port"
+        } else {
+            "write ADDRESS:PORT, like 127.0.0.1:4141; a port is a number up to 65535"
+        }
+    )]
     Listen {
         /// The address.
         address: String,
