@@ -15,7 +15,7 @@ use crate::units::{Instant, marked};
 /// Shows how one request was served, how the policy would route it, and why.
 #[derive(Args, Debug)]
 pub struct WhyArgs {
-    /// The log, plain, gzip or zstd; `-` is standard input.
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
     /// The request's id, or its number in the log with a `#` in front: `#12`.
