@@ -16,6 +16,8 @@ struct Claim {
     model: ModelId,
     amount: Pico,
     draws: Draws,
+    /// Whether its model has no price.
+    is_unpriced: bool,
     over: Option<(Short, Box<Over>)>,
 }
 
@@ -66,8 +68,8 @@ impl Claims {
             }
             let known = most(prices, model, operation.at, needs.at_most);
             let amount = known.unwrap_or_else(|| of_any(prices, operation.at, needs.at_most));
-            let claim = Claim { model, amount, draws, over: None };
-            let over = claim.over(budgets, known.is_none(), operation.at);
+            let claim = Claim { model, amount, draws, is_unpriced: known.is_none(), over: None };
+            let over = claim.over(budgets, operation.at);
             claims.0.push(Claim { over, ..claim });
         }
         claims
@@ -93,8 +95,7 @@ impl Claims {
 
     /// Asks anew whether hard limits have room for a call to a model.
     pub(super) fn ask(&self, budgets: &mut Budgets, model: ModelId, at: Instant) -> Option<Over> {
-        let claim = self.find(model)?;
-        budgets.over(&claim.draws, claim.amount, at, Mode::Hard)
+        self.find(model)?.over_hard(budgets, at)
     }
 
     fn find(&self, model: ModelId) -> Option<&Claim> {
@@ -103,11 +104,14 @@ impl Claims {
 }
 
 impl Claim {
-    fn over(&self, budgets: &mut Budgets, is_unpriced: bool, at: Instant) -> Option<(Short, Box<Over>)> {
-        let refused =
-            is_unpriced.then(|| budgets.refusing_unpriced(&self.draws, at, Unpriced::Refuse)).flatten();
-        let hard = refused.or_else(|| budgets.over(&self.draws, self.amount, at, Mode::Hard));
-        if let Some(over) = hard {
+    fn over_hard(&self, budgets: &mut Budgets, at: Instant) -> Option<Over> {
+        let refuses = || budgets.refusing_unpriced(&self.draws, at, Unpriced::Refuse);
+        let refused = self.is_unpriced.then(refuses).flatten();
+        refused.or_else(|| budgets.over(&self.draws, self.amount, at, Mode::Hard))
+    }
+
+    fn over(&self, budgets: &mut Budgets, at: Instant) -> Option<(Short, Box<Over>)> {
+        if let Some(over) = self.over_hard(budgets, at) {
             let short = if over.limit.over == OverLimit::Refuse { Short::Refuse } else { Short::Hard };
             return Some((short, Box::new(over)));
         }

@@ -64,15 +64,19 @@ impl Live {
 
     /// Writes down which models there was no room for when the request was to go up to them.
     pub(super) fn note_later(&self, ticket: &mut Ticket, decision: &Decision) {
-        let calls = decision.trail.iter().skip_while(|step| !matches!(step, Step::Attempted { .. }));
         let ladder = &ticket.policy.route(decision.route).ladder;
-        let later = calls.filter_map(|step| match step {
-            Step::Barred { rung, why: Bar::Budget(_) } => {
-                ladder.get(usize::from(*rung)).map(|rung| rung.model)
+        let (mut later, mut called) = (Vec::new(), None);
+        for step in &decision.trail {
+            match step {
+                Step::Attempted { .. } => called = called.or(Some(ticket.decision.rung)),
+                Step::Escalated { to, .. } => called = Some(*to),
+                // One of the rung itself kept it from being tried once more.
+                Step::Barred { rung, why: Bar::Budget(_) } if called.is_some_and(|called| *rung > called) => {
+                    later.extend(ladder.get(usize::from(*rung)).map(|rung| rung.model));
+                }
+                _ => {}
             }
-            _ => None,
-        });
-        let later: Vec<ModelId> = later.collect();
+        }
         if later.is_empty() {
             return;
         }
