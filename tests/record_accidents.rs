@@ -144,6 +144,7 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
             team,
             project,
             user,
+            key: String::new().into(),
             session,
             asked,
             pinned,

@@ -97,6 +97,7 @@ impl Desk {
             settings,
             keeps_ledger: true,
             on_apply: None,
+            limits: pointsman::gateway::Limits::default(),
         }));
         gateway.record_start(&spec_of_policy, version, at, found.next_seq);
         let runtime = Runtime::new().unwrap();

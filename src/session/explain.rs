@@ -107,15 +107,20 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
 
 /// Says what the request asked of whoever was to serve it, and what could not be called then.
 fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
-    let Circumstance { needs, down, full } = log.circumstances.get(operation.circumstance);
+    let Circumstance { needs, down, full, over } = log.circumstances.get(operation.circumstance);
     let mut asks: Vec<String> = needs.labels.names(&log.names);
     asks.extend(needs.capabilities.has(Capability::Vision).then(|| "pictures".to_owned()));
     asks.extend(needs.capabilities.has(Capability::Tools).then(|| "tools".to_owned()));
     asks.extend((needs.output > 0).then(|| format!("up to {} tokens of answer", needs.output)));
     let down: Vec<&str> = down.iter().map(|&model| log.names.model(model)).collect();
     let full: Vec<&str> = full.iter().map(|&model| log.names.model(model)).collect();
-    let facts =
-        [("asks for", asks.join(", ")), ("down then", down.join(", ")), ("full then", full.join(", "))];
+    let over: Vec<&str> = over.iter().map(|(model, _)| log.names.model(*model)).collect();
+    let facts = [
+        ("asks for", asks.join(", ")),
+        ("down then", down.join(", ")),
+        ("full then", full.join(", ")),
+        ("over budget", over.join(", ")),
+    ];
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }
 

@@ -9,8 +9,8 @@ use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars, Timeli
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, FULL, Labels, Needs, Policy,
-    PolicyError, on_grid,
+    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, FULL, Labels, Needs,
+    Policy, PolicyError, Short, on_grid,
 };
 use crate::units::{Instant, Millis, Names};
 
@@ -180,13 +180,18 @@ impl Ingest {
         let tools = record.tools.is_some_and(|tools| tools > 0);
         let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
-        let (mut down, mut full) = (Vec::new(), Vec::new());
+        let (mut down, mut full, mut over) = (Vec::new(), Vec::new(), Vec::new());
         for name in &told.down {
-            match name.strip_prefix(FULL) {
-                Some(name) => full.push(self.names.intern_model(name)),
-                None => down.push(self.names.intern_model(name)),
+            if let Some(name) = name.strip_prefix(FULL) {
+                full.push(self.names.intern_model(name));
+            } else if let Some((short, name)) = Short::parse(name) {
+                over.push((self.names.intern_model(name), short));
+            } else {
+                down.push(self.names.intern_model(name));
             }
         }
+        over.sort_unstable();
+        over.dedup();
         for list in [&mut down, &mut full] {
             list.sort_unstable();
             list.dedup();
@@ -200,9 +205,11 @@ impl Ingest {
                 labels: Labels::of(&told.require, &mut self.names),
                 window: on_grid(prompt),
                 output: on_grid(u64::from(told.output.unwrap_or(0))),
+                at_most: AtMost::default(),
             },
             down,
             full,
+            over,
         }
     }
 
@@ -234,6 +241,8 @@ impl Ingest {
             extra: Operation::NO_EXTRA,
             team: self.names.intern_team(&record.team),
             project: self.names.intern_project(&record.project),
+            user: self.names.intern_user(&record.user),
+            key: self.names.intern_key(&record.key),
             asked,
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),

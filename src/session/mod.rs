@@ -6,6 +6,7 @@
 mod all_on;
 mod anomalies;
 mod arrivals;
+mod budgeted;
 mod command;
 mod constraints;
 mod difference;
@@ -29,6 +30,7 @@ mod settled;
 mod slow;
 mod snapshot;
 mod speed;
+mod spending;
 mod status;
 mod stream;
 mod stretch;
@@ -39,6 +41,7 @@ mod written;
 
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
+pub use budgeted::budgeted;
 pub use command::Command;
 pub use constraints::{Broken, Constraints};
 pub use explain::{Explanation, cost_text, cost_text_of, explain, tokens_text};
@@ -50,8 +53,8 @@ pub use frontiers::{carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
 pub use live::{
-    Applied, Arriving, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, SIMULATED, Ticket,
-    Wants,
+    Applied, Arriving, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal, SIMULATED,
+    Ticket, Wants,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
@@ -66,6 +69,7 @@ pub use snapshot::{
     window_label,
 };
 pub use speed::Speed;
+pub use spending::{Budgeted, Spending, Turned};
 pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
     TurnedAway,
