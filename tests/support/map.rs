@@ -2,31 +2,28 @@
 //!
 //! A name may be short where its line has said the folder: after `wire/` or `wire/relay.rs`, `reply.rs` is a file of `wire/`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Returns the names of files and folders that lead nowhere, each with its line.
 pub(crate) fn astray(text: &str, root: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut bases: Vec<String> = Vec::new();
+    let mut bases = BTreeSet::new();
     for (index, line) in text.lines().enumerate() {
         // A paragraph begins anew; a row of a table stands alone.
         if line.trim().is_empty() || line.starts_with('|') {
             bases.clear();
         }
         for name in quoted(line).filter(|name| is_path(name)).flat_map(spread) {
-            let places = ["", "src/"].map(str::to_owned);
-            let found: Vec<String> = places
-                .iter()
-                .chain(&bases)
-                .map(|base| format!("{base}{name}"))
-                .filter(|path| root.join(path).exists())
-                .collect();
+            let places = ["", "src/"].into_iter().chain(bases.iter().map(String::as_str));
+            let found: BTreeSet<String> =
+                places.map(|base| format!("{base}{name}")).filter(|path| root.join(path).exists()).collect();
             if found.is_empty() {
                 wrong.push(format!("{}: `{name}` is not there", index + 1));
             }
             for path in found {
                 let folder = path.rfind('/').map_or("", |slash| &path[..=slash]);
-                bases.push(folder.to_owned());
+                bases.insert(folder.to_owned());
                 bases.extend(path.strip_suffix(".rs").map(|module| format!("{module}/")));
             }
         }
