@@ -160,7 +160,7 @@ fn everything() -> Vec<File> {
     ["src", "tests", "benches", "examples"].into_iter().flat_map(files_below).collect()
 }
 
-/// Gives the room that a path under `src` belongs to and how deep the module lies; `None` for the roots.
+/// Returns the room that a path under `src` belongs to and how deep the module lies; `None` for the roots.
 fn room(path: &str) -> Option<(&str, usize)> {
     let below = path.strip_prefix("src/")?.strip_suffix(".rs")?;
     let parts: Vec<&str> = below.split('/').collect();
@@ -232,7 +232,7 @@ fn floats(file: &File) -> Vec<String> {
     wrong
 }
 
-/// Gives the files that are compiled for tests alone: `#[cfg(test)] mod name;`.
+/// Returns the files that are compiled for tests alone: `#[cfg(test)] mod name;`.
 fn test_files(sources: &[File]) -> Vec<String> {
     let mut found = Vec::new();
     for file in sources {
@@ -281,7 +281,7 @@ fn manners(file: &File) -> Vec<String> {
     wrong
 }
 
-/// Gives the dependencies that no source names.
+/// Returns the dependencies that no source names.
 fn idle(manifest: &str, sources: &[File]) -> Vec<String> {
     let manifest: toml::Table = manifest.parse().unwrap();
     let mut tables = vec![manifest.get("dependencies")];
