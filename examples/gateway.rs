@@ -1,9 +1,9 @@
-//! Runs a gateway within another program, sends it one request over HTTP, and ends it.
+//! Runs a gateway within another program, asks it one thing, and ends it.
 //!
 //!     cargo run --example gateway
 //!
 //! Both models are simulated: nobody is called, nothing is spent. `Setup` reads policy and prices as the program does; this
-//! one brings a policy of its own. Where you keep keys, the gateway asks for one: `POINTSMAN_KEY`.
+//! one brings a policy of its own.
 
 #![expect(clippy::print_stdout, reason = "an example prints what it found")]
 
@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use pointsman::app::{ServeOptions, Setup, SetupOptions, serve};
 use pointsman::config::policy;
-use pointsman::gateway::ask_over_http;
 use pointsman::session::Question;
 
 const POLICY: &str = r#"
@@ -32,8 +31,7 @@ fn main() -> anyhow::Result<()> {
     let options =
         ServeOptions { listen: Some("127.0.0.1:0".to_owned()), no_ledger: true, ..ServeOptions::default() };
     let serving = serve(setup, &options)?;
-    let url = format!("http://{}", serving.gateway.address());
-    println!("serving at {url}");
+    println!("serving at {}", serving.gateway.address());
 
     let question = Question {
         ticket: 1,
@@ -43,10 +41,9 @@ fn main() -> anyhow::Result<()> {
         task: "extraction".to_owned(),
         model: "auto".to_owned(),
     };
-    let key = std::env::var("POINTSMAN_KEY").ok();
-    let client = reqwest::Client::new();
-    let reply = serving.handle().block_on(ask_over_http(&client, &url, key.as_deref(), &question));
-    let reply = reply.map_err(anyhow::Error::msg)?;
+    // Clients send theirs to that address; what the program asks itself needs no way through the network.
+    let answer = serving.handle().block_on(serving.gateway.answer(question));
+    let reply = answer.outcome.map_err(anyhow::Error::msg)?;
     println!("{} on rung {} after {} ms: {}", reply.model, reply.rung, reply.latency_ms, reply.text);
 
     let ended = serving.end();
