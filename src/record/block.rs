@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::csv::Columns;
 use super::cut::{MAX_ENTRY, Piece};
 use super::foreign::{self, Met, Place};
-use super::known::{self, Known, Told};
+use super::known::{self, Key, Known, Told};
 use super::mapped::{self, Mapping};
 use super::skip::Refusal;
 use super::{Entry, Error, InputFormat, Record, Skip, SkipKind, native};
@@ -47,6 +47,17 @@ pub(crate) enum Body {
     End,
     /// No entry at all, but something to tell.
     Remark(Refusal),
+}
+
+/// A line of a block, to be read at its turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Line(Piece);
+
+impl Line {
+    /// Says that it tells again of what is counted already.
+    pub fn repeated(self) -> Skip {
+        known::REPEATED.at_line(self.0.line)
+    }
 }
 
 impl Block {
@@ -119,6 +130,42 @@ impl Block {
         self.walk(known, &mut self.place.clone(), &mut f)
     }
 
+    /// Says whether its lines mean the same whatever stands before them, so that [`Self::for_each_apart`] reads them.
+    pub fn is_apart(&self) -> bool {
+        self.shared.format == InputFormat::Native && !matches!(self.body, Body::Remark(_))
+    }
+
+    /// Calls `f` for every line in order, with the request on it; lines that are none are to be read at their turn.
+    pub fn for_each_apart<'b>(&'b self, mut f: impl FnMut(Line, Option<(Key, &mut Record<'b>)>)) {
+        let whole = std::str::from_utf8(&self.data).ok();
+        for piece in self.pieces() {
+            let text = whole.and_then(|text| text.get(piece.start..piece.end)).map(str::trim);
+            match text.filter(|text| !piece.giant && text.len() <= MAX_ENTRY) {
+                Some("") => {}
+                Some(text) => match native::parse(text) {
+                    Ok(Some(Entry::Request(mut record))) => {
+                        let key = Key::of(&record);
+                        self.fill(&mut record);
+                        f(Line(piece), Some((key, &mut record)));
+                    }
+                    _ => f(Line(piece), None),
+                },
+                None => f(Line(piece), None),
+            }
+        }
+    }
+
+    /// Reads one line at its turn: calls `f` as [`Self::for_each_new`] does.
+    pub fn at_turn<'b>(
+        &'b self,
+        line: Line,
+        known: &mut Known,
+        mut f: impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Line(piece) = line;
+        self.piece(None, piece, (known, &mut self.place.clone()), &mut f)
+    }
+
     /// Says where sessions stand behind this block.
     pub(crate) fn place_after(&self) -> Place {
         let mut place = self.place.clone();
@@ -136,29 +183,45 @@ impl Block {
         // One check for the whole block is much cheaper than one a line; only a block with a fault needs the latter.
         let whole = std::str::from_utf8(&self.data).ok();
         match &self.body {
-            Body::Lines(first) => {
-                let (mut number, mut start) = (*first, 0);
-                while start < self.data.len() {
-                    let rest = self.data.get(start..).unwrap_or_default();
-                    let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-                    self.entry(whole, start, start + length, number, (known, place), f)?;
-                    start += length + 1;
-                    number += 1;
-                }
-            }
-            Body::Pieces(pieces) => {
-                for piece in pieces {
-                    if piece.giant {
-                        f(piece.line, Err(giant(piece.line)))?;
-                    } else {
-                        self.entry(whole, piece.start, piece.end, piece.line, (known, place), f)?;
-                    }
+            Body::Lines(_) | Body::Pieces(_) => {
+                for piece in self.pieces() {
+                    self.piece(whole, piece, (known, place), f)?;
                 }
             }
             Body::End => self.flush(known, f)?,
             Body::Remark(refusal) => f(0, Err(refusal.clone().at_line(0)))?,
         }
         ControlFlow::Continue(())
+    }
+
+    /// Cuts it into entries.
+    fn pieces(&self) -> impl Iterator<Item = Piece> {
+        let (line, pieces) = match &self.body {
+            Body::Lines(first) => (Some(*first), &[][..]),
+            Body::Pieces(pieces) => (None, pieces.as_slice()),
+            Body::End | Body::Remark(_) => (None, &[][..]),
+        };
+        let mut next = line.map(|line| (line, 0));
+        let lines = std::iter::from_fn(move || {
+            let (line, start) = next.filter(|(_, start)| *start < self.data.len())?;
+            let rest = self.data.get(start..)?;
+            let end = start + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            next = Some((line + 1, end + 1));
+            Some(Piece { start, end, line, giant: false })
+        });
+        lines.chain(pieces.iter().copied())
+    }
+
+    #[inline]
+    fn piece<'b>(
+        &'b self,
+        whole: Option<&'b str>,
+        piece: Piece,
+        met: (&mut Known, &mut Place),
+        f: &mut impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Piece { start, end, line, giant: is_giant } = piece;
+        if is_giant { f(line, Err(giant(line))) } else { self.entry(whole, start, end, line, met, f) }
     }
 
     #[inline]
@@ -192,7 +255,7 @@ impl Block {
         if self.shared.format == InputFormat::Native {
             return match native::parse(text) {
                 Ok(None) => ControlFlow::Continue(()),
-                Ok(Some(Entry::Request(record))) if !known.is_new(&record) => {
+                Ok(Some(Entry::Request(record))) if !known.is_new(Key::of(&record)) => {
                     f(line, Err(known::REPEATED.at_line(line)))
                 }
                 Ok(Some(entry)) => f(line, Ok(self.finish(entry))),
@@ -258,19 +321,20 @@ impl Block {
         known.flush(&mut |line, result| self.give(line, result, f))
     }
 
-    /// Fills in the model that the caller said to assume.
+    /// Finishes what was read: fills in the model that the caller said to assume.
     fn finish<'b>(&'b self, mut entry: Entry<'b>) -> Entry<'b> {
-        if let (Some(model), Entry::Request(record)) = (&self.shared.assume_model, &mut entry) {
-            assume(record, model);
+        if let Entry::Request(record) = &mut entry {
+            self.fill(record);
         }
         entry
     }
-}
 
-fn assume<'b>(record: &mut Record<'b>, model: &'b str) {
-    for attempt in record.attempts.iter_mut().filter(|attempt| attempt.model.is_empty()) {
-        attempt.model = Cow::Borrowed(model);
-        attempt.assumed_model = true;
+    fn fill<'b>(&'b self, record: &mut Record<'b>) {
+        let Some(model) = &self.shared.assume_model else { return };
+        for attempt in record.attempts.iter_mut().filter(|attempt| attempt.model.is_empty()) {
+            attempt.model = Cow::Borrowed(model);
+            attempt.assumed_model = true;
+        }
     }
 }
 

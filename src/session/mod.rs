@@ -8,6 +8,7 @@ mod arrivals;
 mod command;
 mod constraints;
 mod difference;
+mod events;
 mod explain;
 mod feed;
 mod fold;
@@ -20,8 +21,12 @@ mod inserts;
 pub mod listing;
 mod live;
 mod log;
+mod met;
+mod parse;
 mod player;
+mod portion;
 mod preview;
+mod readers;
 mod reason;
 mod rerun;
 mod settled;
@@ -39,6 +44,7 @@ mod written;
 pub use all_on::{AllOn, all_on};
 pub use command::Command;
 pub use constraints::{Broken, Constraints};
+pub use events::LogEvents;
 pub use explain::{Explanation, cost_text, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
 pub use fold::{Fold, any_remembers};
@@ -68,7 +74,7 @@ pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
     TurnedAway,
 };
-pub use stream::{LogEvents, StreamOptions, StreamResult, stream};
+pub use stream::{StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
 pub use view::View;
 pub use worker::{Worker, spawn};

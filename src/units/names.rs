@@ -90,6 +90,12 @@ impl Names {
     table!(intern_label, find_label, label, labels, labels, LabelId, u8, MOST_LABELS, "label");
     table!(intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
 
+    /// Says whether names of a kind may no longer be told apart.
+    pub fn is_full(&self) -> bool {
+        let tables = [&self.models, &self.teams, &self.projects, &self.routes];
+        tables.iter().any(|table| table.list.len() >= MOST) || self.labels.list.len() >= MOST_LABELS
+    }
+
     /// Returns the id of a session, making one at first sight; an empty name has none.
     pub fn intern_session(&mut self, name: &str) -> SessionId {
         if name.is_empty() { SessionId::NONE } else { self.sessions.intern(name) }

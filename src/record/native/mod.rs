@@ -25,8 +25,8 @@ use super::skip::Refusal;
 
 /// Reads one line; `None` where it is a header and no entry.
 pub(crate) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
-    if let Some(line) = plain::read(text) {
-        return request(line).map(|record| Some(Entry::Request(record)));
+    if let Some(record) = plain::read(text) {
+        return Ok(Some(Entry::Request(record)));
     }
     // Events and headers share keys with requests but not their types, so they are read again as what they are.
     let reason = match json::read::<Line<'_>>(text) {

@@ -5,70 +5,113 @@
 
 use std::borrow::Cow;
 
-use super::line::{CheckWord, Circumstance, Line, StatusWord, Tokens};
-use crate::record::json::Text;
-use crate::routing::Status;
+use super::line::{CheckWord, TokenKeys, Tokens};
+use super::request::{charged, usage};
+use crate::classifier::TaskClass;
+use crate::pricing::Terms;
+use crate::record::{Attempt, Attempts, Record, Timing, WriteTtl, some_terms};
+use crate::routing::{Effort, Status};
+use crate::units::{Instant, PerMille};
 
 /// Reads a plain line; `None` leaves it to the full reader.
-pub(super) fn read(text: &str) -> Option<Line<'_>> {
+pub(super) fn read(text: &str) -> Option<Record<'_>> {
     let mut cursor = Cursor { text, at: 0 };
     cursor.expect(b'{')?;
-    let mut line = Line::default();
+    let (mut record, mut only) = (Record::default(), Only::default());
+    let mut has_moment = false;
     loop {
         let key = cursor.text()?;
         cursor.expect(b':')?;
         match cursor.peek()? {
-            b'"' => take_text(&mut line, key, cursor.text()?)?,
-            b'0'..=b'9' => take_number(&mut line, key, cursor.number()?)?,
+            b'"' => match (key, cursor.text()?) {
+                ("at", at) => (record.at, has_moment) = (Instant::parse(at).ok()?, true),
+                (key, value) => take_text(&mut record, &mut only, key, value)?,
+            },
+            b'0'..=b'9' => take_number(&mut record, &mut only, key, cursor.number()?)?,
             b't' => {
                 cursor.word("true")?;
-                take_true(&mut line, key)?;
+                take_true(&mut record, &mut only, key)?;
             }
             _ => return None,
         }
         match cursor.next()? {
             b',' => {}
-            b'}' => return (cursor.at == text.len()).then_some(line),
+            b'}' => break,
             _ => return None,
         }
     }
+    if !has_moment || cursor.at != text.len() {
+        return None;
+    }
+    if only.any {
+        record.attempts = Attempts::one(only.attempt()?);
+    }
+    Some(record)
 }
 
-fn take_text<'a>(line: &mut Line<'a>, key: &str, value: &'a str) -> Option<()> {
-    let word = Text(Cow::Borrowed(value));
+/// The only attempt of a line, as far as it is told one by one.
+#[derive(Default)]
+struct Only<'a> {
+    attempt: Attempt<'a>,
+    tokens: TokenKeys,
+    tier: &'a str,
+    charged: &'a str,
+    charged_as: &'a str,
+    /// Whether any of its keys stood in the line.
+    any: bool,
+}
+
+impl<'a> Only<'a> {
+    fn attempt(self) -> Option<Attempt<'a>> {
+        let Self { mut attempt, tokens, tier, charged: amount, charged_as, .. } = self;
+        let (usage, is_beside) = usage(&tokens).ok()?;
+        attempt.usage = usage;
+        attempt.estimated |= is_beside;
+        if !tier.is_empty() {
+            let mut terms = Terms::NONE;
+            terms.serve(tier);
+            attempt.terms = some_terms(&terms);
+        }
+        attempt.charged = charged(amount, charged_as).ok()?;
+        Some(attempt)
+    }
+}
+
+fn take_text<'a>(record: &mut Record<'a>, only: &mut Only<'a>, key: &str, value: &'a str) -> Option<()> {
+    let word = Cow::Borrowed(value);
     match key {
-        "id" => line.id = word,
-        "at" => line.at = word,
-        "timing" => line.timing = word,
-        "team" => line.team = word,
-        "project" => line.project = word,
-        "user" => line.user = word,
-        "session" => line.session = word,
-        "asked" => line.asked = word,
-        "task" => line.task = word,
-        "saw" => line.saw = word,
-        "prompt" => line.prompt = Some(word),
-        "claimed_usd" => line.claimed_usd = Some(word),
-        "simulated" => line.simulated = Circumstance(Cow::Borrowed(value)),
-        _ => return take_attempt_text(line, key, word, value),
+        "id" => record.id = word,
+        "timing" => record.timing = Timing::from_word(value)?,
+        "team" => record.team = word,
+        "project" => record.project = word,
+        "user" => record.user = word,
+        "session" => record.session = word,
+        "asked" => record.asked = word,
+        "task" => record.task = (!value.is_empty()).then(|| value.parse().unwrap_or(TaskClass::Other)),
+        "saw" => record.saw = value.parse().unwrap_or_default(),
+        "prompt" => record.prompt = Some(word),
+        "claimed_usd" => record.claimed_usd = Some(word),
+        "simulated" => record.simulated = word,
+        _ => return take_attempt_text(only, key, value),
     }
     Some(())
 }
 
-fn take_attempt_text<'a>(line: &mut Line<'a>, key: &str, word: Text<'a>, value: &str) -> Option<()> {
-    let only = &mut line.only;
+fn take_attempt_text<'a>(only: &mut Only<'a>, key: &str, value: &'a str) -> Option<()> {
+    let (attempt, word) = (&mut only.attempt, Cow::Borrowed(value));
     match key {
-        "model" => only.model = word,
-        "billed" => only.billed = word,
-        "provider" => only.provider = word,
-        "error" => only.error = word,
-        "effort" => only.effort = word,
-        "write_ttl" => only.write_ttl = word,
-        "tier" => only.tier = word,
-        "charged" => only.charged = word,
-        "charged_as" => only.charged_as = word,
-        "status" => only.status = StatusWord(Some(Status::from_name(value)?)),
-        "check" => only.check = CheckWord::named(value)?,
+        "model" => attempt.model = word,
+        "billed" => attempt.billed = word,
+        "provider" => attempt.provider = word,
+        "error" => attempt.error = word,
+        "effort" if value.is_empty() => attempt.effort = None,
+        "effort" => attempt.effort = Some(Effort::from_name(value)?),
+        "write_ttl" => attempt.write_ttl = WriteTtl::from_word(value)?,
+        "tier" => only.tier = value,
+        "charged" => only.charged = value,
+        "charged_as" => only.charged_as = value,
+        "status" => attempt.status = Status::from_name(value)?,
+        "check" => attempt.check = CheckWord::named(value)?.0.unwrap_or_default(),
         // Keys that are not known may still be of a kind that the full reader looks at.
         _ => return None,
     }
@@ -76,49 +119,49 @@ fn take_attempt_text<'a>(line: &mut Line<'a>, key: &str, word: Text<'a>, value: 
     Some(())
 }
 
-fn take_true(line: &mut Line<'_>, key: &str) -> Option<()> {
+fn take_true(record: &mut Record<'_>, only: &mut Only<'_>, key: &str) -> Option<()> {
     match key {
-        "pinned" => line.pinned = true,
-        "vision" => line.vision = true,
-        "unsure" => line.unsure = true,
-        "estimated" => (line.only.estimated, line.only.any) = (true, true),
+        "pinned" => record.pinned = true,
+        "vision" => record.needs.vision = true,
+        "unsure" => record.unsure = true,
+        "estimated" => (only.attempt.estimated, only.any) = (true, true),
         _ => return None,
     }
     Some(())
 }
 
-fn take_number(line: &mut Line<'_>, key: &str, value: u64) -> Option<()> {
-    let only = &mut line.only;
+fn take_number(record: &mut Record<'_>, only: &mut Only<'_>, key: &str, value: u64) -> Option<()> {
+    let Only { attempt, tokens, .. } = only;
     let known = Tokens::Known(value);
     let small = u32::try_from(value);
     match key {
-        "in" => only.input = known,
-        "out" => only.out = known,
-        "cache_read" => only.cache_read = known,
-        "write_5m" => only.write_5m = known,
-        "write_1h" => only.write_1h = known,
-        "reasoning" => only.reasoning = known,
-        "began_us" => only.began_us = Some(value),
-        "latency_ms" => only.latency_ms = Some(small.ok()?),
-        "ttft_ms" => only.ttft_ms = Some(small.ok()?),
-        "gap_ms" => only.gap_ms = Some(small.ok()?),
-        _ => return take_request_number(line, key, value),
+        "in" => tokens.input = known,
+        "out" => tokens.out = known,
+        "cache_read" => tokens.cache_read = known,
+        "write_5m" => tokens.write_5m = known,
+        "write_1h" => tokens.write_1h = known,
+        "reasoning" => tokens.reasoning = known,
+        "began_us" => attempt.began_us = Some(value),
+        "latency_ms" => attempt.latency_ms = Some(small.ok()?),
+        "ttft_ms" => attempt.ttft_ms = Some(small.ok()?),
+        "gap_ms" => attempt.gap_ms = Some(small.ok()?),
+        _ => return take_request_number(record, key, value),
     }
     only.any = true;
     Some(())
 }
 
-fn take_request_number(line: &mut Line<'_>, key: &str, value: u64) -> Option<()> {
+fn take_request_number(record: &mut Record<'_>, key: &str, value: u64) -> Option<()> {
     let small = u32::try_from(value);
     match key {
-        "confidence" => line.confidence = Some(u16::try_from(value).ok()?),
-        "seq" => line.seq = Some(value),
-        "policy" => line.policy = Some(small.ok()?),
-        "window" => line.window = Some(small.ok()?),
-        "max_output" => line.max_output = Some(small.ok()?),
-        "turn" => line.turn = Some(small.ok()?),
-        "tools" => line.tools = Some(small.ok()?),
-        "history" => line.history = Some(small.ok()?),
+        "confidence" => record.confidence = Some(PerMille::new(u16::try_from(value).ok()?)?),
+        "seq" => record.seq = Some(value),
+        "policy" => record.policy = Some(small.ok()?),
+        "window" => record.needs.window = Some(small.ok()?),
+        "max_output" => record.needs.output = Some(small.ok()?),
+        "turn" => record.turn = Some(small.ok()?),
+        "tools" => record.tools = Some(small.ok()?),
+        "history" => record.history = Some(small.ok()?),
         _ => return None,
     }
     Some(())
@@ -202,14 +245,15 @@ fn stops(eight: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::record::json;
+    use crate::record::native::line::Line;
     use crate::record::native::request::request;
     use proptest::prelude::*;
 
     /// Whatever the fast reader accepts, the full reader must read the same.
     fn agrees(text: &str) -> bool {
-        let Some(line) = read(text) else { return true };
+        let Some(record) = read(text) else { return true };
         let full = json::read::<Line<'_>>(text).unwrap_or_else(|reason| panic!("{text}: {reason}"));
-        assert_eq!(request(line), request(full), "{text}");
+        assert_eq!(Ok(record), request(full), "{text}");
         true
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::line::{AttemptKeys, LabelKeys, Line, Tokens};
+use super::line::{AttemptKeys, LabelKeys, Line, TokenKeys, Tokens};
 use crate::classifier::TaskClass;
 use crate::pricing::{Charged, Cost, Unpriced, Usage};
 use crate::record::json::Text;
@@ -79,7 +79,8 @@ fn words(list: Option<Vec<Text<'_>>>) -> Vec<Cow<'_, str>> {
     list.into_iter().flatten().map(|word| word.0).collect()
 }
 
-fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
+/// Puts tokens into their buckets; says whether reasoning that stood beside the answer was taken into it.
+pub(super) fn usage(keys: &TokenKeys) -> Result<(Usage, bool), Refusal> {
     let whole = matches!((keys.input, keys.out), (Tokens::Known(_), Tokens::Known(_)));
     // A line that gives both ends of a call and no word of caching says there was none.
     let cached = if whole { Count::ZERO } else { Count::UNKNOWN };
@@ -97,11 +98,14 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         let both = usage.output.or_zero().saturating_add(usage.reasoning.or_zero());
         usage.output = Count::new(both).unwrap_or(usage.output);
     }
-    let write_ttl = match &*keys.write_ttl.0 {
-        "" | "reported" => WriteTtl::Reported,
-        "assumed" => WriteTtl::Assumed,
-        other => return Err(Refusal::Bad(format!("write_ttl: `{other}` is neither reported nor assumed"))),
-    };
+    Ok((usage, is_beside))
+}
+
+fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
+    let (usage, is_beside) = usage(&keys.tokens)?;
+    let write_ttl = WriteTtl::from_word(&keys.write_ttl.0).ok_or_else(|| {
+        Refusal::Bad(format!("write_ttl: `{}` is neither reported nor assumed", keys.write_ttl.0))
+    })?;
     let mut terms = keys.meters.0;
     terms.serve(&keys.tier.0);
     let charged = charged(&keys.charged.0, &keys.charged_as.0)?;
@@ -135,7 +139,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
 }
 
 /// Reads a charge: an amount, and where it is not known for sure the word for what it is.
-fn charged(amount: &str, word: &str) -> Result<Charged, Refusal> {
+pub(super) fn charged(amount: &str, word: &str) -> Result<Charged, Refusal> {
     if amount.is_empty() && word.is_empty() {
         return Ok(Charged::NONE);
     }

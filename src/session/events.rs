@@ -1,0 +1,48 @@
+//! What a log tells besides requests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::pricing::PriceRow;
+use crate::record::{Label, LateLabel, Record};
+use crate::routing::Policy;
+use crate::units::{Instant, Names};
+
+/// What a log tells besides requests, each in force from its own moment on, wherever it stands.
+#[derive(Clone, Debug, Default)]
+pub struct LogEvents {
+    pub(super) prices: Vec<(String, PriceRow)>,
+    pub(super) policies: Vec<(Instant, Arc<Policy>)>,
+    /// The names that those policies were compiled with.
+    pub(super) names: Names,
+    /// By request.
+    pub(super) labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
+}
+
+impl LogEvents {
+    /// Counts them.
+    pub fn len(&self) -> usize {
+        self.prices.len() + self.policies.len() + self.labels.len()
+    }
+
+    /// Says whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds what was said of a request's answers later.
+    pub(super) fn judge(&self, record: &mut Record<'_>) {
+        let judged = self.labels.get(&*record.id).into_iter().flatten();
+        record.labels.extend(judged.map(|(_, label)| label.clone()));
+    }
+
+    /// Takes in what was said of an answer.
+    pub(super) fn label(&mut self, late: LateLabel<'_>) {
+        let LateLabel { at, id, label, .. } = late;
+        let label = Label { model: label.model.into_owned().into(), ..label };
+        let known = self.labels.entry(id.into_owned()).or_default();
+        let place = known.partition_point(|(earlier, _)| *earlier <= at);
+        known.insert(place, (at, label));
+    }
+}
+
