@@ -36,6 +36,7 @@ mod speed;
 mod status;
 mod stream;
 mod stretch;
+mod trial;
 mod view;
 mod whatif;
 mod worker;
@@ -50,7 +51,7 @@ pub use feed::{Feed, LiveControl, spawn_live};
 pub use fold::{Fold, any_remembers};
 pub use follow::{KEEP, LiveStart};
 pub use following::Outgoing;
-pub use frontiers::{carried, moved_along, with_earlier};
+pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
 pub use live::{
@@ -76,5 +77,6 @@ pub use status::{
 };
 pub use stream::{StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
+pub use trial::Trial;
 pub use view::View;
 pub use worker::{Worker, spawn};

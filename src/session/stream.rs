@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 use super::constraints::Constraints;
 use super::events::LogEvents;
+use super::frontiers::Frontiers;
 use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
 use super::parse::{Batch, Outlet, Parsed, Parsing, parse};
@@ -21,7 +22,7 @@ use crate::outcome::{
 use crate::pricing::{PriceBook, PriceTable, Recharge};
 use crate::record::{self, Timing};
 use crate::routing::{Circumstances, Decision, NO_RUNG, Policy, match_route};
-use crate::telemetry::Totals;
+use crate::telemetry::{Sign, Totals};
 use crate::units::{Instant, ModelId, Names};
 
 /// What to replay, and how.
@@ -33,13 +34,23 @@ pub struct StreamOptions {
     pub events: Option<Arc<LogEvents>>,
     /// How many threads read ahead; as many as there are cores where not said. What comes out is the same.
     pub threads: Option<usize>,
+    /// Whether the frontiers are asked for, instead of the sums.
+    pub what_if: bool,
+}
+
+impl From<Reading> for StreamOptions {
+    fn from(reading: Reading) -> Self {
+        Self { reading, events: None, threads: None, what_if: false }
+    }
 }
 
 /// What a headless replay found.
 #[derive(Debug)]
 pub struct StreamResult {
-    /// Sums.
+    /// Sums; empty where the frontiers were asked for.
     pub totals: Totals,
+    /// What the log's policies would make of other thresholds, where that was asked for.
+    pub frontiers: Option<Frontiers>,
     /// Names of everything in the sums.
     pub names: Names,
     /// Lines that could not be used.
@@ -64,6 +75,8 @@ pub struct StreamResult {
     pub profiles: Profiles,
     /// The policies that decided, in order of time.
     pub policies: Vec<Arc<Policy>>,
+    /// The same, with one that came into force behind all requests.
+    pub spans: Vec<Arc<Policy>>,
     /// All events of the log, where some stood behind requests of their time, which were counted without them.
     pub late: Option<Arc<LogEvents>>,
     /// How well the moments are known.
@@ -96,7 +109,7 @@ pub fn stream(
     let parsing = Parsing { book, constrains: policy.constrains(), events: options.events.as_ref(), threads };
     std::thread::scope(|scope| {
         let fold = scope.spawn(move || {
-            Fold::new(Arc::clone(policy), book, names, options.reading, reprices).run(&receive, &give_back)
+            Fold::new(Arc::clone(policy), book, names, options, reprices).run(&receive, &give_back)
         });
         let outlet = Outlet { send, spare };
         let parsed = parse(source, ingest, &parsing, outlet, &mut tick);
@@ -127,12 +140,21 @@ pub fn stream(
             unknown_meters,
             profiles: fold.profiles,
             slow: fold.slow,
+            frontiers: fold.frontiers,
+            spans: spans(&fold.policies),
             policies: decided_by(fold.policies),
             late,
             timing,
             undated,
         })
     })
+}
+
+/// Lists the policies that decided anything, and the last one.
+fn spans(policies: &[InForce]) -> Vec<Arc<Policy>> {
+    let last = policies.len().saturating_sub(1);
+    let is_one = |(at, held): &(usize, &InForce)| *at == last || held.requests > 0;
+    policies.iter().enumerate().filter(is_one).map(|(_, held)| Arc::clone(&held.policy)).collect()
 }
 
 /// Lists the policies that decided anything; where there was only one, that one.
@@ -150,10 +172,10 @@ struct Fold<'a> {
     profiles: Profiles,
     circumstances: Circumstances,
     settled: Settled,
+    frontiers: Option<Frontiers>,
     slow: SlowStreams,
     recharge: Recharge,
     constraints: Constraints,
-    key: u64,
     /// Policies in order of time.
     policies: Vec<InForce>,
 }
@@ -162,25 +184,32 @@ struct Fold<'a> {
 struct InForce {
     from: Instant,
     policy: Arc<Policy>,
+    limits_streams: bool,
     requests: u64,
 }
 
+impl InForce {
+    fn new(from: Instant, policy: Arc<Policy>) -> Self {
+        Self { from, limits_streams: policy.limits_streams(), policy, requests: 0 }
+    }
+}
+
 impl<'a> Fold<'a> {
-    fn new(policy: Arc<Policy>, book: &'a PriceBook, names: Names, reading: Reading, reprices: bool) -> Self {
+    fn new(policy: Arc<Policy>, book: &'a PriceBook, names: Names, options: &StreamOptions, reprices: bool) -> Self {
         let prices = Arc::new(PriceTable::new(book, &names).repricing(reprices));
         Self {
             engine: Engine::new(Arc::clone(&policy), prices),
-            policies: vec![InForce { from: Instant(i64::MIN), policy, requests: 0 }],
+            policies: vec![InForce::new(Instant(i64::MIN), policy)],
             names,
             book,
-            reading,
+            reading: options.reading,
             profiles: Profiles::default(),
             circumstances: Circumstances::default(),
             settled: Settled::default(),
+            frontiers: options.what_if.then(Frontiers::default),
             slow: SlowStreams::default(),
             recharge: Recharge::default(),
             constraints: Constraints::default(),
-            key: 0,
         }
     }
 
@@ -270,8 +299,7 @@ impl<'a> Fold<'a> {
         for (at, policy) in &batch.policies {
             let order = |held: &InForce| (held.from, held.policy.version);
             let place = self.policies.partition_point(|held| order(held) <= (*at, policy.version));
-            let next = InForce { from: *at, policy: Arc::clone(policy), requests: 0 };
-            self.policies.insert(place, next);
+            self.policies.insert(place, InForce::new(*at, Arc::clone(policy)));
         }
         let mut ids = batch.ids.iter().peekable();
         for (at, operation) in batch.operations.iter().enumerate() {
@@ -281,35 +309,33 @@ impl<'a> Fold<'a> {
     }
 
     fn one(&mut self, evidence: &Evidence<'_>, id: Option<&str>) {
-        recharge(evidence, self.engine.prices(), &mut self.recharge);
-        if self.policies.len() > 1 {
-            // Requests of several policies need not stand in order of time.
-            let at = evidence.operation.at;
-            let place = self.policies.partition_point(|held| held.from <= at).saturating_sub(1);
-            let Some(InForce { policy, requests, .. }) = self.policies.get_mut(place) else { return };
-            *requests += 1;
-            if let Some(id) = id {
-                let circumstance = self.circumstances.get(evidence.operation.circumstance);
-                self.constraints.add(id, evidence, policy, circumstance, self.engine.prices());
-            }
-            self.slow.add(policy, evidence, self.engine.prices());
-            let outlook = Outlook {
-                prices: self.engine.prices(),
-                profiles: &self.profiles,
-                circumstances: &self.circumstances,
-            };
-            settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
-            self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
-        } else {
-            if let Some(id) = id {
-                let circumstance = self.circumstances.get(evidence.operation.circumstance);
-                self.constraints.add(id, evidence, self.engine.policy(), circumstance, self.engine.prices());
-            }
-            self.slow.add(self.engine.policy(), evidence, self.engine.prices());
-            let rests_on = (&self.profiles, &self.circumstances);
-            settle(&mut self.engine, self.reading, rests_on, self.key, evidence, &mut self.settled);
+        // Requests of several policies need not stand in order of time.
+        let at = evidence.operation.at;
+        let place = match self.policies.as_slice() {
+            [_] => 0,
+            several => several.partition_point(|held| held.from <= at).saturating_sub(1),
+        };
+        let Some(InForce { policy, limits_streams, requests, .. }) = self.policies.get_mut(place) else { return };
+        *requests += 1;
+        let outlook = Outlook {
+            prices: self.engine.prices(),
+            profiles: &self.profiles,
+            circumstances: &self.circumstances,
+        };
+        if let Some(frontiers) = &mut self.frontiers {
+            let route = match_route(policy, &evidence.operation.signals());
+            return frontiers.apply(policy, evidence, route, &outlook, Sign::Plus);
         }
-        self.key += 1;
+        recharge(evidence, outlook.prices, &mut self.recharge);
+        if let Some(id) = id {
+            let circumstance = self.circumstances.get(evidence.operation.circumstance);
+            self.constraints.add(id, evidence, policy, circumstance, outlook.prices);
+        }
+        if *limits_streams {
+            self.slow.add(policy, evidence, outlook.prices);
+        }
+        settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
+        self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
     }
 }
 
