@@ -45,4 +45,3 @@ impl LogEvents {
         known.insert(place, (at, label));
     }
 }
-

@@ -126,8 +126,7 @@ impl<'a> Parse<'a> {
         let mut batch = Batch::default();
         let mut constrains = parsing.constrains;
         if let Some(events) = parsing.events {
-            let change =
-                |(model, row): &(String, PriceRow)| (ingest.names.intern_model(model), row.clone());
+            let change = |(model, row): &(String, PriceRow)| (ingest.names.intern_model(model), row.clone());
             batch.changes.extend(events.prices.iter().map(change));
             batch.policies.extend(events.policies.iter().cloned());
             constrains |= events.policies.iter().any(|(_, policy)| policy.constrains());

@@ -44,7 +44,9 @@ impl Portion {
         has_ids: bool,
     ) -> Self {
         let mut portion = Self { block, rows: None, extras: Vec::new(), met: Met::default(), has_ids };
-        let Some(block) = portion.block.as_ref().ok().filter(|block| block.is_apart()) else { return portion };
+        let Some(block) = portion.block.as_ref().ok().filter(|block| block.is_apart()) else {
+            return portion;
+        };
         let (mut rows, mut extras) = (Vec::new(), Vec::new());
         block.for_each_apart(|line, request| {
             rows.push(match request.filter(|(_, record)| !is_in_order(record)) {

@@ -16,8 +16,7 @@ use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
-    Attempt, Choice, Evidence, Outlook, ProfileFit, Profiles, Settled, calls, recharge,
-    recorded, visit,
+    Attempt, Choice, Evidence, Outlook, ProfileFit, Profiles, Settled, calls, recharge, recorded, visit,
 };
 use crate::pricing::{PriceBook, PriceTable, Recharge};
 use crate::record::{self, Timing};
@@ -195,7 +194,13 @@ impl InForce {
 }
 
 impl<'a> Fold<'a> {
-    fn new(policy: Arc<Policy>, book: &'a PriceBook, names: Names, options: &StreamOptions, reprices: bool) -> Self {
+    fn new(
+        policy: Arc<Policy>,
+        book: &'a PriceBook,
+        names: Names,
+        options: &StreamOptions,
+        reprices: bool,
+    ) -> Self {
         let prices = Arc::new(PriceTable::new(book, &names).repricing(reprices));
         Self {
             engine: Engine::new(Arc::clone(&policy), prices),
@@ -315,7 +320,9 @@ impl<'a> Fold<'a> {
             [_] => 0,
             several => several.partition_point(|held| held.from <= at).saturating_sub(1),
         };
-        let Some(InForce { policy, limits_streams, requests, .. }) = self.policies.get_mut(place) else { return };
+        let Some(InForce { policy, limits_streams, requests, .. }) = self.policies.get_mut(place) else {
+            return;
+        };
         *requests += 1;
         let outlook = Outlook {
             prices: self.engine.prices(),

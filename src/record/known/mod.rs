@@ -281,7 +281,9 @@ mod tests {
     #[test]
     fn a_log_in_order_is_taken_as_it_comes_and_its_repeats_are_found() {
         let mut known = Known::default();
-        let at = |id: &str, at| Key::of(&Record { id: id.to_owned().into(), at: Instant(at), ..Record::default() });
+        let at = |id: &str, at| {
+            Key::of(&Record { id: id.to_owned().into(), at: Instant(at), ..Record::default() })
+        };
         assert!((0..500).all(|n| known.is_new(at("a", n))), "one id at many moments");
         assert!(known.ids.insert(1), "nothing was looked up");
         assert!((0..500).all(|n| !known.is_new(at("a", n))));
