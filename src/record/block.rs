@@ -138,19 +138,26 @@ impl Block {
     /// Calls `f` for every line in order, with the request on it; lines that are none are to be read at their turn.
     pub fn for_each_apart<'b>(&'b self, mut f: impl FnMut(Line, Option<(Key, &mut Record<'b>)>)) {
         let whole = std::str::from_utf8(&self.data).ok();
+        let mut plain = Record::default();
         for piece in self.pieces() {
             let text = whole.and_then(|text| text.get(piece.start..piece.end)).map(str::trim);
-            match text.filter(|text| !piece.giant && text.len() <= MAX_ENTRY) {
-                Some("") => {}
-                Some(text) => match native::parse(text) {
-                    Ok(Some(Entry::Request(mut record))) => {
-                        let key = Key::of(&record);
-                        self.fill(&mut record);
-                        f(Line(piece), Some((key, &mut record)));
-                    }
-                    _ => f(Line(piece), None),
-                },
-                None => f(Line(piece), None),
+            let Some(text) = text.filter(|text| !piece.giant && text.len() <= MAX_ENTRY) else {
+                f(Line(piece), None);
+                continue;
+            };
+            if text.is_empty() {
+                continue;
+            }
+            if native::parse_plain(text, &mut plain) {
+                let key = Key::of(&plain);
+                self.fill(&mut plain);
+                f(Line(piece), Some((key, &mut plain)));
+            } else if let Ok(Some(Entry::Request(mut record))) = native::parse_any(text) {
+                let key = Key::of(&record);
+                self.fill(&mut record);
+                f(Line(piece), Some((key, &mut record)));
+            } else {
+                f(Line(piece), None);
             }
         }
     }

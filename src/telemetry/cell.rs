@@ -94,28 +94,25 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Returns the sums of one operation, but for its latency.
-    pub(super) fn of(settled: &Settled) -> Self {
-        let mut one = Self {
-            requests: 1,
-            answered: u64::from(settled.status.is_ok()),
-            errors: u64::from(!settled.status.is_ok()),
-            escalated: u64::from(settled.escalated),
-            estimated: u64::from(settled.attempts.iter().any(Attempt::is_estimate)),
-            quality: settled.quality.map_or(0, |quality| u64::from(quality.get())),
-            labelled: u64::from(settled.quality.is_some()),
-            ..Self::default()
-        };
+    /// Makes it, empty so far, the sums of one operation, but for its latency.
+    #[inline]
+    pub(super) fn fill(&mut self, settled: &Settled) {
+        self.requests = 1;
+        self.answered = u64::from(settled.status.is_ok());
+        self.errors = u64::from(!settled.status.is_ok());
+        self.escalated = u64::from(settled.escalated);
+        self.estimated = u64::from(settled.attempts.iter().any(Attempt::is_estimate));
         for attempt in &settled.attempts {
-            one.usage(attempt, Sign::Plus);
+            self.usage(attempt, Sign::Plus);
         }
-        one.cost.add_operation(settled.costs());
+        self.cost.add_operation(settled.costs());
         if let (Some(cost), Some(_)) = (settled.cost.amount(), settled.baseline.amount()) {
-            one.comparable = 1;
-            one.baseline.add(settled.baseline);
-            one.compared = cost;
+            self.comparable = 1;
+            self.baseline.add(settled.baseline);
+            self.compared = cost;
         }
-        one
+        self.quality = settled.quality.map_or(0, |quality| u64::from(quality.get()));
+        self.labelled = u64::from(settled.quality.is_some());
     }
 
     /// Adds or takes away the sums of an operation.

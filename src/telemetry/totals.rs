@@ -55,7 +55,8 @@ impl Totals {
     /// Adds or takes away a settled operation.
     pub fn apply(&mut self, evidence: &Evidence<'_>, settled: &Settled, sign: Sign) {
         let operation = evidence.operation;
-        let (one, latency) = (Cell::of(settled), settled.latency);
+        let (mut one, latency) = (Cell::default(), settled.latency);
+        one.fill(settled);
         self.all.operation(&one, latency, sign);
         named(&mut self.teams, operation.team.index()).operation(&one, latency, sign);
         named(&mut self.projects, operation.project.index()).operation(&one, latency, sign);
