@@ -8,6 +8,8 @@ mod in_order;
 mod live;
 #[path = "engine/policies.rs"]
 mod policies;
+#[path = "engine/threads.rs"]
+mod threads;
 #[path = "engine/world.rs"]
 mod world;
 

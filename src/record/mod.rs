@@ -32,7 +32,7 @@ mod writer;
 
 pub(crate) use attempts::some_terms;
 pub use attempts::{Attempt, Attempts, Check, Status, WriteTtl};
-pub use block::{Block, Line};
+pub use block::{Apart, Block, Foreign, Line};
 pub use cut::MAX_ENTRY;
 pub use entry::{
     Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal, Timing, Under,

@@ -165,6 +165,9 @@ impl<'a> Parse<'a> {
                     self.taken(taken, extra, &mut met)
                 }
                 Row::Taken(taken) => self.entry(&mut at, Err(taken.line.repeated())),
+                Row::Foreign(line, foreign) => {
+                    block.foreign_at_turn(line, foreign, known, |_, result| self.entry(&mut at, result))
+                }
                 Row::Waits(line) => block.at_turn(line, known, |_, result| self.entry(&mut at, result)),
             }),
         };

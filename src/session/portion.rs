@@ -4,7 +4,7 @@ use super::events::LogEvents;
 use super::ingest::Ingest;
 use super::met::Met;
 use crate::outcome::{Extra, Operation};
-use crate::record::{self, Block, Key, Line, Record, Timing};
+use crate::record::{self, Apart, Block, Foreign, Key, Line, Record, Timing};
 
 /// A block, and what was read of it.
 pub(super) struct Portion {
@@ -21,6 +21,8 @@ pub(super) struct Portion {
 pub(super) enum Row {
     /// A request, under names of its own.
     Taken(Taken),
+    /// A request of a foreign format.
+    Foreign(Line, Foreign),
     /// What is to be read at its turn.
     Waits(Line),
 }
@@ -48,10 +50,12 @@ impl Portion {
             return portion;
         };
         let (mut rows, mut extras) = (Vec::new(), Vec::new());
-        block.for_each_apart(|line, request| {
-            rows.push(match request.filter(|(_, record)| !is_in_order(record)) {
-                None => Row::Waits(line),
-                Some((key, record)) => {
+        block.for_each_apart(|line, apart| {
+            rows.push(match apart {
+                Apart::Waits => Row::Waits(line),
+                Apart::Foreign(foreign) => Row::Foreign(line, foreign),
+                Apart::Ours(_, record) if is_in_order(record) => Row::Waits(line),
+                Apart::Ours(key, record) => {
                     if let Some(events) = events {
                         events.judge(record);
                     }
