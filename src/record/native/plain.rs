@@ -249,12 +249,10 @@ impl<'a> Cursor<'a> {
     fn key(&mut self) -> Option<u128> {
         self.expect(b'"')?;
         let rest = self.text.as_bytes().get(self.at..)?;
-        let mut start = [0; 16];
-        match rest.first_chunk() {
-            Some(all) => start = *all,
-            None => start.get_mut(..rest.len())?.copy_from_slice(rest),
-        }
-        let length = match (half(&start, 0)?, half(&start, 8)?) {
+        let start = u128::from_le_bytes(rest.first_chunk().copied().unwrap_or_else(|| padded(rest)));
+        #[expect(clippy::cast_possible_truncation, reason = "one half, then the other")]
+        let (low, high) = (stops(start as u64), stops((start >> 64) as u64));
+        let length = match (low, high) {
             (0, 0) => return None,
             (0, high) => 8 + high.trailing_zeros() / 8,
             (low, _) => low.trailing_zeros() / 8,
@@ -262,7 +260,7 @@ impl<'a> Cursor<'a> {
         self.at += length as usize;
         self.expect(b'"')?;
         self.expect(b':')?;
-        Some(u128::from_le_bytes(start) & !(u128::MAX << (length * 8)))
+        Some(start & !(u128::MAX << (length * 8)))
     }
 
     /// Reads quoted text without escapes.
@@ -308,9 +306,10 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Marks the bytes that end plain text within eight of sixteen.
-fn half(all: &[u8; 16], from: usize) -> Option<u64> {
-    all.get(from..)?.first_chunk().map(|eight| stops(u64::from_le_bytes(*eight)))
+/// Returns the end of a line, and zeros behind it.
+#[cold]
+fn padded(rest: &[u8]) -> [u8; 16] {
+    std::array::from_fn(|at| rest.get(at).copied().unwrap_or(0))
 }
 
 /// Marks (with their high bits) bytes that end plain text; only the lowest mark is exact, which is the one used.
