@@ -17,8 +17,8 @@ use crate::report::{
 };
 use crate::routing::Policy;
 use crate::session::{
-    Broken, Constraints, Ingest, IngestOptions, LoadError, Log, Reading, StreamOptions, StreamResult,
-    Stretch, Trial, meter_text, recharge_text, stream,
+    Answered, Asks, Broken, Constraints, Ingest, IngestOptions, LoadError, Log, Reading, StreamOptions,
+    StreamResult, Stretch, Trial, Wanted, meter_text, recharge_text, stream,
 };
 use crate::units::Names;
 
@@ -245,7 +245,7 @@ pub fn load_trial(
     read: &ReadOptions,
 ) -> anyhow::Result<Trial> {
     if input.can_be_read_again() && !setup.policy.remembers() {
-        let options = StreamOptions { what_if: true, ..Reading::Routed.into() };
+        let options = StreamOptions { asks: Asks::Frontiers, ..Reading::Routed.into() };
         let found = streamed(input, &setup, read, &options)?;
         let book = format!("{} {}", setup.book.name, setup.book.dated);
         if let Some(trial) = Trial::streamed(title(name), book, found) {
@@ -253,6 +253,34 @@ pub fn load_trial(
         }
     }
     Ok(Trial::loaded(Arc::new(load_log(input, name, setup, read, None)?)))
+}
+
+/// Looks for one request in a log that streams, by its id or, with a `#`, by its number; `None` where it is not found so.
+///
+/// # Errors
+/// Where the log cannot be read, or Ctrl-C cancels.
+pub fn find_request(
+    input: &Input,
+    name: &[PathBuf],
+    setup: &Setup,
+    read: &ReadOptions,
+    request: &str,
+) -> anyhow::Result<Option<Answered>> {
+    if !input.can_be_read_again() || setup.policy.remembers() {
+        return Ok(None);
+    }
+    let look = |wanted| {
+        let options = StreamOptions { asks: Asks::One(wanted), ..Reading::Routed.into() };
+        streamed(input, setup, read, &options)
+    };
+    let about = || (format!("{} {}", setup.book.name, setup.book.dated), setup.ingest.classifier_tag());
+    let found = look(Wanted::Named(request.into()))?;
+    let number =
+        request.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
+    let search = found.one.as_ref().map(|one| &one.search);
+    let placed = search.filter(|search| !search.has_found()).zip(number).and_then(|(all, n)| all.placed(n));
+    let found = placed.map_or(Ok(found), look)?;
+    Ok(Answered::streamed(title(name), about(), found))
 }
 
 /// Streams logs through an engine and draws up the report, with progress on stderr.

@@ -68,6 +68,11 @@ pub enum Apart<'r, 'b> {
 pub struct Foreign(Box<Told>);
 
 impl Line {
+    /// Returns its number, from 1.
+    pub fn number(self) -> u64 {
+        self.0.line
+    }
+
     /// Says that it tells again of what is counted already.
     pub fn repeated(self) -> Skip {
         known::REPEATED.at_line(self.0.line)

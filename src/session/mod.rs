@@ -38,6 +38,7 @@ mod stream;
 mod stretch;
 mod trial;
 mod view;
+mod wanted;
 mod whatif;
 mod worker;
 mod written;
@@ -46,7 +47,7 @@ pub use all_on::{AllOn, all_on};
 pub use command::Command;
 pub use constraints::{Broken, Constraints};
 pub use events::LogEvents;
-pub use explain::{Explanation, cost_text, explain, tokens_text};
+pub use explain::{Answered, Explanation, cost_text, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
 pub use fold::{Fold, any_remembers};
 pub use follow::{KEEP, LiveStart};
@@ -75,8 +76,9 @@ pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
     TurnedAway,
 };
-pub use stream::{StreamOptions, StreamResult, stream};
+pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
 pub use trial::Trial;
 pub use view::View;
+pub use wanted::{Search, Wanted};
 pub use worker::{Worker, spawn};

@@ -11,6 +11,7 @@ use super::log::{LoadError, Skipped};
 use super::met::Met;
 use super::portion::{Portion, Row, Taken};
 use super::readers::Readers;
+use super::wanted::Wanted;
 use crate::outcome::{Extra, Operation};
 use crate::pricing::{PriceBook, PriceRow};
 use crate::record::{self, Block, Entry, Known, Skip, Timing};
@@ -27,6 +28,8 @@ pub(super) struct Batch {
     pub(super) extras: Vec<Extra>,
     /// The ids of those whose calls may be forbidden, with their places.
     pub(super) ids: Vec<(usize, Box<str>)>,
+    /// Those that are looked for, with their places.
+    pub(super) wanted: Vec<(usize, Box<str>)>,
     pub(super) models: Vec<Arc<str>>,
     pub(super) circumstances: Vec<Circumstance>,
     /// What the log tells besides. It has its own time and no place among the operations.
@@ -39,6 +42,7 @@ impl Batch {
         self.operations.clear();
         self.extras.clear();
         self.ids.clear();
+        self.wanted.clear();
         self.models.clear();
         self.circumstances.clear();
         self.changes.clear();
@@ -74,6 +78,8 @@ pub(super) struct Parsing<'a> {
     pub(super) constrains: bool,
     /// The events of the whole log, where they are known.
     pub(super) events: Option<&'a Arc<LogEvents>>,
+    /// The request that is looked for.
+    pub(super) wanted: Option<&'a Wanted>,
     /// How many threads read.
     pub(super) threads: usize,
 }
@@ -89,7 +95,8 @@ pub(super) fn parse(
     let mut known = std::mem::take(source.known());
     let mut parse = Parse::new(ingest, parsing, outlet);
     let (threads, events) = (parsing.threads, parsing.events.cloned());
-    let mut portions = Readers::start(threads, source, &parse.ingest, events, Arc::clone(&parse.constrains));
+    let (wanted, has_ids) = (parsing.wanted.cloned(), Arc::clone(&parse.constrains));
+    let mut portions = Readers::start(threads, source, &parse.ingest, events, wanted, has_ids);
     while let Some(portion) = portions.next() {
         if parse.portion(portion, &mut known)?.is_break() || !tick(parse.count) {
             return Err(LoadError::Cancelled);
@@ -107,6 +114,7 @@ struct Parse<'a> {
     told: (usize, usize),
     /// The events of the log, where they are known already.
     given: Option<&'a Arc<LogEvents>>,
+    wanted: Option<&'a Wanted>,
     events: LogEvents,
     are_late: bool,
     constrains: Arc<AtomicBool>,
@@ -138,6 +146,7 @@ impl<'a> Parse<'a> {
             batch,
             told,
             given: parsing.events,
+            wanted: parsing.wanted,
             events: LogEvents::default(),
             are_late: false,
             constrains: Arc::new(AtomicBool::new(constrains)),
@@ -158,24 +167,31 @@ impl<'a> Parse<'a> {
         // Where ids came to be asked for only since it was read, it is read once more.
         let rows = rows.filter(|_| has_ids || !self.constrains.load(Ordering::Relaxed));
         let flow = match rows {
-            None => block.for_each_new(known, |_, result| self.entry(&mut at, result)),
+            None => block.for_each_new(known, |line, result| self.entry(&mut at, line, result)),
             Some(rows) => rows.into_iter().try_for_each(|row| match row {
                 Row::Taken(taken) if known.is_new(taken.key) => {
+                    if self.wanted == Some(&Wanted::Read(self.count)) {
+                        // It is asked for with all that the line says.
+                        let known = &mut Known::default();
+                        let read = |line, result| self.entry(&mut at, line, result);
+                        return block.at_turn(taken.line, known, read);
+                    }
                     let extra = extras.get_mut(taken.operation.extra as usize).map(std::mem::take);
                     self.taken(taken, extra, &mut met)
                 }
-                Row::Taken(taken) => self.entry(&mut at, Err(taken.line.repeated())),
-                Row::Foreign(line, foreign) => {
-                    block.foreign_at_turn(line, foreign, known, |_, result| self.entry(&mut at, result))
+                Row::Taken(taken) => self.entry(&mut at, 0, Err(taken.line.repeated())),
+                Row::Foreign(line, foreign) => block
+                    .foreign_at_turn(line, foreign, known, |line, result| self.entry(&mut at, line, result)),
+                Row::Waits(line) => {
+                    block.at_turn(line, known, |line, result| self.entry(&mut at, line, result))
                 }
-                Row::Waits(line) => block.at_turn(line, known, |_, result| self.entry(&mut at, result)),
             }),
         };
         at.stop.map_or(Ok(flow), |error| Err(error.into()))
     }
 
     /// Takes in what was read at its turn.
-    fn entry(&mut self, at: &mut At<'_>, entry: Result<Entry<'_>, Skip>) -> ControlFlow<()> {
+    fn entry(&mut self, at: &mut At<'_>, line: u64, entry: Result<Entry<'_>, Skip>) -> ControlFlow<()> {
         match entry {
             Ok(Entry::Request(mut record)) => {
                 if !self.ingest.wants(record.at) {
@@ -184,7 +200,18 @@ impl<'a> Parse<'a> {
                 if let Some(events) = self.given {
                     events.judge(&mut record);
                 }
-                let (operation, extra) = self.ingest.take(&record);
+                let (mut operation, extra) = self.ingest.take(&record);
+                let is_wanted =
+                    |wanted: &&Wanted| **wanted == Wanted::Read(self.count) || wanted.is_named(&record, line);
+                if self.wanted.as_ref().is_some_and(is_wanted) {
+                    operation.session = self.ingest.names.intern_session(&record.session);
+                    let id = if record.id.is_empty() {
+                        format!("line-{line}").into()
+                    } else {
+                        (*record.id).into()
+                    };
+                    self.batch.wanted.push((self.batch.operations.len(), id));
+                }
                 let is_asked = self.constrains.load(Ordering::Relaxed) || !record.needs.require.is_empty();
                 return self.operation(operation, extra, is_asked.then(|| record.id.as_ref().into()));
             }

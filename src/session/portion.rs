@@ -3,6 +3,7 @@
 use super::events::LogEvents;
 use super::ingest::Ingest;
 use super::met::Met;
+use super::wanted::Wanted;
 use crate::outcome::{Extra, Operation};
 use crate::record::{self, Apart, Block, Foreign, Key, Line, Record, Timing};
 
@@ -43,6 +44,7 @@ impl Portion {
         block: Result<Block, record::Error>,
         ingest: &mut Ingest,
         events: Option<&LogEvents>,
+        wanted: Option<&Wanted>,
         has_ids: bool,
     ) -> Self {
         let mut portion = Self { block, rows: None, extras: Vec::new(), met: Met::default(), has_ids };
@@ -55,6 +57,9 @@ impl Portion {
                 Apart::Waits => Row::Waits(line),
                 Apart::Foreign(foreign) => Row::Foreign(line, foreign),
                 Apart::Ours(_, record) if is_in_order(record) => Row::Waits(line),
+                Apart::Ours(_, record) if wanted.is_some_and(|it| it.is_named(record, line.number())) => {
+                    Row::Waits(line)
+                }
                 Apart::Ours(key, record) => {
                     if let Some(events) = events {
                         events.judge(record);

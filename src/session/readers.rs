@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::events::LogEvents;
 use super::ingest::Ingest;
 use super::portion::Portion;
+use super::wanted::Wanted;
 use crate::record::{self, Block};
 
 /// Threads that read, at most.
@@ -72,13 +73,16 @@ struct How {
     ingest: Ingest,
     /// The events of the whole log, where they are known.
     events: Option<Arc<LogEvents>>,
+    /// The request that is looked for.
+    wanted: Option<Wanted>,
     /// Whether ids of requests are asked for.
     has_ids: Arc<AtomicBool>,
 }
 
 impl How {
     fn read(&mut self, block: Taken) -> Portion {
-        Portion::read(block, &mut self.ingest, self.events.as_deref(), self.has_ids.load(Ordering::Relaxed))
+        let has_ids = self.has_ids.load(Ordering::Relaxed);
+        Portion::read(block, &mut self.ingest, self.events.as_deref(), self.wanted.as_ref(), has_ids)
     }
 }
 
@@ -101,13 +105,14 @@ impl Readers {
         source: record::Source,
         ingest: &Ingest,
         events: Option<Arc<LogEvents>>,
+        wanted: Option<Wanted>,
         has_ids: Arc<AtomicBool>,
     ) -> Self {
         let (permit, permits) = channel();
         let under_way = threads.max(1) * EACH;
         let feed = Feed { source, taken: 0, permits, left: under_way, under_way };
         let feed = Arc::new(Mutex::new(feed));
-        let how = How { ingest: ingest.anew(), events, has_ids };
+        let how = How { ingest: ingest.anew(), events, wanted, has_ids };
         let (send, portions) = channel();
         let start = |_: &usize| {
             let (feed, send, mut how) = (Arc::clone(&feed), send.clone(), how.clone());

@@ -14,6 +14,7 @@ use super::readers::threads;
 use super::settled::settle_one;
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
+use super::wanted::{Search, Wanted};
 use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
     Attempt, Choice, Evidence, Outlook, ProfileFit, Profiles, Settled, calls, recharge, recorded, visit,
@@ -33,20 +34,32 @@ pub struct StreamOptions {
     pub events: Option<Arc<LogEvents>>,
     /// How many threads read ahead; as many as there are cores where not said. What comes out is the same.
     pub threads: Option<usize>,
-    /// Whether the frontiers are asked for, instead of the sums.
-    pub what_if: bool,
+    /// What is asked for.
+    pub asks: Asks,
+}
+
+/// What is asked of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Asks {
+    /// Sums.
+    #[default]
+    Sums,
+    /// What its policies would make of other thresholds.
+    Frontiers,
+    /// One request.
+    One(Wanted),
 }
 
 impl From<Reading> for StreamOptions {
     fn from(reading: Reading) -> Self {
-        Self { reading, events: None, threads: None, what_if: false }
+        Self { reading, events: None, threads: None, asks: Asks::Sums }
     }
 }
 
 /// What a headless replay found.
 #[derive(Debug)]
 pub struct StreamResult {
-    /// Sums; empty where the frontiers were asked for.
+    /// Sums; empty where something else was asked for.
     pub totals: Totals,
     /// What the log's policies would make of other thresholds, where that was asked for.
     pub frontiers: Option<Frontiers>,
@@ -74,6 +87,8 @@ pub struct StreamResult {
     pub profiles: Profiles,
     /// The policies that decided, in order of time.
     pub policies: Vec<Arc<Policy>>,
+    /// The request that was asked for, with what it is settled by.
+    pub one: Option<One>,
     /// The same, with one that came into force behind all requests.
     pub spans: Vec<Arc<Policy>>,
     /// All events of the log, where some stood behind requests of their time, which were counted without them.
@@ -82,6 +97,17 @@ pub struct StreamResult {
     pub timing: Timing,
     /// What that means, where they are made up.
     pub undated: Option<String>,
+}
+
+/// What a search found, and what that is settled by.
+#[derive(Debug)]
+pub struct One {
+    /// What was found.
+    pub search: Search,
+    /// The policies, each with the moment from which on it decides.
+    pub(super) policies: Vec<(Instant, Arc<Policy>)>,
+    pub(super) prices: Arc<PriceTable>,
+    pub(super) circumstances: Circumstances,
 }
 
 /// Replays sources. `tick` hears of the operations read so far and may cancel by answering false.
@@ -105,7 +131,12 @@ pub fn stream(
     let (give_back, spare) = channel::<Batch>();
     let (names, reprices) = (ingest.names.clone(), ingest.reprices());
     let threads = options.threads.unwrap_or_else(threads);
-    let parsing = Parsing { book, constrains: policy.constrains(), events: options.events.as_ref(), threads };
+    let wanted = match &options.asks {
+        Asks::One(wanted) => Some(wanted),
+        Asks::Sums | Asks::Frontiers => None,
+    };
+    let (constrains, events) = (policy.constrains(), options.events.as_ref());
+    let parsing = Parsing { book, constrains, events, wanted, threads };
     std::thread::scope(|scope| {
         let fold = scope.spawn(move || {
             Fold::new(Arc::clone(policy), book, names, options, reprices).run(&receive, &give_back)
@@ -140,6 +171,12 @@ pub fn stream(
             profiles: fold.profiles,
             slow: fold.slow,
             frontiers: fold.frontiers,
+            one: fold.search.map(|search| One {
+                search,
+                policies: fold.policies.iter().map(|held| (held.from, Arc::clone(&held.policy))).collect(),
+                prices: Arc::clone(fold.engine.prices()),
+                circumstances: fold.circumstances,
+            }),
             spans: spans(&fold.policies),
             policies: decided_by(fold.policies),
             late,
@@ -172,6 +209,7 @@ struct Fold<'a> {
     circumstances: Circumstances,
     settled: Settled,
     frontiers: Option<Frontiers>,
+    search: Option<Search>,
     slow: SlowStreams,
     recharge: Recharge,
     constraints: Constraints,
@@ -211,7 +249,8 @@ impl<'a> Fold<'a> {
             profiles: Profiles::default(),
             circumstances: Circumstances::default(),
             settled: Settled::default(),
-            frontiers: options.what_if.then(Frontiers::default),
+            frontiers: (options.asks == Asks::Frontiers).then(Frontiers::default),
+            search: matches!(options.asks, Asks::One(_)).then(Search::default),
             slow: SlowStreams::default(),
             recharge: Recharge::default(),
             constraints: Constraints::default(),
@@ -305,6 +344,14 @@ impl<'a> Fold<'a> {
             let order = |held: &InForce| (held.from, held.policy.version);
             let place = self.policies.partition_point(|held| order(held) <= (*at, policy.version));
             self.policies.insert(place, InForce::new(*at, Arc::clone(policy)));
+        }
+        if let Some(search) = &mut self.search {
+            let mut wanted = batch.wanted.iter().peekable();
+            for (at, operation) in batch.operations.iter().enumerate() {
+                let id = wanted.next_if(|(of, _)| *of == at).map(|(_, id)| &**id);
+                search.add(operation, batch.extras.get(operation.extra as usize), id);
+            }
+            return;
         }
         let mut ids = batch.ids.iter().peekable();
         for (at, operation) in batch.operations.iter().enumerate() {

@@ -132,7 +132,7 @@ fn any_number_of_threads_finds_the_same() {
     let first = run(0, &options, None);
     assert!(first.late.is_some() && first.constraints.checked > 0 && first.skipped.count > 0, "{first:?}");
     let again = StreamOptions { events: first.late.clone(), ..options.clone() };
-    let what_if = StreamOptions { what_if: true, ..again.clone() };
+    let what_if = StreamOptions { asks: Asks::Frontiers, ..again.clone() };
     for (options, from) in [(&options, None), (&again, None), (&again, Some("10:08")), (&what_if, None)] {
         let alone = run(0, options, from);
         for threads in [1, 2, 4] {
