@@ -110,13 +110,14 @@ def query(python, text, cores):
     script = (
         "import sys, time, duckdb\n"
         "con = duckdb.connect()\n"
+        "con.execute('set enable_progress_bar = false')\n"
         f"con.execute('set threads = {cores}')\n"
         "wall, cpu = time.perf_counter(), time.process_time()\n"
         "con.execute(sys.argv[1]).fetchall()\n"
         "print(time.perf_counter() - wall, time.process_time() - cpu)\n"
     )
     done = subprocess.run(
-        [python, "-c", script, text],
+        [python, "-I", "-c", script, text],
         capture_output=True,
         text=True,
         check=True,

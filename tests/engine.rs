@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own scaffolding may fail the test")]
 
+#[path = "engine/anomalies.rs"]
+mod anomalies;
 #[path = "engine/in_order.rs"]
 mod in_order;
+#[path = "engine/labelled.rs"]
+mod labelled;
 #[path = "engine/live.rs"]
 mod live;
 #[path = "engine/policies.rs"]

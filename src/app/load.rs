@@ -252,7 +252,7 @@ pub fn load_trial(
             return Ok(trial);
         }
     }
-    Ok(Trial::loaded(Arc::new(load_log(input, name, setup, read, None)?)))
+    Ok(Trial::loaded(&Arc::new(load_log(input, name, setup, read, None)?)))
 }
 
 /// Looks for one request in a log that streams, by its id or, with a `#`, by its number; `None` where it is not found so.
@@ -290,14 +290,14 @@ pub fn find_request(
 pub fn stream_report(
     input: &Input,
     logs: Vec<String>,
-    setup: Setup,
+    setup: &Setup,
     read: &ReadOptions,
     options: &StreamOptions,
 ) -> anyhow::Result<ReplayReport> {
     let is_cut = setup.ingest.is_cut();
     let (classifier, repriced) = (setup.ingest.classifier_tag(), setup.ingest.reprices());
     let shown = logs.join(", ");
-    let mut found = streamed(input, &setup, read, options)?;
+    let mut found = streamed(input, setup, read, options)?;
     let late = found.late.take().map(|_| LATE);
     tracing::info!(
         logs = shown,

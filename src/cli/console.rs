@@ -181,7 +181,7 @@ fn report(args: &ConsoleArgs) -> anyhow::Result<()> {
     } else {
         (input(&args.logs), names(&args.logs))
     };
-    let report = stream_report(&source, shown, setup, &args.engine.read(), &options)?;
+    let report = stream_report(&source, shown, &setup, &args.engine.read(), &options)?;
     output::text(&replay_text(&report, Format::Table))?;
     output::damage(&report.damaged)
 }

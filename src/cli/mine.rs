@@ -71,7 +71,7 @@ fn report(found: &[AgentLogs], paths: &[PathBuf], engine: &EngineArgs) -> anyhow
     }
     let options = StreamOptions::from(Reading::Routed);
     let routed =
-        stream_report(&input(paths), Vec::new(), Setup::new(&engine.setup())?, &engine.read(), &options)?;
+        stream_report(&input(paths), Vec::new(), &Setup::new(&engine.setup())?, &engine.read(), &options)?;
     let models = routed.by_model.iter().map(|row| (row.name.1.clone().unwrap_or_default(), row.requests));
     report.other_policy = Some(OtherPolicy {
         policy: routed.scope.policy,

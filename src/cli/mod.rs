@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
 
+pub mod anomalies;
 pub mod args;
 pub mod attach;
 pub mod console;
@@ -64,6 +65,8 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
+    /// Find what is unlike its past in a log or in any series
+    Anomalies(Box<anomalies::AnomaliesArgs>),
     /// Convert logs of other tools to our own format
     Import(import::ImportArgs),
     /// Prove, export and tidy the ledger of live traffic
@@ -140,6 +143,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
+        Some(Command::Anomalies(args)) => anomalies::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Prices(args)) => prices::run(&args),
@@ -181,6 +185,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     }
     let ours = error.downcast_ref::<crate::app::Internal>().is_some()
         || error.downcast_ref::<ledger::Unsound>().is_some()
+        || error.downcast_ref::<ledger::Unproved>().is_some()
         || error.downcast_ref::<drive::Unserved>().is_some();
     if ours { 1 } else { 2 }
 }

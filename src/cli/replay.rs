@@ -36,7 +36,7 @@ impl From<ReadAs> for Reading {
     after_help = "Examples:\n  pointsman replay gateway.jsonl.zst --format json\n  pointsman replay spend_logs.json --as routed --policy mine.toml\n  zcat old.gz | pointsman replay - --from 14:00 --to 15:00"
 )]
 pub struct ReplayArgs {
-    /// Logs, plain, gzip or zstd; `-` is standard input.
+    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
     #[arg(required = true, value_name = "LOG")]
     pub logs: Vec<PathBuf>,
     /// The reading.
@@ -57,7 +57,7 @@ pub struct ReplayArgs {
 pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
     let options = StreamOptions::from(Reading::from(args.read_as));
-    let report = stream_report(&input(&args.logs), names(&args.logs), setup, &args.engine.read(), &options)?;
+    let report = stream_report(&input(&args.logs), names(&args.logs), &setup, &args.engine.read(), &options)?;
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&replay_text(&report, format))?,

@@ -9,13 +9,13 @@ use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::{find_request, load_log};
 use crate::outcome::Settled;
-use crate::session::{Answered, Log, cost_text, tokens_text};
+use crate::session::{Answered, Log, cost_text, cost_text_of, tokens_text};
 use crate::units::marked;
 
 /// Shows how one request was served, how the policy would route it, and why.
 #[derive(Args, Debug)]
 pub struct WhyArgs {
-    /// The log, plain, gzip or zstd; `-` is standard input.
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
     /// The request's id, or its number in the log with a `#` in front: `#12`.
@@ -35,7 +35,7 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     let logs = [args.log.clone()];
     let (input, read) = (input(&logs), args.engine.read());
     let found = find_request(&input, &logs, &setup, &read, &args.request)?;
-    let Answered { log, policy, explained, requests } = match found {
+    let Answered { log, policy, explained, at, requests } = match found {
         Some(found) => found,
         None => in_memory(load_log(&input, &logs, setup, &read, None)?, &args.request)?,
     };
@@ -58,9 +58,12 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     for (stage, text) in &explained.trail {
         line(&mut out, format_args!("  {stage:<9} {text}"));
     }
-    let baseline = log.names.model(policy.baseline);
-    outcome(&mut out, "as recorded", &log, baseline, &explained.recorded);
-    outcome(&mut out, "as routed", &log, baseline, &explained.routed);
+    let baseline = |settled: &Settled| {
+        let model = policy.baseline;
+        format!("{} {}", log.names.model(model), cost_text_of(settled.baseline, model, at, &log))
+    };
+    outcome(&mut out, "as recorded", &log, &baseline(&explained.recorded), &explained.recorded);
+    outcome(&mut out, "as routed", &log, &baseline(&explained.routed), &explained.routed);
     output::text(&out)
 }
 
@@ -105,12 +108,5 @@ fn outcome(out: &mut String, title: &str, log: &Log, baseline: &str, settled: &S
             ),
         );
     }
-    line(
-        out,
-        format_args!(
-            "  cost {}; baseline {baseline} {}",
-            cost_text(settled.cost),
-            cost_text(settled.baseline)
-        ),
-    );
+    line(out, format_args!("  cost {}; baseline {baseline}", cost_text(settled.cost)));
 }

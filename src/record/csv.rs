@@ -45,6 +45,11 @@ impl Columns {
         self.names
     }
 
+    /// Returns what stands between fields.
+    pub(crate) fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
     /// Cuts a row into its named fields.
     pub(crate) fn row<'r>(&'r self, text: &'r str) -> Row<'r> {
         Row { columns: self, fields: split(text, self.delimiter) }

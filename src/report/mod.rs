@@ -2,13 +2,16 @@
 //!
 //! Invariant: money leaves as decimal strings, unknown is said and never written as zero.
 
+mod anomalies;
 mod json;
 mod mine;
 mod replay;
 mod requests;
+mod series;
 mod sheet;
 mod text;
 
+pub use anomalies::{AnomalyReport, CauseRow, ChangedRow, Figure, IncidentRow, Naming};
 pub use json::to_json;
 pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};
 pub use replay::{
@@ -17,6 +20,7 @@ pub use replay::{
 };
 pub(crate) use replay::{error_text, quality};
 pub use requests::{RequestRow, RequestsScope, RequestsWriter};
+pub use series::{ScoredPoint, SeriesReport, series_text};
 pub use sheet::{Format, Sheet, aligned, render};
 pub(crate) use text::count;
 pub use text::replay_text;

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::outcome::{Attempt, History, Operation, Particulars, Seen, Settled, priced};
 use crate::pricing::{Cost, Unpriced, unpriced};
 use crate::routing::{Capability, Circumstance, ConfidenceSource, Policy, RouteId};
-use crate::units::Instant;
+use crate::units::{Instant, ModelId};
 
 /// One request explained.
 #[derive(Clone, Debug)]
@@ -114,6 +114,8 @@ pub struct Answered {
     pub policy: Arc<Policy>,
     /// What there is to say.
     pub explained: Explanation,
+    /// When the request arrived.
+    pub at: Instant,
     /// How many requests the log has.
     pub requests: usize,
 }
@@ -123,7 +125,8 @@ impl Answered {
     pub fn loaded(log: Log, index: usize) -> Option<Self> {
         let policy = Arc::clone(log.policy_at(index));
         let explained = explain(&log, index, &policy)?;
-        Some(Self { policy, explained, requests: log.len(), log })
+        let at = log.history.get(index)?.at;
+        Some(Self { policy, explained, at, requests: log.len(), log })
     }
 
     /// Answers from a log that was streamed for it; `None` where it was not found, or calls are capped.
@@ -146,7 +149,7 @@ impl Answered {
         let log = Log::from_parts(title, history, names, prices, profiles, Arc::clone(&policy), skipped);
         let log = Log { circumstances: Arc::new(circumstances), book, classifier, ..log };
         let explained = Explanation { index, ..explain(&log, 0, &policy)? };
-        Some(Self { log, policy, explained, requests: search.len() })
+        Some(Self { log, policy, explained, at: found.operation.at, requests: search.len() })
     }
 }
 
@@ -222,6 +225,16 @@ pub fn cost_text(cost: Cost) -> String {
         Cost::Known(amount) => format!("${amount}"),
         Cost::Estimated(amount) => format!("~${amount} estimated"),
         Cost::Unknown(why) => format!("unknown: {}", why.text()),
+    }
+}
+
+/// Writes a cost of a model at a moment as [`cost_text`] does; where it has prices but not all, says which it lacks.
+pub fn cost_text_of(cost: Cost, model: ModelId, at: Instant, log: &Log) -> String {
+    match cost {
+        Cost::Unknown(Unpriced::NoPrice) if log.prices.row(model, at).is_some() => {
+            "unknown: no price of an hour's cache writes".to_owned()
+        }
+        cost => cost_text(cost),
     }
 }
 

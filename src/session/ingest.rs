@@ -32,6 +32,7 @@ pub struct IngestOptions {
 
 /// Turns entries into operations; owns the names.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Ingest {
     /// Names met so far.
     pub names: Names,

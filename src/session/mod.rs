@@ -4,6 +4,7 @@
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
 mod all_on;
+mod anomalies;
 mod arrivals;
 mod command;
 mod constraints;
@@ -44,10 +45,11 @@ mod worker;
 mod written;
 
 pub use all_on::{AllOn, all_on};
+pub use anomalies::{Surveyed, survey};
 pub use command::Command;
 pub use constraints::{Broken, Constraints};
 pub use events::LogEvents;
-pub use explain::{Answered, Explanation, cost_text, explain, tokens_text};
+pub use explain::{Answered, Explanation, cost_text, cost_text_of, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
 pub use fold::{Fold, any_remembers};
 pub use follow::{KEEP, LiveStart};

@@ -92,8 +92,8 @@ pub(super) fn parse(
     outlet: Outlet,
     tick: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Parsed, LoadError> {
-    let mut known = std::mem::take(source.known());
-    let mut parse = Parse::new(ingest, parsing, outlet);
+    let (mut known, is_strict) = (std::mem::take(source.known()), source.is_strict());
+    let mut parse = Parse { is_strict, ..Parse::new(ingest, parsing, outlet) };
     let (threads, events) = (parsing.threads, parsing.events.cloned());
     let (wanted, has_ids) = (parsing.wanted.cloned(), Arc::clone(&parse.constrains));
     let mut portions = Readers::start(threads, source, &parse.ingest, events, wanted, has_ids);
@@ -120,6 +120,7 @@ struct Parse<'a> {
     constrains: Arc<AtomicBool>,
     /// The last moment of what went to whoever decides.
     sent_to: Option<Instant>,
+    is_strict: bool,
     skipped: Skipped,
     first_at: Option<Instant>,
     last_at: Option<Instant>,
@@ -151,6 +152,7 @@ impl<'a> Parse<'a> {
             are_late: false,
             constrains: Arc::new(AtomicBool::new(constrains)),
             sent_to: None,
+            is_strict: false,
             skipped: Skipped::default(),
             first_at: None,
             last_at: None,
@@ -162,7 +164,9 @@ impl<'a> Parse<'a> {
 
     fn portion(&mut self, portion: Portion, known: &mut Known) -> Result<ControlFlow<()>, LoadError> {
         let Portion { block, rows, mut extras, mut met, has_ids } = portion;
-        let Some(block) = self.skipped.keep_going(block)? else { return Ok(ControlFlow::Continue(())) };
+        let Some(block) = self.skipped.keep_going(block, self.is_strict)? else {
+            return Ok(ControlFlow::Continue(()));
+        };
         let mut at = At { block: &block, file: block.file().into(), stop: None };
         // Where ids came to be asked for only since it was read, it is read once more.
         let rows = rows.filter(|_| has_ids || !self.constrains.load(Ordering::Relaxed));

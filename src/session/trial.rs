@@ -56,8 +56,8 @@ impl Trial {
     }
 
     /// Makes one of a log in memory.
-    pub fn loaded(log: Arc<Log>) -> Self {
-        let mut player = Box::new(Player::new(Arc::clone(&log), Reading::Routed, None));
+    pub fn loaded(log: &Arc<Log>) -> Self {
+        let mut player = Box::new(Player::new(Arc::clone(log), Reading::Routed, None));
         player.handle(Command::Follow);
         Self {
             title: log.title.clone(),

@@ -114,7 +114,8 @@ struct Only<'a> {
 
 impl Only<'_> {
     fn finish(self, attempt: &mut Attempt<'_>) -> Option<()> {
-        let (usage, is_beside) = usage(&self.tokens).ok()?;
+        attempt.charged = charged(self.charged, self.charged_as).ok()?;
+        let (usage, is_beside) = usage(&self.tokens, attempt.charged).ok()?;
         attempt.usage = usage;
         attempt.estimated |= is_beside;
         if !self.tier.is_empty() {
@@ -122,7 +123,6 @@ impl Only<'_> {
             terms.serve(self.tier);
             attempt.terms = some_terms(&terms);
         }
-        attempt.charged = charged(self.charged, self.charged_as).ok()?;
         Some(())
     }
 }

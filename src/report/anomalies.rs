@@ -1,0 +1,444 @@
+//! Incidents of a log as table, JSON, CSV or Markdown.
+
+use serde::Serialize;
+
+use super::sheet::{Format, Sheet, render};
+use super::text::{count, dollars_rounded};
+use crate::anomaly::{Changed, Incident, Knobs, Metric, Onset, Scope, Window};
+use crate::units::{Names, Span};
+
+/// A figure: money as decimal text, anything else as a number; null where unknown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Figure {
+    /// Dollars, exact.
+    Usd(String),
+    /// Requests, tokens, milliseconds, or a share from 0 to 1.
+    Number(f64),
+    /// Unknown.
+    Unknown(()),
+}
+
+/// A figure of a part of the traffic, before and during an incident.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChangedRow {
+    /// `all`, `team`, `project`, `route` or `model`.
+    pub by: &'static str,
+    /// Its name; empty for all.
+    pub name: String,
+    /// The figure.
+    pub metric: &'static str,
+    /// What it is counted in.
+    pub unit: &'static str,
+    /// What was usual.
+    pub usual: Figure,
+    /// What it was.
+    pub during: Figure,
+    /// The change in per cent of what was usual; null where that was nothing.
+    pub change_percent: Option<f64>,
+}
+
+/// A part of the traffic that explains an incident.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CauseRow {
+    /// `team`, `project`, `route` or `model`.
+    pub by: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its share of the change, in per cent; more than 100 where others fell meanwhile.
+    pub share_percent: f64,
+    /// What was usual of it.
+    pub usual: Figure,
+    /// What it was.
+    pub during: Figure,
+}
+
+/// One incident.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IncidentRow {
+    /// When it began.
+    pub start: String,
+    /// When it was worst.
+    pub peak: String,
+    /// When it ended; null where it went on at the log's end.
+    pub end: Option<String>,
+    /// `sudden` or `drift`.
+    pub onset: &'static str,
+    /// The figure that changed most.
+    #[serde(flatten)]
+    pub lead: ChangedRow,
+    /// The same in its worst slot.
+    pub worst: Figure,
+    /// Requests in it.
+    pub requests: u64,
+    /// What was spent beyond the usual, in all traffic.
+    pub extra_usd: String,
+    /// What explains it, the best explanation first.
+    pub explained_by: Vec<CauseRow>,
+    /// What else changed.
+    pub also: Vec<ChangedRow>,
+    /// What can be done.
+    pub what_to_do: Vec<String>,
+}
+
+/// What a log was surveyed for, and what was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AnomalyReport {
+    /// The form of this object.
+    pub schema: &'static str,
+    /// The logs.
+    pub logs: Vec<String>,
+    /// The price book.
+    pub prices: String,
+    /// The length of a slot.
+    pub slot_seconds: i64,
+    /// How many incidents a month may be told of for nothing.
+    pub false_alarms_per_month: f64,
+    /// The least change in money that is told, for figures of money.
+    pub least_usd: String,
+    /// The least change in per cent.
+    pub least_percent: f64,
+    /// The least number of requests.
+    pub least_requests: u64,
+    /// The incidents, by their start.
+    pub incidents: Vec<IncidentRow>,
+}
+
+/// Draws up incidents with names.
+#[derive(Clone, Copy, Debug)]
+pub struct Naming<'a> {
+    /// The names.
+    pub names: &'a Names,
+    /// The length of a slot.
+    pub slot: Span,
+    /// The log, to be named in advice.
+    pub log: &'a str,
+}
+
+fn unit(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Spend => "usd_per_hour",
+        Metric::Requests => "per_minute",
+        Metric::CostPerRequest => "usd",
+        Metric::TokensPerRequest => "tokens",
+        Metric::Latency => "ms",
+        Metric::Escalations | Metric::Errors | Metric::CacheHits => "share",
+    }
+}
+
+fn in_words(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Spend => "spend",
+        Metric::Requests => "requests",
+        Metric::CostPerRequest => "cost per request",
+        Metric::TokensPerRequest => "tokens per request",
+        Metric::Latency => "latency",
+        Metric::Escalations => "escalations",
+        Metric::Errors => "failed calls",
+        Metric::CacheHits => "cache hits",
+    }
+}
+
+fn rounded(number: f64) -> f64 {
+    // Six digits: what is counted is known no better.
+    format!("{number:.5e}").parse().unwrap_or(number)
+}
+
+impl Naming<'_> {
+    fn scope(&self, scope: Scope) -> (&'static str, String) {
+        let name = match scope {
+            Scope::All => "",
+            Scope::Team(id) => self.names.team(id),
+            Scope::Project(id) => self.names.project(id),
+            Scope::Route(id) => self.names.route(id),
+            Scope::Model(id) => self.names.model(id),
+        };
+        (scope.dimension().map_or("all", crate::anomaly::Dimension::name), name.to_owned())
+    }
+
+    fn figure(&self, metric: Metric, window: &Window) -> Figure {
+        let sums = &window.sums;
+        let length = i128::from(self.slot.0) * i128::from(window.slots);
+        match metric {
+            Metric::Spend if length > 0 => Figure::Usd(sums.cost.ratio(3_600_000_000, length).usd()),
+            Metric::CostPerRequest if sums.priced > 0 => {
+                Figure::Usd(sums.whole.ratio(1, i128::from(sums.priced)).usd())
+            }
+            Metric::Spend | Metric::CostPerRequest => Figure::Unknown(()),
+            Metric::Requests => window.figure(metric).map_or(Figure::Unknown(()), |each| {
+                Figure::Number(rounded(each * 60.0 / self.slot.as_secs_f64()))
+            }),
+            _ => window.figure(metric).map_or(Figure::Unknown(()), |figure| Figure::Number(rounded(figure))),
+        }
+    }
+
+    fn changed(&self, changed: &Changed) -> ChangedRow {
+        let (by, name) = self.scope(changed.scope);
+        ChangedRow {
+            by,
+            name,
+            metric: changed.metric.name(),
+            unit: unit(changed.metric),
+            usual: self.figure(changed.metric, &changed.before),
+            during: self.figure(changed.metric, &changed.during),
+            change_percent: changed.change().map(|change| rounded(change * 100.0)),
+        }
+    }
+
+    /// Draws up one incident.
+    pub fn row(&self, incident: &Incident) -> IncidentRow {
+        let metric = incident.lead.metric;
+        let causes = incident.causes.iter().map(|cause| {
+            let (by, name) = self.scope(cause.scope);
+            CauseRow {
+                by,
+                name,
+                share_percent: rounded(cause.share * 100.0),
+                usual: self.figure(metric, &cause.before),
+                during: self.figure(metric, &cause.during),
+            }
+        });
+        let explained_by: Vec<CauseRow> = causes.collect();
+        IncidentRow {
+            start: incident.start.rfc3339(),
+            peak: incident.peak.rfc3339(),
+            end: incident.end.map(crate::units::Instant::rfc3339),
+            onset: match incident.onset {
+                Onset::Sudden => "sudden",
+                Onset::Drift => "drift",
+            },
+            lead: self.changed(&incident.lead),
+            worst: self.figure(metric, &incident.worst),
+            requests: incident.lead.during.sums.requests,
+            extra_usd: incident.extra.usd(),
+            what_to_do: self.what_to_do(incident, explained_by.first()),
+            explained_by,
+            also: incident.also.iter().map(|changed| self.changed(changed)).collect(),
+        }
+    }
+
+    /// Says what can be done about an incident.
+    fn what_to_do(&self, incident: &Incident, cause: Option<&CauseRow>) -> Vec<String> {
+        let clock = incident.start.clock();
+        let mut steps = vec![format!("look at it: pointsman {}, then t {clock}", self.log)];
+        let Some(cause) = cause else { return steps };
+        let who = format!("{} {}", cause.by, cause.name);
+        let step = match (incident.lead.metric, cause.by) {
+            (Metric::Errors | Metric::Escalations | Metric::Latency, "model") => {
+                format!(
+                    "start routes a rung above {} while it lasts, or take it out of their ladders",
+                    cause.name
+                )
+            }
+            (Metric::Errors | Metric::Escalations | Metric::Latency, _) => {
+                format!("see which model answers {who}, and move its threshold")
+            }
+            (Metric::CostPerRequest, "model") => {
+                format!(
+                    "see whether its price changed or its prompts grew: pointsman prices show {}",
+                    cause.name
+                )
+            }
+            (Metric::CacheHits, _) => format!("see what changed at the start of the prompts of {who}"),
+            (_, "model") => {
+                format!("see which team asks {} for more, and move the threshold above it", cause.name)
+            }
+            _ => format!("tighten the budget of {who}, or start it a rung lower, until its owner has looked"),
+        };
+        steps.push(step);
+        steps
+    }
+}
+
+fn shown(figure: &Figure, unit: &str) -> String {
+    match figure {
+        Figure::Usd(text) if unit == "usd_per_hour" => format!("{}/h", dollars_rounded(text)),
+        Figure::Usd(text) => dollars_rounded(text),
+        Figure::Number(number) if unit == "share" => format!("{:.1}%", number * 100.0),
+        Figure::Number(number) if unit == "per_minute" => format!("{number:.1}/min"),
+        Figure::Number(number) if unit == "ms" => format!("{number:.0} ms"),
+        Figure::Number(number) => format!("{number:.0}"),
+        Figure::Unknown(()) => "-".to_owned(),
+    }
+}
+
+fn exact(figure: &Figure) -> String {
+    match figure {
+        Figure::Usd(text) => text.clone(),
+        Figure::Number(number) => number.to_string(),
+        Figure::Unknown(()) => String::new(),
+    }
+}
+
+impl AnomalyReport {
+    /// Draws up what was found.
+    pub fn new(
+        logs: Vec<String>,
+        prices: String,
+        knobs: &Knobs,
+        naming: &Naming<'_>,
+        found: &[Incident],
+    ) -> Self {
+        Self {
+            schema: "pointsman.anomalies/1",
+            logs,
+            prices,
+            slot_seconds: naming.slot.0 / 1_000_000,
+            false_alarms_per_month: knobs.false_alarms,
+            least_usd: knobs.least_usd.usd(),
+            least_percent: knobs.least_percent,
+            least_requests: knobs.least_requests,
+            incidents: found.iter().map(|incident| naming.row(incident)).collect(),
+        }
+    }
+
+    /// Writes the report as table, CSV or Markdown.
+    pub fn text(&self, format: Format) -> String {
+        if format == Format::Csv {
+            return render(&[self.flat()], format);
+        }
+        let found = match self.incidents.len() {
+            0 => "nothing unusual".to_owned(),
+            1 => "1 incident".to_owned(),
+            many => format!("{} incidents", count(many as u64)),
+        };
+        let heads = ["when", "what", ">usual", ">during", ">worst", "explained by", ">beyond the usual"];
+        let mut all = Sheet::new(
+            format!(
+                "{}: {found}; slots of {} s, at most {} false alarms a month",
+                self.logs.join(", "),
+                self.slot_seconds,
+                self.false_alarms_per_month
+            ),
+            if self.incidents.is_empty() { &[] } else { &heads },
+        );
+        let mut sheets = Vec::new();
+        for incident in &self.incidents {
+            all.push(incident.cells());
+            sheets.push(incident.sheet());
+        }
+        sheets.insert(0, all);
+        render(&sheets, format)
+    }
+
+    fn flat(&self) -> Sheet {
+        let mut sheet = Sheet::new(
+            "",
+            &[
+                "start",
+                "peak",
+                "end",
+                "onset",
+                "by",
+                "name",
+                "metric",
+                "unit",
+                ">usual",
+                ">during",
+                ">worst",
+                ">change_percent",
+                ">requests",
+                ">extra_usd",
+                "explained_by",
+                "explained_name",
+                ">explained_percent",
+            ],
+        );
+        for row in &self.incidents {
+            let cause = row.explained_by.first();
+            sheet.push(vec![
+                row.start.clone(),
+                row.peak.clone(),
+                row.end.clone().unwrap_or_default(),
+                row.onset.to_owned(),
+                row.lead.by.to_owned(),
+                row.lead.name.clone(),
+                row.lead.metric.to_owned(),
+                row.lead.unit.to_owned(),
+                exact(&row.lead.usual),
+                exact(&row.lead.during),
+                exact(&row.worst),
+                row.lead.change_percent.map(|percent| percent.to_string()).unwrap_or_default(),
+                row.requests.to_string(),
+                row.extra_usd.clone(),
+                cause.map(|cause| cause.by.to_owned()).unwrap_or_default(),
+                cause.map(|cause| cause.name.clone()).unwrap_or_default(),
+                cause.map(|cause| cause.share_percent.to_string()).unwrap_or_default(),
+            ]);
+        }
+        sheet
+    }
+}
+
+impl IncidentRow {
+    fn when(&self) -> String {
+        let end = self.end.as_deref().and_then(|end| end.get(11..16)).unwrap_or("(goes on)");
+        format!("{} to {end}", self.start.get(..16).unwrap_or(&self.start).replace('T', " "))
+    }
+
+    fn what(changed: &ChangedRow) -> String {
+        let words =
+            Metric::ALL.into_iter().find(|metric| metric.name() == changed.metric).map_or("", in_words);
+        if changed.name.is_empty() {
+            words.to_owned()
+        } else {
+            format!("{words} of {} {}", changed.by, changed.name)
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let cause = self.explained_by.first().map_or_else(
+            || "-".to_owned(),
+            |cause| format!("{} {} ({:.0}%)", cause.by, cause.name, cause.share_percent),
+        );
+        vec![
+            self.when(),
+            Self::what(&self.lead),
+            shown(&self.lead.usual, self.lead.unit),
+            shown(&self.lead.during, self.lead.unit),
+            shown(&self.worst, self.lead.unit),
+            cause,
+            dollars_rounded(&self.extra_usd),
+        ]
+    }
+
+    fn sheet(&self) -> Sheet {
+        let mut sheet = Sheet::new(
+            format!(
+                "{} {}",
+                self.start.get(..16).unwrap_or(&self.start).replace('T', " "),
+                Self::what(&self.lead)
+            ),
+            &["", "", ">usual", ">during", ">of the change"],
+        );
+        for cause in &self.explained_by {
+            sheet.push(vec![
+                "explained by".to_owned(),
+                format!("{} {}", cause.by, cause.name),
+                shown(&cause.usual, self.lead.unit),
+                shown(&cause.during, self.lead.unit),
+                format!("{:.0}%", cause.share_percent),
+            ]);
+        }
+        for changed in self.also.iter().take(SHOWN) {
+            sheet.push(vec![
+                "also".to_owned(),
+                Self::what(changed),
+                shown(&changed.usual, changed.unit),
+                shown(&changed.during, changed.unit),
+                String::new(),
+            ]);
+        }
+        if self.also.len() > SHOWN {
+            let more = format!("and {} more", self.also.len() - SHOWN);
+            sheet.push(vec![String::new(), more, String::new(), String::new(), String::new()]);
+        }
+        for step in &self.what_to_do {
+            sheet.push(vec!["do".to_owned(), step.clone(), String::new(), String::new(), String::new()]);
+        }
+        sheet
+    }
+}
+
+/// Other figures shown to people; programs get all.
+const SHOWN: usize = 8;
