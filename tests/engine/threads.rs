@@ -7,7 +7,7 @@ use pointsman::classifier::Classifier;
 use pointsman::config::{policy, prices};
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::session::{
-    Ingest, IngestOptions, Reading, StreamOptions, StreamResult, Stretch, Trial, stream,
+    Asks, Ingest, IngestOptions, Reading, StreamOptions, StreamResult, Stretch, Trial, stream,
 };
 use pointsman::units::{Names, When};
 
