@@ -163,19 +163,18 @@ impl<'a> Parse<'a> {
     }
 
     fn portion(&mut self, portion: Portion, known: &mut Known) -> Result<ControlFlow<()>, LoadError> {
-        let Portion { block, rows, mut extras, mut met, has_ids } = portion;
+        let Portion { block, rows, mut extras, mut met } = portion;
         let Some(block) = self.skipped.keep_going(block, self.is_strict)? else {
             return Ok(ControlFlow::Continue(()));
         };
         let mut at = At { block: &block, file: block.file().into(), stop: None };
-        // Where ids came to be asked for only since it was read, it is read once more.
-        let rows = rows.filter(|_| has_ids || !self.constrains.load(Ordering::Relaxed));
         let flow = match rows {
             None => block.for_each_new(known, |line, result| self.entry(&mut at, line, result)),
             Some(rows) => rows.into_iter().try_for_each(|row| match row {
                 Row::Taken(taken) if known.is_new(taken.key) => {
-                    if self.wanted == Some(&Wanted::Read(self.count)) {
-                        // It is asked for with all that the line says.
+                    let needs_id = taken.id.is_none() && self.constrains.load(Ordering::Relaxed);
+                    if needs_id || self.wanted == Some(&Wanted::Read(self.count)) {
+                        // More is asked for than when it was read.
                         let known = &mut Known::default();
                         let read = |line, result| self.entry(&mut at, line, result);
                         return block.at_turn(taken.line, known, read);

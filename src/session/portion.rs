@@ -14,8 +14,6 @@ pub(super) struct Portion {
     pub(super) rows: Option<Vec<Row>>,
     pub(super) extras: Vec<Extra>,
     pub(super) met: Met,
-    /// Whether every row has its id.
-    pub(super) has_ids: bool,
 }
 
 /// A line of a block.
@@ -47,7 +45,7 @@ impl Portion {
         wanted: Option<&Wanted>,
         has_ids: bool,
     ) -> Self {
-        let mut portion = Self { block, rows: None, extras: Vec::new(), met: Met::default(), has_ids };
+        let mut portion = Self { block, rows: None, extras: Vec::new(), met: Met::default() };
         let Some(block) = portion.block.as_ref().ok().filter(|block| block.is_apart()) else {
             return portion;
         };
