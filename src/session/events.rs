@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::pricing::PriceRow;
-use crate::record::{Label, LateLabel, Record};
+use crate::pricing::{Charged, PriceRow};
+use crate::record::{Correction, Label, LateLabel, Record};
 use crate::routing::Policy;
 use crate::units::{Instant, Names};
 
@@ -17,6 +17,7 @@ pub struct LogEvents {
     pub(super) names: Names,
     /// By request.
     pub(super) labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
+    pub(super) corrections: BTreeMap<String, Vec<(Instant, Option<u32>, Charged)>>,
 }
 
 impl LogEvents {
@@ -30,10 +31,21 @@ impl LogEvents {
         self.len() == 0
     }
 
-    /// Adds what was said of a request's answers later.
+    /// Adds what was said of a request's answers and charges later.
     pub(super) fn judge(&self, record: &mut Record<'_>) {
         let judged = self.labels.get(&*record.id).into_iter().flatten();
         record.labels.extend(judged.map(|(_, label)| label.clone()));
+        for (_, call, charged) in self.corrections.get(&*record.id).into_iter().flatten() {
+            record.correct(*call, *charged);
+        }
+    }
+
+    /// Takes in what a call was charged after all.
+    pub(super) fn correct(&mut self, correction: Correction<'_>) {
+        let Correction { at, id, call, charged, .. } = correction;
+        let known = self.corrections.entry(id.into_owned()).or_default();
+        let place = known.partition_point(|(earlier, ..)| *earlier <= at);
+        known.insert(place, (at, call, charged));
     }
 
     /// Takes in what was said of an answer.

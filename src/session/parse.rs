@@ -218,7 +218,8 @@ impl<'a> Parse<'a> {
                 let is_asked = self.constrains.load(Ordering::Relaxed) || !record.needs.require.is_empty();
                 return self.operation(operation, extra, is_asked.then(|| record.id.as_ref().into()));
             }
-            Ok(Entry::Price(_) | Entry::Policy(_) | Entry::Label(_)) if self.given.is_some() => {}
+            Ok(Entry::Price(_) | Entry::Policy(_) | Entry::Label(_) | Entry::Correction(_))
+                if self.given.is_some() => {}
             Ok(Entry::Price(change)) => {
                 let is_late = |sent| change.row.from.is_none_or(|from| from <= sent);
                 self.are_late |= self.sent_to.is_some_and(is_late);
@@ -235,6 +236,10 @@ impl<'a> Parse<'a> {
                 // What is judged has been told already.
                 self.are_late = true;
                 self.events.label(*late);
+            }
+            Ok(Entry::Correction(correction)) => {
+                self.are_late = true;
+                self.events.correct(*correction);
             }
             Ok(Entry::Signal(_) | Entry::Note { .. }) => {}
             Err(skip) => {

@@ -82,7 +82,7 @@ keys! {
     Count(CountKey) {
         Input "in", Out "out", CacheRead "cache_read", Write5m "write_5m", Write1h "write_1h",
         Reasoning "reasoning", Began "began_us", Latency "latency_ms", Ttft "ttft_ms", Gap "gap_ms",
-        Confidence "confidence", Seq "seq", Policy "policy", Window "window", MaxOutput "max_output",
+        Confidence "confidence", Propensity "propensity", Seq "seq", Policy "policy", Window "window", MaxOutput "max_output",
         Turn "turn", Tools "tools", History "history",
     }
     Flag(FlagKey) {
@@ -212,6 +212,10 @@ fn take_request_number(record: &mut Record<'_>, key: CountKey, value: u64) -> Op
     let small = u32::try_from(value);
     match key {
         CountKey::Confidence => record.confidence = Some(PerMille::new(u16::try_from(value).ok()?)?),
+        CountKey::Propensity => {
+            let chance = PerMille::new(u16::try_from(value).ok()?)?;
+            record.propensity = Some((chance > PerMille::ZERO).then_some(chance)?);
+        }
         CountKey::Seq => record.seq = Some(value),
         CountKey::Policy => record.policy = Some(small.ok()?),
         CountKey::Window => record.needs.window = Some(small.ok()?),
