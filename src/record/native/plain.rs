@@ -82,7 +82,8 @@ keys! {
     Count(CountKey) {
         Input "in", Out "out", CacheRead "cache_read", Write5m "write_5m", Write1h "write_1h",
         Reasoning "reasoning", Began "began_us", Latency "latency_ms", Ttft "ttft_ms", Gap "gap_ms",
-        Confidence "confidence", Propensity "propensity", Seq "seq", Policy "policy", Window "window", MaxOutput "max_output",
+        Confidence "confidence", Propensity "propensity", Seq "seq", Policy "policy", Window "window",
+        MaxOutput "max_output",
         Turn "turn", Tools "tools", History "history",
     }
     Flag(FlagKey) {
