@@ -14,6 +14,7 @@ use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::goto;
 use pointsman::console::keys::Keymap;
 use pointsman::console::screen::ScreenId;
+use pointsman::console::screens::traffic;
 use pointsman::console::svg;
 use pointsman::console::theme::{Catalogue, Depth};
 use pointsman::console::ui::Ui;
@@ -153,6 +154,85 @@ fn screens_look_as_they_did() {
             });
         }
     }
+}
+
+/// Typed where no filter is, it would act: `c` gives the mouse away, `o` starts a loop, `s` sorts.
+#[test]
+fn a_slash_leads_to_the_filter_from_every_screen_and_what_is_typed_after_it_is_typed() {
+    let log = log();
+    for screen in [ScreenId::Overview, ScreenId::Tune, ScreenId::Models, ScreenId::Traffic] {
+        let mut desk = Desk::open(&log, screen, (80, 24));
+        desk.keys("/cost>0.01");
+        assert_eq!(desk.app.ui.view.screen, ScreenId::Traffic, "from {screen:?}");
+        assert_eq!(traffic::filter(&desk.app.ui.traffic).text, "cost>0.01");
+        assert!(desk.shown().looped.is_none() && desk.app.settings().mouse);
+        desk.key(KeyCode::Enter, KeyModifiers::NONE);
+        desk.key(KeyCode::Esc, KeyModifiers::NONE);
+        assert_eq!(desk.app.ui.view.screen, screen, "Esc comes back");
+        assert_eq!(traffic::filter(&desk.app.ui.traffic).text, "");
+    }
+    // From a single request, too.
+    let mut desk = Desk::open(&log, ScreenId::Traffic, (80, 24));
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert!(desk.app.ui.detail.is_some());
+    desk.keys("/team:ads");
+    assert!(desk.app.ui.detail.is_none());
+    assert_eq!(traffic::filter(&desk.app.ui.traffic).text, "team:ads");
+}
+
+#[test]
+fn a_panel_is_named_by_the_model_whose_figures_it_shows() {
+    let log = log();
+    for size in SIZES {
+        let mut desk = Desk::open(&log, ScreenId::Models, size);
+        desk.keys("A");
+        // More models than are listed: how many more is said.
+        let text = desk.text();
+        assert!(text.lines().any(|line| line.contains("… ") && line.trim_end().ends_with(" more")), "{text}");
+        desk.keys("claude-opus-4-1");
+        desk.key(KeyCode::Enter, KeyModifiers::NONE);
+        let text = desk.text();
+        assert!(text.contains("╭ All on claude-opus-4-1 ─") && text.contains("its own answers"), "{text}");
+        desk.key(KeyCode::Down, KeyModifiers::NONE);
+        let text = desk.text();
+        assert!(!text.contains("All on "), "{text}");
+        // One that the table has is chosen there.
+        desk.keys("Agpt-4.1-nano");
+        desk.key(KeyCode::Enter, KeyModifiers::NONE);
+        let text = desk.text();
+        assert!(text.contains("╭ gpt-4.1-nano ─") && text.contains("All on gpt-4.1-nano"), "{text}");
+        desk.key(KeyCode::Esc, KeyModifiers::NONE);
+        assert!(!desk.text().contains("All on "));
+    }
+}
+
+#[test]
+fn after_an_apply_the_curve_and_the_table_say_of_which_policy_they_are() {
+    let log = log();
+    let mut desk = Desk::open(&log, ScreenId::Tune, (120, 36));
+    desk.keys("r");
+    assert!(!desk.text().contains("all at "), "{}", desk.text());
+    desk.key(KeyCode::Left, KeyModifiers::SHIFT);
+    desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    let text = desk.text();
+    assert!(text.contains("all at 610") && text.contains("each in its time"), "{text}");
+}
+
+#[test]
+fn what_the_prompt_box_has_no_room_for_can_be_scrolled_to() {
+    let log = log();
+    let mut desk = Desk::open(&log, ScreenId::Overview, (80, 24));
+    desk.keys("i");
+    assert!(!desk.text().contains("Enter send"), "a replay sends nothing: {}", desk.text());
+    desk.event(&Event::Paste("please write a proof\n".repeat(9)));
+    let first = desk.text();
+    let thumb = |text: &str| text.lines().filter(|line| line.trim_end().ends_with("█ │")).count();
+    assert!(thumb(&first) > 0, "{first}");
+    for _ in 0..9 {
+        desk.key(KeyCode::PageDown, KeyModifiers::NONE);
+    }
+    let last = desk.text();
+    assert!(last.contains("weighed") && last.contains("a replay: sending needs"), "{last}");
 }
 
 #[test]

@@ -22,8 +22,8 @@ use pointsman::console::terminal::{self, Session};
 use pointsman::console::theme::colour::{self, Blindness};
 use pointsman::console::theme::{Catalogue, Depth, Mode, Role, TerminalEnv, Theme, auto_theme};
 use pointsman::console::widgets::bars::{Bar, BarList};
-use pointsman::console::widgets::chart::{Axis, Chart, Drawn, Point, Series};
-use pointsman::console::widgets::gauge::{Gauge, Slider};
+use pointsman::console::widgets::chart::{Axis, Chart, Point, Series};
+use pointsman::console::widgets::gauge::Gauge;
 use pointsman::console::widgets::histogram::{self, Histogram, Marker, MarkerKind, Segment};
 use pointsman::console::widgets::key_values::{self, KeyValue};
 use pointsman::console::widgets::panel::{Panel, too_small};
@@ -238,9 +238,8 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
     let chart = Chart {
         rules: &[],
         series: &[
-            Series { points: &curve, drawn: Drawn::Line, style: look.theme.series(0) },
-            Series { points: &gap, drawn: Drawn::Line, style: look.theme.series(1) },
-            Series { points: &curve, drawn: Drawn::Dots, style: look.theme.series(2) },
+            Series { points: &curve, style: look.theme.series(0) },
+            Series { points: &gap, style: look.theme.series(1) },
         ],
         points: &[Point {
             at: (30.0, 5.0),
@@ -276,21 +275,9 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
 
     let [bars_at, spark_at, left, right] = half(rest);
     let bars = [
-        Bar {
-            label: "gemini 2.5 flash",
-            value: "64.9 %",
-            filled: 1000,
-            staged: Some(713),
-            style: look.theme.series(2),
-        },
-        Bar { label: "gpt-4.1", value: "31.2 %", filled: 1, staged: None, style: look.theme.series(1) },
-        Bar {
-            label: "日本語日本語日本語",
-            value: "",
-            filled: 9_000,
-            staged: Some(9_000),
-            style: look.theme.series(1),
-        },
+        Bar { label: "gemini 2.5 flash", value: "64.9 %", filled: 1000, style: look.theme.series(2) },
+        Bar { label: "gpt-4.1", value: "31.2 %", filled: 1, style: look.theme.series(1) },
+        Bar { label: "日本語日本語日本語", value: "", filled: 9_000, style: look.theme.series(1) },
     ];
     BarList { bars: &bars, label_width: 20 }.render(bars_at, buf, look);
     let values: Vec<Option<u64>> = (0..90).map(|n| (n % 9 != 0).then_some(n * n)).collect();
@@ -303,9 +290,8 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
         look,
     );
     strip.render(bottom, buf, look);
-    let (top, bottom) = paint::split_top(right, 1);
-    Gauge { used: 700, held: 100, warn_from: 800 }.render(top, buf, look);
-    Slider { staged: PerMille::clamped(588), applied: PerMille::clamped(620) }.render(bottom, buf, look);
+    let (top, _) = paint::split_top(right, 1);
+    Gauge { used: 700, warn_from: 800 }.render(top, buf, look);
     let bar = ReplayBar {
         state: PlayState::Playing,
         speed_tenths: 20,

@@ -127,7 +127,8 @@ fn player(now: Instant) -> Player {
     let policy = Arc::new(policy::parse(policy::BUILTIN, "policy.toml", &mut names).unwrap());
     let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
     let book = prices::builtin("list").unwrap();
-    let start = LiveStart { title: "live".into(), ingest, policy, book, now, keep: 200_000 };
+    let start =
+        LiveStart { title: "live".into(), ingest, policy, book, now, keep: 200_000, logs_time: false };
     Player::live(start, Some(Span::hours(1)))
 }
 

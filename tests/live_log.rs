@@ -35,10 +35,14 @@ fn ingest() -> (Ingest, Arc<Policy>) {
     (Ingest::new(names, Classifier::builtin(), &IngestOptions::default()), policy)
 }
 
-fn live(window: Option<Span>, keep: usize) -> Player {
+fn start(now: Instant, keep: usize) -> LiveStart {
     let (ingest, policy) = ingest();
     let book = prices::builtin("list").unwrap();
-    Player::live(LiveStart { title: "live".into(), ingest, policy, book, now: at(0), keep }, window)
+    LiveStart { title: "live".into(), ingest, policy, book, now, keep, logs_time: false }
+}
+
+fn live(window: Option<Span>, keep: usize) -> Player {
+    Player::live(start(at(0), keep), window)
 }
 
 fn loaded(lines: &[(i64, String)]) -> Log {
@@ -404,4 +408,27 @@ fn a_reader_can_follow_an_index() {
         assert_eq!((before.history.id(index), after.history.id(now)), (id, id));
     }
     assert_eq!(after.inserts.lowest_since(before.inserts.count()), 0);
+}
+
+/// Else a log of May that is followed in November has the rate of half a year, and no chart.
+#[test]
+fn a_log_that_is_followed_keeps_its_own_time() {
+    let today = at(190 * 86_400);
+    for window in [None, Some(Span::mins(15))] {
+        let mut player = Player::live(LiveStart { logs_time: true, ..start(today, 10_000) }, window);
+        let first: Vec<_> = (0..400).map(|number| line(number, i64::try_from(number).unwrap())).collect();
+        player.extend(&joined(first.iter()));
+        assert!(!player.tick(today + Span::secs(5)), "nothing to draw: no time passes in it");
+        let last = loaded(&first).bounds().unwrap().1;
+        let shown = player.snapshot();
+        assert_eq!((shown.clock, shown.window.to, shown.live.as_ref().unwrap().now), (last, last, last));
+        assert_eq!(shown.totals.all.requests, 400);
+        player.extend(&joined([line(400, 1_200)].iter()));
+        let shown = player.snapshot();
+        assert!(shown.clock > last && shown.window.covered() < Span::hours(1), "{:?}", shown.window);
+        // How long a view is held is told in the time of whoever holds it.
+        player.handle(Command::Toggle);
+        assert!(player.tick(today + Span::secs(17)));
+        assert_eq!(player.snapshot().live.unwrap().held, Some(Span::secs(12)));
+    }
 }

@@ -36,7 +36,8 @@ fn count() -> impl Strategy<Value = Count> {
 fn attempt() -> impl Strategy<Value = Attempt<'static>> {
     let usage = (count(), count(), count(), count(), count(), count()).prop_map(
         |(input, cache_read, write_5m, write_1h, output, reasoning)| Usage {
-            input,
+            // Read back, an answered prompt of nothing is one that nobody counted.
+            input: if input == Count::ZERO { Count::new(1).unwrap() } else { input },
             cache_read,
             write_5m,
             write_1h,

@@ -249,7 +249,7 @@ fn every_figure_says_how_well_it_is_known() {
     let (wide, narrow) = (scope(&ui, &snapshot(), 120), scope(&ui, &snapshot(), 76));
     assert!(wide.contains("last 15m · routed · ") && wide.contains(" % estimated"), "{wide}");
     assert!(narrow.contains(" 15m · routed · ") && narrow.ends_with(" % est."), "{narrow}");
-    assert!(routed.contains("unknown, besides"), "{routed}");
+    assert!(routed.contains("of unknown cost"), "{routed}");
     let recorded = at(player(1_800, false, Reading::Recorded, Some(Span::hours(1))), 600);
     let recorded = shown(&ui, &recorded, 200, 56);
     assert!(!recorded.contains("last 1h · recorded"), "the screen's scope is not said again: {recorded}");

@@ -32,8 +32,11 @@ pub(super) fn player(
     book: PriceBook,
     window: Option<Span>,
 ) -> Player {
-    let start = LiveStart { title, ingest, policy, book, now: gateway::now(), keep: KEEP };
-    Player::live(start, window)
+    Player::live(start(title, ingest, policy, book), window)
+}
+
+pub(super) fn start(title: String, ingest: Ingest, policy: Arc<Policy>, book: PriceBook) -> LiveStart {
+    LiveStart { title, ingest, policy, book, now: gateway::now(), keep: KEEP, logs_time: false }
 }
 
 /// Opens the console beside a gateway; gives the gateway back when the operator leaves.
@@ -202,8 +205,15 @@ impl LiveControl for Attached {
         let (remote, answers) = (self.remote.clone(), self.answers.clone());
         self.handle.spawn(async move {
             let request = remote.keyed(remote.client.post(format!("{}/operator/v1/policy", remote.url)));
-            if let Err(error) = text_of(&remote.url, request.body(body).send().await).await {
-                let _ = answers.send(Feed::Refused(format!("not applied: {error:#}").into()));
+            match text_of(&remote.url, request.body(body).send().await).await {
+                Ok(answer) => {
+                    if let Some(doubts) = doubts(&answer) {
+                        let _ = answers.send(Feed::Refused(format!("applied, but {doubts}").into()));
+                    }
+                }
+                Err(error) => {
+                    let _ = answers.send(Feed::Refused(format!("not applied: {error:#}").into()));
+                }
             }
         });
         Ok(())
@@ -220,4 +230,11 @@ impl LiveControl for Attached {
     }
 
     fn drain(&mut self) {}
+}
+
+/// Returns what a gateway says against a policy that it has brought into force all the same.
+fn doubts(answer: &str) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_str(answer).ok()?;
+    let said: Vec<&str> = answer.get("warnings")?.as_array()?.iter().filter_map(|one| one.as_str()).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }

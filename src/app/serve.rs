@@ -17,7 +17,7 @@ use crate::access::{self, Access};
 use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
 use crate::config::providers::ProvidersSpec;
 use crate::config::{self, parameters, policy, providers};
-use crate::gateway::{Gateway, Parts, Server, now};
+use crate::gateway::{Gateway, Parts, ServeError, Server, is_place, now};
 use crate::ledger::{self, Ledger, LedgerError, LedgerOptions, Run};
 use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
@@ -148,6 +148,11 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let access = Access::open(keys)?;
     let Setup { policy: from_file, book, mut ingest, .. } = setup;
     let listen = options.listen.clone().unwrap_or_else(|| gateway_settings.listen.clone());
+    if !is_place(&listen) {
+        // Before a ledger is made that nobody needs.
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no address with a port");
+        return Err(ServeError::Listen { address: listen, source }.into());
+    }
     let ledger_options = ledger_options(options, &gateway_settings, &ingest, &book, &listen)?;
     let data_dir = ledger_options.path.parent().map(Path::to_owned);
     let Opened { ledger, next_seq, stored } =
@@ -238,9 +243,13 @@ fn open_ledger(
     match Ledger::open(wanted.clone()) {
         Ok((ledger, found)) => {
             if found.settled_attempts > 0 {
+                let unknown = match found.unknown {
+                    0 => String::new(),
+                    calls => format!("; of {calls} more nobody knows the cost"),
+                };
                 remarks.push(format!(
-                    "the last run ended abruptly: {} open calls were settled as estimates, ${}",
-                    found.settled_attempts,
+                    "the last run ended abruptly: {} open calls were settled as estimates, ${}{unknown}",
+                    found.settled_attempts - found.unknown,
                     found.estimated.usd()
                 ));
             }

@@ -12,12 +12,12 @@ use std::time::{Duration, SystemTime};
 use rustc_hash::FxHashMap;
 
 use super::console::run_live_console;
-use super::live::player;
+use super::live::start;
 use super::logs::{files, one};
 use super::{ConsoleOptions, Internal, Setup};
 use crate::record::{self, Known, ReadOptions};
 use crate::routing::Policy;
-use crate::session::{Deed, Feed, LiveControl, Question};
+use crate::session::{Deed, Feed, LiveControl, LiveStart, Player, Question};
 use crate::units::{Instant, Names};
 
 /// How often is looked.
@@ -41,7 +41,7 @@ pub fn follow(
     record::open(&super::input(paths), read)?;
     let title = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
     let Setup { policy, book, ingest, .. } = setup;
-    let player = player(title, ingest, policy, book, None);
+    let player = Player::live(LiveStart { logs_time: true, ..start(title, ingest, policy, book) }, None);
     let ((send, feed), (stop, stopped)) = (channel(), channel());
     let mut tail = Tail { paths: paths.to_vec(), read: read.clone(), ..Tail::default() };
     std::thread::Builder::new()
@@ -60,6 +60,8 @@ struct Tail {
     read: ReadOptions,
     known: Known,
     files: FxHashMap<PathBuf, Seen>,
+    /// What befell the files, in words for the screen.
+    news: Vec<String>,
 }
 
 /// What a file was when it was read last.
@@ -67,6 +69,8 @@ struct Tail {
 struct Seen {
     length: u64,
     changed: Option<SystemTime>,
+    /// The length of the file alone, where no database writes beside it.
+    alone: u64,
     /// Entries that were shown, where the format gives them no names to be known by.
     entries: usize,
 }
@@ -79,6 +83,11 @@ impl Tail {
         let mut quiet = Duration::ZERO;
         loop {
             let mut new = self.look(quiet);
+            for words in std::mem::take(&mut self.news) {
+                if into.send(Feed::Refused(words.into())).is_err() {
+                    return;
+                }
+            }
             new.sort_by_key(|(at, _)| *at);
             if !send(&new, into) {
                 return;
@@ -103,9 +112,23 @@ impl Tail {
             if age.is_some_and(|age| age < quiet) {
                 continue;
             }
-            let entries = self.read(&path, before.entries, &mut new);
+            // What a file held and holds no more stays on screen; what is written into it from now on is new.
+            let shorter = now.alone < before.alone && now.length < before.length;
+            if shorter {
+                self.news.push(format!("{} was cut short; what it held before stays", path.display()));
+            }
+            let shown = if shorter { 0 } else { before.entries };
+            let entries = self.read(&path, shown, &mut new);
             self.files.insert(path, Seen { entries, ..now });
         }
+        let news = &mut self.news;
+        self.files.retain(|path, _| {
+            let there = path.exists();
+            if !there {
+                news.push(format!("{} is gone; what it held stays", path.display()));
+            }
+            there
+        });
         new
     }
 
@@ -139,8 +162,14 @@ fn stand(path: &Path) -> Seen {
     let mut beside = path.as_os_str().to_owned();
     beside.push("-wal");
     let metas = [path.metadata().ok(), Path::new(&beside).metadata().ok()];
+    let alone = match &metas {
+        [Some(file), None] => file.len(),
+        // A database grows and shrinks as it likes.
+        _ => 0,
+    };
     let metas = metas.iter().flatten();
     Seen {
+        alone,
         length: metas.clone().map(std::fs::Metadata::len).sum(),
         changed: metas.filter_map(|meta| meta.modified().ok()).max(),
         entries: 0,
@@ -221,5 +250,13 @@ mod tests {
         add("resumed.jsonl", &(answer("m1", 90) + &answer("m3", 7)));
         assert_eq!(look(), 2);
         assert_eq!(look(), 0);
+        assert_eq!(std::mem::take(&mut tail.news), [""; 0]);
+        // Cut short, as a rotation does that copies and empties: what comes after is new, though fewer lines than before.
+        std::fs::write(folder.path().join("a.jsonl"), line(5)).unwrap();
+        assert_eq!(tail.look(Duration::ZERO).len(), 1);
+        std::fs::remove_file(folder.path().join("a.jsonl")).unwrap();
+        assert_eq!(tail.look(Duration::ZERO).len(), 0);
+        let news = tail.news.join("\n");
+        assert!(news.contains("a.jsonl was cut short") && news.contains("a.jsonl is gone"), "{news}");
     }
 }

@@ -10,12 +10,12 @@ use super::args::EngineArgs;
 use super::output;
 use crate::report::{Format, Sheet, quality, render, to_json};
 use crate::session::{Command, RouteConsequences, with_earlier};
-use crate::units::counted;
+use crate::units::{Pico, counted};
 
 /// Prints cost, split and quality of a route for every threshold of one of its rungs.
 #[derive(Args, Debug)]
 pub struct FrontierArgs {
-    /// The log, plain, gzip or zstd; `-` is standard input.
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
     /// The route.
@@ -103,10 +103,12 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     }
     player.handle(Command::Focus(id, rung));
     let snapshot = player.snapshot();
-    let is_row = |row: &&RouteConsequences| row.setting.name == route.name;
-    let Some(consequences) = snapshot.consequences.routes.iter().find(is_row) else {
+    // Policies may have given the route different rungs: all that have this one share the curve.
+    let is_row = |row: &&RouteConsequences| row.moves_with(route, rung) && row.applied.requests > 0;
+    let rows: Vec<_> = snapshot.consequences.routes.iter().filter(is_row).collect();
+    if rows.is_empty() {
         anyhow::bail!("no request of the log came to route {}", route.name)
-    };
+    }
     let applied = route.ladder[rung].threshold.get();
     let report = FrontierReport {
         schema: "pointsman.frontier/1",
@@ -114,8 +116,8 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         route: route.name.to_string(),
         rung: route.ladder[rung].name.to_string(),
         model: log.names.model(route.ladder[rung].model).to_owned(),
-        requests: consequences.applied.requests,
-        without_confidence: consequences.unsure,
+        requests: rows.iter().map(|row| row.applied.requests).sum(),
+        without_confidence: rows.iter().map(|row| row.unsure).sum(),
         prices: log.book.clone(),
         points: snapshot
             .consequences
@@ -137,12 +139,17 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     };
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&render(&[sheet(&report)], format))?,
+        format => output::text(&render(&[sheet(&report, format)], format))?,
     }
     output::damage(&log.skipped.damaged)
 }
 
-fn sheet(report: &FrontierReport) -> Sheet {
+fn sheet(report: &FrontierReport, format: Format) -> Sheet {
+    // For people: rounded, so that points stand below each other; CSV and JSON carry every digit.
+    let money = |usd: &str| match Pico::from_usd(usd) {
+        Ok(amount) if format != Format::Csv => amount.usd_rounded(6).replace(',', ""),
+        _ => usd.to_owned(),
+    };
     let mut sheet = Sheet::new(
         format!(
             "{} · route {} · threshold of {} ({}) · {} · prices {}",
@@ -170,8 +177,8 @@ fn sheet(report: &FrontierReport) -> Sheet {
             point.threshold.to_string(),
             point.requests_on_rung.to_string(),
             point.requests_on_strongest.to_string(),
-            point.cost_usd.clone().unwrap_or_default(),
-            point.cost_estimated_usd.clone(),
+            point.cost_usd.as_deref().map(money).unwrap_or_default(),
+            money(&point.cost_estimated_usd),
             point.cost_unknown_requests.to_string(),
             point.quality.clone().unwrap_or_default(),
             point.labelled_requests.to_string(),

@@ -18,7 +18,8 @@ use crate::app::Progress;
 use crate::record::{
     self, Block, Entry, Header, InputFormat, Known, Mapping, Packed, ReadOptions, Summary, Writer,
 };
-use crate::units::counted;
+use crate::session::Stretch;
+use crate::units::{When, counted};
 
 /// Turns request logs of any known format into Pointsman's own.
 #[derive(Args, Clone, Debug)]
@@ -38,6 +39,12 @@ pub struct ImportArgs {
     /// The model to assume where a log names none; costs then count as estimates.
     #[arg(long, value_name = "MODEL")]
     pub assume_model: Option<String>,
+    /// Only requests at or after this moment, as in `replay`; events are kept.
+    #[arg(long, value_name = "TIME", value_parser = super::args::time)]
+    pub from: Option<When>,
+    /// Only requests before this moment; a day counts whole.
+    #[arg(long, value_name = "TIME", value_parser = super::args::end_time)]
+    pub to: Option<When>,
     /// Overwrite the output where it exists.
     #[arg(long)]
     pub replace: bool,
@@ -68,11 +75,11 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let header = header(&args.logs, &options, &source);
     let result = if to_stdout {
         let out = Writer::new(output::data(), &header);
-        let (out, summary) = copy(&mut source, out)?;
+        let (out, summary) = copy(&mut source, args, out)?;
         quiet_if_closed(out.finish().map(drop)).map(|()| summary)
     } else {
         let out = Writer::new(Packed::create(&args.output)?, &header);
-        let (out, summary) = copy(&mut source, out)?;
+        let (out, summary) = copy(&mut source, args, out)?;
         let close = out.finish().and_then(Packed::close);
         close.with_context(|| format!("cannot finish writing {}", args.output.display())).map(|()| summary)
     };
@@ -87,17 +94,24 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
 type Outcome = (Summary, Vec<record::Error>);
 
 /// Copies every entry; a damaged log does not keep the next from being read, unless reading is strict.
-fn copy<W: Write>(source: &mut record::Source, mut out: Writer<W>) -> anyhow::Result<(Writer<W>, Outcome)> {
+fn copy<W: Write>(
+    source: &mut record::Source,
+    args: &ImportArgs,
+    mut out: Writer<W>,
+) -> anyhow::Result<(Writer<W>, Outcome)> {
     let (mut summary, mut damage) = (Summary::default(), Vec::new());
+    // What the written log has: calls that the format they come from tells apart must not become one in ours.
+    let mut told = (Known::default(), Stretch::new(args.from, args.to));
     let watch = source.progress();
     let mut progress = Progress::new("importing", watch.total);
     while let Some(block) = source.next_block() {
         match block {
             Ok(block) => {
-                if !copy_block(&block, source.known(), &mut out, &mut summary)? {
+                if !copy_block(&block, source.known(), &mut told, &mut out, &mut summary)? {
                     break;
                 }
             }
+            Err(error) if args.strict => return Err(error.into()),
             Err(error) => damage.push(error),
         }
         progress.update(watch.read(), summary.entries);
@@ -110,13 +124,18 @@ fn copy<W: Write>(source: &mut record::Source, mut out: Writer<W>) -> anyhow::Re
 fn copy_block<W: Write>(
     block: &Block,
     known: &mut Known,
+    (told, stretch): &mut (Known, Stretch),
     out: &mut Writer<W>,
     summary: &mut Summary,
 ) -> anyhow::Result<bool> {
     let mut failed = None;
     let flow = block.for_each_new(known, |_, entry: Result<Entry<'_>, _>| {
         match entry {
-            Ok(entry) => {
+            Ok(Entry::Request(record)) if !stretch.takes(record.at) => {}
+            Ok(mut entry) => {
+                if let Entry::Request(record) = &mut entry {
+                    told.set_apart(record);
+                }
                 summary.entries += 1;
                 failed = out.write(&entry).err().map(anyhow::Error::from);
             }
@@ -214,6 +233,8 @@ mod tests {
             input_format: None,
             map: None,
             assume_model: None,
+            from: None,
+            to: None,
             replace: true,
             strict: false,
         }
@@ -250,6 +271,32 @@ mod tests {
         assert_eq!(std::fs::read(&log).unwrap(), std::fs::read(fixture("native.jsonl")).unwrap());
     }
 
+    /// Two calls of one message (a retry) have one id and moment there; in ours that would make them one call.
+    #[test]
+    fn calls_that_their_format_tells_apart_stay_two() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, first, second) =
+            (folder.path().join("cc.jsonl"), folder.path().join("a.jsonl"), folder.path().join("b.jsonl"));
+        let call = |n: u32| {
+            format!(
+                r#"{{"type":"assistant","uuid":"u{n}","sessionId":"s","timestamp":"2026-05-01T00:00:01.000Z","requestId":"req_{n}","message":{{"id":"msg_1","type":"message","role":"assistant","model":"claude-opus-4-6","content":[{{"type":"text","text":"hi"}}],"stop_reason":"end_turn","usage":{{"input_tokens":1000,"output_tokens":100}}}}}}"#
+            ) + "\n"
+        };
+        std::fs::write(&log, call(1) + &call(2) + &call(3)).unwrap();
+        run(&args(&[&log], &first)).unwrap();
+        run(&args(&[&first], &second)).unwrap();
+        let day = |from: &str| ImportArgs { from: Some(super::super::args::time(from).unwrap()), ..args(&[&first], &log) };
+        run(&day("2026-05-02")).unwrap();
+        assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 1, "the header alone");
+        run(&day("2026-05-01")).unwrap();
+        assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 4);
+        let text = std::fs::read_to_string(&second).unwrap();
+        assert_eq!(text, std::fs::read_to_string(&first).unwrap());
+        let ids = ["\"msg_1\"", "\"msg_1~2\"", "\"msg_1~3\""];
+        assert!(text.lines().skip(1).zip(ids).all(|(line, id)| line.contains(id)), "{text}");
+        assert_eq!(text.lines().count(), 4);
+    }
+
     #[test]
     fn strict_stops_and_a_broken_archive_fails_after_giving_what_it_has() {
         let folder = tempfile::tempdir().unwrap();
@@ -266,5 +313,7 @@ mod tests {
         let error = run(&args(&[&log], &out)).unwrap_err().to_string();
         assert!(error.contains("could not be read to the end"), "{error}");
         assert!(std::fs::read_to_string(&out).unwrap().lines().count() > 1);
+        let strict = ImportArgs { strict: true, ..args(&[&log], &out) };
+        assert!(run(&strict).unwrap_err().to_string().contains("breaks off"));
     }
 }

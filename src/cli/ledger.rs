@@ -30,7 +30,7 @@ enum Command {
         #[command(flatten)]
         place: Place,
         /// Prove against a hash that `ledger head` printed then: all that stood before it has to stand there now.
-        #[arg(long, value_name = "HASH")]
+        #[arg(long, value_name = "HASH", value_parser = noted_head)]
         head: Option<String>,
     },
     /// Print where the chain of entries ends and its hash: note it elsewhere, and `check --head` proves against it
@@ -100,6 +100,27 @@ pub struct Unsound {
     wrong: u64,
 }
 
+/// An export was proved wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {wrong} things are wrong in this export\nhint: keep it, and export anew from the ledger; what --salvage brings out of a damaged ledger lacks what is missing there, so that no chain proves it", path.display())]
+pub struct Unproved {
+    path: PathBuf,
+    wrong: u64,
+}
+
+/// Says whether a name is rather that of a log than of a database.
+fn is_named_like_an_export(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    [".jsonl", ".json", ".ndjson", ".gz", ".zst"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// Reads a hash that was noted, or the end of one.
+fn noted_head(text: &str) -> Result<String, String> {
+    let hash = text.split_ascii_whitespace().last().unwrap_or_default();
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hash { Ok(text.to_owned()) } else { Err("64 hexadecimal digits are due, as `pointsman ledger head` prints them".to_owned()) }
+}
+
 type Places = (Option<u64>, Option<u64>);
 
 fn places(text: &str) -> Result<Places, String> {
@@ -155,11 +176,17 @@ fn head(path: &Path) -> anyhow::Result<()> {
 }
 
 fn check(path: &Path, head: Option<&str>) -> anyhow::Result<()> {
+    if !path.exists() && is_named_like_an_export(path) {
+        anyhow::bail!("no export of a ledger at {}: there is no such file", path.display());
+    }
     let cancel = Cancel::on_interrupt();
     if is_log(path) {
         let report = ledger::check_export(path, head, |_| !cancel.is_raised()).map_err(told)?;
         output::text(&format!("{}\n{report}", path.display()))?;
-        return proved(path, report.wrong);
+        return match report.wrong {
+            0 => Ok(()),
+            wrong => Err(Unproved { path: path.to_owned(), wrong }.into()),
+        };
     }
     let file = LedgerFile::open(path)?;
     let mut progress = Progress::new("checking", None);

@@ -185,6 +185,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     }
     let ours = error.downcast_ref::<crate::app::Internal>().is_some()
         || error.downcast_ref::<ledger::Unsound>().is_some()
+        || error.downcast_ref::<ledger::Unproved>().is_some()
         || error.downcast_ref::<drive::Unserved>().is_some();
     if ours { 1 } else { 2 }
 }

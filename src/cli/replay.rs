@@ -36,7 +36,7 @@ impl From<ReadAs> for Reading {
     after_help = "Examples:\n  pointsman replay gateway.jsonl.zst --format json\n  pointsman replay spend_logs.json --as routed --policy mine.toml\n  zcat old.gz | pointsman replay - --from 14:00 --to 15:00"
 )]
 pub struct ReplayArgs {
-    /// Logs, plain, gzip or zstd; `-` is standard input.
+    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
     #[arg(required = true, value_name = "LOG")]
     pub logs: Vec<PathBuf>,
     /// The reading.

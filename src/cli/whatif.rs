@@ -13,7 +13,7 @@ use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::session::{Command, Consequences, Snapshot, carried, moved_along, with_earlier};
+use crate::session::{Command, Consequences, RouteConsequences, Snapshot, carried, moved_along, with_earlier};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -23,7 +23,7 @@ use crate::units::{Names, PerMille, Pico, Span, counted};
     after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1; a route with one threshold needs none: --set extraction=588"
 )]
 pub struct WhatIfArgs {
-    /// The log, plain, gzip or zstd; `-` is standard input.
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
     /// Moves a threshold; may be given more than once. Where routes observe, what they would do is told without it.
@@ -54,6 +54,9 @@ pub struct Side {
     labelled_requests: u64,
     latency_ms: Option<Latency>,
     split: Vec<Share>,
+    /// Of a route that only observes: the requests that went to the model that their client named, on no rung.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_named: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,12 +71,22 @@ struct Share {
 #[derive(Debug, Serialize)]
 struct RouteReport {
     route: String,
+    /// The policies that have it so, where others in force gave it other rungs, which is then another row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policies: Option<String>,
     /// Whether it only observes: applied is what clients asked for, staged what the route would have done.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     observes: bool,
     flipped_requests: u64,
     applied: Side,
     staged: Side,
+}
+
+impl RouteReport {
+    fn name(&self) -> String {
+        let of = |policies: &String| format!("{} (policy {policies})", self.route);
+        self.policies.as_ref().map_or_else(|| self.route.clone(), of)
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -194,6 +207,7 @@ fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
         labelled_requests: forecast.labelled,
         latency_ms: forecast.latency.percentiles().map(Latency::from),
         split,
+        as_named: None,
     }
 }
 
@@ -224,6 +238,15 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
     let span = log.rated(log.span());
     let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
     let mut routes = Vec::new();
+    let decided: Vec<_> = snapshot.policies.iter().map(|span| Arc::clone(&span.policy)).collect();
+    let having = |row: &RouteConsequences| -> Vec<Arc<Policy>> {
+        let has = |policy: &&Arc<Policy>| policy.routes.iter().any(|route| row.is_of(route));
+        decided.iter().filter(has).cloned().collect()
+    };
+    let is_again = |row: &RouteConsequences| {
+        let named = |one: &&RouteConsequences| one.applied.requests > 0 && one.setting.tag == row.setting.tag;
+        consequences.routes.iter().filter(named).count() > 1
+    };
     for route in &consequences.routes {
         applied.merge(&route.applied);
         staged.merge(&route.staged);
@@ -234,15 +257,21 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
         let changed = carried(setting, policy, after);
         let split =
             |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &log.names, forecast);
+        let observes = setting.mode == Mode::Observe;
+        let on_rungs = route.applied.placed.iter().fold(0, |all: u64, &one| all.saturating_add(one));
+        let as_named = observes.then(|| route.applied.requests.saturating_sub(on_rungs));
         routes.push(RouteReport {
             route: setting.name.to_string(),
-            observes: setting.mode == Mode::Observe,
+            policies: is_again(route).then(|| policies_text(&having(route))),
+            observes,
             flipped_requests: route.flips,
-            applied: side(&route.applied, span, split(&setting.thresholds(), &route.applied)),
+            applied: Side {
+                as_named,
+                ..side(&route.applied, span, split(&setting.thresholds(), &route.applied))
+            },
             staged: side(&route.staged, span, split(&changed, &route.staged)),
         });
     }
-    let decided: Vec<_> = snapshot.policies.iter().map(|span| Arc::clone(&span.policy)).collect();
     let is_told = !staged.cost.is_unknown() && !applied.cost.is_unknown();
     let difference = Some(staged.cost.total() - applied.cost.total()).filter(|_| is_told);
     let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
@@ -342,7 +371,7 @@ fn flat(report: &WhatIfReport) -> Sheet {
     };
     side("", report.flipped_requests, &report.applied, &report.staged);
     for route in &report.by_route {
-        side(&route.route, route.flipped_requests, &route.applied, &route.staged);
+        side(&route.name(), route.flipped_requests, &route.applied, &route.staged);
     }
     sheet
 }
@@ -364,7 +393,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         let mut sheet = Sheet::new(
             format!(
                 "{}{} · {}, {}",
-                route.route,
+                route.name(),
                 if route.observes { " · OBSERVE" } else { "" },
                 counted(route.applied.requests, "request"),
                 counted(route.flipped_requests, "flip")
@@ -389,6 +418,9 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
                 format!("{}{}", count(after.starts), threshold(after)),
                 if route.observes { String::new() } else { signed(before.starts, after.starts) },
             ]);
+        }
+        if let Some(named) = route.applied.as_named.filter(|named| *named > 0) {
+            sheet.push(vec!["went as named".into(), count(named), String::new(), String::new()]);
         }
         sheets.push(sheet);
     }

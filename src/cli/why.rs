@@ -9,13 +9,13 @@ use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::load_log;
 use crate::outcome::Settled;
-use crate::session::{Log, cost_text, explain, tokens_text};
-use crate::units::marked;
+use crate::session::{Log, cost_text, cost_text_of, explain, tokens_text};
+use crate::units::{Instant, marked};
 
 /// Shows how one request was served, how the policy would route it, and why.
 #[derive(Args, Debug)]
 pub struct WhyArgs {
-    /// The log, plain, gzip or zstd; `-` is standard input.
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
     /// The request's id, or its number in the log with a `#` in front: `#12`.
@@ -72,9 +72,13 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     for (stage, text) in &explained.trail {
         line(&mut out, format_args!("  {stage:<9} {text}"));
     }
-    let baseline = log.names.model(policy.baseline);
-    outcome(&mut out, "as recorded", &log, baseline, &explained.recorded);
-    outcome(&mut out, "as routed", &log, baseline, &explained.routed);
+    let at = log.history.get(explained.index).map_or(Instant(0), |operation| operation.at);
+    let baseline = |settled: &Settled| {
+        let model = policy.baseline;
+        format!("{} {}", log.names.model(model), cost_text_of(settled.baseline, model, at, &log))
+    };
+    outcome(&mut out, "as recorded", &log, &baseline(&explained.recorded), &explained.recorded);
+    outcome(&mut out, "as routed", &log, &baseline(&explained.routed), &explained.routed);
     output::text(&out)
 }
 
@@ -106,12 +110,5 @@ fn outcome(out: &mut String, title: &str, log: &Log, baseline: &str, settled: &S
             ),
         );
     }
-    line(
-        out,
-        format_args!(
-            "  cost {}; baseline {baseline} {}",
-            cost_text(settled.cost),
-            cost_text(settled.baseline)
-        ),
-    );
+    line(out, format_args!("  cost {}; baseline {baseline}", cost_text(settled.cost)));
 }

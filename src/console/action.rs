@@ -133,7 +133,7 @@ actions! {
     SavePolicy "tune.save-policy" [Tune] ["P"] "save", "Save the policy", "Writes the policy in force to a new file in the present folder.", "export write file toml";
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
 
-    Filter "traffic.filter" [Traffic] ["/"] "filter", "Filter requests", "Narrows the table while you type.", "search find query";
+    Filter "traffic.filter" [Overview Tune Traffic Models Detail] ["/"] "filter", "Filter requests", "Narrows the table of Traffic while you type; from elsewhere it goes there.", "search find query";
     ExportCsv "traffic.export-csv" [Traffic] ["X"] "", "Write the list as CSV", "Writes the listed requests with exact figures to a new CSV file in the present folder.", "export save file spreadsheet table";
     ExportJson "traffic.export-json" [Traffic] ["J"] "", "Write the list as JSON", "Writes the listed requests with exact figures to a new JSON file in the present folder.", "export save file table";
     ExportMarkdown "traffic.export-markdown" [Traffic] ["M"] "", "Write the list as Markdown", "Writes the listed requests to a new Markdown file in the present folder.", "export save file table";
@@ -212,6 +212,8 @@ actions! {
     AskNewLine "ask.new-line" [Ask] ["alt-enter" "shift-enter"] "new line", "New line", "Starts another line of the prompt.", "";
     AskNextField "ask.next-field" [Ask] ["tab"] "field", "Next field", "Goes to the next field: team, project, task, model.", "";
     AskPreviousField "ask.previous-field" [Ask] ["shift-tab"] "/", "Previous field", "Goes to the field before.", "";
+    AskPageUp "ask.page-up" [Ask] ["pageup"] "", "Page up", "Scrolls what is below the prompt up by a page.", "";
+    AskPageDown "ask.page-down" [Ask] ["pagedown"] "page", "Page down", "Scrolls what is below the prompt down by a page.", "";
     AskShow "ask.show" [Ask] ["ctrl-t"] "in traffic", "Show the answer's request", "Shows the answered request in Traffic.", "";
     AskClose "ask.close" [Ask] ["esc"] "close", "Close", "Closes the box; what is typed stays.", "";
     PaletteRun "palette.run" [Palette] ["enter"] "run", "Run", "Does what is chosen.", "";

@@ -11,6 +11,8 @@
 //!
 //! Invariant: what is typed, pasted or answered is cleaned before it is kept or drawn; figures come from the session.
 
+use std::cell::Cell;
+
 use crossterm::event::{Event, KeyEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -24,6 +26,7 @@ use super::screens::detail::{Line, ruler, wrapped};
 use super::text;
 use super::theme::Role;
 use super::widgets::panel::Panel;
+use super::widgets::table::scrollbar;
 use crate::session::{Answer, Preview, Question, Reply, Snapshot, cost_text, preview};
 
 /// The longest prompt, in characters.
@@ -46,6 +49,10 @@ pub struct AskBox {
     ticket: u64,
     waiting: bool,
     answer: Option<Answer>,
+    /// Lines scrolled away below the prompt.
+    scroll: usize,
+    /// How far the last drawing could be scrolled, and its page.
+    room: Cell<(usize, usize)>,
 }
 
 /// Keeps line ends of a prompt and makes the rest of it safe.
@@ -128,6 +135,7 @@ impl AskBox {
             return Err("the answer to the last prompt has not come yet");
         }
         self.ticket += 1;
+        self.scroll = 0;
         self.waiting = true;
         self.answer = None;
         Ok(self.question())
@@ -170,7 +178,8 @@ impl AskBox {
         self.draw_prompt(&rows, prompt, buf, look);
         let (words, rest) = paint::split_top(rest, 1);
         self.draw_words(words, buf, look);
-        let columns = usize::from(rest.width);
+        // A scrollbar has its place at the right, apart from the words.
+        let columns = usize::from(rest.width.saturating_sub(2));
         let mut lines = vec![Line::default().with(&standing(snapshot, self.waiting), Role::Muted)];
         lines.extend(self.answer_lines(columns));
         if self.fields[0].value().trim().is_empty() {
@@ -182,9 +191,29 @@ impl AskBox {
         } else {
             lines.push(Line::default().with("there is no classifier at hand", Role::Warn));
         }
-        for (row, line) in (0..rest.height).zip(&lines) {
-            line.draw(paint::nth_row(rest, row), buf, look);
+        // The first line says whether it can be sent, and stays.
+        let (head, body) = paint::split_top(rest, 1);
+        let visible = usize::from(body.height);
+        let most = lines.len().saturating_sub(visible + 1);
+        self.room.set((most, visible));
+        let scroll = self.scroll.min(most);
+        if let Some(line) = lines.first() {
+            line.draw(head, buf, look);
         }
+        for (row, line) in (0..body.height).zip(lines.iter().skip(1 + scroll)) {
+            line.draw(paint::nth_row(body, row), buf, look);
+        }
+        if most > 0 {
+            let bar = Rect { x: body.right().saturating_sub(1), width: 1.min(body.width), ..body };
+            scrollbar(buf, bar, scroll, visible, lines.len() - 1, look);
+        }
+    }
+
+    /// Scrolls what is below the prompt by a page, down or up.
+    pub fn scroll(&mut self, down: bool) {
+        let (most, page) = self.room.get();
+        let (now, by) = (self.scroll.min(most), page.saturating_sub(1).max(1));
+        self.scroll = if down { now.saturating_add(by).min(most) } else { now.saturating_sub(by) };
     }
 
     /// Breaks the prompt into rows and finds the cursor: row and column.

@@ -29,7 +29,9 @@ impl Hints {
         let mut items: Vec<(String, &'static str)> = Vec::new();
         let mut above = false;
         for (_, spec) in keymap.actions_here(layers) {
-            if matches!(spec.action, Action::Palette | Action::Help) {
+            // The filter works everywhere, but is at home on Traffic; elsewhere its room is for that screen's own keys.
+            let away = spec.action == Action::Filter && layers.first() != Some(&Context::Traffic);
+            if away || matches!(spec.action, Action::Palette | Action::Help) {
                 continue;
             }
             let key = keymap.label_here(layers, spec.action, ascii);
@@ -54,6 +56,13 @@ impl Hints {
             keymap.label_here(layers, action, ascii).map(|key| (key, action.spec().hint))
         });
         Self { items, last: last.collect() }
+    }
+
+    /// Leaves out an action that would only be refused.
+    #[must_use]
+    pub fn without(mut self, action: Action) -> Self {
+        self.items.retain(|(_, hint)| *hint != action.spec().hint);
+        self
     }
 
     /// Draws as many as fit; the ways to the rest stand at the end.

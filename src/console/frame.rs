@@ -222,7 +222,11 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         // Part of an address says nothing, nor do a few letters of a name.
         let whole = words.starts_with("http") || words.starts_with("ledger ");
         let least = if whole { usize::MAX } else { LEAST_TITLE };
-        if role == Role::Muted && text::width(words).min(least) > usize::from(left.width) {
+        // Nor does a figure without its word; what is wrong, and what state this is, is told as far as it goes.
+        let room = usize::from(left.width);
+        let partly = matches!(role, Role::Title | Role::State | Role::Warn | Role::Error | Role::Simulated);
+        let least = if role == Role::Muted { least } else { usize::MAX };
+        if !partly && text::width(words).min(least) > room {
             return;
         }
         let used = look.text(buf, left, words, role);

@@ -50,8 +50,6 @@ pub struct Glyphs {
     pub arrow: (char, char),
     /// A full and an empty step of a gauge.
     pub gauge: (char, char),
-    /// A slider's track and knob.
-    pub slider: (char, char),
     /// Text was cut here.
     pub cut: char,
     /// No value.
@@ -81,7 +79,6 @@ const BRAILLE: Glyphs = Glyphs {
     chosen: '▸',
     arrow: ('◀', '▶'),
     gauge: ('▰', '▱'),
-    slider: ('─', '◆'),
     cut: '…',
     absent: '–',
     dot: '·',
@@ -108,8 +105,8 @@ const ASCII: Glyphs = Glyphs {
     chosen: '>',
     arrow: ('<', '>'),
     gauge: ('#', '.'),
-    slider: ('-', 'O'),
-    cut: '~',
+    // Not `~`, which stands before estimates.
+    cut: '\\',
     absent: '-',
     dot: '|',
     scroll: ('|', '#'),
@@ -185,7 +182,7 @@ mod tests {
     fn every_sign(g: &Glyphs) -> Vec<char> {
         let (tl, tr, bl, br) = g.corner;
         let triples = [g.tick, g.play, g.state, g.change];
-        let pairs = [g.line, g.threshold, g.point, g.arrow, g.gauge, g.slider, g.scroll];
+        let pairs = [g.line, g.threshold, g.point, g.arrow, g.gauge, g.scroll];
         let mut all = vec![tl, tr, bl, br, g.dashed, g.mark, g.chosen, g.cut, g.absent, g.dot, g.speck];
         all.extend(g.up.iter().chain(&g.right));
         all.extend(triples.iter().flat_map(|t| [t.0, t.1, t.2]));

@@ -98,9 +98,7 @@ pub fn to_ascii(buf: &mut Buffer) {
             "µ" => "u",
             "±" => "+",
             "×" => "x",
-            // A number per mille stands alone: `m` would read as minutes.
-            "‰" => " ",
-            "…" => "~",
+            "…" => "\\",
             _ => "?",
         };
         cell.set_symbol(plain);
@@ -138,8 +136,14 @@ pub fn text(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) ->
     let longer = words.len() > room && text::width(words) > room;
     let (kept, _) = if longer { text::fit(words, room.saturating_sub(1)) } else { (words.len(), 0) };
     let mut x = at.left();
-    for c in words.get(..kept).unwrap_or_default().chars() {
-        x = letter(buf, at, x, c, style);
+    let kept = words.get(..kept).unwrap_or_default();
+    // Without a sign for it, a number per mille stands alone: `m` would read as minutes, and a blank as a gap.
+    let mut letters = kept.chars().peekable();
+    let plain = cut.is_ascii() && kept.contains('‰');
+    while let Some(c) = letters.next() {
+        if !plain || c != '‰' && (c != ' ' || letters.peek() != Some(&'‰')) {
+            x = letter(buf, at, x, c, style);
+        }
     }
     if longer && x < at.right() {
         sign(buf, x, at.top(), cut, style);
@@ -247,8 +251,12 @@ mod tests {
     use super::*;
 
     fn line(width: u16, words: &str) -> String {
+        line_cut(width, words, '…')
+    }
+
+    fn line_cut(width: u16, words: &str, cut: char) -> String {
         let mut buf = Buffer::empty(Rect::new(0, 0, width, 1));
-        text(&mut buf, Rect::new(0, 0, width, 1), words, Style::new(), '…');
+        text(&mut buf, Rect::new(0, 0, width, 1), words, Style::new(), cut);
         (0..width).map(|x| buf[(x, 0)].symbol().to_owned()).collect()
     }
 
@@ -259,6 +267,12 @@ mod tests {
         assert_eq!(line(5, "日本語"), "日 本 …");
         assert_eq!(line(6, "a\u{1b}[31mb\u{202e}c"), "a[31m…");
         assert_eq!(line(3, "e\u{301}x"), "e\u{301}x ");
+    }
+
+    #[test]
+    fn where_there_is_no_sign_for_per_mille_it_leaves_no_gap() {
+        assert_eq!(line_cut(20, "527‰, below 560 ‰: a", '\\'), "527, below 560: a   ");
+        assert_eq!(line(20, "527‰, below 560 ‰: a"), "527‰, below 560 ‰: a");
     }
 
     #[test]

@@ -130,8 +130,6 @@ pub enum Ask {
     CopyList,
     /// Type the name of a model that is to answer everything.
     PickModel,
-    /// Type a filter for the request table.
-    TypeFilter,
     /// List the requests that the staged policy sends elsewhere.
     ListFlips,
     /// List the requests that pass a filter.

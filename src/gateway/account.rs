@@ -11,7 +11,7 @@ use crate::pricing::{Terms, Usage};
 use crate::providers::{Failure, Outcome as Told, Permit, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
-use crate::routing::{Parameters, Status};
+use crate::routing::{Check, Parameters, Status};
 use crate::session::{Called, Dispatch};
 use crate::wire::{self, Accent, ApiError, Ask, Dialect, ErrorKind, Sending, Sent, WireError};
 
@@ -71,21 +71,25 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
     }
 }
 
-/// Returns what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for.
-pub(super) fn terms(operation: &Operation, from: Dialect, counted: Option<Counted>) -> Terms {
+/// Returns what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for. Says
+/// besides whether it took that: whoever is short of a tier serves another, so the cost is then an estimate.
+pub(super) fn terms(operation: &Operation, counted: Option<Counted>) -> (Terms, bool) {
     let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
-    let is_told = counted.is_some_and(|counted| counted.is_tier_told);
-    if is_told {
-        return terms;
+    if counted.is_some_and(|counted| counted.is_tier_told) {
+        return (terms, false);
     }
+    let before = terms;
     match &operation.tier {
         Some(tier) => terms.serve(tier),
-        // What was translated was not asked for in these words.
-        None if from == operation.ask.dialect() => terms.serve(&operation.ask.tier().unwrap_or_default()),
-        None => {}
+        // What was left out was not asked for.
+        None if operation.left_out.iter().any(|name| TIERS.contains(&&**name)) => {}
+        None => terms.serve(&operation.ask.tier().unwrap_or_default()),
     }
-    terms
+    (terms, terms != before)
 }
+
+/// The members by which a tier is asked for.
+const TIERS: [&str; 3] = ["service_tier", "speed", "serviceTier"];
 
 /// Starts the account of a call to a target.
 pub(super) fn called(dispatch: &Dispatch, target: &Target) -> Called {
@@ -170,6 +174,28 @@ pub(super) fn lost(
         called: Called { usage, write_ttl, estimated, status, error: said, ..called(dispatch, target) },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
         outcome: Outcome::Failed(error),
+    }
+}
+
+/// Ends a call whose answer is fit for nothing, and of which the client has had nothing. Where no rung behind it can take the
+/// request either, this is what it hears.
+pub(super) fn hollow(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    permit: Permit,
+    mut error: ApiError,
+    called: Called,
+) -> Attempted {
+    report(operation, permit, Status::Ok, Some(&called.usage), None);
+    let said = target.redact(&error.message).into_owned();
+    error.message = target.conceal(&said).into_owned();
+    let stays = !dispatch.last && !can_escalate(operation, dispatch);
+    let (status, check) = if stays { (Status::Cut, Check::None) } else { (Status::Ok, Check::Failed) };
+    Attempted {
+        called: Called { status, check, error: said, ..called },
+        outcome: Outcome::Failed(error),
+        retry: None,
     }
 }
 

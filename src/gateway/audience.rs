@@ -246,7 +246,7 @@ impl Audience {
     }
 
     /// Ends a stream, with what is to be said at its end.
-    pub(super) fn end(&mut self, cost: Option<String>, served: &Arc<str>) {
+    pub(super) fn end(&mut self, cost: Option<String>, served: &Arc<str>, left_out: &[Arc<str>]) {
         let End::Listening(mut line) = std::mem::replace(&mut self.end, End::Gone) else { return };
         // Google's own package takes a comment for a part of the answer.
         if self.dialect == Dialect::Gemini {
@@ -260,6 +260,15 @@ impl Audience {
         if let Some(cost) = cost {
             last.push_str(": pointsman-cost-usd ");
             last.push_str(&cost);
+            last.push('\n');
+        }
+        // What was left out of the request stands in the headers.
+        let of_answer = left_out.iter().filter(|name| name.starts_with("answer "));
+        for (at, name) in of_answer.enumerate() {
+            last.push_str(if at == 0 { ": pointsman-left-out " } else { ", " });
+            last.push_str(name);
+        }
+        if left_out.iter().any(|name| name.starts_with("answer ")) {
             last.push('\n');
         }
         if !last.is_empty() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    accent, billed, called, can_escalate, left, lost, report, terms, told, unfit, watched, written,
+    accent, billed, called, can_escalate, hollow, left, lost, report, terms, told, unfit, watched, written,
 };
 use super::audience::Audience;
 use super::large::{self, LARGE};
@@ -23,7 +23,7 @@ use crate::record::WriteTtl;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
 use crate::units::counted;
-use crate::wire::{self, ApiError, Dialect, ErrorKind};
+use crate::wire::{self, ApiError, Dialect, ErrorKind, WireError};
 
 /// The largest error body that is read.
 const ERROR_BODY: usize = 256 * 1024;
@@ -185,12 +185,27 @@ pub(super) async fn attempt(
     match answer {
         Ok(answer) => {
             let prompt = measures.estimated_prompt_tokens;
-            let terms = terms(operation, dialect, answer.usage);
+            let (terms, is_assumed) = terms(operation, answer.usage);
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            operation.left_out.extend(answer.left_out.iter().map(|name| name.as_str().into()));
+            if let Some(fault @ WireError::Unplaced { .. }) = &answer.fault {
+                let called = Called {
+                    usage,
+                    write_ttl,
+                    terms,
+                    estimated: estimated || is_assumed,
+                    billed: billed(operation, dispatch, answer.model.as_deref()),
+                    ..called(dispatch, &target)
+                };
+                return hollow(operation, dispatch, &target, permit, fault.to_api(), called);
+            }
             if let Some(fault) = &answer.fault {
                 let used = Some((usage, write_ttl, estimated));
-                return lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
+                let mut lost = lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
+                (lost.called.terms, lost.called.estimated) = (terms, lost.called.estimated || is_assumed);
+                lost.called.billed = billed(operation, dispatch, answer.model.as_deref());
+                return lost;
             }
             report(operation, permit, Status::Ok, Some(&usage), None);
             let stays = answer.check == Check::Failed && !dispatch.last && !can_escalate(operation, dispatch);
@@ -200,7 +215,7 @@ pub(super) async fn attempt(
                     usage,
                     write_ttl,
                     terms,
-                    estimated,
+                    estimated: estimated || is_assumed,
                     billed: billed(operation, dispatch, answer.model.as_deref()),
                     check: if stays { Check::None } else { answer.check },
                     ..called(dispatch, &target)

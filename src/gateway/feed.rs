@@ -6,22 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::body::{self, Reply};
 use super::budget::Budget;
 use super::gate::admit;
-use super::respond::json;
 use super::{Gateway, watch};
-use crate::access::{Caller, Scope};
+use crate::access::Scope;
 use crate::ledger::Cursor;
-use crate::record::{self, Entry, UnknownKey};
-use crate::session::Deed;
-use crate::wire::{ApiError, ErrorKind};
 
 /// Lines that may wait for a reader: more than the backlog it is greeted with.
 const WAITING: usize = 16_384;
@@ -148,60 +143,4 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
     let mut response = Response::new(reply);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
-}
-
-/// Brings a policy into force that an operator sends as a policy event of the log.
-pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<Response<Reply>, ApiError> {
-    let wrong = |message: String| ApiError::new(ErrorKind::InvalidRequest, message);
-    let text = std::str::from_utf8(body).map_err(|_| wrong("the body is not UTF-8".to_owned()))?;
-    let describe = "send one policy event, as LOG-FORMAT.md describes it";
-    let (mut found, mut events) = (None, 0);
-    record::each_line(text, |_, entry| {
-        events += 1;
-        found.get_or_insert_with(|| match entry {
-            Ok(Entry::Policy(change)) => {
-                Ok((change.spec.clone(), change.what.into_owned(), change.undo, change.version))
-            }
-            Ok(_) => Err(describe.to_owned()),
-            Err(skip) => Err(skip.reason),
-        });
-    });
-    if events > 1 {
-        return Err(wrong(format!("the body has {events} lines; {describe}")));
-    }
-    let (spec, what, undo, seen) = match found {
-        Some(Ok(found)) => found,
-        Some(Err(problem)) => return Err(wrong(problem)),
-        None => return Err(wrong(describe.to_owned())),
-    };
-    known_keys(text).map_err(wrong)?;
-    let (version, before) = gateway.live.policy_spec();
-    if seen != version.saturating_add(1) {
-        let message = format!(
-            "the policy is at version {version}, yours follows version {}; look again and apply anew",
-            seen.saturating_sub(1)
-        );
-        let mut error = wrong(message);
-        error.status = 409;
-        return Err(error);
-    }
-    // One that is in force already was not named by anybody: it is that of the strongest rung.
-    if let Some(baseline) = spec.baseline.as_ref().filter(|_| spec.baseline != before.baseline)
-        && gateway.live.book().find(baseline).is_none()
-    {
-        return Err(wrong(format!(
-            "baseline: there is no price for `{baseline}` in book {}, so nothing can be measured against it",
-            gateway.live.book().name
-        )));
-    }
-    let deed = if undo { Deed::Undo(&what) } else { Deed::Change(&what) };
-    let applied = gateway.apply(&spec, &caller.name, deed).map_err(|error| wrong(error.to_string()))?;
-    Ok(json(StatusCode::OK, applied.line.to_string()))
-}
-
-/// Refuses a key that nobody knows, as a policy file does.
-fn known_keys(text: &str) -> Result<(), String> {
-    let Some(UnknownKey { place, key, known }) = record::unknown_policy_key(text) else { return Ok(()) };
-    let at = if place.is_empty() { String::new() } else { format!("{place}: ") };
-    Err(format!("{at}`{key}` is no key here; known are {}", known.join(", ")))
 }

@@ -89,6 +89,7 @@ pub(super) async fn take(
     let Some(judged) = judged.filter(|judged| caller.owns(&judged.team, &judged.key)) else {
         let message = "no such operation is known (its id is in the header pointsman-operation)";
         return Err(ApiError {
+            code: Some("operation_not_found".to_owned()),
             param: Some("operation".to_owned()),
             ..ApiError::new(ErrorKind::NotFound, message)
         });

@@ -29,6 +29,7 @@ mod models;
 mod operation;
 mod pace;
 mod paths;
+mod posted;
 mod prices;
 mod question;
 mod remembered;
@@ -63,7 +64,7 @@ use crate::units::{Instant, Names, hex};
 pub use crate::ledger::now;
 pub use headers::Tags;
 pub use question::ask_over_http;
-pub use server::{ServeError, Server};
+pub use server::{ServeError, Server, is_place};
 pub use watch::{live_status, tell_of_ledger};
 
 /// What a gateway is made of.

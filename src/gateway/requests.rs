@@ -13,7 +13,7 @@ use super::intake::{CODINGS, collect, spill};
 use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
-use super::{Gateway, count, feed, feedback, large, metrics, missed, models, run, stored};
+use super::{Gateway, count, feed, feedback, large, metrics, missed, models, posted, run, stored};
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
 use crate::routing::AUTO;
@@ -165,7 +165,7 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
         }
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;
-            feed::apply(gateway, &body, &caller)
+            posted::apply(gateway, &body, &caller)
         }
         Endpoint::Health | Endpoint::Ready | Endpoint::Unknown => Ok(text(StatusCode::OK, "ok\n")),
     }

@@ -206,7 +206,7 @@ impl Operation {
                 Err(error) => audience.fail(&error),
             },
         }
-        audience.end(cost.amount().map(crate::units::Pico::usd), &dispatch.model);
+        audience.end(cost.amount().map(crate::units::Pico::usd), &dispatch.model, &self.left_out);
     }
 }
 

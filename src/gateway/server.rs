@@ -113,12 +113,23 @@ async fn farewell(mut socket: TcpStream) {
     while socket.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
 }
 
+/// Says whether where to listen is written as an address or a name, and a port.
+pub fn is_place(address: &str) -> bool {
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    port.is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+}
+
 /// Why the gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be understood or taken.
     #[error(
-        "cannot listen on {address}: {source}\nhint: is another program there? `--listen 127.0.0.1:0` takes a free port"
+        "cannot listen on {address}: {source}\nhint: {}",
+        if is_place(address) {
+            "is another program there? `--listen 127.0.0.1:0` takes a free port"
+        } else {
+            "write ADDRESS:PORT, like 127.0.0.1:4141; a port is a number up to 65535"
+        }
     )]
     Listen {
         /// The address.

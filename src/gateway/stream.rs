@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout, timeout_at};
 
-use super::account::{accent, billed, called, can_escalate, left, lost, report, terms, unfit, watched};
+use super::account::{
+    accent, billed, called, can_escalate, hollow, left, lost, report, terms, unfit, watched,
+};
 use super::audience::Audience;
 use super::budget::Held;
 use super::operation::{Attempted, Operation, Outcome};
@@ -151,10 +153,11 @@ pub(super) async fn relay(
         Ended::Whole => upstream.let_go(),
         _ => drop(upstream),
     }
+    operation.left_out.extend(stream.relay.left_out().iter().map(|name| name.as_str().into()));
+    let operation = &*operation;
+    let may_be_other = || stream.relay.unfit().is_some() || can_escalate(operation, stream.attempt.dispatch);
     match ended {
-        Ended::Whole if stream.is_hollow() && can_escalate(operation, stream.attempt.dispatch) => {
-            stream.hollow(operation, permit).await
-        }
+        Ended::Whole if stream.is_hollow() && may_be_other() => stream.hollow(operation, permit).await,
         Ended::Whole => stream.done(operation, permit, audience).await,
         Ended::Left => {
             let delivered = if stream.told || stream.holds {
@@ -167,6 +170,7 @@ pub(super) async fn relay(
         }
         Ended::Broke(why) if !stream.told && (stream.holds || !stream.relay.has_content()) => {
             let has_account = stream.relay.has_content() || stream.relay.usage().is_some();
+            let (terms, is_assumed) = terms(operation, stream.relay.usage());
             let usage = if has_account {
                 let (usage, write_ttl, estimated) = account(operation, &stream.attempt, &stream.relay).await;
                 // What was written before the break may not be all that was.
@@ -174,15 +178,13 @@ pub(super) async fn relay(
             } else {
                 None
             };
-            lost(
-                operation,
-                stream.attempt.dispatch,
-                stream.attempt.target,
-                permit,
-                why.status(),
-                why.error(),
-                usage,
-            )
+            let Attempt { dispatch, target, .. } = stream.attempt;
+            let mut lost = lost(operation, dispatch, target, permit, why.status(), why.error(), usage);
+            if has_account {
+                (lost.called.terms, lost.called.estimated) = (terms, lost.called.estimated || is_assumed);
+                lost.called.billed = billed(operation, dispatch, stream.relay.model());
+            }
+            lost
         }
         // Content and trouble may have come in one piece: the client gets both.
         Ended::Broke(why) => stream.cut(operation, permit, audience, &why).await,
@@ -308,29 +310,30 @@ impl Stream<'_> {
         std::mem::take(&mut self.out)
     }
 
-    /// Says whether it is whole, but fit for nothing, and somebody else can be asked.
+    /// Says whether it is whole, but fit for nothing, and the client need not have it: somebody else can be asked, or it is an
+    /// error.
     fn is_hollow(&self) -> bool {
-        !self.told && !self.attempt.dispatch.last && self.relay.check() == Check::Failed
+        let is_needless = !self.attempt.dispatch.last || self.relay.unfit().is_some();
+        !self.told && is_needless && self.relay.check() == Check::Failed
     }
 
     /// Ends a stream that holds no answer, or none that is fit for use, and of which the client has had nothing.
     async fn hollow(self, operation: &Operation, permit: Permit) -> Attempted {
         let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
-        report(operation, permit, Status::Ok, Some(&usage), None);
         let why = if self.relay.has_answer() { "did not pass its check" } else { "was empty" };
-        let error = ApiError::new(ErrorKind::Server, format!("the provider's answer {why}"));
-        Attempted {
-            called: Called {
-                check: Check::Failed,
-                error: error.message.clone(),
-                ..self.called(operation, usage, write_ttl, estimated)
-            },
-            outcome: Outcome::Failed(error),
-            retry: None,
-        }
+        let error = self.relay.unfit().map_or_else(
+            || ApiError::new(ErrorKind::Server, format!("the provider's answer {why}")),
+            WireError::to_api,
+        );
+        let called = self.called(operation, usage, write_ttl, estimated);
+        hollow(operation, self.attempt.dispatch, self.attempt.target, permit, error, called)
     }
 
     async fn done(mut self, operation: &Operation, permit: Permit, audience: &mut Audience) -> Attempted {
+        let unfit = self.relay.unfit().map(WireError::to_api);
+        if let Some(error) = &unfit {
+            self.relay.fail(error, &mut self.out);
+        }
         let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
         report(operation, permit, Status::Ok, Some(&usage), None);
@@ -342,6 +345,11 @@ impl Stream<'_> {
             } else {
                 UNFIT.clone_into(&mut called.error);
             }
+        }
+        if let Some(error) = unfit {
+            called.error = error.message;
+            // Nobody else is asked after that.
+            called.status = if self.attempt.dispatch.last { called.status } else { Status::Cut };
         }
         Attempted { called, outcome: Outcome::Streamed(last), retry: None }
     }
@@ -376,11 +384,12 @@ impl Stream<'_> {
 
     fn called(&self, operation: &Operation, usage: Usage, write_ttl: WriteTtl, estimated: bool) -> Called {
         let Attempt { dispatch, target, .. } = self.attempt;
+        let (terms, is_assumed) = terms(operation, self.relay.usage());
         Called {
             usage,
             write_ttl,
-            terms: terms(operation, self.attempt.dialect, self.relay.usage()),
-            estimated,
+            terms,
+            estimated: estimated || is_assumed,
             billed: billed(operation, dispatch, self.relay.model()),
             ttft_ms: self.pace.ttft(),
             gap_ms: self.pace.gap(),

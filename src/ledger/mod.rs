@@ -15,6 +15,7 @@ mod exported;
 mod file;
 mod guard;
 mod handle;
+mod interrupted;
 mod kept;
 mod lock;
 mod marks;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 
 use super::chain::{Kind, OWN, base};
+use super::interrupted::begin_lost;
 use super::file::{PolicyInForce, newest_policy};
 use super::options::Run;
 use super::price;
@@ -68,6 +69,7 @@ pub(super) fn recover(store: &mut Sqlite, run: &Run, now: Instant) -> rusqlite::
 fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusqlite::Result<()> {
     let change = writing.conn;
     let all = [base(writing.chain.gateway), base(writing.chain.gateway) | OWN];
+    begin_lost(change, all)?;
     let open: Vec<OpenAttempt> = {
         let mut open = change.prepare(
             "SELECT a.seq, a.n, a.model, coalesce(o.team, ''), a.prompt, a.delivered, a.price, p.rates \
@@ -89,16 +91,29 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
         rows.collect::<rusqlite::Result<_>>()?
     };
     let mut settle = change.prepare(
-        "UPDATE attempts SET state = 'settled', status = ?3, error = 'interrupted', estimated = 1, input = ?4, \
-         cache_read = 0, write_5m = 0, write_1h = 0, output = ?5 WHERE seq = ?1 AND n = ?2 AND state = 'open'",
+        "UPDATE attempts SET state = 'settled', status = ?3, error = 'interrupted', estimated = ?6, input = ?4, \
+         cache_read = 0, write_5m = 0, write_1h = 0, output = ?5, reasoning = ?7 WHERE seq = ?1 AND n = ?2 AND state = 'open'",
     )?;
     for attempt in &open {
-        let (usage, cost) = estimate(attempt);
+        // No model was to be called: no model may serve the request.
+        let is_refused = attempt.model.is_empty();
+        let (usage, cost) =
+            if is_refused { (Usage::NONE, Cost::Known(Pico::ZERO)) } else { estimate(attempt) };
+        let status = if is_refused { Status::Refused } else { Status::Cancelled };
         let (input, output) = (super::row::count(usage.input), super::row::count(usage.output));
-        settle.execute(params![attempt.seq, attempt.n, Status::Cancelled.name(), input, output])?;
+        let reasoning = super::row::count(usage.reasoning);
+        settle.execute(params![
+            attempt.seq,
+            attempt.n,
+            status.name(),
+            input,
+            output,
+            !is_refused,
+            reasoning
+        ])?;
         if charge(change, attempt.seq, attempt.n, cost, attempt.price)? {
             writing.sums.add(&attempt.model, &attempt.team, cost);
-            found.settled_attempts += 1;
+            found.settled_attempts += u64::from(!is_refused);
             match cost.amount() {
                 Some(amount) => found.estimated += amount,
                 None => found.unknown += 1,
@@ -111,10 +126,11 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
     let still = still.query_map(all, |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
     // The client's connection ended with the program, whatever its calls had come to.
     let mut close = change.prepare(
-        "UPDATE operations SET state = 'done', status = ?2, finished = ?3 WHERE seq = ?1 AND state = 'open'",
+        "UPDATE operations SET state = 'done', finished = ?4, \
+         status = CASE WHEN rung IS NULL AND NOT pinned THEN ?3 ELSE ?2 END WHERE seq = ?1 AND state = 'open'",
     )?;
     for seq in &still {
-        close.execute(params![seq, Status::Cancelled.name(), now.0])?;
+        close.execute(params![seq, Status::Cancelled.name(), Status::Refused.name(), now.0])?;
     }
     found.closed_operations = still.len() as u64;
     closed.extend(still);
@@ -122,12 +138,15 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
         writing.chain.link(change, Kind::Operation, seq, false)?;
     }
     if found.settled_attempts + found.closed_operations > 0 {
-        let text = format!(
+        let mut text = format!(
             "the program ended without closing {} requests; {} open calls settled as estimates, {} USD",
             found.closed_operations,
-            found.settled_attempts,
+            found.settled_attempts - found.unknown,
             found.estimated.usd()
         );
+        if found.unknown > 0 {
+            text.push_str(&format!("; of {} more nobody knows the cost", found.unknown));
+        }
         writing.note(now, &text, false, found.next_seq)?;
     }
     Ok(())
@@ -138,7 +157,8 @@ fn estimate(attempt: &OpenAttempt) -> (Usage, Cost) {
     let known = |tokens: Option<i64>| tokens.and_then(|tokens| Count::new(u64::try_from(tokens).ok()?));
     let usage = Usage {
         input: known(attempt.prompt).unwrap_or_default(),
-        output: known(attempt.delivered).unwrap_or(Count::ZERO),
+        // Of a call whose beginning nobody recorded nothing is known at all.
+        output: known(attempt.delivered).or(attempt.prompt.map(|_| Count::ZERO)).unwrap_or_default(),
         reasoning: Count::UNKNOWN,
         ..Usage::NONE
     };

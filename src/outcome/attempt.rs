@@ -131,7 +131,11 @@ pub fn calls<'a>(
     outlook: &Outlook<'a>,
 ) -> impl Iterator<Item = Attempt> + use<'a> {
     let (at, prices) = (evidence.operation.at, outlook.prices);
-    let is_its_own = |seen: Seen<'_>| !seen.call.status.is_call() || prices.same(seen.call.model, asked);
+    // What turned it away then does not do so now.
+    let was_refused = |seen: Seen<'_>| seen.call.status == Status::Refused;
+    let is_its_own = |seen: Seen<'_>| {
+        !was_refused(seen) && (!seen.call.status.is_call() || prices.same(seen.call.model, asked))
+    };
     let happened = !asked.is_some() || evidence.seen().any(is_its_own);
     let seen = happened.then(|| evidence.seen()).into_iter().flatten();
     let estimate = (!happened).then(|| on_model(evidence, Choice::plain(asked), outlook));

@@ -127,6 +127,8 @@ fn tokens(usage: &Usage, terms: &Terms, rates: &Rates) -> Cost {
     // Hour-long writes cost more than five-minute ones wherever both are listed: without a price of their own the
     // amount is a lower bound, not a fact.
     let mut is_fact = usage.write_1h.or_zero() == 0 || tier.write_1h.is_some();
+    // Whether a row that is silent on writes bills them as input nobody knows.
+    is_fact &= usage.write_5m.or_zero() == 0 || tier.write_5m.is_some();
     // A long prompt's price that is silent on cached tokens, which a short one's tells apart, is an upper bound.
     is_fact &=
         usage.cache_read.or_zero() == 0 || tier.cache_read.is_some() || rates.base.cache_read.is_none();

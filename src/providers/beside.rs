@@ -15,6 +15,7 @@ use tokio::time::{Instant as Clock, timeout_at};
 use super::breaker::Phase;
 use super::error::CallError;
 use super::http as network;
+use super::packed::Packing;
 use super::provider::Provider;
 use super::registry::{Providers, Target};
 use crate::config::providers::Speaks;
@@ -95,7 +96,20 @@ impl Provider {
             };
             let mut response = self.client()?.execute(request).await.map_err(broken)?;
             let mut body = BytesMut::new();
-            while let Some(piece) = response.chunk().await.map_err(broken)? {
+            let mut packing = Packing::of(response.headers());
+            let packed = |why| CallError::Packed { to: self.to.clone(), why };
+            loop {
+                let piece = match packing.next().map_err(packed)? {
+                    Some(piece) => Some(piece),
+                    None => match response.chunk().await.map_err(broken)? {
+                        Some(piece) => packing.take(piece).map_err(packed)?,
+                        None => match packing.end().map_err(packed)? {
+                            Some(piece) => Some(piece),
+                            None => break,
+                        },
+                    },
+                };
+                let Some(piece) = piece else { continue };
                 if body.len().saturating_add(piece.len()) > question.most {
                     return Err(CallError::TooLarge { to: self.to.clone(), limit: question.most });
                 }

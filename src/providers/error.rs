@@ -117,6 +117,14 @@ pub enum CallError {
         /// What the system says.
         why: String,
     },
+    /// The answer is packed, and cannot be unpacked.
+    #[error("the answer of {to} cannot be read: {why}")]
+    Packed {
+        /// Provider and host.
+        to: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The answer is longer than it may be.
     #[error("the answer of {to} is longer than {limit} bytes")]
     TooLarge {
@@ -161,6 +169,7 @@ impl CallError {
             | Self::Tls { .. }
             | Self::NotTaken { .. }
             | Self::Broken { .. }
+            | Self::Packed { .. }
             | Self::TooLarge { .. } => Status::ServerError,
             Self::Unsupported { .. } | Self::Setup { .. } => Status::Failed,
             // Not the provider's doing.

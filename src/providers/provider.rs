@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::breaker::Breaker;
 use super::client;
+use super::conceal::concealed;
 use super::error::{CallError, ProviderError};
 use super::lane::Clients;
 use super::limit::Limiter;
@@ -104,48 +105,6 @@ impl fmt::Debug for Slot {
             .field("model", &self.upstream)
             .finish_non_exhaustive()
     }
-}
-
-/// Puts a provider's name in the place of its address: the host, with scheme and port where they stand beside it.
-fn without_host<'t>(text: &'t str, host: &str, name: &str) -> Cow<'t, str> {
-    let lower = text.to_ascii_lowercase();
-    let host = host.to_ascii_lowercase();
-    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
-    let mut out = String::new();
-    let (mut from, mut searched) = (0, 0);
-    while let Some(at) = lower.get(searched..).and_then(|rest| rest.find(&host)).map(|at| searched + at) {
-        let mut end = at + host.len();
-        searched = end;
-        // Part of another name, it is another name.
-        if is_part(at.checked_sub(1).and_then(|at| lower.as_bytes().get(at)))
-            || is_part(lower.as_bytes().get(end))
-        {
-            continue;
-        }
-        let before = text.get(from..at).unwrap_or_default();
-        let before_lower = lower.get(from..at).unwrap_or_default();
-        let scheme = ["https://", "http://"].into_iter().find(|scheme| before_lower.ends_with(scheme));
-        let before = before.get(..before.len() - scheme.map_or(0, str::len)).unwrap_or_default();
-        if let Some(port) = lower.get(end..).and_then(|rest| rest.strip_prefix(':')) {
-            let digits = port.bytes().take_while(u8::is_ascii_digit).count();
-            end += if digits > 0 { digits + 1 } else { 0 };
-        }
-        let after = text.get(end..).unwrap_or_default();
-        // As messages of ours say it: the name, and its host in brackets.
-        if let (Some(before), true) = (before.strip_suffix(" ("), after.starts_with(')')) {
-            out.push_str(before);
-            end += 1;
-        } else {
-            out.push_str(before);
-            out.push_str(name);
-        }
-        (from, searched) = (end, end);
-    }
-    if from == 0 {
-        return Cow::Borrowed(text);
-    }
-    out.push_str(text.get(from..).unwrap_or_default());
-    Cow::Owned(out)
 }
 
 impl Slot {
@@ -267,10 +226,7 @@ impl Provider {
 
     /// Takes the provider's address out of a text that a client gets: where a provider stands is the operator's affair.
     pub(crate) fn conceal<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.base.as_ref().and_then(Url::host_str) {
-            Some(host) => without_host(text, host, &self.name),
-            None => Cow::Borrowed(text),
-        }
+        concealed(text, self.base.as_ref().and_then(Url::host_str), &self.name)
     }
 
     pub(crate) fn client(&self) -> Result<&Client, CallError> {
@@ -378,22 +334,4 @@ fn put_key(headers: &mut HeaderMap, name: &str, key: &SecretString) -> Option<()
     value.set_sensitive(true);
     headers.insert(name, value);
     Some(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_a_provider_stands_is_told_to_no_client() {
-        let told = |text: &'static str| without_host(text, "llm.internal", "ours").into_owned();
-        assert_eq!(told("cannot connect to ours (llm.internal): refused"), "cannot connect to ours: refused");
-        assert_eq!(told("POST https://LLM.internal:8443/v1/chat: 502"), "POST ours/v1/chat: 502");
-        assert_eq!(told("llm.internal: llm.internal:80."), "ours: ours.");
-        for other in ["nothing of it", "my-llm.internal-api", "\u{e9}llm.interna\u{e9}"] {
-            assert_eq!(told(other), other);
-        }
-        assert_eq!(without_host("at http://10.0.0.7:80/x", "10.0.0.7", "n"), "at n/x");
-        assert_eq!(without_host("at 110.0.0.7", "10.0.0.7", "n"), "at 110.0.0.7");
-    }
 }

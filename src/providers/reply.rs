@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName};
 use tokio::time::{Instant as Clock, timeout_at};
 
 use super::error::{CallError, safe};
+use super::packed::Packing;
 use super::simulated::Simulation;
 use super::wait;
 use crate::config::providers::Timeouts;
@@ -35,6 +36,7 @@ pub struct Reply {
     to: String,
     deadlines: Deadlines,
     begun: bool,
+    packing: Packing,
 }
 
 #[derive(Debug)]
@@ -107,7 +109,8 @@ impl Reply {
             Some("false") => Some(false),
             _ => None,
         };
-        Self { status, headers, retry_after, should_retry, source, to, deadlines, begun: false }
+        let packing = Packing::of(&headers);
+        Self { status, headers, retry_after, should_retry, source, to, deadlines, begun: false, packing }
     }
 
     /// Says whether an answer came, as opposed to an error.
@@ -115,8 +118,29 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    /// Returns the next piece of the body; `None` at its end.
+    /// Returns the next piece of the body, unpacked where it comes packed; `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, CallError> {
+        loop {
+            if let Some(piece) = self.packing.next().map_err(|why| self.unreadable(why))? {
+                return Ok(Some(piece));
+            }
+            let Some(piece) = self.piece().await? else {
+                return self.packing.end().map_err(|why| self.unreadable(why));
+            };
+            if let Some(piece) = self.packing.take(piece).map_err(|why| self.unreadable(why))? {
+                return Ok(Some(piece));
+            }
+        }
+    }
+
+    /// Ends an answer that cannot be unpacked.
+    fn unreadable(&mut self, why: String) -> CallError {
+        (self.source, self.packing) = (Source::Over, Packing::Plain);
+        CallError::Packed { to: self.to.clone(), why }
+    }
+
+    /// Returns the next piece of the body as it comes.
+    async fn piece(&mut self) -> Result<Option<Bytes>, CallError> {
         let deadline = self.deadlines.next(self.begun);
         let piece = match &mut self.source {
             Source::Over => return Ok(None),

@@ -112,16 +112,30 @@ impl Error {
 pub struct Strange {
     /// What it is, in one line.
     what: String,
+    /// Whether that is a way of packing that is not read.
+    is_packed: bool,
     /// A mapping that might fit, and the first rows as it would read them.
     proposed: Option<(String, String)>,
 }
 
+/// Ways of packing that are not read, by the bytes that they begin with.
+const PACKED: [(&[u8], &str); 5] = [
+    (b"BZh", "bzip2"),
+    (b"PK\x03\x04", "zip"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (b"\x04\x22\x4d\x18", "LZ4"),
+];
+
 impl Strange {
     /// Looks at the beginning of a log; `None` where it is neither JSON nor rows.
     pub(crate) fn of(start: &[u8]) -> Option<Box<Self>> {
+        if let Some((_, way)) = PACKED.iter().find(|(magic, _)| start.starts_with(magic)) {
+            return Some(Box::new(Self { what: (*way).to_owned(), is_packed: true, proposed: None }));
+        }
         let shape = Shape::of(start, None).filter(|shape| !shape.keys().is_empty())?;
         let proposed = propose(&shape).map(|proposal| (proposal.mapping.text(), proposal.rows));
-        Some(Box::new(Self { what: shape.describe(), proposed }))
+        Some(Box::new(Self { what: shape.describe(), is_packed: false, proposed }))
     }
 
     /// Returns the mapping that might fit, as it is told on the command line.
@@ -132,6 +146,10 @@ impl Strange {
 
 impl fmt::Display for Strange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_packed {
+            let way = &self.what;
+            return write!(f, "; it is packed with {way}, which is not read: unpack it, or pack it with gzip or Zstandard");
+        }
         write!(f, "\nit holds {}", self.what)?;
         match &self.proposed {
             Some((mapping, rows)) => write!(f, "\nits first entries, if read with --map '{mapping}':\n{}", rows.trim_end()),

@@ -107,6 +107,13 @@ pub(crate) fn in_words(message: &str) -> String {
             None => message.to_owned(),
         };
     };
+    let is_whole = |due: &str| matches!(due.as_bytes(), [b'u' | b'i', rest @ ..] if due != "unit" && (rest == b"size" || rest.iter().all(u8::is_ascii_digit)));
+    if let Some(digits) = found.strip_prefix("integer `").and_then(|rest| rest.strip_suffix('`'))
+        && is_whole(due)
+        && !digits.starts_with('-')
+    {
+        return format!("`{digits}` is too large");
+    }
     let found = match found {
         "map" => "an object",
         "sequence" => "a list",
@@ -116,7 +123,6 @@ pub(crate) fn in_words(message: &str) -> String {
             .find_map(|kind| found.strip_prefix(kind))
             .unwrap_or(found),
     };
-    let is_whole = |due: &str| matches!(due.as_bytes(), [b'u' | b'i', rest @ ..] if due != "unit" && (rest == b"size" || rest.iter().all(u8::is_ascii_digit)));
     let due = match due {
         "f32" | "f64" => "a number",
         "a sequence" => "a list",
@@ -179,6 +185,7 @@ mod tests {
             (r#"{"one":"x"}"#, "one: \"x\" stands where an object is due (column 11)"),
             (r#"{"one":7}"#, "one: `7` stands where an object is due (column 9)"),
             (r#"{"small":"x"}"#, "small: \"x\" stands where a whole number is due (column 12)"),
+            (r#"{"small":99999999999}"#, "small: `99999999999` is too large (column 20)"),
             (r#"{"small":-1}"#, "small: `-1` stands where a whole number is due (column 11)"),
             (r#"{"flag":1}"#, "flag: `1` stands where true or false is due (column 9)"),
         ] {

@@ -47,7 +47,7 @@ pub use input::{Input, Opener};
 pub use known::Known;
 pub use lines::each_line;
 pub use mapped::{Mapping, MappingError};
-pub use native::{Header, UnknownKey, VERSION, unknown_policy_key, write_entry as append_line};
+pub use native::{Header, UnknownKey, VERSION, unknown_policy_keys, write_entry as append_line};
 pub use series::{Point, Series};
 pub use skip::{Skip, SkipKind};
 pub use source::{Blocks, Progress, Source, open};

@@ -114,6 +114,8 @@ fn by_names(has: &dyn Fn(&str) -> bool) -> Option<InputFormat> {
         (all(&["sessionId", "uuid", "type"]) && any(&["parentUuid", "isSidechain"]), F::ClaudeCode),
         // A line may be cut off before its last keys.
         (all(&["sessionId", "type", "parentUuid", "isSidechain"]), F::ClaudeCode),
+        // Written anew by another tool, with what that kept.
+        (all(&["sessionId", "type", "message"]) && any(&["timestamp", "requestId"]), F::ClaudeCode),
         (all(&["type", "summary", "leafUuid"]) || all(&["type", "messageId", "snapshot"]), F::ClaudeCode),
         (all(&["timestamp", "type", "payload"]), F::Codex),
         (has("opencode") || (all(&["sessionID", "id"]) && any(&["role", "messageID"])), F::OpenCode),

@@ -9,6 +9,8 @@ pub(crate) enum Refusal {
     Bad(String),
     /// It is sound but no model call.
     NotACall(&'static str),
+    /// It is a file that is no log.
+    NoLog(String),
     /// It tells again of what is counted already.
     Repeated(&'static str),
 }
@@ -23,6 +25,7 @@ impl Refusal {
     pub(crate) fn at_line(self, line: u64) -> Skip {
         match self {
             Self::Bad(reason) => Skip { line, reason, kind: SkipKind::Bad },
+            Self::NoLog(reason) => Skip { line, reason, kind: SkipKind::NotACall },
             Self::NotACall(reason) => Skip { line, reason: reason.to_owned(), kind: SkipKind::NotACall },
             Self::Repeated(reason) => Skip { line, reason: reason.to_owned(), kind: SkipKind::Repeated },
         }

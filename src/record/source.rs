@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ahead::{self, Ahead};
@@ -46,8 +47,10 @@ pub struct Source {
     header: Header,
     format: InputFormat,
     known: Known,
-    /// A file that is not read, and why, until that is told.
-    remark: Option<(String, Refusal)>,
+    /// Files that are not read, and why, until that is told.
+    remarks: VecDeque<(String, Refusal)>,
+    /// How many of them were no logs.
+    no_logs: usize,
     /// The last file whose answers may be held back, until they come out.
     holding: Option<Arc<Shared>>,
     /// An error that is told once those are out.
@@ -79,7 +82,8 @@ pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
         header: Header::default(),
         format: options.format.unwrap_or(InputFormat::Native),
         known: Known::default(),
-        remark: None,
+        remarks: VecDeque::new(),
+        no_logs: 0,
         holding: None,
         failure: None,
     };
@@ -88,6 +92,11 @@ pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
 }
 
 impl Source {
+    /// Says whether reading stops at the first thing that is wrong.
+    pub fn is_strict(&self) -> bool {
+        self.options.strict
+    }
+
     /// Returns the format of the file being read.
     pub fn format(&self) -> InputFormat {
         self.format
@@ -165,7 +174,7 @@ impl Source {
             {
                 return Some(self.told(error));
             }
-            if let Some((file, why)) = self.remark.take() {
+            if let Some((file, why)) = self.remarks.pop_front() {
                 return Some(Ok(Block::remark(file, self.format, why)));
             }
             if self.current.is_none() && self.next < self.input.len() {
@@ -223,7 +232,7 @@ impl Source {
         let place = self.next;
         self.next += 1;
         if self.again.contains(&place) {
-            self.remark = Some((self.input.name(place), known::NAMED_TWICE));
+            self.remarks.push_back((self.input.name(place), known::NAMED_TWICE));
             return Ok(());
         }
         let opened = match self.ahead.as_mut().and_then(|ahead| ahead.open(place)) {
@@ -237,7 +246,13 @@ impl Source {
         };
         let (current, header) = match opened {
             Err(error) if self.input.is_found(place) && error.is_no_log() => {
-                self.remark = Some((String::new(), NO_LOG));
+                self.no_logs += 1;
+                let why = if self.no_logs <= NAMED {
+                    Refusal::NoLog(format!("{NO_LOG}: {}", self.input.name(place)))
+                } else {
+                    Refusal::NotACall(NO_LOG)
+                };
+                self.remarks.push_back((String::new(), why));
                 return Ok(());
             }
             opened => opened?,
@@ -252,7 +267,9 @@ impl Source {
 }
 
 /// A file of a folder that is no log.
-const NO_LOG: Refusal = Refusal::NotACall("a file of a folder that is in no known log format");
+const NO_LOG: &str = "a file of a folder that is in no known log format";
+/// How many of those are told by name.
+const NAMED: usize = 8;
 
 /// The blocks of a source.
 pub struct Blocks<'s>(&'s mut Source);

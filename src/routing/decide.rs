@@ -65,8 +65,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
         trail.push(step);
         admit(route, circumstance, open, rung, trail)
     });
-    if let Some((rung, left)) = placed {
-        decision.open = left;
+    if let Some(rung) = placed {
         decision.rung = rung;
         decision.model = route.ladder[usize::from(rung)].model;
     } else {

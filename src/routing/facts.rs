@@ -146,6 +146,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Says whether there are requests that such a model is known not to take.
+    pub fn limits(&self) -> bool {
+        self.context.is_some() || self.max_output.is_some() || self.cannot != Capabilities::NONE
+    }
+
     /// Resolves what is written; `field` says where it stands.
     ///
     /// # Errors

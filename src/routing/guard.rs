@@ -50,6 +50,14 @@ pub(super) fn constrain(route: &Route, circumstance: &Circumstance, trail: &mut 
     open
 }
 
+/// Says whether policy or key forbid a request anything: to go to a model without a label, or to one that is said not to take
+/// all requests.
+pub fn is_constrained(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -> bool {
+    let route = policy.route(match_route(policy, signals));
+    let limits = || route.ladder.iter().any(|rung| rung.facts.limits());
+    !route.require.and(circumstance.needs.labels).is_empty() || (!route.serves_as_named(signals) && limits())
+}
+
 /// Says why a model should not have served a request that was sent to it at an effort: under this policy it lacks a label
 /// that is required, or is known not to take the request. `same` says whether two names are one model's.
 pub fn forbids(

@@ -1,7 +1,8 @@
 //! The guard that caps how many calls a model may have under way, and its state: a fold over calls that begin and end.
 //!
 //! Invariants: what it says of a request depends on the instant of its arrival alone and is kept with the request, as what
-//! was down is; a call that escalates is counted, and turned away nowhere.
+//! was down is; a call that escalates is counted, and turned away nowhere: the cap may be exceeded so, as what failed below
+//! would else be an error that a model above could have spared the client.
 
 use super::{Bar, Circumstance, Policy, Route, Rungs, Step, Trail, WhenFull};
 use crate::units::ModelId;
@@ -45,16 +46,16 @@ impl InFlight {
 }
 
 /// Passes a request that was placed on a rung whose model is full on to the next with room, or turns it away, as its route
-/// says. Returns the rung and those that may serve it later on.
+/// says. Returns the rung.
 pub(super) fn admit(
     route: &Route,
     circumstance: &Circumstance,
     open: Rungs,
     wanted: u8,
     trail: &mut Trail,
-) -> Option<(u8, Rungs)> {
+) -> Option<u8> {
     if circumstance.full.is_empty() {
-        return Some((wanted, open));
+        return Some(wanted);
     }
     let mut left = open;
     for (at, rung) in route.ladder.iter().enumerate() {
@@ -65,7 +66,7 @@ pub(super) fn admit(
         }
     }
     if left.has(usize::from(wanted)) {
-        return Some((wanted, left));
+        return Some(wanted);
     }
     let next = match route.when_full {
         WhenFull::Next => left.at_or_after(usize::from(wanted)),
@@ -73,7 +74,7 @@ pub(super) fn admit(
     };
     let to = u8::try_from(next?).ok()?;
     trail.push(Step::PassedOn { to });
-    Some((to, left))
+    Some(to)
 }
 
 impl Route {

@@ -24,7 +24,7 @@ pub use decide::{Decision, Next, after_attempt, decide};
 pub use effort::Effort;
 pub use error::PolicyError;
 pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
-pub use guard::{Availability, forbids};
+pub use guard::{Availability, forbids, is_constrained};
 pub use in_flight::InFlight;
 pub use limits::{StreamFigures, StreamLimit, StreamLimits};
 pub use matcher::Matcher;

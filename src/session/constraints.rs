@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::outcome::Evidence;
 use crate::pricing::PriceTable;
-use crate::routing::{Bar, Circumstance, Policy, forbids, match_route};
+use crate::routing::{Bar, Circumstance, Policy, forbids, is_constrained, match_route};
 use crate::units::{Instant, ModelId};
 
 /// Calls listed one by one.
@@ -49,6 +49,9 @@ impl Constraints {
         prices: &PriceTable,
     ) {
         let signals = evidence.operation.signals();
+        if !is_constrained(policy, &signals, circumstance) {
+            return;
+        }
         let same = |one, other| prices.same(one, other);
         for call in evidence.attempts().filter(|call| call.status.is_call()) {
             self.checked += 1;

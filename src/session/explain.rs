@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::outcome::{Attempt, Operation, Particulars, Seen, Settled, priced};
 use crate::pricing::{Cost, Unpriced, unpriced};
 use crate::routing::{Capability, Circumstance, ConfidenceSource, Policy, RouteId};
-use crate::units::Instant;
+use crate::units::{Instant, ModelId};
 
 /// One request explained.
 #[derive(Clone, Debug)]
@@ -177,6 +177,16 @@ pub fn cost_text(cost: Cost) -> String {
         Cost::Known(amount) => format!("${amount}"),
         Cost::Estimated(amount) => format!("~${amount} estimated"),
         Cost::Unknown(why) => format!("unknown: {}", why.text()),
+    }
+}
+
+/// Writes a cost of a model at a moment as [`cost_text`] does; where it has prices but not all, says which it lacks.
+pub fn cost_text_of(cost: Cost, model: ModelId, at: Instant, log: &Log) -> String {
+    match cost {
+        Cost::Unknown(Unpriced::NoPrice) if log.prices.row(model, at).is_some() => {
+            "unknown: no price of an hour's cache writes".to_owned()
+        }
+        cost => cost_text(cost),
     }
 }
 

@@ -41,7 +41,7 @@ pub enum Feed {
     Gap(u64),
     /// What came of a question.
     Answer(Answer),
-    /// Something that was asked for was refused; the words go on screen.
+    /// Words for the screen: something that was asked for was refused, or what is read has changed.
     Refused(Arc<str>),
     /// Nothing more will come, and why.
     Closed(Arc<str>),

@@ -40,6 +40,8 @@ pub struct LiveStart {
     pub now: Instant,
     /// Operations to hold in memory; [`KEEP`] by default.
     pub keep: usize,
+    /// Whether time is that of the log: of a log that is written elsewhere, and may be old.
+    pub logs_time: bool,
 }
 
 fn floor_of(reading: Reading) -> usize {
@@ -49,7 +51,7 @@ fn floor_of(reading: Reading) -> usize {
 impl Player {
     /// Starts to follow a live log, which is empty as yet.
     pub fn live(start: LiveStart, window: Option<Span>) -> Self {
-        let LiveStart { title, ingest, policy, book, now, keep } = start;
+        let LiveStart { title, ingest, policy, book, now, keep, logs_time } = start;
         let names = ingest.names.share();
         let prices = PriceTable::new(&book, &names);
         let classifier = ingest.classifier_tag();
@@ -72,6 +74,7 @@ impl Player {
             waiting: Vec::new(),
             started: now,
             now,
+            logs_time,
             held_since: None,
             rewound: false,
             fresh: 0,
@@ -170,7 +173,7 @@ impl Player {
         let live = self.live.as_ref()?;
         Some(LiveView {
             status: Arc::clone(&live.status),
-            now: live.now,
+            now: if live.logs_time { self.log.bounds().map_or(live.now, |(_, last)| last) } else { live.now },
             held: live.held_since.map(|since| live.now - since),
             fresh: live.fresh,
             rewound: live.rewound,
@@ -191,8 +194,11 @@ impl Player {
             return false;
         }
         live.now = now;
+        let (logs_time, held) = (live.logs_time, live.held_since.is_some());
         if self.play == Play::Following {
-            self.clock = self.clock.max(now);
+            if !logs_time {
+                self.clock = self.clock.max(now);
+            }
             self.slide_tail();
             let whole = self.window.is_none()
                 && self.view.trend().slot().0.saturating_mul(2)
@@ -200,6 +206,9 @@ impl Player {
             if whole {
                 self.rebuild();
             }
+        }
+        if logs_time && !held {
+            return false;
         }
         self.touch();
         true
@@ -290,8 +299,10 @@ impl Player {
                 self.one(true);
             }
             let last = self.log.bounds().map_or(self.clock, |(_, last)| last);
-            let now = self.live.as_ref().map_or(last, |live| live.now);
-            self.clock = self.clock.max(last).max(now);
+            self.clock = match self.live.as_ref().filter(|live| !live.logs_time) {
+                Some(live) => self.clock.max(last).max(live.now),
+                None => last,
+            };
             self.slide_tail();
         }
         self.let_go();

@@ -41,6 +41,8 @@ pub(super) struct Live {
     /// When this console began; policies of before are not changes seen here.
     pub(super) started: Instant,
     pub(super) now: Instant,
+    /// Whether the clock on screen stands at the newest entry, not at `now`.
+    pub(super) logs_time: bool,
     pub(super) held_since: Option<Instant>,
     pub(super) rewound: bool,
     pub(super) fresh: u64,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::settled::settle_one;
 use super::snapshot::{Reading, RouteConsequences};
 use crate::outcome::{Evidence, Outlook, Settled};
-use crate::routing::{Mode, Policy, Route, Thresholds};
+use crate::routing::{Mode, Policy, Route, Rung, Thresholds};
 use crate::telemetry::{CurvePoint, Forecast, Frontier, Prefix, Sign};
 use crate::units::{PerMille, RouteTag};
 
@@ -57,13 +57,20 @@ fn same_rungs(one: &Route, other: &Route) -> bool {
     one.mode == other.mode && same_ladder(one, other)
 }
 
-/// Says whether two routes have one name and the same rungs, whatever their thresholds and modes.
+/// Says whether two routes have one name and the same rungs, which make the same calls.
 fn same_ladder(one: &Route, other: &Route) -> bool {
-    one.tag == other.tag
-        && one.require == other.require
+    one.require == other.require
         && one.no_signal == other.no_signal
+        && same_names(one, other)
+        && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.same_call(b))
+}
+
+/// Says whether two routes are one to whoever reads figures: by their names and those of their rungs and models, whatever
+/// their thresholds and modes and whatever is said of the models.
+fn same_names(one: &Route, other: &Route) -> bool {
+    one.tag == other.tag
         && one.ladder.len() == other.ladder.len()
-        && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.same_call(b))
+        && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.model == b.model)
 }
 
 /// The frontiers of a window.
@@ -146,7 +153,7 @@ impl Frontiers {
             let then = carried(&setting.route, now, staged);
             let own = setting.route.thresholds();
             // What a route did while it observed stays with it when it is turned on.
-            let is_row = |row: &RouteConsequences| same_ladder(&row.setting, &setting.route);
+            let is_row = |row: &RouteConsequences| same_names(&row.setting, &setting.route);
             let place = rows.iter().position(is_row).unwrap_or_else(|| {
                 rows.push(RouteConsequences::none(&setting.route));
                 rows.len() - 1
@@ -176,7 +183,7 @@ impl Frontiers {
             }
         }
         rows.retain(|row| {
-            row.applied.requests > 0 || now.routes.iter().any(|route| same_ladder(route, &row.setting))
+            row.applied.requests > 0 || now.routes.iter().any(|route| same_names(route, &row.setting))
         });
         rows
     }
@@ -190,8 +197,7 @@ impl Frontiers {
         for setting in &mut self.held {
             let of = &setting.route;
             let last = of.ladder.len() - 1;
-            let place = of.ladder.iter().position(|one| one.name == moved.name && one.model == moved.model);
-            let Some(place) = place.filter(|place| of.tag == route.tag && *place < last) else { continue };
+            let Some(place) = place_of(of, route, moved).filter(|place| *place < last) else { continue };
             let thresholds = carried(of, now, staged);
             let (_, prefix) = setting.parts();
             let curve = prefix.curve(&thresholds, place);
@@ -203,6 +209,12 @@ impl Frontiers {
         }
         if sum.is_empty() { Frontier::new(route).prefix().curve(&route.thresholds(), rung) } else { sum }
     }
+}
+
+/// Returns the place that a route's rung has in the same route as another policy has it.
+fn place_of(of: &Route, route: &Route, rung: &Rung) -> Option<usize> {
+    let place = of.ladder.iter().position(|one| one.name == rung.name && one.model == rung.model);
+    place.filter(|_| of.tag == route.tag)
 }
 
 /// Returns the thresholds of a route as some policy has it once what is staged has been changed in it: the same rungs go to
@@ -267,9 +279,9 @@ pub(super) fn with_staged(policy: &Policy, now: &Policy, staged: &Policy) -> Pol
 }
 
 impl RouteConsequences {
-    /// Says whether they are those of a route as a policy has it.
-    pub(super) fn is_of(&self, route: &Route) -> bool {
-        same_ladder(&self.setting, route)
+    /// Says whether they are those of a route as a policy has it: by its name and those of its rungs and models.
+    pub fn is_of(&self, route: &Route) -> bool {
+        same_names(&self.setting, route)
     }
 
     /// Starts the consequences of a route that took nothing.
@@ -282,6 +294,13 @@ impl RouteConsequences {
             staged: Forecast::default(),
             flips: 0,
         }
+    }
+
+    /// Says whether a route's threshold is among those that shape these consequences.
+    pub fn moves_with(&self, route: &Route, rung: usize) -> bool {
+        let own = &self.setting;
+        let place = route.ladder.get(rung).and_then(|rung| place_of(own, route, rung));
+        place.is_some_and(|place| place + 1 < own.ladder.len())
     }
 
     fn add_histogram(&mut self, more: Arc<Vec<u32>>) {

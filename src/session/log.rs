@@ -87,10 +87,11 @@ impl Skipped {
     pub(super) fn keep_going<T>(
         &mut self,
         block: Result<T, record::Error>,
+        is_strict: bool,
     ) -> Result<Option<T>, record::Error> {
         match block {
             Ok(block) => Ok(Some(block)),
-            Err(error @ (record::Error::Damaged { .. } | record::Error::Read { .. })) => {
+            Err(error @ (record::Error::Damaged { .. } | record::Error::Read { .. })) if !is_strict => {
                 self.damaged.push(error.to_string());
                 Ok(None)
             }
@@ -248,7 +249,7 @@ impl Log {
         let mut labels: Vec<(Instant, String, ModelLabel)> = Vec::new();
         let mut classified = 0;
         while let Some(block) = source.next_block() {
-            let Some(block) = skipped.keep_going(block)? else { continue };
+            let Some(block) = skipped.keep_going(block, source.is_strict())? else { continue };
             let file: Arc<str> = block.file().into();
             let mut stop = None;
             let _ = block.for_each_new(source.known(), |line, entry| {
@@ -534,9 +535,9 @@ fn policy_text(change: &record::PolicyChange<'_>) -> String {
 pub(super) fn price_text(change: &record::PriceChange<'_>) -> String {
     let tier = &change.row.standard.base;
     format!(
-        "price of {} is now ${} in, ${} out per 1M",
+        "price of {} is now {} in, {} out per 1M",
         change.model,
-        tier.input.usd_per_million(),
-        tier.output.usd_per_million()
+        tier.input.dollars(),
+        tier.output.dollars()
     )
 }

@@ -41,7 +41,7 @@ pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use command::Command;
 pub use constraints::{Broken, Constraints};
-pub use explain::{Explanation, cost_text, explain, tokens_text};
+pub use explain::{Explanation, cost_text, cost_text_of, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
 pub use fold::{Fold, any_remembers};
 pub use follow::{KEEP, LiveStart};

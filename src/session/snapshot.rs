@@ -232,6 +232,15 @@ impl Snapshot {
         self.policies.iter().rev().find(|span| span.from <= index).map_or(&self.policy, |span| &span.policy)
     }
 
+    /// Says whether a route's thresholds changed within the window, whose sums then account for each policy in its time.
+    pub fn changed_within(&self, route: RouteId) -> bool {
+        let (first, end) = (self.window.first, self.window.end);
+        let next = self.policies.iter().skip(1).map(|next| next.from).chain([usize::MAX]);
+        let spans = self.policies.iter().zip(next).filter(|(span, next)| span.from <= end && *next > first);
+        let mut thresholds = spans.map(|(span, _)| span.policy.route(route).thresholds());
+        thresholds.next().is_some_and(|before| thresholds.any(|other| other != before))
+    }
+
     /// Returns the policy being tried: the staged one, or the one in force where nothing is staged.
     pub fn tried(&self) -> &Policy {
         self.staged.as_deref().unwrap_or(&self.policy)

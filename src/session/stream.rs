@@ -203,7 +203,7 @@ fn parse(
         constrains |= policies.iter().any(|(_, policy)| policy.constrains());
     }
     while let Some(block) = source.next_block() {
-        let Some(block) = skipped.keep_going(block)? else { continue };
+        let Some(block) = skipped.keep_going(block, source.is_strict())? else { continue };
         let file: Arc<str> = block.file().into();
         let mut gone = false;
         let mut stop = None;

@@ -194,6 +194,16 @@ impl PicoPerMillion {
     pub fn usd_per_million(self) -> String {
         Pico(i128::from(self.0)).usd()
     }
+
+    /// Writes it as a list of prices does, with at least the cents: `$2.00`, `$0.075`.
+    pub fn dollars(self) -> String {
+        let text = self.usd_per_million();
+        match text.split_once('.') {
+            None => format!("${text}.00"),
+            Some((_, cents)) if cents.len() == 1 => format!("${text}0"),
+            Some(_) => format!("${text}"),
+        }
+    }
 }
 
 impl FromStr for Pico {

@@ -12,6 +12,9 @@ use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::Check;
 use crate::units::Count;
 
+/// What some servers put before UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A finished answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -27,6 +30,8 @@ pub struct Answer {
     pub finish: Finish,
     /// The bytes that the model wrote: text, thoughts and arguments of calls.
     pub output_bytes: u64,
+    /// What was left out of it, as the client's dialect has no place for it.
+    pub left_out: Vec<String>,
     /// Why it is no answer at all: the model went wrong, or what it wrote cannot be put into the client's dialect. The
     /// body is then not to be given to a client; what was used is used all the same.
     pub fault: Option<WireError>,
@@ -37,6 +42,7 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer> {
     if from != ask.dialect() && !ask.dialect().reaches(from) {
         return Err(WireError::Unsupported { from: ask.dialect(), to: from });
     }
+    let body = unmarked(body);
     // What the body says is not quoted in the error, as it may be part of an answer.
     let root = check(&body).map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
     if matches!(from, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) {
@@ -50,11 +56,17 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer> {
         usage: reply.usage.map(|counted| counted.believed(output_bytes)),
         check: if fault.is_some() { Check::Failed } else { checked(ask, &reply) },
         finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
+        left_out: reply.left_out.names().to_vec(),
         output_bytes,
         body: translated.unwrap_or(body),
         model: reply.model,
         fault,
     })
+}
+
+/// Takes a byte order mark off, which is no JSON.
+fn unmarked(body: Bytes) -> Bytes {
+    if body.starts_with(BYTE_ORDER_MARK) { body.slice(BYTE_ORDER_MARK.len()..) } else { body }
 }
 
 /// Reads an answer, and says why it is none where it is none; a report of an error in its place is an error.
@@ -81,7 +93,10 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
         let has_calls = choice.calls().next().is_some();
         choice.finish = choice.finish.beside(has_calls);
         if is_translated {
-            choice.parts.retain(|part| *part != Part::Other);
+            let left_out = &mut reply.left_out;
+            choice.parts.retain(|part| !left_out.takes(&part.delta(), ask.dialect()));
+            let is_nothing = choice.is_empty() && choice.finish != Finish::Filtered;
+            fault = fault.or_else(|| left_out.all(ask.dialect()).filter(|_| is_nothing));
             fault = fault.or(calls::settle(ask, choice).err());
             if ask.measures().wants_json {
                 unfence(choice);
@@ -94,6 +109,7 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
 /// Returns what an answer that failed says it used all the same.
 pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
     let mut source = translate::source(from);
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let _ = source.whole(check(body).ok()?, &mut |_| {});
     source.usage()
 }
@@ -141,6 +157,7 @@ fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer> {
         finish: Finish::Stop,
         output_bytes: 0,
         body: Bytes::new(),
+        left_out: Vec::new(),
         fault: None,
     })
 }
@@ -168,7 +185,7 @@ fn checked_choice(wants_json: bool, required: &[String], choice: &Choice) -> Che
     if !wants_json {
         return if has_calls { Check::Passed } else { Check::None };
     }
-    let is_cut = choice.finish == Finish::Length;
+    let is_cut = matches!(choice.finish, Finish::Length | Finish::Paused);
     // Where the model calls tools first, the JSON comes with a later answer.
     let is_fit = (has_calls && text.trim().is_empty()) || fits(&text, required);
     if is_cut || !is_fit { Check::Failed } else { Check::Passed }

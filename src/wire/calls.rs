@@ -103,6 +103,11 @@ fn progress(arguments: &str) -> Progress {
     progress
 }
 
+/// Makes the error of a stream with a call whose arguments are no JSON object.
+pub(super) fn unfit_call() -> WireError {
+    WireError::Ended("the arguments of a call in it are not a JSON object".to_owned())
+}
+
 /// Makes the error of a call whose arguments are no JSON object. They are not quoted, as they are part of the answer.
 pub(super) fn unfit(name: &str) -> WireError {
     let name = faults::clean(name);

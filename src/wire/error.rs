@@ -60,6 +60,14 @@ pub enum WireError {
     /// The provider's answer ended as no whole answer does, or cannot be used.
     #[error("the provider's answer is no whole one: {0}")]
     Ended(String),
+    /// All that the provider's answer holds has no place in the client's dialect.
+    #[error("the provider's answer is empty but for what {to} has no place for: {what}")]
+    Unplaced {
+        /// What it holds.
+        what: String,
+        /// The client's dialect.
+        to: Dialect,
+    },
     /// More of the provider's stream would have to be held back than is kept.
     #[error("the provider mixes its calls of tools so that more than {0} bytes would have to be held back")]
     TooMixed(usize),
@@ -87,7 +95,12 @@ impl WireError {
     pub fn is_clients(&self) -> bool {
         !matches!(
             self,
-            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) | Self::Upstream(_)
+            Self::Malformed(_)
+                | Self::Ended(_)
+                | Self::Unplaced { .. }
+                | Self::TooMixed(_)
+                | Self::TooLong(_)
+                | Self::Upstream(_)
         )
     }
 
@@ -99,9 +112,11 @@ impl WireError {
         };
         match self {
             Self::Upstream(error) => error.clone(),
-            Self::Malformed(_) | Self::Ended(_) | Self::TooMixed(_) | Self::TooLong(_) => {
-                of(ErrorKind::Server, None)
-            }
+            Self::Malformed(_)
+            | Self::Ended(_)
+            | Self::Unplaced { .. }
+            | Self::TooMixed(_)
+            | Self::TooLong(_) => of(ErrorKind::Server, None),
             Self::Invalid { field, .. } | Self::Untranslatable { field, .. } => {
                 of(ErrorKind::InvalidRequest, Some(field))
             }

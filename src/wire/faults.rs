@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::answer::BYTE_ORDER_MARK;
 use super::json::{Object, Value, check, object, put};
 use super::{ApiError, Dialect, ErrorKind};
 use crate::units::is_safe;
@@ -91,8 +92,11 @@ const fn words(kind: ErrorKind) -> (&'static str, Option<&'static str>, &'static
 ///
 /// `from` names the provider; all their shapes are tried, as gateways in between often answer in another's.
 pub fn read_error(from: Dialect, status: u16, body: &[u8]) -> ApiError {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let body = body.get(..body.len().min(READ)).unwrap_or(body);
-    let mut error = ApiError { status, ..ApiError::new(ErrorKind::from_status(status), "") };
+    // A number that is none of an error's is not one to send on.
+    let known = if (300..600).contains(&status) { status } else { 502 };
+    let mut error = ApiError { status: known, ..ApiError::new(ErrorKind::from_status(known), "") };
     match check(body) {
         // Gemini wraps its errors into a list where it would have streamed one.
         Ok(root) => read_object(root.items().next().unwrap_or(root), &mut error),
@@ -287,6 +291,7 @@ mod tests {
             let error = read_error(from, status, body.as_bytes());
             assert_eq!((error.kind, error.message.as_str(), error.status), (kind, message, status), "{body}");
         }
+        assert_eq!(read_error(OpenAiChat, 999, b"{}").status, 502, "no status of HTTP's");
         let waiting = r#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"@type":"x"},{"retryDelay":"34.5s"}]}}"#;
         assert_eq!(read_error(Gemini, 429, waiting.as_bytes()).retry_after_ms, Some(34_500));
     }

@@ -13,6 +13,8 @@ pub enum Finish {
     Length,
     /// The model wants tools to be called.
     ToolCalls,
+    /// The turn is not at its end: the provider goes on with it once it is sent back.
+    Paused,
     /// The provider held the answer back, or the model refused.
     Filtered,
     /// The provider did not say.
@@ -24,14 +26,17 @@ pub enum Finish {
 
 /// The words that providers end an answer with; any other is a failure (`MALFORMED_FUNCTION_CALL`: what the model wrote is
 /// nothing to go on with). A turn of Anthropic's that is paused, or about to be compacted, goes on with the client's next
-/// request. Servers that are compatible with a dialect have words of their own, and let words of others through.
+/// request; other dialects have no word for that but the one for an answer that was cut short, after which clients go on
+/// or tell, while at any other they take it for whole. Servers that are compatible with a dialect have words of their own, and let words of others through.
 #[rustfmt::skip]
-const WORDS: [(Dialect, Finish, &str); 11] = [
-    (OpenAiChat, Finish::Stop, "stop eos eos_token end_turn end stop_sequence complete completed done finished normal pause_turn"),
+const WORDS: [(Dialect, Finish, &str); 13] = [
+    (OpenAiChat, Finish::Stop, "stop eos eos_token end_turn end stop_sequence complete completed done finished normal"),
+    (OpenAiChat, Finish::Paused, "pause_turn compaction"),
     (OpenAiChat, Finish::Length, "length max_tokens max_length max_output_tokens max_output model_length model_context_window_exceeded"),
     (OpenAiChat, Finish::ToolCalls, "tool_calls tool_call tool_use function_call"),
     (OpenAiChat, Finish::Filtered, "content_filter refusal safety recitation sensitive"),
-    (AnthropicMessages, Finish::Stop, "end_turn stop_sequence pause_turn compaction stop eos"),
+    (AnthropicMessages, Finish::Stop, "end_turn stop_sequence stop eos"),
+    (AnthropicMessages, Finish::Paused, "pause_turn compaction"),
     (AnthropicMessages, Finish::Length, "max_tokens model_context_window_exceeded length"),
     (AnthropicMessages, Finish::ToolCalls, "tool_use tool_calls function_call"),
     (AnthropicMessages, Finish::Filtered, "refusal content_filter"),
@@ -65,7 +70,8 @@ impl Finish {
         };
         match self {
             Self::Stop | Self::Other => stop,
-            Self::Length => length,
+            Self::Paused if to == AnthropicMessages => "pause_turn",
+            Self::Length | Self::Paused => length,
             Self::ToolCalls => calls,
             Self::Filtered => filtered,
             Self::Failed => failed,
@@ -75,7 +81,7 @@ impl Finish {
     /// Returns why an answer ended that has calls of tools, or none, whatever word its provider has for it.
     pub(super) fn beside(self, has_calls: bool) -> Self {
         match self {
-            Self::Stop | Self::Other if has_calls => Self::ToolCalls,
+            Self::Stop | Self::Other | Self::Paused if has_calls => Self::ToolCalls,
             Self::ToolCalls if !has_calls => Self::Stop,
             finish => finish,
         }
@@ -108,11 +114,9 @@ mod tests {
     #[test]
     fn every_providers_word_for_an_end_is_known_and_no_other() {
         for (from, finish, words) in [
-            (
-                OpenAiChat,
-                Finish::Stop,
-                "stop eos eos_token end_turn stop_sequence COMPLETE normal pause_turn STOP",
-            ),
+            (OpenAiChat, Finish::Stop, "stop eos eos_token end_turn stop_sequence COMPLETE normal STOP"),
+            (OpenAiChat, Finish::Paused, "pause_turn"),
+            (AnthropicMessages, Finish::Paused, "pause_turn compaction"),
             (
                 OpenAiChat,
                 Finish::Length,
@@ -130,7 +134,7 @@ mod tests {
                 "error abort cancelled network_error insufficient_system_resource malformed_function_call null unknown x \
                  function_call_filter:MALFORMED_FUNCTION_CALL",
             ),
-            (AnthropicMessages, Finish::Stop, "end_turn stop_sequence pause_turn compaction stop"),
+            (AnthropicMessages, Finish::Stop, "end_turn stop_sequence stop"),
             (AnthropicMessages, Finish::Length, "max_tokens model_context_window_exceeded length"),
             (AnthropicMessages, Finish::ToolCalls, "tool_use tool_calls"),
             (AnthropicMessages, Finish::Filtered, "refusal content_filter"),

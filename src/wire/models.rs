@@ -58,7 +58,13 @@ fn write(o: &mut Object<'_>, to: Dialect, model: &ModelEntry) {
             put!(o, "type": "model", "id": id, "display_name": title, "created_at": &since);
         }
         Dialect::Gemini | Dialect::GeminiEmbeddings => {
-            let methods = ["generateContent", "countTokens"];
+            // All that is listed of a model is its name, and those that embed are named so.
+            let embeds = id.contains("embed");
+            let methods = if embeds {
+                ["embedContent", "batchEmbedContents"]
+            } else {
+                ["generateContent", "countTokens"]
+            };
             put!(o, "name": &format!("models/{id}"), "displayName": title);
             put!(o, "supportedGenerationMethods": [for method in methods => method]);
         }
@@ -126,6 +132,12 @@ mod tests {
             models_body(Dialect::Gemini, &models, true),
             r#"{"models":[{"name":"models/auto","displayName":"auto","supportedGenerationMethods":["generateContent","countTokens"]}],"nextPageToken":"auto"}"#
         );
+        let embeds = models_body(
+            Dialect::Gemini,
+            &[ModelEntry { id: "text-embedding-3".into(), ..models[0].clone() }],
+            false,
+        );
+        assert!(String::from_utf8_lossy(&embeds).contains(r#"["embedContent","batchEmbedContents"]"#));
         assert_eq!(models_body(Dialect::OpenAiChat, &[], false), r#"{"object":"list","data":[]}"#);
     }
 

@@ -50,6 +50,7 @@ enum Piece {
     Text(String),
     Refusal(String),
     Thought(String),
+    Picture { mime: String, data: String },
     Call { call: usize, id: String, arguments: String },
 }
 
@@ -121,8 +122,18 @@ impl Order {
                     self.waiting.push_back(Piece::Call { call, id, arguments: String::new() });
                 }
             }
+            Delta::Picture { mime, data } => {
+                if self.is_at_rest() {
+                    self.end_call(tell);
+                    tell(delta);
+                } else {
+                    self.hold(data.len())?;
+                    let (mime, data) = (mime.to_owned(), data.to_owned());
+                    self.waiting.push_back(Piece::Picture { mime, data });
+                }
+            }
             Delta::CallArguments { call, text } => self.arguments(call, text, tell)?,
-            Delta::CallEnd { .. } | Delta::Other | Delta::Choice(_) => {}
+            Delta::CallEnd { .. } | Delta::Other(_) | Delta::Choice(_) => {}
             Delta::Finish { finish, stop } => {
                 self.finish = finish;
                 self.stop = stop.map(str::to_owned);
@@ -192,6 +203,7 @@ impl Order {
             Piece::Text(text) => tell(Delta::Text(text)),
             Piece::Refusal(text) => tell(Delta::Refusal(text)),
             Piece::Thought(text) => tell(Delta::Thought(text)),
+            Piece::Picture { mime, data } => tell(Delta::Picture { mime, data }),
             Piece::Call { call, id, arguments } => {
                 let name = self.calls.get(*call).map(|call| call.name.as_str()).unwrap_or_default();
                 tell(Delta::CallStart { call: *call, id, name });

@@ -7,13 +7,14 @@
 
 use bytes::BytesMut;
 
+use super::calls::unfit_call;
 use super::error::Result;
 use super::finish::{ended_empty, unended};
 use super::json::{Value, check};
 use super::plain::{Form, is_event};
 use super::preface::{self, Preface};
 use super::replay;
-use super::reply::{Delta, Seen, Source};
+use super::reply::{Delta, LeftOut, Seen, Source};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::{Translation, source};
@@ -52,6 +53,10 @@ pub struct Relay {
     /// The bytes written that may go out before there is content, unless something else came first.
     early: usize,
     is_early: bool,
+    /// What was left out, as the client's dialect has no place for it.
+    left_out: LeftOut,
+    /// Why an answer that ended is not fit to be given: its end is kept from the client.
+    unfit: Option<WireError>,
     /// The event by which such a stream said that it failed.
     failed: Option<String>,
     /// Whether the event that said so told the usage too.
@@ -94,6 +99,8 @@ impl Relay {
             goes_on: false,
             early: 0,
             is_early: preface::has_beginning(ask.dialect()),
+            left_out: LeftOut::default(),
+            unfit: None,
             failed: None,
             is_accounted: false,
         }
@@ -181,12 +188,19 @@ impl Relay {
     }
 
     fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<()> {
+        let raw = raw.strip_prefix(answer::BYTE_ORDER_MARK).unwrap_or(raw);
         let event = sse::parse(raw)?;
         if event.data.is_empty() && raw.trim_ascii_start().first() == Some(&b'{') {
             return self.plain(raw, out);
         }
         let before = out.len();
         let seen = self.tell(&event, out)?;
+        if self.story.is_unfit && self.translation.is_none() {
+            // What follows tells the usage at most.
+            self.unfit.get_or_insert_with(unfit_call);
+            self.is_early = false;
+            return Ok(());
+        }
         if self.translation.is_none() && !(seen == Seen::UsageOnly && self.hides_usage) {
             if self.goes_on && !event.data.is_empty() {
                 preface::go_on(self.from, &mut self.preface, &event, out);
@@ -219,8 +233,12 @@ impl Relay {
 
     /// Reads an event and tells what it adds; to a client of the same dialect that is the caller's to do.
     fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen> {
-        let (story, translation) = (&mut self.story, &mut self.translation);
+        let (story, translation, left_out) = (&mut self.story, &mut self.translation, &mut self.left_out);
+        let to = self.ask.dialect();
         let mut tell = |delta: Delta<'_>| {
+            if translation.is_some() && left_out.takes(&delta, to) {
+                return;
+            }
             story.note(&delta);
             if let Some(translation) = translation {
                 translation.write(delta, out);
@@ -243,7 +261,8 @@ impl Relay {
         }
         if seen == Seen::End {
             if !story.has_ended() {
-                return Err(if story.has_answer { unended(self.from) } else { ended_empty() });
+                let is_nothing = !story.has_answer && self.left_out.names().is_empty();
+                return Err(if is_nothing { ended_empty() } else { unended(self.from) });
             }
             story.is_over = true;
             if self.translation.is_some() {
@@ -261,7 +280,7 @@ impl Relay {
             return self.close(out);
         }
         let neither = |_| WireError::Malformed("it is neither a stream of events nor JSON".to_owned());
-        let root = check(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)).map_err(neither)?;
+        let root = check(text.strip_prefix(answer::BYTE_ORDER_MARK).unwrap_or(text)).map_err(neither)?;
         if root.is_array() {
             return root
                 .items()
@@ -307,10 +326,13 @@ impl Relay {
     /// Tells a whole answer as a stream; to a client of the provider's dialect with everything in it as it came.
     fn whole(&mut self, root: Value<'_>, out: &mut BytesMut) -> Result<()> {
         let ask = &self.ask;
-        let (reply, fault) = answer::read(self.from, ask, root)?;
+        let (mut reply, fault) = answer::read(self.from, ask, root)?;
         self.usage = reply.usage;
-        if let Some(fault) = fault {
-            return Err(fault);
+        self.left_out = std::mem::take(&mut reply.left_out);
+        match fault {
+            Some(WireError::Unplaced { .. }) => self.unfit = fault,
+            Some(fault) => return Err(fault),
+            None => {}
         }
         let (story, translation) = (&mut self.story, &mut self.translation);
         let mut tell = |delta: Delta<'_>| {
@@ -323,6 +345,10 @@ impl Relay {
         let mut calls = 0;
         reply.choices.iter().enumerate().for_each(|(nth, choice)| choice.tell(nth, &mut calls, &mut tell));
         story.is_over = true;
+        if self.story.is_unfit && self.translation.is_none() {
+            self.unfit = Some(unfit_call());
+            return Ok(());
+        }
         if self.translation.is_none() {
             if self.goes_on {
                 let mut whole = BytesMut::new();
@@ -368,7 +394,10 @@ impl Relay {
 
     /// Writes the closing events that are still missing.
     fn close(&mut self, out: &mut BytesMut) -> Result<()> {
-        if std::mem::replace(&mut self.story.is_closed, true) {
+        if self.unfit.is_none() && !self.story.has_answer && self.story.finish != Some(Finish::Filtered) {
+            self.unfit = self.left_out.all(self.ask.dialect());
+        }
+        if self.unfit.is_some() || std::mem::replace(&mut self.story.is_closed, true) {
             return Ok(());
         }
         let usage = self.usage();
@@ -386,7 +415,11 @@ impl Relay {
         };
         // The client is still to be told.
         self.story.is_closed = closed.is_ok();
-        closed
+        match closed {
+            Err(fault @ WireError::Ended(_)) => self.unfit = Some(fault),
+            closed => closed?,
+        }
+        Ok(())
     }
 
     /// Writes an error event, for a stream that broke after the client had its first bytes; the stream is over then. A client
@@ -482,6 +515,17 @@ impl Relay {
     /// which may stand in the same event or in one behind it.
     pub fn is_over(&self) -> bool {
         self.story.failure.is_none() && self.story.is_over
+    }
+
+    /// Returns why an answer that ended, and was read to its end, is not fit to be given. The client has had nothing of its
+    /// end: where it had what came before, [`Self::fail`] tells it.
+    pub fn unfit(&self) -> Option<&WireError> {
+        self.unfit.as_ref()
+    }
+
+    /// Returns the names of what was left out, as the client's dialect has no place for it.
+    pub fn left_out(&self) -> &[String] {
+        self.left_out.names()
     }
 
     /// Returns why the stream could not be followed further.

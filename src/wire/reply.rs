@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::error::Result;
+use super::faults::clean;
 use super::finish::Finish;
 use super::json::Value;
 use super::logprobs::{Logprobs, ToldLogprobs};
+use super::{Dialect, WireError, table};
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
 
@@ -18,6 +20,8 @@ pub(super) struct Reply {
     pub(super) model: Option<String>,
     pub(super) choices: Vec<Choice>,
     pub(super) usage: Option<Counted>,
+    /// What the client's dialect has no place for.
+    pub(super) left_out: LeftOut,
 }
 
 /// One of the answers to a request.
@@ -31,6 +35,41 @@ pub(super) struct Choice {
     pub(super) logprobs: Option<ToldLogprobs>,
 }
 
+/// The kinds of content that were left out of an answer.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut(Vec<String>);
+
+/// The most kinds that are named, and the most characters of a name.
+const KINDS: usize = 16;
+const KIND: usize = 64;
+
+impl LeftOut {
+    /// Takes note of what a client's dialect has no place for, and says whether it was that.
+    pub(super) fn takes(&mut self, delta: &Delta<'_>, to: Dialect) -> bool {
+        let kind = match delta {
+            Delta::Picture { .. } if !table::has_pictures(to) => "picture",
+            Delta::Other(kind) => kind,
+            _ => return false,
+        };
+        let kind: String = clean(kind).chars().take(KIND).collect();
+        let name = format!("answer ({kind})");
+        if self.0.len() < KINDS && !self.0.contains(&name) {
+            self.0.push(name);
+        }
+        true
+    }
+
+    /// Returns the names.
+    pub(super) fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Makes the error of an answer that holds nothing else.
+    pub(super) fn all(&self, to: Dialect) -> Option<WireError> {
+        (!self.0.is_empty()).then(|| WireError::Unplaced { what: self.0.join(", "), to })
+    }
+}
+
 /// A piece of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -39,8 +78,13 @@ pub(super) enum Part {
     Text(String),
     Refusal(String),
     Call(Call<'static>),
-    /// What only the provider's own dialect has: a picture, a sound, a call of a tool that the provider runs.
-    Other,
+    /// A picture: what it is in, and its bytes in base64.
+    Picture {
+        mime: String,
+        data: String,
+    },
+    /// What only the provider's own dialect has, by its kind: a sound, a call of a tool that the provider runs.
+    Other(String),
 }
 
 /// A call of a tool.
@@ -67,7 +111,8 @@ impl Reply {
             Delta::Text(text) => Part::Text(text.to_owned()),
             Delta::Refusal(text) => Part::Refusal(text.to_owned()),
             Delta::Thought(text) => Part::Thought(text.to_owned()),
-            Delta::Other => Part::Other,
+            Delta::Picture { mime, data } => Part::Picture { mime: mime.to_owned(), data: data.to_owned() },
+            Delta::Other(kind) => Part::Other(kind.to_owned()),
             Delta::CallStart { id, name, .. } => {
                 let (id, name) = (id.to_owned().into(), name.to_owned().into());
                 Part::Call(Call { id, name, arguments: Cow::default() })
@@ -92,6 +137,20 @@ impl Reply {
     }
 }
 
+impl Part {
+    /// Returns what it adds, but for the arguments of a call.
+    pub(super) fn delta(&self) -> Delta<'_> {
+        match self {
+            Self::Thought(text) => Delta::Thought(text),
+            Self::Text(text) => Delta::Text(text),
+            Self::Refusal(text) => Delta::Refusal(text),
+            Self::Picture { mime, data } => Delta::Picture { mime, data },
+            Self::Other(kind) => Delta::Other(kind),
+            Self::Call(call) => Delta::CallStart { call: 0, id: &call.id, name: &call.name },
+        }
+    }
+}
+
 impl Choice {
     /// Tells it again; `calls` numbers the calls of the answer.
     pub(super) fn tell(&self, nth: usize, calls: &mut usize, tell: Tell<'_>) {
@@ -100,15 +159,12 @@ impl Choice {
         }
         for part in &self.parts {
             match part {
-                Part::Thought(text) => tell(Delta::Thought(text)),
-                Part::Text(text) => tell(Delta::Text(text)),
-                Part::Refusal(text) => tell(Delta::Refusal(text)),
-                Part::Other => tell(Delta::Other),
                 Part::Call(call) => {
                     tell(Delta::CallStart { call: *calls, id: &call.id, name: &call.name });
                     tell(Delta::CallArguments { call: *calls, text: &call.arguments });
                     *calls += 1;
                 }
+                part => tell(part.delta()),
             }
         }
         if let Some(told) = &self.logprobs {
@@ -135,7 +191,7 @@ impl Choice {
         self.parts.iter().all(|part| match part {
             Part::Thought(_) => true,
             Part::Text(text) => text.trim().is_empty(),
-            Part::Refusal(_) | Part::Call(_) | Part::Other => false,
+            Part::Refusal(_) | Part::Call(_) | Part::Picture { .. } | Part::Other(_) => false,
         })
     }
 
@@ -159,7 +215,7 @@ impl Choice {
     pub(super) fn bytes(&self) -> u64 {
         let of = |part: &Part| match part {
             Part::Text(text) | Part::Refusal(text) | Part::Thought(text) => text.len(),
-            Part::Other => 0,
+            Part::Picture { .. } | Part::Other(_) => 0,
             Part::Call(call) => call.name.len() + call.arguments.len(),
         };
         self.parts.iter().map(|part| of(part) as u64).sum()
@@ -178,8 +234,13 @@ pub(super) enum Delta<'a> {
     Refusal(&'a str),
     /// The model thinks aloud.
     Thought(&'a str),
-    /// Something that only the provider's own dialect has.
-    Other,
+    /// A picture: what it is in, and its bytes in base64.
+    Picture {
+        mime: &'a str,
+        data: &'a str,
+    },
+    /// Something that only the provider's own dialect has, by its kind.
+    Other(&'a str),
     /// What follows is of this choice; without a word it is of the first.
     Choice(u64),
     /// How likely the tokens of the text before it were.

@@ -28,8 +28,10 @@ pub(super) struct Story {
     /// Whether the text has to be JSON, and how much of it is kept.
     wants_json: bool,
     json_bytes: usize,
-    /// How far the arguments of the calls have come.
-    arguments: Vec<Progress>,
+    /// Of which choice each call is, and how far its arguments have come.
+    arguments: Vec<(u64, Progress)>,
+    /// Whether a choice ended well with a call whose arguments are no object.
+    pub(super) is_unfit: bool,
     /// The choices that have begun, and the one that is told of.
     begun: Vec<Begun>,
     at: u64,
@@ -96,11 +98,11 @@ impl Story {
             }
             Delta::CallStart { name, .. } => {
                 self.answers().has_calls = true;
-                self.arguments.push(Progress::default());
+                self.arguments.push((self.at, Progress::default()));
                 self.deliver(name);
             }
             Delta::CallArguments { call, text } => {
-                if let Some(arguments) = self.arguments.get_mut(*call) {
+                if let Some((_, arguments)) = self.arguments.get_mut(*call) {
                     arguments.push(text);
                 }
                 self.deliver(text);
@@ -110,7 +112,7 @@ impl Story {
                 self.has_content = true;
                 self.thought_bytes = self.thought_bytes.saturating_add(text.len() as u64);
             }
-            Delta::Other => {
+            Delta::Picture { .. } | Delta::Other(_) => {
                 self.answers();
                 self.has_content = true;
             }
@@ -124,6 +126,9 @@ impl Story {
                 let finish = finish.beside(choice.has_calls);
                 choice.finish = Some(finish);
                 self.finish = Some(finish);
+                // What the limit of output cut off is no fault of the answer's.
+                self.is_unfit |= finish == Finish::ToolCalls
+                    && self.arguments.iter().any(|(of, arguments)| *of == self.at && !is_fit(arguments));
             }
         }
     }
@@ -171,8 +176,7 @@ impl Story {
         if !self.is_complete() {
             return Check::None;
         }
-        let is_fit = |arguments: &Progress| arguments.is_object() || arguments.is_nothing();
-        if !self.has_answer || !self.arguments.iter().all(is_fit) {
+        if !self.has_answer || !self.arguments.iter().all(|(_, arguments)| is_fit(arguments)) {
             return Check::Failed;
         }
         let mut all = Check::None;
@@ -200,9 +204,14 @@ impl Begun {
         if !wants_json || self.json.len() as u64 != self.text_bytes {
             return Check::None;
         }
-        let is_cut = self.finish == Some(Finish::Length);
+        let is_cut = matches!(self.finish, Some(Finish::Length | Finish::Paused));
         if !is_cut && fits(&self.json, required) { Check::Passed } else { Check::Failed }
     }
+}
+
+/// Says whether arguments are an object, or none at all.
+fn is_fit(arguments: &Progress) -> bool {
+    arguments.is_object() || arguments.is_nothing()
 }
 
 /// Adds what there is room for, and says how much that was.

@@ -89,3 +89,59 @@ fn a_capped_model_passes_on_what_comes_while_it_is_full() {
     let message = desk.refused("replay crowd.jsonl --policy rung.toml");
     assert!(message.contains("write it under [model.\"gpt-4.1-nano\"]"), "{message}");
 }
+
+/// What a cap turned away is not turned away where there is none: a request that named its model no less than one on a ladder.
+#[test]
+fn a_lifted_cap_brings_back_what_it_turned_away() {
+    let desk = desk();
+    let policy = |cap: &str, more: &str| {
+        format!(
+            "name = \"p\"\n{cap}[[route]]\nname = \"all\"\n{more}ladder = [\n  {{ model = \"gpt-4.1-nano\", threshold = 400 }},\n  {{ model = \"gpt-4.1\" }},\n]\n"
+        )
+    };
+    desk.write("lifted.toml", policy("", ""));
+    desk.write("capped.toml", policy("[model.\"gpt-4.1\"]\nmax_in_flight = 1\n", ""));
+    desk.write("bound.toml", policy("", "require = [\"zdr\"]\n"));
+    let line = |id: &str, second: u32, more: &str| {
+        format!(r#"{{"id":"{id}","at":"2026-05-23T10:00:{second:02}Z","confidence":100,{more}}}"#)
+    };
+    let pinned = r#""asked":"gpt-4.1","pinned":true"#;
+    let refused = r#""in":0,"out":0,"status":"refused","down":["full:gpt-4.1"]"#;
+    let lines = [
+        line("a", 0, &format!(r#"{pinned},"model":"gpt-4.1","in":1000,"out":100,"latency_ms":9000"#)),
+        line("b", 1, &format!("{pinned},{refused}")),
+        line("c", 2, refused),
+    ];
+    log(&desk, "turned.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let figures = |policy: &str| {
+        let found = report(&desk, &format!("turned.jsonl --as routed --policy {policy}"));
+        (found["errors"].as_u64(), found["cost_unknown_requests"].as_u64(), found["constraints"].is_null())
+    };
+    assert_eq!(figures("lifted.toml"), (Some(0), Some(2), true), "nobody knows what they would have used");
+    assert_eq!(figures("capped.toml"), (Some(2), Some(0), true), "a cap requires nothing of a model");
+    assert!(!figures("bound.toml").2);
+}
+
+/// A policy holds from its moment on: a log that tells it behind its requests is held to it like any other.
+#[test]
+fn what_a_route_requires_is_proved_wherever_the_policy_stands() {
+    let desk = desk();
+    let event = r#"{"event":"policy","at":"2026-05-23T10:00:00Z","version":1,"name":"p","models":[{"model":"gpt-4.1","labels":["zdr"]}],"routes":[{"route":"all","require":["zdr"],"ladder":[{"model":"gpt-4.1"}]}]}"#;
+    let call = |id: &str, second: u32, model: &str| {
+        format!(r#"{{"id":"{id}","at":"2026-05-23T10:00:{second:02}Z","model":"{model}","in":1000,"out":100}}"#)
+    };
+    let calls = [call("x1", 1, "gpt-4.1-nano"), call("x2", 2, "gpt-4.1"), call("x3", 3, "gpt-4.1")];
+    let [one, two, three] = &calls;
+    for (name, lines) in [
+        ("before.jsonl", [event, one, two, three]),
+        ("between.jsonl", [one, two, event, three]),
+        ("behind.jsonl", [one, two, three, event]),
+    ] {
+        log(&desk, name, &lines);
+        let output = desk.run(&format!("replay {name} --strict --format json"));
+        assert_eq!(output.code, Some(2), "{name}: {}", output.err);
+        let check = &json(&output.out)["constraints"];
+        assert_eq!((&check["checked"], &check["broken_calls"]), (&3.into(), &1.into()), "{name}");
+        assert_eq!(check["broken"][0]["request"], "x1", "{name}");
+    }
+}

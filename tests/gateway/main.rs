@@ -8,8 +8,10 @@
     reason = "a test's own scaffolding may fail the test"
 )]
 
+mod answers;
 mod away;
 mod bounds;
+mod caps;
 mod charges;
 mod client;
 mod crash;

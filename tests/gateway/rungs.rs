@@ -149,8 +149,8 @@ ladder = [{ model = "gpt-5.2", with = { service_tier = "flex" } }]
         None,
         "a model that is named gets what it got"
     );
-    for answer in [&flex, &translated, &own] {
-        assert_eq!(answer.header("pointsman-cost-kind"), Some("known"), "{}", answer.text());
+    for (answer, kind) in [(&flex, "estimated"), (&translated, "estimated"), (&own, "known")] {
+        assert_eq!(answer.header("pointsman-cost-kind"), Some(kind), "{}", answer.text());
     }
     let tiers: Vec<bool> = lines
         .iter()
@@ -173,6 +173,40 @@ ladder = [{ model = "gpt-5.2", with = { service_tier = "flex" } }]
     let flex = estimated(r#"model = "gpt-5-mini", with = { service_tier = "flex" }"#);
     assert!(flex > 0);
     assert_eq!(estimated(r#"model = "gpt-5-mini""#), 2 * flex);
+}
+
+#[test]
+fn a_tier_that_was_only_asked_for_gives_an_estimate_and_one_that_the_answer_names_is_known() {
+    let upstream = Upstream::start();
+    let setup = setup(&upstream, crate::front::POLICY);
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let mut feed = follow(&front);
+    let named = json!({"id": "c", "object": "chat.completion", "model": "gpt-5.2", "service_tier": "priority",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100}});
+    let mut silent = named.clone();
+    silent.as_object_mut().unwrap().remove("service_tier");
+    let mut kinds = Vec::new();
+    for (answer, asked) in
+        [(&named, "priority"), (&silent, "priority"), (&silent, "default"), (&named, "auto")]
+    {
+        let own = json!({"model": "gpt-5.2", "service_tier": asked});
+        upstream.push(Reply::json(answer));
+        let whole = chat(&own).send(front.address());
+        // The table passes the tier from one of OpenAI's dialects to the other.
+        upstream.push(Reply::json(answer));
+        let body = json!({"model": "gpt-5.2", "input": "x", "service_tier": asked, "stream": true});
+        let streamed = Ask::post("/v1/responses", &body).send(front.address());
+        assert_eq!((whole.status(), streamed.status()), (200, 200), "{}", streamed.text());
+        kinds.push(whole.header("pointsman-cost-kind").unwrap().to_owned());
+    }
+    assert_eq!(kinds, ["known", "estimated", "known", "known"]);
+    let lines = read(&mut feed, 8);
+    front.settle();
+    save(&desk, &lines);
+    let replayed = replay(&desk, "recorded");
+    assert_eq!(replayed["estimated_requests"], 2, "{replayed}");
 }
 
 const LABELLED: &str = r#"
@@ -465,7 +499,36 @@ fn a_policy_that_is_posted_is_read_as_strictly_as_a_file() {
         assert_eq!(answer.status(), 400, "{said}");
         assert!(answer.text().contains(said), "{said}: {}", answer.text());
     }
-    let right = next(&|_| {});
+    // All of it is told at once, and the moment is the gateway's to write.
+    let several = next(&|event| {
+        let event = event.as_object_mut().unwrap();
+        event.remove("version");
+        event.remove("at");
+        event.insert("bseline".to_owned(), json!("gpt-4.1"));
+        event["routes"][0]["ladder"][0]["max_in_flight"] = json!(99_999_999_999_u64);
+    });
+    let told = Ask::post("/operator/v1/policy", &several).send(front.address()).text();
+    for said in ["`bseline` is no key", "version: missing", "`99999999999` is too large"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    let doubtful = next(&|event| {
+        event.as_object_mut().unwrap().remove("at");
+        event["routes"][0]["ladder"][0]["model"] = json!("somebodys-llama");
+        event["models"] = json!([{"model": "gpt-nope", "max_in_flight": 2}]);
+        event["routes"][0]["require"] = json!(["nobody"]);
+    });
+    let answer = Ask::post("/operator/v1/policy", &doubtful).send(front.address());
+    let warnings = answer.json()["warnings"].to_string();
+    for said in ["`somebodys-llama`: no price book and no provider", "gpt-nope", "no rung carries `nobody`"] {
+        assert!(answer.status() == 200 && warnings.contains(said), "{said}: {}", answer.text());
+    }
+    let policy = Ask::get("/operator/v1/policy").send(front.address()).text();
+    assert!(!policy.contains("warnings"), "{policy}");
+    let right = {
+        let mut event: Value = serde_json::from_str(&policy).unwrap();
+        event["version"] = json!(event["version"].as_u64().unwrap() + 1);
+        event
+    };
     let two = format!("{right}\n{right}\n");
     assert_eq!(Ask::bytes("/operator/v1/policy", two.as_bytes()).send(front.address()).status(), 400);
     assert_eq!(Ask::post("/operator/v1/policy", &right).send(front.address()).status(), 200);

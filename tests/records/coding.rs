@@ -183,6 +183,47 @@ fn what_a_folder_holds_besides_logs_is_passed_over_and_told() {
     assert!(error.to_string().contains("without logs"), "{error}");
 }
 
+/// Each is told by its name, or a folder of someone's sessions would shrink without a word that says which.
+#[test]
+fn files_of_a_folder_in_no_known_format_are_all_counted_and_the_first_of_them_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..12 {
+        fs::write(folder.path().join(format!("odd-{n:02}.jsonl")), "{\"x\":1}\n").unwrap();
+    }
+    let log = "{\"at\":\"2026-05-23T10:00:00Z\",\"model\":\"m\",\"in\":1,\"out\":1}\n";
+    fs::write(folder.path().join("p.jsonl"), log).unwrap();
+    let mut source = open(&app::input(&[folder.path().to_owned()]), &ReadOptions::default()).unwrap();
+    let summary = source.for_each(|_, _, _| std::ops::ControlFlow::Continue(())).unwrap();
+    assert_eq!((summary.entries, summary.passed_over.values().sum::<u64>()), (1, 12), "{summary:?}");
+    for n in 0..8 {
+        assert!(summary.passed_over.keys().any(|why| why.contains(&format!("odd-{n:02}.jsonl"))), "{summary:?}");
+    }
+}
+
+#[test]
+fn what_other_tools_wrote_anew_of_a_session_of_claude_code_is_one() {
+    let line = r#"{"type": "assistant", "sessionId": "s", "timestamp": "2026-05-01T00:00:01.000Z", "requestId": "req_1", "message": {"id": "msg_1", "role": "assistant", "model": "claude-opus-4-6", "stop_reason": "end_turn", "content": [{"type": "text", "text": "hi"}], "usage": {"input_tokens": 1000, "output_tokens": 100}}}"#;
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.jsonl"), format!("{line}\n")).unwrap();
+    let found = calls(&app::input(&[folder.path().to_owned()]));
+    assert_eq!(found, [call("s", "main", "claude-opus-4-6", [1000, 0, 0, 100])]);
+}
+
+#[test]
+fn a_log_that_is_packed_in_a_way_nobody_reads_is_told_as_that() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, start, way) in [
+        ("log.jsonl.bz2", &b"BZh91AY&SY"[..], "bzip2"),
+        ("log.zip", b"PK\x03\x04\x14\0", "zip"),
+        ("log.jsonl.xz", b"\xfd7zXZ\0\0\x04", "xz"),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, start).unwrap();
+        let told = open(&app::input(&[path]), &ReadOptions::default()).err().unwrap().to_string();
+        assert!(told.contains(&format!("packed with {way}")) && !told.contains("--input-format"), "{told}");
+    }
+}
+
 fn rollout(id: &str, parent: &str, created: &str, calls: &[(u64, &str)]) -> String {
     let mut lines = vec![format!(
         r#"{{"timestamp":"{created}","type":"session_meta","payload":{{"id":"{id}","timestamp":"{created}","forked_from_id":"{parent}","cwd":"/w"}}}}"#

@@ -88,7 +88,7 @@ fn long_writes_without_any_price_of_writes_are_not_known() {
         },
         &[
             ("gpt-4.1", "write_1h", "no_price"),
-            ("gpt-4.1", "write_5m", "known 0.0048"),
+            ("gpt-4.1", "write_5m", "about 0.0048"),
             ("claude-sonnet-4-6", "write_1h", "known 0.0105"),
         ],
     );
@@ -288,5 +288,26 @@ fn what_a_row_does_not_say_for_sure_is_no_known_cost() {
             ),
             want,
         );
+    }
+}
+
+/// No model answers an empty prompt: a log that says so has lost the count, whoever wrote it.
+#[test]
+fn an_answered_prompt_of_nothing_is_no_known_cost_in_our_own_format_either() {
+    let book = builtin("list").unwrap();
+    let line = |counts: &str| {
+        format!(r#"{{"id":"x","at":"2026-05-01T00:00:01Z","model":"gpt-4.1",{counts}}}"#) + "\n"
+    };
+    for (counts, want) in [
+        (r#""in":0,"out":100"#, "no_usage"),
+        (r#""in":0,"cache_read":800,"out":100"#, "known 0.0012"),
+        (r#""in":0,"out":0"#, "known 0"),
+        // What was charged then stands.
+        (r#""in":0,"out":100,"charged":"0.0008""#, "known 0.0008"),
+        // Nobody says what this model's cache writes cost: five minutes' at least as much as input.
+        (r#""in":500,"write_5m":500,"out":100"#, "about 0.0028"),
+        (r#""in":500,"write_1h":500,"out":100"#, "no_price"),
+    ] {
+        assert_eq!(costs(&book, &line(counts)).0, [want], "{counts}");
     }
 }

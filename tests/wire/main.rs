@@ -13,6 +13,7 @@ mod grammar;
 mod inbound;
 mod known;
 mod native;
+mod placed;
 mod refused;
 mod requests;
 mod rungs;

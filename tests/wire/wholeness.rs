@@ -217,10 +217,12 @@ fn streamed_arguments_are_an_object_or_the_stream_fails() {
     let cut = |word: &str| chunks(&[begins(0, "a", "{\"a\":"), ends(word)]) + "data: [DONE]\n\n";
     for client in [AnthropicMessages, OpenAiResponses] {
         let (out, why, mut relay) = broke(OpenAiChat, client, &cut("tool_calls"));
-        assert!(why.unwrap().contains("call of look"));
+        assert_eq!(why, None, "it was read to its end");
+        let unfit = relay.unfit().unwrap().to_api();
+        assert!(unfit.message.contains("call of look"));
         assert!(!out.contains("message_stop") && !out.contains("response.completed"));
         let mut told = BytesMut::new();
-        relay.fail(&relay.failure().unwrap().to_api(), &mut told);
+        relay.fail(&unfit, &mut told);
         assert!(told.starts_with(b"event: error\n"), "the client is told");
         // Where the limit of output cut them, the client is told of the limit.
         let (out, why, relay) = broke(OpenAiChat, client, &cut("length"));

@@ -42,6 +42,7 @@ impl App {
             Action::AskNewLine => self.ask.new_line(),
             Action::AskNextField => self.ask.step(false),
             Action::AskPreviousField => self.ask.step(true),
+            Action::AskPageUp | Action::AskPageDown => self.ask.scroll(action == Action::AskPageDown),
             Action::AskShow => {
                 let Some(id) = self.ask.operation().map(str::to_owned) else {
                     self.warn("there is no answer yet");

@@ -6,9 +6,8 @@ use ratatui::layout::Rect;
 use super::{App, Asked, Overlay};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
-use crate::console::theme::Role;
 use crate::console::widgets::panel;
-use crate::console::{frame, goto, text};
+use crate::console::{frame, goto};
 
 impl App {
     pub(super) fn strip_area(&self) -> Rect {
@@ -56,42 +55,19 @@ impl App {
         }
     }
 
-    /// Lists what could be meant above the line being typed.
-    fn draw_completions(&self, footer: Rect, buf: &mut Buffer) {
-        let look = self.look();
-        let lines = &self.completing.lines;
-        let widest = lines.iter().map(|line| text::width(line)).max().unwrap_or(0);
-        let wide = u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(2).min(footer.width);
-        let rows = u16::try_from(lines.len()).unwrap_or(0);
-        let rows = rows.min(footer.y.saturating_sub(self.area.y));
-        let at = Rect { x: footer.x + 2.min(footer.width), y: footer.y - rows, width: wide, height: rows };
-        let at = at.intersection(self.area);
-        // Whole rows, so that no half of what lies below is read as part of a name.
-        let rows = Rect { x: self.area.x, width: self.area.width, ..at };
-        paint::clear(buf, rows, look.theme.popup());
-        for (row, line) in (0..at.height).zip(lines) {
-            let here = paint::nth_row(at, row);
-            let inside = paint::margin(here);
-            paint::text(buf, inside, line, look.theme.popup(), look.glyphs.cut);
-            if self.completing.at == Some(usize::from(row)) {
-                paint::tint(buf, here, look.style(Role::Selection));
-            }
-        }
-    }
-
     fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
         let look = self.look();
         match self.overlay {
             Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
             Overlay::Prompt(Asked::Filter) => {
-                let hint = "word  team:search  model~gpt  status:error  cost>0.05  conf<600  !word";
-                self.filter.render(" / ", hint, area, buf, look);
-                self.draw_completions(area, buf);
+                let hint = "word  !word  team:search  model~gpt  status:error  cost>0.05";
+                self.filter.render(" filter / ", hint, area, buf, look);
+                self.completing.render(area, self.area, buf, look);
             }
             Overlay::Prompt(Asked::Model) => {
                 let hint = "a model of the price book; Tab completes, Enter takes it";
                 self.model.render(" all on ", hint, area, buf, look);
-                self.draw_completions(area, buf);
+                self.completing.render(area, self.area, buf, look);
             }
             _ if self.messages.render(area, buf, look) => {}
             _ => {

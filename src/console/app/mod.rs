@@ -257,7 +257,9 @@ impl App {
 
     fn gather_hints(&mut self) {
         let context = self.context();
-        self.hints = (context, hints(&self.settings.keymap, context, self.settings.glyphs.is_ascii()));
+        let hints = hints(&self.settings.keymap, context, self.settings.glyphs.is_ascii());
+        let sends = context != Context::Ask || self.latest.live.is_some();
+        self.hints = (context, if sends { hints } else { hints.without(Action::AskSend) });
     }
 
     /// Takes an event of the terminal.
@@ -339,6 +341,8 @@ impl App {
             | Action::AskNewLine
             | Action::AskNextField
             | Action::AskPreviousField
+            | Action::AskPageUp
+            | Action::AskPageDown
             | Action::AskShow
             | Action::AskClose => self.ask_box(action),
             Action::Suspend => vec![Do::Suspend],
@@ -467,10 +471,7 @@ impl App {
             Action::Mark => send(Command::Mark),
             Action::NextMark => send(Command::NextMark(true)),
             Action::Loop => send(Command::Loop),
-            Action::Filter => {
-                self.overlay = Overlay::Prompt(Asked::Filter);
-                Vec::new()
-            }
+            Action::Filter => self.ask_filter(),
             Action::AllOnNamed => self.pick_model(),
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => {
@@ -527,7 +528,6 @@ impl App {
                 Ask::Copy(text) => out.push(Do::Copy(text)),
                 Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
                 Ask::PickModel => out.extend(self.pick_model()),
-                Ask::TypeFilter => self.overlay = Overlay::Prompt(Asked::Filter),
                 Ask::CopyList => out.extend(self.copy_list()),
                 Ask::ListFlips => {
                     self.lead(ScreenId::Traffic);

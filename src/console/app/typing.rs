@@ -37,6 +37,14 @@ impl App {
         }
     }
 
+    /// Asks for a filter where the table it narrows is seen; Esc then comes back.
+    pub(super) fn ask_filter(&mut self) -> Vec<Do> {
+        let here = self.ui.view.screen == ScreenId::Traffic && self.ui.detail.is_none();
+        let done = if here { Vec::new() } else { self.lead(ScreenId::Traffic) };
+        self.overlay = Overlay::Prompt(Asked::Filter);
+        done
+    }
+
     /// Asks for the model that is to answer everything.
     pub(super) fn pick_model(&mut self) -> Vec<Do> {
         self.overlay = Overlay::Prompt(Asked::Model);

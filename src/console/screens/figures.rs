@@ -76,11 +76,26 @@ pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer)
 /// Names with their figures, as many as a panel has use for.
 pub(super) type List = ArrayVec<(&'static str, Line, Role), 18>;
 
-/// Draws names and figures; returns what is left below them.
-pub(super) fn list(scene: Scene<'_>, rows: &List, at: Rect, buf: &mut Buffer) -> Rect {
+/// Draws names and figures; returns what is left below them. Words that have no room beside their name stand below it.
+pub(super) fn list(scene: Scene<'_>, list: &List, at: Rect, buf: &mut Buffer) -> Rect {
     let look = scene.look;
-    let rows: ArrayVec<KeyValue<'_>, 16> =
-        rows.iter().map(|(key, value, role)| KeyValue { key, value, style: look.style(*role) }).collect();
+    let room = usize::from(at.width);
+    let mut rows = ArrayVec::<KeyValue<'_>, 32>::new();
+    for (key, value, role) in list {
+        let style = look.style(*role);
+        let mut put = |key, value| rows.try_push(KeyValue { key, value, style }).is_ok();
+        if text::width(key) + 1 + text::width(value) <= room
+            || !value.contains(' ')
+            || text::width(value) < 24
+        {
+            put(key, value);
+            continue;
+        }
+        put(key, "");
+        for piece in text::wrap(value, room.max(1)) {
+            put("", piece);
+        }
+    }
     let used = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(at.height);
     let (here, rest) = paint::split_top(at, used);
     key_values::render(&rows, here, buf, look);
@@ -126,8 +141,7 @@ pub(super) fn cost(sum: &CostSum) -> (Short, Role) {
     }
     let (sign, role) =
         if sum.estimated == Pico::ZERO { ("", Role::Observed) } else { ("~", Role::Estimated) };
-    let more = if sum.unknown > 0 { " +?" } else { "" };
-    (short(format_args!("{sign}{}{more}", format::money(total))), role)
+    (short(format_args!("{sign}{}{}", format::money(total), besides(sum))), role)
 }
 
 /// Writes an amount worked out of a sum of costs, with the mark of an estimate where the sum holds one.
@@ -157,10 +171,17 @@ pub(super) fn per_thousand(sum: &CostSum, requests: u64) -> Option<Pico> {
     Some(sum.whole().ratio(1000, i128::from(counted)))
 }
 
-/// Returns what a sum over some time comes to over another time.
-pub(super) fn at_rate(total: Pico, covered: Span, over: Span) -> Option<Pico> {
+/// Returns what the costs of some time come to over another time; none where most of them are unknown, for that would be
+/// many times too little.
+pub(super) fn at_rate(sum: &CostSum, requests: u64, covered: Span, over: Span) -> Option<Pico> {
     // Less than a minute of traffic is no rate.
-    (covered >= Span::mins(1)).then(|| total.ratio(i128::from(over.0), i128::from(covered.0)))
+    let known = covered >= Span::mins(1) && !sum.is_unknown() && sum.unknown <= requests / 2;
+    known.then(|| sum.total().ratio(i128::from(over.0), i128::from(covered.0)))
+}
+
+/// Returns the mark of a sum beside which there are costs that nobody knows.
+pub(super) fn besides(sum: &CostSum) -> &'static str {
+    if sum.unknown > 0 { " +?" } else { "" }
 }
 
 /// Writes one amount's share of another.
@@ -197,12 +218,7 @@ pub(super) fn millis(millis: u64) -> Short {
 
 /// Writes a price for a million tokens: `$2.00`, `$0.075`.
 pub(super) fn price(price: PicoPerMillion) -> Short {
-    let text = price.usd_per_million();
-    match text.split_once('.') {
-        None => short(format_args!("${text}.00")),
-        Some((_, cents)) if cents.len() == 1 => short(format_args!("${text}0")),
-        Some(_) => short(format_args!("${text}")),
-    }
+    short(format_args!("{}", price.dollars()))
 }
 
 /// Writes the time of day, with the day before it where the log spans several: `14:03:20`, `05-23 14:03:20`.
@@ -233,4 +249,19 @@ pub(super) const UNNAMED: &str = "(no model named)";
 /// Writes a latency that may be unknown.
 pub(super) fn latency(value: Option<u64>) -> Short {
     format::or_unknown(value, millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_of_mostly_unknown_costs_is_unknown_and_no_many_times_too_small_amount() {
+        let sum = |unknown| CostSum { known: Pico::USD, unknown, ..CostSum::default() };
+        let rate = |unknown, requests| at_rate(&sum(unknown), requests, Span::mins(30), Span::hours(1));
+        assert_eq!(rate(0, 10), Some(Pico(2 * Pico::USD.0)));
+        assert_eq!((rate(5, 10).is_some(), besides(&sum(5))), (true, " +?"));
+        assert_eq!(rate(6, 10), None);
+        assert_eq!(at_rate(&sum(0), 10, Span::secs(59), Span::hours(1)), None);
+    }
 }

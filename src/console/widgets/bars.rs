@@ -23,8 +23,6 @@ pub struct Bar<'a> {
     pub value: &'a str,
     /// Its length in thousandths of the longest.
     pub filled: u32,
-    /// The length that a staged policy would give it.
-    pub staged: Option<u32>,
     /// How it looks.
     pub style: Style,
 }
@@ -62,11 +60,6 @@ impl BarList<'_> {
             let (_, rest) = paint::split_left(rest, u16::from(lengths > 0));
             let (length, rest) = paint::split_left(rest, lengths);
             gauge::bar(buf, length, bar.filled, bar.style, look);
-            if let (Some(staged), Some(last)) = (bar.staged, length.width.checked_sub(1)) {
-                let offset = u64::from(staged.min(1000)) * u64::from(last) / 1000;
-                let x = length.left() + u16::try_from(offset).unwrap_or(0);
-                look.sign(buf, x, length.top(), look.glyphs.threshold.1, Role::Staged);
-            }
             look.text_right(buf, rest, bar.value, Role::Text);
         }
     }

@@ -1,4 +1,4 @@
-//! Dots finer than a cell, drawn straight into the buffer: braille (2×4 to a cell), quadrants (2×2) or one sign.
+//! Dots finer than a cell, drawn straight into the buffer: braille (2×4 to a cell), quadrants (2×2) or signs at three heights.
 //!
 //! Invariant: dots add up, because a cell's own sign is read back before the next dot is put in.
 
@@ -10,6 +10,9 @@ use crate::console::glyphs::{GlyphSet, Glyphs};
 
 const QUADRANTS: [char; 16] =
     [' ', '▘', '▝', '▀', '▖', '▌', '▞', '▛', '▗', '▚', '▐', '▜', '▄', '▙', '▟', '█'];
+
+/// What stands for dots at the top, in the middle and at the foot of a cell, and for more than one of them.
+const HEIGHTS: [char; 8] = [' ', '\'', '-', '|', '.', '|', '|', '|'];
 
 /// A grid of dots over an area.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +27,7 @@ impl Canvas<'_> {
         match self.glyphs.set {
             GlyphSet::Braille => (2, 4),
             GlyphSet::Block => (2, 2),
-            GlyphSet::Ascii => (1, 1),
+            GlyphSet::Ascii => (1, 3),
         }
     }
 
@@ -64,7 +67,10 @@ impl Canvas<'_> {
                 let bit = 1usize << (dx + 2 * dy);
                 QUADRANTS.get(before | bit).copied().unwrap_or(present)
             }
-            GlyphSet::Ascii => self.glyphs.speck,
+            GlyphSet::Ascii => {
+                let before = HEIGHTS.iter().position(|&sign| sign == present).unwrap_or(0);
+                HEIGHTS.get(before | 1 << dy).copied().unwrap_or(present)
+            }
         };
         cell.set_char(sign).set_style(style);
     }
@@ -142,4 +148,21 @@ fn clip(from: (f64, f64), to: (f64, f64)) -> Option<((f64, f64), (f64, f64))> {
     }
     let at = |part: f64| ((from.0 + dx * part).clamp(0.0, 1.0), (from.1 + dy * part).clamp(0.0, 1.0));
     (enter <= leave).then(|| (at(enter), at(leave)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_of_signs_shows_thirds_of_a_row() {
+        let area = Rect::new(0, 0, 4, 1);
+        let mut buf = Buffer::empty(area);
+        let canvas = Canvas { area, glyphs: Glyphs::of(GlyphSet::Ascii) };
+        for (x, y) in [(0, 0), (1, 1), (2, 2), (3, 0), (3, 2)] {
+            canvas.dot(&mut buf, x, y, Style::new());
+        }
+        let row: String = (0..4).map(|x| buf[(x, 0)].symbol().to_owned()).collect();
+        assert_eq!(row, "'-.|");
+    }
 }

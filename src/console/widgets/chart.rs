@@ -22,22 +22,12 @@ use crate::console::text;
 use crate::console::theme::Role;
 use crate::units::Pico;
 
-/// How a series is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drawn {
-    /// Each point joined to the next; one with a gap at both sides as a dot.
-    Line,
-    /// Points alone.
-    Dots,
-}
-
-/// Points that belong together; a point that is not a number breaks the line.
+/// Points that belong together, each joined to the next; a point that is not a number breaks the line, and one between two
+/// such is drawn as a dot.
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
     /// The points, in order.
     pub points: &'a [(f64, f64)],
-    /// How they are drawn.
-    pub drawn: Drawn,
     /// How they look.
     pub style: Style,
 }
@@ -286,58 +276,57 @@ impl Chart<'_> {
             }
         }
         for series in self.series {
-            match series.drawn {
-                Drawn::Line => {
-                    Self::lone(series, place, canvas, buf);
-                    for pair in series.points.windows(2) {
-                        if let [from, to] = *pair {
-                            canvas.line(buf, place(from), place(to), series.style);
-                        }
-                    }
-                }
-                Drawn::Dots => {
-                    for &point in series.points {
-                        canvas.line(buf, place(point), place(point), series.style);
-                    }
+            Self::lone(series, place, canvas, buf);
+            for pair in series.points.windows(2) {
+                if let [from, to] = *pair {
+                    canvas.line(buf, place(from), place(to), series.style);
                 }
             }
         }
+        let cell = |at: (f64, f64)| canvas.cell(place(at));
         let mut named = Vec::new();
         for point in self.points {
-            let Some((x, y)) = canvas.cell(place(point.at)) else { continue };
+            let Some((x, y)) = cell(point.at) else { continue };
             paint::sign(buf, x, y, point.sign, point.style);
             let wide = u16::try_from(text::width(point.label)).unwrap_or(u16::MAX);
-            // To the right where there is room and no other point, else to the left.
-            let right = plot.right().saturating_sub(x.saturating_add(2));
-            let covers = |other: &Point<'_>| {
-                canvas
-                    .cell(place(other.at))
-                    .is_some_and(|(ox, oy)| oy == y && ox > x && ox <= x.saturating_add(wide + 2))
-            };
-            let free = right >= wide && !self.points.iter().any(covers);
-            let left = x.saturating_sub(wide.saturating_add(1));
-            // To the right on the rows beside where a name stands at the left already.
-            let places = [
-                (if free { x.saturating_add(2) } else { left }, y),
-                (x.saturating_add(2), y.saturating_sub(1)),
-                (x.saturating_add(2), y.saturating_add(1)),
-            ];
-            let empty = |&(start, y): &(u16, u16)| {
-                let at = Rect { x: start, y, width: wide, height: 1 };
-                start >= plot.left()
-                    && start.saturating_add(wide) <= plot.right()
-                    && (plot.top()..plot.bottom()).contains(&y)
+            if wide == 0 {
+                continue;
+            }
+            let (right, left) = (x.saturating_add(2), x.saturating_sub(wide.saturating_add(1)));
+            let (above, below) = (y.saturating_sub(1), y.saturating_add(1));
+            let places =
+                [(right, y), (left, y), (right, above), (right, below), (left, above), (left, below)];
+            let room = |(start, y): (u16, u16)| Rect { x: start, y, width: wide, height: 1 };
+            let is_free = |&place: &(u16, u16)| {
+                let at = room(place);
+                plot.intersection(at) == at
                     && !named.iter().any(|other: &Rect| other.intersects(at))
                     && !self
                         .points
                         .iter()
-                        .filter_map(|point| canvas.cell(place(point.at)))
+                        .filter_map(|point| cell(point.at))
                         .any(|cell| at.contains(cell.into()))
             };
-            if let Some((start, y)) = places.into_iter().find(empty) {
-                named.push(Rect { x: start, y, width: wide, height: 1 });
-                let room = Rect { x: start, y, width: wide, height: 1 };
-                paint::text(buf, room, point.label, point.style, look.glyphs.cut);
+            let beside = |at: Rect| [at.x.checked_sub(1), Some(at.right())].into_iter().flatten();
+            let is_bare = |buf: &Buffer, at: Rect| {
+                let columns = (at.left()..at.right()).chain(beside(at));
+                columns
+                    .filter(|&column| {
+                        (column, at.y) != (x, y) && column >= plot.left() && column < plot.right()
+                    })
+                    .all(|column| buf.cell((column, at.y)).is_some_and(|cell| cell.symbol() == " "))
+            };
+            // Where the curve is not, if there is such a place; else over it, with a blank at both sides.
+            let bare = places.into_iter().find(|place| is_free(place) && is_bare(buf, room(*place)));
+            if let Some(place) = bare.or_else(|| places.into_iter().find(is_free)) {
+                let at = room(place);
+                named.push(at);
+                for column in beside(at).filter(|&column| column >= plot.left() && column < plot.right()) {
+                    if !self.points.iter().any(|point| cell(point.at) == Some((column, at.y))) {
+                        paint::sign(buf, column, at.y, ' ', point.style);
+                    }
+                }
+                paint::text(buf, at, point.label, point.style, look.glyphs.cut);
             }
         }
     }
@@ -437,7 +426,7 @@ mod tests {
         let gap = f64::NAN;
         let points = [(0.0, gap), (1.0, 3.0), (2.0, gap)];
         let chart = Chart {
-            series: &[Series { points: &points, drawn: Drawn::Line, style: Style::new() }],
+            series: &[Series { points: &points, style: Style::new() }],
             points: &[],
             rules: &[],
             x: Axis { from: 0.0, to: 2.0, write: plain, ticks: Ticks::Round },

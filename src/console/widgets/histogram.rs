@@ -203,6 +203,21 @@ impl Histogram<'_> {
         others.chain(self.markers.iter().filter(|marker| marker.chosen))
     }
 
+    /// Returns the longest part of a row, from one column to before another, in which no marker stands.
+    fn free_of_markers(&self, row: Rect, mut from: u16, to: u16) -> Rect {
+        let mut longest = Rect { width: 0, ..row };
+        for x in from..=to {
+            if x < to && self.markers.iter().all(|marker| column(row, marker.at) != x) {
+                continue;
+            }
+            if x.saturating_sub(from) > longest.width {
+                longest = Rect { x: from, width: x - from, ..row };
+            }
+            from = x.saturating_add(1);
+        }
+        longest
+    }
+
     fn rungs(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
         if at.is_empty() {
             return;
@@ -218,9 +233,10 @@ impl Histogram<'_> {
             paint::sign(buf, start, at.y, look.glyphs.arrow.0, segment.style);
             paint::sign(buf, end - 1, at.y, look.glyphs.arrow.1, segment.style);
             let name = u16::try_from(text::width(segment.name)).unwrap_or(u16::MAX);
-            if place.width >= 8 && !segment.name.is_empty() {
-                let wide = name.saturating_add(2).min(place.width - 4);
-                let x = place.x + (place.width - wide) / 2;
+            let free = self.free_of_markers(at, start + 1, end - 1);
+            if free.width >= 6 && !segment.name.is_empty() {
+                let wide = name.saturating_add(2).min(free.width - 2);
+                let x = free.x + (free.width - wide) / 2;
                 let room = Rect { x, width: wide, ..place };
                 paint::row(buf, room, ' ', segment.style);
                 let inside = Rect { x: x + 1, width: wide - 2, ..place };
@@ -302,6 +318,8 @@ fn axis(at: Rect, buf: &mut Buffer, look: Look<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::glyphs::{GlyphSet, Glyphs};
+    use crate::console::theme::Theme;
     use proptest::prelude::*;
 
     proptest! {
@@ -318,6 +336,23 @@ mod tests {
         fn no_request_is_left_out(width in 1u16..1200) {
             let covered: u32 = (0..width).map(|offset| { let (from, to) = span(width, offset); to - from }).sum();
             prop_assert_eq!(covered, VALUES);
+        }
+    }
+
+    #[test]
+    fn no_marker_stands_on_a_name() {
+        let permille = |value| PerMille::clamped(value);
+        let segment = |from, name| Segment { from: permille(from), name, style: Style::new() };
+        let marker = |at, kind| Marker { at: permille(at), kind, chosen: false };
+        let segments = [segment(0, "large"), segment(560, "nano")];
+        for (staged, width) in (0..=1000).step_by(20).flat_map(|at| [52, 100].map(|width| (at, width))) {
+            let markers = [marker(740, MarkerKind::Applied), marker(staged, MarkerKind::Staged)];
+            let area = Rect::new(0, 0, width, 1);
+            let mut buf = Buffer::empty(area);
+            let look = Look { theme: &Theme::default(), glyphs: Glyphs::of(GlyphSet::Braille) };
+            Histogram { bins: &[], segments: &segments, markers: &markers }.rungs(area, &mut buf, look);
+            let row: String = (0..width).map(|x| buf[(x, 0)].symbol().to_owned()).collect();
+            assert!(row.contains(" large ") && row.contains(" nano "), "{staged}: {row}");
         }
     }
 

@@ -159,7 +159,11 @@ impl Table<'_> {
             all.saturating_sub(1)
         };
         while wanted(&shown) > width {
-            let there = columns().enumerate().filter(|(at, c)| c.yields > 0 && shown.get(*at) == Some(&true));
+            // What the table is sorted by is seen.
+            let sorted = |at: &usize| self.sorted.is_some_and(|(column, _)| column == *at);
+            let yields =
+                |(at, c): &(usize, &Column<'_>)| c.yields > 0 && !sorted(at) && shown.get(*at) == Some(&true);
+            let there = columns().enumerate().filter(yields);
             let Some((first, _)) = there.max_by_key(|(_, column)| column.yields) else { break };
             if let Some(slot) = shown.get_mut(first) {
                 *slot = false;

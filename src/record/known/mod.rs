@@ -36,6 +36,8 @@ pub struct Known {
     latest: Option<Instant>,
     ascending: VecDeque<u64>,
     held: VecDeque<(u64, Told)>,
+    /// How many requests got an id of their own.
+    apart: u64,
     pub(crate) nest: Nest,
     pub(crate) coding: Coding,
 }
@@ -212,6 +214,19 @@ impl Known {
             self.ids.insert(id);
         }
         self.ids.insert(id)
+    }
+}
+
+impl Known {
+    /// Gives a request that our own format would take for another one, since both have one id, moment and model, an id of
+    /// its own.
+    pub fn set_apart(&mut self, record: &mut Record<'_>) {
+        if self.is_new(record) {
+            return;
+        }
+        self.apart += 1;
+        record.id = format!("{}~{}", record.id, self.apart + 1).into();
+        self.is_new(record);
     }
 }
 

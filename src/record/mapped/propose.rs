@@ -232,7 +232,10 @@ fn cell(field: Field, record: &Record<'_>) -> String {
     let millis = |millis: Option<u32>| millis.map_or_else(|| "?".to_owned(), |millis| format!("{millis} ms"));
     let word = |word: &str| match word {
         "" => "?".to_owned(),
-        word => word.chars().take(28).collect(),
+        word => match word.char_indices().nth(28) {
+            Some((end, _)) => format!("{}…", word.get(..end).unwrap_or_default()),
+            None => word.to_owned(),
+        },
     };
     match field {
         Field::At => record.at.rfc3339(),

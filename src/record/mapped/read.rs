@@ -158,7 +158,7 @@ impl Reading<'_, '_> {
             is_reasoning_within: self.mapping.place(Field::Answer).is_none(),
             ..Claim::WHOLE
         };
-        let mut counted = parts.counted(claim)?;
+        let mut counted = parts.counted(claim)?.believed(0);
         // What the log has a place for and leaves empty is unknown.
         for (said, bucket) in [
             (cached, &mut counted.usage.cache_read),

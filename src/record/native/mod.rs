@@ -12,7 +12,7 @@ mod write;
 
 pub(crate) use event::header;
 pub use event::{Header, VERSION};
-pub use strict::{UnknownKey, unknown_policy_key};
+pub use strict::{UnknownKey, unknown_policy_keys};
 pub use write::write_entry;
 pub(crate) use write::write_header;
 

@@ -97,6 +97,11 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         let both = usage.output.or_zero().saturating_add(usage.reasoning.or_zero());
         usage.output = Count::new(both).unwrap_or(usage.output);
     }
+    let charged = charged(&keys.charged.0, &keys.charged_as.0)?;
+    // No model answers an empty prompt; what was charged for it stands as it is told.
+    if charged == Charged::NONE && usage.prompt() == Some(0) && usage.output.or_zero() > 0 {
+        usage = Usage { output: usage.output, reasoning: usage.reasoning, ..Usage::UNKNOWN };
+    }
     let write_ttl = match &*keys.write_ttl.0 {
         "" | "reported" => WriteTtl::Reported,
         "assumed" => WriteTtl::Assumed,
@@ -104,7 +109,6 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
     };
     let mut terms = keys.meters.0;
     terms.serve(&keys.tier.0);
-    let charged = charged(&keys.charged.0, &keys.charged_as.0)?;
     Ok(Attempt {
         model: keys.model.0,
         assumed_model: keys.assumed_model,

@@ -49,29 +49,41 @@ pub struct UnknownKey {
     pub known: &'static [&'static str],
 }
 
-/// Finds the first key of a policy event that is not known; `None` also where the text is no JSON.
-pub fn unknown_policy_key(text: &str) -> Option<UnknownKey> {
-    let event: Map<String, Value> = serde_json::from_str(text).ok()?;
-    let within = |list: &Value, place: &str, known: &'static [&'static str]| {
-        each(list, place).find_map(|(place, one)| unknown(one, &place, known))
-    };
-    unknown(&event, "", EVENT)
-        .or_else(|| within(event.get("models")?, "models", MODEL))
-        .or_else(|| each(event.get("routes")?, "routes").find_map(|(place, one)| route(one, &place)))
+/// Finds every key of a policy event that is not known; none also where the text is no JSON.
+pub fn unknown_policy_keys(text: &str) -> Vec<UnknownKey> {
+    let Ok(event) = serde_json::from_str::<Map<String, Value>>(text) else { return Vec::new() };
+    let mut found = Vec::new();
+    unknown(&event, "", EVENT, &mut found);
+    let list = |name: &'static str| event.get(name).into_iter().flat_map(move |list| each(list, name));
+    list("models").for_each(|(place, one)| unknown(one, &place, MODEL, &mut found));
+    list("routes").for_each(|(place, one)| route(one, &place, &mut found));
+    found
 }
 
-fn route(one: &Map<String, Value>, place: &str) -> Option<UnknownKey> {
-    let inner = |of: &Map<String, Value>, place: &str, key: &str, known| {
-        unknown(of.get(key)?.as_object()?, &format!("{place}.{key}"), known)
-    };
-    let rung = |(place, one): (String, &Map<String, Value>)| {
-        unknown(one, &place, RUNG)
-            .or_else(|| inner(one, &place, "stream", STREAM))
-            .or_else(|| inner(one, &place, "with", WITH))
-    };
-    unknown(one, place, ROUTE)
-        .or_else(|| inner(one, place, "stream", STREAM))
-        .or_else(|| each(one.get("ladder")?, &format!("{place}.ladder")).find_map(rung))
+fn route(one: &Map<String, Value>, place: &str, found: &mut Vec<UnknownKey>) {
+    unknown(one, place, ROUTE, found);
+    within(one, place, ("stream", STREAM), found);
+    let rungs = one
+        .get("ladder")
+        .into_iter()
+        .flat_map(|list| each(list, &format!("{place}.ladder")).collect::<Vec<_>>());
+    for (place, rung) in rungs {
+        unknown(rung, &place, RUNG, found);
+        within(rung, &place, ("stream", STREAM), found);
+        within(rung, &place, ("with", WITH), found);
+    }
+}
+
+/// Looks into an object within another.
+fn within(
+    one: &Map<String, Value>,
+    place: &str,
+    (key, known): (&str, &'static [&'static str]),
+    found: &mut Vec<UnknownKey>,
+) {
+    if let Some(inner) = one.get(key).and_then(Value::as_object) {
+        unknown(inner, &format!("{place}.{key}"), known, found);
+    }
 }
 
 /// Lists the objects of a list, with their places.
@@ -80,9 +92,14 @@ fn each<'a>(list: &'a Value, place: &str) -> impl Iterator<Item = (String, &'a M
     all.filter_map(move |(at, one)| Some((format!("{place}[{at}]"), one.as_object()?)))
 }
 
-fn unknown(of: &Map<String, Value>, place: &str, known: &'static [&'static str]) -> Option<UnknownKey> {
-    let key = of.keys().find(|key| !known.contains(&key.as_str()))?;
-    Some(UnknownKey { place: place.to_owned(), key: key.clone(), known })
+fn unknown(
+    of: &Map<String, Value>,
+    place: &str,
+    known: &'static [&'static str],
+    found: &mut Vec<UnknownKey>,
+) {
+    let keys = of.keys().filter(|key| !known.contains(&key.as_str()));
+    found.extend(keys.map(|key| UnknownKey { place: place.to_owned(), key: key.clone(), known }));
 }
 
 #[cfg(test)]
@@ -159,7 +176,7 @@ mod tests {
     #[test]
     fn all_that_is_written_is_known_and_a_slip_anywhere_is_found() {
         let line = full();
-        assert_eq!(unknown_policy_key(&line), None, "{line}");
+        assert_eq!(unknown_policy_keys(&line), [], "{line}");
         for (of, slip, place) in [
             ("\"undo\"", "\"udno\"", ""),
             ("\"max_in_flight\":4", "\"max_inflight\":4", "models[0]"),
@@ -169,8 +186,8 @@ mod tests {
             ("\"gap_ms\"", "\"gap\"", "routes[0].stream"),
         ] {
             assert!(line.contains(of), "{of} is not in {line}");
-            let found = unknown_policy_key(&line.replacen(of, slip, 1)).unwrap();
-            assert_eq!(found.place, place, "{found:?}");
+            let found = unknown_policy_keys(&line.replacen(of, slip, 1));
+            assert_eq!((found.len(), found[0].place.as_str()), (1, place), "{found:?}");
         }
     }
 }

@@ -33,8 +33,6 @@ pub const LANGUAGE: &[(&str, &str)] = &[
 /// Words that are terms by themselves.
 const FLAGS: [&str; 5] = ["escalated", "estimated", "simulated", "flips", "window"];
 
-/// The most completions offered.
-const MOST: usize = 8;
 /// The most names looked through: a log may hold a name for every request.
 const LOOKED_AT: usize = 20_000;
 
@@ -52,7 +50,7 @@ pub fn completions(line: &str, snapshot: &Snapshot) -> Vec<String> {
         None => keys(piece, snapshot),
     };
     let lines = terms.into_iter().filter(|term| term != piece).map(|term| format!("{before}{sign}{term}"));
-    lines.take(MOST).collect()
+    lines.collect()
 }
 
 /// Finds where the last blank-separated piece starts; blanks inside quotes part nothing.
@@ -165,7 +163,7 @@ fn pick<'a>(names: impl Iterator<Item = &'a str>, lower: &str) -> Vec<&'a str> {
         .collect();
     found.sort_unstable();
     found.dedup();
-    found.into_iter().map(|(_, name)| name).take(MOST).collect()
+    found.into_iter().map(|(_, name)| name).collect()
 }
 
 /// Says of the first term that names what the log does not have, what it has instead.

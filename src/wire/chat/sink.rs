@@ -42,6 +42,15 @@ fn message(o: &mut Object<'_>, choice: &Choice, tools: &ToolKinds, is_legacy: bo
     let is_said = !text.is_empty() || (first.is_none() && refusal.is_none());
     put!(o, "role": "assistant", "content": is_said.then_some(&text), "refusal": refusal);
     put!(o, "reasoning_content"?: thought);
+    let pictures = || {
+        choice.parts.iter().filter_map(|part| match part {
+            Part::Picture { mime, data } => Some((mime, data)),
+            _ => None,
+        })
+    };
+    if pictures().next().is_some() {
+        o.array("images", |a| pictures().for_each(|(mime, data)| a.object(|o| picture(o, mime, data))));
+    }
     match first {
         None => {}
         Some(call) if is_legacy => {
@@ -62,6 +71,12 @@ fn message(o: &mut Object<'_>, choice: &Choice, tools: &ToolKinds, is_legacy: bo
             }
         }),
     }
+}
+
+/// Writes a picture as OpenRouter and others give it: answers of OpenAI's own hold none.
+fn picture(o: &mut Object<'_>, mime: &str, data: &str) {
+    let url = format!("data:{mime};base64,{data}");
+    put!(o, "type": "image_url", "image_url": { "url": &url });
 }
 
 /// Says why an answer ended, to a client that may know calls in their older form alone.
@@ -172,7 +187,10 @@ impl Sink for Deltas {
                     self.call(out, call, |o| put!(o, "custom": { "input": &custom_input(&arguments) }));
                 }
             }
-            Delta::Other | Delta::Choice(_) => {}
+            Delta::Picture { mime, data } => {
+                self.delta(out, |o| o.array("images", |a| a.object(|o| picture(o, mime, data))));
+            }
+            Delta::Other(_) | Delta::Choice(_) => {}
             Delta::Finish { finish, .. } => {
                 self.begin(out);
                 self.chunks.ended(finish);

@@ -157,8 +157,16 @@ impl Chunks {
             });
             self.fragment((nth, number), id, call.get("function"), tell);
         }
-        if audio.or(images).is_some() {
-            tell(Delta::Other);
+        if audio.is_some_and(|audio| !audio.is_null()) {
+            tell(Delta::Other("audio"));
+        }
+        images.into_iter().flat_map(Value::items).for_each(|image| picture(image, tell));
+        for part in content.into_iter().flat_map(Value::items) {
+            match &*part.text_of("type").unwrap_or_default() {
+                "" | "text" | "output_text" | "thinking" | "refusal" => {}
+                "image_url" => picture(part, tell),
+                kind => tell(Delta::Other(kind)),
+            }
         }
         // A source of the web is quoted: the provider searched it.
         let is_quoted = |note: Value<'_>| note.text_of("type").as_deref() == Some("url_citation");
@@ -200,6 +208,18 @@ impl Chunks {
         let arguments = function.and_then(|function| function.get("arguments"));
         let text = arguments.map(|value| value.text().unwrap_or(Cow::Borrowed(value.raw())));
         said(text, |text| tell(Delta::CallArguments { call, text }));
+    }
+}
+
+/// Tells a picture, as OpenRouter and others give it; one that is given by its address lies elsewhere.
+fn picture(image: Value<'_>, tell: Tell<'_>) {
+    let url = image
+        .get("image_url")
+        .and_then(|said| if said.is_text() { said.text() } else { said.text_of("url") });
+    let parsed = url.as_deref().and_then(|url| url.strip_prefix("data:")?.split_once(";base64,"));
+    match parsed {
+        Some((mime, data)) => tell(Delta::Picture { mime, data }),
+        None => tell(Delta::Other("image_url")),
     }
 }
 

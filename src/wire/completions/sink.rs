@@ -28,7 +28,7 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
         // A refusal too, as there is no other place for it.
         let said = choice.parts.iter().filter_map(|part| match part {
             Part::Text(text) | Part::Refusal(text) => Some(text.as_str()),
-            Part::Thought(_) | Part::Call(_) | Part::Other => None,
+            Part::Thought(_) | Part::Call(_) | Part::Picture { .. } | Part::Other(_) => None,
         });
         put!(o, "text": &std::iter::once(before.as_str()).chain(said).collect::<String>());
         match &choice.logprobs {
@@ -90,7 +90,8 @@ impl Sink for Texts {
                 self.chunks.ended(finish);
             }
             Delta::Thought(_)
-            | Delta::Other
+            | Delta::Picture { .. }
+            | Delta::Other(_)
             | Delta::Choice(_)
             | Delta::CallStart { .. }
             | Delta::CallArguments { .. }

@@ -37,7 +37,8 @@ fn candidate(o: &mut Object<'_>, at: u64, choice: &Choice, with_thoughts: bool) 
         for part in &choice.parts {
             match part {
                 Part::Thought(text) if with_thoughts => thought(a, text),
-                Part::Thought(_) | Part::Other => {}
+                Part::Picture { mime, data } => picture(a, mime, data),
+                Part::Thought(_) | Part::Other(_) => {}
                 Part::Text(said) | Part::Refusal(said) => text(a, said),
                 Part::Call(made) => call(a, &made.id, &made.name, &made.arguments),
             }
@@ -59,6 +60,10 @@ fn content(o: &mut Object<'_>, parts: impl FnOnce(&mut Array<'_>)) {
 
 fn text(a: &mut Array<'_>, text: &str) {
     a.object(|o| put!(o, "text": text));
+}
+
+fn picture(a: &mut Array<'_>, mime: &str, data: &str) {
+    a.object(|o| put!(o, "inlineData": { "mimeType": mime, "data": data }));
 }
 
 fn thought(a: &mut Array<'_>, text: &str) {
@@ -137,7 +142,8 @@ impl Sink for Chunks {
             Delta::Thought(text) if self.with_thoughts => {
                 self.told(out, |o| content(o, |a| thought(a, text)));
             }
-            Delta::Thought(_) | Delta::Other | Delta::Choice(_) => {}
+            Delta::Picture { mime, data } => self.told(out, |o| content(o, |a| picture(a, mime, data))),
+            Delta::Thought(_) | Delta::Other(_) | Delta::Choice(_) => {}
             Delta::Logprobs(told) => self.told(out, |o| {
                 content(o, |a| text(a, ""));
                 told.gemini(o);

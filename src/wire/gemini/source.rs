@@ -16,6 +16,9 @@ use crate::wire::json::Value;
 use crate::wire::logprobs::Logprobs;
 use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
 
+/// The members of a part that stand beside what it holds.
+const BESIDE: [&str; 5] = ["thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata"];
+
 /// Reads chunks.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Chunks {
@@ -138,13 +141,21 @@ impl Chunks {
             return true;
         }
         let is_thought = part.get("thought").and_then(Value::flag) == Some(true);
-        let other = ["inlineData", "fileData", "executableCode", "codeExecutionResult"];
-        if !is_thought && other.iter().any(|key| part.get(key).is_some()) {
-            tell(Delta::Other);
+        let text = part.text_of("text");
+        if text.is_none() {
+            // Pictures that it drew while it thought are none of the answer.
+            let held = part.members().find(|(key, _)| !BESIDE.contains(&&**key));
+            let Some((kind, held)) = held.filter(|_| !is_thought) else { return false };
+            let picture =
+                held.text_of("mimeType").filter(|mime| kind == "inlineData" && mime.starts_with("image/"));
+            match (picture, held.text_of("data")) {
+                (Some(mime), Some(data)) => tell(Delta::Picture { mime: &mime, data: &data }),
+                _ => tell(Delta::Other(&kind)),
+            }
             return true;
         }
         let mut has_said = false;
-        said(part.text_of("text"), |text| {
+        said(text, |text| {
             has_said = !is_thought && !text.trim().is_empty();
             tell(if is_thought { Delta::Thought(text) } else { Delta::Text(text) });
         });

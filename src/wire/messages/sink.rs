@@ -31,7 +31,8 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
         o.array("content", |a| {
             for part in &choice.parts {
                 a.object(|o| match part {
-                    Part::Other => {}
+                    Part::Picture { mime, data } => picture(o, mime, data),
+                    Part::Other(_) => {}
                     Part::Thought(text) => {
                         put!(o, "type": "thinking", "thinking": text, "signature": SIGNATURE);
                     }
@@ -48,6 +49,11 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
         put!(o, "usage": |o| usage::messages(o, &counted));
     });
     out
+}
+
+/// Writes a picture as requests have it: answers of Anthropic's own hold none.
+fn picture(o: &mut Object<'_>, mime: &str, data: &str) {
+    put!(o, "type": "image", "source": { "type": "base64", "media_type": mime, "data": data });
 }
 
 /// Writes why a message ended.
@@ -170,7 +176,11 @@ impl Sink for Events {
                 }
             }
             Delta::CallEnd { .. } => self.close_block(out),
-            Delta::Other | Delta::Choice(_) | Delta::Logprobs(_) => {}
+            Delta::Picture { mime, data } => {
+                self.begin(Open::Text, out, |o| picture(o, mime, data));
+                self.close_block(out);
+            }
+            Delta::Other(_) | Delta::Choice(_) | Delta::Logprobs(_) => {}
             Delta::Finish { finish, stop } => {
                 self.finish = finish;
                 self.stop = stop.map(str::to_owned);

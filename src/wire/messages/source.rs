@@ -5,7 +5,7 @@ use crate::units::Count;
 use crate::wire::Dialect::AnthropicMessages;
 use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::faults::read_event;
+use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
 use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
@@ -51,6 +51,10 @@ impl Source for Events {
                 self.end(delta, tell)?;
             }
             "message_stop" => return self.done(),
+            // What stands before such a server may tell its errors in another's words.
+            _ if root.get("error").is_some_and(is_error) => {
+                return Err(WireError::Upstream(read_event(AnthropicMessages, root.raw())));
+            }
             _ => {}
         }
         Ok(Seen::Some)
@@ -146,7 +150,7 @@ impl Events {
             // Tools that Anthropic runs, and what they gave.
             Some(kind) if kind != "redacted_thinking" => {
                 self.shown.read_block(block.raw());
-                tell(Delta::Other);
+                tell(Delta::Other(kind));
             }
             _ => {}
         }

@@ -23,6 +23,7 @@ pub(super) enum Kind {
     Thought,
     Text,
     Refusal,
+    Picture,
     Call { id: String, name: String, origin: Option<ToolOrigin> },
 }
 
@@ -70,7 +71,7 @@ impl Kind {
                 part_done: "response.reasoning_summary_part.done",
             },
             Self::Refusal => Names { delta: "response.refusal.delta", done: "response.refusal.done", ..TEXT },
-            Self::Text | Self::Call { .. } => TEXT,
+            Self::Text | Self::Picture | Self::Call { .. } => TEXT,
         }
     }
 
@@ -78,6 +79,7 @@ impl Kind {
     fn prefix(&self) -> &'static str {
         match self.tool() {
             None if *self == Self::Thought => "rs",
+            None if *self == Self::Picture => "ig",
             None => "msg",
             Some(ToolKind::Function) => "fc",
             Some(ToolKind::Custom) => "ctc",
@@ -93,7 +95,7 @@ impl Kind {
         match self {
             Self::Thought => "summary_text",
             Self::Refusal => "refusal",
-            Self::Text | Self::Call { .. } => "output_text",
+            Self::Text | Self::Picture | Self::Call { .. } => "output_text",
         }
     }
 }
@@ -112,7 +114,8 @@ impl Item {
             Part::Text(text) => (Kind::Text, text.as_str()),
             Part::Refusal(text) => (Kind::Refusal, text.as_str()),
             Part::Call(call) => (Kind::call(tools, &call.id, &call.name), &*call.arguments),
-            Part::Other => return None,
+            Part::Picture { data, .. } => (Kind::Picture, data.as_str()),
+            Part::Other(_) => return None,
         };
         Some(Self { text: text.to_owned(), ..Self::new(kind, at, response) })
     }
@@ -145,6 +148,10 @@ impl Item {
                     "type": "message", "status": status, "role": "assistant",
                     "content": [|a| self.parts(a, is_begun)],
                 );
+            }
+            Kind::Picture => {
+                let result = Some(&self.text).filter(|text| !is_begun && !text.is_empty());
+                put!(o, "type": "image_generation_call", "status": status, "result": result);
             }
             Kind::Call { id, name, origin } => {
                 put!(o, "status": status, "call_id": id);

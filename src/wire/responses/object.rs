@@ -108,7 +108,8 @@ impl Frame<'_> {
         let status = status(finish);
         let reason = match finish {
             Some(Finish::Filtered) => Some("content_filter"),
-            Some(Finish::Length) => Some("max_output_tokens"),
+            // OpenAI has these two reasons; of a turn that is paused the first says what is so, that more would come.
+            Some(Finish::Length | Finish::Paused) => Some("max_output_tokens"),
             _ => None,
         };
         put!(o, "id": self.id, "object": "response", "created_at": self.created);
@@ -131,7 +132,7 @@ impl Frame<'_> {
 pub(super) fn status(finish: Option<Finish>) -> &'static str {
     match finish {
         None => "in_progress",
-        Some(Finish::Length | Finish::Filtered) => "incomplete",
+        Some(Finish::Length | Finish::Paused | Finish::Filtered) => "incomplete",
         Some(Finish::Stop | Finish::ToolCalls | Finish::Other | Finish::Failed) => "completed",
     }
 }

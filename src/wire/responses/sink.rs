@@ -94,7 +94,8 @@ impl Sink for Events {
             }
             Delta::CallEnd { .. } => self.done(out),
             Delta::Logprobs(told) => self.weigh(told, out),
-            Delta::Other | Delta::Choice(_) => {}
+            Delta::Picture { data, .. } => self.picture(data, out),
+            Delta::Other(_) | Delta::Choice(_) => {}
             Delta::Finish { finish, .. } => self.finish = finish,
         }
     }
@@ -160,6 +161,23 @@ impl Events {
         self.of_item(names.delta, out, |o, item| {
             put!(o, "delta": text, "logprobs"?: (item.kind == Kind::Text).then_some(Raw("[]")));
         });
+    }
+
+    /// Tells a picture, which comes in one piece. One that there is no room for stands in its own event alone.
+    fn picture(&mut self, data: &str, out: &mut BytesMut) {
+        self.done(out);
+        self.begin(Kind::Picture, out);
+        let Some(mut item) = self.open.take() else { return };
+        data.clone_into(&mut item.text);
+        self.event("response.output_item.done", out, |o, sink| {
+            put!(o, "output_index": sink.items.len() as u64, "item": |o| item.write(o, ending(&item)));
+        });
+        if self.kept.saturating_add(data.len()) <= KEPT {
+            self.kept += data.len();
+        } else {
+            (item.text, item.is_whole) = (String::new(), false);
+        }
+        self.items.push(item);
     }
 
     /// Tells how likely the tokens of the open item's text were.
@@ -259,7 +277,7 @@ impl Events {
             match item.kind {
                 Kind::Thought => put!(o, "summary_index": 0),
                 Kind::Text | Kind::Refusal => put!(o, "content_index": 0),
-                Kind::Call { .. } => {}
+                Kind::Picture | Kind::Call { .. } => {}
             }
             fill(o, item);
         });

@@ -4,7 +4,7 @@ use crate::record::usage::{Counted, Offered, OpenAiUsage, SESSIONS, ShownItem};
 use crate::wire::Dialect::OpenAiResponses;
 use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::faults::read_event;
+use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
 use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
@@ -43,7 +43,7 @@ impl Source for Events {
                         self.call(index, item, tell);
                     }
                     // Calls of custom tools, and of tools that OpenAI runs.
-                    Some(kind) if kind.ends_with("_call") => tell(Delta::Other),
+                    Some(kind) if kind.ends_with("_call") => tell(Delta::Other(kind)),
                     _ => {}
                 }
             }
@@ -63,6 +63,10 @@ impl Source for Events {
                     end(response, tell)?;
                 }
                 return Ok(Seen::End);
+            }
+            // What stands before OpenAI may tell its errors in another's words.
+            _ if root.get("error").is_some_and(is_error) => {
+                return Err(WireError::Upstream(read_event(OpenAiResponses, root.raw())));
             }
             _ => {}
         }
@@ -95,7 +99,7 @@ impl Source for Events {
                     summary.for_each(|text| tell(Delta::Thought(&text)));
                 }
                 // Calls of hosted tools and custom tools are content too, though nothing here can check them.
-                Some(kind) if kind.ends_with("_call") => tell(Delta::Other),
+                Some(kind) if kind.ends_with("_call") => tell(Delta::Other(kind)),
                 _ => {}
             }
         }

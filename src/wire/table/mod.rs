@@ -1,6 +1,8 @@
 //! What becomes of each member of a request on its way to a provider of another dialect: data that readers ask, that tests
 //! go through and that `docs/translation.md` shows.
 //!
+//! Likewise of each kind of content of an answer, on its way back.
+//!
 //! Invariant: a member arrives (as it is, or by meaning), is left out and told, or is refused by its own name; one that no
 //! row knows is left out and told.
 
@@ -42,6 +44,7 @@ macro_rules! kinds {
     };
 }
 
+mod answers;
 mod chat;
 mod completions;
 mod gemini;
@@ -54,8 +57,10 @@ mod row;
 use super::Dialect;
 use super::json::Value;
 
+pub(super) use answers::has_pictures;
+pub use answers::{ANSWERS, CLIENTS};
 pub use page::translation_page;
-pub use row::{Fate, Kind, Row, Table, Target};
+pub use row::{AnswerRow, Answers, Fate, Kind, Row, Table, Target};
 
 /// Every table.
 pub const TABLES: [Table; 5] =

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Fate, Kind, TABLES, Table, Target};
+use super::{ANSWERS, CLIENTS, Fate, Kind, TABLES, Table, Target};
 use crate::wire::Dialect;
 
 const HEAD: &str = "# Translation\n
@@ -42,7 +42,48 @@ pub fn translation_page() -> String {
         kinds(&mut page, "Tools", table.tools);
         kinds(&mut page, "Content", table.content);
     }
+    answers(&mut page);
     page
+}
+
+const ANSWERED: &str = "
+# Answers
+
+What becomes of the content of an answer when the client speaks another dialect than the provider: under which name it
+stands there, **left out** and told, or **not shown**. What is left out is named in `pointsman-left-out` as `answer (kind)`, in the
+comment that ends a stream (its headers are out by then; Gemini's clients take no comments), in the log and in `pointsman why`; kinds that no row knows are left out as
+well. Where nothing else stands in an answer it is an empty one: it does not pass its check, the next rung is asked, and where there
+is none the client gets an error, not an answer of nothing.
+
+**How it ended** is put into the client's words. A turn of Anthropic's that is paused (`pause_turn`, `compaction`) is not at its end: for
+that the others have but the word for an answer that was cut short (`length`, `max_output_tokens` with status `incomplete`, `MAX_TOKENS`),
+after which clients go on or say so, while `stop` would let them take half a turn for the whole.
+
+**Calls of tools whose arguments are no JSON object** never arrive as calls: whole answers are errors or escalate, streams end with an
+error event in the place of their end, also between a client and a provider of one dialect, and the ledger says that the check failed.
+";
+
+fn answers(page: &mut String) {
+    page.push_str(ANSWERED);
+    for table in &ANSWERS {
+        let clients: Vec<_> = CLIENTS.iter().zip(0..).filter(|(to, _)| **to != table.from).collect();
+        let names: Vec<String> = clients.iter().map(|(to, _)| to.to_string()).collect();
+        let _ =
+            write!(page, "\n## Answers of {}\n\n| content | to {} | |\n", table.from, names.join(" | to "));
+        let _ = writeln!(page, "|---|{}---|", "---|".repeat(names.len()));
+        for row in table.rows {
+            let _ = write!(page, "| `{}` |", row.kind);
+            for (_, at) in &clients {
+                let fate = row.fates.get::<usize>(*at).copied().unwrap_or(Fate::LeftOut);
+                let _ = match fate {
+                    Fate::As(place) => write!(page, " `{place}` |"),
+                    Fate::LeftOut => write!(page, " left out |"),
+                    Fate::Passed | Fate::Elsewhere | Fate::Refused => write!(page, " not shown |"),
+                };
+            }
+            let _ = writeln!(page, " {} |", row.note);
+        }
+    }
 }
 
 fn fields(page: &mut String, table: &Table) {

@@ -70,6 +70,28 @@ pub struct Table {
     pub content: &'static [Kind],
 }
 
+/// A kind of content of a provider's answer, and what becomes of it with each client of another dialect.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerRow {
+    /// Its name, as it is told where it is left out.
+    pub kind: &'static str,
+    /// What becomes of it, in the order of `CLIENTS`: [`Fate::Elsewhere`] where it is not shown, and not missed.
+    pub fates: [Fate; 5],
+    /// One of them, as JSON.
+    pub sample: &'static str,
+    /// What else there is to know.
+    pub note: &'static str,
+}
+
+/// Everything the table holds of one provider's answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Answers {
+    /// The provider's dialect.
+    pub from: Dialect,
+    /// The kinds of content.
+    pub rows: &'static [AnswerRow],
+}
+
 impl Target {
     /// Every target.
     pub const ALL: [Self; 4] = [Self::Chat, Self::Mistral, Self::Messages, Self::Gemini];

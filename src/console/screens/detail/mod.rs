@@ -27,7 +27,7 @@ use crate::console::widgets::table::scrollbar;
 use crate::outcome::{Attempt, Operation};
 use crate::pricing::{Cost, bill_lines};
 use crate::routing::{Check, ConfidenceSource, Policy, decide};
-use crate::session::{Explanation, Reading, Snapshot, cost_text, explain, tokens_text};
+use crate::session::{Explanation, Reading, Snapshot, cost_text, cost_text_of, explain, tokens_text};
 use crate::units::{Millis, Span};
 
 /// From this width on, what belongs together stands side by side.
@@ -295,9 +295,11 @@ impl Page<'_> {
         lines.push(total("total", &cost_text(settled.cost), cost_role(settled.cost)));
         let (latency, role) = latency_words(settled.latency, !settled.estimated);
         lines.push(total("latency", &latency, role));
-        let baseline = self.snapshot.log.names.model(self.policy.baseline);
+        let log = &self.snapshot.log;
+        let baseline = log.names.model(self.policy.baseline);
+        let words = cost_text_of(settled.baseline, self.policy.baseline, self.operation.at, log);
         lines.push(
-            total("baseline", &cost_text(settled.baseline), cost_role(settled.baseline))
+            total("baseline", &words, cost_role(settled.baseline))
                 .with(&format!("  all on {baseline}"), Role::Muted),
         );
         lines.push(change("against it", settled.cost, settled.baseline));

@@ -58,7 +58,7 @@ pub(in crate::console) fn ruler(
     }
     let place = |value: PerMille| usize::from(value.get()) * (columns - 1) / 1000;
     let mut names = Shelf::new(columns);
-    let mut line = Shelf(vec![(glyphs.slider.0, Role::SliderTrack); columns]);
+    let mut line = Shelf(vec![(glyphs.line.0, Role::SliderTrack); columns]);
     let mut numbers = Shelf::new(columns);
     let mut mark = |at: usize, sign: char, role: Role| {
         if let Some(slot) = line.0.get_mut(at) {

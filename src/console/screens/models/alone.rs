@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::format;
+use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, Line, List, line};
 use crate::console::text;
@@ -29,8 +30,8 @@ impl Alone {
     }
 }
 
-/// The most names offered.
-const MOST: usize = 8;
+/// Columns beyond which names and their figures stand too far apart.
+const WIDEST: u16 = 60;
 
 /// Returns the models that a typed piece may mean: those that begin with it first.
 pub fn named_like(piece: &str, snapshot: &Snapshot) -> Vec<String> {
@@ -45,7 +46,17 @@ pub fn named_like(piece: &str, snapshot: &Snapshot) -> Vec<String> {
         .collect();
     found.sort_unstable();
     found.dedup();
-    found.into_iter().take(MOST).map(|(_, name)| text::clean(name).into_owned()).collect()
+    found.into_iter().map(|(_, name)| text::clean(name).into_owned()).collect()
+}
+
+/// Draws the panel of a model that is none of the table's.
+pub(super) fn draw_panel(scene: Scene<'_>, asked: &Alone, area: Rect, buf: &mut Buffer) {
+    let title = line(format_args!("All on {}", text::clean(&asked.name)));
+    let scope = line(format_args!("window to {}", figures::moment(scene.snapshot, asked.at)));
+    let inner = paint::margin(figures::frame(scene, 1, &title, &scope, area, buf));
+    let inside = Rect { width: inner.width.min(WIDEST), ..inner };
+    let lines = lines(scene, &asked.figures, usize::from(inside.width));
+    figures::list(scene, &lines, inside, buf);
 }
 
 /// Draws the figures where they were asked for, and returns what is left below them.
@@ -87,7 +98,7 @@ fn lines(scene: Scene<'_>, all: &AllOn, room: usize) -> List {
     put("its own answers", line(format_args!("{cost}{bar}")), role);
     if all.cost.unknown > 0 {
         let requests = figures::plural(all.cost.unknown, "request");
-        put("  unknown, besides", line(format_args!("{requests}")), Role::Warn);
+        put("  of unknown cost", line(format_args!("{requests}")), Role::Warn);
     }
     let (policy, _) = scene.snapshot.consequences.costs();
     let (policy_cost, role) = figures::cost(&policy);

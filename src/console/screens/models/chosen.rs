@@ -30,6 +30,10 @@ pub(super) fn draw(
     area: Rect,
     buf: &mut Buffer,
 ) {
+    if let Some(alone) = asked.filter(|asked| row.is_none_or(|row| row.name != asked.name)) {
+        alone::draw_panel(scene, alone, area, buf);
+        return;
+    }
     let Some(row) = row else {
         let inner = figures::frame(scene, 1, "No model", "", area, buf);
         figures::nothing(scene, "no model in this traffic and none on a ladder", inner, buf);
@@ -104,7 +108,7 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, asked: Option<&Alone>, at: 
     }
     if cell.cost.unknown > 0 {
         let calls = figures::plural(cell.cost.unknown, "call");
-        put("  unknown, besides", line(format_args!("{calls}")), Role::Warn);
+        put("  of unknown cost", line(format_args!("{calls}")), Role::Warn);
     }
     put("calls", count(cell.attempts), Role::Text);
     put("  of them failed", shared(cell.errors, cell.attempts), worse(cell.errors));
@@ -152,13 +156,8 @@ fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     };
     let values = [known.p50, known.p95, known.p99].map(figures::millis);
     let style = series(scene.look, row);
-    let bar = |label, value, millis| Bar {
-        label,
-        value,
-        filled: figures::thousandths(millis, known.p99),
-        staged: None,
-        style,
-    };
+    let bar =
+        |label, value, millis| Bar { label, value, filled: figures::thousandths(millis, known.p99), style };
     let bars = [
         bar("p50", values[0].as_str(), known.p50),
         bar("p95", values[1].as_str(), known.p95),
@@ -167,11 +166,11 @@ fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     BarList { bars: &bars, label_width: 4 }.render(at, buf, scene.look);
     let below = paint::split_top(at, 4).1;
     let calls = row.cell.map_or(0, |cell: &Cell| cell.attempts);
-    let words = line(format_args!(
-        "known of {} of {}",
-        format::count_short(known.known),
-        figures::plural(calls, "call")
-    ));
+    let all = figures::plural(calls, "call");
+    let words = match known.known {
+        some if some < calls => line(format_args!("known of {} of {all}", format::count_short(some))),
+        _ => line(format_args!("of {all}")),
+    };
     scene.look.text(buf, below, &words, Role::Muted);
     if row.cell.is_some_and(|cell| cell.estimated > 0) {
         let next = paint::split_top(below, 1).1;
@@ -199,7 +198,8 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
     let known = snapshot.log.notes.iter().rev().filter(|note| note.kind == NoteKind::Price);
     let said = known.filter_map(|note| {
         let about = note.text.strip_prefix("price of ")?.strip_prefix(row.name)?;
-        Some((note.at, about.strip_prefix(" is now ")?))
+        // What it is per, the heading says.
+        Some((note.at, about.strip_prefix(" is now ")?.trim_end_matches(" per 1M")))
     });
     for (at, words) in said.take(8) {
         let (sign, role) = if at <= snapshot.clock { ("since", Role::Text) } else { ("from", Role::Muted) };

@@ -343,7 +343,7 @@ pub(super) fn state_of(look: Look<'_>, cell: Option<&Cell>) -> (char, Role, Shor
             (well, Role::Ok, short(format_args!("ok")))
         }
         Some(cell) => {
-            let words = short(format_args!("fails {}", format::percent(cell.errors, cell.attempts)));
+            let words = short(format_args!("{} fail", format::percent(cell.errors, cell.attempts)));
             let bad = cell.errors.saturating_mul(10) >= cell.attempts;
             if bad { (wrong, Role::Error, words) } else { (look_at, Role::Warn, words) }
         }

@@ -102,13 +102,7 @@ fn list(
     let bars: ArrayVec<Bar<'_>, MOST> = compared
         .iter()
         .zip(&figures)
-        .map(|(of, (filled, value))| Bar {
-            label: of.name,
-            value,
-            filled: *filled,
-            staged: None,
-            style: of.style,
-        })
+        .map(|(of, (filled, value))| Bar { label: of.name, value, filled: *filled, style: of.style })
         .collect();
     BarList { bars: &bars, label_width: 20 }.render(rest, buf, scene.look);
 }

@@ -53,7 +53,7 @@ pub(super) fn quota(health: &ModelHealth, at: Rect, buf: &mut Buffer, look: Look
         return;
     };
     let (bar, rest) = paint::split_left(at, at.width.saturating_sub(6));
-    Gauge { used, held: 0, warn_from: 800 }.render(bar, buf, look);
+    Gauge { used, warn_from: 800 }.render(bar, buf, look);
     let words = short(format_args!("{} %", used / 10));
     look.text_right(buf, rest, &words, Role::Text);
 }

@@ -110,6 +110,7 @@ impl State {
         let roster = self.roster(snapshot);
         let mut table = self.table(&roster);
         table.step(by, roster.len());
+        self.all_on = None;
         self.model = table.selected.and_then(|row| roster.at(row)).map(|row| row.model);
     }
 
@@ -131,7 +132,14 @@ impl State {
 pub fn ask_all_on_named(state: &mut State, name: &str, snapshot: &Snapshot) -> Result<(), String> {
     let found = Alone::of(name, snapshot);
     let unknown = || format!("no price book here has a model `{}`; Tab completes names", text::clean(name));
-    state.all_on = Some(found.ok_or_else(unknown)?);
+    let found = found.ok_or_else(unknown)?;
+    // One that the table has is chosen there, so that its figures stand under its name.
+    let roster = state.roster(snapshot);
+    let known = (0..roster.len()).filter_map(|row| roster.at(row)).find(|row| row.name == name);
+    if let Some(row) = known {
+        state.model = Some(row.model);
+    }
+    state.all_on = Some(found);
     Ok(())
 }
 
@@ -165,8 +173,13 @@ impl Screen for State {
             Action::SortReverse => self.reversed = !self.reversed,
             Action::Open => {
                 let roster = self.roster(snapshot);
-                let list = |row: &Row<'_>| answered_by(Some(row.model), snapshot);
-                return self.chosen(&roster).map(list).map(Ask::ListFiltered).into_iter().collect();
+                let Some(row) = self.chosen(&roster) else { return Asks::new() };
+                let words =
+                    format!("requests that {} ended; its figures here are of all its calls", row.name);
+                return vec![
+                    Ask::ListFiltered(answered_by(Some(row.model), snapshot)),
+                    Ask::Say(text::clean(&words).into_owned()),
+                ];
             }
             Action::AllOn => return self.ask_all_on(snapshot),
             _ => {
@@ -176,6 +189,11 @@ impl Screen for State {
             }
         }
         Asks::new()
+    }
+
+    /// Takes away what one model alone would have cost.
+    fn widen(&mut self) -> bool {
+        self.all_on.take().is_some()
     }
 
     fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
@@ -191,6 +209,7 @@ impl Screen for State {
             view.focus = 0;
             if let Some(row) = columns::hit(&roster, &self.sorted(&roster), Panel::inner(table), (x, y)) {
                 self.model = roster.at(row).map(|row| row.model);
+                self.all_on = None;
             }
         } else if rest.contains(at) {
             view.focus = 1;

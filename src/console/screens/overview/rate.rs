@@ -13,7 +13,7 @@ use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, line, short};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::widgets::chart::{Axis, Chart, Drawn, Series, Ticks, dollars};
+use crate::console::widgets::chart::{Axis, Chart, Series, Ticks, dollars};
 use crate::session::Snapshot;
 use crate::telemetry::Slot;
 use crate::units::{Instant, Pico, Span};
@@ -137,7 +137,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let rules: Vec<_> =
         marks.iter().map(|event| (seconds(event.at), look.style(event.show(scene).1))).collect();
     let chart = Chart {
-        series: &[Series { points: &points, drawn: Drawn::Line, style: look.style(Role::Applied) }],
+        series: &[Series { points: &points, style: look.style(Role::Applied) }],
         points: &[],
         rules: &rules,
         x: Axis { from, to: to.max(from + 1.0), write, ticks: Ticks::Clock },

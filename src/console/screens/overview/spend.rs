@@ -78,9 +78,10 @@ fn lines(scene: Scene<'_>) -> Lines {
     }
     put(2, key("  estimated"), estimated(all, scene.look), false);
     unknown(all, 1, &mut put);
-    let rate = |over| match covered.and_then(|covered| figures::at_rate(total, covered, over)) {
-        Some(amount) if all.requests > all.cost.unknown && !all.cost.is_unknown() => {
-            let more = if all.cost.unknown > 0 { " +?" } else { "" };
+    let at_rate = |over| figures::at_rate(&all.cost, all.requests, covered?, over);
+    let rate = |over| match at_rate(over) {
+        Some(amount) => {
+            let more = figures::besides(&all.cost);
             (short(format_args!("~{}{more}", format::money(amount))), Role::Estimated)
         }
         _ => (key(if covered.is_none() { "no times" } else { UNKNOWN }), Role::Unknown),
@@ -165,7 +166,7 @@ fn estimated(cell: &Cell, look: Look<'_>) -> (Short, Role) {
 fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role), bool)) {
     if cell.cost.unknown > 0 {
         let count = figures::plural(cell.cost.unknown, "request");
-        put(yields, short(format_args!("  unknown, besides")), (count, Role::Warn), false);
+        put(yields, short(format_args!("  of unknown cost")), (count, Role::Warn), false);
     }
 }
 
@@ -202,7 +203,6 @@ fn against_baseline(scene: Scene<'_>, cell: &Cell, area: Rect, buf: &mut Buffer)
         label,
         value,
         filled: figures::money_thousandths(amount, most),
-        staged: None,
         style: scene.look.style(role),
     };
     let bars = [

@@ -9,7 +9,7 @@ use ratatui::style::Modifier;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures;
+use crate::console::screens::figures::{self, Line, line};
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::gauge;
@@ -189,14 +189,14 @@ fn whole(
         let words = models.name(row, scene.snapshot);
         if names.height > 0 {
             let at = Rect { width: part.width - 1, y: names.y, height: names.height, ..part };
-            paint::text(buf, at, fitting(words, at.width), style, look.glyphs.cut);
+            paint::text(buf, at, &fitting(words, at.width, look.glyphs.cut), style, look.glyphs.cut);
         } else if let Some(room) = part.width.checked_sub(3) {
             // Where there is no row for names, a part says inside whose it is.
             let at = Rect { x: part.x + 1, width: room, ..part };
             paint::text(
                 buf,
                 at,
-                fitting(words, room),
+                &fitting(words, room, look.glyphs.cut),
                 style.add_modifier(Modifier::REVERSED),
                 look.glyphs.cut,
             );
@@ -204,9 +204,9 @@ fn whole(
     }
 }
 
-/// Returns as much of a model's name as has room: the whole, or what stands behind a dash, which tells siblings apart, without
-/// its date or version where it has a word; nothing where less than three letters would be left.
-fn fitting(name: &str, room: u16) -> &str {
+/// Returns as much of a model's name as has room, marked where it is cut: the whole, or what stands behind a dash, which tells
+/// siblings apart, without its date or version where it has a word; nothing where less than three letters would be left.
+fn fitting(name: &str, room: u16, cut: char) -> Line {
     fn tails(name: &str) -> impl Iterator<Item = &str> {
         name.match_indices('-').filter_map(|(at, _)| name.get(at + 1..))
     }
@@ -214,8 +214,13 @@ fn fitting(name: &str, room: u16) -> &str {
     let core = name.trim_end_matches(|c: char| c == '-' || c == '.' || c.is_ascii_digit());
     let forms = std::iter::once(name).chain(tails(name).filter(has_word));
     let forms = forms.chain(tails(core)).chain(tails(name));
-    let mut forms = forms.filter(|form| form.len() >= 3);
-    forms.find(|form| text::width(form) <= usize::from(room)).unwrap_or("")
+    let marked = forms.filter(|form| form.len() >= 3).map(|form| {
+        let sign =
+            |cut_off: bool| if cut_off { cut.encode_utf8(&mut [0; 4]).to_owned() } else { String::new() };
+        line(format_args!("{}{form}{}", sign(!name.starts_with(form)), sign(!name.ends_with(form))))
+    });
+    let mut marked = marked.filter(|form| text::width(form) <= usize::from(room));
+    marked.next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -223,10 +228,15 @@ mod tests {
     use super::fitting;
 
     #[test]
-    fn a_name_is_whole_or_told_by_its_end_and_never_cut() {
-        let of = |room| fitting("gpt-4.1-mini", room);
-        assert_eq!([of(12), of(11), of(7), of(4), of(3)], ["gpt-4.1-mini", "4.1-mini", "mini", "mini", ""]);
-        assert_eq!((fitting("claude-opus-4-6", 7), fitting("mistral-small-2503", 8)), ("opus", "small"));
-        assert_eq!((fitting("gpt-4.1", 4), fitting("gpt-5", 4), fitting("", 9)), ("4.1", "", ""));
+    fn a_name_is_whole_or_told_by_its_end_and_marked_where_it_is_cut() {
+        let of = |name, room| fitting(name, room, '…').to_string();
+        let mini = |room| of("gpt-4.1-mini", room);
+        assert_eq!(
+            [12, 11, 9, 8, 5, 4].map(mini),
+            ["gpt-4.1-mini", "…4.1-mini", "…4.1-mini", "…mini", "…mini", ""]
+        );
+        assert_eq!([of("claude-opus-4-6", 9), of("claude-opus-4-6", 7)], ["…opus-4-6", "…opus…"]);
+        assert_eq!([of("mistral-small-2503", 8), of("gpt-4.1", 4)], ["…small…", "…4.1"]);
+        assert_eq!([of("gpt-5", 4), of("", 9)], ["", ""]);
     }
 }

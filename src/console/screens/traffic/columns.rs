@@ -123,10 +123,14 @@ impl Clock {
     }
 }
 
-/// Returns the columns for a clock.
-pub(super) fn columns(clock: Clock) -> [Column<'static>; COLUMNS.len()] {
+/// The columns of the longest name of a status.
+const STATUS: u16 = 12;
+
+/// Returns the columns for a clock in a table so wide.
+pub(super) fn columns(clock: Clock, width: u16) -> [Column<'static>; COLUMNS.len()] {
     COLUMNS.map(|(field, column)| match field {
         Field::Time => Column { width: Width::Fixed(clock.columns()), ..column },
+        Field::Status if width >= 140 => Column { width: Width::Fixed(STATUS), ..column },
         _ => column,
     })
 }
@@ -143,19 +147,19 @@ pub(super) fn sorted_column(by: SortBy) -> Option<usize> {
     COLUMNS.iter().position(|(found, _)| *found == field)
 }
 
-/// Says how a call ended in one short word.
+/// Says how a call ended in one short word, where there is no room for its name.
 pub fn status_word(status: Status) -> &'static str {
     match status {
         Status::Ok => "ok",
         Status::RateLimited => "limited",
-        Status::ServerError => "server",
+        Status::ServerError => "srv error",
         Status::Timeout => "timeout",
         Status::Rejected => "rejected",
         Status::Unfit => "unfit",
         Status::Cancelled => "cancelled",
         Status::Failed => "failed",
         Status::Cut => "cut",
-        Status::Unavailable => "unavailable",
+        Status::Unavailable => "unavail.",
         Status::Refused => "refused",
     }
 }
@@ -218,6 +222,10 @@ impl<'a> Cells<'a> {
             let (end, cut) = text::fit_end(&self.words, usize::from(slot.at.width));
             let sign = if cut { slot.look.glyphs.cut.to_string() } else { String::new() };
             slot.text(buf, &format!("{sign}{end}"), style);
+            return;
+        }
+        if field == Field::Status && slot.at.width >= STATUS {
+            slot.text(buf, self.settled.status.name(), style);
             return;
         }
         slot.text(buf, &self.words, style);

@@ -273,10 +273,14 @@ fn draw_summary(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, 
     } else {
         along.say(buf, &format!("{} of {played} {word}", format::count(sums.requests)), Role::Text);
     }
-    let (known, estimated, unknown) =
-        if at.width >= SPACIOUS { (" known", " estimated", "of unknown cost") } else { ("", "", "unknown") };
+    let (known, estimated, unknown) = if at.width >= SPACIOUS {
+        (" known", " estimated", "of unknown cost")
+    } else {
+        (" known", " est.", "unknown")
+    };
     let cost = &sums.cost;
-    // Where nothing is known, nothing is no sum.
+    // One amount alone needs no word beside it; where nothing is known, nothing is no sum.
+    let known = if cost.estimated.0 == 0 && at.width < SPACIOUS { "" } else { known };
     if cost.known.0 != 0 || cost.unknown == 0 && cost.estimated.0 == 0 {
         along.say(buf, &format!("{}{known}", format::money(cost.known)), Role::Observed);
     }
@@ -353,7 +357,7 @@ fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &m
         return;
     }
     let clock = Clock::choose(at.width, snapshot.log.span());
-    let columns = columns(clock);
+    let columns = columns(clock, at.width);
     let order = if state.reversed { Order::Ascending } else { Order::Descending };
     let table = Table {
         columns: &columns,
@@ -416,7 +420,6 @@ impl Screen for State {
         let last = rows(self, snapshot).saturating_sub(1);
         let by_time = self.sort == SortBy::Time;
         match action {
-            Action::Filter => return vec![Ask::TypeFilter],
             Action::Sort => {
                 set_order(self, self.sort.next(), false);
                 self.work(snapshot);

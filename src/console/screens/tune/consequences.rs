@@ -45,8 +45,11 @@ impl Line {
         Self { style: Some(style), ..self }
     }
 
-    /// Says that the difference is smaller than its error: it gets no colour.
+    /// Says that the difference, where there is one, is smaller than its error: it gets no colour.
     fn within_error(&mut self) {
+        if self.change.is_empty() {
+            return;
+        }
         self.within = true;
         self.role = Role::Muted;
     }
@@ -78,11 +81,15 @@ fn verdict(from: i128, to: i128, good: Good) -> Role {
     }
 }
 
-/// Returns a month's cost at the window's rate; nothing under a minute of traffic, or where the log tells no times.
-fn per_month(cost: &CostSum, covered: Option<Span>) -> Option<Pico> {
-    covered
-        .filter(|covered| *covered >= Span::mins(1) && !cost.is_unknown())
-        .map(|covered| cost.total().ratio(i128::from(Span::days(30).0), i128::from(covered.0)))
+/// A month's cost at the window's rate: its name, under the policy in force, under the staged one, and the change; nothing
+/// where the log tells no times.
+fn month_line(name: &str, sides: [(&CostSum, u64); 2], covered: Option<Span>) -> Line {
+    let rate = |(cost, requests)| figures::at_rate(cost, requests, covered?, Span::days(30));
+    let [applied, staged] = sides.map(|(cost, _)| cost);
+    let more = if applied.unknown >= staged.unknown { applied } else { staged };
+    let name = short(format_args!("{name}{}", figures::besides(more)));
+    let both = (rate(sides[0]), rate(sides[1]));
+    money_line(&name, both, (applied, staged), |a, b| format::money_change(b - a))
 }
 
 fn key(words: &str) -> Short {
@@ -210,20 +217,16 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
             (&applied.cost, &tried.cost),
             |a, b| format::percent_change(a.0, b.0),
         ),
-        money_line(
-            if covered.is_some() { "$ per month (run rate)" } else { "$ per month: no times" },
-            (per_month(&applied.cost, covered), per_month(&tried.cost, covered)),
-            (&applied.cost, &tried.cost),
-            |a, b| format::money_change(b - a),
+        month_line(
+            if covered.is_some() { "$ per month (rate)" } else { "$ per month: no times" },
+            [(&applied.cost, applied.requests), (&tried.cost, tried.requests)],
+            covered,
         ),
     ];
     let (every_applied, every_tried) = snapshot.consequences.costs();
-    let mut all_routes = money_line(
-        "  all routes",
-        (per_month(&every_applied, covered), per_month(&every_tried, covered)),
-        (&every_applied, &every_tried),
-        |a, b| format::money_change(b - a),
-    );
+    let requests = snapshot.consequences.routes.iter().map(|one| one.applied.requests).sum();
+    let every = [(&every_applied, requests), (&every_tried, requests)];
+    let mut all_routes = month_line("  all routes", every, covered);
     // What the estimates' own error covers is no difference that anybody has seen.
     if is_within_error(std::iter::once((applied, tried))) {
         lines.iter_mut().for_each(Line::within_error);
@@ -347,6 +350,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
     let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));
     let turned = match snapshot.tried().route(id).mode {
+        mode if mode == route.mode && snapshot.changed_within(id) => "each in its time",
         mode if mode == route.mode => "",
         Mode::Observe => "Enter: observe again",
         _ => "Enter turns it on",
@@ -463,6 +467,19 @@ mod tests {
         assert!(within_error(&[&unsure, &still]));
         assert!(!within_error(&[&sure, &still]), "a route that does not change adds no error");
         assert!(!within_error(&[&still]), "nothing changed");
+    }
+
+    #[test]
+    fn where_there_is_no_month_there_is_no_change_of_it() {
+        let cost = CostSum { known: Pico::USD, unknown: 1, ..CostSum::default() };
+        let line = |covered| {
+            let mut line = month_line("month", [(&cost, 9), (&cost, 9)], covered);
+            line.within_error();
+            (line.name.to_string(), line.applied.to_string(), line.change.to_string(), line.within)
+        };
+        assert_eq!(line(None), ("month +?".into(), "–".into(), String::new(), false));
+        let (name, applied, _, within) = line(Some(Span::days(30)));
+        assert_eq!((name.as_str(), applied.as_str(), within), ("month +?", "$1.00", true));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::theme::Role;
-use crate::console::widgets::chart::{Axis, Chart, Drawn, Point, Series, Ticks, dollars};
+use crate::console::widgets::chart::{Axis, Chart, Point, Series, Ticks, dollars};
 use crate::console::widgets::panel::Panel;
 use crate::routing::{Policy, RouteId};
 use crate::session::Snapshot;
@@ -108,9 +108,12 @@ fn draw_cost(scene: Scene<'_>, chosen: (RouteId, usize), requests: u64, area: Re
     }
     let at = |threshold: u16| points.iter().find(|(x, _)| *x >= f64::from(threshold)).copied();
     let look = scene.look;
-    let named = points_of(scene, chosen, at, ("applied", "staged"));
+    // The curve is of one threshold over the whole window, the table beside it of each policy in its time.
+    let alone = format!("all at {}", thresholds(scene.snapshot, chosen).0);
+    let applied = if scene.snapshot.changed_within(chosen.0) { &alone } else { "applied" };
+    let named = points_of(scene, chosen, at, (applied, "staged"));
     let chart = Chart {
-        series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(0) }],
+        series: &[Series { points: &points, style: look.theme.series(0) }],
         points: &named,
         rules: &[],
         x: Axis { from: 0.0, to: 1000.0, write: whole, ticks: Ticks::Round },
@@ -127,7 +130,7 @@ fn draw_quality(scene: Scene<'_>, chosen: (RouteId, usize), requests: u64, area:
     let look = scene.look;
     let named = points_of(scene, chosen, at, ("", ""));
     let chart = Chart {
-        series: &[Series { points: &points, drawn: Drawn::Line, style: look.theme.series(1) }],
+        series: &[Series { points: &points, style: look.theme.series(1) }],
         points: &named,
         rules: &[],
         x: Axis::around(points.iter().map(|point| point.0), dollars),
