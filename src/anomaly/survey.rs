@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::tail::{Prior, Tail};
 use super::tally::Tally;
 use super::watch::{Firing, Look, Watch};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Pico, Span};
 
 /// Slots kept of each scope, to compare and explain.
 const KEPT: usize = 2000;
@@ -30,7 +30,7 @@ pub struct Knobs {
     /// How many incidents a month may be told of when nothing is wrong.
     pub false_alarms: f64,
     /// The least change in money, for figures of money.
-    pub least_usd: crate::units::Pico,
+    pub least_usd: Pico,
     /// The least change, in per cent of what is usual; of a share also a twenty-fifth of it in points.
     pub least_percent: f64,
     /// The least number of requests in it.
@@ -39,12 +39,7 @@ pub struct Knobs {
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self {
-            false_alarms: 1.0,
-            least_usd: crate::units::Pico(500_000_000_000),
-            least_percent: 25.0,
-            least_requests: 20,
-        }
+        Self { false_alarms: 1.0, least_usd: Pico(500_000_000_000), least_percent: 25.0, least_requests: 20 }
     }
 }
 

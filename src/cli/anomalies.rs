@@ -81,7 +81,8 @@ pub fn run(args: &AnomaliesArgs) -> anyhow::Result<()> {
     let mut logs = Vec::new();
     for path in &args.files {
         let part = one(path)?;
-        match if is_settled(args, path) { None } else { Series::open(&part)? } {
+        let series = if is_settled(args, path) { None } else { Series::open(&part)? };
+        match series {
             Some(series) => scored.push(score(series)),
             None => logs.push((path.clone(), part)),
         }

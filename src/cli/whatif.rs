@@ -13,7 +13,9 @@ use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::session::{Command, Consequences, RouteConsequences, Snapshot, carried, moved_along, with_earlier};
+use crate::session::{
+    Command, Consequences, RouteConsequences, Snapshot, carried, moved_along, with_earlier,
+};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 

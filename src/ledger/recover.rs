@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 
 use super::chain::{Kind, OWN, base};
-use super::interrupted::begin_lost;
 use super::file::{PolicyInForce, newest_policy};
+use super::interrupted::begin_lost;
 use super::options::Run;
 use super::price;
 use super::sqlite::Sqlite;
