@@ -17,7 +17,7 @@ fn series() -> String {
             200 => "95".to_owned(),
             _ => (20 + minute * 7 % 5).to_string(),
         };
-        text.push_str(&format!("{at},{value}\n"));
+        text.extend([&at, ",", &value, "\n"]);
     }
     text
 }
