@@ -17,7 +17,7 @@ fn series() -> String {
             200 => "95".to_owned(),
             _ => (20 + minute * 7 % 5).to_string(),
         };
-        text.extend([&at, ",", &value, "\n"]);
+        text.extend([at.as_str(), ",", value.as_str(), "\n"]);
     }
     text
 }
