@@ -167,13 +167,16 @@ impl Survey {
         for (scope, watched) in &mut self.scopes {
             let half = usize::from(*scope != Scope::All);
             for (watch, metric) in watched.watches.iter_mut().zip(Metric::ALL) {
-                let Some(reading) = metric.read(&watched.slot, &watched.past) else { continue };
-                match watch.look(number, at, reading, longest) {
+                let look = match metric.read(&watched.slot, &watched.past) {
+                    Some(reading) => watch.look(number, at, reading, longest),
+                    None => watch.rest(number).map_or(Look::Nothing, Look::Ended),
+                };
+                match look {
                     Look::Rarity(rarity) => {
                         rarest[half] = rarest[half].max(rarity);
                         looked[half] += 1.0;
                     }
-                    Look::Fires => {}
+                    Look::Nothing => {}
                     Look::Ended(firing) => {
                         if self.ended.len() >= ENDED {
                             self.ended.pop_front();
