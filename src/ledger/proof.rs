@@ -9,7 +9,7 @@ use super::encoding::Encoding;
 use super::row::{amount, buckets, check_word, kind, list, meters, whole, word};
 use crate::pricing::Terms;
 use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds};
-use crate::units::{Instant, hex};
+use crate::units::{Instant, PerMille, hex};
 
 /// Where a log of the ledger comes from, as its header says it.
 pub(super) const SOURCE: &str = "pointsman ledger";
@@ -233,6 +233,7 @@ pub(super) fn says_more(record: &Record<'_>) -> bool {
         at: record.at,
         seq: record.seq,
         policy: record.policy,
+        propensity: record.propensity.map(|_| PerMille::ONE),
         team: record.team.clone(),
         project: record.project.clone(),
         user: record.user.clone(),

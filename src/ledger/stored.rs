@@ -239,6 +239,8 @@ pub(super) fn record<'a>(
         at,
         seq: u64::try_from(own(whole(seq))).ok(),
         policy: row.get(POLICY_AT).map_err(read)?,
+        // Whatever decided here drew no lots.
+        propensity: Some(PerMille::ONE),
         team: text(4)?,
         project: text(5)?,
         user: text(6)?,

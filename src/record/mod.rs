@@ -36,7 +36,8 @@ pub use attempts::{Attempt, Attempts, Check, Status, WriteTtl};
 pub use block::Block;
 pub use cut::MAX_ENTRY;
 pub use entry::{
-    Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal, Timing, Under,
+    Correction, Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal, Timing,
+    Under,
 };
 pub use error::{Error, Strange};
 pub use file::ReadOptions;

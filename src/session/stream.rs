@@ -16,8 +16,8 @@ use crate::outcome::{
     Attempt, Choice, Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, calls, recharge,
     recorded, visit,
 };
-use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
-use crate::record::{self, Entry, Label, LateLabel, Timing};
+use crate::pricing::{Charged, PriceBook, PriceRow, PriceTable, Recharge};
+use crate::record::{self, Correction, Entry, Label, LateLabel, Timing};
 use crate::routing::{Circumstance, Circumstances, Decision, NO_RUNG, Policy, match_route};
 use crate::telemetry::Totals;
 use crate::units::{Instant, ModelId, Names};
@@ -43,6 +43,7 @@ pub struct LogEvents {
     names: Names,
     /// By request.
     labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
+    corrections: BTreeMap<String, Vec<(Instant, Option<u32>, Charged)>>,
 }
 
 impl LogEvents {
@@ -215,6 +216,10 @@ fn parse(
                     }
                     let judged = options.events.as_ref().and_then(|events| events.labels.get(&*record.id));
                     record.labels.extend(judged.into_iter().flatten().map(|(_, label)| label.clone()));
+                    let corrected = options.events.as_ref().and_then(|all| all.corrections.get(&*record.id));
+                    for (_, call, charged) in corrected.into_iter().flatten() {
+                        record.correct(*call, *charged);
+                    }
                     let (mut operation, extra) = ingest.take(&record);
                     if let Some(extra) = extra {
                         operation.extra = u32::try_from(batch.extras.len()).unwrap_or(Operation::NO_EXTRA);
@@ -230,7 +235,8 @@ fn parse(
                     }
                     batch.operations.push(operation);
                 }
-                Ok(Entry::Price(_) | Entry::Policy(_) | Entry::Label(_)) if options.events.is_some() => {}
+                Ok(Entry::Price(_) | Entry::Policy(_) | Entry::Label(_) | Entry::Correction(_))
+                    if options.events.is_some() => {}
                 Ok(Entry::Price(change)) => {
                     are_late |= sent_to.is_some_and(|sent| change.row.from.is_none_or(|from| from <= sent));
                     events.prices.push((change.model.to_string(), change.row.clone()));
@@ -257,6 +263,13 @@ fn parse(
                     let known = events.labels.entry(id.into_owned()).or_default();
                     let place = known.partition_point(|(earlier, _)| *earlier <= at);
                     known.insert(place, (at, label));
+                }
+                Ok(Entry::Correction(correction)) => {
+                    are_late = true;
+                    let Correction { at, id, call, charged, .. } = *correction;
+                    let known = events.corrections.entry(id.into_owned()).or_default();
+                    let place = known.partition_point(|(earlier, ..)| *earlier <= at);
+                    known.insert(place, (at, call, charged));
                 }
                 Ok(Entry::Signal(_) | Entry::Note { .. }) => {}
                 Err(skip) => {

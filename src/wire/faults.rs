@@ -5,8 +5,7 @@
 
 use bytes::Bytes;
 
-use super::answer::BYTE_ORDER_MARK;
-use super::json::{Object, Value, check, object, put};
+use super::json::{BYTE_ORDER_MARK, Object, Value, check, object, put};
 use super::{ApiError, Dialect, ErrorKind};
 use crate::units::is_safe;
 

@@ -26,7 +26,7 @@ use crate::pricing::Usage;
 use crate::units::Instant;
 
 /// How many requests are held back, so that a later telling of one of them may still add to it.
-const WINDOW: usize = 64;
+const WINDOW: usize = 256;
 
 /// What a reading has met so far.
 #[derive(Debug, Default)]

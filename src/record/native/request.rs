@@ -23,6 +23,14 @@ pub(super) fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
                 .ok_or_else(|| Refusal::Bad(format!("confidence: {value} is not within 0 to 1000")))?,
         ),
     };
+    let propensity = match line.propensity {
+        None => None,
+        Some(value) => {
+            Some(PerMille::new(value).filter(|chance| *chance > PerMille::ZERO).ok_or_else(|| {
+                Refusal::Bad(format!("propensity: {value} is not within 1 to 1000, a chance in thousandths"))
+            })?)
+        }
+    };
     let timing = Timing::from_word(&line.timing.0)
         .ok_or_else(|| Refusal::Bad(format!("timing: `{}` is neither offset nor placed", line.timing.0)))?;
     let attempts = match line.attempts {
@@ -59,6 +67,7 @@ pub(super) fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         history: line.history,
         seq: line.seq,
         policy: line.policy,
+        propensity,
         needs: RecordedNeeds {
             window: line.window,
             output: line.max_output,
@@ -139,7 +148,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
 }
 
 /// Reads a charge: an amount, and where it is not known for sure the word for what it is.
-fn charged(amount: &str, word: &str) -> Result<Charged, Refusal> {
+pub(super) fn charged(amount: &str, word: &str) -> Result<Charged, Refusal> {
     if amount.is_empty() && word.is_empty() {
         return Ok(Charged::NONE);
     }
