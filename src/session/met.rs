@@ -4,7 +4,7 @@
 //! order.
 
 use crate::routing::{Circumstance, CircumstanceId, Circumstances, Labels, Needs};
-use crate::units::{ModelId, Names, ProjectId, TeamId};
+use crate::units::{KeyId, ModelId, Names, ProjectId, TeamId, UserId};
 
 /// Names and circumstances of a stretch, with those of the whole as far as they have been asked for.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub(super) struct Met {
     models: Vec<Option<ModelId>>,
     teams: Vec<Option<TeamId>>,
     projects: Vec<Option<ProjectId>>,
+    users: Vec<Option<UserId>>,
+    keys: Vec<Option<KeyId>>,
     places: Vec<Option<CircumstanceId>>,
 }
 
@@ -48,6 +50,16 @@ impl Met {
         known(&mut self.projects, at, || whole.intern_project(self.names.project(id)))
     }
 
+    pub(super) fn user(&mut self, id: UserId, whole: &mut Names) -> UserId {
+        let Some(at) = id.index() else { return id };
+        known(&mut self.users, at, || whole.intern_user(self.names.user(id)))
+    }
+
+    pub(super) fn key(&mut self, id: KeyId, whole: &mut Names) -> KeyId {
+        let Some(at) = id.index() else { return id };
+        known(&mut self.keys, at, || whole.intern_key(self.names.key(id)))
+    }
+
     pub(super) fn circumstance(
         &mut self,
         id: CircumstanceId,
@@ -57,11 +69,12 @@ impl Met {
         if let Some(Some(known)) = self.places.get(id.index()) {
             return *known;
         }
-        let Circumstance { needs, down, full } = self.circumstances.get(id).clone();
+        let Circumstance { needs, down, full, over } = self.circumstances.get(id).clone();
         // One name at most, so there is no order to keep.
         let labels = Labels::of(&needs.labels.names(&self.names), names);
         let [down, full] = [down, full].map(|list| list.iter().map(|one| self.model(*one, names)).collect());
-        let found = whole.intern(&Circumstance { needs: Needs { labels, ..needs }, down, full });
+        let over = over.into_iter().map(|(model, short)| (self.model(model, names), short)).collect();
+        let found = whole.intern(&Circumstance { needs: Needs { labels, ..needs }, down, full, over });
         known(&mut self.places, id.index(), || found)
     }
 }
