@@ -109,6 +109,8 @@ impl Ingest {
         operation.asked = met.model(operation.asked, names);
         operation.team = met.team(operation.team, names);
         operation.project = met.project(operation.project, names);
+        operation.user = met.user(operation.user, names);
+        operation.key = met.key(operation.key, names);
         operation.circumstance = met.circumstance(operation.circumstance, names, &mut self.circumstances);
         if let Some(extra) = &mut extra {
             for call in &mut extra.earlier {
