@@ -156,6 +156,7 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
             history,
             seq,
             policy,
+            propensity: None,
             needs,
             prompt,
             prefix,

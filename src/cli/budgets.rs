@@ -45,7 +45,7 @@ enum Command {
     #[command(
         after_help = "Examples:\n  pointsman budgets set company --limit month=2000 --zone Europe/Berlin\n  pointsman budgets set teams --each team --limit day=25 --special search:day=60\n  pointsman budgets set teams --mode soft"
     )]
-    Set(Set),
+    Set(Box<Set>),
 }
 
 /// Which file.

@@ -67,6 +67,9 @@ struct Starts {
     from: Option<Spanned<String>>,
 }
 
+/// How much by which window.
+type Amounts = Vec<(Period, Pico)>;
+
 /// A file being read.
 struct Reading<'a> {
     text: &'a str,
@@ -122,10 +125,7 @@ impl Reading<'_> {
         })
     }
 
-    fn amounts(
-        &self,
-        limit: &BTreeMap<Spanned<String>, Spanned<toml::Value>>,
-    ) -> Result<Vec<(Period, Pico)>, FileError> {
+    fn amounts(&self, limit: &BTreeMap<Spanned<String>, Spanned<toml::Value>>) -> Result<Amounts, FileError> {
         limit.iter().map(|(word, amount)| Ok((self.period(word)?, self.amount(amount)?))).collect()
     }
 
@@ -199,7 +199,7 @@ impl Reading<'_> {
             );
         }
         let scope = Arc::new(self.scope(told)?);
-        let mut special: Vec<(Arc<str>, Vec<(Period, Pico)>)> = Vec::new();
+        let mut special: Vec<(Arc<str>, Amounts)> = Vec::new();
         for (member, limit) in &told.special {
             let amounts_here = self.amounts(limit)?;
             let unknown =
@@ -230,7 +230,7 @@ impl Reading<'_> {
             unpriced: self.one_of(told.unpriced.as_ref(), &Unpriced::ALL)?.unwrap_or_default(),
         };
         let of = |period: Period| {
-            let own = |(member, amounts): &(Arc<str>, Vec<(Period, Pico)>)| {
+            let own = |(member, amounts): &(Arc<str>, Amounts)| {
                 amounts
                     .iter()
                     .find(|(one, _)| *one == period)

@@ -24,6 +24,13 @@ pub struct Limits {
     text: String,
 }
 
+/// What a file says that was changed.
+struct Changed {
+    limits: Vec<Limit>,
+    before: String,
+    after: String,
+}
+
 /// Why the file of budgets cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LimitsError {
@@ -54,7 +61,7 @@ impl Limits {
     }
 
     /// Looks whether the file changed: gives the limits it has now, and the text before and after.
-    fn look(&mut self) -> Option<Result<(Vec<Limit>, String, String), LimitsError>> {
+    fn look(&mut self) -> Option<Result<Changed, LimitsError>> {
         let path = self.path.as_deref()?;
         let stamp = stamp(path);
         if stamp == self.seen {
@@ -71,7 +78,7 @@ impl Limits {
             Ok(_) if text == self.text => None,
             Ok(limits) => {
                 let before = std::mem::replace(&mut self.text, text.clone());
-                Some(Ok((limits, before, text)))
+                Some(Ok(Changed { limits, before, after: text }))
             }
             Err(error) => Some(Err(error.into())),
         }
@@ -88,7 +95,7 @@ impl Gateway {
     pub(super) fn look_at_limits(&self) -> Option<String> {
         let looked = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner).look()?;
         match looked {
-            Ok((limits, before, after)) => {
+            Ok(Changed { limits, before, after }) => {
                 let count = limits.len();
                 self.live.limit(limits);
                 self.ledger.record(Entry::Audit(Box::new(Audit {

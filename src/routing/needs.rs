@@ -143,6 +143,13 @@ impl Circumstance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct CircumstanceId(u32);
 
+impl CircumstanceId {
+    /// Returns its place in tables.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Circumstances, each held once; number 0 is the plain one.
 #[derive(Clone, Debug, Default)]
 pub struct Circumstances {

@@ -75,7 +75,8 @@ impl Fold {
         self.circumstance.full = self.in_flight.full(policy, |model| outlook.prices.identity(model));
         let mut overs = Vec::new();
         if let Some(spending) = &mut self.spending {
-            (self.circumstance.over, overs) = spending.short(evidence, policy, &self.circumstance, outlook);
+            let shortage = spending.short(evidence, policy, &self.circumstance, outlook);
+            (self.circumstance.over, overs) = (shortage.short, shortage.overs);
         }
         let route = self.settle(index, evidence, policy, outlook, &overs);
         if let Some(spending) = &mut self.spending {

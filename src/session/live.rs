@@ -24,6 +24,7 @@ use super::log::{billed_by_text, signal_note};
 use super::reason::{barred, reason, why_text};
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
+use crate::budget::Over;
 use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
@@ -200,7 +201,7 @@ impl Live {
             let over = Self::over_budget(&policy, &decision, &claims, operation.asked);
             let why = over.as_ref().map_or_else(
                 || format!("no model of route {route} may serve this request: {barred}"),
-                |over| over.words(),
+                Over::words,
             );
             Box::new(Refusal { why, over })
         });

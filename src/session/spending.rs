@@ -87,7 +87,7 @@ impl Spending {
         policy: &Policy,
         circumstance: &Circumstance,
         outlook: &Outlook<'_>,
-    ) -> (Vec<(ModelId, Short)>, Vec<(ModelId, Over)>) {
+    ) -> Shortage {
         let signals = evidence.operation.signals();
         let route = policy.route(match_route(policy, &signals));
         let named = route.serves_as_named(&signals).then(|| Choice::plain(evidence.operation.asked));
@@ -110,7 +110,7 @@ impl Spending {
             }
         }
         short.sort_unstable();
-        (short, overs)
+        Shortage { short, overs }
     }
 
     fn over(&mut self, draws: &Draws, bound: Bound, at: Instant) -> Option<(Short, Over)> {
@@ -181,6 +181,12 @@ impl Spending {
             open_holds: self.budgets.open_holds(),
         }
     }
+}
+
+/// The models that there is no room for, in ascending order, and the limits that have none.
+pub(super) struct Shortage {
+    pub(super) short: Vec<(ModelId, Short)>,
+    pub(super) overs: Vec<(ModelId, Over)>,
 }
 
 /// What is held for a call of a log.

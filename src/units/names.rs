@@ -94,6 +94,12 @@ impl Names {
     table!(intern_user, find_user, user, users, users, UserId, u16, MOST, "user");
     table!(intern_key, find_key, key, keys, keys, KeyId, u16, MOST, "key");
 
+    /// Says whether names of a kind may no longer be told apart.
+    pub fn is_full(&self) -> bool {
+        let tables = [&self.models, &self.teams, &self.projects, &self.routes];
+        tables.iter().any(|table| table.list.len() >= MOST) || self.labels.list.len() >= MOST_LABELS
+    }
+
     /// Returns the id of a session, making one at first sight; an empty name has none.
     pub fn intern_session(&mut self, name: &str) -> SessionId {
         if name.is_empty() { SessionId::NONE } else { self.sessions.intern(name) }
