@@ -390,6 +390,26 @@ fn what_the_map_names_is_there() {
     assert!(wrong.is_empty(), "ARCHITECTURE.md:\n{}", wrong.join("\n"));
 }
 
+#[test]
+fn documents_lead_where_they_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wrong = Vec::new();
+    for folder in [root.to_owned(), root.join("docs")] {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "md") {
+                let links = map::dead_links(&fs::read_to_string(&path).unwrap(), &folder);
+                wrong.extend(links.iter().map(|link| format!("{}: {link} leads nowhere", path.display())));
+            }
+        }
+    }
+    let words = include_str!("../README.md").split_whitespace().count();
+    if words > 2000 {
+        wrong.push(format!("README.md has {words} words: what a newcomer does not need belongs in docs/"));
+    }
+    hold(&wrong);
+}
+
 // The rules above are worth only what these findings are worth: each is broken here on purpose.
 
 fn made_up(path: &str, text: &str) -> File {
@@ -513,6 +533,8 @@ fn what_a_map_names_in_vain_is_found() {
     let bad = "`money.rs`\n**`units/`** `gold.rs`\n\n`text.rs`; `wire/{relay,delay}.rs` `gone/`";
     let lines = ["1: `money.rs`", "2: `gold.rs`", "4: `text.rs`", "4: `wire/delay.rs`", "4: `gone/`"];
     assert_eq!(map::astray(bad, root), lines.map(|line| format!("{line} is not there")));
+    let links = "[a](LICENSE-MIT) [b](docs/policy.md#modes) [c](#here-it-is) [d](https://x.y) [e](docs/none.md) [f](README.md#none)\n## Here: it is";
+    assert_eq!(map::dead_links(links, root), ["docs/none.md", "README.md#none"]);
     let sources = "fn what_is_held() {}";
     assert_eq!(map::unheld("`what_is_held`, `what_is_not`, `after_attempt`", sources), ["what_is_not"]);
 }

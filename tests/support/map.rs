@@ -60,3 +60,27 @@ fn spread(name: &str) -> Vec<String> {
         None => vec![name.to_owned()],
     }
 }
+
+/// Returns the links of a page in a folder of the tree that lead to no file, or to no heading of one.
+pub(crate) fn dead_links(text: &str, folder: &Path) -> Vec<String> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+    let inward = targets.filter(|target| !target.contains("://") && !target.contains(' '));
+    inward.filter(|target| !is_there(target, text, folder)).map(str::to_owned).collect()
+}
+
+fn is_there(target: &str, text: &str, folder: &Path) -> bool {
+    let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+    let path = folder.join(file);
+    if heading.is_empty() {
+        return path.exists();
+    }
+    let page = if file.is_empty() { Ok(text.to_owned()) } else { std::fs::read_to_string(path) };
+    page.is_ok_and(|page| page.lines().filter_map(anchor).any(|anchor| anchor == heading))
+}
+
+/// Returns the anchor that a heading has where documents are shown as pages.
+fn anchor(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?.to_lowercase();
+    let kept = heading.chars().filter(|&c| c.is_alphanumeric() || "- _".contains(c));
+    Some(kept.map(|c| if c == ' ' { '-' } else { c }).collect())
+}
