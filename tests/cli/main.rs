@@ -236,7 +236,7 @@ fn without_a_terminal_the_console_prints_the_report() {
     assert_eq!(desk.good("small.jsonl --as routed"), desk.good("replay small.jsonl --as routed"));
     let sample = desk.good("");
     assert!(sample.starts_with("sample.jsonl.zst · recorded\n"), "{sample}");
-    assert!(sample.contains("made up for a demonstration"), "{sample}");
+    assert!(sample.contains("synthetic, for a demonstration"), "{sample}");
 }
 
 #[test]
