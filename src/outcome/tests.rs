@@ -29,7 +29,7 @@ fn prices() -> PriceTable {
 }
 
 fn call(model: ModelId, usage: Usage) -> Observed {
-    Observed { model, usage, ..Observed::default() }
+    Observed { usage, model, ..Observed::default() }
 }
 
 fn plain(input: u64, output: u64) -> Usage {
