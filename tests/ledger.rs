@@ -148,7 +148,7 @@ fn a_stretch_replays_like_a_log_to_the_pico_dollar() {
         let mut names = Names::default();
         let policy = Arc::new(policy::parse(policy::BUILTIN, "policy", &mut names).unwrap());
         let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
-        let how = StreamOptions { reading: Reading::Recorded, events: None };
+        let how = StreamOptions::from(Reading::Recorded);
         let found = stream(source, ingest, &policy, book, &how, |_| true).unwrap();
         assert_eq!(found.skipped.count, 0);
         let team = found.names.find_team("search").and_then(pointsman::units::TeamId::index);

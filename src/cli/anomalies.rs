@@ -134,15 +134,14 @@ fn of_logs(args: &AnomaliesArgs, logs: Vec<(PathBuf, Input)>) -> anyhow::Result<
     };
     let setup = args.engine.start()?;
     let log = load_log(&whole, &paths, setup, &args.engine.read(), None)?;
-    let doubt = match log.timing {
-        Timing::Told => None,
-        Timing::Offset => Some("the log tells distances in time only: its dates and hours are made up"),
-        Timing::Placed => Some(
+    match log.timing {
+        Timing::Told => {}
+        Timing::Offset => {
+            output::remark("the log tells distances in time only: its dates and hours are made up");
+        }
+        Timing::Placed => output::remark(
             "the log does not tell when each of its requests came: what is told of those that are only placed in order means nothing",
         ),
-    };
-    if let Some(doubt) = doubt {
-        output::remark(doubt);
     }
     let knobs = Knobs {
         false_alarms: args.false_alarms,

@@ -219,6 +219,8 @@ pub(super) fn agrees(record: &Record<'_>, rest: &Rest, calls: &[CallRest]) -> bo
     };
     record.seq.map(whole) == Some(rest.0)
         && record.policy.map(i64::from) == Some(rest.8)
+        // Exports of earlier versions tell the key in the rest alone.
+        && (record.key.is_empty() || *record.key == *rest.2)
         && record.attempts.iter().zip(calls).all(began)
 }
 
@@ -237,6 +239,7 @@ pub(super) fn says_more(record: &Record<'_>) -> bool {
         team: record.team.clone(),
         project: record.project.clone(),
         user: record.user.clone(),
+        key: record.key.clone(),
         session: record.session.clone(),
         asked: record.asked.clone(),
         pinned: record.pinned,

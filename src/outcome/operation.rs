@@ -3,7 +3,7 @@
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
 use crate::routing::{Check, CircumstanceId, ConfidenceSource, Effort, Parameters, Rung, Signals, Status};
-use crate::units::{Instant, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId};
+use crate::units::{Instant, KeyId, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId, UserId};
 
 /// One call to a model, as it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -60,6 +60,10 @@ pub struct Operation {
     pub team: TeamId,
     /// The project.
     pub project: ProjectId,
+    /// The end user.
+    pub user: UserId,
+    /// The virtual key.
+    pub key: KeyId,
     /// The model or alias asked for.
     pub asked: ModelId,
     /// The turn within the session, `u16::MAX` where unknown.

@@ -46,7 +46,7 @@ fn a_request_that_a_crash_left_without_its_call_ends_alike_in_ledger_export_and_
         let mut names = Names::default();
         let policy = Arc::new(policy::parse(policy::BUILTIN, "policy", &mut names).unwrap());
         let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
-        let how = StreamOptions { reading, events: None };
+        let how = StreamOptions::from(reading);
         let found = stream(source, ingest, &policy, &made::book(), &how, |_| true).unwrap();
         // The third, which no model may serve here, is one that this policy places.
         let unknown = if reading == Reading::Routed { 4 } else { 3 };

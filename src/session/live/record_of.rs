@@ -38,6 +38,7 @@ impl Ticket {
             team: Cow::Borrowed(&self.said.team),
             project: Cow::Borrowed(&self.said.project),
             user: Cow::Borrowed(&self.said.user),
+            key: Cow::Borrowed(&self.said.key),
             session: Cow::Borrowed(&self.said.session),
             asked: Cow::Borrowed(&self.said.asked),
             pinned: self.operation.pinned,
