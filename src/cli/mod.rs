@@ -5,6 +5,8 @@ pub mod args;
 pub mod attach;
 pub mod console;
 pub mod drive;
+pub mod explain;
+pub mod forecast;
 pub mod frontier;
 pub mod import;
 pub mod keys;
@@ -14,6 +16,7 @@ pub mod mine;
 pub mod output;
 pub mod prices;
 pub mod replay;
+pub mod reprice;
 pub mod requests;
 pub mod sample;
 pub mod scenario;
@@ -65,6 +68,12 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
+    /// Say why cost changed between two windows
+    Explain(Box<explain::ExplainArgs>),
+    /// Price a log at other prices, beside what was charged
+    Reprice(Box<reprice::RepriceArgs>),
+    /// Foretell what a month will have cost, with its error
+    Forecast(Box<forecast::ForecastArgs>),
     /// Find what is unlike its past in a log or in any series
     Anomalies(Box<anomalies::AnomaliesArgs>),
     /// Convert logs of other tools to our own format
@@ -143,6 +152,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Reprice(args)) => reprice::run(&args),
+        Some(Command::Forecast(args)) => forecast::run(&args),
         Some(Command::Anomalies(args)) => anomalies::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),

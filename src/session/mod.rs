@@ -6,6 +6,7 @@
 mod all_on;
 mod anomalies;
 mod arrivals;
+mod changed;
 mod command;
 mod constraints;
 mod difference;
@@ -21,9 +22,11 @@ mod inserts;
 pub mod listing;
 mod live;
 mod log;
+mod pace;
 mod player;
 mod preview;
 mod reason;
+mod repriced;
 mod rerun;
 mod settled;
 mod slow;
@@ -39,6 +42,7 @@ mod written;
 
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
+pub use changed::{Compared, compare};
 pub use command::Command;
 pub use constraints::{Broken, Constraints};
 pub use explain::{Explanation, cost_text, cost_text_of, explain, tokens_text};
@@ -56,8 +60,10 @@ pub use live::{
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
 };
+pub use pace::{Pace, pace};
 pub use player::Player;
 pub use preview::{Preview, preview};
+pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
 pub use settled::settle_one;
 pub use slow::{SlowStreams, SlowTally};
