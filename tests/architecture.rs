@@ -18,6 +18,7 @@ use source::Word;
 const CORE: &[&str] = &[
     "units",
     "pricing",
+    "budget",
     "classifier",
     "routing",
     "outcome",

@@ -116,7 +116,7 @@ struct Report {
     /// The last request: what is known ends there.
     at: String,
     spent_usd: Option<String>,
-    /// Requests of the period whose cost is not wholly known: they are in no figure.
+    /// Requests of the period whose cost is not wholly known: what is not known of it is in no figure.
     cost_unknown_requests: u64,
     p50_usd: Option<String>,
     p10_usd: Option<String>,
@@ -218,7 +218,7 @@ fn sheet(report: &Report, format: Format) -> Sheet {
     line("spent", money(report.spent_usd.as_deref()), format!("up to {}", report.at));
     if report.cost_unknown_requests > 0 {
         let unknown = report.cost_unknown_requests.to_string();
-        line("cost unknown", unknown, "requests that no figure here has".into());
+        line("cost unknown", unknown, "requests of which not all is in these figures".into());
     }
     line("expected", money(report.p50_usd.as_deref()), report.method_note.clone());
     if report.p10_usd.is_some() {

@@ -118,7 +118,11 @@ fn is_named_like_an_export(path: &Path) -> bool {
 fn noted_head(text: &str) -> Result<String, String> {
     let hash = text.split_ascii_whitespace().last().unwrap_or_default();
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash { Ok(text.to_owned()) } else { Err("64 hexadecimal digits are due, as `pointsman ledger head` prints them".to_owned()) }
+    if is_hash {
+        Ok(text.to_owned())
+    } else {
+        Err("64 hexadecimal digits are due, as `pointsman ledger head` prints them".to_owned())
+    }
 }
 
 type Places = (Option<u64>, Option<u64>);

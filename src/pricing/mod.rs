@@ -11,6 +11,7 @@ mod cost;
 mod table;
 mod terms;
 mod usage;
+mod worst;
 
 pub use bill::{BillLine, bill_lines};
 pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousandths};
@@ -20,3 +21,4 @@ pub use cost::{Cost, CostSum, Unpriced};
 pub use table::PriceTable;
 pub use terms::{ShortName, Terms, is_unlisted};
 pub use usage::Usage;
+pub use worst::worst;

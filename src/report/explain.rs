@@ -74,6 +74,15 @@ pub struct MixRow {
     pub model: String,
 }
 
+/// A part of the traffic, by name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AlsoRow {
+    /// `team`, `project`, `route` or `model`.
+    pub dimension: &'static str,
+    /// Its name; null for requests that carry none.
+    pub value: Option<String>,
+}
+
 /// A part of the traffic whose cost changed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SliceRow {
@@ -89,6 +98,8 @@ pub struct SliceRow {
     pub change_usd: String,
     /// The part that moved it most.
     pub mostly: &'static str,
+    /// Parts of the traffic whose change is nearly all the same.
+    pub also: Vec<AlsoRow>,
     /// Its requests before.
     pub requests_before: u64,
     /// Its requests after.
@@ -114,12 +125,14 @@ pub struct HitRow {
     pub extra_usd: String,
 }
 
-/// A model whose calls fail more often than before.
+/// A model whose calls fail.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FailingRow {
     /// Which.
     pub model: Option<String>,
-    /// Calls before.
+    /// `began`, `went_on` or `eased`.
+    pub course: &'static str,
+    /// Calls before, those not made included.
     pub calls_before: u64,
     /// Failed calls before.
     pub failed_before: u64,
@@ -188,7 +201,7 @@ pub struct ExplainReport {
     pub mix: Option<MixRow>,
     /// The parts of the traffic that changed most, by the size of their change.
     pub slices: Vec<SliceRow>,
-    /// Models whose calls fail more often.
+    /// Models whose calls fail, before or after.
     pub failing: Vec<FailingRow>,
     /// What the log tells of that time.
     pub notes: Vec<NoteRow>,
@@ -255,6 +268,11 @@ impl ExplainReport {
                 after_usd: after.cost.usd(),
                 change_usd: slice.split.change().usd(),
                 mostly: parts.main(),
+                also: slice
+                    .also
+                    .iter()
+                    .map(|part| AlsoRow { dimension: part.name(), value: value(*part, names) })
+                    .collect(),
                 requests_before: before.requests,
                 requests_after: after.requests,
                 escalated_before: before.escalated,
@@ -264,11 +282,12 @@ impl ExplainReport {
         });
         let failing = explained.trouble.iter().map(|trouble| FailingRow {
             model: trouble.model.is_some().then(|| names.model(trouble.model).to_owned()),
+            course: trouble.course.name(),
             calls_before: trouble.before.all(),
             failed_before: trouble.before.failed(),
             calls_after: trouble.after.all(),
             failed_after: trouble.after.failed(),
-            mostly: trouble.after.worst().map(|(status, _)| status.name()),
+            mostly: trouble.after.worst().or(trouble.before.worst()).map(|(status, _)| status.name()),
             teams_hit: trouble.hits.iter().map(|hit| hit_row(hit, names)).collect(),
         });
         Self {
@@ -362,9 +381,14 @@ impl ExplainReport {
     }
 
     fn where_it_is(&self) -> Sheet {
-        let heads = ["", "", ">before", ">after", ">change", ">requests", ">escalated", "mostly"];
+        let heads =
+            ["", "", ">before", ">after", ">change", ">requests", ">escalated", "mostly", "the same as"];
         let mut sheet = Sheet::new("Where", &heads);
         for slice in &self.slices {
+            let also = slice
+                .also
+                .iter()
+                .map(|part| format!("{} {}", part.dimension, part.value.as_deref().unwrap_or("-")));
             let both = |before: u64, after: u64| format!("{} to {}", count(before), count(after));
             sheet.push(vec![
                 slice.dimension.into(),
@@ -375,18 +399,20 @@ impl ExplainReport {
                 both(slice.requests_before, slice.requests_after),
                 both(slice.escalated_before, slice.escalated_after),
                 slice.mostly.into(),
+                also.collect::<Vec<_>>().join(", "),
             ]);
         }
         sheet
     }
 
     fn calls(&self) -> Sheet {
-        let heads = ["model", ">failed before", ">of", ">failed after", ">of", "mostly", "teams hit"];
-        let mut sheet = Sheet::new("Calls that fail more often", &heads);
+        let heads =
+            ["model", ">failed before", ">of", ">failed after", ">of", "", "mostly", "teams hit most"];
+        let mut sheet = Sheet::new("Calls that fail", &heads);
         for row in &self.failing {
-            let hit = row.teams_hit.iter().map(|hit| {
+            let hit = row.teams_hit.iter().take(3).map(|hit| {
                 let team = hit.team.as_deref().unwrap_or("-");
-                format!("{team} {} ({} requests)", dollars_rounded(&hit.extra_usd), count(hit.requests_after))
+                format!("{team} {}", dollars_rounded(&hit.extra_usd))
             });
             sheet.push(vec![
                 row.model.clone().unwrap_or_else(|| "-".into()),
@@ -394,6 +420,7 @@ impl ExplainReport {
                 count(row.calls_before),
                 count(row.failed_after),
                 count(row.calls_after),
+                row.course.replace('_', " "),
                 row.mostly.unwrap_or_default().into(),
                 hit.collect::<Vec<_>>().join(", "),
             ]);

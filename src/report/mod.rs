@@ -14,7 +14,7 @@ mod text;
 
 pub use anomalies::{AnomalyReport, CauseRow, ChangedRow, Figure, IncidentRow, Naming};
 pub use explain::{
-    ExplainReport, ExplainScope, FailingRow, HitRow, MixRow, NoteRow, PartsRow, SliceRow, WindowRow,
+    AlsoRow, ExplainReport, ExplainScope, FailingRow, HitRow, MixRow, NoteRow, PartsRow, SliceRow, WindowRow,
 };
 pub use json::to_json;
 pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};

@@ -8,7 +8,7 @@ mod slices;
 mod split;
 mod window;
 
-pub use slices::{Dimension, Explained, Hit, Slice, Trouble, explain};
+pub use slices::{Course, Dimension, Explained, Hit, Slice, Trouble, explain};
 pub use split::{Mix, Parts, Side, Split};
 pub use window::{Ends, Place, Window};
 

@@ -1,6 +1,7 @@
-//! The parts of the traffic that explain most of a change, and the models whose calls began to fail.
+//! The parts of the traffic that explain most of a change, and the models whose calls fail.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::split::{Pair, Split};
 use super::window::{Ends, Path, Place, Window};
@@ -46,10 +47,12 @@ impl Dimension {
 }
 
 /// A part of the traffic whose cost changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
     /// Which.
     pub part: Dimension,
+    /// Parts whose change is nearly all the same.
+    pub also: Vec<Dimension>,
     /// Its own change, split as if it were all of the traffic: its volume is its own.
     pub split: Split,
 }
@@ -65,11 +68,35 @@ pub struct Hit {
     pub extra: Pico,
 }
 
-/// A model whose calls fail more often than before.
+/// How a model's trouble went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// More calls fail than before.
+    Began,
+    /// Many fail, as before.
+    WentOn,
+    /// Fewer fail than before, where many did.
+    Eased,
+}
+
+impl Course {
+    /// Returns its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Began => "began",
+            Self::WentOn => "went_on",
+            Self::Eased => "eased",
+        }
+    }
+}
+
+/// A model whose calls fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// Which.
     pub model: ModelId,
+    /// How it went.
+    pub course: Course,
     /// How its calls ended before.
     pub before: Ends,
     /// How they ended after.
@@ -85,59 +112,111 @@ pub struct Explained {
     pub split: Split,
     /// The parts of it that changed most, at most as many as asked for.
     pub slices: Vec<Slice>,
-    /// Models in trouble, the worst first.
+    /// Models in trouble before or after, the worst first.
     pub trouble: Vec<Trouble>,
 }
+
+/// Parts of the traffic that are looked at for slices, by the size of their change.
+const LOOKED_AT: usize = 64;
 
 /// Explains the change between two stretches of time, with the `most` parts of the traffic that changed most.
 pub fn explain(before: &Window, after: &Window, most: usize) -> Explained {
     let pair = Pair::new(before, after);
-    let mut changes: BTreeMap<Dimension, Pico> = BTreeMap::new();
+    // By place, so that what parts have in common can be told.
+    let mut places: BTreeMap<Place, Pico> = BTreeMap::new();
     for ((place, _), branch) in &before.branches {
-        for part in Dimension::of(place) {
-            *changes.entry(part).or_default() -= branch.cost;
-        }
+        *places.entry(*place).or_default() -= branch.cost;
     }
     for ((place, _), branch) in &after.branches {
+        *places.entry(*place).or_default() += branch.cost;
+    }
+    let mut changes: BTreeMap<Dimension, Pico> = BTreeMap::new();
+    for (place, by) in &places {
         for part in Dimension::of(place) {
-            *changes.entry(part).or_default() += branch.cost;
+            *changes.entry(part).or_default() += *by;
         }
     }
-    let mut changes: Vec<(Dimension, Pico)> =
-        changes.into_iter().filter(|(_, by)| *by != Pico::ZERO).collect();
-    changes.sort_by_key(|(part, by)| (std::cmp::Reverse(by.0.unsigned_abs()), *part));
-    let mut slices: Vec<Slice> = Vec::new();
-    for (part, _) in changes {
-        if slices.len() >= most {
-            break;
-        }
-        let split = pair.split(|place| part.has(place));
-        // A team that is all one project says nothing new.
-        if !slices.iter().any(|slice| slice.split == split) {
-            slices.push(Slice { part, split });
-        }
-    }
+    let mut changes: Vec<Changed> = changes.into_iter().filter(|(_, by)| *by != Pico::ZERO).collect();
+    changes.sort_by_key(|(part, by)| (Reverse(by.0.unsigned_abs()), *part));
+    changes.truncate(LOOKED_AT);
+    let mut slices: Vec<Slice> = grouped(&changes, &places, most)
+        .into_iter()
+        .map(|(part, also)| Slice { part, also, split: pair.split(|place| part.has(place)) })
+        .collect();
+    slices.sort_by_key(|slice| (Reverse(slice.split.change().0.unsigned_abs()), slice.part));
     Explained { split: pair.split(|_| true), slices, trouble: trouble(&pair) }
 }
 
-/// A model is in trouble where at least so many calls failed, a twentieth of them, and twice the share of before.
+type Changed = (Dimension, Pico);
+
+/// Takes the first parts, and puts those that are nearly the same change together under the narrowest of them.
+fn grouped(
+    changes: &[Changed],
+    places: &BTreeMap<Place, Pico>,
+    most: usize,
+) -> Vec<(Dimension, Vec<Dimension>)> {
+    let mut groups: Vec<(Changed, Vec<Dimension>)> = Vec::new();
+    for &(part, by) in changes {
+        let is_same = |(other, theirs): Changed| {
+            let both = places.iter().filter(|(place, _)| part.has(place) && other.has(place));
+            let common = both.map(|(_, by)| by.0).sum::<i128>().saturating_mul(10);
+            let whole = by.0.unsigned_abs().max(theirs.0.unsigned_abs()).saturating_mul(9);
+            common.signum() == by.0.signum()
+                && by.0.signum() == theirs.0.signum()
+                && common.unsigned_abs() >= whole
+        };
+        match groups.iter().position(|(first, _)| is_same(*first)) {
+            Some(place) => {
+                let (first, also) = &mut groups[place];
+                if part < first.0 {
+                    also.push(first.0);
+                    *first = (part, by);
+                } else {
+                    also.push(part);
+                }
+            }
+            None if groups.len() < most => groups.push(((part, by), Vec::new())),
+            None => {}
+        }
+    }
+    groups.into_iter().map(|((part, _), also)| (part, also)).collect()
+}
+
+/// Fewer failed calls are no trouble.
 const LEAST_FAILED: u64 = 5;
 
 fn trouble(pair: &Pair<'_>) -> Vec<Trouble> {
-    let is_worse = |before: Ends, after: Ends| {
-        let (failed, all) = (u128::from(after.failed()), u128::from(after.all()));
-        let (failed_before, all_before) = (u128::from(before.failed()), u128::from(before.all()));
-        let is_more = all_before == 0 || failed * all_before > 2 * failed_before * all;
-        after.failed() >= LEAST_FAILED && failed * 20 >= all && is_more
-    };
-    let found = pair.after.models.iter().filter_map(|(model, after)| {
-        let before = pair.before.models.get(model).copied().unwrap_or_default();
-        let hits = || hits(pair, *model);
-        is_worse(before, *after).then(|| Trouble { model: *model, before, after: *after, hits: hits() })
-    });
-    let mut found: Vec<Trouble> = found.collect();
-    found.sort_by_key(|trouble| std::cmp::Reverse(trouble.after.failed()));
+    let both = pair.before.models.keys().chain(pair.after.models.keys()).copied();
+    let mut found: Vec<Trouble> = both
+        .collect::<BTreeSet<ModelId>>()
+        .into_iter()
+        .filter_map(|model| {
+            let ends = |window: &Window| window.models.get(&model).copied().unwrap_or_default();
+            let (before, after) = (ends(pair.before), ends(pair.after));
+            let course = course(before, after)?;
+            Some(Trouble { model, course, before, after, hits: hits(pair, model) })
+        })
+        .collect();
+    found.sort_by_key(|trouble| Reverse(trouble.before.failed().max(trouble.after.failed())));
     found
+}
+
+/// Says how trouble went: it began where a twentieth of the calls fail, twice the share of before; it is there where a fifth do.
+fn course(before: Ends, after: Ends) -> Option<Course> {
+    let (failed, all) = (u128::from(after.failed()), u128::from(after.all()));
+    let (failed_before, all_before) = (u128::from(before.failed()), u128::from(before.all()));
+    let is_there =
+        |ends: Ends| ends.failed() >= LEAST_FAILED && ends.failed().saturating_mul(5) >= ends.all();
+    let is_more = all_before == 0 || failed * all_before > 2 * failed_before * all;
+    if after.failed() >= LEAST_FAILED && failed * 20 >= all && is_more {
+        Some(Course::Began)
+    } else if is_there(before) && failed_before * all > 2 * failed * all_before {
+        Some(Course::Eased)
+    } else if is_there(before) || is_there(after) {
+        Some(Course::WentOn)
+    } else {
+        None
+    }
 }
 
 fn hits(pair: &Pair<'_>, model: ModelId) -> Vec<Hit> {
@@ -157,6 +236,6 @@ fn hits(pair: &Pair<'_>, model: ModelId) -> Vec<Hit> {
     };
     let mut hits: Vec<Hit> =
         teams.into_iter().filter(|(_, (before, after))| after > before).map(hit).collect();
-    hits.sort_by_key(|hit| (std::cmp::Reverse(hit.extra), hit.team));
+    hits.sort_by_key(|hit| (Reverse(hit.extra), hit.team));
     hits
 }

@@ -43,11 +43,20 @@ fn the_storm_of_the_sample_is_explained_by_its_model_and_the_teams_it_hit() {
     assert!(pico(&found["parts"]["escalation"]) > 0, "{found}");
     let failing = &found["failing"][0];
     assert_eq!((&failing["model"], &failing["mostly"]), (&"gemini-2.5-flash".into(), &"rate_limited".into()));
+    assert_eq!(failing["course"], "began");
     let hit: Vec<&str> =
         failing["teams_hit"].as_array().unwrap().iter().filter_map(|hit| hit["team"].as_str()).collect();
     assert!(hit.contains(&"payments") && hit.contains(&"search"), "{hit:?}");
     let flash = slice(&found, "model", "gemini-2.5-flash").expect("what was placed on it is a slice");
     assert_eq!(flash["mostly"], "escalation");
+    // The jump at 15:20, in the midst of it, and its end.
+    for (windows, course) in
+        [("--before 15:15..15:20 --after 15:20..15:25", "went_on"), ("--after 15:25..15:45", "eased")]
+    {
+        let found = explained(&desk, &format!("{SAMPLE} {windows}"));
+        let failing = &found["failing"][0];
+        assert_eq!((&failing["model"], &failing["course"]), (&"gemini-2.5-flash".into(), &course.into()));
+    }
 }
 
 #[test]
@@ -56,6 +65,7 @@ fn the_runaway_of_the_sample_is_explained_by_its_project() {
     let found = explained(&desk, &format!("{SAMPLE} --before 15:34..16:10 --after 16:14..16:50"));
     let first = &found["slices"][0];
     assert_eq!((&first["dimension"], &first["value"]), (&"project".into(), &"crawler".into()));
+    assert!(first["also"].as_array().unwrap().iter().any(|part| part["value"] == "research"), "{first}");
     assert!(pico(&first["change_usd"]) * 10 > pico(&found["change_usd"]) * 8, "{first}");
     // The time just before, as long, is what a window is compared with where nothing is said.
     let same = explained(&desk, &format!("{SAMPLE} --after 16:14..16:50 --before 36m"));
