@@ -3,6 +3,7 @@
 //! Invariant: money leaves as decimal strings, unknown is said and never written as zero.
 
 mod anomalies;
+mod explain;
 mod json;
 mod mine;
 mod replay;
@@ -12,6 +13,9 @@ mod sheet;
 mod text;
 
 pub use anomalies::{AnomalyReport, CauseRow, ChangedRow, Figure, IncidentRow, Naming};
+pub use explain::{
+    AlsoRow, ExplainReport, ExplainScope, FailingRow, HitRow, MixRow, NoteRow, PartsRow, SliceRow, WindowRow,
+};
 pub use json::to_json;
 pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};
 pub use replay::{
