@@ -174,7 +174,7 @@ fn streamed(path: &std::path::Path, reading: Reading) -> u64 {
     let (ingest, policy) = ingest();
     let book = prices::builtin("list").unwrap();
     let source = record::open(&Input::paths([path]), &ReadOptions::default()).unwrap();
-    let options = StreamOptions { reading, events: None };
+    let options = StreamOptions { reading, events: None, spend: None };
     stream(source, ingest, &policy, &book, &options, |_| true).unwrap().totals.all.requests
 }
 

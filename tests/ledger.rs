@@ -180,7 +180,7 @@ fn a_request_that_a_crash_left_without_its_call_ends_alike_in_ledger_export_and_
         let mut names = Names::default();
         let policy = Arc::new(policy::parse(policy::BUILTIN, "policy", &mut names).unwrap());
         let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
-        let how = StreamOptions { reading, events: None };
+        let how = StreamOptions { reading, events: None, spend: None };
         let found = stream(source, ingest, &policy, &made::book(), &how, |_| true).unwrap();
         // The third, which no model may serve here, is one that this policy places.
         let unknown = if reading == Reading::Routed { 4 } else { 3 };
@@ -198,7 +198,7 @@ fn a_stretch_replays_like_a_log_to_the_pico_dollar() {
         let mut names = Names::default();
         let policy = Arc::new(policy::parse(policy::BUILTIN, "policy", &mut names).unwrap());
         let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
-        let how = StreamOptions { reading: Reading::Recorded, events: None };
+        let how = StreamOptions { reading: Reading::Recorded, events: None, spend: None };
         let found = stream(source, ingest, &policy, book, &how, |_| true).unwrap();
         assert_eq!(found.skipped.count, 0);
         let team = found.names.find_team("search").and_then(pointsman::units::TeamId::index);
@@ -215,7 +215,7 @@ fn a_stretch_replays_like_a_log_to_the_pico_dollar() {
     let range = Range { first: Some(501), last: Some(700), ..Range::default() };
     let expected = LedgerFile::open(&options.path).unwrap().totals(&range, |_| true).unwrap();
     assert_eq!(expected, fold(501..=700));
-    let stretch = exported(&options.path, &range, ExportOptions { prices: true, chain: false });
+    let stretch = exported(&options.path, &range, ExportOptions { prices: true, chain: false, keys: false });
     assert!(stretch.lines().nth(1).unwrap().contains(r#""event":"policy""#), "begins with what was in force");
     let (requests, cost, _) = replayed(stretch, &pointsman::pricing::PriceBook::default());
     assert_eq!(requests, 200);

@@ -267,7 +267,7 @@ fn a_live_session_is_its_replay_in_totals_and_in_every_decision() {
         let mut names = Names::default();
         let policy = Arc::new(policy::parse(POLICY, "test", &mut names).unwrap());
         let source = record::open(&input, &ReadOptions { strict: true, ..ReadOptions::default() }).unwrap();
-        let options = StreamOptions { reading, events: None };
+        let options = StreamOptions { reading, events: None, spend: None };
         let found = stream(source, ingest(names), &policy, &book, &options, |_| true).unwrap();
         assert_eq!(by_name(&found.totals, &found.names), live_totals, "{reading:?}");
     }

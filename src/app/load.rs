@@ -17,8 +17,8 @@ use crate::report::{
 };
 use crate::routing::Policy;
 use crate::session::{
-    Broken, Constraints, Ingest, IngestOptions, LoadError, Log, StreamOptions, Stretch, meter_text,
-    recharge_text, stream,
+    Broken, Constraints, Ingest, IngestOptions, LoadError, Log, StreamOptions, StreamResult, Stretch,
+    meter_text, recharge_text, stream,
 };
 use crate::units::Names;
 
@@ -119,6 +119,17 @@ impl Setup {
         );
         Ok(Self { policy: Arc::new(policy), policy_path, book, ingest, remarks })
     }
+
+    /// Returns the same for a stretch of time.
+    pub(super) fn within(&self, stretch: Stretch) -> Self {
+        Self {
+            policy: Arc::clone(&self.policy),
+            policy_path: None,
+            book: self.book.clone(),
+            ingest: self.ingest.clone().within(stretch),
+            remarks: Vec::new(),
+        }
+    }
 }
 
 /// Names logs for a title.
@@ -214,53 +225,8 @@ pub fn stream_report(
     read: &ReadOptions,
     options: &StreamOptions,
 ) -> anyhow::Result<ReplayReport> {
-    let cancel = Cancel::on_interrupt();
-    let is_cut = setup.ingest.is_cut();
     let (classifier, repriced) = (setup.ingest.classifier_tag(), setup.ingest.reprices());
-    let shown = logs.join(", ");
-    let reading = |doing: &'static str, ingest: Ingest, options: &StreamOptions| {
-        let source = record::open(input, read)?;
-        let watch = source.progress();
-        let mut progress = Progress::new(doing, watch.total);
-        let found = stream(source, ingest, &setup.policy, &setup.book, options, |requests| {
-            progress.update(watch.read(), requests);
-            !cancel.is_raised()
-        });
-        progress.finish();
-        found
-    };
-    let mut found = reading("replaying", setup.ingest.clone(), options)?;
-    let mut late = None;
-    match found.late.take() {
-        // Prices and policies count from their own moment on, wherever they stand. Now that they are known: once more.
-        Some(events) if input.can_be_read_again() => {
-            let options = StreamOptions { events: Some(events), ..options.clone() };
-            found = reading("once more, by time", setup.ingest, &options)?;
-        }
-        Some(_) => {
-            late = Some(
-                "prices or policies came after requests of their time, which were counted without them; a file instead of standard input is read in order of time",
-            );
-        }
-        None => {}
-    }
-    tracing::info!(
-        logs = shown,
-        requests = found.totals.all.requests,
-        skipped = found.skipped.count,
-        "replayed"
-    );
-    if found.totals.all.requests == 0 {
-        let hint = match found.skipped.first.first() {
-            _ if is_cut => Stretch::EMPTY.to_owned(),
-            Some(first) if read.mapping.is_some() => format!("line {}: {}", first.line, first.reason),
-            Some(first) => {
-                format!("line {}: {}; name the format with --input-format", first.line, first.reason)
-            }
-            None => found.skipped.nothing_of_it().unwrap_or_else(|| "the log is empty".to_owned()),
-        };
-        return Err(LoadError::Empty(shown, hint).into());
-    }
+    let (found, late) = streamed(input, &logs, &setup, (read, options), false)?;
     let book = format!("{} {}", setup.book.name, setup.book.dated);
     let scope = report_scope(logs, options.reading.name(), &found.policies, &book, &classifier, &found.names);
     let mut report = ReplayReport::new(scope, &found.totals, &found.names, found.first_at.zip(found.last_at));
@@ -308,6 +274,70 @@ pub fn stream_report(
         .collect();
     report.classified_requests = found.classified;
     Ok(report)
+}
+
+/// Streams logs through an engine, twice where events of a log stand behind requests of their time; gives what was found, and
+/// what could not be counted so.
+///
+/// # Errors
+/// Where a log cannot be read, is empty, or Ctrl-C cancels.
+pub(super) fn streamed(
+    input: &Input,
+    logs: &[String],
+    setup: &Setup,
+    (read, options): (&ReadOptions, &StreamOptions),
+    quiet: bool,
+) -> anyhow::Result<(StreamResult, Option<&'static str>)> {
+    // Within a gateway Ctrl-C is not for this, and the terminal may be a console's.
+    let cancel = if quiet { Cancel::default() } else { Cancel::on_interrupt() };
+    let is_cut = setup.ingest.is_cut();
+    let shown = logs.join(", ");
+    let reading = |doing: &'static str, ingest: Ingest, options: &StreamOptions| {
+        let source = record::open(input, read)?;
+        let watch = source.progress();
+        let mut progress = Progress::new(doing, watch.total);
+        let found = stream(source, ingest, &setup.policy, &setup.book, options, |requests| {
+            if !quiet {
+                progress.update(watch.read(), requests);
+            }
+            !cancel.is_raised()
+        });
+        progress.finish();
+        found
+    };
+    let mut found = reading("replaying", setup.ingest.clone(), options)?;
+    let mut late = None;
+    match found.late.take() {
+        // Prices and policies count from their own moment on, wherever they stand. Now that they are known: once more.
+        Some(events) if input.can_be_read_again() => {
+            let options = StreamOptions { events: Some(events), ..options.clone() };
+            found = reading("once more, by time", setup.ingest.clone(), &options)?;
+        }
+        Some(_) => {
+            late = Some(
+                "prices or policies came after requests of their time, which were counted without them; a file instead of standard input is read in order of time",
+            );
+        }
+        None => {}
+    }
+    tracing::info!(
+        logs = shown,
+        requests = found.totals.all.requests,
+        skipped = found.skipped.count,
+        "replayed"
+    );
+    if found.totals.all.requests == 0 {
+        let hint = match found.skipped.first.first() {
+            _ if is_cut => Stretch::EMPTY.to_owned(),
+            Some(first) if read.mapping.is_some() => format!("line {}: {}", first.line, first.reason),
+            Some(first) => {
+                format!("line {}: {}; name the format with --input-format", first.line, first.reason)
+            }
+            None => found.skipped.nothing_of_it().unwrap_or_else(|| "the log is empty".to_owned()),
+        };
+        return Err(LoadError::Empty(shown, hint).into());
+    }
+    Ok((found, late))
 }
 
 /// Writes what became of constraints.

@@ -135,7 +135,12 @@ fn is_named_like_a_log(name: &str) -> bool {
 fn ledger_export(path: &Path) -> io::Result<Export> {
     let file = LedgerFile::open(path).map_err(io::Error::other)?;
     Ok(Box::new(move |into| {
-        let exported = file.export(&Range::default(), ExportOptions::default(), into, |_, _| true);
+        let exported = file.export(
+            &Range::default(),
+            ExportOptions { keys: true, ..ExportOptions::default() },
+            into,
+            |_, _| true,
+        );
         exported.map(drop).map_err(io::Error::other)
     }))
 }

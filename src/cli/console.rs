@@ -175,7 +175,7 @@ fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
 
 fn report(args: &ConsoleArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
-    let options = StreamOptions { reading: args.read_as.into(), events: None };
+    let options = StreamOptions { reading: args.read_as.into(), events: None, spend: None };
     let (source, shown) = if args.logs.is_empty() {
         (Input::bytes(sample::NAME, sample::BUNDLED), vec![sample::NAME.to_owned()])
     } else {

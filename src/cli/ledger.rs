@@ -118,7 +118,11 @@ fn is_named_like_an_export(path: &Path) -> bool {
 fn noted_head(text: &str) -> Result<String, String> {
     let hash = text.split_ascii_whitespace().last().unwrap_or_default();
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash { Ok(text.to_owned()) } else { Err("64 hexadecimal digits are due, as `pointsman ledger head` prints them".to_owned()) }
+    if is_hash {
+        Ok(text.to_owned())
+    } else {
+        Err("64 hexadecimal digits are due, as `pointsman ledger head` prints them".to_owned())
+    }
 }
 
 type Places = (Option<u64>, Option<u64>);
@@ -220,7 +224,7 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     let file = if args.salvage { LedgerFile::open_damaged(path)? } else { LedgerFile::open(path)? };
     let (first, last) = args.seq.unwrap_or_default();
     let range = Range { from: args.from, to: args.to, first, last };
-    let options = ExportOptions { prices: args.with_prices, chain: true };
+    let options = ExportOptions { prices: args.with_prices, chain: true, keys: false };
     let cancel = Cancel::on_interrupt();
     let mut progress = Progress::new("exporting", None);
     let tick = |done, total| {

@@ -69,7 +69,7 @@ fn report(found: &[AgentLogs], paths: &[PathBuf], engine: &EngineArgs) -> anyhow
     if report.calls == 0 {
         return Ok(report);
     }
-    let options = StreamOptions { reading: Reading::Routed, events: None };
+    let options = StreamOptions { reading: Reading::Routed, events: None, spend: None };
     let routed =
         stream_report(&input(paths), Vec::new(), Setup::new(&engine.setup())?, &engine.read(), &options)?;
     let models = routed.by_model.iter().map(|row| (row.name.1.clone().unwrap_or_default(), row.requests));

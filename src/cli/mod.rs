@@ -13,7 +13,9 @@ pub mod manual;
 pub mod mine;
 pub mod output;
 pub mod prices;
+pub mod reconcile;
 pub mod replay;
+pub mod report;
 pub mod requests;
 pub mod sample;
 pub mod scenario;
@@ -67,6 +69,10 @@ enum Command {
     Why(Box<why::WhyArgs>),
     /// Find what is unlike its past in a log or in any series
     Anomalies(Box<anomalies::AnomaliesArgs>),
+    /// Report spend by team, project, model and more: a table, a page, CSV or FOCUS
+    Report(Box<report::ReportArgs>),
+    /// Compare what was spent with a provider's bill, by day and model
+    Reconcile(Box<reconcile::ReconcileArgs>),
     /// Convert logs of other tools to our own format
     Import(import::ImportArgs),
     /// Prove, export and tidy the ledger of live traffic
@@ -144,6 +150,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
         Some(Command::Anomalies(args)) => anomalies::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Reconcile(args)) => reconcile::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Prices(args)) => prices::run(&args),

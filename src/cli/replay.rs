@@ -56,7 +56,7 @@ pub struct ReplayArgs {
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
-    let options = StreamOptions { reading: args.read_as.into(), events: None };
+    let options = StreamOptions { reading: args.read_as.into(), events: None, spend: None };
     let report = stream_report(&input(&args.logs), names(&args.logs), setup, &args.engine.read(), &options)?;
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,

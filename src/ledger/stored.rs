@@ -155,6 +155,11 @@ const REST_AT: usize = 21;
 /// The policy's version among those.
 const POLICY_AT: usize = REST_AT + 7;
 
+/// The name of the virtual key that an operation came with.
+pub(super) fn key_name(row: &Row<'_>) -> rusqlite::Result<String> {
+    row.get(REST_AT + 1)
+}
+
 /// What the ledger keeps of an operation besides what a log says.
 pub(super) fn rest(row: &Row<'_>, seq: u64) -> rusqlite::Result<Rest> {
     let at = |place: usize| REST_AT + place;

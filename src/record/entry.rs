@@ -132,6 +132,8 @@ pub struct Record<'a> {
     pub project: Cow<'a, str>,
     /// The user, end user or key alias.
     pub user: Cow<'a, str>,
+    /// The virtual key it came with, by name.
+    pub key: Cow<'a, str>,
     /// The session or conversation.
     pub session: Cow<'a, str>,
     /// The model or alias that the client asked for, where the log tells it apart from the one that served.

@@ -77,6 +77,12 @@ impl Ingest {
         self.stretch.is_whole() || self.stretch.takes(at)
     }
 
+    /// Keeps to a stretch of time.
+    #[must_use]
+    pub fn within(self, stretch: Stretch) -> Self {
+        Self { stretch, ..self }
+    }
+
     /// Says whether a stretch was asked for.
     pub fn is_cut(&self) -> bool {
         !self.stretch.is_whole()

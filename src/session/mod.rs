@@ -32,6 +32,7 @@ mod speed;
 mod status;
 mod stream;
 mod stretch;
+mod tagger;
 mod view;
 mod whatif;
 mod worker;

@@ -11,6 +11,7 @@ use super::log::{LoadError, PROFILED, Skipped};
 use super::settled::settle_one;
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
+use super::tagger::Tagger;
 use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
     Attempt, Choice, Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, calls, recharge,
@@ -19,7 +20,7 @@ use crate::outcome::{
 use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
 use crate::record::{self, Entry, Label, LateLabel, Timing};
 use crate::routing::{Circumstance, Circumstances, Decision, NO_RUNG, Policy, match_route};
-use crate::telemetry::Totals;
+use crate::telemetry::{Spend, SpendOptions, Tags, Totals};
 use crate::units::{Instant, ModelId, Names};
 
 /// Operations in one batch between the threads.
@@ -32,6 +33,8 @@ pub struct StreamOptions {
     pub reading: Reading,
     /// The events of the log, where a reading before this one has found them; those that come are then passed over.
     pub events: Option<LogEvents>,
+    /// What spend is told apart by, of a recorded reading.
+    pub spend: Option<SpendOptions>,
 }
 
 /// What a log tells besides requests, each in force from its own moment on, wherever it stands.
@@ -92,11 +95,15 @@ pub struct StreamResult {
     pub timing: Timing,
     /// What that means, where they are made up.
     pub undated: Option<String>,
+    /// Spend, where asked for.
+    pub spend: Option<Spend>,
 }
 
 #[derive(Default)]
 struct Batch {
     operations: Vec<Operation>,
+    /// One for each of them, where spend is asked for.
+    tags: Vec<Tags>,
     extras: Vec<Extra>,
     /// The ids of those whose calls may be forbidden, with their places.
     ids: Vec<(usize, Box<str>)>,
@@ -129,7 +136,7 @@ pub fn stream(
     let constrains = policy.constrains();
     std::thread::scope(|scope| {
         let fold = scope.spawn(move || {
-            Fold::new(Arc::clone(policy), book, names, options.reading, reprices).run(&receive, &give_back)
+            Fold::new(Arc::clone(policy), book, names, options, reprices).run(&receive, &give_back)
         });
         let parsed = parse(source, (ingest, book, constrains), options, &send, &spare, &mut tick);
         drop(send);
@@ -145,6 +152,7 @@ pub fn stream(
             late,
             timing,
             undated,
+            tagger,
         } = parsed?;
         let totals = fold.engine.totals().clone();
         Ok(StreamResult {
@@ -164,6 +172,7 @@ pub fn stream(
             late,
             timing,
             undated,
+            spend: tagger.zip(fold.spend).map(|(tagger, spend)| tagger.name(spend)),
         })
     })
 }
@@ -179,6 +188,7 @@ struct Parsed {
     late: Option<LogEvents>,
     timing: Timing,
     undated: Option<String>,
+    tagger: Option<Tagger>,
 }
 
 fn parse(
@@ -193,6 +203,7 @@ fn parse(
     let (mut first_at, mut last_at): (Option<Instant>, Option<Instant>) = (None, None);
     let (mut count, mut simulated, mut classified) = (0u64, 0u64, 0u64);
     let mut batch = Batch::default();
+    let mut tagger = options.spend.as_ref().map(Tagger::new);
     let mut known_models = ingest.names.models().len();
     let mut known_circumstances = ingest.circumstances.len();
     let (mut events, mut sent_to, mut are_late) = (LogEvents::default(), None, false);
@@ -227,6 +238,9 @@ fn parse(
                     count += 1;
                     if constrains || !record.needs.require.is_empty() {
                         batch.ids.push((batch.operations.len(), record.id.as_ref().into()));
+                    }
+                    if let Some(tagger) = &mut tagger {
+                        batch.tags.push(tagger.tags(&record, book));
                     }
                     batch.operations.push(operation);
                 }
@@ -305,6 +319,7 @@ fn parse(
         late,
         timing,
         undated,
+        tagger,
     })
 }
 
@@ -326,6 +341,7 @@ struct Fold<'a> {
     slow: SlowStreams,
     recharge: Recharge,
     constraints: Constraints,
+    spend: Option<Spend>,
     key: u64,
     /// Policies in order of time.
     policies: Vec<InForce>,
@@ -339,14 +355,21 @@ struct InForce {
 }
 
 impl<'a> Fold<'a> {
-    fn new(policy: Arc<Policy>, book: &'a PriceBook, names: Names, reading: Reading, reprices: bool) -> Self {
+    fn new(
+        policy: Arc<Policy>,
+        book: &'a PriceBook,
+        names: Names,
+        options: &StreamOptions,
+        reprices: bool,
+    ) -> Self {
         let prices = Arc::new(PriceTable::new(book, &names).repricing(reprices));
         Self {
             engine: Engine::new(Arc::clone(&policy), prices),
             policies: vec![InForce { from: Instant(i64::MIN), policy, requests: 0 }],
             names,
             book,
-            reading,
+            reading: options.reading,
+            spend: options.spend.as_ref().map(Spend::new),
             profiles: Profiles::default(),
             circumstances: Circumstances::default(),
             settled: Settled::default(),
@@ -393,6 +416,7 @@ impl<'a> Fold<'a> {
             self.name(&batch);
             self.take(&batch);
             batch.operations.clear();
+            batch.tags.clear();
             batch.extras.clear();
             batch.ids.clear();
             batch.models.clear();
@@ -455,7 +479,11 @@ impl<'a> Fold<'a> {
         let mut ids = batch.ids.iter().peekable();
         for (at, operation) in batch.operations.iter().enumerate() {
             let id = ids.next_if(|(of, _)| *of == at).map(|(_, id)| &**id);
-            self.one(&Evidence { operation, extra: batch.extras.get(operation.extra as usize) }, id);
+            let evidence = Evidence { operation, extra: batch.extras.get(operation.extra as usize) };
+            self.one(&evidence, id);
+            if let (Some(spend), Some(tags)) = (&mut self.spend, batch.tags.get(at)) {
+                spend.add(&evidence, tags, &self.settled, self.engine.prices());
+            }
         }
     }
 

@@ -23,7 +23,7 @@ pub struct TokenSums {
 }
 
 impl TokenSums {
-    fn apply(&mut self, usage: &Usage, sign: Sign) {
+    pub(super) fn apply(&mut self, usage: &Usage, sign: Sign) {
         sign.count(&mut self.input, usage.input.or_zero());
         sign.count(&mut self.cache_read, usage.cache_read.or_zero());
         sign.count(&mut self.write_5m, usage.write_5m.or_zero());
@@ -32,7 +32,7 @@ impl TokenSums {
         sign.count(&mut self.reasoning, usage.reasoning.or_zero());
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.input += other.input;
         self.cache_read += other.cache_read;
         self.write_5m += other.write_5m;

@@ -20,7 +20,7 @@ pub use id::{LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId};
 pub use instant::{Instant, InstantError, Span};
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
-pub use names::{Names, OTHERS};
+pub use names::{NameTable, Names, OTHERS};
 pub use permille::PerMille;
 pub use text::{clean, is_safe, line_of, marked, marked_lines};
 pub use when::When;

@@ -8,6 +8,7 @@ mod in_order;
 mod outside;
 mod program;
 mod remembered;
+mod spending;
 
 use program::Desk;
 use serde_json::Value;

@@ -273,7 +273,7 @@ proptest! {
                 prop_assert_eq!(extra.labels.last().unwrap().quality.unwrap().get(), *quality);
             }
 
-            let options = StreamOptions { reading: Reading::Routed, events: None };
+            let options = StreamOptions { reading: Reading::Routed, events: None, spend: None };
             let once = |options: &StreamOptions| {
                 let source = record::open(&input(files), &ReadOptions::default()).unwrap();
                 stream(source, ingest(), &policy, &book(), options, |_| true).unwrap()

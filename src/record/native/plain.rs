@@ -43,6 +43,7 @@ fn take_text<'a>(line: &mut Line<'a>, key: &str, value: &'a str) -> Option<()> {
         "team" => line.team = word,
         "project" => line.project = word,
         "user" => line.user = word,
+        "key" => line.key = word,
         "session" => line.session = word,
         "asked" => line.asked = word,
         "task" => line.task = word,

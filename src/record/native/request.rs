@@ -47,6 +47,7 @@ pub(super) fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         team: line.team.0,
         project: line.project.0,
         user: line.user.0,
+        key: line.key.0,
         session: line.session.0,
         asked: line.asked.0,
         pinned: line.pinned,

@@ -74,6 +74,7 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     object.word("team", &record.team);
     object.word("project", &record.project);
     object.word("user", &record.user);
+    object.word("key", &record.key);
     object.word("session", &record.session);
     object.word("asked", &record.asked);
     if record.pinned {
