@@ -25,9 +25,7 @@ pub(super) fn escaped(text: &str) -> String {
 /// Writes an amount as people read it.
 pub(super) fn money(amount: Pico) -> String {
     let places = match amount.0.abs() {
-        0 => 2,
-        small if small < Pico::USD.0 / 100 => 6,
-        small if small < Pico::USD.0 => 4,
+        1.. if amount.0.abs() < Pico::USD.0 / 100 => 6,
         _ => 2,
     };
     let sign = if amount.0 < 0 { "−" } else { "" };
@@ -53,16 +51,16 @@ fn share(amount: Pico, most: Pico, full: i128) -> i128 {
     if most.0 <= 0 { 0 } else { amount.0.max(0).saturating_mul(full) / most.0 }
 }
 
-/// The next round amount from one on: 1, 2 or 5 times a power of ten.
+/// The next amount from one on whose quarters are round.
 fn round_up(amount: Pico) -> Pico {
     let mut step = 1i128;
     loop {
-        for times in [1, 2, 5] {
+        for times in [10, 12, 16, 20, 24, 32, 40, 60, 80] {
             if step * times >= amount.0 {
                 return Pico(step * times);
             }
         }
-        match step.checked_mul(10).filter(|step| *step < i128::MAX / 10) {
+        match step.checked_mul(10).filter(|step| *step < i128::MAX / 100) {
             Some(next) => step = next,
             None => return amount,
         }
@@ -92,7 +90,7 @@ pub(super) fn over_time(bars: &[Bar], title: &str) -> String {
     let room = (WIDTH - LEFT) * 100 / count;
     let every = (count / 8).max(1);
     for (at, bar) in (0i128..).zip(bars) {
-        let (x, wide) = (LEFT * 100 + room * at + room / 8, (room * 3 / 4).clamp(60, 4_000));
+        let (x, wide) = (LEFT * 100 + room * at + room / 8, (room * 3 / 4).clamp(60, 9_000));
         let known = share(bar.known, most, (HEIGHT - 8) * 100);
         let both = share(bar.total(), most, (HEIGHT - 8) * 100);
         let name = escaped(&bar.name);

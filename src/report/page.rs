@@ -24,7 +24,7 @@ const STYLE: &str = "
 h1{font-size:1.5rem;margin:0 0 .2rem}h2{font-size:1.05rem;margin:2rem 0 .6rem}p{margin:.3rem 0}.soft{color:var(--soft)}
 .cards{display:flex;flex-wrap:wrap;gap:.8rem;margin-top:1.2rem}.card{flex:1 1 10rem;background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.7rem .9rem}
 .card b{display:block;font-size:1.35rem;font-variant-numeric:tabular-nums}.card span{color:var(--soft);font-size:.85rem}
-table{border-collapse:collapse;width:100%;font-size:.85rem;font-variant-numeric:tabular-nums}th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);text-align:left;overflow-wrap:anywhere}
+table{border-collapse:collapse;width:100%;font-size:.85rem;font-variant-numeric:tabular-nums}th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);text-align:left;overflow-wrap:break-word}td:first-child{min-width:6rem}
 th{color:var(--soft);font-weight:600}.n{text-align:right;white-space:nowrap}tfoot td{font-weight:600;border-top:2px solid var(--line)}
 svg{display:block}text{fill:var(--ink);font:12px system-ui,sans-serif}.tick{fill:var(--soft);font-size:11px}.grid{stroke:var(--line)}
 .known{fill:var(--known)}.estimated{fill:var(--estimated)}.key{display:inline-block;width:.75rem;height:.75rem;border-radius:2px;margin:0 .35rem 0 .9rem;vertical-align:-1px}
@@ -167,28 +167,47 @@ impl SpendReport {
     }
 
     fn table(&self, page: &mut String) {
-        let Sheet { heads, rows, .. } = self.sheet();
+        let Sheet { heads, mut rows, .. } = self.sheet();
+        // A column in which nothing stands is left away.
+        let is_used: Vec<bool> = (0..heads.len())
+            .map(|at| rows.iter().any(|row| row.get(at).is_some_and(|cell| !cell.is_empty())))
+            .collect();
+        let used = |at: usize| is_used.get(at).copied().unwrap_or(true);
+        let heads: Vec<&str> =
+            heads.into_iter().enumerate().filter(|(at, _)| used(*at)).map(|(_, head)| head).collect();
+        for row in &mut rows {
+            let mut at = 0..;
+            row.retain(|_| at.next().is_none_or(used));
+        }
         let _ = write!(page, "<h2>By {}</h2><table><thead><tr>", escaped(&self.scope.by.join(", ")));
-        let class = |head: &str| if head.starts_with('>') { " class=\"n\"" } else { "" };
         for head in &heads {
-            let _ = write!(page, "<th{}>{}</th>", class(head), escaped(head.trim_start_matches('>')));
+            let _ = write!(page, "<th{}>{}</th>", side(head), escaped(head.trim_start_matches('>')));
         }
         page.push_str("</tr></thead><tbody>");
         let (body, total) = rows.split_at(rows.len().saturating_sub(1));
-        let mut line = |row: &Vec<String>| {
-            page.push_str("<tr>");
-            for (cell, head) in row.iter().zip(&heads) {
-                let _ = write!(page, "<td{}>{}</td>", class(head), escaped(cell));
-            }
-            page.push_str("</tr>");
-        };
-        body.iter().take(MOST_ROWS).for_each(&mut line);
+        body.iter().take(MOST_ROWS).for_each(|row| cells(page, row, &heads));
         if let Some(more) = body.len().checked_sub(MOST_ROWS).filter(|more| *more > 0) {
-            line(&vec![format!("and {} more rows", count(more as u64))]);
+            cells(page, &[format!("and {} more rows", count(more as u64))], &heads);
         }
-        total.iter().for_each(&mut line);
-        page.push_str("</tbody></table>");
+        page.push_str("</tbody><tfoot>");
+        for row in total {
+            cells(page, row, &heads);
+        }
+        page.push_str("</tfoot></table>");
     }
+}
+
+/// Puts figures to the right.
+fn side(head: &str) -> &'static str {
+    if head.starts_with('>') { " class=\"n\"" } else { "" }
+}
+
+fn cells(page: &mut String, row: &[String], heads: &[&str]) {
+    page.push_str("<tr>");
+    for (cell, head) in row.iter().zip(heads) {
+        let _ = write!(page, "<td{}>{}</td>", side(head), escaped(cell));
+    }
+    page.push_str("</tr>");
 }
 
 fn bars(rows: &[SpendRow]) -> Vec<Bar> {

@@ -280,7 +280,7 @@ impl SpendReport {
             }
         }
         if self.scope.skipped_lines > 0 {
-            remarks.push(format!("{} lines of the log could not be used", count(self.scope.skipped_lines)));
+            remarks.push(format!("{} of the log could not be used", counted(self.scope.skipped_lines, "line")));
         }
         remarks.extend(self.scope.times.clone());
         remarks
