@@ -88,6 +88,26 @@ fn what_is_charged_is_there_again_after_a_restart() {
 }
 
 #[test]
+fn the_virtual_key_is_told_only_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = filled(folder.path(), 1..=3);
+    let with =
+        |keys| exported(&options.path, &Range::default(), ExportOptions { keys, ..ExportOptions::default() });
+    assert_eq!(with(true).matches(r#""key":"desk""#).count(), 3);
+    assert!(!with(false).contains("desk"));
+    let mut source =
+        record::open(&Input::bytes("log", with(true).into_bytes()), &ReadOptions::default()).unwrap();
+    let mut keys = Vec::new();
+    let _ = source.next_block().unwrap().unwrap().for_each(|_, entry| {
+        if let Ok(record::Entry::Request(record)) = entry {
+            keys.push(record.key.to_string());
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    assert_eq!(keys, ["desk"; 3]);
+}
+
+#[test]
 fn a_commit_that_was_waited_for_can_be_read_by_others_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let options = LedgerOptions { durability: Durability::Strict, ..options(folder.path()) };

@@ -29,7 +29,7 @@ pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
 pub use live::{AttachOptions, attach, watch};
 pub use load::{Setup, SetupOptions, load_log, policies_text, report_scope, stream_report};
-pub use logs::input;
+pub use logs::{input, input_within};
 pub use mine::{AgentLogs, agent_logs, mine_report};
 pub use offer::{Offered, offer};
 pub use panic::install_panic_report;

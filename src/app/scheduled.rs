@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::load::Setup;
-use super::logs::input;
+use super::logs::input_within;
 use super::spend::spent_quietly;
 use crate::config::{self, ReportForm, ReportSettings};
 use crate::gateway::now;
@@ -100,7 +100,7 @@ impl Schedule {
         let setup = self.setup.within(stretch);
         let logs = [self.ledger.clone()];
         let name = self.ledger.display().to_string();
-        let found = spent_quietly(&input(&logs), vec![name], &setup, options)?;
+        let found = spent_quietly(&input_within(&logs, Some(from), Some(to)), vec![name], &setup, options)?;
         let text = if is_focus {
             let account = "pointsman".to_owned();
             let form = FocusOptions { version: FocusVersion::V1_2, account_name: account.clone(), account };
@@ -150,5 +150,41 @@ mod tests {
         assert_eq!((from.date(), to.date()), ("2026-02-01".to_owned(), "2026-03-01".to_owned()));
         assert_eq!(months.next(at("2026-03-01T06:00:00Z")).date(), "2026-04-01");
         assert_eq!(days.path(from), Path::new("/data/reports/2026-02-01.html"));
+    }
+
+    #[test]
+    fn a_report_is_of_its_day_and_written_once() {
+        let folder = tempfile::tempdir().unwrap();
+        // What is read as a ledger may be any log.
+        let log = folder.path().join("log.jsonl");
+        let line = |at: &str| {
+            format!("{{\"at\":\"{at}\",\"team\":\"a\",\"model\":\"gpt-4.1\",\"in\":1000,\"out\":100}}\n")
+        };
+        let lines =
+            ["2026-11-27T23:59:59Z", "2026-11-28T00:00:00Z", "2026-11-28T23:59:59Z", "2026-11-29T00:00:00Z"];
+        std::fs::write(&log, lines.map(line).concat()).unwrap();
+        let settings = ReportSettings {
+            every: Every::Day,
+            format: ReportForm::Json,
+            path: "{date}.json".to_owned(),
+            ..ReportSettings::default()
+        };
+        let setup = Setup::new(&SetupOptions::default()).unwrap();
+        let schedule = Schedule::new(&settings, &log, setup).unwrap();
+        let now = Instant::parse("2026-11-29T07:00:00Z").unwrap();
+        schedule.write_due(now);
+        let path = folder.path().join("2026-11-28.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&report["total"]["requests"], &report["total"]["cost_usd"]),
+            (&2.into(), &"0.0056".into())
+        );
+        std::fs::write(&path, "kept").unwrap();
+        schedule.write_due(now);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
+        // A day without a request has none.
+        schedule.write_due(Instant::parse("2026-11-27T07:00:00Z").unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

@@ -7,14 +7,15 @@ use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::args::{EngineArgs, input, names};
+use super::args::{EngineArgs, names};
 use super::output;
-use crate::app::{Spent, spent};
+use crate::app::{Spent, input_within, spent};
 use crate::config::write_whole;
 use crate::ledger;
+use crate::record::Input;
 use crate::report::{FocusOptions, FocusVersion, FocusWritten, Format, SpendReport, focus, to_json};
 use crate::telemetry::{Dimension, Period, SpendOptions};
-use crate::units::counted;
+use crate::units::{When, counted};
 
 /// Reports what was spent.
 #[derive(Args, Debug)]
@@ -112,7 +113,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     };
     let options = SpendOptions { tables, most: SpendOptions::MOST, meters: is_focus.then_some(period) };
     let setup = args.engine.start()?;
-    let found = spent(&input(&logs), names(&logs), &setup, &args.engine.read(), options)?;
+    let found = spent(&within(&logs, &args.engine), names(&logs), &setup, &args.engine.read(), options)?;
     if is_focus {
         charges(args, &found)?;
         return output::damage(&found.damaged);
@@ -136,6 +137,15 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         report.remarks().iter().for_each(|remark| output::remark(remark));
     }
     output::damage(&found.damaged)
+}
+
+/// Returns the input for logs, of ledgers no more than the stretch that is asked for.
+fn within(logs: &[PathBuf], engine: &EngineArgs) -> Input {
+    let moment = |when: Option<When>| match when {
+        Some(When::At(at)) => Some(at),
+        _ => None,
+    };
+    input_within(logs, moment(engine.from), moment(engine.to))
 }
 
 /// Returns the logs named, else the operator's own ledger.

@@ -123,7 +123,8 @@ fn gateways_that_share_a_store_keep_what_is_theirs() {
     assert_eq!(findings(&own.path), Vec::<String>::new());
     let heads = LedgerFile::open(&own.path).unwrap().heads().unwrap();
     assert!(heads.len() == 2 && heads[1].cursor.gateway == "gw-elsewhere", "{heads:?}");
-    let log = exported(&own.path, &Range::default(), ExportOptions { chain: true, prices: false, keys: false });
+    let log =
+        exported(&own.path, &Range::default(), ExportOptions { chain: true, prices: false, keys: false });
     let file = folder.path().join("both.jsonl");
     std::fs::write(&file, log).unwrap();
     let report = pointsman::ledger::check_export(&file, None, |_| true).unwrap();
