@@ -176,7 +176,7 @@ fn streamed(path: &std::path::Path, reading: Reading) -> u64 {
     let (ingest, policy) = ingest();
     let book = prices::builtin("list").unwrap();
     let source = record::open(&Input::paths([path]), &ReadOptions::default()).unwrap();
-    let options = StreamOptions { reading, events: None, spend: None };
+    let options = StreamOptions::from(reading);
     stream(source, ingest, &policy, &book, &options, |_| true).unwrap().totals.all.requests
 }
 
@@ -231,7 +231,7 @@ fn reports(path: &std::path::Path) {
         let source = record::open(&Input::paths([path]), &ReadOptions::default()).unwrap();
         let tables = vec![vec![Dimension::Team, Dimension::Model, Dimension::Day]];
         let spend = Some(SpendOptions { tables, most: SpendOptions::MOST, meters });
-        let options = StreamOptions { reading: Reading::Recorded, events: None, spend };
+        let options = StreamOptions { spend, ..Reading::Recorded.into() };
         stream(source, ingest, &policy, &book, &options, |_| true).unwrap()
     };
     let (took, found) = best(3, || read(None));
@@ -328,6 +328,39 @@ fn thresholds(log: &Arc<Log>) {
         &format!("{:.0} ms", seek.as_secs_f64() * 1e3),
         "< 1 s",
         &format!("three seeks {:.0} ms", back.as_secs_f64() * 1e3),
+    );
+}
+
+/// A year of a series at a point a minute, and the million requests of the log in slots.
+fn anomalies(log: &Log) {
+    let mut dice = Dice(7);
+    let values: Vec<f64> = (0..525_600u32)
+        .map(|minute| {
+            50.0 + f64::from(minute % 1440) / 50.0
+                + f64::from(u32::try_from(dice.next(1000)).unwrap()) / 100.0
+        })
+        .collect();
+    let (time, most) = best(3, || {
+        let mut detector = pointsman::anomaly::Detector::default();
+        let at = |minute: usize| pointsman::units::Instant::from_secs(i64::try_from(minute).unwrap() * 60);
+        let scores =
+            values.iter().enumerate().map(|(minute, value)| detector.observe(at(minute), *value).score);
+        scores.fold(0.0, f64::max)
+    });
+    row(
+        "anomaly score of one point of a series",
+        &format!("{:.2} us", time.as_secs_f64() * 1e6 / values.len() as f64),
+        "<= 1 us",
+        &format!("{} points, highest score {most:.2}", values.len()),
+    );
+    let (time, found) = best(3, || {
+        pointsman::session::survey(log, pointsman::anomaly::Knobs::default(), None).incidents.len()
+    });
+    row(
+        "anomalies of a log, per request",
+        &format!("{:.2} us", time.as_secs_f64() * 1e6 / log.len() as f64),
+        "<= 2 us",
+        &format!("{} requests, {found} incidents, {time:.1?} together", log.len()),
     );
 }
 
@@ -576,6 +609,7 @@ fn main() {
     drop(text);
     let log = load(&path);
     thresholds(&log);
+    anomalies(&log);
     drop(log);
     frames();
     process(&path, usize::try_from(lines).unwrap());

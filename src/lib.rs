@@ -6,6 +6,7 @@
 pub mod access;
 pub mod anomaly;
 pub mod app;
+pub mod budget;
 pub mod classifier;
 pub mod cli;
 pub mod config;

@@ -16,7 +16,7 @@ use source::Word;
 /// The pure core, lowest first. Arrows point downwards: each room may name those before it.
 /// `anomaly` stands last: it scores in floats, and nothing that routes, charges or refuses may name it.
 const CORE: &[&str] =
-    &["units", "pricing", "classifier", "routing", "outcome", "telemetry", "engine", "anomaly"];
+    &["units", "pricing", "budget", "classifier", "routing", "outcome", "telemetry", "engine", "anomaly"];
 
 /// Rooms of the core that score in floats.
 const SCORES: &[&str] = &["anomaly"];

@@ -12,6 +12,8 @@ mod labelled;
 mod live;
 #[path = "engine/policies.rs"]
 mod policies;
+#[path = "engine/threads.rs"]
+mod threads;
 #[path = "engine/world.rs"]
 mod world;
 
@@ -208,7 +210,7 @@ proptest! {
             match kind {
                 0 => {
                     let circumstance = world.circumstances.get(entry.0.circumstance);
-                    drop(engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance })));
+                    drop(engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance, claims: None })));
                 }
                 1 => {
                     let attempt: Attempt = on_model(&evidence(entry), Choice::plain(ModelId(u16::try_from(which % 5).unwrap())), &world.outlook());

@@ -4,6 +4,8 @@
 
 #[path = "ledger/chain.rs"]
 mod chain;
+#[path = "ledger/left_open.rs"]
+mod left_open;
 #[path = "support/ledger.rs"]
 mod made;
 #[path = "ledger/store.rs"]
@@ -88,26 +90,6 @@ fn what_is_charged_is_there_again_after_a_restart() {
 }
 
 #[test]
-fn the_virtual_key_is_told_only_where_it_is_asked_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = filled(folder.path(), 1..=3);
-    let with =
-        |keys| exported(&options.path, &Range::default(), ExportOptions { keys, ..ExportOptions::default() });
-    assert_eq!(with(true).matches(r#""key":"desk""#).count(), 3);
-    assert!(!with(false).contains("desk"));
-    let mut source =
-        record::open(&Input::bytes("log", with(true).into_bytes()), &ReadOptions::default()).unwrap();
-    let mut keys = Vec::new();
-    let _ = source.next_block().unwrap().unwrap().for_each(|_, entry| {
-        if let Ok(record::Entry::Request(record)) = entry {
-            keys.push(record.key.to_string());
-        }
-        std::ops::ControlFlow::Continue(())
-    });
-    assert_eq!(keys, ["desk"; 3]);
-}
-
-#[test]
 fn a_commit_that_was_waited_for_can_be_read_by_others_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let options = LedgerOptions { durability: Durability::Strict, ..options(folder.path()) };
@@ -156,58 +138,6 @@ fn calls_that_a_crash_left_open_are_settled_once() {
     assert!(log.contains("the program ended without closing 30 requests"), "a log tells of the crash");
 }
 
-/// Were its call not told, a replay would take it for answered, at a cost that the ledger does not have.
-#[test]
-fn a_request_that_a_crash_left_without_its_call_ends_alike_in_ledger_export_and_replay() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = options(folder.path());
-    let (ledger, _) = Ledger::open(options.clone()).unwrap();
-    ledger.record(in_force(1, 1, policy::BUILTIN));
-    // Placed on a rung, pinned, refused: none of them with the call that it was about to make.
-    ledger.record(Entry::Opened(Box::new(opened(1))));
-    let pinned = pointsman::ledger::Opened { asked: "gpt-4.1".into(), pinned: true, rung: None, ..opened(2) };
-    ledger.record(Entry::Opened(Box::new(pinned)));
-    ledger.record(Entry::Opened(Box::new(pointsman::ledger::Opened { rung: None, ..opened(3) })));
-    // A call failed, and the next one is not told of.
-    let failed = pointsman::ledger::AttemptEnded {
-        status: pointsman::routing::Status::RateLimited,
-        usage: pointsman::pricing::Usage::NONE,
-        cost: pointsman::pricing::Cost::Known(Pico::ZERO),
-        ..ended(4, 0)
-    };
-    ledger.record(Entry::Opened(Box::new(opened(4))));
-    ledger.record(Entry::AttemptStarted(Box::new(started(4, 0))));
-    ledger.record(Entry::AttemptEnded(Box::new(failed)));
-    ledger.close().unwrap();
-    let (ledger, found) = Ledger::open(options.clone()).unwrap();
-    assert_eq!((found.closed_operations, found.settled_attempts, found.unknown), (4, 3, 3));
-    ledger.close().unwrap();
-    assert_eq!(findings(&options.path), Vec::<String>::new());
-    let totals = everything(&options.path);
-    assert_eq!((totals.all.calls, totals.all.cost.unknown), (5, 3));
-    let log = exported(&options.path, &Range::default(), ExportOptions::default());
-    let line = |id: &str| log.lines().find(|line| line.contains(id)).unwrap();
-    assert!(line("op-00000001").contains(r#""model":"gemini-2.5-flash""#), "{log}");
-    assert!(line("op-00000002").contains(r#""model":"gpt-4.1""#), "{log}");
-    for id in ["op-00000001", "op-00000002", "op-00000004"] {
-        assert!(line(id).contains(r#""status":"cancelled""#) && line(id).contains("charged_as"), "{log}");
-    }
-    assert!(line("op-00000003").contains(r#""status":"refused""#), "{log}");
-    assert!(log.contains("of 3 more nobody knows the cost"), "{log}");
-    for reading in [Reading::Recorded, Reading::Routed] {
-        let input = Input::bytes("ledger", log.clone().into_bytes());
-        let source = record::open(&input, &ReadOptions { strict: true, ..ReadOptions::default() }).unwrap();
-        let mut names = Names::default();
-        let policy = Arc::new(policy::parse(policy::BUILTIN, "policy", &mut names).unwrap());
-        let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
-        let how = StreamOptions { reading, events: None, spend: None };
-        let found = stream(source, ingest, &policy, &made::book(), &how, |_| true).unwrap();
-        // The third, which no model may serve here, is one that this policy places.
-        let unknown = if reading == Reading::Routed { 4 } else { 3 };
-        assert_eq!((found.totals.all.requests, found.totals.all.cost.unknown), (4, unknown), "{reading:?}");
-    }
-}
-
 #[test]
 fn a_stretch_replays_like_a_log_to_the_pico_dollar() {
     let folder = tempfile::tempdir().unwrap();
@@ -218,7 +148,7 @@ fn a_stretch_replays_like_a_log_to_the_pico_dollar() {
         let mut names = Names::default();
         let policy = Arc::new(policy::parse(policy::BUILTIN, "policy", &mut names).unwrap());
         let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
-        let how = StreamOptions { reading: Reading::Recorded, events: None, spend: None };
+        let how = StreamOptions::from(Reading::Recorded);
         let found = stream(source, ingest, &policy, book, &how, |_| true).unwrap();
         assert_eq!(found.skipped.count, 0);
         let team = found.names.find_team("search").and_then(pointsman::units::TeamId::index);
@@ -235,7 +165,7 @@ fn a_stretch_replays_like_a_log_to_the_pico_dollar() {
     let range = Range { first: Some(501), last: Some(700), ..Range::default() };
     let expected = LedgerFile::open(&options.path).unwrap().totals(&range, |_| true).unwrap();
     assert_eq!(expected, fold(501..=700));
-    let stretch = exported(&options.path, &range, ExportOptions { prices: true, chain: false, keys: false });
+    let stretch = exported(&options.path, &range, ExportOptions { prices: true, chain: false });
     assert!(stretch.lines().nth(1).unwrap().contains(r#""event":"policy""#), "begins with what was in force");
     let (requests, cost, _) = replayed(stretch, &pointsman::pricing::PriceBook::default());
     assert_eq!(requests, 200);

@@ -248,7 +248,7 @@ fn our_own_format_reads_as_documented() {
                     assert_eq!(change.row.standard.base.output.usd_per_million(), "8");
                     assert!(change.simulated);
                 }
-                Entry::Policy(_) | Entry::Signal(_) | Entry::Label(_) => prices += 100,
+                Entry::Policy(_) | Entry::Signal(_) | Entry::Label(_) | Entry::Correction(_) => prices += 100,
                 Entry::Note { text, .. } => {
                     notes += 1;
                     assert_eq!(text, "provider trouble");

@@ -41,6 +41,7 @@ fn generated(seed: u64, options: &Options) -> Log {
             log.notes.push((change.at, "a policy, though the sample has one".to_owned(), false));
         }
         Entry::Label(late) => log.notes.push((late.at, "a label on its own".to_owned(), false)),
+        Entry::Correction(late) => log.notes.push((late.at, "a correction".to_owned(), false)),
         Entry::Signal(signal) => {
             log.notes.push((signal.at, "a signal, though nobody was called".into(), false));
         }
@@ -153,7 +154,9 @@ fn the_bundled_file_reads_back_without_a_complaint_and_says_that_it_is_simulated
                     last = record.at;
                     found.0 += 1;
                 }
-                Ok(Entry::Signal(_) | Entry::Label(_)) => panic!("line {line} is a signal"),
+                Ok(Entry::Signal(_) | Entry::Label(_) | Entry::Correction(_)) => {
+                    panic!("line {line} is a signal")
+                }
                 Ok(Entry::Price(change)) => assert!(change.simulated, "line {line} is not marked"),
                 Ok(Entry::Policy(_)) => found.2.push(format!("{line}: a policy")),
                 Ok(Entry::Note { simulated, .. }) => {

@@ -97,6 +97,7 @@ impl Desk {
             settings,
             keeps_ledger: true,
             on_apply: None,
+            limits: pointsman::gateway::Limits::default(),
         }));
         gateway.record_start(&spec_of_policy, version, at, found.next_seq);
         let runtime = Runtime::new().unwrap();
@@ -267,7 +268,7 @@ fn a_live_session_is_its_replay_in_totals_and_in_every_decision() {
         let mut names = Names::default();
         let policy = Arc::new(policy::parse(POLICY, "test", &mut names).unwrap());
         let source = record::open(&input, &ReadOptions { strict: true, ..ReadOptions::default() }).unwrap();
-        let options = StreamOptions { reading, events: None, spend: None };
+        let options = StreamOptions::from(reading);
         let found = stream(source, ingest(names), &policy, &book, &options, |_| true).unwrap();
         assert_eq!(by_name(&found.totals, &found.names), live_totals, "{reading:?}");
     }

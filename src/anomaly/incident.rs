@@ -106,7 +106,6 @@ impl Window {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "numbers of slots")]
 fn float(count: u64) -> f64 {
     count as f64
 }

@@ -35,12 +35,10 @@ pub(super) struct Reading {
     pub(super) noise: f64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a score needs no more digits")]
 fn float(count: u64) -> f64 {
     count as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a score needs no more digits")]
 fn wide(sum: u128) -> f64 {
     sum as f64
 }

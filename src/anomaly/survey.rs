@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::tail::{Prior, Tail};
 use super::tally::Tally;
 use super::watch::{Firing, Look, Watch};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Pico, Span};
 
 /// Slots kept of each scope, to compare and explain.
 const KEPT: usize = 2000;
@@ -30,7 +30,7 @@ pub struct Knobs {
     /// How many incidents a month may be told of when nothing is wrong.
     pub false_alarms: f64,
     /// The least change in money, for figures of money.
-    pub least_usd: crate::units::Pico,
+    pub least_usd: Pico,
     /// The least change, in per cent of what is usual; of a share also a twenty-fifth of it in points.
     pub least_percent: f64,
     /// The least number of requests in it.
@@ -39,12 +39,7 @@ pub struct Knobs {
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self {
-            false_alarms: 1.0,
-            least_usd: crate::units::Pico(500_000_000_000),
-            least_percent: 25.0,
-            least_requests: 20,
-        }
+        Self { false_alarms: 1.0, least_usd: Pico(500_000_000_000), least_percent: 25.0, least_requests: 20 }
     }
 }
 
@@ -172,13 +167,16 @@ impl Survey {
         for (scope, watched) in &mut self.scopes {
             let half = usize::from(*scope != Scope::All);
             for (watch, metric) in watched.watches.iter_mut().zip(Metric::ALL) {
-                let Some(reading) = metric.read(&watched.slot, &watched.past) else { continue };
-                match watch.look(number, at, reading, longest) {
+                let look = match metric.read(&watched.slot, &watched.past) {
+                    Some(reading) => watch.look(number, at, reading, longest),
+                    None => watch.rest(number).map_or(Look::Nothing, Look::Ended),
+                };
+                match look {
                     Look::Rarity(rarity) => {
                         rarest[half] = rarest[half].max(rarity);
                         looked[half] += 1.0;
                     }
-                    Look::Fires => {}
+                    Look::Nothing => {}
                     Look::Ended(firing) => {
                         if self.ended.len() >= ENDED {
                             self.ended.pop_front();

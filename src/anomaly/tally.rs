@@ -77,7 +77,6 @@ impl Tally {
 
     /// Counts how long it took.
     pub fn time(&mut self, millis: u64) {
-        #[expect(clippy::cast_precision_loss, reason = "a logarithm needs no more digits")]
         let log = (millis.max(1) as f64).ln() * 1000.0;
         #[expect(
             clippy::cast_possible_truncation,

@@ -19,6 +19,8 @@ const DRIFT_SPREADS: f64 = 0.5;
 const SHARE: f64 = 0.25;
 /// How fast that looks on, a slot.
 const SMOOTH: f64 = 0.1;
+/// Slots that say nothing after which it is over, too.
+const SILENT: i64 = 30;
 /// Slots whose expectation is remembered, to know what was usual before it began.
 const BEFORE: usize = 4;
 /// The surprise that is looked at first, and how often and how far a quiet series goes beyond it.
@@ -115,7 +117,7 @@ impl Watch {
             }
             let accepted = slot - firing.known >= longest;
             if firing.quiet < APART && !accepted {
-                return Look::Fires;
+                return Look::Nothing;
             }
             if accepted {
                 self.detector = Detector::new(self.metric.floor());
@@ -124,7 +126,7 @@ impl Watch {
             if let Some(drift) = &mut self.drift {
                 drift.restart();
             }
-            return self.firing.take().map_or(Look::Fires, Look::Ended);
+            return self.firing.take().map_or(Look::Nothing, Look::Ended);
         }
         let scored = self.detector.observe_noisy(at, reading.value, reading.noise);
         let tells = self.metric.tells(reading.value - scored.expected);
@@ -161,6 +163,12 @@ impl Watch {
         Look::Rarity(crept.map_or(0.0, |crept| crept.weight).max(sudden.weight))
     }
 
+    /// Lets a slot pass that says nothing; returns what is over, as nothing has been heard of it for long.
+    pub(super) fn rest(&mut self, slot: i64) -> Option<Firing> {
+        self.waiting = None;
+        self.firing.take_if(|firing| slot - firing.last > SILENT)
+    }
+
     /// Begins to fire where the slot in hand is rarer than what is told of, or learns it.
     pub(super) fn settle(&mut self, told: f64) -> bool {
         let Some(Waiting { sudden, crept, surprise }) = self.waiting.take() else { return false };
@@ -183,8 +191,8 @@ impl Watch {
 pub(super) enum Look {
     /// Nothing is going on; so rare is what was seen.
     Rarity(f64),
-    /// Something goes on.
-    Fires,
+    /// Something goes on, or nothing was heard.
+    Nothing,
     /// Something has just ended.
     Ended(Firing),
 }

@@ -13,6 +13,7 @@ use super::console::run_live_console;
 use super::remote::{Remote, text_of};
 use super::told::Told;
 use super::{ConsoleOptions, Internal, Serving, Setup};
+use crate::budget::StandingRow;
 use crate::gateway::{self, Gateway};
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
@@ -120,6 +121,36 @@ pub struct AttachOptions {
     pub key: Option<String>,
 }
 
+fn remote(wanted: &AttachOptions) -> anyhow::Result<Remote> {
+    let url = wanted.url.trim_end_matches('/').to_owned();
+    let url = if url.contains("://") { url } else { format!("http://{url}") };
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .build()
+        .map_err(Internal::from_any)?;
+    Ok(Remote { client, url, key: wanted.key.clone() })
+}
+
+/// Asks a gateway elsewhere how its budgets stand.
+///
+/// # Errors
+/// Where the gateway cannot be reached or refuses.
+pub fn budgets_at(wanted: &AttachOptions) -> anyhow::Result<Vec<StandingRow>> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        budgets: Vec<StandingRow>,
+    }
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Internal::from_any)?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let remote = remote(wanted)?;
+    let text = runtime.block_on(remote.get("/operator/v1/budgets"))?;
+    let answer: Answer = serde_json::from_str(&text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", remote.url))?;
+    Ok(answer.budgets)
+}
+
 /// Opens the console on a gateway elsewhere.
 ///
 /// # Errors
@@ -133,14 +164,8 @@ pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) ->
         .build()
         .map_err(Internal::from_any)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let url = wanted.url.trim_end_matches('/').to_owned();
-    let url = if url.contains("://") { url } else { format!("http://{url}") };
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(10))
-        .build()
-        .map_err(Internal::from_any)?;
-    let remote = Remote { client, url: url.clone(), key: wanted.key.clone() };
+    let remote = remote(wanted)?;
+    let url = remote.url.clone();
     let Setup { policy: _, book, mut ingest, .. } = setup;
     let line = runtime.block_on(remote.get("/operator/v1/policy"))?;
     let policy = policy_of(&line, &mut ingest.names)

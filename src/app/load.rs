@@ -17,8 +17,8 @@ use crate::report::{
 };
 use crate::routing::Policy;
 use crate::session::{
-    Broken, Constraints, Ingest, IngestOptions, LoadError, Log, StreamOptions, StreamResult, Stretch,
-    meter_text, recharge_text, stream,
+    Answered, Asks, Broken, Constraints, Ingest, IngestOptions, LoadError, Log, Reading, StreamOptions,
+    StreamResult, Stretch, Trial, Wanted, meter_text, recharge_text, stream,
 };
 use crate::units::Names;
 
@@ -46,7 +46,7 @@ pub struct SetupOptions {
 }
 
 /// Everything a session starts from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Setup {
     /// The policy.
     pub policy: Arc<Policy>,
@@ -119,7 +119,9 @@ impl Setup {
         );
         Ok(Self { policy: Arc::new(policy), policy_path, book, ingest, remarks })
     }
+}
 
+impl Setup {
     /// Returns the same for a stretch of time.
     pub(super) fn within(&self, stretch: Stretch) -> Self {
         Self {
@@ -214,6 +216,121 @@ pub fn policies_text(policies: &[Arc<Policy>]) -> String {
     }
 }
 
+/// What is wrong where events come late in what can be read only once.
+pub(super) const LATE: &str = "prices or policies came after requests of their time, which were counted without them; a file instead of standard input is read in order of time";
+
+/// Streams logs, with progress on stderr: once more where events came behind requests of their time, if that can be done.
+fn streamed(
+    input: &Input,
+    setup: &Setup,
+    read: &ReadOptions,
+    options: &StreamOptions,
+) -> anyhow::Result<StreamResult> {
+    streamed_or_quietly(input, setup, read, options, false)
+}
+
+/// The same, without progress and not to be cancelled where that is asked for: within a gateway Ctrl-C is not for this, and the
+/// terminal may be a console's.
+pub(super) fn streamed_or_quietly(
+    input: &Input,
+    setup: &Setup,
+    read: &ReadOptions,
+    options: &StreamOptions,
+    quiet: bool,
+) -> anyhow::Result<StreamResult> {
+    let cancel = if quiet { Cancel::default() } else { Cancel::on_interrupt() };
+    let reading = |doing: &'static str, options: &StreamOptions| {
+        let source = record::open(input, read)?;
+        let watch = source.progress();
+        let mut progress = Progress::new(doing, watch.total);
+        let ingest = setup.ingest.clone();
+        let found = stream(source, ingest, &setup.policy, &setup.book, options, |requests| {
+            if !quiet {
+                progress.update(watch.read(), requests);
+            }
+            !cancel.is_raised()
+        });
+        progress.finish();
+        found
+    };
+    let mut found = reading("replaying", options)?;
+    // Prices and policies count from their own moment on, wherever they stand. Now that they are known: once more.
+    if let Some(events) = found.late.take_if(|_| input.can_be_read_again()) {
+        found = reading("once more, by time", &StreamOptions { events: Some(events), ..options.clone() })?;
+    }
+    Ok(found)
+}
+
+/// Reads a log on which thresholds are to be tried: streams it where that tells all, else holds it in memory.
+///
+/// # Errors
+/// Where the log cannot be read, is empty, or Ctrl-C cancels.
+pub fn load_trial(
+    input: &Input,
+    name: &[PathBuf],
+    setup: Setup,
+    read: &ReadOptions,
+) -> anyhow::Result<Trial> {
+    if input.can_be_read_again() && !setup.policy.remembers() {
+        let options = StreamOptions { asks: Asks::Frontiers, ..Reading::Routed.into() };
+        let found = streamed(input, &setup, read, &options)?;
+        let book = format!("{} {}", setup.book.name, setup.book.dated);
+        if let Some(trial) = Trial::streamed(title(name), book, found) {
+            return Ok(trial);
+        }
+    }
+    Ok(Trial::loaded(&Arc::new(load_log(input, name, setup, read, None)?)))
+}
+
+/// Looks for one request in a log that streams, by its id or, with a `#`, by its number; `None` where it is not found so.
+///
+/// # Errors
+/// Where the log cannot be read, or Ctrl-C cancels.
+pub fn find_request(
+    input: &Input,
+    name: &[PathBuf],
+    setup: &Setup,
+    read: &ReadOptions,
+    request: &str,
+) -> anyhow::Result<Option<Answered>> {
+    if !input.can_be_read_again() || setup.policy.remembers() {
+        return Ok(None);
+    }
+    let look = |wanted| {
+        let options = StreamOptions { asks: Asks::One(wanted), ..Reading::Routed.into() };
+        streamed(input, setup, read, &options)
+    };
+    let about = || (format!("{} {}", setup.book.name, setup.book.dated), setup.ingest.classifier_tag());
+    let found = look(Wanted::Named(request.into()))?;
+    let number =
+        request.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
+    let search = found.one.as_ref().map(|one| &one.search);
+    let placed = search.filter(|search| !search.has_found()).zip(number).and_then(|(all, n)| all.placed(n));
+    let found = placed.map_or(Ok(found), look)?;
+    Ok(Answered::streamed(title(name), about(), found))
+}
+
+/// Says why nothing was found in logs, where that is so.
+pub(super) fn nothing_in(
+    found: &StreamResult,
+    logs: String,
+    is_cut: bool,
+    read: &ReadOptions,
+) -> Option<LoadError> {
+    if found.totals.all.requests > 0 {
+        return None;
+    }
+    let hint = match found.skipped.first.first() {
+        _ if is_cut => Stretch::EMPTY.to_owned(),
+        Some(first) if read.mapping.is_some() => format!("line {}: {}", first.line, first.reason),
+        Some(first) => {
+            format!("line {}: {}; name the format with --input-format", first.line, first.reason)
+        }
+        None => found.skipped.nothing_of_it().unwrap_or_else(|| "the log is empty".to_owned()),
+    };
+    Some(LoadError::Empty(logs, hint))
+}
+
 /// Streams logs through an engine and draws up the report, with progress on stderr.
 ///
 /// # Errors
@@ -221,12 +338,24 @@ pub fn policies_text(policies: &[Arc<Policy>]) -> String {
 pub fn stream_report(
     input: &Input,
     logs: Vec<String>,
-    setup: Setup,
+    setup: &Setup,
     read: &ReadOptions,
     options: &StreamOptions,
 ) -> anyhow::Result<ReplayReport> {
+    let is_cut = setup.ingest.is_cut();
     let (classifier, repriced) = (setup.ingest.classifier_tag(), setup.ingest.reprices());
-    let (found, late) = streamed(input, &logs, &setup, (read, options), false)?;
+    let shown = logs.join(", ");
+    let mut found = streamed(input, setup, read, options)?;
+    let late = found.late.take().map(|_| LATE);
+    tracing::info!(
+        logs = shown,
+        requests = found.totals.all.requests,
+        skipped = found.skipped.count,
+        "replayed"
+    );
+    if let Some(nothing) = nothing_in(&found, shown, is_cut, read) {
+        return Err(nothing.into());
+    }
     let book = format!("{} {}", setup.book.name, setup.book.dated);
     let scope = report_scope(logs, options.reading.name(), &found.policies, &book, &classifier, &found.names);
     let mut report = ReplayReport::new(scope, &found.totals, &found.names, found.first_at.zip(found.last_at));
@@ -274,70 +403,6 @@ pub fn stream_report(
         .collect();
     report.classified_requests = found.classified;
     Ok(report)
-}
-
-/// Streams logs through an engine, twice where events of a log stand behind requests of their time; gives what was found, and
-/// what could not be counted so.
-///
-/// # Errors
-/// Where a log cannot be read, is empty, or Ctrl-C cancels.
-pub(super) fn streamed(
-    input: &Input,
-    logs: &[String],
-    setup: &Setup,
-    (read, options): (&ReadOptions, &StreamOptions),
-    quiet: bool,
-) -> anyhow::Result<(StreamResult, Option<&'static str>)> {
-    // Within a gateway Ctrl-C is not for this, and the terminal may be a console's.
-    let cancel = if quiet { Cancel::default() } else { Cancel::on_interrupt() };
-    let is_cut = setup.ingest.is_cut();
-    let shown = logs.join(", ");
-    let reading = |doing: &'static str, ingest: Ingest, options: &StreamOptions| {
-        let source = record::open(input, read)?;
-        let watch = source.progress();
-        let mut progress = Progress::new(doing, watch.total);
-        let found = stream(source, ingest, &setup.policy, &setup.book, options, |requests| {
-            if !quiet {
-                progress.update(watch.read(), requests);
-            }
-            !cancel.is_raised()
-        });
-        progress.finish();
-        found
-    };
-    let mut found = reading("replaying", setup.ingest.clone(), options)?;
-    let mut late = None;
-    match found.late.take() {
-        // Prices and policies count from their own moment on, wherever they stand. Now that they are known: once more.
-        Some(events) if input.can_be_read_again() => {
-            let options = StreamOptions { events: Some(events), ..options.clone() };
-            found = reading("once more, by time", setup.ingest.clone(), &options)?;
-        }
-        Some(_) => {
-            late = Some(
-                "prices or policies came after requests of their time, which were counted without them; a file instead of standard input is read in order of time",
-            );
-        }
-        None => {}
-    }
-    tracing::info!(
-        logs = shown,
-        requests = found.totals.all.requests,
-        skipped = found.skipped.count,
-        "replayed"
-    );
-    if found.totals.all.requests == 0 {
-        let hint = match found.skipped.first.first() {
-            _ if is_cut => Stretch::EMPTY.to_owned(),
-            Some(first) if read.mapping.is_some() => format!("line {}: {}", first.line, first.reason),
-            Some(first) => {
-                format!("line {}: {}; name the format with --input-format", first.line, first.reason)
-            }
-            None => found.skipped.nothing_of_it().unwrap_or_else(|| "the log is empty".to_owned()),
-        };
-        return Err(LoadError::Empty(shown, hint).into());
-    }
-    Ok((found, late))
 }
 
 /// Writes what became of constraints.

@@ -33,12 +33,12 @@ pub fn input(logs: &[PathBuf]) -> Input {
 pub fn input_within(logs: &[PathBuf], from: Option<Instant>, to: Option<Instant>) -> Input {
     let range = Range { from, to, ..Range::default() };
     files(logs).iter().fold(Input::default(), |all, (path, is_found)| {
-        all.and(if ledger::is_ledger(path) { of_ledger(path, range.clone()) } else { one(path, *is_found) })
+        all.and(if ledger::is_ledger(path) { of_ledger(path, range) } else { one(path, *is_found) })
     })
 }
 
 fn of_ledger(path: &Path, range: Range) -> Input {
-    made(path, move |path| ledger_export(path, range.clone()))
+    made(path, move |path| ledger_export(path, range))
 }
 
 fn made(path: &Path, opener: impl Fn(&Path) -> io::Result<Export> + Send + Sync + 'static) -> Input {
@@ -148,12 +148,7 @@ fn is_named_like_a_log(name: &str) -> bool {
 fn ledger_export(path: &Path, range: Range) -> io::Result<Export> {
     let file = LedgerFile::open(path).map_err(io::Error::other)?;
     Ok(Box::new(move |into| {
-        let exported = file.export(
-            &Range::default(),
-            ExportOptions { keys: true, ..ExportOptions::default() },
-            into,
-            |_, _| true,
-        );
+        let exported = file.export(&range, ExportOptions::default(), into, |_, _| true);
         exported.map(drop).map_err(io::Error::other)
     }))
 }

@@ -27,8 +27,10 @@ mod trace;
 
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
-pub use live::{AttachOptions, attach, watch};
-pub use load::{Setup, SetupOptions, load_log, policies_text, report_scope, stream_report};
+pub use live::{AttachOptions, attach, budgets_at, watch};
+pub use load::{
+    Setup, SetupOptions, find_request, load_log, load_trial, policies_text, report_scope, stream_report,
+};
 pub use logs::{input, input_within};
 pub use mine::{AgentLogs, agent_logs, mine_report};
 pub use offer::{Offered, offer};

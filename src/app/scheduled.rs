@@ -81,7 +81,7 @@ impl Schedule {
             Ok(()) => tracing::info!(path = %path.display(), "report written"),
             Err(error) if matches!(error.downcast_ref(), Some(LoadError::Empty(..))) => {}
             Err(error) => {
-                tracing::error!(path = %path.display(), "the report could not be written: {error:#}")
+                tracing::error!(path = %path.display(), "the report could not be written: {error:#}");
             }
         }
     }

@@ -15,11 +15,12 @@ use tokio::task::JoinHandle;
 use super::scheduled::Schedule;
 use super::{Internal, Setup};
 use crate::access::{self, Access};
+use crate::budget::{Drawn, Payer};
 use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
 use crate::config::providers::ProvidersSpec;
 use crate::config::{self, parameters, policy, providers};
-use crate::gateway::{Gateway, Parts, ServeError, Server, is_place, now};
-use crate::ledger::{self, Ledger, LedgerError, LedgerOptions, Run};
+use crate::gateway::{Gateway, Limits, Parts, ServeError, Server, is_place, now};
+use crate::ledger::{self, Ledger, LedgerError, LedgerFile, LedgerOptions, Run, SpentCall};
 use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
 use crate::routing::{Policy, PolicySpec};
@@ -40,6 +41,8 @@ pub struct ServeOptions {
     pub no_ledger: bool,
     /// A providers file instead of one's own.
     pub providers: Option<PathBuf>,
+    /// A budgets file instead of one's own.
+    pub budgets: Option<PathBuf>,
 }
 
 /// A gateway that serves.
@@ -186,6 +189,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         who: "start".to_owned(),
         gateway: ledger.newest().map(|place| place.gateway).unwrap_or_default(),
     }));
+    let limits = spending(&live, options, &ledger_options.path)?;
     let keeps: Option<crate::gateway::OnApply> = data_dir.map(|data_dir| {
         let keep: crate::gateway::OnApply = Box::new(move |spec: &PolicySpec, version: u32| {
             if let Err(error) = keep_applied(&data_dir, &base, spec, version) {
@@ -202,6 +206,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         settings: gateway_settings,
         keeps_ledger: !options.no_ledger,
         on_apply: keeps,
+        limits,
     }));
     if is_new {
         gateway.record_start(&policy.spec(&ingest.names), policy.version, at, next_seq);
@@ -229,6 +234,46 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         done,
         runtime,
     })
+}
+
+/// Brings the budgets of a file into force, and books what the ledger says was spent of them.
+fn spending(live: &Live, options: &ServeOptions, ledger: &Path) -> anyhow::Result<Limits> {
+    let usual = config::user_dir().map(|dir| dir.join(config::budgets::FILE));
+    let path = options.budgets.clone().or(usual);
+    let is_named = options.budgets.is_some();
+    let (limits, in_force) = Limits::open(path, is_named)?;
+    live.limit(in_force);
+    let Some(from) = live.budgets_since(now()).filter(|_| !options.no_ledger && ledger.is_file()) else {
+        return Ok(limits);
+    };
+    let mut calls = Vec::new();
+    let range = ledger::Range { from: Some(from), ..ledger::Range::default() };
+    let read = LedgerFile::open(ledger).and_then(|file| file.spent(&range, |call| calls.push(call)));
+    if let Err(error) = read {
+        // Whoever has budgets would rather not serve than spend what is spent already.
+        return Err(anyhow::Error::from(error)
+            .context("what was spent of the budgets cannot be read from the ledger"));
+    }
+    let drawn: Vec<Drawn<'_>> = calls.iter().map(drawn).collect();
+    live.draw(&drawn);
+    Ok(limits)
+}
+
+fn drawn(call: &SpentCall) -> Drawn<'_> {
+    let payer = Payer {
+        team: &call.team,
+        project: &call.project,
+        user: &call.user,
+        key: &call.key,
+        session: &call.session,
+        route: &call.route,
+        model: &call.model,
+        task: &call.task,
+        ..Payer::default()
+    };
+    // As gateways reckon bounds: no prompt has more tokens than bytes, and the estimate is a quarter of those.
+    let at_most = (call.prompt.unwrap_or(0).saturating_mul(4), call.output.unwrap_or(8192));
+    Drawn { at: call.at, payer, cost: call.cost, at_most }
 }
 
 /// A ledger, and where it stands.

@@ -1,6 +1,6 @@
 //! What logs and ledgers come to, told apart as asked for.
 
-use super::load::{Setup, streamed};
+use super::load::{LATE, Setup, nothing_in, streamed_or_quietly};
 use crate::record::{Input, ReadOptions};
 use crate::report::SpendScope;
 use crate::session::{Reading, StreamOptions};
@@ -51,8 +51,12 @@ fn added_up(
     (read, options): (&ReadOptions, SpendOptions),
     quiet: bool,
 ) -> anyhow::Result<Spent> {
-    let options = StreamOptions { reading: Reading::Recorded, events: None, spend: Some(options) };
-    let (found, late) = streamed(input, &logs, setup, (read, &options), quiet)?;
+    let options = StreamOptions { spend: Some(options), ..Reading::Recorded.into() };
+    let found = streamed_or_quietly(input, setup, read, &options, quiet)?;
+    if let Some(nothing) = nothing_in(&found, logs.join(", "), setup.ingest.is_cut(), read) {
+        return Err(nothing.into());
+    }
+    let late = found.late.as_ref().map(|_| LATE);
     let mut baselines: Vec<&str> =
         found.policies.iter().map(|policy| found.names.model(policy.baseline)).collect();
     baselines.dedup();

@@ -10,7 +10,7 @@ use super::args::{EngineArgs, input, names};
 use super::output;
 use crate::anomaly::{Detector, Knobs};
 use crate::app::load_log;
-use crate::record::{Input, Series};
+use crate::record::{Input, Series, Timing};
 use crate::report::{AnomalyReport, Format, Naming, ScoredPoint, SeriesReport, series_text, to_json};
 use crate::session::survey;
 use crate::units::{Pico, Span};
@@ -81,7 +81,8 @@ pub fn run(args: &AnomaliesArgs) -> anyhow::Result<()> {
     let mut logs = Vec::new();
     for path in &args.files {
         let part = one(path)?;
-        match if is_settled(args, path) { None } else { Series::open(&part)? } {
+        let series = if is_settled(args, path) { None } else { Series::open(&part)? };
+        match series {
             Some(series) => scored.push(score(series)),
             None => logs.push((path.clone(), part)),
         }
@@ -133,6 +134,15 @@ fn of_logs(args: &AnomaliesArgs, logs: Vec<(PathBuf, Input)>) -> anyhow::Result<
     };
     let setup = args.engine.start()?;
     let log = load_log(&whole, &paths, setup, &args.engine.read(), None)?;
+    match log.timing {
+        Timing::Told => {}
+        Timing::Offset => {
+            output::remark("the log tells distances in time only: its dates and hours are made up");
+        }
+        Timing::Placed => output::remark(
+            "the log does not tell when each of its requests came: what is told of those that are only placed in order means nothing",
+        ),
+    }
     let knobs = Knobs {
         false_alarms: args.false_alarms,
         least_usd: args.least_usd,

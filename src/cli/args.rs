@@ -8,9 +8,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::output;
 pub use crate::app::input;
-use crate::app::{Setup, SetupOptions, load_log};
+use crate::app::{Setup, SetupOptions, load_trial};
 use crate::record::{InputFormat, Mapping, ReadOptions};
-use crate::session::{Command, Log, Player, Reading, Stretch};
+use crate::session::{Stretch, Trial};
 use crate::units::When;
 
 /// How logs are read and what a run rests on.
@@ -109,17 +109,13 @@ impl EngineArgs {
 }
 
 impl EngineArgs {
-    /// Loads a log, and starts a player at its end that shows what the policy would do.
+    /// Reads a log on which thresholds are to be tried.
     ///
     /// # Errors
     /// Where the log, policy, prices or classifier cannot be used.
-    pub fn routed(&self, log: &Path) -> anyhow::Result<(Arc<Log>, Player)> {
-        let setup = self.start()?;
+    pub fn trial(&self, log: &Path) -> anyhow::Result<Trial> {
         let logs = [log.to_owned()];
-        let log = Arc::new(load_log(&input(&logs), &logs, setup, &self.read(), None)?);
-        let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
-        player.handle(Command::Follow);
-        Ok((log, player))
+        load_trial(&input(&logs), &logs, self.start()?, &self.read())
     }
 }
 

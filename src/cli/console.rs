@@ -175,13 +175,13 @@ fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
 
 fn report(args: &ConsoleArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
-    let options = StreamOptions { reading: args.read_as.into(), events: None, spend: None };
+    let options = StreamOptions::from(Reading::from(args.read_as));
     let (source, shown) = if args.logs.is_empty() {
         (Input::bytes(sample::NAME, sample::BUNDLED), vec![sample::NAME.to_owned()])
     } else {
         (input(&args.logs), names(&args.logs))
     };
-    let report = stream_report(&source, shown, setup, &args.engine.read(), &options)?;
+    let report = stream_report(&source, shown, &setup, &args.engine.read(), &options)?;
     output::text(&replay_text(&report, Format::Table))?;
     output::damage(&report.damaged)
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::EngineArgs;
 use super::output;
 use crate::report::{Format, Sheet, quality, render, to_json};
-use crate::session::{Command, RouteConsequences, with_earlier};
+use crate::session::RouteConsequences;
 use crate::units::{Pico, counted};
 
 /// Prints cost, split and quality of a route for every threshold of one of its rungs.
@@ -66,14 +66,13 @@ struct FrontierReport {
 /// # Errors
 /// Where the log, policy, route or rung cannot be used.
 pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
-    let (log, mut player) = args.engine.routed(&args.log)?;
+    let mut trial = args.engine.trial(&args.log)?;
     // The policy in force at the end: the log may bring its own.
-    let (mut policy, decided) = (player.snapshot().policy, player.snapshot().policies);
+    let mut policy = Arc::clone(&trial.now);
     if policy.find_route(&args.route).is_none() {
-        let all = Arc::new(with_earlier(&policy, decided.iter().map(|span| &*span.policy)));
+        let all = trial.with_earlier();
         if all.find_route(&args.route).is_some() {
-            player.handle(Command::Stage(Some(Arc::clone(&all))));
-            policy = all;
+            policy = Arc::new(all);
         }
     }
     let Some(id) = policy.find_route(&args.route) else {
@@ -89,7 +88,7 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     let route = policy.route(id);
     let rung = match &args.rung {
         None => 0,
-        Some(text) => route.find_rung(text, &log.names).ok_or_else(|| {
+        Some(text) => route.find_rung(text, &trial.names).ok_or_else(|| {
             let known: Vec<&str> = route.ladder.iter().map(|rung| &*rung.name).collect();
             anyhow::anyhow!("--rung {text}: route {} has {}", route.name, known.join(", "))
         })?,
@@ -101,27 +100,25 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
             route.name
         );
     }
-    player.handle(Command::Focus(id, rung));
-    let snapshot = player.snapshot();
+    let routes = trial.consequences(&policy);
     // Policies may have given the route different rungs: all that have this one share the curve.
     let is_row = |row: &&RouteConsequences| row.moves_with(route, rung) && row.applied.requests > 0;
-    let rows: Vec<_> = snapshot.consequences.routes.iter().filter(is_row).collect();
+    let rows: Vec<_> = routes.iter().filter(is_row).collect();
     if rows.is_empty() {
         anyhow::bail!("no request of the log came to route {}", route.name)
     }
     let applied = route.ladder[rung].threshold.get();
     let report = FrontierReport {
         schema: "pointsman.frontier/1",
-        log: log.title.clone(),
+        log: trial.title.clone(),
         route: route.name.to_string(),
         rung: route.ladder[rung].name.to_string(),
-        model: log.names.model(route.ladder[rung].model).to_owned(),
+        model: trial.names.model(route.ladder[rung].model).to_owned(),
         requests: rows.iter().map(|row| row.applied.requests).sum(),
         without_confidence: rows.iter().map(|row| row.unsure).sum(),
-        prices: log.book.clone(),
-        points: snapshot
-            .consequences
-            .curve
+        prices: trial.book.clone(),
+        points: trial
+            .curve(&policy, route, rung)
             .iter()
             .filter(|point| point.threshold.get() % args.step == 0 || point.threshold.get() == applied)
             .map(|point| Point {
@@ -141,7 +138,7 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&[sheet(&report, format)], format))?,
     }
-    output::damage(&log.skipped.damaged)
+    output::damage(&trial.damaged)
 }
 
 fn sheet(report: &FrontierReport, format: Format) -> Sheet {

@@ -285,7 +285,10 @@ mod tests {
         std::fs::write(&log, call(1) + &call(2) + &call(3)).unwrap();
         run(&args(&[&log], &first)).unwrap();
         run(&args(&[&first], &second)).unwrap();
-        let day = |from: &str| ImportArgs { from: Some(super::super::args::time(from).unwrap()), ..args(&[&first], &log) };
+        let day = |from: &str| ImportArgs {
+            from: Some(super::super::args::time(from).unwrap()),
+            ..args(&[&first], &log)
+        };
         run(&day("2026-05-02")).unwrap();
         assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 1, "the header alone");
         run(&day("2026-05-01")).unwrap();

@@ -224,7 +224,7 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     let file = if args.salvage { LedgerFile::open_damaged(path)? } else { LedgerFile::open(path)? };
     let (first, last) = args.seq.unwrap_or_default();
     let range = Range { from: args.from, to: args.to, first, last };
-    let options = ExportOptions { prices: args.with_prices, chain: true, keys: false };
+    let options = ExportOptions { prices: args.with_prices, chain: true };
     let cancel = Cancel::on_interrupt();
     let mut progress = Progress::new("exporting", None);
     let tick = |done, total| {

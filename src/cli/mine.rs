@@ -69,9 +69,9 @@ fn report(found: &[AgentLogs], paths: &[PathBuf], engine: &EngineArgs) -> anyhow
     if report.calls == 0 {
         return Ok(report);
     }
-    let options = StreamOptions { reading: Reading::Routed, events: None, spend: None };
+    let options = StreamOptions::from(Reading::Routed);
     let routed =
-        stream_report(&input(paths), Vec::new(), Setup::new(&engine.setup())?, &engine.read(), &options)?;
+        stream_report(&input(paths), Vec::new(), &Setup::new(&engine.setup())?, &engine.read(), &options)?;
     let models = routed.by_model.iter().map(|row| (row.name.1.clone().unwrap_or_default(), row.requests));
     report.other_policy = Some(OtherPolicy {
         policy: routed.scope.policy,

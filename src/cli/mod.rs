@@ -3,6 +3,7 @@
 pub mod anomalies;
 pub mod args;
 pub mod attach;
+pub mod budgets;
 pub mod console;
 pub mod drive;
 pub mod frontier;
@@ -77,6 +78,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Prove, export and tidy the ledger of live traffic
     Ledger(ledger::LedgerArgs),
+    /// List budgets, show how they stand, change them
+    Budgets(budgets::BudgetsArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
     /// Run a worked example through the engine, or list them
@@ -154,6 +157,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Reconcile(args)) => reconcile::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
+        Some(Command::Budgets(args)) => budgets::run(&args),
         Some(Command::Prices(args)) => prices::run(&args),
         Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),

@@ -56,8 +56,8 @@ pub struct ReplayArgs {
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
-    let options = StreamOptions { reading: args.read_as.into(), events: None, spend: None };
-    let report = stream_report(&input(&args.logs), names(&args.logs), setup, &args.engine.read(), &options)?;
+    let options = StreamOptions::from(Reading::from(args.read_as));
+    let report = stream_report(&input(&args.logs), names(&args.logs), &setup, &args.engine.read(), &options)?;
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&replay_text(&report, format))?,

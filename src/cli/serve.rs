@@ -24,6 +24,9 @@ pub struct GatewayArgs {
     /// Providers file (TOML) instead of providers.toml in the configuration directory.
     #[arg(long, value_name = "FILE")]
     pub providers: Option<PathBuf>,
+    /// Budgets file (TOML) instead of budgets.toml in the configuration directory; watched while the gateway serves.
+    #[arg(long, value_name = "FILE")]
+    pub budgets: Option<PathBuf>,
 }
 
 impl GatewayArgs {
@@ -34,6 +37,7 @@ impl GatewayArgs {
             ledger: self.ledger.clone(),
             no_ledger: self.no_ledger,
             providers: self.providers.clone(),
+            budgets: self.budgets.clone(),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::session::{Command, Consequences, RouteConsequences, Snapshot, carried, moved_along, with_earlier};
+use crate::session::{RouteConsequences, Trial, carried, moved_along};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -233,21 +233,24 @@ fn percent(from: Pico, to: Pico) -> Option<String> {
     })
 }
 
-fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport {
-    let Snapshot { log, consequences, .. } = snapshot;
-    let span = log.rated(log.span());
+fn report(
+    trial: &Trial,
+    consequences: &[RouteConsequences],
+    policy: &Policy,
+    after: &Policy,
+) -> WhatIfReport {
+    let span = trial.rated();
     let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
     let mut routes = Vec::new();
-    let decided: Vec<_> = snapshot.policies.iter().map(|span| Arc::clone(&span.policy)).collect();
     let having = |row: &RouteConsequences| -> Vec<Arc<Policy>> {
         let has = |policy: &&Arc<Policy>| policy.routes.iter().any(|route| row.is_of(route));
-        decided.iter().filter(has).cloned().collect()
+        trial.policies.iter().filter(has).cloned().collect()
     };
     let is_again = |row: &RouteConsequences| {
         let named = |one: &&RouteConsequences| one.applied.requests > 0 && one.setting.tag == row.setting.tag;
-        consequences.routes.iter().filter(named).count() > 1
+        consequences.iter().filter(named).count() > 1
     };
-    for route in &consequences.routes {
+    for route in consequences {
         applied.merge(&route.applied);
         staged.merge(&route.staged);
         if route.applied.requests == 0 {
@@ -256,7 +259,7 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
         let setting = &*route.setting;
         let changed = carried(setting, policy, after);
         let split =
-            |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &log.names, forecast);
+            |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &trial.names, forecast);
         let observes = setting.mode == Mode::Observe;
         let on_rungs = route.applied.placed.iter().fold(0, |all: u64, &one| all.saturating_add(one));
         let as_named = observes.then(|| route.applied.requests.saturating_sub(on_rungs));
@@ -277,13 +280,13 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
     let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
     WhatIfReport {
         schema: "pointsman.whatif/1",
-        log: log.title.clone(),
-        policy: policies_text(&decided),
-        prices: log.book.clone(),
+        log: trial.title.clone(),
+        policy: policies_text(&trial.policies),
+        prices: trial.book.clone(),
         requests: applied.requests,
-        timing: log.timing.word(),
+        timing: trial.timing.word(),
         in_order: false,
-        flipped_requests: consequences.routes.iter().map(|route| route.flips).sum(),
+        flipped_requests: consequences.iter().map(|route| route.flips).sum(),
         change: ChangeReport {
             cost_usd: difference.map(Pico::usd),
             cost_percent: difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
@@ -304,35 +307,29 @@ fn report(snapshot: &Snapshot, policy: &Policy, after: &Policy) -> WhatIfReport 
 /// # Errors
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
-    let (log, mut player) = args.engine.routed(&args.log)?;
-    let policy = player.snapshot().policy;
-    let observes = player.snapshot().policies.iter().any(|span| span.policy.observes());
+    let mut trial = args.engine.trial(&args.log)?;
+    let observes = trial.policies.iter().any(|policy| policy.observes());
     if args.set.is_empty() && !observes {
         anyhow::bail!(
             "nothing to compare: no threshold is moved, and no route of the policy observes\nhint: --set ROUTE.RUNG=PERMILLE moves one; mode = \"observe\" in a policy compares its ladders with what clients asked for"
         );
     }
     // A route that only an earlier policy has can be asked for, too.
-    let decided = player.snapshot().policies;
-    let all = with_earlier(&policy, decided.iter().map(|span| &*span.policy));
-    let is_of_now = |text: &String| assignment(text, &policy, &log.names).is_ok();
+    let (policy, all) = (Arc::clone(&trial.now), trial.with_earlier());
+    let is_of_now = |text: &String| assignment(text, &policy, &trial.names).is_ok();
     let grounds = if args.set.iter().all(is_of_now) { &*policy } else { &all };
-    let after = Arc::new(staged(grounds, &args.set, &log.names)?);
-    player.handle(Command::Stage(Some(Arc::clone(&after))));
-    let mut snapshot = player.snapshot();
-    let in_order = player.what_if_in_order();
+    let after = Arc::new(staged(grounds, &args.set, &trial.names)?);
+    let in_order = trial.in_order(&after);
     let is_in_order = in_order.is_some();
-    if let Some(routes) = in_order {
-        snapshot.consequences = Arc::new(Consequences { routes, ..(*snapshot.consequences).clone() });
-    }
-    let mut report = report(&snapshot, grounds, &after);
+    let routes = in_order.unwrap_or_else(|| trial.consequences(&after));
+    let mut report = report(&trial, &routes, grounds, &after);
     report.in_order = is_in_order;
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         Format::Csv => output::text(&render(&[flat(&report)], Format::Csv))?,
         format => output::text(&render(&sheets(&report), format))?,
     }
-    output::damage(&log.skipped.damaged)
+    output::damage(&trial.damaged)
 }
 
 /// Writes every figure with every digit, one a row, with the name of its route; none for all of them together.

@@ -7,10 +7,10 @@ use clap::Args;
 
 use super::args::{EngineArgs, input};
 use super::output;
-use crate::app::load_log;
+use crate::app::{find_request, load_log};
 use crate::outcome::Settled;
-use crate::session::{Log, cost_text, cost_text_of, explain, tokens_text};
-use crate::units::{Instant, marked};
+use crate::session::{Answered, Log, cost_text, cost_text_of, tokens_text};
+use crate::units::marked;
 
 /// Shows how one request was served, how the policy would route it, and why.
 #[derive(Args, Debug)]
@@ -33,30 +33,16 @@ pub struct WhyArgs {
 pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
     let logs = [args.log.clone()];
-    let log = load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?;
-    let by_number =
-        args.request.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
-    let index = log.history.find(&args.request).or(by_number.filter(|&n| n < log.len()));
-    let policy = index.map_or(&log.policy, |index| log.policy_at(index));
-    let Some(explained) = index.and_then(|index| explain(&log, index, policy)) else {
-        anyhow::bail!(
-            "{}: no request `{}` among {}\nhint: ids are as in the log (first: {}), or give a number like #1",
-            log.title,
-            args.request,
-            log.len(),
-            log.history.id(0)
-        );
+    let (input, read) = (input(&logs), args.engine.read());
+    let found = find_request(&input, &logs, &setup, &read, &args.request)?;
+    let Answered { log, policy, explained, at, requests } = match found {
+        Some(found) => found,
+        None => in_memory(load_log(&input, &logs, setup, &read, None)?, &args.request)?,
     };
     let mut out = String::new();
     line(
         &mut out,
-        format_args!(
-            "request {}  (#{} of {} in {})",
-            explained.id,
-            explained.index + 1,
-            log.len(),
-            log.title
-        ),
+        format_args!("request {}  (#{} of {} in {})", explained.id, explained.index + 1, requests, log.title),
     );
     for (name, value) in &explained.facts {
         line(&mut out, format_args!("  {name:<11} {value}"));
@@ -72,7 +58,6 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     for (stage, text) in &explained.trail {
         line(&mut out, format_args!("  {stage:<9} {text}"));
     }
-    let at = log.history.get(explained.index).map_or(Instant(0), |operation| operation.at);
     let baseline = |settled: &Settled| {
         let model = policy.baseline;
         format!("{} {}", log.names.model(model), cost_text_of(settled.baseline, model, at, &log))
@@ -80,6 +65,19 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     outcome(&mut out, "as recorded", &log, &baseline(&explained.recorded), &explained.recorded);
     outcome(&mut out, "as routed", &log, &baseline(&explained.routed), &explained.routed);
     output::text(&out)
+}
+
+/// Finds a request of a log that is held in memory.
+fn in_memory(log: Log, request: &str) -> anyhow::Result<Answered> {
+    let by_number =
+        request.strip_prefix('#').and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
+    let index = log.history.find(request).or(by_number.filter(|&n| n < log.len()));
+    let (title, requests, first) = (log.title.clone(), log.len(), log.history.id(0).to_owned());
+    index.and_then(|index| Answered::loaded(log, index)).ok_or_else(|| {
+        anyhow::anyhow!(
+            "{title}: no request `{request}` among {requests}\nhint: ids are as in the log (first: {first}), or give a number like #1"
+        )
+    })
 }
 
 /// Adds a line. What a log says stays within its line: it could forge another.

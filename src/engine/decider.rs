@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::claims::Claims;
 use super::{Arrival, OperationKey, Unexpected};
+use crate::budget::{Budgets, Hold, Payer};
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
 use crate::routing::{
-    Availability, Decision, InFlight, NO_RUNG, Next, Policy, Step, Why, after_attempt, decide,
+    Availability, Bar, Decision, InFlight, NO_RUNG, Needs, Next, Policy, Short, Step, Why, after_attempt,
+    decide,
 };
-use crate::units::{Instant, ModelId};
+use crate::units::{Instant, ModelId, Names};
 
 /// An operation that was sent and has not been answered.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ struct Open {
     policy: Arc<Policy>,
     rung: u8,
     settled: Settled,
+    claims: Claims,
+    hold: Option<Hold>,
 }
 
 impl Open {
@@ -88,6 +93,7 @@ pub struct Decider {
     pub(super) unexpected: Unexpected,
     availability: Availability,
     in_flight: InFlight,
+    budgets: Budgets,
     spare: Vec<Settled>,
 }
 
@@ -102,6 +108,7 @@ impl Decider {
             unexpected: Unexpected::default(),
             availability: Availability::default(),
             in_flight: InFlight::default(),
+            budgets: Budgets::default(),
             spare: Vec::new(),
         }
     }
@@ -129,6 +136,7 @@ impl Decider {
         let decision = decide(&self.policy, &operation.signals(), arrival.circumstance);
         let mut settled = self.spare.pop().unwrap_or_default();
         settled.begin(&self.policy, decision.route, decision.rung);
+        self.note_over(arrival, &decision);
         if decision.refused {
             settled.push(Attempt::REFUSED);
             let evidence = Evidence { operation: &operation, extra: None };
@@ -138,20 +146,60 @@ impl Decider {
         let (rung, model) = (decision.rung, decision.model);
         self.in_flight.begin(self.prices.identity(model));
         let policy = Arc::clone(&self.policy);
-        self.open.insert(arrival.key, Open { operation, decision, policy, rung, settled });
+        let claims = arrival.claims.cloned().unwrap_or_default();
+        let hold = claims.of(model).map(|claim| self.budgets.take(claim.draws, claim.amount, operation.at));
+        self.open.insert(arrival.key, Open { operation, decision, policy, rung, settled, claims, hold });
         Some(Course::Call { rung, model, why: None })
     }
 
-    /// Takes a call that ended badly, after which the same model is asked once more.
+    /// Counts a request that budgets turned away from where it was placed.
+    fn note_over(&mut self, arrival: &Arrival<'_>, decision: &Decision) {
+        let ladder = &self.policy.route(decision.route).ladder;
+        let barred = decision.trail.iter().find_map(|step| match step {
+            Step::Barred { rung, why: Bar::Budget(_) } => Some(*rung),
+            _ => None,
+        });
+        let Some(rung) = barred else { return };
+        let model = ladder.get(usize::from(rung)).map_or(arrival.operation.asked, |rung| rung.model);
+        if let Some(over) = arrival.claims.and_then(|claims| claims.over(model)) {
+            self.budgets.note(over, decision.refused, arrival.operation.at);
+        }
+    }
+
+    /// Takes a call that ended badly, after which the same model is to be asked once more. Returns what follows instead where
+    /// budgets have no room for another.
     ///
     /// # Errors
     /// Where no such operation is open.
-    pub fn retried(&mut self, key: OperationKey, attempt: Attempt) -> Result<(), UnknownOperation> {
+    pub fn retried(
+        &mut self,
+        key: OperationKey,
+        attempt: Attempt,
+    ) -> Result<Option<Course>, UnknownOperation> {
+        self.ended(key, attempt)?;
+        let open = self.open.get_mut(&key).ok_or(UnknownOperation(key))?;
+        let (model, at) = (open.called(), open.operation.at);
+        if let Some(over) = open.claims.ask(&mut self.budgets, model, at) {
+            open.decision.trail.push(Step::Barred { rung: open.rung, why: Bar::Budget(Short::Hard) });
+            self.budgets.note(&over, false, at);
+            return self.follow(key, attempt, None).map(Some);
+        }
+        open.hold = open.claims.of(model).map(|claim| self.budgets.take(claim.draws, claim.amount, at));
+        Ok(None)
+    }
+
+    /// Takes the end of a call: books what it cost.
+    fn ended(&mut self, key: OperationKey, attempt: Attempt) -> Result<(), UnknownOperation> {
         let Some(open) = self.open.get_mut(&key) else {
             self.unexpected.unknown_operations += 1;
             return Err(UnknownOperation(key));
         };
         open.note(attempt);
+        match open.hold.take() {
+            Some(hold) if attempt.status.is_call() => self.budgets.settle(hold, attempt.cost),
+            Some(hold) => self.budgets.release(hold),
+            None => {}
+        }
         Ok(())
     }
 
@@ -165,14 +213,33 @@ impl Decider {
         attempt: Attempt,
         evidence: Option<&Evidence<'_>>,
     ) -> Result<Course, UnknownOperation> {
-        self.retried(key, attempt)?;
+        self.ended(key, attempt)?;
+        self.follow(key, attempt, evidence)
+    }
+
+    /// Says what follows a call that has been booked.
+    fn follow(
+        &mut self,
+        key: OperationKey,
+        attempt: Attempt,
+        evidence: Option<&Evidence<'_>>,
+    ) -> Result<Course, UnknownOperation> {
         let open = self.open.get_mut(&key).ok_or(UnknownOperation(key))?;
         self.in_flight.end(self.prices.identity(open.called()));
         let ladder = &open.policy.route(open.decision.route).ladder;
-        if let Next::Escalate { to, why } =
+        let at = open.operation.at;
+        while let Next::Escalate { to, why } =
             after_attempt(open.rung, open.decision.open, attempt.status, attempt.check)
             && let Some(next) = ladder.get(usize::from(to))
         {
+            if let Some(over) = open.claims.ask(&mut self.budgets, next.model, at) {
+                open.decision.open = open.decision.open.without(usize::from(to));
+                open.decision.trail.push(Step::Barred { rung: to, why: Bar::Budget(Short::Hard) });
+                self.budgets.note(&over, false, at);
+                continue;
+            }
+            let claim = open.claims.of(next.model);
+            open.hold = claim.map(|claim| self.budgets.take(claim.draws, claim.amount, at));
             open.rung = to;
             self.in_flight.begin(self.prices.identity(next.model));
             open.settled.escalated = true;
@@ -184,6 +251,28 @@ impl Decider {
         let bare = Evidence { operation: &operation, extra: None };
         settled.conclude(evidence.unwrap_or(&bare), policy.baseline, &self.prices);
         Ok(Course::Over(Box::new(Closed { operation, decision, settled })))
+    }
+
+    /// Reckons what a request that is arriving claims of budgets. Returns the models that they have no room for, too.
+    pub fn claim(
+        &mut self,
+        operation: &Operation,
+        needs: &Needs,
+        payer: (&Payer<'_>, &Names),
+    ) -> (Claims, Vec<(ModelId, Short)>) {
+        let claims = Claims::reckon(&mut self.budgets, (&self.policy, &self.prices), operation, needs, payer);
+        let short = claims.short();
+        (claims, short)
+    }
+
+    /// Returns the budgets.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// Returns the budgets, to change their limits or to book what was spent before.
+    pub fn budgets_mut(&mut self) -> &mut Budgets {
+        &mut self.budgets
     }
 
     /// Brings another policy into force; an older one is a stray.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Claims;
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
 use crate::routing::{Circumstance, Decision, Policy};
@@ -19,6 +20,8 @@ pub struct Arrival<'a> {
     pub operation: Operation,
     /// How things stood then.
     pub circumstance: &'a Circumstance,
+    /// What it claims of budgets, where there are any.
+    pub claims: Option<&'a Claims>,
 }
 
 /// Something that happened.

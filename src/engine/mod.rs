@@ -3,12 +3,14 @@
 //! Invariants: deterministic; no I/O, no clock; total on any order of events (unexpected ones are counted, not feared); live
 //! traffic and replay differ only in where events come from.
 
+mod claims;
 mod decider;
 mod event;
 mod snapshot;
 
 use std::sync::Arc;
 
+pub use claims::{Claims, most, of_any};
 pub use decider::{Closed, Course, Decider, UnknownOperation};
 pub use event::{Arrival, Effect, Effects, Event, OperationKey};
 pub use snapshot::{EngineSnapshot, Unexpected};
@@ -45,9 +47,9 @@ impl Engine {
                 Some(self.effect(key, course, evidence.as_ref()))
             }
             Event::Retried { key, attempt } => {
-                // Counted as a stray where it is one.
-                let _ = self.decider.retried(key, attempt);
-                None
+                // Counted as unexpected where it is that.
+                let course = self.decider.retried(key, attempt).ok().flatten()?;
+                Some(self.effect(key, course, None))
             }
             Event::Recorded { evidence, settled } => {
                 self.decider.seen(evidence.operation.at);

@@ -12,7 +12,7 @@ use super::{Gateway, now};
 use crate::access::Caller;
 use crate::classifier::{Measures, TaskClass};
 use crate::ledger::{Entry, Opened, Prompt};
-use crate::routing::ConfidenceSource;
+use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
 use crate::wire::{Ask, Dialect};
@@ -29,7 +29,10 @@ pub(super) fn open(
     let tags = gateway.tags(&headers, caller, ask.user());
     let id = gateway.next_id();
     let at = now();
-    let arriving = Arriving { id: Arc::clone(&id), pinned, ..arriving(&ask, &tags, caller) };
+    let mut arriving = Arriving { id: Arc::clone(&id), pinned, ..arriving(&ask, &tags, caller) };
+    if gateway.live.has_budgets() {
+        bound(&mut arriving.wants, &ask, gateway.settings.max_output_default);
+    }
     let (asked, measures) = (Arc::clone(&arriving.asked), arriving.measures);
     let placed = gateway.live.arrive(arriving, at);
     let needs = placed.ticket.needs();
@@ -131,6 +134,28 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             vision: found.has_images,
             max_output: found.max_output,
             require: Arc::clone(&caller.require),
+            key: Arc::clone(&caller.name),
+            ..Wants::default()
         },
     }
+}
+
+/// Tokens that a provider's own words around a prompt may come to.
+const TEMPLATE: u64 = 256;
+
+/// Says what the most is that a call can be billed for. An answer whose length the client leaves open is cut at `most`.
+fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
+    let found = ask.measures();
+    let embeds = matches!(ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
+    let cap = found.max_output.unwrap_or(most);
+    wants.cap = (found.max_output.is_none() && !embeds).then(|| u32::try_from(most).unwrap_or(u32::MAX));
+    let output = if embeds { 0 } else { cap.saturating_mul(u64::from(found.choices.max(1))) };
+    wants.at_most = AtMost {
+        // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
+        prompt: up_to_grid(found.estimated_prompt_tokens.saturating_mul(4).saturating_add(TEMPLATE)),
+        output: up_to_grid(output),
+        any_tier: ask
+            .tier()
+            .is_some_and(|tier| !matches!(&*tier, "" | "auto" | "default" | "standard" | "flex")),
+    };
 }

@@ -40,6 +40,7 @@ mod run;
 mod server;
 mod signals;
 mod socket;
+mod spending;
 mod stored;
 mod stream;
 #[cfg(test)]
@@ -65,6 +66,7 @@ pub use crate::ledger::now;
 pub use headers::Tags;
 pub use question::ask_over_http;
 pub use server::{ServeError, Server, is_place};
+pub use spending::{Limits, LimitsError};
 pub use watch::{live_status, tell_of_ledger};
 
 /// What a gateway is made of.
@@ -83,6 +85,8 @@ pub struct Parts {
     pub keeps_ledger: bool,
     /// Hears of every policy that is applied.
     pub on_apply: Option<OnApply>,
+    /// The file of budgets.
+    pub limits: Limits,
 }
 
 /// Hears of a policy that was applied, and its version.
@@ -114,6 +118,7 @@ pub struct Gateway {
     teams: roll::Roll,
     projects: roll::Roll,
     on_apply: Option<OnApply>,
+    limits: Mutex<Limits>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -131,7 +136,7 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     /// Puts a gateway together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { live, providers, ledger, access, settings, keeps_ledger, on_apply } = parts;
+        let Parts { live, providers, ledger, access, settings, keeps_ledger, on_apply, limits } = parts;
         let (models, _) = live.offered();
         for model in &models {
             // Looked up once, they keep a state of their own however many others clients name.
@@ -174,6 +179,7 @@ impl Gateway {
             teams,
             projects,
             on_apply,
+            limits: Mutex::new(limits),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

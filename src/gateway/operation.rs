@@ -104,7 +104,8 @@ impl Operation {
     pub(super) fn close(&mut self, status: Status) {
         self.is_settled = true;
         let (seq, at) = (self.placed.seq, self.now());
-        self.gateway.ledger.record(Entry::Closed(Closed { seq, status, at }));
+        let down = self.placed.ticket.down_since();
+        self.gateway.ledger.record(Entry::Closed(Closed { seq, status, at, down }));
     }
 
     /// Returns the moment by the time of arrival and a clock that never jumps.

@@ -22,6 +22,7 @@ pub(super) enum Endpoint {
     Log,
     Rights,
     Policy,
+    Budgets,
     Unknown,
 }
 
@@ -69,6 +70,7 @@ pub(super) fn place(path: &str) -> Place<'_> {
         "/operator/v1/feed" => Some(Endpoint::Feed),
         "/operator/v1/log" => Some(Endpoint::Log),
         "/operator/v1/policy" => Some(Endpoint::Policy),
+        "/operator/v1/budgets" => Some(Endpoint::Budgets),
         "/operator/v1/rights" => Some(Endpoint::Rights),
         _ => None,
     };
@@ -155,7 +157,7 @@ impl Place<'_> {
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
             Endpoint::Policy => "GET, POST",
-            Endpoint::Feed | Endpoint::Log => "GET",
+            Endpoint::Feed | Endpoint::Log | Endpoint::Budgets => "GET",
             _ => "GET, HEAD",
         }
     }
@@ -175,7 +177,9 @@ impl Place<'_> {
     /// Returns what a key must allow for this; one of these is enough.
     pub(super) fn needs(&self, method: &Method) -> &'static [Scope] {
         match self.endpoint {
-            Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights => &[Scope::Read],
+            Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights | Endpoint::Budgets => {
+                &[Scope::Read]
+            }
             Endpoint::Policy if *method == Method::GET => &[Scope::Read],
             Endpoint::Policy => &[Scope::Operate],
             // What was answered before costs nothing more.
@@ -195,6 +199,7 @@ impl Place<'_> {
                 | Endpoint::Log
                 | Endpoint::Rights
                 | Endpoint::Policy
+                | Endpoint::Budgets
         )
     }
 }

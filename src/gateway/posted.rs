@@ -49,7 +49,9 @@ pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<
     let deed = if change.undo { Deed::Undo(&change.what) } else { Deed::Change(&change.what) };
     let applied = gateway.apply(spec, &caller.name, deed).map_err(|error| wrong(error.to_string()))?;
     let doubts = doubts(gateway, spec);
-    doubts.iter().for_each(|doubt| tracing::warn!(doubt, "policy applied"));
+    for doubt in &doubts {
+        tracing::warn!(doubt, "policy applied");
+    }
     let line = applied.line.trim_end();
     let warned = (!doubts.is_empty()).then(|| line.strip_suffix('}')).flatten();
     let answer = warned.map(|open| format!("{open},\"warnings\":{}}}\n", Value::from(doubts)));

@@ -13,7 +13,7 @@ use super::intake::{CODINGS, collect, spill};
 use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
-use super::{Gateway, count, feed, feedback, large, metrics, missed, models, posted, run, stored};
+use super::{Gateway, count, feed, feedback, large, metrics, missed, models, posted, run, spending, stored};
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
 use crate::routing::AUTO;
@@ -163,6 +163,7 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
         Endpoint::Policy if method == Method::GET => {
             Ok(json(StatusCode::OK, gateway.live.policy_line().to_string()))
         }
+        Endpoint::Budgets => spending::standings(gateway),
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;
             posted::apply(gateway, &body, &caller)

@@ -23,11 +23,13 @@ use super::respond::{json, refuse};
 use super::told::Told;
 use super::{Gateway, call, headers, large};
 use crate::access::Caller;
+use crate::budget::Over;
 use crate::ledger::{AttemptEnded, Entry};
 use crate::pricing::Cost;
 use crate::routing::{Check, Status};
-use crate::session::{Called, Dispatch, Follow};
-use crate::wire::{ApiError, Ask, ErrorKind, NO_MODEL_MAY_SERVE};
+use crate::session::{Called, Dispatch, Follow, Refusal};
+use crate::units::Instant;
+use crate::wire::{ApiError, Ask, ErrorKind, NO_MODEL_MAY_SERVE, SpentBudget};
 
 /// Runs an operation and gives what its client gets.
 pub(super) async fn run(
@@ -149,14 +151,17 @@ impl Operation {
     }
 
     /// Answers a request that no model may serve.
-    fn refused(mut self, why: &str, mut audience: Audience) {
+    fn refused(mut self, refusal: &Refusal, mut audience: Audience) {
+        let why = refusal.why.as_str();
         let (dispatch, provider) = (Dispatch::nowhere(), Arc::from(""));
         self.record_start(&dispatch, &provider);
         let ended = self.ended_entry(&Called::refused(why));
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(ended)));
         self.close(Status::Refused);
         let mut error = ApiError::new(ErrorKind::InvalidRequest, why);
-        if self.placed.is_crowded_out() {
+        if let Some(over) = &refusal.over {
+            error = over_budget(over, why, self.placed.at);
+        } else if self.placed.is_crowded_out() {
             // It may be sent again as it is.
             error = ApiError::new(ErrorKind::RateLimited, why);
             error.retry_after_ms = Some(1000);
@@ -164,6 +169,10 @@ impl Operation {
             error.code = Some(NO_MODEL_MAY_SERVE.to_owned());
         }
         let mut response = refuse(self.ask.dialect(), &error);
+        if error.budget.is_some() {
+            // Libraries would try again at once, where the wait is longer than they are willing to.
+            response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+        }
         self.sign(response.headers_mut(), &dispatch);
         price(response.headers_mut(), Cost::Known(crate::units::Pico::ZERO));
         audience.respond(response);
@@ -207,6 +216,22 @@ impl Operation {
             },
         }
         audience.end(cost.amount().map(crate::units::Pico::usd), &dispatch.model, &self.left_out);
+    }
+}
+
+/// Tells a client of the budget that has no room for its request.
+fn over_budget(over: &Over, why: &str, at: Instant) -> ApiError {
+    let wait = over.resets_at.and_then(|reset| u64::try_from((reset - at).0 / 1000).ok());
+    ApiError {
+        retry_after_ms: wait,
+        budget: Some(Box::new(SpentBudget {
+            limit_source: over.source(),
+            limit: over.amount.usd(),
+            spent: over.spent.usd(),
+            held: over.held.usd(),
+            resets_at: over.resets_at.map(Instant::rfc3339),
+        })),
+        ..ApiError::new(ErrorKind::Budget, why)
     }
 }
 

@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::arriving::open;
 use super::gate::let_in;
-use super::{Gateway, Parts, now, run};
+use super::{Gateway, Limits, Parts, now, run};
 use crate::access::{Access, Caller};
 use crate::classifier::Classifier;
 use crate::config::gateway::GatewaySettings;
@@ -45,6 +45,7 @@ pub(crate) fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
         settings: GatewaySettings::default(),
         keeps_ledger: true,
         on_apply: None,
+        limits: Limits::default(),
     }))
 }
 

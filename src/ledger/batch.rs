@@ -21,7 +21,7 @@ pub(super) struct Draft<'b> {
     pub(super) seq: u64,
     pub(super) opened: Option<&'b Opened>,
     pub(super) attempts: Vec<AttemptDraft<'b>>,
-    pub(super) closed: Option<Closed>,
+    pub(super) closed: Option<&'b Closed>,
     /// What about it turned out to be made up.
     pub(super) simulated: Option<&'b str>,
 }
@@ -80,7 +80,7 @@ impl<'b> Batch<'b> {
                     let mut is_new = false;
                     batch.draft(&mut places, closed.seq, |draft| {
                         is_new = draft.closed.is_none();
-                        draft.closed.get_or_insert(*closed);
+                        draft.closed.get_or_insert(closed);
                     });
                     batch.ended.extend(places.get(&closed.seq).filter(|_| is_new));
                 }

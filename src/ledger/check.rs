@@ -163,8 +163,7 @@ impl LedgerFile {
 
     /// What an export would stumble over: it is made, and where that fails, everything that hinders it is looked for.
     fn exports(&self, report: &mut CheckReport, tick: &mut impl FnMut() -> bool) -> Result<(), LedgerError> {
-        let (all, options) =
-            (Range::default(), ExportOptions { prices: true, chain: self.is_chained(), keys: false });
+        let (all, options) = (Range::default(), ExportOptions { prices: true, chain: self.is_chained() });
         match self.export(&all, options, io::sink(), |_, _| tick()) {
             Ok(_) => return Ok(()),
             Err(LedgerError::Cancelled) => return Err(LedgerError::Cancelled),

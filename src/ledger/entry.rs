@@ -212,7 +212,7 @@ pub struct AttemptEnded {
 }
 
 /// An operation that is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
     /// The operation.
     pub seq: u64,
@@ -220,6 +220,8 @@ pub struct Closed {
     pub status: Status,
     /// When.
     pub at: Instant,
+    /// What could not be called for it, where more was than at its arrival.
+    pub down: Option<Arc<[Arc<str>]>>,
 }
 
 /// A policy that came into force.

@@ -16,8 +16,7 @@ use super::marks::{self, Marks};
 use super::proof::{Member, PolicyRest, SOURCE};
 use super::row::{STRIDE, count_at, whole};
 use super::stored::{
-    ATTEMPT, JOINED, LateStored, NEEDS, NO_NEEDS, OPERATION, REST, StoredAttempt, StoredLabel, key_name,
-    record, rest,
+    ATTEMPT, JOINED, LateStored, NEEDS, NO_NEEDS, OPERATION, REST, StoredAttempt, StoredLabel, record, rest,
 };
 use super::{Cursor, LedgerError, price};
 use crate::config;
@@ -35,8 +34,6 @@ pub struct ExportOptions {
     pub prices: bool,
     /// Write with each line its place in the ledger's chain and what it takes to prove it, and judgements as events of their own.
     pub chain: bool,
-    /// Write the name of the virtual key that each request came with.
-    pub keys: bool,
 }
 
 /// What an export wrote.
@@ -121,10 +118,7 @@ impl LedgerFile {
             if open {
                 written.open += 1;
             } else {
-                let mut record = record(row, seq, &own_attempts, &own_labels)?;
-                if options.keys {
-                    record.key = key_name(row).map_err(fails)?.into();
-                }
+                let record = record(row, seq, &own_attempts, &own_labels)?;
                 if let Some(prices) = &mut prices {
                     written.events += prices.tell(record.at, &own_attempts, &mut out)?;
                 }

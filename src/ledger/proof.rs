@@ -9,7 +9,7 @@ use super::encoding::Encoding;
 use super::row::{amount, buckets, check_word, kind, list, meters, whole, word};
 use crate::pricing::Terms;
 use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds};
-use crate::units::{Instant, hex};
+use crate::units::{Instant, PerMille, hex};
 
 /// Where a log of the ledger comes from, as its header says it.
 pub(super) const SOURCE: &str = "pointsman ledger";
@@ -219,6 +219,8 @@ pub(super) fn agrees(record: &Record<'_>, rest: &Rest, calls: &[CallRest]) -> bo
     };
     record.seq.map(whole) == Some(rest.0)
         && record.policy.map(i64::from) == Some(rest.8)
+        // Exports of earlier versions tell the key in the rest alone.
+        && (record.key.is_empty() || *record.key == *rest.2)
         && record.attempts.iter().zip(calls).all(began)
 }
 
@@ -233,9 +235,11 @@ pub(super) fn says_more(record: &Record<'_>) -> bool {
         at: record.at,
         seq: record.seq,
         policy: record.policy,
+        propensity: record.propensity.map(|_| PerMille::ONE),
         team: record.team.clone(),
         project: record.project.clone(),
         user: record.user.clone(),
+        key: record.key.clone(),
         session: record.session.clone(),
         asked: record.asked.clone(),
         pinned: record.pinned,

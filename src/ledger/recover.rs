@@ -3,12 +3,13 @@
 //! Invariant: all of it happens in one transaction, so a crash on the way changes nothing.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use rusqlite::params;
 
 use super::chain::{Kind, OWN, base};
-use super::interrupted::begin_lost;
 use super::file::{PolicyInForce, newest_policy};
+use super::interrupted::begin_lost;
 use super::options::Run;
 use super::price;
 use super::sqlite::Sqlite;
@@ -145,7 +146,7 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
             found.estimated.usd()
         );
         if found.unknown > 0 {
-            text.push_str(&format!("; of {} more nobody knows the cost", found.unknown));
+            let _ = write!(text, "; of {} more nobody knows the cost", found.unknown);
         }
         writing.note(now, &text, false, found.next_seq)?;
     }

@@ -151,14 +151,9 @@ pub(super) const OPERATION: &str = "o.seq, o.state, o.id, o.at, o.team, o.projec
 /// The columns besides those, from the one on that follows them.
 pub(super) const REST: &str = "o.run, o.key_name, o.classified, o.prompt_hash, o.prompt_bytes, o.route, o.rung, o.policy, \
     o.reason, o.status, o.finished";
-const REST_AT: usize = 21;
+const REST_AT: usize = 22;
 /// The policy's version among those.
 const POLICY_AT: usize = REST_AT + 7;
-
-/// The name of the virtual key that an operation came with.
-pub(super) fn key_name(row: &Row<'_>) -> rusqlite::Result<String> {
-    row.get(REST_AT + 1)
-}
 
 /// What the ledger keeps of an operation besides what a log says.
 pub(super) fn rest(row: &Row<'_>, seq: u64) -> rusqlite::Result<Rest> {
@@ -207,10 +202,11 @@ impl LateStored {
 }
 
 /// The columns of what a request asked of whoever was to serve it, right behind those of [`OPERATION`].
-pub(super) const NEEDS: &str = "o.window, o.max_output, o.vision, o.require, o.down";
+pub(super) const NEEDS: &str = "o.window, o.max_output, o.vision, o.require, o.down, o.key_name";
 /// Likewise for a ledger that does not have them.
-pub(super) const NO_NEEDS: &str = "NULL, NULL, 0, NULL, NULL";
+pub(super) const NO_NEEDS: &str = "NULL, NULL, 0, NULL, NULL, o.key_name";
 const NEEDS_AT: usize = 16;
+const KEY_AT: usize = NEEDS_AT + 5;
 
 fn needs(row: &Row<'_>) -> rusqlite::Result<RecordedNeeds<'static>> {
     let list = |at: usize| -> rusqlite::Result<Vec<Cow<'static, str>>> {
@@ -244,9 +240,12 @@ pub(super) fn record<'a>(
         at,
         seq: u64::try_from(own(whole(seq))).ok(),
         policy: row.get(POLICY_AT).map_err(read)?,
+        // Whatever decided here drew no lots.
+        propensity: Some(PerMille::ONE),
         team: text(4)?,
         project: text(5)?,
         user: text(6)?,
+        key: text(KEY_AT)?,
         session: text(7)?,
         asked: text(8)?,
         pinned: row.get(9).map_err(read)?,

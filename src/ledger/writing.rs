@@ -165,7 +165,8 @@ impl Writing<'_> {
              ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, \
              ?29, ?30, ?31, ?32)",
         )?;
-        let (require, down) = (list(&opened.require), list(&opened.down));
+        let down = closed.and_then(|closed| closed.down.as_deref()).unwrap_or(&opened.down);
+        let (require, down) = (list(&opened.require), list(down));
         let fields: [Field<'_>; OPERATION] = [
             self.number(opened.seq).into(),
             id.into(),
@@ -212,11 +213,13 @@ impl Writing<'_> {
     }
 
     /// Closes an operation; says whether it was open.
-    fn close(&mut self, closed: Closed) -> rusqlite::Result<bool> {
+    fn close(&mut self, closed: &Closed) -> rusqlite::Result<bool> {
         let mut put = self.conn.prepare_cached(
-            "UPDATE operations SET state = 'done', status = ?2, finished = ?3 WHERE seq = ?1 AND state = 'open'",
+            "UPDATE operations SET state = 'done', status = ?2, finished = ?3, down = coalesce(?4, down) \
+             WHERE seq = ?1 AND state = 'open'",
         )?;
-        let done = put.execute(params![self.number(closed.seq), closed.status.name(), closed.at.0])?;
+        let down = closed.down.as_ref().and_then(|down| list(down));
+        let done = put.execute(params![self.number(closed.seq), closed.status.name(), closed.at.0, down])?;
         if done == 0 {
             self.odd.unexpected += 1;
         }

@@ -131,8 +131,8 @@ pub fn calls<'a>(
     outlook: &Outlook<'a>,
 ) -> impl Iterator<Item = Attempt> + use<'a> {
     let (at, prices) = (evidence.operation.at, outlook.prices);
-    // What turned it away then does not do so now.
-    let was_refused = |seen: Seen<'_>| seen.call.status == Status::Refused;
+    // What turned it away then, before any model was chosen, does not do so now.
+    let was_refused = |seen: Seen<'_>| seen.call.status == Status::Refused && !seen.call.model.is_some();
     let is_its_own = |seen: Seen<'_>| {
         !was_refused(seen) && (!seen.call.status.is_call() || prices.same(seen.call.model, asked))
     };

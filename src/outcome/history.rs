@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Evidence, Extra, ModelLabel, Operation};
+use crate::pricing::Charged;
 use crate::routing::CircumstanceId;
 use crate::units::Instant;
 
@@ -212,6 +213,15 @@ impl History {
         if let Some(extra) = extras.get_mut(operation.extra as usize) {
             extra.judge(label);
         }
+    }
+
+    /// Sets right what a call of an operation was charged.
+    pub fn correct(&mut self, index: usize, call: Option<u32>, charged: Charged) {
+        let Some(held) = index.checked_sub(self.base) else { return };
+        let Some(chunk) = self.chunks.get_mut(held / CHUNK) else { return };
+        let Chunk { operations, extras, .. } = Arc::make_mut(chunk);
+        let Some(operation) = operations.get_mut(held % CHUNK) else { return };
+        operation.correct(extras.get_mut(operation.extra as usize), call, charged);
     }
 
     /// Changes how things stood when an operation arrived.

@@ -3,7 +3,7 @@
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
 use crate::routing::{Check, CircumstanceId, ConfidenceSource, Effort, Parameters, Rung, Signals, Status};
-use crate::units::{Instant, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId};
+use crate::units::{Instant, KeyId, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId, UserId};
 
 /// One call to a model, as it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -60,6 +60,10 @@ pub struct Operation {
     pub team: TeamId,
     /// The project.
     pub project: ProjectId,
+    /// The end user.
+    pub user: UserId,
+    /// The virtual key.
+    pub key: KeyId,
     /// The model or alias asked for.
     pub asked: ModelId,
     /// The turn within the session, `u16::MAX` where unknown.
@@ -114,6 +118,22 @@ impl Extra {
                 known.output = label.output.or(known.output);
             }
             None => self.labels.push(label),
+        }
+    }
+}
+
+impl Operation {
+    /// Sets right what one of its calls was charged, counted from 1; the last one where none is named.
+    pub fn correct(&mut self, extra: Option<&mut Extra>, call: Option<u32>, charged: Charged) {
+        let earlier = extra.map_or(&mut [][..], |extra| extra.earlier.as_mut_slice());
+        match call.and_then(|call| usize::try_from(call).ok()) {
+            Some(call) if call <= earlier.len() => {
+                if let Some(call) = earlier.get_mut(call.wrapping_sub(1)) {
+                    call.charged = charged;
+                }
+            }
+            Some(call) if call != earlier.len() + 1 => {}
+            _ => self.served.charged = charged,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What an attempt costs, and sums of such costs that keep what is unknown apart.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, SubAssign};
 
 use crate::units::Pico;
 
@@ -185,5 +185,14 @@ impl AddAssign<&CostSum> for CostSum {
         self.estimated += other.estimated;
         self.unknown += other.unknown;
         self.partial += other.partial;
+    }
+}
+
+impl SubAssign<&CostSum> for CostSum {
+    fn sub_assign(&mut self, other: &CostSum) {
+        self.known -= other.known;
+        self.estimated -= other.estimated;
+        self.unknown = self.unknown.saturating_sub(other.unknown);
+        self.partial -= other.partial;
     }
 }

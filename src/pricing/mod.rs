@@ -12,6 +12,7 @@ mod items;
 mod table;
 mod terms;
 mod usage;
+mod worst;
 
 pub use bill::{BillLine, bill_lines};
 pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousandths};
@@ -22,3 +23,4 @@ pub use items::{Item, Items, items};
 pub use table::PriceTable;
 pub use terms::{ShortName, Terms, is_unlisted};
 pub use usage::Usage;
+pub use worst::worst;

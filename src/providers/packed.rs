@@ -141,8 +141,7 @@ impl Packing {
 /// Says whether more has to come before it can be told how an answer is packed.
 fn is_too_little(said: Option<&str>, first: &[u8]) -> bool {
     match first {
-        [] => true,
-        [0x1f] => true,
+        [] | [0x1f] => true,
         [0x28, rest @ ..] => rest.len() < 3,
         [_] => said == Some("deflate"),
         _ => false,

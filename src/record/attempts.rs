@@ -64,6 +64,17 @@ pub enum WriteTtl {
     Assumed,
 }
 
+impl WriteTtl {
+    /// Reads the word for it in our format; nothing said is reported.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "" | "reported" => Some(Self::Reported),
+            "assumed" => Some(Self::Assumed),
+            _ => None,
+        }
+    }
+}
+
 /// A list of attempts that holds a single one in place.
 #[derive(Clone, Debug)]
 pub struct Attempts<'a>(Held<'a>);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::csv::Columns;
 use super::cut::{MAX_ENTRY, Piece};
-use super::foreign::{self, Met, Place};
-use super::known::{self, Known, Told};
+use super::foreign::{self, Coding, Met, Place};
+use super::known::{self, Key, Known, Nest, Sink, Told};
 use super::mapped::{self, Mapping};
 use super::skip::Refusal;
 use super::{Entry, Error, InputFormat, Record, Skip, SkipKind, native};
@@ -47,6 +47,36 @@ pub(crate) enum Body {
     End,
     /// No entry at all, but something to tell.
     Remark(Refusal),
+}
+
+/// A line of a block, to be read at its turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Line(Piece);
+
+/// What is on a line, as far as that can be told without those before it.
+pub enum Apart<'r, 'b> {
+    /// A request of our own format, and what it is known by.
+    Ours(Key, &'r mut Record<'b>),
+    /// A request of a foreign one.
+    Foreign(Foreign),
+    /// What is to be read at its turn.
+    Waits,
+}
+
+/// A request as a reader of a foreign format gives it.
+#[derive(Debug)]
+pub struct Foreign(Box<Told>);
+
+impl Line {
+    /// Returns its number, from 1.
+    pub fn number(self) -> u64 {
+        self.0.line
+    }
+
+    /// Says that it tells again of what is counted already.
+    pub fn repeated(self) -> Skip {
+        known::REPEATED.at_line(self.0.line)
+    }
 }
 
 impl Block {
@@ -119,6 +149,76 @@ impl Block {
         self.walk(known, &mut self.place.clone(), &mut f)
     }
 
+    /// Says whether its lines mean the same whatever stands before them, so that [`Self::for_each_apart`] reads them.
+    pub fn is_apart(&self) -> bool {
+        let is_entries = matches!(self.body, Body::Lines(_) | Body::Pieces(_));
+        is_entries && self.shared.format.stands_alone()
+    }
+
+    /// Calls `f` for every line in order, with what is on it as far as that can be told without those before.
+    pub fn for_each_apart<'b>(&'b self, mut f: impl FnMut(Line, Apart<'_, 'b>)) {
+        let whole = std::str::from_utf8(&self.data).ok();
+        let is_ours = self.shared.format == InputFormat::Native;
+        let mut plain = Record::default();
+        for piece in self.pieces() {
+            let text = whole.and_then(|text| text.get(piece.start..piece.end)).map(str::trim);
+            let Some(text) = text.filter(|text| !piece.giant && text.len() <= MAX_ENTRY) else {
+                f(Line(piece), Apart::Waits);
+                continue;
+            };
+            if text.is_empty() {
+                continue;
+            }
+            if !is_ours {
+                f(Line(piece), self.foreign_apart(text, piece.line).map_or(Apart::Waits, Apart::Foreign));
+            } else if native::parse_plain(text, &mut plain) {
+                let key = Key::of(&plain);
+                self.fill(&mut plain);
+                f(Line(piece), Apart::Ours(key, &mut plain));
+            } else if let Ok(Some(Entry::Request(mut record))) = native::parse_any(text) {
+                let key = Key::of(&record);
+                self.fill(&mut record);
+                f(Line(piece), Apart::Ours(key, &mut record));
+            } else {
+                f(Line(piece), Apart::Waits);
+            }
+        }
+    }
+
+    fn foreign_apart(&self, text: &str, line: u64) -> Option<Foreign> {
+        let (mut place, mut nest, mut coding) = (Place::default(), Nest::default(), Coding::default());
+        let met = Met { place: &mut place, nest: &mut nest, coding: (&mut coding, &self.shared.file) };
+        let mut found = None;
+        let _ = self.foreign(text, line, met, &mut |result| {
+            found = result.ok();
+            ControlFlow::Continue(())
+        });
+        found.map(|told| Foreign(Box::new(told)))
+    }
+
+    /// Takes in, at its turn, a line of a foreign format that was read before: calls `f` as [`Self::for_each_new`] does.
+    pub fn foreign_at_turn<'b>(
+        &'b self,
+        line: Line,
+        foreign: Foreign,
+        known: &mut Known,
+        mut f: impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Line(piece) = line;
+        known.take(piece.line, *foreign.0, &mut |line, result| self.give(line, result, &mut f))
+    }
+
+    /// Reads one line at its turn: calls `f` as [`Self::for_each_new`] does.
+    pub fn at_turn<'b>(
+        &'b self,
+        line: Line,
+        known: &mut Known,
+        mut f: impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Line(piece) = line;
+        self.piece(None, piece, (known, &mut self.place.clone()), &mut f)
+    }
+
     /// Says where sessions stand behind this block.
     pub(crate) fn place_after(&self) -> Place {
         let mut place = self.place.clone();
@@ -136,29 +236,45 @@ impl Block {
         // One check for the whole block is much cheaper than one a line; only a block with a fault needs the latter.
         let whole = std::str::from_utf8(&self.data).ok();
         match &self.body {
-            Body::Lines(first) => {
-                let (mut number, mut start) = (*first, 0);
-                while start < self.data.len() {
-                    let rest = self.data.get(start..).unwrap_or_default();
-                    let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-                    self.entry(whole, start, start + length, number, (known, place), f)?;
-                    start += length + 1;
-                    number += 1;
-                }
-            }
-            Body::Pieces(pieces) => {
-                for piece in pieces {
-                    if piece.giant {
-                        f(piece.line, Err(giant(piece.line)))?;
-                    } else {
-                        self.entry(whole, piece.start, piece.end, piece.line, (known, place), f)?;
-                    }
+            Body::Lines(_) | Body::Pieces(_) => {
+                for piece in self.pieces() {
+                    self.piece(whole, piece, (known, place), f)?;
                 }
             }
             Body::End => self.flush(known, f)?,
             Body::Remark(refusal) => f(0, Err(refusal.clone().at_line(0)))?,
         }
         ControlFlow::Continue(())
+    }
+
+    /// Cuts it into entries.
+    fn pieces(&self) -> impl Iterator<Item = Piece> {
+        let (line, pieces) = match &self.body {
+            Body::Lines(first) => (Some(*first), &[][..]),
+            Body::Pieces(pieces) => (None, pieces.as_slice()),
+            Body::End | Body::Remark(_) => (None, &[][..]),
+        };
+        let mut next = line.map(|line| (line, 0));
+        let lines = std::iter::from_fn(move || {
+            let (line, start) = next.filter(|(_, start)| *start < self.data.len())?;
+            let rest = self.data.get(start..)?;
+            let end = start + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            next = Some((line + 1, end + 1));
+            Some(Piece { start, end, line, giant: false })
+        });
+        lines.chain(pieces.iter().copied())
+    }
+
+    #[inline]
+    fn piece<'b>(
+        &'b self,
+        whole: Option<&'b str>,
+        piece: Piece,
+        met: (&mut Known, &mut Place),
+        f: &mut impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Piece { start, end, line, giant: is_giant } = piece;
+        if is_giant { f(line, Err(giant(line))) } else { self.entry(whole, start, end, line, met, f) }
     }
 
     #[inline]
@@ -192,7 +308,7 @@ impl Block {
         if self.shared.format == InputFormat::Native {
             return match native::parse(text) {
                 Ok(None) => ControlFlow::Continue(()),
-                Ok(Some(Entry::Request(record))) if !known.is_new(&record) => {
+                Ok(Some(Entry::Request(record))) if !known.is_new(Key::of(&record)) => {
                     f(line, Err(known::REPEATED.at_line(line)))
                 }
                 Ok(Some(entry)) => f(line, Ok(self.finish(entry))),
@@ -201,41 +317,34 @@ impl Block {
         }
         let mut give = |line, result: Result<Record<'static>, Refusal>| self.give(line, result, f);
         let (mut nest, mut coding) = (std::mem::take(&mut known.nest), std::mem::take(&mut known.coding));
-        let columns = &self.shared.columns;
         let mut sink = |result: Result<Told, Refusal>| match result {
             Ok(told) => known.take(line, told, &mut give),
             Err(refusal) => give(line, Err(refusal)),
         };
-        if let Some(mapping) = &self.shared.mapping {
-            let flow = sink(mapped::entry(mapping, columns, text, line));
-            known.nest = nest;
-            known.coding = coding;
-            return flow;
-        }
-        // A row of a table that was exported stands for the object.
-        let is_table = !columns.is_empty() && !self.shared.format.is_csv();
-        let object = is_table.then(|| columns.row(text).object());
-        let text = match &object {
-            Some(Ok(object)) => object.as_str(),
-            Some(Err(refusal)) => {
-                (known.nest, known.coding) = (nest, coding);
-                return self.give(line, Err(refusal.clone()), f);
-            }
-            None => text,
-        };
-        let flow = foreign::parse(
-            self.shared.format,
-            text,
-            line,
-            columns,
-            Met { place, nest: &mut nest, coding: (&mut coding, &self.shared.file) },
-            &mut sink,
-        );
+        let met = Met { place, nest: &mut nest, coding: (&mut coding, &self.shared.file) };
+        let flow = self.foreign(text, line, met, &mut sink);
         let joined = nest.joined();
         known.nest = nest;
         known.coding = coding;
         flow?;
         known.join(joined, &mut give)
+    }
+
+    /// Reads an entry of a foreign format.
+    fn foreign(&self, text: &str, line: u64, met: Met<'_>, sink: &mut Sink<'_>) -> ControlFlow<()> {
+        let Shared { format, columns, mapping, .. } = &*self.shared;
+        if let Some(mapping) = mapping {
+            return sink(mapped::entry(mapping, columns, text, line));
+        }
+        // A row of a table that was exported stands for the object.
+        let is_table = !columns.is_empty() && !format.is_csv();
+        let object = is_table.then(|| columns.row(text).object());
+        let text = match &object {
+            Some(Ok(object)) => object.as_str(),
+            Some(Err(refusal)) => return sink(Err(refusal.clone())),
+            None => text,
+        };
+        foreign::parse(*format, text, line, columns, met, sink)
     }
 
     fn give<'b>(
@@ -258,19 +367,20 @@ impl Block {
         known.flush(&mut |line, result| self.give(line, result, f))
     }
 
-    /// Fills in the model that the caller said to assume.
+    /// Finishes what was read: fills in the model that the caller said to assume.
     fn finish<'b>(&'b self, mut entry: Entry<'b>) -> Entry<'b> {
-        if let (Some(model), Entry::Request(record)) = (&self.shared.assume_model, &mut entry) {
-            assume(record, model);
+        if let Entry::Request(record) = &mut entry {
+            self.fill(record);
         }
         entry
     }
-}
 
-fn assume<'b>(record: &mut Record<'b>, model: &'b str) {
-    for attempt in record.attempts.iter_mut().filter(|attempt| attempt.model.is_empty()) {
-        attempt.model = Cow::Borrowed(model);
-        attempt.assumed_model = true;
+    fn fill<'b>(&'b self, record: &mut Record<'b>) {
+        let Some(model) = &self.shared.assume_model else { return };
+        for attempt in record.attempts.iter_mut().filter(|attempt| attempt.model.is_empty()) {
+            attempt.model = Cow::Borrowed(model);
+            attempt.assumed_model = true;
+        }
     }
 }
 

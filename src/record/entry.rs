@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Attempts;
 use crate::classifier::{Saw, TaskClass};
-use crate::pricing::PriceRow;
+use crate::pricing::{Charged, PriceRow};
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::units::{Instant, Names, PerMille};
 
@@ -25,6 +25,8 @@ pub enum Entry<'a> {
     Signal(Signal<'a>),
     /// An answer was judged after its request had been told.
     Label(Box<LateLabel<'a>>),
+    /// What a call was charged was set right after its request had been told.
+    Correction(Box<Correction<'a>>),
     /// Something a reader of the log should know at that moment.
     Note {
         /// When.
@@ -45,6 +47,7 @@ impl Entry<'_> {
             Self::Policy(change) => change.at,
             Self::Note { at, .. } | Self::Signal(Signal { at, .. }) => *at,
             Self::Label(late) => late.at,
+            Self::Correction(correction) => correction.at,
         }
     }
 }
@@ -60,6 +63,21 @@ pub struct LateLabel<'a> {
     pub source: Cow<'a, str>,
     /// What is known.
     pub label: Label<'a>,
+}
+
+/// What a call was charged, set right after its request had been told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Correction<'a> {
+    /// When.
+    pub at: Instant,
+    /// The request's id.
+    pub id: Cow<'a, str>,
+    /// Which of its calls, from 1; `None` is the last one.
+    pub call: Option<u32>,
+    /// What was charged in truth.
+    pub charged: Charged,
+    /// Who or what says so (a bill); empty where not told.
+    pub source: Cow<'a, str>,
 }
 
 /// Where an entry's moment comes from.
@@ -132,7 +150,7 @@ pub struct Record<'a> {
     pub project: Cow<'a, str>,
     /// The user, end user or key alias.
     pub user: Cow<'a, str>,
-    /// The virtual key it came with, by name.
+    /// The virtual key it came with.
     pub key: Cow<'a, str>,
     /// The session or conversation.
     pub session: Cow<'a, str>,
@@ -160,6 +178,8 @@ pub struct Record<'a> {
     pub seq: Option<u64>,
     /// The version of the policy that decided it, where the log says.
     pub policy: Option<u32>,
+    /// The chance with which its decision came out as it did, in thousandths, where the log says: 1000 where nothing was drawn.
+    pub propensity: Option<PerMille>,
     /// What it asked of whoever was to serve it, and how things stood, where the log says.
     pub needs: RecordedNeeds<'a>,
     /// Hashes of the prompt's blocks, first block first, where the log has them.
@@ -228,6 +248,27 @@ pub struct Under<'a> {
     pub classifier: Cow<'a, str>,
     /// The price book's name and date.
     pub prices: Cow<'a, str>,
+}
+
+impl Correction<'_> {
+    /// Copies what it borrows.
+    pub(crate) fn into_owned(self) -> Correction<'static> {
+        let (id, source) = (self.id.into_owned().into(), self.source.into_owned().into());
+        Correction { at: self.at, id, call: self.call, charged: self.charged, source }
+    }
+}
+
+impl Record<'_> {
+    /// Sets right what one of its calls was charged, counted from 1; the last one where none is named.
+    pub(crate) fn correct(&mut self, call: Option<u32>, charged: Charged) {
+        let call = match call {
+            Some(call) => self.attempts.get_mut((call as usize).wrapping_sub(1)),
+            None => self.attempts.last_mut(),
+        };
+        if let Some(call) = call {
+            call.charged = charged;
+        }
+    }
 }
 
 impl PolicyChange<'_> {

@@ -148,7 +148,10 @@ impl fmt::Display for Strange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_packed {
             let way = &self.what;
-            return write!(f, "; it is packed with {way}, which is not read: unpack it, or pack it with gzip or Zstandard");
+            return write!(
+                f,
+                "; it is packed with {way}, which is not read: unpack it, or pack it with gzip or Zstandard"
+            );
         }
         write!(f, "\nit holds {}", self.what)?;
         match &self.proposed {

@@ -98,6 +98,11 @@ impl InputFormat {
         matches!(self, Self::AgentCsv | Self::AgentJson)
     }
 
+    /// Says whether an entry means the same whatever stands before it.
+    pub(crate) fn stands_alone(self) -> bool {
+        !self.is_relative() && !self.is_coding_agent() && !matches!(self, Self::Otel | Self::Langfuse)
+    }
+
     /// Says whether rows are comma-separated under a header.
     pub(crate) fn is_csv(self) -> bool {
         matches!(self, Self::Azure | Self::BurstGpt | Self::AgentCsv)

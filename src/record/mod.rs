@@ -34,10 +34,11 @@ mod writer;
 
 pub(crate) use attempts::some_terms;
 pub use attempts::{Attempt, Attempts, Check, Status, WriteTtl};
-pub use block::Block;
+pub use block::{Apart, Block, Foreign, Line};
 pub use cut::MAX_ENTRY;
 pub use entry::{
-    Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal, Timing, Under,
+    Correction, Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal, Timing,
+    Under,
 };
 pub use error::{Error, Strange};
 pub use file::ReadOptions;
@@ -45,7 +46,7 @@ pub use foreign::TRACE_EPOCH;
 pub use format::{InputFormat, UnknownName};
 pub(crate) use input::FileId;
 pub use input::{Input, Opener};
-pub use known::Known;
+pub use known::{Key, Known};
 pub use lines::each_line;
 pub use mapped::{Mapping, MappingError};
 pub use native::{Header, UnknownKey, VERSION, unknown_policy_keys, write_entry as append_line};

@@ -52,7 +52,7 @@ impl Series {
         loop {
             let count = stream.fill(&mut bytes, BLOCK).map_err(|source| Error::Read {
                 file: name.clone(),
-                line: bytes.iter().filter(|byte| **byte == b'\n').count() as u64,
+                line: memchr::memchr_iter(b'\n', &bytes).count() as u64,
                 source,
             })?;
             // The first bytes may come in small pieces.

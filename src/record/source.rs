@@ -1,9 +1,9 @@
 //! Reads logs as a stream of blocks, one file after another.
 
 use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ahead::{self, Ahead};

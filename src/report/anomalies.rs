@@ -305,7 +305,7 @@ impl AnomalyReport {
         let heads = ["when", "what", ">usual", ">during", ">worst", "explained by", ">beyond the usual"];
         let mut all = Sheet::new(
             format!(
-                "{}: {found}; slots of {} s, at most {} false alarms a month",
+                "{}: {found}; slots of {} s, false alarms a month at most {}",
                 self.logs.join(", "),
                 self.slot_seconds,
                 self.false_alarms_per_month
@@ -315,7 +315,7 @@ impl AnomalyReport {
         let mut sheets = Vec::new();
         for incident in &self.incidents {
             all.push(incident.cells());
-            sheets.push(incident.sheet());
+            sheets.extend([incident.sheet(), incident.steps()]);
         }
         sheets.insert(0, all);
         render(&sheets, format)
@@ -433,9 +433,12 @@ impl IncidentRow {
             let more = format!("and {} more", self.also.len() - SHOWN);
             sheet.push(vec![String::new(), more, String::new(), String::new(), String::new()]);
         }
-        for step in &self.what_to_do {
-            sheet.push(vec!["do".to_owned(), step.clone(), String::new(), String::new(), String::new()]);
-        }
+        sheet
+    }
+
+    fn steps(&self) -> Sheet {
+        let mut sheet = Sheet::new("What to do", &[""]);
+        sheet.rows.extend(self.what_to_do.iter().map(|step| vec![step.clone()]));
         sheet
     }
 }

@@ -192,7 +192,7 @@ pub struct ReconcileReport {
 impl ReconcileReport {
     /// Compares. `within` is the most by which matched amounts may differ.
     pub fn new(scope: ReconcileScope, ours: &[Side], theirs: &[Side], within: Pico) -> Self {
-        let mut rows: BTreeMap<(&str, &str), (Option<Amounts>, Option<Amounts>)> = BTreeMap::new();
+        let mut rows: BTreeMap<(&str, &str), Both> = BTreeMap::new();
         let mut all = (Amounts::default(), Amounts::default());
         for side in ours {
             let row = rows.entry(of(side, scope.by_model)).or_default();
@@ -279,6 +279,9 @@ impl ReconcileReport {
     }
 }
 
+/// What the two sides say, ours first.
+type Both = (Option<Amounts>, Option<Amounts>);
+
 fn of(side: &Side, by_model: bool) -> (&str, &str) {
     (&side.day, if by_model { &side.model } else { "" })
 }
@@ -321,13 +324,12 @@ fn row(
 
 /// Compares amounts, and tokens where only those are told.
 fn compare(ours: &Amounts, theirs: &Amounts, within: Pico) -> Matching {
-    let is_same = match (ours.usd, theirs.usd) {
-        (Some(ours), Some(theirs)) => Some((theirs - ours).0.abs() <= within.0),
-        _ => {
-            let tokens = [(ours.input, theirs.input), (ours.output, theirs.output)];
-            let mut told = tokens.into_iter().filter_map(|(ours, theirs)| Some(ours? == theirs?)).peekable();
-            told.peek().is_some().then(|| told.all(|is_same| is_same))
-        }
+    let is_same = if let (Some(ours), Some(theirs)) = (ours.usd, theirs.usd) {
+        Some((theirs - ours).0.abs() <= within.0)
+    } else {
+        let tokens = [(ours.input, theirs.input), (ours.output, theirs.output)];
+        let mut told = tokens.into_iter().filter_map(|(ours, theirs)| Some(ours? == theirs?)).peekable();
+        told.peek().is_some().then(|| told.all(|is_same| is_same))
     };
     match is_same {
         Some(true) => Matching::Matched,

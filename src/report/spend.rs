@@ -10,6 +10,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 use super::sheet::{Format, Sheet, render};
 use super::text::{cost, count, dollars_rounded};
+use crate::pricing::CostSum;
 use crate::telemetry::{Spend, SpendCell, SpendTable};
 use crate::units::{Instant, Names, OTHERS, Pico, counted};
 
@@ -125,7 +126,7 @@ impl SpendRow {
         let named = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         let about = if sum.estimated == Pico::ZERO { "" } else { "~" };
         let some = |count_of: u64| if count_of == 0 { String::new() } else { count(count_of) };
-        let charged = (self.sums.charged_requests > 0).then(|| sum_text(self.sums.charged.usd()));
+        let charged = (self.sums.charged_requests > 0).then(|| sum_text(&self.sums.charged));
         let figures = [
             count(self.sums.requests),
             count(self.sums.calls),
@@ -133,7 +134,7 @@ impl SpendRow {
             count(tokens.cache_read),
             count(tokens.cache_write()),
             count(tokens.output),
-            format!("{about}{}", sum_text(sum.usd())),
+            format!("{about}{}", sum_text(sum)),
             if sum.estimated == Pico::ZERO { String::new() } else { dollars_rounded(&sum.estimated.usd()) },
             some(sum.unknown),
             charged.unwrap_or_default(),
@@ -142,8 +143,8 @@ impl SpendRow {
     }
 }
 
-fn sum_text(usd: Option<String>) -> String {
-    cost(usd.as_deref())
+fn sum_text(sum: &CostSum) -> String {
+    cost(sum.usd().as_deref())
 }
 
 impl Serialize for SpendRow {
@@ -280,7 +281,8 @@ impl SpendReport {
             }
         }
         if self.scope.skipped_lines > 0 {
-            remarks.push(format!("{} of the log could not be used", counted(self.scope.skipped_lines, "line")));
+            remarks
+                .push(format!("{} of the log could not be used", counted(self.scope.skipped_lines, "line")));
         }
         remarks.extend(self.scope.times.clone());
         remarks

@@ -1,10 +1,11 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
+use super::afford::afford;
 use super::guard::{avail, constrain, lacking};
 use super::in_flight::admit;
 use super::{
-    Bar, Check, Circumstance, NO_RUNG, Policy, Route, RouteId, Rungs, Signals, Status, Step, Trail, Why,
-    match_route,
+    Bar, Check, Circumstance, NO_RUNG, Policy, Route, RouteId, Rungs, Short, Signals, Status, Step, Trail,
+    Why, match_route,
 };
 use crate::units::{ModelId, PerMille};
 
@@ -61,11 +62,14 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     let open = constrain(route, circumstance, trail);
     let open = avail(route, circumstance, open, trail);
     decision.open = open;
-    let placed = place(route, signals.confidence, open).and_then(|(rung, step)| {
-        trail.push(step);
-        admit(route, circumstance, open, rung, trail)
-    });
+    let placed = place(route, signals.confidence, open)
+        .and_then(|(rung, step)| {
+            trail.push(step);
+            admit(route, circumstance, open, rung, trail)
+        })
+        .and_then(|rung| afford(route, circumstance, (rung, open), trail));
     if let Some(rung) = placed {
+        decision.open = escalates_to(route, circumstance, open, rung);
         decision.rung = rung;
         decision.model = route.ladder[usize::from(rung)].model;
     } else {
@@ -82,7 +86,9 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
     let facts = policy.facts(signals.asked);
     let is_full = facts.max_in_flight.is_some() && circumstance.is_full(signals.asked);
     let full = || is_full.then_some(Bar::Full);
-    if let Some(why) = lacking(&facts, required).or_else(full) {
+    let short = circumstance.short(signals.asked);
+    let over = || short.filter(|short| *short != Short::Soft).map(Bar::Budget);
+    if let Some(why) = lacking(&facts, required).or_else(full).or_else(over) {
         into.trail.push(Step::Barred { rung: NO_RUNG, why });
         into.trail.push(Step::Refused);
         (into.open, into.refused) = (Rungs::NONE, true);
@@ -100,6 +106,16 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
         into.would = Some(rung);
     }
     into.trail.push(Step::Observed { model: signals.asked, would: into.would });
+}
+
+/// Returns the rungs but those further up that the request did not go up to because budgets had no room then.
+fn escalates_to(route: &Route, circumstance: &Circumstance, open: Rungs, from: u8) -> Rungs {
+    if circumstance.over.is_empty() {
+        return open;
+    }
+    let is_short =
+        |at: &usize| route.ladder.get(*at).is_some_and(|rung| circumstance.is_short_later(rung.model));
+    (usize::from(from) + 1..route.ladder.len()).filter(is_short).fold(open, Rungs::without)
 }
 
 /// Finds the rung among those that may serve, and says why it is that one.

@@ -3,6 +3,7 @@
 //! Invariants: a decision depends on its inputs alone; thresholds never rise along a ladder; no signal goes to the rung
 //! that the policy names for it (the strongest unless said otherwise), never to the cheapest by default.
 
+mod afford;
 mod attempt;
 mod decide;
 mod effort;
@@ -28,7 +29,9 @@ pub use guard::{Availability, forbids, is_constrained};
 pub use in_flight::InFlight;
 pub use limits::{StreamFigures, StreamLimit, StreamLimits};
 pub use matcher::Matcher;
-pub use needs::{Circumstance, CircumstanceId, Circumstances, FULL, Needs, on_grid};
+pub use needs::{
+    AtMost, Circumstance, CircumstanceId, Circumstances, FULL, Needs, Short, on_grid, up_to_grid,
+};
 pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds, match_route};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};
 pub use signals::{ConfidenceSource, Signals};

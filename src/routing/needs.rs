@@ -19,6 +19,30 @@ pub struct Needs {
     pub window: u32,
     /// The tokens that its answer may have, rounded down; 0 where not limited.
     pub output: u32,
+    /// The most tokens that it and its answer can come to, rounded up; nothing where nobody needed to know.
+    pub at_most: AtMost,
+}
+
+/// The most tokens that a call can be billed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct AtMost {
+    /// Its prompt.
+    pub prompt: u32,
+    /// Its answer.
+    pub output: u32,
+    /// Whether a service tier was asked for, which may cost more than the ordinary one.
+    pub any_tier: bool,
+}
+
+/// Rounds a size up to the grid of [`on_grid`].
+pub fn up_to_grid(tokens: u64) -> u32 {
+    let down = u64::from(on_grid(tokens));
+    if down >= tokens {
+        return on_grid(tokens);
+    }
+    let bits = 64 - tokens.leading_zeros();
+    let step = 1u64 << bits.saturating_sub(6);
+    u32::try_from(down + step).unwrap_or(u32::MAX)
 }
 
 /// Rounds a size down to the grid: exact up to 32, then 32 steps to the double.
@@ -31,6 +55,39 @@ pub fn on_grid(tokens: u64) -> u32 {
 /// How a log writes that a model had as many calls under way as it may have, among what could not be called: `full:gpt-4.1`.
 pub const FULL: &str = "full:";
 
+/// What budgets have to say of a call to a model: there is not enough room for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Short {
+    /// A soft limit would be broken: rather a cheaper rung.
+    Soft,
+    /// A hard limit could be broken: a rung that there is room for, or none.
+    Hard,
+    /// A hard limit could be broken that refuses at once.
+    Refuse,
+    /// A hard limit could have been broken when the request was to go up to it.
+    Later,
+}
+
+impl Short {
+    /// Every kind, with the word before the model's name under which a log writes it among what could not be called.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("over-soft:", Self::Soft),
+        ("over:", Self::Hard),
+        ("over-refuse:", Self::Refuse),
+        ("over-later:", Self::Later),
+    ];
+
+    /// Returns that word.
+    pub fn prefix(self) -> &'static str {
+        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(word, _)| word)
+    }
+
+    /// Reads what a log writes: what kind, and of which model.
+    pub fn parse(text: &str) -> Option<(Self, &str)> {
+        Self::ALL.iter().find_map(|(word, one)| Some((*one, text.strip_prefix(word)?)))
+    }
+}
+
 /// How things stood when a request arrived, as far as guards look at it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Circumstance {
@@ -40,15 +97,36 @@ pub struct Circumstance {
     pub down: Vec<ModelId>,
     /// Models that had as many calls under way as the policy lets them, in ascending order.
     pub full: Vec<ModelId>,
+    /// Models for a call to which budgets had no room, in ascending order.
+    pub over: Vec<(ModelId, Short)>,
 }
 
 impl Circumstance {
     /// Nothing asked, everything up.
     pub const PLAIN: &Self = &Self {
-        needs: Needs { capabilities: Capabilities::NONE, labels: Labels::NONE, window: 0, output: 0 },
+        needs: Needs {
+            capabilities: Capabilities::NONE,
+            labels: Labels::NONE,
+            window: 0,
+            output: 0,
+            at_most: AtMost { prompt: 0, output: 0, any_tier: false },
+        },
         down: Vec::new(),
         full: Vec::new(),
+        over: Vec::new(),
     };
+
+    /// Says what budgets had to say of a call to a model at the request's arrival; none where there was room.
+    pub fn short(&self, model: ModelId) -> Option<Short> {
+        let at_first =
+            |(known, short): &(ModelId, Short)| (*known == model && *short != Short::Later).then_some(*short);
+        self.over.iter().find_map(at_first)
+    }
+
+    /// Says whether budgets had no room for a call to a model when the request was to go up to it.
+    pub fn is_short_later(&self, model: ModelId) -> bool {
+        self.over.contains(&(model, Short::Later))
+    }
 
     /// Says whether a model had as many calls under way as it may have.
     pub fn is_full(&self, model: ModelId) -> bool {
@@ -64,6 +142,13 @@ impl Circumstance {
 /// The number of a circumstance in its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct CircumstanceId(u32);
+
+impl CircumstanceId {
+    /// Returns its place in tables.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Circumstances, each held once; number 0 is the plain one.
 #[derive(Clone, Debug, Default)]

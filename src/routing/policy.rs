@@ -291,9 +291,8 @@ impl Policy {
 
     /// Says whether it forbids any model anything.
     pub fn constrains(&self) -> bool {
-        let forbids = |route: &Route| {
-            !route.require.is_empty() || route.ladder.iter().any(|rung| rung.facts.limits())
-        };
+        let forbids =
+            |route: &Route| !route.require.is_empty() || route.ladder.iter().any(|rung| rung.facts.limits());
         self.routes.iter().any(forbids)
     }
 

@@ -1,6 +1,6 @@
 //! Which rungs of a ladder may serve, and why one may not.
 
-use super::Capability;
+use super::{Capability, Short};
 use crate::units::{LabelId, Names};
 
 /// The most rungs a ladder may have.
@@ -74,6 +74,8 @@ pub enum Bar {
     Down,
     /// Its model had as many calls under way as it may have.
     Full,
+    /// A budget had no room for a call to its model.
+    Budget(Short),
 }
 
 impl Bar {
@@ -89,6 +91,8 @@ impl Bar {
             }
             Self::Down => "could not be called then".to_owned(),
             Self::Full => "had as many calls in flight as it may have".to_owned(),
+            Self::Budget(Short::Soft) => "would have gone over a soft budget".to_owned(),
+            Self::Budget(_) => "could have gone over a budget".to_owned(),
         }
     }
 }

@@ -92,8 +92,12 @@ pub fn run(scenario: &Scenario, step: &StepSpec, book: &PriceBook) -> Result<Run
             let confidence = u16::try_from(key * STRIDE % 1000).unwrap_or(0);
             let mut operation = Operation { at, class: scenario.task_class, ..Operation::default() };
             operation.set_confidence(PerMille::new(confidence), ConfidenceSource::Recorded);
-            let mut effects =
-                engine.apply(Event::Arrived(Arrival { key, operation, circumstance: Circumstance::PLAIN }));
+            let mut effects = engine.apply(Event::Arrived(Arrival {
+                key,
+                operation,
+                circumstance: Circumstance::PLAIN,
+                claims: None,
+            }));
             while let Some(effect) = effects.take() {
                 match effect {
                     Effect::Send { rung, model, .. } => {

@@ -4,7 +4,7 @@ use super::{Log, Reading, settle_one};
 use crate::anomaly::{Incident, Knobs, Scope, Survey, Tally};
 use crate::outcome::{Attempt, Settled};
 use crate::pricing::Cost;
-use crate::units::{ProjectId, Span, TeamId};
+use crate::units::{Pico, ProjectId, Span, TeamId};
 
 /// What a survey of a log found.
 #[derive(Clone, Debug)]
@@ -38,12 +38,12 @@ pub fn survey(log: &Log, knobs: Knobs, slot: Option<Span>) -> Surveyed {
 pub(super) fn tell(settled: &Settled, team: TeamId, project: ProjectId, into: &mut Vec<(Scope, Tally)>) {
     into.clear();
     let mut whole = Tally { requests: 1, escalated: u64::from(settled.escalated), ..Tally::default() };
-    let (mut cost, mut is_priced) = (crate::units::Pico::ZERO, true);
+    let (mut cost, mut is_priced) = (Pico::ZERO, true);
     let mut calls = settled.attempts.iter().peekable();
     while let Some(call) = calls.next() {
         let (known, is_known) = match call.cost {
             Cost::Known(amount) | Cost::Estimated(amount) => (amount, true),
-            Cost::Unknown(_) => (crate::units::Pico::ZERO, false),
+            Cost::Unknown(_) => (Pico::ZERO, false),
         };
         cost += known;
         is_priced &= is_known;

@@ -15,7 +15,7 @@ use super::snapshot::{Change, Play, Reading};
 use super::written::Deed;
 use crate::engine::{Engine, Event};
 use crate::outcome::{Evidence, Extra, Operation};
-use crate::record::{LateLabel, PriceChange};
+use crate::record::{Correction, LateLabel, PriceChange};
 use crate::routing::Policy;
 use crate::units::Instant;
 
@@ -158,6 +158,24 @@ impl Player {
             }
         }
         self.named();
+        if counted {
+            self.recount();
+        }
+    }
+
+    /// Takes what calls were charged in truth, of requests that have been told.
+    pub(super) fn corrected(&mut self, corrections: &[Correction<'_>]) {
+        let Some(live) = self.live.as_mut().filter(|_| !corrections.is_empty()) else { return };
+        let found = self.log.history.find_all(&corrections.iter().map(|one| &*one.id).collect());
+        let mut counted = false;
+        for Correction { id, call, charged, .. } in corrections {
+            if let Some(waiting) = live.waiting.iter_mut().find(|waiting| *waiting.id == **id) {
+                waiting.operation.correct(waiting.extra.as_mut(), *call, *charged);
+            } else if let Some(&index) = found.get(&**id) {
+                Arc::make_mut(&mut self.log).history.correct(index, *call, *charged);
+                counted |= index < self.head;
+            }
+        }
         if counted {
             self.recount();
         }

@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::stream::drive;
+use super::stream::{One, StreamResult, drive};
 use super::{Log, Reading, settle_one};
 use crate::engine::Engine;
-use crate::outcome::{Attempt, Operation, Particulars, Seen, Settled, priced};
+use crate::outcome::{Attempt, History, Operation, Particulars, Seen, Settled, priced};
 use crate::pricing::{Cost, Unpriced, unpriced};
 use crate::routing::{Capability, Circumstance, ConfidenceSource, Policy, RouteId};
 use crate::units::{Instant, ModelId};
@@ -105,17 +105,70 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
     })
 }
 
+/// A request explained, and the log as far as that takes.
+#[derive(Debug)]
+pub struct Answered {
+    /// The log: in memory as a whole, or this one request of it.
+    pub log: Log,
+    /// The policy that decided it.
+    pub policy: Arc<Policy>,
+    /// What there is to say.
+    pub explained: Explanation,
+    /// When the request arrived.
+    pub at: Instant,
+    /// How many requests the log has.
+    pub requests: usize,
+}
+
+impl Answered {
+    /// Answers from a log in memory; `None` where it has no such request.
+    pub fn loaded(log: Log, index: usize) -> Option<Self> {
+        let policy = Arc::clone(log.policy_at(index));
+        let explained = explain(&log, index, &policy)?;
+        let at = log.history.get(index)?.at;
+        Some(Self { policy, explained, at, requests: log.len(), log })
+    }
+
+    /// Answers from a log that was streamed for it; `None` where it was not found, or calls are capped.
+    pub fn streamed(
+        title: String,
+        (book, classifier): (String, String),
+        found: StreamResult,
+    ) -> Option<Self> {
+        let StreamResult { names, skipped, profiles, one, .. } = found;
+        let One { search, policies, prices, circumstances } = one?;
+        if policies.iter().any(|(_, policy)| policy.remembers()) {
+            return None;
+        }
+        let (found, index) = search.found()?;
+        let decides = policies.partition_point(|(from, _)| *from <= found.operation.at).checked_sub(1)?;
+        let policy = Arc::clone(&policies.get(decides)?.1);
+        let mut history = History::default();
+        history.push(&found.id, found.operation, found.extra.clone());
+        let prices = (*prices).clone();
+        let log = Log::from_parts(title, history, names, prices, profiles, Arc::clone(&policy), skipped);
+        let log = Log { circumstances: Arc::new(circumstances), book, classifier, ..log };
+        let explained = Explanation { index, ..explain(&log, 0, &policy)? };
+        Some(Self { log, policy, explained, at: found.operation.at, requests: search.len() })
+    }
+}
+
 /// Says what the request asked of whoever was to serve it, and what could not be called then.
 fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
-    let Circumstance { needs, down, full } = log.circumstances.get(operation.circumstance);
+    let Circumstance { needs, down, full, over } = log.circumstances.get(operation.circumstance);
     let mut asks: Vec<String> = needs.labels.names(&log.names);
     asks.extend(needs.capabilities.has(Capability::Vision).then(|| "pictures".to_owned()));
     asks.extend(needs.capabilities.has(Capability::Tools).then(|| "tools".to_owned()));
     asks.extend((needs.output > 0).then(|| format!("up to {} tokens of answer", needs.output)));
     let down: Vec<&str> = down.iter().map(|&model| log.names.model(model)).collect();
     let full: Vec<&str> = full.iter().map(|&model| log.names.model(model)).collect();
-    let facts =
-        [("asks for", asks.join(", ")), ("down then", down.join(", ")), ("full then", full.join(", "))];
+    let over: Vec<&str> = over.iter().map(|(model, _)| log.names.model(*model)).collect();
+    let facts = [
+        ("asks for", asks.join(", ")),
+        ("down then", down.join(", ")),
+        ("full then", full.join(", ")),
+        ("over budget", over.join(", ")),
+    ];
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }
 

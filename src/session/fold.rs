@@ -8,9 +8,11 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use super::spending::{Budgeted, Spending};
 use super::{Log, PolicySpan};
+use crate::budget::Over;
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};
-use crate::routing::{Circumstance, InFlight, Policy, decide};
+use crate::routing::{Bar, Circumstance, InFlight, Policy, RouteId, Short, Step, decide};
 use crate::units::{Instant, ModelId, Span};
 
 /// A call that gives way to another, or to none.
@@ -30,9 +32,34 @@ pub struct Fold {
     turns: BinaryHeap<Reverse<Turn>>,
     circumstance: Circumstance,
     settled: Settled,
+    spending: Option<Spending>,
 }
 
 impl Fold {
+    /// Starts one with budgets beside it.
+    pub fn with(spending: Spending) -> Self {
+        Self { spending: Some(spending), ..Self::default() }
+    }
+
+    /// Ends it; none where there were no budgets.
+    pub fn end(self, at: Instant) -> Option<Budgeted> {
+        self.spending.map(|spending| spending.end(at))
+    }
+
+    /// Books a request as it was settled, and notes where there was no room for it.
+    pub(super) fn count(
+        &mut self,
+        index: usize,
+        evidence: &Evidence<'_>,
+        route: &str,
+        (settled, outlook): (&Settled, &Outlook<'_>),
+    ) {
+        let Some(spending) = &mut self.spending else { return };
+        let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
+        spending.observe(index, evidence, route, circumstance, (settled, outlook));
+        spending.book(evidence, route, circumstance, (settled, outlook));
+    }
+
     /// Decides the next request in order of arrival on the state of its instant. Returns how things stood, and what becomes
     /// of it.
     pub fn arrive(
@@ -46,7 +73,15 @@ impl Fold {
         let told = outlook.circumstances.get(evidence.operation.circumstance);
         self.circumstance.clone_from(told);
         self.circumstance.full = self.in_flight.full(policy, |model| outlook.prices.identity(model));
-        self.settle(index, evidence, policy, outlook);
+        let mut overs = Vec::new();
+        if let Some(spending) = &mut self.spending {
+            let shortage = spending.short(evidence, policy, &self.circumstance, outlook);
+            (self.circumstance.over, overs) = (shortage.short, shortage.overs);
+        }
+        let route = self.settle(index, evidence, policy, outlook, &overs);
+        if let Some(spending) = &mut self.spending {
+            spending.book(evidence, &policy.route(route).name, &self.circumstance, (&self.settled, outlook));
+        }
         (&self.circumstance, &self.settled)
     }
 
@@ -54,7 +89,7 @@ impl Fold {
     pub fn keep(&mut self, index: usize, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>) {
         self.reach(evidence.operation.at);
         self.circumstance.clone_from(outlook.circumstances.get(evidence.operation.circumstance));
-        self.settle(index, evidence, policy, outlook);
+        self.settle(index, evidence, policy, outlook, &[]);
     }
 
     /// Lets time reach a moment.
@@ -66,9 +101,35 @@ impl Fold {
         }
     }
 
-    fn settle(&mut self, index: usize, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>) {
+    fn settle(
+        &mut self,
+        index: usize,
+        evidence: &Evidence<'_>,
+        policy: &Policy,
+        outlook: &Outlook<'_>,
+        overs: &[(ModelId, Over)],
+    ) -> RouteId {
         let operation = evidence.operation;
-        let decision = decide(policy, &operation.signals(), &self.circumstance);
+        let mut decision = decide(policy, &operation.signals(), &self.circumstance);
+        let ladder = &policy.route(decision.route).ladder;
+        let model_of = |rung: u8| ladder.get(usize::from(rung)).map_or(operation.asked, |rung| rung.model);
+        let over = decision.trail.iter().find_map(|step| match step {
+            Step::Barred { rung, why: Bar::Budget(_) } => {
+                overs.iter().find(|(model, _)| *model == model_of(*rung))
+            }
+            _ => None,
+        });
+        if let (Some(over), Some(spending)) = (over, &mut self.spending) {
+            spending.turn(index, operation.at, over, decision.refused);
+        }
+        // Where it goes up its ladder, it goes where there was room.
+        for (at, rung) in ladder.iter().enumerate() {
+            if self.circumstance.short(rung.model).is_some_and(|short| short != Short::Soft)
+                && at > usize::from(decision.rung)
+            {
+                decision.open = decision.open.without(at);
+            }
+        }
         routed(evidence, policy, &decision, outlook, &mut self.settled);
         let mut at = operation.at;
         let mut calling = ModelId::NONE;
@@ -90,6 +151,7 @@ impl Fold {
             at = at + Span(i64::try_from(took).unwrap_or(i64::MAX).saturating_mul(1000));
         }
         turn(at, self.settled.attempts.len(), calling, ModelId::NONE);
+        decision.route
     }
 }
 

@@ -220,7 +220,7 @@ impl Player {
             return;
         }
         self.touch();
-        let mut judged = Vec::new();
+        let (mut judged, mut corrected) = (Vec::new(), Vec::new());
         record::each_line(lines, |line, entry| match entry {
             Ok(Entry::Request(record)) => {
                 let Some(live) = &mut self.live else { return };
@@ -255,6 +255,7 @@ impl Player {
                 }
             }
             Ok(Entry::Label(late)) => judged.push(*late),
+            Ok(Entry::Correction(correction)) => corrected.push(*correction),
             Ok(Entry::Signal(signal)) => Growth::note(&mut self.log, signal_note(&signal)),
             Ok(Entry::Note { at, text, simulated }) => {
                 let note = LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated };
@@ -270,6 +271,7 @@ impl Player {
             }
         });
         self.judged(&judged);
+        self.corrected(&corrected);
         self.catch_up();
     }
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::settled::settle_one;
 use super::snapshot::{Reading, RouteConsequences};
 use crate::outcome::{Evidence, Outlook, Settled};
-use crate::routing::{Mode, Policy, Route, Rung, Thresholds};
+use crate::routing::{Mode, Policy, Route, RouteId, Rung, Thresholds};
 use crate::telemetry::{CurvePoint, Forecast, Frontier, Prefix, Sign};
-use crate::units::{PerMille, RouteTag};
+use crate::units::{Instant, PerMille, RouteTag};
 
 /// Settings of one route that are kept apart within a window; of more, the oldest count as the one after them.
 const MOST: usize = 8;
@@ -22,6 +22,8 @@ struct Setting {
     frontier: Frontier,
     /// Where it only observes: what became of its requests.
     actual: Forecast,
+    /// The moment of its first request.
+    first: Option<Instant>,
     prefix: Option<Prefix>,
     histogram: Option<Arc<Vec<u32>>>,
 }
@@ -29,6 +31,7 @@ struct Setting {
 impl Setting {
     fn new(route: &Route) -> Self {
         Self {
+            first: None,
             route: Arc::new(route.clone()),
             frontier: Frontier::new(route),
             actual: Forecast::default(),
@@ -79,20 +82,24 @@ pub struct Frontiers {
     held: Vec<Setting>,
     /// The policies met, with the place in `held` of each of their routes.
     met: Vec<(Arc<Policy>, Vec<Option<usize>>)>,
+    /// Whether settings of a route were too many to keep apart.
+    are_joined: bool,
 }
 
 impl Frontiers {
-    /// Adds or takes away one operation, settled under the policy that was in force at it.
+    /// Adds or takes away one operation of a route of the policy that was in force at it.
     pub fn apply(
         &mut self,
         policy: &Arc<Policy>,
         evidence: &Evidence<'_>,
-        settled: &Settled,
+        route: RouteId,
         outlook: &Outlook<'_>,
         sign: Sign,
     ) {
-        let Some(place) = self.place(policy, settled.route.index()) else { return };
+        let Some(place) = self.place(policy, route.index()) else { return };
         let Some(setting) = self.held.get_mut(place) else { return };
+        let at = evidence.operation.at;
+        setting.first = Some(setting.first.map_or(at, |first| first.min(at)));
         setting.frontier.apply(evidence, &setting.route, outlook, sign);
         let is_kept = evidence.operation.pinned && setting.route.pins(evidence.operation.class);
         if tells_actual(&setting.route) && !is_kept {
@@ -134,6 +141,7 @@ impl Frontiers {
         if same.count() + 2 <= MOST {
             return;
         }
+        self.are_joined = true;
         let gone = self.held.remove(oldest);
         if let Some(next) = self.held.get_mut(next - 1) {
             next.frontier.merge(&gone.frontier);
@@ -143,6 +151,13 @@ impl Frontiers {
         for place in self.met.iter_mut().flat_map(|(_, places)| places).flatten() {
             *place = if *place == oldest { next - 1 } else { *place - usize::from(*place > oldest) };
         }
+    }
+
+    /// Brings what came in any order into the order of time; says whether that is all it takes to be the same.
+    pub(super) fn by_time(&mut self) -> bool {
+        self.held.sort_by_key(|setting| setting.first);
+        self.met.clear();
+        !self.are_joined
     }
 
     /// Says what was in force and what a staged policy give for every route: those of the policy in force now in its order,

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Stretch;
+use super::met::Met;
 use crate::classifier::{Classifier, Measures, Saw, TaskClass};
-use crate::outcome::{Extra, ModelLabel, Observed, Operation, Particulars, Timeline};
+use crate::outcome::{Evidence, Extra, ModelLabel, Observed, Operation, Particulars, Seen, Timeline};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, FULL, Labels, Needs, Policy,
-    PolicyError, on_grid,
+    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, FULL, Labels, Needs,
+    Policy, PolicyError, Short, on_grid,
 };
-use crate::units::{Instant, Millis, Names};
+use crate::units::{Instant, Millis, Names, SessionId};
 
 /// How entries are read.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,7 @@ pub struct IngestOptions {
 
 /// Turns entries into operations; owns the names.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Ingest {
     /// Names met so far.
     pub names: Names,
@@ -45,6 +47,8 @@ pub struct Ingest {
     /// How many requests were taken, and how many of them tell no date.
     dated: (u64, u64),
     stretch: Stretch,
+    /// Whether sessions are told apart; sums need none.
+    keeps_sessions: bool,
     /// Meters by model, with how many calls told them; the first few kinds.
     meters: BTreeMap<(String, String), u64>,
 }
@@ -68,8 +72,57 @@ impl Ingest {
             timing: Timing::Told,
             dated: (0, 0),
             stretch,
+            keeps_sessions: true,
             meters: BTreeMap::new(),
         }
+    }
+
+    /// Returns the names and circumstances met so far, and forgets them.
+    pub(super) fn part(&mut self) -> (Names, Circumstances) {
+        (std::mem::take(&mut self.names), std::mem::take(&mut self.circumstances))
+    }
+
+    /// Returns the same without telling sessions apart.
+    #[must_use]
+    pub(super) fn without_sessions(self) -> Self {
+        Self { keeps_sessions: false, ..self }
+    }
+
+    /// Returns one that reads the same and has met nothing yet.
+    pub(super) fn anew(&self) -> Self {
+        let (names, circumstances) = (Names::default(), Circumstances::default());
+        Self { names, circumstances, meters: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// Takes in an operation that another one read, whose names become those of this one.
+    pub(super) fn adopt(
+        &mut self,
+        timing: Timing,
+        operation: &mut Operation,
+        mut extra: Option<&mut Extra>,
+        met: &mut Met,
+    ) {
+        // In the order of `read`, so that names get the numbers that it would have given.
+        let names = &mut self.names;
+        operation.served.model = met.model(operation.served.model, names);
+        operation.served.billed = met.model(operation.served.billed, names);
+        operation.asked = met.model(operation.asked, names);
+        operation.team = met.team(operation.team, names);
+        operation.project = met.project(operation.project, names);
+        operation.user = met.user(operation.user, names);
+        operation.key = met.key(operation.key, names);
+        operation.session = met.session(operation.session, names);
+        operation.circumstance = met.circumstance(operation.circumstance, names, &mut self.circumstances);
+        if let Some(extra) = &mut extra {
+            for call in &mut extra.earlier {
+                call.model = met.model(call.model, names);
+                call.billed = met.model(call.billed, names);
+            }
+            for label in &mut extra.labels {
+                label.model = met.model(label.model, names);
+            }
+        }
+        self.count(timing, operation, extra.as_deref());
     }
 
     /// Says whether a request that arrived then is within the stretch asked for.
@@ -118,14 +171,23 @@ impl Ingest {
         unknown.into_iter().map(|(meter, calls)| (meter.to_owned(), calls)).collect()
     }
 
-    /// Counts meters, so that somebody is told of those without a price. What a place multiplies leaves an estimate.
-    fn count_meters(&mut self, attempt: &Attempt<'_>) {
-        let Some(terms) = attempt.terms.as_deref() else { return };
-        let model = if attempt.billed.is_empty() { &attempt.model } else { &attempt.billed };
-        for (name, _) in terms.meters().filter(|(name, _)| !name.starts_with("region:")) {
-            let kind = (model.to_string(), name.to_owned());
-            if self.meters.contains_key(&kind) || self.meters.len() < METERS {
-                *self.meters.entry(kind).or_default() += 1;
+    /// Counts what was taken in, and its meters, so that somebody is told of those without a price. What a place multiplies
+    /// leaves an estimate.
+    fn count(&mut self, timing: Timing, operation: &Operation, extra: Option<&Extra>) {
+        self.timing = self.timing.max(timing);
+        self.dated.0 += 1;
+        self.dated.1 += u64::from(timing != Timing::Told);
+        if extra.is_none_or(|extra| extra.particulars.is_empty()) {
+            return;
+        }
+        for Seen { call, terms } in (Evidence { operation, extra }).seen() {
+            let model = if call.billed.is_some() { call.billed } else { call.model };
+            let model = if model.is_some() { self.names.model(model) } else { "" };
+            for (name, _) in terms.meters().filter(|(name, _)| !name.starts_with("region:")) {
+                let kind = (model.to_owned(), name.to_owned());
+                if self.meters.contains_key(&kind) || self.meters.len() < METERS {
+                    *self.meters.entry(kind).or_default() += 1;
+                }
             }
         }
     }
@@ -186,13 +248,18 @@ impl Ingest {
         let tools = record.tools.is_some_and(|tools| tools > 0);
         let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
-        let (mut down, mut full) = (Vec::new(), Vec::new());
+        let (mut down, mut full, mut over) = (Vec::new(), Vec::new(), Vec::new());
         for name in &told.down {
-            match name.strip_prefix(FULL) {
-                Some(name) => full.push(self.names.intern_model(name)),
-                None => down.push(self.names.intern_model(name)),
+            if let Some(name) = name.strip_prefix(FULL) {
+                full.push(self.names.intern_model(name));
+            } else if let Some((short, name)) = Short::parse(name) {
+                over.push((self.names.intern_model(name), short));
+            } else {
+                down.push(self.names.intern_model(name));
             }
         }
+        over.sort_unstable();
+        over.dedup();
         for list in [&mut down, &mut full] {
             list.sort_unstable();
             list.dedup();
@@ -206,17 +273,22 @@ impl Ingest {
                 labels: Labels::of(&told.require, &mut self.names),
                 window: on_grid(prompt),
                 output: on_grid(u64::from(told.output.unwrap_or(0))),
+                at_most: AtMost::default(),
             },
             down,
             full,
+            over,
         }
     }
 
     /// Turns one entry into an operation and, for the few that have more, its extra.
     pub fn take(&mut self, record: &Record<'_>) -> (Operation, Option<Extra>) {
-        self.timing = self.timing.max(record.timing);
-        self.dated.0 += 1;
-        self.dated.1 += u64::from(record.timing != Timing::Told);
+        let (operation, extra) = self.read(record);
+        self.count(record.timing, &operation, extra.as_ref());
+        (operation, extra)
+    }
+
+    pub(super) fn read(&mut self, record: &Record<'_>) -> (Operation, Option<Extra>) {
         let (last, earlier) = match record.attempts.split_last() {
             Some((last, earlier)) => (Some(last), earlier),
             None => (None, &[][..]),
@@ -236,10 +308,16 @@ impl Ingest {
         let mut operation = Operation {
             at: record.at,
             served,
-            session: self.names.intern_session(&record.session),
+            session: if self.keeps_sessions {
+                self.names.intern_session(&record.session)
+            } else {
+                SessionId::NONE
+            },
             extra: Operation::NO_EXTRA,
             team: self.names.intern_team(&record.team),
             project: self.names.intern_project(&record.project),
+            user: self.names.intern_user(&record.user),
+            key: self.names.intern_key(&record.key),
             asked,
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
@@ -252,7 +330,6 @@ impl Ingest {
         operation.circumstance = self.circumstances.intern(&circumstance);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
         let has_particulars = record.attempts.iter().any(has_particulars);
-        record.attempts.iter().for_each(|attempt| self.count_meters(attempt));
         let plain = earlier.is_empty()
             && record.labels.is_empty()
             && record.simulated.is_empty()

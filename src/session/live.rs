@@ -8,21 +8,23 @@ mod backlog;
 mod foresee;
 mod outlet;
 mod record_of;
+mod spending;
 mod ticket;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
 use self::ticket::Said;
-pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Ticket, Wants};
+pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
 use super::ingest::METERS;
 use super::log::{billed_by_text, signal_note};
 use super::reason::{barred, reason, why_text};
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
+use crate::budget::Over;
 use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
@@ -90,6 +92,8 @@ pub struct Live {
     outlet: Mutex<Outlet>,
     /// Bytes of lines kept for readers that come later.
     backlog_bytes: Arc<AtomicUsize>,
+    /// Whether any budget is in force, so that nobody reckons bounds that nobody asks for.
+    has_budgets: AtomicBool,
 }
 
 /// What has to stay in one order.
@@ -138,6 +142,7 @@ impl Live {
                 applied: 0,
                 meters: BTreeSet::new(),
             }),
+            has_budgets: AtomicBool::new(false),
             totals: Mutex::default(),
             settled: Mutex::default(),
             outlet: Mutex::new(outlet),
@@ -169,9 +174,10 @@ impl Live {
         let seq = core.next_seq;
         core.next_seq += 1;
         core.applied += 1;
-        let circumstance =
-            Circumstance { needs, down: core.decider.down_at(operation.at), full: core.decider.full() };
-        let arrival = Arrival { key: seq, operation, circumstance: &circumstance };
+        let (claims, over) = core.claim(&arriving, &operation, &needs);
+        let (down, full) = (core.decider.down_at(operation.at), core.decider.full());
+        let circumstance = Circumstance { needs, down, full, over };
+        let arrival = Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims) };
         let course = core.decider.arrived(&arrival);
         let policy = Arc::clone(core.decider.policy());
         let (decision, refused) = match course {
@@ -180,16 +186,24 @@ impl Live {
         };
         let down = circumstance.down.iter().map(|&model| core.names.model(model).into());
         let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", core.names.model(model)).into());
-        let down = down.chain(full).collect();
+        let over = circumstance.over.iter();
+        let over =
+            over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
+        let down = down.chain(full).chain(over).collect();
         let send = match &refused {
-            None => Ok(core.send(&policy, &decision, decision.rung)),
+            None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
             Some(_) => Err(()),
         };
         let barred = barred(&policy, &decision, &core.names);
         drop(core);
         let send = send.map_err(|()| {
             let route = &policy.route(decision.route).name;
-            format!("no model of route {route} may serve this request: {barred}")
+            let over = Self::over_budget(&policy, &decision, &claims, operation.asked);
+            let why = over.as_ref().map_or_else(
+                || format!("no model of route {route} may serve this request: {barred}"),
+                Over::words,
+            );
+            Box::new(Refusal { why, over })
         });
         let send = send.map(|mut send| {
             if send.rung.is_none() {
@@ -222,14 +236,16 @@ impl Live {
                 operation,
                 policy: Arc::clone(&policy),
                 decision,
-                said: Said { id, team, project, user, session, asked, measures, require },
+                said: Said { id, team, project, user, key: wants.key, session, asked, measures, require },
                 needs,
+                cap: wants.cap,
                 down,
+                more_down: false,
                 calls: Vec::with_capacity(1),
             },
         };
         if let (Some(closed), Err(why)) = (refused, &placed.send) {
-            placed.ticket.calls.push((Called::refused(why), Cost::Known(Pico::ZERO)));
+            placed.ticket.calls.push((Called::refused(&why.why), Cost::Known(Pico::ZERO)));
             self.over(&placed.ticket, *closed);
         }
         placed
@@ -272,12 +288,14 @@ impl Live {
         let seen = Seen { call: &observed, terms: &call.terms };
         let attempt = seen_attempt(seen, ticket.operation.at, core.decider.prices());
         let course = if again {
-            core.decider.retried(ticket.seq, attempt).map(|()| None)
+            core.decider.retried(ticket.seq, attempt)
         } else {
             core.decider.attempted(ticket.seq, attempt, None).map(Some)
         };
         let escalate = match &course {
-            Ok(Some(Course::Call { rung, .. })) => Some(core.send(&ticket.policy, &ticket.decision, *rung)),
+            Ok(Some(Course::Call { rung, .. })) => {
+                Some(core.send(&ticket.policy, &ticket.decision, *rung, ticket.cap))
+            }
             _ => None,
         };
         drop(core);
@@ -287,6 +305,7 @@ impl Live {
             (Some(Course::Call { why, .. }), Some(send)) => Follow::Escalate(send, why.map_or("", why_text)),
             (Some(Course::Over(closed)), _) => {
                 let cost = closed.settled.cost;
+                self.note_later(ticket, &closed.decision);
                 self.over(ticket, *closed);
                 Follow::Answer { cost }
             }
@@ -482,6 +501,7 @@ fn needs(arriving: &Arriving<'_>, names: &mut Names) -> Needs {
         labels: Labels::of(&wants.require, names),
         window: on_grid(prompt - prompt / 10),
         output: on_grid(wants.max_output.unwrap_or(0)),
+        at_most: wants.at_most,
     }
 }
 
@@ -521,7 +541,12 @@ impl Core {
         open.unwrap_or_else(|| decide(self.decider.policy(), &operation.signals(), circumstance))
     }
 
-    fn send(&self, policy: &Policy, decision: &Decision, rung: u8) -> Dispatch {
+    fn send(&self, policy: &Policy, decision: &Decision, rung: u8, cap: Option<u32>) -> Dispatch {
+        // No model is asked for more than it is known to give.
+        let cut = |with: &Parameters, gives: Option<u32>| {
+            let cap = cap.map(|cap| gives.map_or(cap, |gives| cap.min(gives)));
+            Parameters { max_output: cap.into_iter().chain(with.max_output).min(), ..with.clone() }
+        };
         let route = policy.route(decision.route);
         let at = usize::from(rung);
         if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {
@@ -531,12 +556,19 @@ impl Core {
                 model: self.names.model(step.model).into(),
                 last: decision.open.at_or_after(at + 1).is_none(),
                 limits: route.limits(rung),
-                with: step.with.clone(),
+                with: cut(&step.with, step.facts.max_output),
             };
         }
         let model: Arc<str> = self.names.model(decision.model).into();
         let (name, limits) = (Arc::clone(&model), route.limits(rung));
-        Dispatch { rung: None, name, model, last: true, limits, with: Parameters::NONE }
+        Dispatch {
+            rung: None,
+            name,
+            model,
+            last: true,
+            limits,
+            with: cut(&Parameters::NONE, policy.facts(decision.model).max_output),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::inserts::Inserts;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
-use crate::record::{self, Entry, Skip, SkipKind, Timing};
+use crate::record::{self, Correction, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
 use crate::units::{Instant, Names, Span, counted};
 
@@ -247,6 +247,7 @@ impl Log {
         let mut policies: Vec<(Instant, Arc<Policy>)> = Vec::new();
         let mut fit = ProfileFit::default();
         let mut labels: Vec<(Instant, String, ModelLabel)> = Vec::new();
+        let mut corrections: Vec<Correction<'static>> = Vec::new();
         let mut classified = 0;
         while let Some(block) = source.next_block() {
             let Some(block) = skipped.keep_going(block, source.is_strict())? else { continue };
@@ -290,6 +291,7 @@ impl Log {
                     Ok(Entry::Label(late)) => {
                         labels.push((late.at, late.id.to_string(), ingest.label(&late.label)));
                     }
+                    Ok(Entry::Correction(correction)) => corrections.push(correction.into_owned()),
                     Ok(Entry::Signal(signal)) => notes.push(signal_note(&signal)),
                     Ok(Entry::Note { at, text, simulated }) => {
                         notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
@@ -336,6 +338,13 @@ impl Log {
         for (_, id, label) in &labels {
             if let Some(&index) = judged.get(id) {
                 history.judge(index, *label);
+            }
+        }
+        corrections.sort_by_key(|correction| correction.at);
+        let corrected = history.find_all(&corrections.iter().map(|correction| &*correction.id).collect());
+        for Correction { id, call, charged, .. } in &corrections {
+            if let Some(&index) = corrected.get(&**id) {
+                history.correct(index, *call, *charged);
             }
         }
         history.shrink();

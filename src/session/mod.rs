@@ -6,9 +6,11 @@
 mod all_on;
 mod anomalies;
 mod arrivals;
+mod budgeted;
 mod command;
 mod constraints;
 mod difference;
+mod events;
 mod explain;
 mod feed;
 mod fold;
@@ -21,38 +23,46 @@ mod inserts;
 pub mod listing;
 mod live;
 mod log;
+mod met;
+mod parse;
 mod player;
+mod portion;
 mod preview;
+mod readers;
 mod reason;
 mod rerun;
 mod settled;
 mod slow;
 mod snapshot;
 mod speed;
+mod spending;
 mod status;
 mod stream;
 mod stretch;
-mod tagger;
+mod trial;
 mod view;
+mod wanted;
 mod whatif;
 mod worker;
 mod written;
 
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
+pub use budgeted::budgeted;
 pub use command::Command;
 pub use constraints::{Broken, Constraints};
-pub use explain::{Explanation, cost_text, cost_text_of, explain, tokens_text};
+pub use events::LogEvents;
+pub use explain::{Answered, Explanation, cost_text, cost_text_of, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn_live};
 pub use fold::{Fold, any_remembers};
 pub use follow::{KEEP, LiveStart};
 pub use following::Outgoing;
-pub use frontiers::{carried, moved_along, with_earlier};
+pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
 pub use live::{
-    Applied, Arriving, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, SIMULATED, Ticket,
-    Wants,
+    Applied, Arriving, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal, SIMULATED,
+    Ticket, Wants,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
@@ -67,11 +77,14 @@ pub use snapshot::{
     window_label,
 };
 pub use speed::Speed;
+pub use spending::{Budgeted, Spending, Turned};
 pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
     TurnedAway,
 };
-pub use stream::{LogEvents, StreamOptions, StreamResult, stream};
+pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
+pub use trial::Trial;
 pub use view::View;
+pub use wanted::{Search, Wanted};
 pub use worker::{Worker, spawn};

@@ -1,30 +1,29 @@
-//! Headless replay: sources in, totals out, in constant memory. One thread parses, one decides and accounts.
+//! Headless replay: sources in, totals out, in constant memory. All cores read, one thread puts in order, one decides and
+//! accounts.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 use super::constraints::Constraints;
+use super::events::LogEvents;
+use super::frontiers::Frontiers;
 use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
+use super::parse::{Batch, Outlet, Parsed, Parsing, parse};
+use super::readers::threads;
 use super::settled::settle_one;
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
-use super::tagger::Tagger;
+use super::wanted::{Search, Wanted};
 use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
-    Attempt, Choice, Evidence, Extra, Operation, Outlook, ProfileFit, Profiles, Settled, calls, recharge,
-    recorded, visit,
+    Attempt, Choice, Evidence, Outlook, ProfileFit, Profiles, Settled, calls, recharge, recorded, visit,
 };
-use crate::pricing::{PriceBook, PriceRow, PriceTable, Recharge};
-use crate::record::{self, Entry, Label, LateLabel, Timing};
-use crate::routing::{Circumstance, Circumstances, Decision, NO_RUNG, Policy, match_route};
-use crate::telemetry::{Spend, SpendOptions, Tags, Totals};
+use crate::pricing::{PriceBook, PriceTable, Recharge};
+use crate::record::{self, Timing};
+use crate::routing::{Circumstances, Decision, NO_RUNG, Policy, match_route};
+use crate::telemetry::{Dimension, Sign, Spend, SpendOptions, Totals};
 use crate::units::{Instant, ModelId, Names};
-
-/// Operations in one batch between the threads.
-const BATCH: usize = 4096;
 
 /// What to replay, and how.
 #[derive(Clone, Debug)]
@@ -32,39 +31,40 @@ pub struct StreamOptions {
     /// The reading.
     pub reading: Reading,
     /// The events of the log, where a reading before this one has found them; those that come are then passed over.
-    pub events: Option<LogEvents>,
+    pub events: Option<Arc<LogEvents>>,
+    /// How many threads read ahead; as many as there are cores where not said. What comes out is the same.
+    pub threads: Option<usize>,
+    /// What is asked for.
+    pub asks: Asks,
     /// What spend is told apart by, of a recorded reading.
     pub spend: Option<SpendOptions>,
 }
 
-/// What a log tells besides requests, each in force from its own moment on, wherever it stands.
-#[derive(Clone, Debug, Default)]
-pub struct LogEvents {
-    prices: Vec<(String, PriceRow)>,
-    policies: Vec<(Instant, Arc<Policy>)>,
-    /// The names that those policies were compiled with.
-    names: Names,
-    /// By request.
-    labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
+/// What is asked of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Asks {
+    /// Sums.
+    #[default]
+    Sums,
+    /// What its policies would make of other thresholds.
+    Frontiers,
+    /// One request.
+    One(Wanted),
 }
 
-impl LogEvents {
-    /// Counts them.
-    pub fn len(&self) -> usize {
-        self.prices.len() + self.policies.len() + self.labels.len()
-    }
-
-    /// Says whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+impl From<Reading> for StreamOptions {
+    fn from(reading: Reading) -> Self {
+        Self { reading, events: None, threads: None, asks: Asks::Sums, spend: None }
     }
 }
 
 /// What a headless replay found.
 #[derive(Debug)]
 pub struct StreamResult {
-    /// Sums.
+    /// Sums; empty where something else was asked for.
     pub totals: Totals,
+    /// What the log's policies would make of other thresholds, where that was asked for.
+    pub frontiers: Option<Frontiers>,
     /// Names of everything in the sums.
     pub names: Names,
     /// Lines that could not be used.
@@ -89,8 +89,12 @@ pub struct StreamResult {
     pub profiles: Profiles,
     /// The policies that decided, in order of time.
     pub policies: Vec<Arc<Policy>>,
+    /// The request that was asked for, with what it is settled by.
+    pub one: Option<One>,
+    /// The same, with one that came into force behind all requests.
+    pub spans: Vec<Arc<Policy>>,
     /// All events of the log, where some stood behind requests of their time, which were counted without them.
-    pub late: Option<LogEvents>,
+    pub late: Option<Arc<LogEvents>>,
     /// How well the moments are known.
     pub timing: Timing,
     /// What that means, where they are made up.
@@ -99,19 +103,15 @@ pub struct StreamResult {
     pub spend: Option<Spend>,
 }
 
-#[derive(Default)]
-struct Batch {
-    operations: Vec<Operation>,
-    /// One for each of them, where spend is asked for.
-    tags: Vec<Tags>,
-    extras: Vec<Extra>,
-    /// The ids of those whose calls may be forbidden, with their places.
-    ids: Vec<(usize, Box<str>)>,
-    models: Vec<Arc<str>>,
-    circumstances: Vec<Circumstance>,
-    /// What the log tells besides. It has its own time and no place among the operations.
-    changes: Vec<(ModelId, PriceRow)>,
-    policies: Vec<(Instant, Arc<Policy>)>,
+/// What a search found, and what that is settled by.
+#[derive(Debug)]
+pub struct One {
+    /// What was found.
+    pub search: Search,
+    /// The policies, each with the moment from which on it decides.
+    pub(super) policies: Vec<(Instant, Arc<Policy>)>,
+    pub(super) prices: Arc<PriceTable>,
+    pub(super) circumstances: Circumstances,
 }
 
 /// Replays sources. `tick` hears of the operations read so far and may cancel by answering false.
@@ -126,6 +126,9 @@ pub fn stream(
     options: &StreamOptions,
     mut tick: impl FnMut(u64) -> bool,
 ) -> Result<StreamResult, LoadError> {
+    if !options.spend.as_ref().is_some_and(|spend| spend.has(Dimension::Session)) {
+        ingest = ingest.without_sessions();
+    }
     if let Some(events) = &options.events {
         // What they name has to be called the same here.
         ingest.names = events.names.clone();
@@ -133,13 +136,19 @@ pub fn stream(
     let (send, receive) = sync_channel::<Batch>(4);
     let (give_back, spare) = channel::<Batch>();
     let (names, reprices) = (ingest.names.clone(), ingest.reprices());
-    let constrains = policy.constrains();
+    let threads = options.threads.unwrap_or_else(threads);
+    let wanted = match &options.asks {
+        Asks::One(wanted) => Some(wanted),
+        Asks::Sums | Asks::Frontiers => None,
+    };
+    let (constrains, events) = (policy.constrains(), options.events.as_ref());
+    let parsing = Parsing { book, constrains, events, wanted, threads };
     std::thread::scope(|scope| {
         let fold = scope.spawn(move || {
             Fold::new(Arc::clone(policy), book, names, options, reprices).run(&receive, &give_back)
         });
-        let parsed = parse(source, (ingest, book, constrains), options, &send, &spare, &mut tick);
-        drop(send);
+        let outlet = Outlet { send, spare };
+        let parsed = parse(source, ingest, &parsing, outlet, &mut tick);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
         let Parsed {
             names,
@@ -152,7 +161,6 @@ pub fn stream(
             late,
             timing,
             undated,
-            tagger,
         } = parsed?;
         let totals = fold.engine.totals().clone();
         Ok(StreamResult {
@@ -168,159 +176,28 @@ pub fn stream(
             unknown_meters,
             profiles: fold.profiles,
             slow: fold.slow,
+            frontiers: fold.frontiers,
+            one: fold.search.map(|search| One {
+                search,
+                policies: fold.policies.iter().map(|held| (held.from, Arc::clone(&held.policy))).collect(),
+                prices: Arc::clone(fold.engine.prices()),
+                circumstances: fold.circumstances,
+            }),
+            spans: spans(&fold.policies),
             policies: decided_by(fold.policies),
             late,
             timing,
             undated,
-            spend: tagger.zip(fold.spend).map(|(tagger, spend)| tagger.name(spend)),
+            spend: fold.spend,
         })
     })
 }
 
-struct Parsed {
-    names: Names,
-    skipped: Skipped,
-    first_at: Option<Instant>,
-    last_at: Option<Instant>,
-    simulated: u64,
-    classified: u64,
-    unknown_meters: Vec<(String, u64)>,
-    late: Option<LogEvents>,
-    timing: Timing,
-    undated: Option<String>,
-    tagger: Option<Tagger>,
-}
-
-fn parse(
-    mut source: record::Source,
-    (mut ingest, book, mut constrains): (Ingest, &PriceBook, bool),
-    options: &StreamOptions,
-    send: &std::sync::mpsc::SyncSender<Batch>,
-    spare: &Receiver<Batch>,
-    tick: &mut dyn FnMut(u64) -> bool,
-) -> Result<Parsed, LoadError> {
-    let mut skipped = Skipped::default();
-    let (mut first_at, mut last_at): (Option<Instant>, Option<Instant>) = (None, None);
-    let (mut count, mut simulated, mut classified) = (0u64, 0u64, 0u64);
-    let mut batch = Batch::default();
-    let mut tagger = options.spend.as_ref().map(Tagger::new);
-    let mut known_models = ingest.names.models().len();
-    let mut known_circumstances = ingest.circumstances.len();
-    let (mut events, mut sent_to, mut are_late) = (LogEvents::default(), None, false);
-    if let Some(LogEvents { prices, policies, .. }) = &options.events {
-        let change = |(model, row): &(String, PriceRow)| (ingest.names.intern_model(model), row.clone());
-        batch.changes.extend(prices.iter().map(change));
-        batch.policies.extend(policies.iter().cloned());
-        constrains |= policies.iter().any(|(_, policy)| policy.constrains());
-    }
-    while let Some(block) = source.next_block() {
-        let Some(block) = skipped.keep_going(block, source.is_strict())? else { continue };
-        let file: Arc<str> = block.file().into();
-        let mut gone = false;
-        let mut stop = None;
-        let _ = block.for_each_new(source.known(), |_, entry| {
-            match entry {
-                Ok(Entry::Request(mut record)) => {
-                    if !ingest.wants(record.at) {
-                        return ControlFlow::Continue(());
-                    }
-                    let judged = options.events.as_ref().and_then(|events| events.labels.get(&*record.id));
-                    record.labels.extend(judged.into_iter().flatten().map(|(_, label)| label.clone()));
-                    let (mut operation, extra) = ingest.take(&record);
-                    if let Some(extra) = extra {
-                        operation.extra = u32::try_from(batch.extras.len()).unwrap_or(Operation::NO_EXTRA);
-                        batch.extras.push(extra);
-                    }
-                    first_at = Some(first_at.map_or(operation.at, |at| at.min(operation.at)));
-                    last_at = Some(last_at.map_or(operation.at, |at| at.max(operation.at)));
-                    simulated += u64::from(operation.simulated);
-                    classified += u64::from(!operation.source.is_told());
-                    count += 1;
-                    if constrains || !record.needs.require.is_empty() {
-                        batch.ids.push((batch.operations.len(), record.id.as_ref().into()));
-                    }
-                    if let Some(tagger) = &mut tagger {
-                        batch.tags.push(tagger.tags(&record, book));
-                    }
-                    batch.operations.push(operation);
-                }
-                Ok(Entry::Price(_) | Entry::Policy(_) | Entry::Label(_)) if options.events.is_some() => {}
-                Ok(Entry::Price(change)) => {
-                    are_late |= sent_to.is_some_and(|sent| change.row.from.is_none_or(|from| from <= sent));
-                    events.prices.push((change.model.to_string(), change.row.clone()));
-                    batch.changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
-                }
-                Ok(Entry::Policy(change)) => match ingest.policy(&change) {
-                    Ok(policy) => {
-                        let policy = policy.map(|policy| (change.at, policy));
-                        let is_first = !constrains && policy.as_ref().is_some_and(|(_, it)| it.constrains());
-                        constrains |= is_first;
-                        // Of requests that nothing constrained so far no ids were kept.
-                        let told = if is_first { last_at } else { sent_to };
-                        are_late |= policy.is_some() && told.is_some_and(|told| change.at <= told);
-                        events.policies.extend(policy.clone());
-                        batch.policies.extend(policy);
-                    }
-                    Err(error) => skipped.damaged.push(format!("policy version {}: {error}", change.version)),
-                },
-                Ok(Entry::Label(late)) => {
-                    // What is judged has been told already.
-                    are_late = true;
-                    let LateLabel { at, id, label, .. } = *late;
-                    let label = Label { model: label.model.into_owned().into(), ..label };
-                    let known = events.labels.entry(id.into_owned()).or_default();
-                    let place = known.partition_point(|(earlier, _)| *earlier <= at);
-                    known.insert(place, (at, label));
-                }
-                Ok(Entry::Signal(_) | Entry::Note { .. }) => {}
-                Err(skip) => {
-                    stop = block.strict_error(&skip);
-                    if stop.is_some() {
-                        return ControlFlow::Break(());
-                    }
-                    skipped.add(&file, skip);
-                }
-            }
-            if batch.operations.len() >= BATCH {
-                batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
-                known_models = ingest.names.models().len();
-                batch.circumstances.extend_from_slice(ingest.circumstances.since(known_circumstances));
-                known_circumstances = ingest.circumstances.len();
-                sent_to = last_at;
-                let next = spare.try_recv().unwrap_or_default();
-                if send.send(std::mem::replace(&mut batch, next)).is_err() {
-                    gone = true;
-                    return ControlFlow::Break(());
-                }
-            }
-            ControlFlow::Continue(())
-        });
-        if let Some(error) = stop {
-            return Err(error.into());
-        }
-        if gone || !tick(count) {
-            return Err(LoadError::Cancelled);
-        }
-    }
-    batch.models.extend(ingest.names.models().iter().skip(known_models).cloned());
-    batch.circumstances.extend_from_slice(ingest.circumstances.since(known_circumstances));
-    let _ = send.send(batch);
-    let unknown_meters = ingest.unknown_meters(book);
-    let late = are_late.then(|| LogEvents { names: ingest.names.clone(), ..events });
-    let (timing, undated) = (ingest.timing(), ingest.undated());
-    Ok(Parsed {
-        names: ingest.names,
-        skipped,
-        first_at,
-        last_at,
-        simulated,
-        classified,
-        unknown_meters,
-        late,
-        timing,
-        undated,
-        tagger,
-    })
+/// Lists the policies that decided anything, and the last one.
+fn spans(policies: &[InForce]) -> Vec<Arc<Policy>> {
+    let last = policies.len().saturating_sub(1);
+    let is_one = |(at, held): &(usize, &InForce)| *at == last || held.requests > 0;
+    policies.iter().enumerate().filter(is_one).map(|(_, held)| Arc::clone(&held.policy)).collect()
 }
 
 /// Lists the policies that decided anything; where there was only one, that one.
@@ -338,11 +215,12 @@ struct Fold<'a> {
     profiles: Profiles,
     circumstances: Circumstances,
     settled: Settled,
+    frontiers: Option<Frontiers>,
+    search: Option<Search>,
     slow: SlowStreams,
     recharge: Recharge,
     constraints: Constraints,
     spend: Option<Spend>,
-    key: u64,
     /// Policies in order of time.
     policies: Vec<InForce>,
 }
@@ -351,7 +229,14 @@ struct Fold<'a> {
 struct InForce {
     from: Instant,
     policy: Arc<Policy>,
+    limits_streams: bool,
     requests: u64,
+}
+
+impl InForce {
+    fn new(from: Instant, policy: Arc<Policy>) -> Self {
+        Self { from, limits_streams: policy.limits_streams(), policy, requests: 0 }
+    }
 }
 
 impl<'a> Fold<'a> {
@@ -365,18 +250,19 @@ impl<'a> Fold<'a> {
         let prices = Arc::new(PriceTable::new(book, &names).repricing(reprices));
         Self {
             engine: Engine::new(Arc::clone(&policy), prices),
-            policies: vec![InForce { from: Instant(i64::MIN), policy, requests: 0 }],
+            policies: vec![InForce::new(Instant(i64::MIN), policy)],
             names,
             book,
             reading: options.reading,
-            spend: options.spend.as_ref().map(Spend::new),
             profiles: Profiles::default(),
             circumstances: Circumstances::default(),
             settled: Settled::default(),
+            frontiers: (options.asks == Asks::Frontiers).then(Frontiers::default),
+            search: matches!(options.asks, Asks::One(_)).then(Search::default),
             slow: SlowStreams::default(),
             recharge: Recharge::default(),
             constraints: Constraints::default(),
-            key: 0,
+            spend: options.spend.as_ref().map(Spend::new),
         }
     }
 
@@ -415,14 +301,7 @@ impl<'a> Fold<'a> {
         while let Ok(mut batch) = receive.recv() {
             self.name(&batch);
             self.take(&batch);
-            batch.operations.clear();
-            batch.tags.clear();
-            batch.extras.clear();
-            batch.ids.clear();
-            batch.models.clear();
-            batch.circumstances.clear();
-            batch.changes.clear();
-            batch.policies.clear();
+            batch.clear();
             let _ = give_back.send(batch);
         }
         self
@@ -473,50 +352,59 @@ impl<'a> Fold<'a> {
         for (at, policy) in &batch.policies {
             let order = |held: &InForce| (held.from, held.policy.version);
             let place = self.policies.partition_point(|held| order(held) <= (*at, policy.version));
-            let next = InForce { from: *at, policy: Arc::clone(policy), requests: 0 };
-            self.policies.insert(place, next);
+            self.policies.insert(place, InForce::new(*at, Arc::clone(policy)));
+        }
+        if let Some(search) = &mut self.search {
+            let mut wanted = batch.wanted.iter().peekable();
+            for (at, operation) in batch.operations.iter().enumerate() {
+                let id = wanted.next_if(|(of, _)| *of == at).map(|(_, id)| &**id);
+                search.add(operation, batch.extras.get(operation.extra as usize), id);
+            }
+            return;
+        }
+        if let Some(spend) = &mut self.spend {
+            spend.know(self.book, &self.names);
         }
         let mut ids = batch.ids.iter().peekable();
         for (at, operation) in batch.operations.iter().enumerate() {
             let id = ids.next_if(|(of, _)| *of == at).map(|(_, id)| &**id);
-            let evidence = Evidence { operation, extra: batch.extras.get(operation.extra as usize) };
-            self.one(&evidence, id);
-            if let (Some(spend), Some(tags)) = (&mut self.spend, batch.tags.get(at)) {
-                spend.add(&evidence, tags, &self.settled, self.engine.prices());
-            }
+            self.one(&Evidence { operation, extra: batch.extras.get(operation.extra as usize) }, id);
         }
     }
 
     fn one(&mut self, evidence: &Evidence<'_>, id: Option<&str>) {
-        recharge(evidence, self.engine.prices(), &mut self.recharge);
-        if self.policies.len() > 1 {
-            // Requests of several policies need not stand in order of time.
-            let at = evidence.operation.at;
-            let place = self.policies.partition_point(|held| held.from <= at).saturating_sub(1);
-            let Some(InForce { policy, requests, .. }) = self.policies.get_mut(place) else { return };
-            *requests += 1;
-            if let Some(id) = id {
-                let circumstance = self.circumstances.get(evidence.operation.circumstance);
-                self.constraints.add(id, evidence, policy, circumstance, self.engine.prices());
-            }
-            self.slow.add(policy, evidence, self.engine.prices());
-            let outlook = Outlook {
-                prices: self.engine.prices(),
-                profiles: &self.profiles,
-                circumstances: &self.circumstances,
-            };
-            settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
-            self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
-        } else {
-            if let Some(id) = id {
-                let circumstance = self.circumstances.get(evidence.operation.circumstance);
-                self.constraints.add(id, evidence, self.engine.policy(), circumstance, self.engine.prices());
-            }
-            self.slow.add(self.engine.policy(), evidence, self.engine.prices());
-            let rests_on = (&self.profiles, &self.circumstances);
-            settle(&mut self.engine, self.reading, rests_on, self.key, evidence, &mut self.settled);
+        // Requests of several policies need not stand in order of time.
+        let at = evidence.operation.at;
+        let place = match self.policies.as_slice() {
+            [_] => 0,
+            several => several.partition_point(|held| held.from <= at).saturating_sub(1),
+        };
+        let Some(InForce { policy, limits_streams, requests, .. }) = self.policies.get_mut(place) else {
+            return;
+        };
+        *requests += 1;
+        let outlook = Outlook {
+            prices: self.engine.prices(),
+            profiles: &self.profiles,
+            circumstances: &self.circumstances,
+        };
+        if let Some(frontiers) = &mut self.frontiers {
+            let route = match_route(policy, &evidence.operation.signals());
+            return frontiers.apply(policy, evidence, route, &outlook, Sign::Plus);
         }
-        self.key += 1;
+        recharge(evidence, outlook.prices, &mut self.recharge);
+        if let Some(id) = id {
+            let circumstance = self.circumstances.get(evidence.operation.circumstance);
+            self.constraints.add(id, evidence, policy, circumstance, outlook.prices);
+        }
+        if *limits_streams {
+            self.slow.add(policy, evidence, outlook.prices);
+        }
+        settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
+        if let Some(spend) = &mut self.spend {
+            spend.add(evidence, &self.settled, outlook.prices);
+        }
+        self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
     }
 }
 
@@ -557,7 +445,7 @@ pub(super) fn drive(
 ) -> Option<(Decision, Settled)> {
     let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
     let operation = *evidence.operation;
-    let mut effect = engine.apply(Event::Arrived(Arrival { key, operation, circumstance }))?;
+    let mut effect = engine.apply(Event::Arrived(Arrival { key, operation, circumstance, claims: None }))?;
     loop {
         match effect {
             Effect::Send { rung, model, .. } => effect = send(engine, key, rung, model, evidence, outlook)?,

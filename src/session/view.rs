@@ -64,7 +64,7 @@ impl View {
     ) {
         self.totals.apply(evidence, settled, sign);
         self.trend.apply(evidence.operation.at, settled, sign);
-        self.frontiers.apply(policy, evidence, settled, &log.outlook(), sign);
+        self.frontiers.apply(policy, evidence, settled.route, &log.outlook(), sign);
     }
 
     /// Adds the operation at the window's end.

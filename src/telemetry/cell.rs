@@ -3,7 +3,7 @@
 use super::{Latencies, Sign};
 use crate::outcome::{Attempt, Settled};
 use crate::pricing::{CostSum, Usage};
-use crate::units::Pico;
+use crate::units::{Millis, Pico};
 
 /// Sums of known token counts by bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -32,13 +32,13 @@ impl TokenSums {
         sign.count(&mut self.reasoning, usage.reasoning.or_zero());
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
-        self.input += other.input;
-        self.cache_read += other.cache_read;
-        self.write_5m += other.write_5m;
-        self.write_1h += other.write_1h;
-        self.output += other.output;
-        self.reasoning += other.reasoning;
+    pub(super) fn sum(&mut self, other: &Self, sign: Sign) {
+        sign.count(&mut self.input, other.input);
+        sign.count(&mut self.cache_read, other.cache_read);
+        sign.count(&mut self.write_5m, other.write_5m);
+        sign.count(&mut self.write_1h, other.write_1h);
+        sign.count(&mut self.output, other.output);
+        sign.count(&mut self.reasoning, other.reasoning);
     }
 
     /// Returns the cache writes of both lifetimes.
@@ -94,38 +94,32 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Adds or takes away a whole operation.
-    pub(super) fn operation(&mut self, settled: &Settled, quality: Option<u64>, sign: Sign) {
-        sign.count(&mut self.requests, 1);
-        sign.count(&mut self.answered, u64::from(settled.status.is_ok()));
-        sign.count(&mut self.errors, u64::from(!settled.status.is_ok()));
-        sign.count(&mut self.escalated, u64::from(settled.escalated));
-        sign.count(&mut self.estimated, u64::from(settled.attempts.iter().any(Attempt::is_estimate)));
+    /// Makes it, empty so far, the sums of one operation, but for its latency.
+    #[inline]
+    pub(super) fn fill(&mut self, settled: &Settled) {
+        self.requests = 1;
+        self.answered = u64::from(settled.status.is_ok());
+        self.errors = u64::from(!settled.status.is_ok());
+        self.escalated = u64::from(settled.escalated);
+        self.estimated = u64::from(settled.attempts.iter().any(Attempt::is_estimate));
         for attempt in &settled.attempts {
-            self.usage(attempt, sign);
+            self.usage(attempt, Sign::Plus);
         }
-        match sign {
-            Sign::Plus => self.cost.add_operation(settled.costs()),
-            Sign::Minus => self.cost.remove_operation(settled.costs()),
-        }
+        self.cost.add_operation(settled.costs());
         if let (Some(cost), Some(_)) = (settled.cost.amount(), settled.baseline.amount()) {
-            sign.count(&mut self.comparable, 1);
-            match sign {
-                Sign::Plus => {
-                    self.baseline.add(settled.baseline);
-                    self.compared += cost;
-                }
-                Sign::Minus => {
-                    self.baseline.remove(settled.baseline);
-                    self.compared -= cost;
-                }
-            }
+            self.comparable = 1;
+            self.baseline.add(settled.baseline);
+            self.compared = cost;
         }
-        if let Some(quality) = quality {
-            sign.count(&mut self.quality, quality);
-            sign.count(&mut self.labelled, 1);
-        }
-        self.latency.apply(settled.latency, sign);
+        self.quality = settled.quality.map_or(0, |quality| u64::from(quality.get()));
+        self.labelled = u64::from(settled.quality.is_some());
+    }
+
+    /// Adds or takes away the sums of an operation.
+    #[inline]
+    pub(super) fn operation(&mut self, one: &Self, latency: Millis, sign: Sign) {
+        self.sum(one, sign);
+        self.latency.apply(latency, sign);
     }
 
     /// Adds or takes away one call at its model; `last` where the operation ended with it.
@@ -162,24 +156,40 @@ impl Cell {
 
     /// Adds another cell.
     pub fn merge(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.answered += other.answered;
-        self.not_made += other.not_made;
-        self.attempts += other.attempts;
-        self.errors += other.errors;
-        self.escalated += other.escalated;
-        self.cache_hits += other.cache_hits;
-        self.tokens_unknown += other.tokens_unknown;
-        self.estimated += other.estimated;
-        self.tokens.merge(&other.tokens);
-        self.cost += &other.cost;
-        self.variance = self.variance.saturating_add(other.variance);
-        self.baseline += &other.baseline;
-        self.compared += other.compared;
-        self.comparable += other.comparable;
+        self.sum(other, Sign::Plus);
         self.latency.merge(&other.latency);
-        self.quality += other.quality;
-        self.labelled += other.labelled;
+    }
+
+    /// Adds or takes away another cell's sums, but for latencies.
+    #[inline]
+    fn sum(&mut self, other: &Self, sign: Sign) {
+        sign.count(&mut self.requests, other.requests);
+        sign.count(&mut self.answered, other.answered);
+        sign.count(&mut self.not_made, other.not_made);
+        sign.count(&mut self.attempts, other.attempts);
+        sign.count(&mut self.errors, other.errors);
+        sign.count(&mut self.escalated, other.escalated);
+        sign.count(&mut self.cache_hits, other.cache_hits);
+        sign.count(&mut self.tokens_unknown, other.tokens_unknown);
+        sign.count(&mut self.estimated, other.estimated);
+        self.tokens.sum(&other.tokens, sign);
+        sign.count(&mut self.comparable, other.comparable);
+        sign.count(&mut self.quality, other.quality);
+        sign.count(&mut self.labelled, other.labelled);
+        match sign {
+            Sign::Plus => {
+                self.cost += &other.cost;
+                self.baseline += &other.baseline;
+                self.compared += other.compared;
+                self.variance = self.variance.saturating_add(other.variance);
+            }
+            Sign::Minus => {
+                self.cost -= &other.cost;
+                self.baseline -= &other.baseline;
+                self.compared -= other.compared;
+                self.variance = self.variance.saturating_sub(other.variance);
+            }
+        }
     }
 
     /// Returns what was saved against the baseline, over operations where both are known.

@@ -19,8 +19,7 @@ pub use health::{BreakerState, ModelHealth, QuotaLeft};
 pub use latency::{Latencies, LatencyBuckets, Percentiles};
 pub use sign::Sign;
 pub use spend::{
-    Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, SpendCell, SpendOptions, SpendTable, Tags,
-    Value,
+    Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, SpendCell, SpendOptions, SpendTable, Value,
 };
 pub use totals::Totals;
 pub use trend::{Slot, Trend};

@@ -10,6 +10,7 @@ pub enum Sign {
 }
 
 impl Sign {
+    #[inline]
     pub(super) fn count(self, field: &mut u64, n: u64) {
         match self {
             Self::Plus => *field += n,

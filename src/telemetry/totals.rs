@@ -55,12 +55,13 @@ impl Totals {
     /// Adds or takes away a settled operation.
     pub fn apply(&mut self, evidence: &Evidence<'_>, settled: &Settled, sign: Sign) {
         let operation = evidence.operation;
-        let quality = settled.quality.map(|quality| u64::from(quality.get()));
-        self.all.operation(settled, quality, sign);
-        named(&mut self.teams, operation.team.index()).operation(settled, quality, sign);
-        named(&mut self.projects, operation.project.index()).operation(settled, quality, sign);
-        slot(&mut self.routes, settled.tag.index().unwrap_or_default()).operation(settled, quality, sign);
-        slot(&mut self.tasks, operation.class.index()).operation(settled, quality, sign);
+        let (mut one, latency) = (Cell::default(), settled.latency);
+        one.fill(settled);
+        self.all.operation(&one, latency, sign);
+        named(&mut self.teams, operation.team.index()).operation(&one, latency, sign);
+        named(&mut self.projects, operation.project.index()).operation(&one, latency, sign);
+        slot(&mut self.routes, settled.tag.index().unwrap_or_default()).operation(&one, latency, sign);
+        slot(&mut self.tasks, operation.class.index()).operation(&one, latency, sign);
         let last = settled.attempts.len().saturating_sub(1);
         for (at, attempt) in settled.attempts.iter().enumerate() {
             let cell = match attempt.model.index() {

@@ -36,5 +36,9 @@ id!(/// A route's name, whichever policy has it.
     RouteTag, u16);
 id!(/// A label that models carry and routes or keys require.
     LabelId, u8);
+id!(/// An end user's name.
+    UserId, u16);
+id!(/// A virtual key's name.
+    KeyId, u16);
 id!(/// A session's name.
     SessionId, u32);

@@ -16,7 +16,7 @@ mod when;
 
 pub use count::{Count, counted};
 pub use hex::hex;
-pub use id::{LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId};
+pub use id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId, UserId};
 pub use instant::{Instant, InstantError, Span};
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};

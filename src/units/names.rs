@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::id::{LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId};
+use super::id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId, UserId};
 use super::sessions::Sessions;
 
 /// The most different teams, projects or models told apart; later ones are counted together as [`OTHERS`].
@@ -57,6 +57,8 @@ pub struct Names {
     projects: Arc<NameTable>,
     routes: Arc<NameTable>,
     labels: Arc<NameTable>,
+    users: Arc<NameTable>,
+    keys: Arc<NameTable>,
     sessions: Sessions,
 }
 
@@ -92,6 +94,14 @@ impl Names {
     table!(intern_route, find_route, route, routes, routes, RouteTag, u16, MOST, "route");
     table!(intern_label, find_label, label, labels, labels, LabelId, u8, MOST_LABELS, "label");
     table!(intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
+    table!(intern_user, find_user, user, users, users, UserId, u16, MOST, "user");
+    table!(intern_key, find_key, key, keys, keys, KeyId, u16, MOST, "key");
+
+    /// Says whether names of a kind may no longer be told apart.
+    pub fn is_full(&self) -> bool {
+        let tables = [&self.models, &self.teams, &self.projects, &self.routes];
+        tables.iter().any(|table| table.list.len() >= MOST) || self.labels.list.len() >= MOST_LABELS
+    }
 
     /// Returns the id of a session, making one at first sight; an empty name has none.
     pub fn intern_session(&mut self, name: &str) -> SessionId {
@@ -118,6 +128,8 @@ impl Names {
             projects: Arc::clone(&self.projects),
             routes: Arc::clone(&self.routes),
             labels: Arc::clone(&self.labels),
+            users: Arc::clone(&self.users),
+            keys: Arc::clone(&self.keys),
             sessions: self.sessions.share(),
         }
     }

@@ -4,16 +4,13 @@ use bytes::Bytes;
 
 use super::error::Result;
 use super::finish::unended;
-use super::json::{Value, check};
+use super::json::{BYTE_ORDER_MARK, Value, check};
 use super::reply::{Choice, Part, Reply, block, buckets};
 use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, translate};
 use crate::record::json;
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::Check;
 use crate::units::Count;
-
-/// What some servers put before UTF-8.
-pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A finished answer.
 #[derive(Clone, Debug)]

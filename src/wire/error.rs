@@ -206,6 +206,23 @@ pub struct ApiError {
     pub param: Option<String>,
     /// How long to wait, where it is known.
     pub retry_after_ms: Option<u64>,
+    /// The budget without room for the request, where that is the trouble.
+    pub budget: Option<Box<SpentBudget>>,
+}
+
+/// A budget that has no room for a request, as clients are told. Amounts are US dollars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpentBudget {
+    /// The limit: `teams/day`, and whose where each has one.
+    pub limit_source: String,
+    /// How much may be spent.
+    pub limit: String,
+    /// What is spent.
+    pub spent: String,
+    /// What is held for calls under way.
+    pub held: String,
+    /// When it starts anew; none where it does not.
+    pub resets_at: Option<String>,
 }
 
 impl ApiError {
@@ -218,6 +235,7 @@ impl ApiError {
             message: message.into(),
             param: None,
             retry_after_ms: None,
+            budget: None,
         }
     }
 }

@@ -5,8 +5,7 @@
 
 use bytes::Bytes;
 
-use super::answer::BYTE_ORDER_MARK;
-use super::json::{Object, Value, check, object, put};
+use super::json::{BYTE_ORDER_MARK, Object, Value, check, object, put};
 use super::{ApiError, Dialect, ErrorKind};
 use crate::units::is_safe;
 
@@ -38,6 +37,7 @@ fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
                 if let Some(code) = code.as_deref().filter(is_told) {
                     put!(o, "details": { "error_code": code });
                 }
+                spent(o, error);
             });
         }
         Dialect::Gemini | Dialect::GeminiEmbeddings => o.object("error", |o| {
@@ -46,6 +46,7 @@ fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
                 let info = "type.googleapis.com/google.rpc.ErrorInfo";
                 put!(o, "details": [|a| a.object(|o| put!(o, "@type": info, "reason": NO_MODEL_MAY_SERVE))]);
             }
+            spent(o, error);
         }),
     }
 }
@@ -69,6 +70,14 @@ fn openai_error(o: &mut Object<'_>, error: &ApiError) {
     let code = error.code.as_deref().or(words(error.kind).1);
     put!(o, "message": &error.message, "type": words(error.kind).0);
     put!(o, "param": error.param.as_ref(), "code": code);
+    spent(o, error);
+}
+
+/// Writes the budget that has no room, in the same members for everybody.
+fn spent(o: &mut Object<'_>, error: &ApiError) {
+    let Some(budget) = &error.budget else { return };
+    put!(o, "limit_source": &budget.limit_source, "limit": &budget.limit, "spent": &budget.spent);
+    put!(o, "held": &budget.held, "resets_at": budget.resets_at.as_ref());
 }
 
 /// What each kind of trouble is to OpenAI (its type and its code), to Anthropic and to Google.

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use super::calls::unfit_call;
 use super::error::Result;
 use super::finish::{ended_empty, unended};
-use super::json::{Value, check};
+use super::json::{BYTE_ORDER_MARK, Value, check};
 use super::plain::{Form, is_event};
 use super::preface::{self, Preface};
 use super::replay;
@@ -188,7 +188,7 @@ impl Relay {
     }
 
     fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<()> {
-        let raw = raw.strip_prefix(answer::BYTE_ORDER_MARK).unwrap_or(raw);
+        let raw = raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw);
         let event = sse::parse(raw)?;
         if event.data.is_empty() && raw.trim_ascii_start().first() == Some(&b'{') {
             return self.plain(raw, out);
@@ -280,7 +280,7 @@ impl Relay {
             return self.close(out);
         }
         let neither = |_| WireError::Malformed("it is neither a stream of events nor JSON".to_owned());
-        let root = check(text.strip_prefix(answer::BYTE_ORDER_MARK).unwrap_or(text)).map_err(neither)?;
+        let root = check(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)).map_err(neither)?;
         if root.is_array() {
             return root
                 .items()

@@ -417,7 +417,8 @@ fn routes_are_one_by_name_and_a_staged_change_holds_in_every_policy_that_has_the
 #[test]
 fn a_route_is_one_row_whatever_is_said_of_its_models_and_several_where_its_rungs_differ() {
     let desk = desk();
-    let models = |cap: u32| format!(r#","models":[{{"model":"gpt-4.1","max_in_flight":{cap},"labels":["eu"]}}]"#);
+    let models =
+        |cap: u32| format!(r#","models":[{{"model":"gpt-4.1","max_in_flight":{cap},"labels":["eu"]}}]"#);
     let rung = |name: &str, model: &str, threshold: &str| {
         format!(r#"{{"rung":"{name}","model":"{model}"{threshold},"max_output":{}}}"#, 1000 + threshold.len())
     };
@@ -447,14 +448,20 @@ fn a_route_is_one_row_whatever_is_said_of_its_models_and_several_where_its_rungs
     assert_eq!(found["by_route"][0].get("policies"), None);
 
     // A third policy puts a rung between: another row, and each says whose it is.
-    lines.push(event(13, 3, &route(300, &format!("{},", rung("m", "claude-haiku-4-5", r#","threshold":100"#))), 50));
+    lines.push(event(
+        13,
+        3,
+        &route(300, &format!("{},", rung("m", "claude-haiku-4-5", r#","threshold":100"#))),
+        50,
+    ));
     lines.extend((10..14).map(|n| call(n, 14)));
     log(&desk, "rungs.jsonl", &text(&lines).iter().map(String::as_str).collect::<Vec<_>>());
     let frontier = json(&desk.good("frontier rungs.jsonl --route A --step 1000 --format json"));
     assert_eq!((&frontier["requests"], &frontier["points"][0]["requests_on_rung"]), (&14.into(), &14.into()));
     let found = json(&desk.good("whatif rungs.jsonl --set A.a=250 --format json"));
     let rows = found["by_route"].as_array().expect("rows").iter();
-    let rows: Vec<_> = rows.map(|row| (row["policies"].as_str(), row["applied"]["requests"].as_u64())).collect();
+    let rows: Vec<_> =
+        rows.map(|row| (row["policies"].as_str(), row["applied"]["requests"].as_u64())).collect();
     assert_eq!(rows, [(Some("p v3"), Some(4)), (Some("p v1, p v2"), Some(10))]);
     assert!(desk.good("whatif rungs.jsonl --set A.a=250").contains("A (policy p v1, p v2) · 10 requests"));
 }

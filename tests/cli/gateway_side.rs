@@ -115,14 +115,21 @@ fn slips_of_addresses_hashes_and_names_are_told_as_what_they_are() {
     for listen in ["127.0.0.1:99999", "4802x", "99999", ":4141"] {
         let run = desk.run(&format!("serve --listen {listen} --ledger made.db"));
         assert_eq!(run.code, Some(2), "{listen}");
-        assert!(run.err.contains("write ADDRESS:PORT") && !run.err.contains("another program"), "{}", run.err);
+        assert!(
+            run.err.contains("write ADDRESS:PORT") && !run.err.contains("another program"),
+            "{}",
+            run.err
+        );
         assert!(!desk.path("made.db").exists(), "nothing is made for an address that cannot be");
     }
     let told = desk.refused("ledger check --head zz");
     assert!(told.contains("64 hexadecimal digits are due"), "{told}");
     let told = desk.refused("ledger check nosuch.jsonl");
     assert!(told.contains("no such file") && !told.contains("live traffic"), "{told}");
-    desk.write("broken.jsonl", "{\"pointsman\":\"log\",\"v\":2}\n{\"id\":\"a\",\"at\":\"2026-05-23T10:00:00Z\"}\n");
+    desk.write(
+        "broken.jsonl",
+        "{\"pointsman\":\"log\",\"v\":2}\n{\"id\":\"a\",\"at\":\"2026-05-23T10:00:00Z\"}\n",
+    );
     let run = desk.run("ledger check broken.jsonl");
     assert_eq!(run.code, Some(1), "{}", run.err);
     assert!(run.err.contains("in this export"), "{}", run.err);

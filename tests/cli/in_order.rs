@@ -128,7 +128,9 @@ fn what_a_route_requires_is_proved_wherever_the_policy_stands() {
     let desk = desk();
     let event = r#"{"event":"policy","at":"2026-05-23T10:00:00Z","version":1,"name":"p","models":[{"model":"gpt-4.1","labels":["zdr"]}],"routes":[{"route":"all","require":["zdr"],"ladder":[{"model":"gpt-4.1"}]}]}"#;
     let call = |id: &str, second: u32, model: &str| {
-        format!(r#"{{"id":"{id}","at":"2026-05-23T10:00:{second:02}Z","model":"{model}","in":1000,"out":100}}"#)
+        format!(
+            r#"{{"id":"{id}","at":"2026-05-23T10:00:{second:02}Z","model":"{model}","in":1000,"out":100}}"#
+        )
     };
     let calls = [call("x1", 1, "gpt-4.1-nano"), call("x2", 2, "gpt-4.1"), call("x3", 3, "gpt-4.1")];
     let [one, two, three] = &calls;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test's own scaffolding may fail the test")]
 
+mod anomalies;
 mod figures;
 mod gateway_side;
 mod in_order;

@@ -143,3 +143,60 @@ fn a_log_that_is_read_once_more_keeps_its_names() {
         assert_eq!(judged["by_route"][0]["route"], "alpha");
     }
 }
+
+/// A bill that comes later sets a charge right, whatever reads the log and wherever the correction stands.
+#[test]
+fn a_correction_is_what_was_charged_in_truth() {
+    let desk = desk();
+    let call = |charged: &str| format!(r#"{{"model":"gpt-4.1","in":1000,"out":100,"charged":"{charged}"}}"#);
+    let failed = r#"{"model":"gpt-4.1-nano","in":0,"out":0,"status":"rate_limited","charged":"0"}"#;
+    let request = format!(
+        r#"{{"id":"a","at":"2026-05-23T10:00:01Z","confidence":100,"propensity":1000,"attempts":[{failed},{}]}}"#,
+        call("0.0028")
+    );
+    let other = r#"{"id":"b","at":"2026-05-23T10:00:02Z","confidence":100,"model":"gpt-4.1","in":1000,"out":100,"charged_as":"no_usage"}"#;
+    let correction = |at: &str, more: &str| {
+        format!(r#"{{"event":"correction","at":"2026-06-01T00:00:{at}Z",{more},"source":"bill of May"}}"#)
+    };
+    let early = correction("00", r#""id":"a","call":2,"charged":"9""#);
+    let late = correction("05", r#""id":"a","call":2,"charged":"0.003""#);
+    let first = correction("01", r#""id":"a","call":1,"charged":"0.0001","charged_as":"estimated""#);
+    let last = correction("01", r#""id":"b","charged":"0.002""#);
+    let none = correction("01", r#""id":"a","call":3,"charged":"77""#);
+    let strange = correction("01", r#""id":"nobody","charged":"77""#);
+    let all = [&request, other, &early, &late, &first, &last, &none, &strange];
+    let mut turned = all;
+    turned.reverse();
+    for (name, lines) in [("after.jsonl", all), ("before.jsonl", turned)] {
+        desk.write(name, lines.map(|line| format!("{line}\n")).concat());
+        for reading in ["recorded", "routed"] {
+            let found = report(&desk, &format!("{name} --as {reading}"));
+            let costs =
+                (&found["cost_known_usd"], &found["cost_estimated_usd"], &found["cost_unknown_requests"]);
+            let want = ("0.005".into(), "0.0001".into(), 0.into());
+            if reading == "recorded" {
+                assert_eq!(costs, (&want.0, &want.1, &want.2), "{name}");
+            } else {
+                assert_eq!(costs.2, &want.2, "{name}");
+            }
+        }
+        assert!(
+            desk.good(&format!("why {name} a")).contains("$0.0031"),
+            "{}",
+            desk.good(&format!("why {name} a"))
+        );
+        // Our own format keeps them.
+        assert_eq!(desk.run(&format!("import {name} -o again-{name}")).code, Some(0));
+        assert_eq!(report(&desk, &format!("again-{name}"))["cost_usd"], "0.0051");
+        assert!(desk.read(&format!("again-{name}")).contains(r#""propensity":1000"#));
+    }
+    for (line, told) in [
+        (correction("00", r#""id":"a""#), "charged: missing"),
+        (correction("00", r#""charged":"1""#), "id: missing"),
+        (correction("00", r#""id":"a","call":0,"charged":"1""#), "count from 1"),
+    ] {
+        desk.write("bad.jsonl", format!("{request}\n{line}\n"));
+        let told_of = desk.run("replay bad.jsonl --strict").err;
+        assert!(told_of.contains(told), "{told_of}");
+    }
+}

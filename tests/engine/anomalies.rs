@@ -129,7 +129,8 @@ fn a_runaway_is_one_incident_with_its_project() {
     let found = month(2, Knobs::default(), |project, day| {
         (project == 5 && (19.5..19.6).contains(&day)).then_some(wild)
     });
-    let [incident] = found.as_slice() else { panic!("one incident:\n{}", told(&found)) };
+    assert_eq!(found.len(), 1, "{}", told(&found));
+    let incident = &found[0];
     assert!((19.45..19.55).contains(&day_of(incident.start)), "{}", day_of(incident.start));
     assert!((19.55..19.7).contains(&day_of(incident.end.unwrap())), "{:?}", incident.end);
     assert!(incident.start <= incident.peak && incident.peak < incident.end.unwrap());
@@ -143,7 +144,8 @@ fn a_runaway_is_one_incident_with_its_project() {
 fn failing_calls_are_told_and_a_change_of_everything_alike_blames_nobody() {
     let failing = Odds { requests: 1.0, failed: 0.5, escalated: 0.08, cost: 1.0 };
     let found = month(3, Knobs::default(), |_, day| (15.5..15.6).contains(&day).then_some(failing));
-    let [incident] = found.as_slice() else { panic!("one incident:\n{}", told(&found)) };
+    assert_eq!(found.len(), 1, "{}", told(&found));
+    let incident = &found[0];
     assert_eq!((incident.lead.metric, incident.lead.scope), (Metric::Errors, Scope::All));
     assert_eq!(incident.causes, [], "all parts fail alike");
 }
@@ -167,7 +169,7 @@ fn what_creeps_is_told_as_a_drift() {
         let crept = ((day - 12.0) / 6.0).clamp(0.0, 1.0);
         Some(Odds { requests: 1.0, failed: 0.01, escalated: 0.08 + 0.12 * crept, cost: 1.0 })
     });
-    let first = found.first().expect("a drift");
+    let first = found.first().unwrap();
     assert_eq!((first.lead.metric, first.onset), (Metric::Escalations, pointsman::anomaly::Onset::Drift));
     assert!((12.0..19.0).contains(&day_of(first.start)), "{}", day_of(first.start));
 }

@@ -89,6 +89,7 @@ fn best(all: &[&Scored]) -> (f64, f64) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 fn labelled_series_score_above_55() {
     let Some(folder) = std::env::var_os("POINTSMAN_SERIES") else {
         println!("skipped: POINTSMAN_SERIES names no folder of labelled series");
@@ -96,7 +97,7 @@ fn labelled_series_score_above_55() {
     };
     let folder = Path::new(&folder);
     let windows = [folder.join("windows.json"), folder.parent().unwrap().join("windows.json")];
-    let windows = windows.iter().find_map(|path| fs::read_to_string(path).ok()).expect("windows.json");
+    let windows = windows.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap();
     let windows: BTreeMap<String, Vec<[String; 2]>> = serde_json::from_str(&windows).unwrap();
     let mut all = Vec::new();
     for (number, (name, windows)) in windows.iter().enumerate() {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use pointsman::classifier::{Classifier, Measures};
+use pointsman::config::budgets::parse;
 use pointsman::pricing::{CostSum, PriceBook, Usage};
 use pointsman::record::{self, Input, LateLabel, ReadOptions};
-use pointsman::routing::{Check, NO_RUNG, Policy, Status};
+use pointsman::routing::{AtMost, Check, NO_RUNG, Policy, Status, up_to_grid};
 use pointsman::session::{
     Arriving, Called, Command, Deed, Follow, Ingest, IngestOptions, Live, LiveSetup, Log, Player, Reading,
     StreamOptions, Ticket, Wants, explain, stream,
@@ -31,6 +32,8 @@ enum Deal {
     Signal { model: usize, millis: Option<i64> },
     /// Somebody judges an answer.
     Judge { which: usize, quality: u16 },
+    /// Budgets change: hundredths of a cent for all a day, for each team, for one model; whether they are soft, or refuse at once.
+    Limit { all: u32, team: u32, model: usize, soft: bool, refuse: bool },
 }
 
 fn deal() -> impl Strategy<Value = Deal> {
@@ -47,6 +50,8 @@ fn deal() -> impl Strategy<Value = Deal> {
         1 => (0usize..5, proptest::option::of(1i64..4_000))
             .prop_map(|(model, millis)| Deal::Signal { model, millis }),
         1 => (any::<usize>(), 0u16..=1000).prop_map(|(which, quality)| Deal::Judge { which, quality }),
+        1 => (0u32..4_000, 0u32..2_000, 0usize..5, any::<bool>(), any::<bool>())
+            .prop_map(|(all, team, model, soft, refuse)| Deal::Limit { all, team, model, soft, refuse }),
     ]
 }
 
@@ -102,6 +107,12 @@ impl Stage {
                         vision: *vision,
                         max_output: Some(*most),
                         require: if *eu { [Arc::from("eu")].into() } else { Arc::default() },
+                        at_most: AtMost {
+                            prompt: up_to_grid(most * 5),
+                            output: up_to_grid(*most),
+                            any_tier: false,
+                        },
+                        ..Wants::default()
                     },
                     ..Arriving::default()
                 };
@@ -162,6 +173,20 @@ impl Stage {
                 });
                 self.judged.insert(id.to_string(), *quality);
             }
+            Deal::Limit { all, team, model, soft, refuse } => {
+                let (mode, over) =
+                    (if *soft { "soft" } else { "hard" }, if *refuse { "refuse" } else { "cheaper" });
+                let dollars = |hundredths: u32| format!("{}.{:04}", hundredths / 10_000, hundredths % 10_000);
+                let text = format!(
+                    "[budget.all]\nlimit = {{ day = \"{}\" }}\nover = \"{over}\"\n\
+                     [budget.team]\neach = \"team\"\nlimit = {{ hour = \"{}\", lifetime = 3 }}\nmode = \"{mode}\"\n\
+                     [budget.model]\nmodel = [\"{}\"]\nlimit = {{ lifetime = \"0.01\" }}\nunpriced = \"hold\"\n",
+                    dollars(*all),
+                    dollars(*team),
+                    MODELS[*model]
+                );
+                self.live.limit(parse(&text, "test").unwrap());
+            }
         }
     }
 }
@@ -218,6 +243,9 @@ proptest! {
             stage.play(&Deal::End { which: 0, status: 0, failed: false, again: false, tokens: 100, estimated: false });
         }
         prop_assume!(stage.count > 0);
+        for one in stage.live.budgets(stage.now) {
+            prop_assert_eq!((one.account.holds, one.account.held.0), (0, 0), "{:?}", one);
+        }
         let (picture, theirs) = stage.live.snapshot();
         prop_assert_eq!((picture.open, picture.unexpected), (0, pointsman::engine::Unexpected::default()));
 
@@ -273,7 +301,7 @@ proptest! {
                 prop_assert_eq!(extra.labels.last().unwrap().quality.unwrap().get(), *quality);
             }
 
-            let options = StreamOptions { reading: Reading::Routed, events: None, spend: None };
+            let options = StreamOptions::from(Reading::Routed);
             let once = |options: &StreamOptions| {
                 let source = record::open(&input(files), &ReadOptions::default()).unwrap();
                 stream(source, ingest(), &policy, &book(), options, |_| true).unwrap()

@@ -116,9 +116,10 @@ pub(super) fn circumstances() -> Circumstances {
             labels: if kind & 2 != 0 { labels.with(LabelId(0)) } else { labels },
             window: if kind & 4 != 0 { 20_000 } else { 500 },
             output: 0,
+            ..Needs::default()
         };
         let down = if kind & 8 != 0 { vec![ModelId(1), ModelId(2)] } else { Vec::new() };
-        table.intern(&Circumstance { needs, down, full: Vec::new() });
+        table.intern(&Circumstance { needs, down, ..Circumstance::default() });
     }
     table
 }
@@ -348,7 +349,8 @@ pub(super) fn drive(engine: &mut Engine, world: &World, log: &[Entry]) {
     for (key, entry) in log.iter().enumerate() {
         let key = key as u64;
         let circumstance = world.circumstances.get(entry.0.circumstance);
-        let mut effects = engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance }));
+        let mut effects =
+            engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance, claims: None }));
         while let Some(effect) = effects.take() {
             if let Effect::Send { model, rung, .. } = effect {
                 let mut attempts: Vec<Attempt> = if rung == NO_RUNG {

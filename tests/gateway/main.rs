@@ -11,6 +11,7 @@
 mod answers;
 mod away;
 mod bounds;
+mod budgets;
 mod caps;
 mod charges;
 mod client;

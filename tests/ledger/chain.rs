@@ -212,7 +212,7 @@ fn a_chain_made_anew_is_found_against_a_noted_head_alone() {
 }
 
 fn marked(path: &Path, range: &Range) -> String {
-    exported(path, range, ExportOptions { chain: true, prices: false, keys: false })
+    exported(path, range, ExportOptions { chain: true, prices: false })
 }
 
 fn proved(folder: &Path, text: &str, head: Option<&str>) -> ExportReport {

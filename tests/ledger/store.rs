@@ -123,8 +123,7 @@ fn gateways_that_share_a_store_keep_what_is_theirs() {
     assert_eq!(findings(&own.path), Vec::<String>::new());
     let heads = LedgerFile::open(&own.path).unwrap().heads().unwrap();
     assert!(heads.len() == 2 && heads[1].cursor.gateway == "gw-elsewhere", "{heads:?}");
-    let log =
-        exported(&own.path, &Range::default(), ExportOptions { chain: true, prices: false, keys: false });
+    let log = exported(&own.path, &Range::default(), ExportOptions { chain: true, prices: false });
     let file = folder.path().join("both.jsonl");
     std::fs::write(&file, log).unwrap();
     let report = pointsman::ledger::check_export(&file, None, |_| true).unwrap();
@@ -174,7 +173,7 @@ fn an_older_ledger_is_read_as_it_is_and_brought_on_when_it_is_written() {
     let options = old(folder.path());
     let all = Range::default();
     let (totals, kept_then) = (everything(&options.path), kept(&options.path));
-    let log = exported(&options.path, &all, ExportOptions { prices: true, chain: true, keys: false });
+    let log = exported(&options.path, &all, ExportOptions { prices: true, chain: true });
     let report = LedgerFile::open(&options.path).unwrap().check(|_, _| true).unwrap();
     assert!(report.is_sound() && report.heads.is_empty(), "{report}");
     assert!(report.to_string().contains("is chained when this version first writes it"));
@@ -195,7 +194,7 @@ fn an_older_ledger_is_read_as_it_is_and_brought_on_when_it_is_written() {
 
     vacuum(&options.path, |_, _| {}).unwrap();
     assert_eq!((everything(&options.path), kept(&options.path)), (totals.clone(), kept_then));
-    assert_eq!(exported(&options.path, &all, ExportOptions { prices: true, chain: false, keys: false }), log);
+    assert_eq!(exported(&options.path, &all, ExportOptions { prices: true, chain: false }), log);
     let (ledger, found) = Ledger::open(options.clone()).unwrap();
     assert_eq!((found.next_seq, found.settled_attempts), (72, 1));
     ledger.record_all(operation(72));

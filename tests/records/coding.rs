@@ -196,7 +196,10 @@ fn files_of_a_folder_in_no_known_format_are_all_counted_and_the_first_of_them_na
     let summary = source.for_each(|_, _, _| std::ops::ControlFlow::Continue(())).unwrap();
     assert_eq!((summary.entries, summary.passed_over.values().sum::<u64>()), (1, 12), "{summary:?}");
     for n in 0..8 {
-        assert!(summary.passed_over.keys().any(|why| why.contains(&format!("odd-{n:02}.jsonl"))), "{summary:?}");
+        assert!(
+            summary.passed_over.keys().any(|why| why.contains(&format!("odd-{n:02}.jsonl"))),
+            "{summary:?}"
+        );
     }
 }
 

@@ -143,7 +143,7 @@ fn is_last(seq: u64, n: u32) -> bool {
 }
 
 pub(crate) fn closed(seq: u64) -> Closed {
-    Closed { seq, status: Status::Ok, at: Instant(at(seq).0 + 800_000) }
+    Closed { seq, status: Status::Ok, at: Instant(at(seq).0 + 800_000), down: None }
 }
 
 /// All entries of one operation, in order.

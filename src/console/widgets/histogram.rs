@@ -204,9 +204,10 @@ impl Histogram<'_> {
     }
 
     /// Returns the longest part of a row, from one column to before another, in which no marker stands.
-    fn free_of_markers(&self, row: Rect, mut from: u16, to: u16) -> Rect {
+    fn free_of_markers(&self, row: Rect, first: u16, to: u16) -> Rect {
         let mut longest = Rect { width: 0, ..row };
-        for x in from..=to {
+        let mut from = first;
+        for x in first..=to {
             if x < to && self.markers.iter().all(|marker| column(row, marker.at) != x) {
                 continue;
             }

@@ -130,8 +130,8 @@ mod tests {
         Bill::read("bill", text, &[]).unwrap_err().to_string()
     }
 
-    fn usd(text: &str) -> Option<Pico> {
-        Some(Pico::from_usd(text).unwrap())
+    fn usd(text: &str) -> Pico {
+        Pico::from_usd(text).unwrap()
     }
 
     const ANTHROPIC: &str = r#"{"data":[
@@ -146,8 +146,8 @@ mod tests {
         let bill = read(ANTHROPIC);
         assert_eq!((bill.source, bill.has_more), (BillSource::Anthropic, false));
         assert_eq!(bill.lines[0].model, "claude-sonnet-4-5-20250929");
-        assert_eq!(bill.lines[0].amount, usd("1.2345"));
-        assert_eq!((bill.lines[1].model.as_str(), bill.lines[1].amount), ("web_search", usd("0.5")));
+        assert_eq!(bill.lines[0].amount, Some(usd("1.2345")));
+        assert_eq!((bill.lines[1].model.as_str(), bill.lines[1].amount), ("web_search", Some(usd("0.5"))));
         let (first, end) = bill.days.unwrap();
         assert_eq!((first.date(), end.date()), ("2026-11-02".to_owned(), "2026-11-04".to_owned()));
     }
@@ -175,7 +175,10 @@ mod tests {
         );
         assert_eq!(bill.source, BillSource::OpenAi);
         assert_eq!(bill.lines[0].model, "gpt-4.1-2025-04-14");
-        assert_eq!((bill.lines[0].amount, bill.lines[1].amount), (usd("0.06"), usd("0.00000015")));
+        assert_eq!(
+            (bill.lines[0].amount, bill.lines[1].amount),
+            (Some(usd("0.06")), Some(usd("0.00000015")))
+        );
         let bill = read(
             r#"{"object":"page","data":[{"object":"bucket","start_time":1793577600,"end_time":1793664000,"results":[{"object":"organization.usage.completions.result","input_tokens":1000,"output_tokens":500,"input_cached_tokens":800,"num_model_requests":5,"model":"gpt-4.1"}]}],"has_more":false}"#,
         );
@@ -197,12 +200,12 @@ mod tests {
             let bill = read(text);
             let lines: Vec<_> =
                 bill.lines.iter().map(|line| (line.day.date(), line.model.as_str(), line.amount)).collect();
-            let first = ("2026-11-02".to_owned(), "gpt-4.1", usd("1234.5"));
-            assert_eq!(lines, [first, ("2026-11-03".to_owned(), "gpt-4.1", usd("0.25"))], "{text}");
+            let first = ("2026-11-02".to_owned(), "gpt-4.1", Some(usd("1234.5")));
+            assert_eq!(lines, [first, ("2026-11-03".to_owned(), "gpt-4.1", Some(usd("0.25")))], "{text}");
         }
         let own = [("day".to_owned(), "Tag".to_owned()), ("usd".to_owned(), "Betrag".to_owned())];
         let bill = Bill::read("bill", "Tag;Betrag\n2026-11-02;1,5\n", &own).unwrap();
-        assert_eq!((bill.lines[0].amount, bill.lines[0].model.as_str()), (usd("1.5"), ""));
+        assert_eq!((bill.lines[0].amount, bill.lines[0].model.as_str()), (Some(usd("1.5")), ""));
     }
 
     #[test]

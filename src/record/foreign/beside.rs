@@ -32,7 +32,8 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
     terms::add(record, |last, terms| {
         let (went, mut is_guess) = read(text, terms);
         if !matches!(format, F::Langfuse | F::OpenRouter) {
-            is_guess |= part::<Bodies>(text).serve(terms);
+            // Without the word there is no tier in them.
+            is_guess |= text.contains("tier") && part::<Bodies>(text).serve(terms);
         }
         for Went { address, model } in &went {
             by_address(last, address.as_str());
@@ -74,14 +75,19 @@ impl Bodies {
     }
 }
 
+/// A row, which may tell by itself what its metadata tell. Had serde to flatten that into it, it would copy every row.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct LiteLlmRow {
     model_parameters: Embedded<Tier>,
     metadata: Embedded<Around>,
     response: Embedded<Tier>,
-    #[serde(flatten)]
-    row: Around,
+    service_tier: Said,
+    cost_breakdown: Embedded<Breakdown>,
+    hidden_params: Embedded<Hidden>,
+    optional_params: Embedded<Tier>,
+    usage_object: Embedded<Tier>,
+    api_base: Word,
 }
 
 /// What may stand in a row or in its metadata.
@@ -139,7 +145,18 @@ type Aside = (Vec<Went>, bool);
 
 /// Tells the tier and meters of a row.
 fn litellm(text: &str, terms: &mut Terms) -> Aside {
-    let LiteLlmRow { model_parameters, metadata, response, row } = part(text);
+    let LiteLlmRow {
+        model_parameters,
+        metadata,
+        response,
+        service_tier,
+        cost_breakdown,
+        hidden_params,
+        optional_params,
+        usage_object,
+        api_base,
+    } = part(text);
+    let row = Around { service_tier, cost_breakdown, hidden_params, optional_params, usage_object, api_base };
     let around = [&row, &metadata.0];
     let told = std::iter::once(response.0.service_tier).chain(around.iter().flat_map(|part| part.tiers()));
     let asked = around.iter().flat_map(|part| part.asked()).chain([model_parameters.0.service_tier]);

@@ -5,8 +5,11 @@
 //! model group that used nothing here, since its own row carries what it used.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::bodies::Body;
 use super::calls;
@@ -65,19 +68,40 @@ struct Row {
 struct Tags(Vec<Word>);
 
 impl<'de> Deserialize<'de> for Tags {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            List(Vec<Word>),
-            Text(String),
-            Other(serde::de::IgnoredAny),
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Tags;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("tags")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Tags, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Tags)
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Tags, E> {
+                Ok(Tags(json::read(text).unwrap_or_default()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Tags::default())
+            }
+            fn visit_unit<E>(self) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
         }
-        Ok(Self(match Either::deserialize(deserializer)? {
-            Either::List(tags) => tags,
-            Either::Text(text) => json::read(&text).unwrap_or_default(),
-            Either::Other(_) => Vec::new(),
-        }))
+        deserializer.deserialize_any(Either)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: nothing here refuses an entry; what cannot be read says nothing.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 use serde::Deserialize;
@@ -13,8 +14,10 @@ use crate::record::json::{self, Word, nullable};
 use crate::record::usage::{Grounding, Offered, SESSIONS, Said, ServerBlocks, ShownItem};
 use crate::record::{Attempt, InputFormat, Record, some_terms};
 
-/// What stands in the text of an entry that has something to say here; nearly all others are passed over at once.
+/// What stands in the text of an entry that has something to say here; nearly all others are passed over at once. First what
+/// many have.
 const HINTS: [&str; 19] = [
+    "api_base",
     "service_tier",
     "serviceTier",
     "_call\"",
@@ -29,7 +32,6 @@ const HINTS: [&str; 19] = [
     "video",
     "_models",
     "tool_usage",
-    "api_base",
     "_model_name",
     "_filter_results\":",
     "fp_ollama",
@@ -47,7 +49,9 @@ pub(super) fn add(record: &mut Record<'_>, read: impl FnOnce(&mut Attempt<'_>, &
 
 /// Says whether a text may have something to say here.
 pub(super) fn is_hinted(text: &str) -> bool {
-    HINTS.iter().any(|hint| has(text, hint))
+    static FINDERS: LazyLock<[memmem::Finder<'static>; 19]> =
+        LazyLock::new(|| HINTS.map(memmem::Finder::new));
+    FINDERS.iter().any(|hint| hint.find(text.as_bytes()).is_some())
 }
 
 /// Adds what an answer says, by its dialect.

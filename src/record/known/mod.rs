@@ -26,7 +26,7 @@ use crate::pricing::Usage;
 use crate::units::Instant;
 
 /// How many requests are held back, so that a later telling of one of them may still add to it.
-const WINDOW: usize = 64;
+const WINDOW: usize = 256;
 
 /// What a reading has met so far.
 #[derive(Debug, Default)]
@@ -193,17 +193,12 @@ impl Known {
         ControlFlow::Continue(())
     }
 
-    /// Says whether a request of our own format is new: by its id, its moment and its
-    /// model, as ids of other programs may be short.
-    pub(crate) fn is_new(&mut self, record: &Record<'_>) -> bool {
-        if record.id.is_empty() {
-            return true;
-        }
-        let model = record.attempts.last().map_or("", |last| &last.model);
-        let id = ids::id_at(&record.id, record.at, model);
+    /// Says whether a request of our own format is new.
+    pub fn is_new(&mut self, key: Key) -> bool {
+        let Key { at, id: Some(id) } = key else { return true };
         // Nothing of a moment that was never reached was told before, which makes this cheap for a log in order.
-        if Some(record.at) > self.latest {
-            self.latest = Some(record.at);
+        if Some(at) > self.latest {
+            self.latest = Some(at);
             if self.ascending.len() >= KEPT {
                 self.ascending.pop_front();
             }
@@ -217,16 +212,32 @@ impl Known {
     }
 }
 
+/// What a request of our own format is known by: its id, its moment and its model, as ids of other programs may be short.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    at: Instant,
+    id: Option<u64>,
+}
+
+impl Key {
+    /// Returns that of a request.
+    pub(crate) fn of(record: &Record<'_>) -> Self {
+        let model = record.attempts.last().map_or("", |last| &last.model);
+        let id = (!record.id.is_empty()).then(|| ids::id_at(&record.id, record.at, model));
+        Self { at: record.at, id }
+    }
+}
+
 impl Known {
     /// Gives a request that our own format would take for another one, since both have one id, moment and model, an id of
     /// its own.
     pub fn set_apart(&mut self, record: &mut Record<'_>) {
-        if self.is_new(record) {
+        if self.is_new(Key::of(record)) {
             return;
         }
         self.apart += 1;
         record.id = format!("{}~{}", record.id, self.apart + 1).into();
-        self.is_new(record);
+        self.is_new(Key::of(record));
     }
 }
 
@@ -285,12 +296,14 @@ mod tests {
     #[test]
     fn a_log_in_order_is_taken_as_it_comes_and_its_repeats_are_found() {
         let mut known = Known::default();
-        let at = |id: &str, at| Record { id: id.to_owned().into(), at: Instant(at), ..Record::default() };
-        assert!((0..500).all(|n| known.is_new(&at("a", n))), "one id at many moments");
+        let at = |id: &str, at| {
+            Key::of(&Record { id: id.to_owned().into(), at: Instant(at), ..Record::default() })
+        };
+        assert!((0..500).all(|n| known.is_new(at("a", n))), "one id at many moments");
         assert!(known.ids.insert(1), "nothing was looked up");
-        assert!((0..500).all(|n| !known.is_new(&at("a", n))));
-        assert!(known.is_new(&at("b", 3)) && known.is_new(&at("", 3)) && known.is_new(&at("", 3)));
-        assert!(known.is_new(&at("c", 900)) && !known.is_new(&at("c", 900)));
+        assert!((0..500).all(|n| !known.is_new(at("a", n))));
+        assert!(known.is_new(at("b", 3)) && known.is_new(at("", 3)) && known.is_new(at("", 3)));
+        assert!(known.is_new(at("c", 900)) && !known.is_new(at("c", 900)));
     }
 
     #[test]

@@ -10,10 +10,10 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::line::LabelKeys;
 use super::request;
-use crate::pricing::{PriceRow, Rates, Tier};
+use crate::pricing::{Charged, PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
-use crate::record::{Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
+use crate::record::{Correction, Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits, WhenFull,
 };
@@ -194,6 +194,7 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
             Ok(Special::Event(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
         }
         "label" => label(at, text),
+        "correction" => correction(at, text),
         "signal" => {
             let at = at.ok_or_else(|| Refusal::bad("at: missing; a signal needs its moment"))?;
             if keys.model.0.is_empty() {
@@ -397,6 +398,40 @@ fn label(at: Option<Instant>, text: &str) -> Result<Special<'_>, Refusal> {
     }
     let label = request::label(keys.label)?;
     Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, source: keys.source.0, label }))))
+}
+
+/// The keys of a correction.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CorrectionKeys<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    call: Option<u32>,
+    #[serde(borrow)]
+    charged: Text<'a>,
+    #[serde(borrow)]
+    charged_as: Text<'a>,
+    #[serde(borrow)]
+    source: Text<'a>,
+}
+
+fn correction(at: Option<Instant>, text: &str) -> Result<Special<'_>, Refusal> {
+    let at = at.ok_or_else(|| Refusal::bad("at: missing; a correction needs its moment"))?;
+    let keys: CorrectionKeys<'_> = json::read(text).map_err(Refusal::Bad)?;
+    let CorrectionKeys { id: Text(id), call, charged, charged_as, source: Text(source) } = keys;
+    if id.is_empty() {
+        return Err(Refusal::bad("id: missing; a correction names the request whose charge it sets right"));
+    }
+    if call == Some(0) {
+        return Err(Refusal::bad("call: 0; the calls of a request count from 1"));
+    }
+    let charged = request::charged(&charged.0, &charged_as.0)?;
+    if charged == Charged::NONE {
+        return Err(Refusal::bad(
+            "charged: missing; a correction says what was charged, or in `charged_as` why nobody knows",
+        ));
+    }
+    Ok(Special::Event(Entry::Correction(Box::new(Correction { at, id, call, charged, source }))))
 }
 
 /// Turns an option of text into text, absent as empty.

@@ -121,6 +121,17 @@ impl<'de> Deserialize<'de> for MeterKeys {
     }
 }
 
+/// The tokens of one attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TokenKeys {
+    pub(super) input: Tokens,
+    pub(super) cache_read: Tokens,
+    pub(super) write_5m: Tokens,
+    pub(super) write_1h: Tokens,
+    pub(super) out: Tokens,
+    pub(super) reasoning: Tokens,
+}
+
 /// The keys of one attempt.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AttemptKeys<'a> {
@@ -129,12 +140,7 @@ pub(super) struct AttemptKeys<'a> {
     pub(super) estimated: bool,
     pub(super) billed: Text<'a>,
     pub(super) provider: Text<'a>,
-    pub(super) input: Tokens,
-    pub(super) cache_read: Tokens,
-    pub(super) write_5m: Tokens,
-    pub(super) write_1h: Tokens,
-    pub(super) out: Tokens,
-    pub(super) reasoning: Tokens,
+    pub(super) tokens: TokenKeys,
     pub(super) began_us: Option<u64>,
     pub(super) latency_ms: Option<u32>,
     pub(super) ttft_ms: Option<u32>,
@@ -160,12 +166,12 @@ impl<'a> AttemptKeys<'a> {
             b"model" => self.model = map.next_value()?,
             b"billed" => self.billed = map.next_value()?,
             b"provider" => self.provider = map.next_value()?,
-            b"in" => self.input = map.next_value()?,
-            b"out" => self.out = map.next_value()?,
-            b"cache_read" => self.cache_read = map.next_value()?,
-            b"write_5m" => self.write_5m = map.next_value()?,
-            b"write_1h" => self.write_1h = map.next_value()?,
-            b"reasoning" => self.reasoning = map.next_value()?,
+            b"in" => self.tokens.input = map.next_value()?,
+            b"out" => self.tokens.out = map.next_value()?,
+            b"cache_read" => self.tokens.cache_read = map.next_value()?,
+            b"write_5m" => self.tokens.write_5m = map.next_value()?,
+            b"write_1h" => self.tokens.write_1h = map.next_value()?,
+            b"reasoning" => self.tokens.reasoning = map.next_value()?,
             b"began_us" => self.began_us = map.next_value()?,
             b"latency_ms" => self.latency_ms = map.next_value()?,
             b"ttft_ms" => self.ttft_ms = map.next_value()?,
@@ -217,6 +223,7 @@ pub(super) struct Line<'a> {
     pub(super) vision: bool,
     pub(super) seq: Option<u64>,
     pub(super) policy: Option<u32>,
+    pub(super) propensity: Option<u16>,
     pub(super) window: Option<u32>,
     pub(super) max_output: Option<u32>,
     pub(super) require: Option<Vec<Text<'a>>>,
@@ -288,6 +295,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
                         b"vision" => line.vision = map.next_value::<Option<bool>>()?.unwrap_or(false),
                         b"seq" => line.seq = map.next_value()?,
                         b"policy" => line.policy = map.next_value()?,
+                        b"propensity" => line.propensity = map.next_value()?,
                         b"window" => line.window = map.next_value()?,
                         b"max_output" => line.max_output = map.next_value()?,
                         b"require" => line.require = map.next_value()?,

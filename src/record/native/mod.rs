@@ -19,15 +19,26 @@ pub(crate) use write::write_header;
 use self::event::Special;
 use self::line::Line;
 use self::request::request;
-use super::Entry;
 use super::json;
 use super::skip::Refusal;
+use super::{Entry, Record};
 
 /// Reads one line; `None` where it is a header and no entry.
 pub(crate) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
-    if let Some(line) = plain::read(text) {
-        return request(line).map(|record| Some(Entry::Request(record)));
+    let mut record = Record::default();
+    if parse_plain(text, &mut record) {
+        return Ok(Some(Entry::Request(record)));
     }
+    parse_any(text)
+}
+
+/// Reads a line as most are into a record, and says whether it is such a line.
+pub(crate) fn parse_plain<'a>(text: &'a str, record: &mut Record<'a>) -> bool {
+    plain::read(text, record)
+}
+
+/// Reads one line of any kind, slower.
+pub(crate) fn parse_any(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
     // Events and headers share keys with requests but not their types, so they are read again as what they are.
     let reason = match json::read::<Line<'_>>(text) {
         Ok(line) if !line.special => return request(line).map(|record| Some(Entry::Request(record))),

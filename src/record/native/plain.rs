@@ -5,121 +5,226 @@
 
 use std::borrow::Cow;
 
-use super::line::{CheckWord, Circumstance, Line, StatusWord, Tokens};
-use crate::record::json::Text;
-use crate::routing::Status;
+use super::line::{CheckWord, TokenKeys, Tokens};
+use super::request::{charged, usage};
+use crate::classifier::TaskClass;
+use crate::pricing::Terms;
+use crate::record::{Attempt, Attempts, Record, Timing, WriteTtl, some_terms};
+use crate::routing::{Effort, Status};
+use crate::units::{Instant, PerMille};
 
-/// Reads a plain line; `None` leaves it to the full reader.
-pub(super) fn read(text: &str) -> Option<Line<'_>> {
+/// Reads a plain line into a record; one that says no leaves it to the full reader, and the record in any state.
+pub(super) fn read<'a>(text: &'a str, record: &mut Record<'a>) -> bool {
+    *record = Record { attempts: Attempts::one(Attempt::default()), ..Record::default() };
+    line(text, record).is_some()
+}
+
+fn line<'a>(text: &'a str, record: &mut Record<'a>) -> Option<()> {
     let mut cursor = Cursor { text, at: 0 };
     cursor.expect(b'{')?;
-    let mut line = Line::default();
+    let mut only = Only::default();
     loop {
-        let key = cursor.text()?;
-        cursor.expect(b':')?;
-        match cursor.peek()? {
-            b'"' => take_text(&mut line, key, cursor.text()?)?,
-            b'0'..=b'9' => take_number(&mut line, key, cursor.number()?)?,
-            b't' => {
+        match Key::of(cursor.key()?)? {
+            Key::Word(key) => take_text(record, &mut only, key, cursor.text()?)?,
+            Key::Count(key) => take_number(record, &mut only, key, cursor.number()?)?,
+            Key::Flag(key) => {
                 cursor.word("true")?;
-                take_true(&mut line, key)?;
+                take_true(record, &mut only, key)?;
             }
-            _ => return None,
         }
         match cursor.next()? {
             b',' => {}
-            b'}' => return (cursor.at == text.len()).then_some(line),
+            b'}' => break,
             _ => return None,
         }
     }
+    if !only.has_moment || cursor.at != text.len() {
+        return None;
+    }
+    if !only.any {
+        record.attempts = Attempts::default();
+        return Some(());
+    }
+    only.finish(record.attempts.first_mut()?)
 }
 
-fn take_text<'a>(line: &mut Line<'a>, key: &str, value: &'a str) -> Option<()> {
-    let word = Text(Cow::Borrowed(value));
+/// The keys that are read here, each under its kind of value; those that are not may still be of a kind that the full reader
+/// looks at.
+macro_rules! keys {
+    ($($kind:ident($of:ident) { $($key:ident $name:literal,)* })*) => {
+        enum Key { $($kind($of),)* }
+
+        $(#[derive(Clone, Copy)] enum $of { $($key,)* })*
+
+        impl Key {
+            /// Finds a key by its name as a number.
+            #[inline]
+            #[expect(non_upper_case_globals, reason = "a key and its number have one name")]
+            fn of(number: u128) -> Option<Self> {
+                $($(const $key: u128 = number_of($name.as_bytes());)*)*
+                match number {
+                    $($($key => Some(Self::$kind($of::$key)),)*)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+keys! {
+    Word(WordKey) {
+        Id "id", At "at", Timing "timing", Team "team", Project "project", User "user", Key "key", Session "session",
+        Asked "asked", Task "task", Saw "saw", Prompt "prompt", Claimed "claimed_usd", Simulated "simulated",
+        Model "model", Billed "billed", Provider "provider", Error "error", Effort "effort",
+        WriteTtl "write_ttl", Tier "tier", Charged "charged", ChargedAs "charged_as", Status "status",
+        Check "check",
+    }
+    Count(CountKey) {
+        Input "in", Out "out", CacheRead "cache_read", Write5m "write_5m", Write1h "write_1h",
+        Reasoning "reasoning", Began "began_us", Latency "latency_ms", Ttft "ttft_ms", Gap "gap_ms",
+        Confidence "confidence", Propensity "propensity", Seq "seq", Policy "policy", Window "window",
+        MaxOutput "max_output",
+        Turn "turn", Tools "tools", History "history",
+    }
+    Flag(FlagKey) {
+        Pinned "pinned", Vision "vision", Unsure "unsure", Estimated "estimated",
+    }
+}
+
+/// Returns a text of up to 16 bytes as a number.
+const fn number_of(text: &[u8]) -> u128 {
+    let (mut number, mut left) = (0, text);
+    while let [before @ .., last] = left {
+        number = number << 8 | *last as u128;
+        left = before;
+    }
+    number
+}
+
+/// What of the only attempt of a line is understood once all of it is read.
+#[derive(Default)]
+struct Only<'a> {
+    tokens: TokenKeys,
+    tier: &'a str,
+    charged: &'a str,
+    charged_as: &'a str,
+    /// Whether any key of an attempt stood in the line.
+    any: bool,
+    has_moment: bool,
+}
+
+impl Only<'_> {
+    fn finish(self, attempt: &mut Attempt<'_>) -> Option<()> {
+        attempt.charged = charged(self.charged, self.charged_as).ok()?;
+        let (usage, is_beside) = usage(&self.tokens, attempt.charged).ok()?;
+        attempt.usage = usage;
+        attempt.estimated |= is_beside;
+        if !self.tier.is_empty() {
+            let mut terms = Terms::NONE;
+            terms.serve(self.tier);
+            attempt.terms = some_terms(&terms);
+        }
+        Some(())
+    }
+}
+
+fn take_text<'a>(record: &mut Record<'a>, only: &mut Only<'a>, key: WordKey, value: &'a str) -> Option<()> {
+    let word = Cow::Borrowed(value);
     match key {
-        "id" => line.id = word,
-        "at" => line.at = word,
-        "timing" => line.timing = word,
-        "team" => line.team = word,
-        "project" => line.project = word,
-        "user" => line.user = word,
-        "key" => line.key = word,
-        "session" => line.session = word,
-        "asked" => line.asked = word,
-        "task" => line.task = word,
-        "saw" => line.saw = word,
-        "prompt" => line.prompt = Some(word),
-        "claimed_usd" => line.claimed_usd = Some(word),
-        "simulated" => line.simulated = Circumstance(Cow::Borrowed(value)),
-        _ => return take_attempt_text(line, key, word, value),
+        WordKey::Id => record.id = word,
+        WordKey::At => (record.at, only.has_moment) = (Instant::parse(value).ok()?, true),
+        WordKey::Timing => record.timing = Timing::from_word(value)?,
+        WordKey::Team => record.team = word,
+        WordKey::Project => record.project = word,
+        WordKey::User => record.user = word,
+        WordKey::Key => record.key = word,
+        WordKey::Session => record.session = word,
+        WordKey::Asked => record.asked = word,
+        WordKey::Task => {
+            record.task = (!value.is_empty()).then(|| value.parse().unwrap_or(TaskClass::Other));
+        }
+        WordKey::Saw => record.saw = value.parse().unwrap_or_default(),
+        WordKey::Prompt => record.prompt = Some(word),
+        WordKey::Claimed => record.claimed_usd = Some(word),
+        WordKey::Simulated => record.simulated = word,
+        _ => {
+            only.any = true;
+            return take_attempt_text(record.attempts.first_mut()?, only, key, value);
+        }
     }
     Some(())
 }
 
-fn take_attempt_text<'a>(line: &mut Line<'a>, key: &str, word: Text<'a>, value: &str) -> Option<()> {
-    let only = &mut line.only;
+fn take_attempt_text<'a>(
+    attempt: &mut Attempt<'a>,
+    only: &mut Only<'a>,
+    key: WordKey,
+    value: &'a str,
+) -> Option<()> {
+    let word = Cow::Borrowed(value);
     match key {
-        "model" => only.model = word,
-        "billed" => only.billed = word,
-        "provider" => only.provider = word,
-        "error" => only.error = word,
-        "effort" => only.effort = word,
-        "write_ttl" => only.write_ttl = word,
-        "tier" => only.tier = word,
-        "charged" => only.charged = word,
-        "charged_as" => only.charged_as = word,
-        "status" => only.status = StatusWord(Some(Status::from_name(value)?)),
-        "check" => only.check = CheckWord::named(value)?,
-        // Keys that are not known may still be of a kind that the full reader looks at.
+        WordKey::Model => attempt.model = word,
+        WordKey::Billed => attempt.billed = word,
+        WordKey::Provider => attempt.provider = word,
+        WordKey::Error => attempt.error = word,
+        WordKey::Effort if value.is_empty() => attempt.effort = None,
+        WordKey::Effort => attempt.effort = Some(Effort::from_name(value)?),
+        WordKey::WriteTtl => attempt.write_ttl = WriteTtl::from_word(value)?,
+        WordKey::Tier => only.tier = value,
+        WordKey::Charged => only.charged = value,
+        WordKey::ChargedAs => only.charged_as = value,
+        WordKey::Status => attempt.status = Status::from_name(value)?,
+        WordKey::Check => attempt.check = CheckWord::named(value)?.0.unwrap_or_default(),
         _ => return None,
+    }
+    Some(())
+}
+
+fn take_true(record: &mut Record<'_>, only: &mut Only<'_>, key: FlagKey) -> Option<()> {
+    match key {
+        FlagKey::Pinned => record.pinned = true,
+        FlagKey::Vision => record.needs.vision = true,
+        FlagKey::Unsure => record.unsure = true,
+        FlagKey::Estimated => (record.attempts.first_mut()?.estimated, only.any) = (true, true),
+    }
+    Some(())
+}
+
+fn take_number(record: &mut Record<'_>, only: &mut Only<'_>, key: CountKey, value: u64) -> Option<()> {
+    let (tokens, known) = (&mut only.tokens, Tokens::Known(value));
+    let small = u32::try_from(value);
+    match key {
+        CountKey::Input => tokens.input = known,
+        CountKey::Out => tokens.out = known,
+        CountKey::CacheRead => tokens.cache_read = known,
+        CountKey::Write5m => tokens.write_5m = known,
+        CountKey::Write1h => tokens.write_1h = known,
+        CountKey::Reasoning => tokens.reasoning = known,
+        CountKey::Began => record.attempts.first_mut()?.began_us = Some(value),
+        CountKey::Latency => record.attempts.first_mut()?.latency_ms = Some(small.ok()?),
+        CountKey::Ttft => record.attempts.first_mut()?.ttft_ms = Some(small.ok()?),
+        CountKey::Gap => record.attempts.first_mut()?.gap_ms = Some(small.ok()?),
+        _ => return take_request_number(record, key, value),
     }
     only.any = true;
     Some(())
 }
 
-fn take_true(line: &mut Line<'_>, key: &str) -> Option<()> {
-    match key {
-        "pinned" => line.pinned = true,
-        "vision" => line.vision = true,
-        "unsure" => line.unsure = true,
-        "estimated" => (line.only.estimated, line.only.any) = (true, true),
-        _ => return None,
-    }
-    Some(())
-}
-
-fn take_number(line: &mut Line<'_>, key: &str, value: u64) -> Option<()> {
-    let only = &mut line.only;
-    let known = Tokens::Known(value);
+fn take_request_number(record: &mut Record<'_>, key: CountKey, value: u64) -> Option<()> {
     let small = u32::try_from(value);
     match key {
-        "in" => only.input = known,
-        "out" => only.out = known,
-        "cache_read" => only.cache_read = known,
-        "write_5m" => only.write_5m = known,
-        "write_1h" => only.write_1h = known,
-        "reasoning" => only.reasoning = known,
-        "began_us" => only.began_us = Some(value),
-        "latency_ms" => only.latency_ms = Some(small.ok()?),
-        "ttft_ms" => only.ttft_ms = Some(small.ok()?),
-        "gap_ms" => only.gap_ms = Some(small.ok()?),
-        _ => return take_request_number(line, key, value),
-    }
-    only.any = true;
-    Some(())
-}
-
-fn take_request_number(line: &mut Line<'_>, key: &str, value: u64) -> Option<()> {
-    let small = u32::try_from(value);
-    match key {
-        "confidence" => line.confidence = Some(u16::try_from(value).ok()?),
-        "seq" => line.seq = Some(value),
-        "policy" => line.policy = Some(small.ok()?),
-        "window" => line.window = Some(small.ok()?),
-        "max_output" => line.max_output = Some(small.ok()?),
-        "turn" => line.turn = Some(small.ok()?),
-        "tools" => line.tools = Some(small.ok()?),
-        "history" => line.history = Some(small.ok()?),
+        CountKey::Confidence => record.confidence = Some(PerMille::new(u16::try_from(value).ok()?)?),
+        CountKey::Propensity => {
+            let chance = PerMille::new(u16::try_from(value).ok()?)?;
+            record.propensity = Some((chance > PerMille::ZERO).then_some(chance)?);
+        }
+        CountKey::Seq => record.seq = Some(value),
+        CountKey::Policy => record.policy = Some(small.ok()?),
+        CountKey::Window => record.needs.window = Some(small.ok()?),
+        CountKey::MaxOutput => record.needs.output = Some(small.ok()?),
+        CountKey::Turn => record.turn = Some(small.ok()?),
+        CountKey::Tools => record.tools = Some(small.ok()?),
+        CountKey::History => record.history = Some(small.ok()?),
         _ => return None,
     }
     Some(())
@@ -143,6 +248,25 @@ impl<'a> Cursor<'a> {
 
     fn expect(&mut self, byte: u8) -> Option<()> {
         (self.next()? == byte).then_some(())
+    }
+
+    /// Reads a key of up to 15 bytes and its colon, as a number.
+    #[inline]
+    fn key(&mut self) -> Option<u128> {
+        self.expect(b'"')?;
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let start = u128::from_le_bytes(rest.first_chunk().copied().unwrap_or_else(|| padded(rest)));
+        #[expect(clippy::cast_possible_truncation, reason = "one half, then the other")]
+        let (low, high) = (stops(start as u64), stops((start >> 64) as u64));
+        let length = match (low, high) {
+            (0, 0) => return None,
+            (0, high) => 8 + high.trailing_zeros() / 8,
+            (low, _) => low.trailing_zeros() / 8,
+        };
+        self.at += length as usize;
+        self.expect(b'"')?;
+        self.expect(b':')?;
+        Some(start & !(u128::MAX << (length * 8)))
     }
 
     /// Reads quoted text without escapes.
@@ -184,8 +308,14 @@ impl<'a> Cursor<'a> {
             self.at += 1;
         }
         let leading_zero = self.at - start > 1 && self.text.as_bytes().get(start) == Some(&b'0');
-        (!leading_zero).then_some(value)
+        (!leading_zero && self.at > start).then_some(value)
     }
+}
+
+/// Returns the end of a line, and zeros behind it.
+#[cold]
+fn padded(rest: &[u8]) -> [u8; 16] {
+    std::array::from_fn(|at| rest.get(at).copied().unwrap_or(0))
 }
 
 /// Marks (with their high bits) bytes that end plain text; only the lowest mark is exact, which is the one used.
@@ -203,21 +333,25 @@ fn stops(eight: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::record::json;
+    use crate::record::native::line::Line;
     use crate::record::native::request::request;
     use proptest::prelude::*;
 
     /// Whatever the fast reader accepts, the full reader must read the same.
     fn agrees(text: &str) -> bool {
-        let Some(line) = read(text) else { return true };
+        let mut record = Record::default();
+        if !read(text, &mut record) {
+            return true;
+        }
         let full = json::read::<Line<'_>>(text).unwrap_or_else(|reason| panic!("{text}: {reason}"));
-        assert_eq!(request(line), request(full), "{text}");
+        assert_eq!(Ok(record), request(full), "{text}");
         true
     }
 
     #[test]
     fn the_usual_line_is_plain() {
         let line = r#"{"id":"a","at":"2026-05-23T10:00:00Z","team":"zahlung-ä","model":"m","in":10,"out":0,"status":"failed"}"#;
-        assert!(read(line).is_some());
+        assert!(read(line, &mut Record::default()));
         agrees(line);
         for declined in [
             r#"{"id":"a\u0041"}"#,
@@ -226,6 +360,8 @@ mod tests {
             r#"{"in":-1}"#,
             r#"{"in":1}x"#,
             r#"{"in":1,}"#,
+            r#"{"at":"2026-05-23T10:00:00Z","in":}"#,
+            r#"{"at":"2026-05-23T10:00:00Z","latency_milliseconds":1}"#,
             "{}",
             "",
             r#"{"event":"note"}"#,
@@ -233,7 +369,7 @@ mod tests {
             "{\"id\":\"a\tb\"}",
             r#"{"id":"a}"#,
         ] {
-            assert!(read(declined).is_none(), "{declined}");
+            assert!(!read(declined, &mut Record::default()), "{declined}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::line::{AttemptKeys, LabelKeys, Line, Tokens};
+use super::line::{AttemptKeys, LabelKeys, Line, TokenKeys, Tokens};
 use crate::classifier::TaskClass;
 use crate::pricing::{Charged, Cost, Unpriced, Usage};
 use crate::record::json::Text;
@@ -22,6 +22,14 @@ pub(super) fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
             PerMille::new(value)
                 .ok_or_else(|| Refusal::Bad(format!("confidence: {value} is not within 0 to 1000")))?,
         ),
+    };
+    let propensity = match line.propensity {
+        None => None,
+        Some(value) => {
+            Some(PerMille::new(value).filter(|chance| *chance > PerMille::ZERO).ok_or_else(|| {
+                Refusal::Bad(format!("propensity: {value} is not within 1 to 1000, a chance in thousandths"))
+            })?)
+        }
     };
     let timing = Timing::from_word(&line.timing.0)
         .ok_or_else(|| Refusal::Bad(format!("timing: `{}` is neither offset nor placed", line.timing.0)))?;
@@ -60,6 +68,7 @@ pub(super) fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
         history: line.history,
         seq: line.seq,
         policy: line.policy,
+        propensity,
         needs: RecordedNeeds {
             window: line.window,
             output: line.max_output,
@@ -80,7 +89,8 @@ fn words(list: Option<Vec<Text<'_>>>) -> Vec<Cow<'_, str>> {
     list.into_iter().flatten().map(|word| word.0).collect()
 }
 
-fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
+/// Puts tokens into their buckets; says whether reasoning that stood beside the answer was taken into it.
+pub(super) fn usage(keys: &TokenKeys, charged: Charged) -> Result<(Usage, bool), Refusal> {
     let whole = matches!((keys.input, keys.out), (Tokens::Known(_), Tokens::Known(_)));
     // A line that gives both ends of a call and no word of caching says there was none.
     let cached = if whole { Count::ZERO } else { Count::UNKNOWN };
@@ -98,16 +108,19 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         let both = usage.output.or_zero().saturating_add(usage.reasoning.or_zero());
         usage.output = Count::new(both).unwrap_or(usage.output);
     }
-    let charged = charged(&keys.charged.0, &keys.charged_as.0)?;
     // No model answers an empty prompt; what was charged for it stands as it is told.
     if charged == Charged::NONE && usage.prompt() == Some(0) && usage.output.or_zero() > 0 {
         usage = Usage { output: usage.output, reasoning: usage.reasoning, ..Usage::UNKNOWN };
     }
-    let write_ttl = match &*keys.write_ttl.0 {
-        "" | "reported" => WriteTtl::Reported,
-        "assumed" => WriteTtl::Assumed,
-        other => return Err(Refusal::Bad(format!("write_ttl: `{other}` is neither reported nor assumed"))),
-    };
+    Ok((usage, is_beside))
+}
+
+fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
+    let charged = charged(&keys.charged.0, &keys.charged_as.0)?;
+    let (usage, is_beside) = usage(&keys.tokens, charged)?;
+    let write_ttl = WriteTtl::from_word(&keys.write_ttl.0).ok_or_else(|| {
+        Refusal::Bad(format!("write_ttl: `{}` is neither reported nor assumed", keys.write_ttl.0))
+    })?;
     let mut terms = keys.meters.0;
     terms.serve(&keys.tier.0);
     Ok(Attempt {
@@ -140,7 +153,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
 }
 
 /// Reads a charge: an amount, and where it is not known for sure the word for what it is.
-fn charged(amount: &str, word: &str) -> Result<Charged, Refusal> {
+pub(super) fn charged(amount: &str, word: &str) -> Result<Charged, Refusal> {
     if amount.is_empty() && word.is_empty() {
         return Ok(Charged::NONE);
     }

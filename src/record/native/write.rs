@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::{Header, VERSION};
-use crate::pricing::{Cost, PriceRow, Rates, Tier, Usage, as_factor};
+use crate::pricing::{Charged, Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{
     Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, Under, WriteTtl,
 };
@@ -38,6 +38,16 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
             object.text("id", &late.id);
             object.word("source", &late.source);
             label_keys(&mut object, &late.label);
+            object.close();
+        }
+        Entry::Correction(correction) => {
+            let mut object = Object::open(out);
+            object.text("event", "correction");
+            object.text("at", &correction.at.rfc3339());
+            object.text("id", &correction.id);
+            object.maybe("call", correction.call.map(u64::from));
+            charged(&mut object, correction.charged);
+            object.word("source", &correction.source);
             object.close();
         }
         Entry::Signal(signal) => {
@@ -95,6 +105,7 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     object.maybe("history", record.history.map(u64::from));
     object.maybe("seq", record.seq);
     object.maybe("policy", record.policy.map(u64::from));
+    object.maybe("propensity", record.propensity.map(|chance| u64::from(chance.get())));
     let RecordedNeeds { window, output, vision, require, down } = &record.needs;
     object.maybe("window", window.map(u64::from));
     object.maybe("max_output", output.map(u64::from));
@@ -180,7 +191,11 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
         object.list("left_out", &attempt.left_out, |out, name| quoted(out, name));
     }
     object.maybe("gap_ms", attempt.gap_ms.map(u64::from));
-    match attempt.charged.cost() {
+    charged(object, attempt.charged);
+}
+
+fn charged(object: &mut Object<'_>, charged: Charged) {
+    match charged.cost() {
         None => {}
         Some(Cost::Known(amount)) => object.text("charged", &amount.usd()),
         Some(Cost::Estimated(amount)) => {

@@ -39,7 +39,7 @@ impl Live {
             next = open.at_or_after(rung + 1);
             u8::try_from(rung).ok()
         })
-        .map(|rung| core.send(&ticket.policy, &ticket.decision, rung))
+        .map(|rung| core.send(&ticket.policy, &ticket.decision, rung, ticket.cap))
         .collect()
     }
 
@@ -51,7 +51,7 @@ impl Live {
         match decision.rung {
             _ if decision.refused => "".into(),
             NO_RUNG => Arc::clone(&arriving.asked),
-            rung => core.send(&policy, &decision, rung).model,
+            rung => core.send(&policy, &decision, rung, None).model,
         }
     }
 
@@ -75,8 +75,9 @@ impl Core {
         operation.project = self.names.find_project(&arriving.project).unwrap_or_default();
         operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();
         let needs = needs(arriving, &mut self.names);
-        let circumstance =
-            Circumstance { needs, down: self.decider.down_at(self.last_at), full: self.decider.full() };
+        let (_, over) = self.claim(arriving, operation, &needs);
+        let (down, full) = (self.decider.down_at(self.last_at), self.decider.full());
+        let circumstance = Circumstance { needs, down, full, over };
         let policy = Arc::clone(self.decider.policy());
         let decision = decide(&policy, &operation.signals(), &circumstance);
         (policy, decision)

@@ -6,6 +6,7 @@ use super::{Called, SIMULATED, Ticket};
 use crate::pricing::{Charged, Cost};
 use crate::record::{self, Attempt, Attempts, Record, RecordedNeeds};
 use crate::routing::Capability;
+use crate::units::PerMille;
 
 impl Ticket {
     /// Returns the entry.
@@ -37,6 +38,7 @@ impl Ticket {
             team: Cow::Borrowed(&self.said.team),
             project: Cow::Borrowed(&self.said.project),
             user: Cow::Borrowed(&self.said.user),
+            key: Cow::Borrowed(&self.said.key),
             session: Cow::Borrowed(&self.said.session),
             asked: Cow::Borrowed(&self.said.asked),
             pinned: self.operation.pinned,
@@ -50,6 +52,7 @@ impl Ticket {
             needs: self.needs(),
             seq: Some(self.seq),
             policy: Some(self.policy.version),
+            propensity: Some(PerMille::ONE),
             attempts: Attempts::from(self.calls.iter().map(attempt).collect::<Vec<_>>()),
             simulated: Cow::Borrowed(if simulated { SIMULATED } else { "" }),
             ..Record::default()

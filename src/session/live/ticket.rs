@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::budget::Over;
 use crate::classifier::{Measures, TaskClass};
 use crate::outcome::Operation;
 use crate::pricing::{Cost, Terms, Usage};
 use crate::record::WriteTtl;
 use crate::routing::{
-    Bar, Check, ConfidenceSource, Decision, Effort, Needs, Parameters, Policy, Status, Step, StreamLimits,
+    AtMost, Bar, Check, ConfidenceSource, Decision, Effort, Needs, Parameters, Policy, Status, Step,
+    StreamLimits,
 };
 use crate::units::{Instant, PerMille};
 
@@ -46,6 +48,21 @@ pub struct Wants {
     pub max_output: Option<u64>,
     /// Labels that whoever sent it requires.
     pub require: Arc<[Arc<str>]>,
+    /// The key that it came with.
+    pub key: Arc<str>,
+    /// The most tokens that a call can be billed for; nothing where no budget is in force.
+    pub at_most: AtMost,
+    /// Where an answer whose length the client leaves open is cut, so that there is a most.
+    pub cap: Option<u32>,
+}
+
+/// Why no model may serve a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// In words.
+    pub why: String,
+    /// The limit without room for it, where that is why.
+    pub over: Option<Over>,
 }
 
 /// Where a request goes, and why.
@@ -70,7 +87,7 @@ pub struct Placed {
     /// Why it starts where it does, in plain letters.
     pub reason: String,
     /// The call to make; where no model may serve the request, why.
-    pub send: Result<Dispatch, String>,
+    pub send: Result<Dispatch, Box<Refusal>>,
     /// Where a route only observes: the rung that its ladder would have started on.
     pub would: Option<Arc<str>>,
     /// What goes back with each call of the operation that ends.
@@ -94,9 +111,20 @@ pub struct Ticket {
     pub(super) decision: Decision,
     pub(super) said: Said,
     pub(super) needs: Needs,
+    /// Where answers are cut, whatever their rung says.
+    pub(super) cap: Option<u32>,
     /// Models that could not be called when it arrived, and those that were full, as a log writes them.
     pub(super) down: Vec<Arc<str>>,
+    /// Whether any came after its arrival.
+    pub(super) more_down: bool,
     pub(super) calls: Vec<(Called, Cost)>,
+}
+
+impl Ticket {
+    /// Returns what could not be called for it, where more was than at its arrival.
+    pub fn down_since(&self) -> Option<Arc<[Arc<str>]>> {
+        self.more_down.then(|| self.down.as_slice().into())
+    }
 }
 
 /// What the client said.
@@ -106,6 +134,7 @@ pub(super) struct Said {
     pub(super) team: Arc<str>,
     pub(super) project: Arc<str>,
     pub(super) user: Arc<str>,
+    pub(super) key: Arc<str>,
     pub(super) session: Arc<str>,
     pub(super) asked: Arc<str>,
     pub(super) measures: Measures,

@@ -83,7 +83,7 @@ impl SpendCell {
         self.requests += other.requests;
         self.calls += other.calls;
         self.failed += other.failed;
-        self.tokens.merge(&other.tokens);
+        self.tokens.sum(&other.tokens, Sign::Plus);
         self.tokens_unknown += other.tokens_unknown;
         self.cost += &other.cost;
         self.unknown_calls += other.unknown_calls;

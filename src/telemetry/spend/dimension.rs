@@ -1,9 +1,10 @@
 //! What spend is told apart by, and the values of it as numbers.
 
-use super::Tags;
 use crate::classifier::TaskClass;
 use crate::outcome::{Evidence, Settled};
-use crate::units::{Instant, ModelId, NameTable, Names, OTHERS, ProjectId, RouteTag, SessionId, TeamId};
+use crate::units::{
+    Instant, KeyId, ModelId, NameTable, Names, OTHERS, ProjectId, RouteTag, SessionId, TeamId, UserId,
+};
 
 /// A value of a dimension: the number of a name, or the start of a stretch of time in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,17 +144,24 @@ impl Dimension {
     }
 
     /// Returns its value of a call.
-    pub(super) fn of(self, evidence: &Evidence<'_>, tags: &Tags, settled: &Settled, call: usize) -> Value {
+    pub(super) fn of(
+        self,
+        evidence: &Evidence<'_>,
+        listed: &[Value],
+        settled: &Settled,
+        call: usize,
+    ) -> Value {
         let operation = evidence.operation;
+        let model = settled.attempts.get(call).and_then(|attempt| attempt.model.index());
         match self {
             Self::Team => Value::named(operation.team.index()),
             Self::Project => Value::named(operation.project.index()),
-            Self::Model => Value::named(settled.attempts.get(call).and_then(|attempt| attempt.model.index())),
-            Self::Provider => tags.providers.get(call).copied().unwrap_or_default(),
+            Self::Model => Value::named(model),
+            Self::Provider => model.and_then(|model| listed.get(model)).copied().unwrap_or_default(),
             Self::Route => Value::named(settled.tag.index()),
             Self::Task => Value::named(Some(operation.class.index())),
-            Self::User => tags.user,
-            Self::Key => tags.key,
+            Self::User => Value::named(operation.user.index()),
+            Self::Key => Value::named(operation.key.index()),
             Self::Session => Value::named(operation.session.index()),
             Self::Hour => Value(operation.at.hour_start().0),
             Self::Day => Value(operation.at.day_start().0),
@@ -162,12 +170,7 @@ impl Dimension {
     }
 
     /// Writes a value; empty where it is not named.
-    pub(super) fn text(
-        self,
-        value: Value,
-        names: &Names,
-        (users, keys, providers): (&NameTable, &NameTable, &NameTable),
-    ) -> String {
+    pub(super) fn text(self, value: Value, names: &Names, providers: &NameTable) -> String {
         if value == Value::OTHERS {
             return OTHERS.to_owned();
         }
@@ -190,8 +193,8 @@ impl Dimension {
             Self::Route => names.route(RouteTag(small)),
             Self::Session => names.session(SessionId(u32::try_from(number).unwrap_or(u32::MAX))),
             Self::Task => TaskClass::ALL.get(number).map_or("-", |task| task.name()),
-            Self::User => users.get(number),
-            Self::Key => keys.get(number),
+            Self::User => names.user(UserId(small)),
+            Self::Key => names.key(KeyId(small)),
             Self::Provider => providers.get(number),
             Self::Hour | Self::Day | Self::Month => "-",
         };

@@ -4,7 +4,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Period, Tags, Value};
+use super::{Period, Value};
 use crate::outcome::{Evidence, Settled};
 use crate::pricing::{Cost, Item, PriceTable, Unpriced, items};
 use crate::units::{Instant, ModelId, NameTable, Pico, PicoPerMillion, ProjectId, RouteTag, TeamId};
@@ -83,13 +83,13 @@ impl Meters {
     pub(super) fn add(
         &mut self,
         evidence: &Evidence<'_>,
-        tags: &Tags,
+        listed: &[Value],
         settled: &Settled,
         prices: &PriceTable,
     ) {
         let operation = evidence.operation;
         let start = self.period.start(operation.at);
-        for (at, (seen, attempt)) in evidence.seen().zip(&settled.attempts).enumerate() {
+        for (seen, attempt) in evidence.seen().zip(&settled.attempts) {
             let (amount, estimated) = match attempt.cost {
                 Cost::Known(amount) => (amount, false),
                 Cost::Estimated(amount) => (amount, true),
@@ -108,7 +108,12 @@ impl Meters {
                 project: operation.project,
                 route: settled.tag,
                 model: billed,
-                provider: tags.providers.get(at).copied().unwrap_or_default(),
+                provider: attempt
+                    .model
+                    .index()
+                    .and_then(|model| listed.get(model))
+                    .copied()
+                    .unwrap_or_default(),
                 tier: self.names.intern(seen.terms.tier(), MOST_NAMES),
                 metered: Metered::Whole,
                 estimated,

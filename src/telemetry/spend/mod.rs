@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::outcome::{Evidence, Settled};
-use crate::pricing::PriceTable;
+use crate::pricing::{PriceBook, PriceTable};
 use crate::units::{Instant, NameTable, Names};
 
 /// What is asked of a pass over traffic.
@@ -33,22 +33,10 @@ impl SpendOptions {
     /// The most rows that a table has unless told otherwise.
     pub const MOST: usize = 100_000;
 
-    /// Says whether anything looks at a dimension.
-    pub fn needs(&self, dimension: Dimension) -> bool {
-        self.meters.is_some() && dimension == Dimension::Provider
-            || self.tables.iter().any(|table| table.contains(&dimension))
+    /// Says whether a table has a dimension.
+    pub fn has(&self, dimension: Dimension) -> bool {
+        self.tables.iter().any(|table| table.contains(&dimension))
     }
-}
-
-/// What a log tells of a request besides what an operation holds, as numbers into [`Spend`]'s tables.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tags {
-    /// The user.
-    pub user: Value,
-    /// The key.
-    pub key: Value,
-    /// The provider of each attempt, in order.
-    pub providers: SmallVec<[Value; 2]>,
 }
 
 /// The sums of one table.
@@ -71,12 +59,10 @@ pub struct Spend {
     pub tables: Vec<SpendTable>,
     /// By meter, where asked for.
     pub meters: Option<Meters>,
-    /// Names of users.
-    pub users: NameTable,
-    /// Names of keys.
-    pub keys: NameTable,
     /// Names of providers.
-    pub providers: NameTable,
+    providers: NameTable,
+    /// Who serves each model, by its id.
+    listed: Vec<Value>,
     most: usize,
 }
 
@@ -92,14 +78,24 @@ impl Spend {
         }
     }
 
-    /// Adds a settled operation with its tags.
-    pub fn add(&mut self, evidence: &Evidence<'_>, tags: &Tags, settled: &Settled, prices: &PriceTable) {
+    /// Looks up who serves the models named since the last call, as the price book lists it.
+    pub fn know(&mut self, book: &PriceBook, names: &Names) {
+        for model in names.models().iter().skip(self.listed.len()) {
+            let provider = book.find(model).and_then(|prices| prices.provider.as_deref());
+            let number = provider.map(|provider| i64::from(self.providers.intern(provider, usize::MAX)));
+            self.listed.push(number.map_or(Value::NONE, Value));
+        }
+    }
+
+    /// Adds a settled operation.
+    pub fn add(&mut self, evidence: &Evidence<'_>, settled: &Settled, prices: &PriceTable) {
         let at = evidence.operation.at;
         self.within = Some(self.within.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
         self.all.add(evidence, settled, |_| true);
         for table in &mut self.tables {
+            let listed = &self.listed;
             let key = |call: usize| -> SmallVec<[Value; 4]> {
-                table.by.iter().map(|dimension| dimension.of(evidence, tags, settled, call)).collect()
+                table.by.iter().map(|dimension| dimension.of(evidence, listed, settled, call)).collect()
             };
             let first = key(0);
             let is_of_calls = table.by.iter().any(|dimension| dimension.is_of_calls());
@@ -116,13 +112,13 @@ impl Spend {
             }
         }
         if let Some(meters) = &mut self.meters {
-            meters.add(evidence, tags, settled, prices);
+            meters.add(evidence, &self.listed, settled, prices);
         }
     }
 
     /// Writes a value of a dimension; empty where it is not named.
     pub fn text(&self, dimension: Dimension, value: Value, names: &Names) -> String {
-        dimension.text(value, names, (&self.users, &self.keys, &self.providers))
+        dimension.text(value, names, &self.providers)
     }
 }
 

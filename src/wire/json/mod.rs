@@ -8,5 +8,5 @@ mod value;
 mod write;
 
 pub(super) use progress::{Kind, Progress};
-pub(super) use value::{Value, check};
+pub(super) use value::{BYTE_ORDER_MARK, Value, check};
 pub(super) use write::{Array, Object, Put, Raw, array, object, put, quote, written};

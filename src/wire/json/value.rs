@@ -24,6 +24,9 @@ fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
+/// What some servers put before UTF-8, which is no JSON.
+pub(in crate::wire) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A value of checked JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::wire) struct Value<'a>(&'a str);

@@ -79,7 +79,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         curve(
             "spend",
             cost,
-            covered.map_or_else(Short::new, |_| most_spend(&snapshot.trend, slot)),
+            match covered {
+                Some(_) if !all.cost.is_unknown() => most_spend(&snapshot.trend, slot),
+                _ => Short::new(),
+            },
             Role::Applied,
             spend,
         ),

@@ -1,0 +1,100 @@
+//! What was spent and what is held of one limit, by one member, window by window.
+
+use smallvec::SmallVec;
+
+use super::Window;
+use crate::units::{Instant, Pico};
+
+/// The number of a member's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Member(pub(super) u32);
+
+/// The windows that are kept besides those in which something is still held.
+const KEPT: usize = 64;
+
+/// One window of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// When.
+    pub window: Window,
+    /// What calls cost that are over; unknown costs count as what was held for them.
+    pub spent: Pico,
+    /// The part of it that is an estimate, or what was held for a call of unknown cost.
+    pub assumed: Pico,
+    /// What is set aside for calls under way.
+    pub held: Pico,
+    /// The calls under way.
+    pub holds: u32,
+    /// The calls that are over.
+    pub calls: u64,
+    /// Those that cost more than was held for them.
+    pub beyond: u64,
+    /// Requests that were refused for it.
+    pub refused: u64,
+    /// Requests that went to a cheaper rung for it.
+    pub moved: u64,
+    /// When it first had no room for a request.
+    pub ran_out: Option<Instant>,
+}
+
+impl Account {
+    fn new(window: Window) -> Self {
+        Self {
+            window,
+            spent: Pico::ZERO,
+            assumed: Pico::ZERO,
+            held: Pico::ZERO,
+            holds: 0,
+            calls: 0,
+            beyond: 0,
+            refused: 0,
+            moved: 0,
+            ran_out: None,
+        }
+    }
+
+    /// Returns what is spent or set aside.
+    pub fn committed(&self) -> Pico {
+        Pico(self.spent.0.saturating_add(self.held.0))
+    }
+
+    /// Says whether an amount fits into what is left.
+    pub fn has_room(&self, amount: Pico, limit: Pico) -> bool {
+        self.committed().0.checked_add(amount.0.max(0)).is_some_and(|sum| sum <= limit.0)
+    }
+}
+
+/// The windows of one account, in order of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Windows(SmallVec<[Account; 1]>);
+
+impl Windows {
+    /// Returns the account of a window, opened now if it has to be.
+    pub(super) fn open(&mut self, window: Window) -> &mut Account {
+        let place = self.0.iter().rposition(|known| known.window.start <= window.start);
+        let is_there = place.is_some_and(|at| self.0[at].window.start == window.start);
+        let at = if is_there { place.unwrap_or(0) } else { place.map_or(0, |at| at + 1) };
+        if !is_there {
+            self.0.insert(at, Account::new(window));
+        }
+        let over = self.0.len().saturating_sub(KEPT);
+        let old = self.0.iter().take(over.min(at)).take_while(|known| known.holds == 0).count();
+        self.0.drain(..old);
+        &mut self.0[at - old]
+    }
+
+    /// Finds the account of the window that starts at a moment.
+    pub(super) fn find(&mut self, start: Instant) -> Option<&mut Account> {
+        self.0.iter_mut().rev().find(|known| known.window.start == start)
+    }
+
+    /// Lists them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {
+        self.0.iter()
+    }
+
+    /// Says whether nothing is held in any.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.0.iter().all(|account| account.holds == 0)
+    }
+}

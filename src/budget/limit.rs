@@ -1,0 +1,107 @@
+//! A limit: how much, for whom, in which windows, and what happens where it would not hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Anchor, Period, Scope, Zone};
+use crate::units::Pico;
+
+/// What a limit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Mode {
+    /// No call is made that could break it.
+    #[default]
+    Hard,
+    /// Over it, requests go where it is cheaper; none is refused.
+    Soft,
+    /// It is told, and nothing else.
+    Observe,
+}
+
+impl Mode {
+    /// Every mode, under the name that files use.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("hard", Self::Hard), ("soft", Self::Soft), ("observe", Self::Observe)];
+
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// What becomes of a request for which there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum OverLimit {
+    /// It goes to a cheaper rung that there is room for, and is refused where there is none.
+    #[default]
+    Cheaper,
+    /// It is refused.
+    Refuse,
+}
+
+impl OverLimit {
+    /// Every answer, under the name that files use.
+    pub const ALL: [(&'static str, Self); 2] = [("cheaper", Self::Cheaper), ("refuse", Self::Refuse)];
+
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// What is held for a call to a model without a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Unpriced {
+    /// Nothing: the call is refused.
+    #[default]
+    Refuse,
+    /// As much as on the most expensive model that has a price.
+    Hold,
+}
+
+impl Unpriced {
+    /// Every answer, under the name that files use.
+    pub const ALL: [(&'static str, Self); 2] = [("refuse", Self::Refuse), ("hold", Self::Hold)];
+
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// One limit in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The budget it belongs to.
+    pub budget: Arc<str>,
+    /// Whom it is about.
+    pub scope: Arc<Scope>,
+    /// How long it lasts.
+    pub period: Period,
+    /// Where its windows start.
+    pub anchor: Anchor,
+    /// Whose clock they follow.
+    pub zone: Zone,
+    /// How much may be spent in a window.
+    pub amount: Pico,
+    /// How much members named here may spend instead.
+    pub special: BTreeMap<Arc<str>, Pico>,
+    /// What it is for.
+    pub mode: Mode,
+    /// What becomes of requests for which there is no room.
+    pub over: OverLimit,
+    /// What is held for models without a price.
+    pub unpriced: Unpriced,
+}
+
+impl Limit {
+    /// Names it: budget and period.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.budget, self.period)
+    }
+
+    /// Returns how much a member may spend in a window.
+    pub fn amount_of(&self, member: &str) -> Pico {
+        self.special.get(member).copied().unwrap_or(self.amount)
+    }
+}

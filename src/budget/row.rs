@@ -1,0 +1,92 @@
+//! How an account stands, as it is written for programs and people.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Over, Standing};
+use crate::pricing::Cost;
+use crate::units::Instant;
+
+/// One window of one account. Amounts are US dollars, moments RFC 3339.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingRow {
+    /// The budget.
+    pub budget: String,
+    /// How long the limit lasts: `month`.
+    pub window: String,
+    /// Whom it is about.
+    pub scope: String,
+    /// Who draws on it; empty where all do together.
+    pub member: String,
+    /// What it is for: `hard`, `soft`, `observe`.
+    pub mode: String,
+    /// How much may be spent in a window.
+    pub limit: String,
+    /// What was spent.
+    pub spent: String,
+    /// The part of it that is an estimate, or a bound on a cost that nobody told.
+    pub assumed: String,
+    /// What is held for calls under way.
+    pub held: String,
+    /// The calls under way.
+    pub open: u32,
+    /// The calls that are over.
+    pub calls: u64,
+    /// Requests refused for want of room.
+    pub refused: u64,
+    /// Requests that went to a cheaper rung for want of room.
+    pub moved: u64,
+    /// Calls that cost more than was held for them.
+    pub beyond: u64,
+    /// The window's first moment; none for all of time.
+    pub starts: Option<String>,
+    /// The first moment after it; none where it never ends.
+    pub ends: Option<String>,
+    /// When there first was no room for a request.
+    pub ran_out: Option<String>,
+}
+
+impl From<&Standing> for StandingRow {
+    fn from(standing: &Standing) -> Self {
+        let Standing { limit, member, amount, account } = standing;
+        Self {
+            budget: limit.budget.to_string(),
+            window: limit.period.to_string(),
+            scope: limit.scope.describe(),
+            member: member.to_string(),
+            mode: limit.mode.name().to_owned(),
+            limit: amount.usd(),
+            spent: account.spent.usd(),
+            assumed: account.assumed.usd(),
+            held: account.held.usd(),
+            open: account.holds,
+            calls: account.calls,
+            refused: account.refused,
+            moved: account.moved,
+            beyond: account.beyond,
+            starts: (account.window.start.0 != i64::MIN).then(|| account.window.start.rfc3339()),
+            ends: account.window.end.map(Instant::rfc3339),
+            ran_out: account.ran_out.map(Instant::rfc3339),
+        }
+    }
+}
+
+/// A call that was made before anybody held anything for it, and who paid.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawn<'a> {
+    /// When its request arrived.
+    pub at: Instant,
+    /// Who paid.
+    pub payer: super::Payer<'a>,
+    /// What it cost.
+    pub cost: Cost,
+    /// The tokens of its prompt and of its answer at most, should its cost be unknown.
+    pub at_most: (u64, u64),
+}
+
+impl Over {
+    /// Names the limit, and whose it is where each has one: `teams/day of search`.
+    pub fn source(&self) -> String {
+        let name = self.limit.name();
+        if self.member.is_empty() { name } else { format!("{name} of {}", self.member) }
+    }
+}

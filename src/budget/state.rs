@@ -1,0 +1,347 @@
+//! The state of all budgets: a fold over calls that are held, settled or given back.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::account::Windows;
+use super::{Account, Limit, Member, Mode, Payer, Unpriced, Window};
+use crate::pricing::Cost;
+use crate::units::{Instant, OTHERS, Pico};
+
+/// The most members told apart over all limits; later ones draw on an account in common.
+const MEMBERS: usize = 1 << 18;
+
+/// The accounts that a call draws on.
+pub type Draws = SmallVec<[(u16, Member); 4]>;
+
+/// Money set aside for one call on every limit that it draws on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a hold that is dropped keeps its money for ever"]
+pub struct Hold {
+    amount: Pico,
+    parts: SmallVec<[(u16, Member, Instant); 4]>,
+}
+
+impl Hold {
+    /// Returns how much is held.
+    pub fn amount(&self) -> Pico {
+        self.amount
+    }
+}
+
+/// A limit that has no room for a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// The limit.
+    pub limit: Arc<Limit>,
+    /// Who draws on it; empty where all do together.
+    pub member: Arc<str>,
+    /// How much may be spent.
+    pub amount: Pico,
+    /// What is spent.
+    pub spent: Pico,
+    /// What is held.
+    pub held: Pico,
+    /// What the call might cost.
+    pub wants: Pico,
+    /// When it starts anew; none where it does not.
+    pub resets_at: Option<Instant>,
+    at: (u16, Member, Window),
+}
+
+impl Over {
+    /// Says it in words: `budget teams/day of search: $25 may be spent, $24.99 is spent, $0 held for calls under way`.
+    pub fn words(&self) -> String {
+        let until =
+            self.resets_at.map_or_else(String::new, |at| format!("; it starts anew at {}", at.rfc3339()));
+        let wants = if self.wants == Pico(i128::MAX) {
+            "a call without a price is refused".to_owned()
+        } else {
+            format!("this call could cost ${}", self.wants)
+        };
+        format!(
+            "budget {}: ${} may be spent, ${} is spent, ${} held for calls under way, and {wants}{until}",
+            self.source(),
+            self.amount,
+            self.spent,
+            self.held
+        )
+    }
+}
+
+/// How one account stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The limit.
+    pub limit: Arc<Limit>,
+    /// Who draws on it; empty where all do together.
+    pub member: Arc<str>,
+    /// How much may be spent in a window.
+    pub amount: Pico,
+    /// One of its windows.
+    pub account: Account,
+}
+
+/// All limits and their accounts.
+#[derive(Clone, Debug, Default)]
+pub struct Budgets {
+    limits: Vec<Slot>,
+    members: FxHashMap<Arc<str>, Member>,
+    names: Vec<Arc<str>>,
+    accounts: FxHashMap<(u16, Member), Windows>,
+}
+
+/// A limit under the number that it keeps for good, so that what was drawn on it survives every edit.
+#[derive(Clone, Debug)]
+struct Slot {
+    name: String,
+    limit: Arc<Limit>,
+    in_force: bool,
+    current: Option<Window>,
+}
+
+impl Slot {
+    /// Returns the window of a moment. A window that has begun keeps its end, whatever an edit makes of those to come.
+    fn window(&mut self, at: Instant) -> Window {
+        if let Some(current) = self.current.filter(|current| current.has(at)) {
+            return current;
+        }
+        let Limit { period, anchor, zone, .. } = &*self.limit;
+        let mut window = Window::around(at, *period, anchor, zone);
+        match self.current {
+            // What comes late belongs to the window of its moment.
+            Some(current) if at < current.start => return window,
+            Some(current) => window.start = current.end.map_or(window.start, |end| window.start.max(end)),
+            None => {}
+        }
+        self.current = Some(window);
+        window
+    }
+}
+
+impl Budgets {
+    /// Starts with nothing spent.
+    pub fn new(limits: impl IntoIterator<Item = Limit>) -> Self {
+        let mut budgets = Self::default();
+        budgets.change(limits);
+        budgets
+    }
+
+    /// Brings other limits into force. What was drawn on a limit of the same budget and period stands.
+    pub fn change(&mut self, limits: impl IntoIterator<Item = Limit>) {
+        for slot in &mut self.limits {
+            slot.in_force = false;
+        }
+        for limit in limits {
+            let (name, limit) = (limit.name(), Arc::new(limit));
+            if let Some(slot) = self.limits.iter_mut().find(|slot| slot.name == name) {
+                (slot.limit, slot.in_force) = (limit, true);
+            } else if self.limits.len() < usize::from(u16::MAX) {
+                self.limits.push(Slot { name, limit, in_force: true, current: None });
+            }
+        }
+    }
+
+    /// Says whether any limit is in force.
+    pub fn is_empty(&self) -> bool {
+        !self.limits.iter().any(|slot| slot.in_force)
+    }
+
+    /// Lists the limits in force.
+    pub fn limits(&self) -> impl Iterator<Item = &Arc<Limit>> {
+        self.limits.iter().filter(|slot| slot.in_force).map(|slot| &slot.limit)
+    }
+
+    /// Says whether any limit in force may turn requests away or move them.
+    pub fn acts(&self) -> bool {
+        self.limits().any(|limit| limit.mode != Mode::Observe)
+    }
+
+    /// Finds the accounts that a call draws on.
+    pub fn draws(&mut self, payer: &Payer<'_>) -> Draws {
+        let mut draws = Draws::new();
+        for at in 0..self.limits.len() {
+            let slot = &self.limits[at];
+            let member = slot.in_force.then(|| slot.limit.scope.member(payer)).flatten();
+            if let (Some(member), Ok(at)) = (member, u16::try_from(at)) {
+                draws.push((at, self.member(member)));
+            }
+        }
+        draws
+    }
+
+    fn member(&mut self, name: &str) -> Member {
+        if let Some(&known) = self.members.get(name) {
+            return known;
+        }
+        let name = if self.names.len() >= MEMBERS { OTHERS } else { name };
+        if let Some(&known) = self.members.get(name) {
+            return known;
+        }
+        let member = Member(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        let name: Arc<str> = name.into();
+        self.names.push(Arc::clone(&name));
+        self.members.insert(name, member);
+        member
+    }
+
+    /// Finds the first limit of a mode that has no room for an amount.
+    pub fn over(&mut self, draws: &Draws, amount: Pico, at: Instant, mode: Mode) -> Option<Over> {
+        draws.iter().find_map(|&draw| self.over_one(draw, amount, at, mode))
+    }
+
+    /// Finds the first hard limit that answers so to models without a price, as if it had no room.
+    pub fn refusing_unpriced(&mut self, draws: &Draws, at: Instant, unpriced: Unpriced) -> Option<Over> {
+        let answers = |limit: &Limit| limit.mode == Mode::Hard && limit.unpriced == unpriced;
+        let of = |limit: u16| self.limits.get(usize::from(limit));
+        let one =
+            draws.iter().copied().find(|(limit, _)| of(*limit).is_some_and(|slot| answers(&slot.limit)));
+        // Nothing has room for what may cost anything.
+        one.and_then(|draw| self.over_one(draw, Pico(i128::MAX), at, Mode::Hard))
+    }
+
+    fn over_one(
+        &mut self,
+        (at, member): (u16, Member),
+        wants: Pico,
+        when: Instant,
+        mode: Mode,
+    ) -> Option<Over> {
+        let slot = self.limits.get_mut(usize::from(at)).filter(|slot| slot.limit.mode == mode)?;
+        let window = slot.window(when);
+        let limit = Arc::clone(&slot.limit);
+        let name = Arc::clone(self.names.get(member.0 as usize)?);
+        let amount = limit.amount_of(&name);
+        let known =
+            self.accounts.get_mut(&(at, member)).and_then(|windows| windows.find(window.start).copied());
+        let (spent, held) = known.map_or((Pico::ZERO, Pico::ZERO), |known| (known.spent, known.held));
+        let has_room = match known {
+            Some(account) => account.has_room(wants, amount),
+            None => wants <= amount,
+        };
+        if has_room {
+            return None;
+        }
+        let place = (at, member, window);
+        Some(Over { limit, member: name, amount, spent, held, wants, resets_at: window.end, at: place })
+    }
+
+    /// Sets an amount aside on all limits that a call draws on, or on none.
+    ///
+    /// # Errors
+    /// The first hard limit that has no room for it.
+    pub fn hold(&mut self, draws: &Draws, amount: Pico, at: Instant) -> Result<Hold, Box<Over>> {
+        if let Some(over) = self.over(draws, amount, at, Mode::Hard) {
+            return Err(Box::new(over));
+        }
+        Ok(self.take(draws, amount, at))
+    }
+
+    /// Sets an amount aside whether there is room or not: for calls of a log, that have been made.
+    pub fn take(&mut self, draws: &Draws, amount: Pico, at: Instant) -> Hold {
+        let amount = Pico(amount.0.max(0));
+        let mut hold = Hold { amount, parts: SmallVec::new() };
+        for &(limit, member) in draws {
+            let Some(slot) = self.limits.get_mut(usize::from(limit)) else { continue };
+            let window = slot.window(at);
+            let account = self.accounts.entry((limit, member)).or_default().open(window);
+            account.held = Pico(account.held.0.saturating_add(amount.0));
+            account.holds = account.holds.saturating_add(1);
+            hold.parts.push((limit, member, window.start));
+        }
+        hold
+    }
+
+    /// Books what a call cost. Where nobody knows, it is what was held for it.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a hold is given up, so that it can be booked only once"
+    )]
+    pub fn settle(&mut self, hold: Hold, cost: Cost) {
+        // A negative cost would make room for more than was allowed.
+        let told = cost.amount().filter(|cost| cost.0 >= 0);
+        let spent = told.unwrap_or(hold.amount);
+        let is_fact = told.is_some() && matches!(cost, Cost::Known(_));
+        self.give_back(&hold, |account| {
+            account.calls += 1;
+            account.beyond += u64::from(spent > hold.amount);
+            account.spent = Pico(account.spent.0.saturating_add(spent.0));
+            if !is_fact {
+                account.assumed = Pico(account.assumed.0.saturating_add(spent.0));
+            }
+        });
+    }
+
+    /// Gives back what was held for a call that was not made.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a hold is given up, so that it can be given back only once"
+    )]
+    pub fn release(&mut self, hold: Hold) {
+        self.give_back(&hold, |_| ());
+    }
+
+    fn give_back(&mut self, hold: &Hold, then: impl Fn(&mut Account)) {
+        for &(limit, member, start) in &hold.parts {
+            let found = self.accounts.get_mut(&(limit, member)).and_then(|windows| windows.find(start));
+            if let Some(account) = found {
+                account.held = Pico(account.held.0.saturating_sub(hold.amount.0));
+                account.holds = account.holds.saturating_sub(1);
+                then(account);
+            }
+        }
+    }
+
+    /// Counts a request that was refused, or moved, for want of room.
+    pub fn note(&mut self, over: &Over, refused: bool, at: Instant) {
+        let (limit, member, window) = over.at;
+        let account = self.accounts.entry((limit, member)).or_default().open(window);
+        *(if refused { &mut account.refused } else { &mut account.moved }) += 1;
+        account.ran_out = account.ran_out.or(Some(at));
+    }
+
+    /// Lists the accounts of the limits in force as they stand at a moment, in order of limits and of members' first
+    /// appearance; a limit on which nobody has drawn stands there untouched. `all` lists windows of the past, too.
+    pub fn standings(&self, at: Instant, all: bool) -> Vec<Standing> {
+        let mut list = Vec::new();
+        for (number, slot) in self.limits.iter().enumerate().filter(|(_, slot)| slot.in_force) {
+            let window = slot.clone().window(at);
+            let before = list.len();
+            let mut drawn: Vec<_> =
+                self.accounts.iter().filter(|((limit, _), _)| usize::from(*limit) == number).collect();
+            drawn.sort_unstable_by_key(|((_, member), _)| *member);
+            for ((_, member), windows) in drawn {
+                let Some(name) = self.names.get(member.0 as usize) else { continue };
+                let kept =
+                    |account: &&Account| all || account.window.start == window.start || account.holds > 0;
+                list.extend(windows.iter().filter(kept).map(|account| Standing {
+                    limit: Arc::clone(&slot.limit),
+                    member: Arc::clone(name),
+                    amount: slot.limit.amount_of(name),
+                    account: *account,
+                }));
+            }
+            if list.len() == before {
+                let mut untouched = Windows::default();
+                list.push(Standing {
+                    limit: Arc::clone(&slot.limit),
+                    member: "".into(),
+                    amount: slot.limit.amount,
+                    account: *untouched.open(window),
+                });
+            }
+        }
+        list
+    }
+
+    /// Counts the holds that are open: 0 wherever no call is under way.
+    pub fn open_holds(&self) -> u64 {
+        let accounts = self.accounts.values().filter(|windows| !windows.is_at_rest());
+        accounts.flat_map(Windows::iter).map(|account| u64::from(account.holds)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

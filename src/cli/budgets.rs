@@ -1,0 +1,433 @@
+//! `pointsman budgets`: which limits there are, how they stand, and changes of one.
+//!
+//! Invariant: a file of budgets is only ever replaced by one that can be read, whole, with its comments.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
+
+use super::args::{EngineArgs, input};
+use super::output;
+use super::replay::ReadAs;
+use crate::app::{AttachOptions, Cancel, Progress, budgets_at, load_log};
+use crate::budget::{Limit, StandingRow};
+use crate::config::{self, budgets};
+use crate::report::{Format, Sheet, render, to_json};
+use crate::session::budgeted;
+use crate::units::counted;
+
+/// Lists budgets, shows how they stand, and changes them.
+#[derive(Args, Debug)]
+pub struct BudgetsArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// List the limits of a file
+    List {
+        #[command(flatten)]
+        of: Which,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Show how budgets stand: at a running gateway, or over logs
+    #[command(
+        after_help = "Examples:\n  pointsman budgets show\n  pointsman budgets show gateway.jsonl --budgets budgets.toml\n  pointsman budgets show gateway.jsonl --budgets tighter.toml --as routed --format json"
+    )]
+    Show(Box<Show>),
+    /// Change a budget in its file, or write a new one; a gateway that serves takes it up within a second
+    #[command(
+        after_help = "Examples:\n  pointsman budgets set company --limit month=2000 --zone Europe/Berlin\n  pointsman budgets set teams --each team --limit day=25 --special search:day=60\n  pointsman budgets set teams --mode soft"
+    )]
+    Set(Box<Set>),
+}
+
+/// Which file.
+#[derive(Args, Debug)]
+struct Which {
+    /// Budgets file (TOML) instead of budgets.toml in the configuration directory.
+    #[arg(long, value_name = "FILE")]
+    budgets: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct Show {
+    /// Logs; where absent, the gateway at --url is asked.
+    #[arg(value_name = "LOG")]
+    logs: Vec<PathBuf>,
+    #[command(flatten)]
+    of: Which,
+    /// The reading: every call as it was made, or each request as the policy routes it within the budgets.
+    #[arg(long = "as", value_enum, default_value_t)]
+    read_as: ReadAs,
+    /// Also windows that are over; of logs these are always listed.
+    #[arg(long)]
+    all: bool,
+    /// The gateway's address.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141", conflicts_with = "logs")]
+    url: String,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+#[derive(Args, Debug)]
+struct Set {
+    /// The budget's name.
+    name: String,
+    #[command(flatten)]
+    of: Which,
+    /// A limit: a window and US dollars, month=900. Others of the budget stay; month= takes one away.
+    #[arg(long, value_name = "WINDOW=USD")]
+    limit: Vec<String>,
+    /// What a member may spend instead: search:day=60.
+    #[arg(long, value_name = "MEMBER:WINDOW=USD")]
+    special: Vec<String>,
+    /// hard, soft or observe.
+    #[arg(long)]
+    mode: Option<String>,
+    /// What becomes of requests without room: cheaper or refuse.
+    #[arg(long)]
+    over: Option<String>,
+    /// What is held for a model without a price: refuse or hold.
+    #[arg(long)]
+    unpriced: Option<String>,
+    /// Give each value of a dimension the limit to itself: team, user, key ...
+    #[arg(long, value_name = "DIMENSION")]
+    each: Option<String>,
+    /// Whose clock windows follow: Europe/Berlin.
+    #[arg(long)]
+    zone: Option<String>,
+    /// Only these teams, comma-separated; likewise below.
+    #[arg(long, value_delimiter = ',')]
+    team: Vec<String>,
+    /// Only these projects.
+    #[arg(long, value_delimiter = ',')]
+    project: Vec<String>,
+    /// Only these users.
+    #[arg(long, value_delimiter = ',')]
+    user: Vec<String>,
+    /// Only these keys.
+    #[arg(long, value_delimiter = ',')]
+    key: Vec<String>,
+    /// Only these routes.
+    #[arg(long, value_delimiter = ',')]
+    route: Vec<String>,
+    /// Only these models.
+    #[arg(long, value_delimiter = ',')]
+    model: Vec<String>,
+    /// Take the budget away.
+    #[arg(long)]
+    remove: bool,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where file, log or gateway cannot be used.
+pub fn run(args: &BudgetsArgs) -> anyhow::Result<()> {
+    match &args.command {
+        Command::List { of, format } => list(of, *format),
+        Command::Show(show) if show.logs.is_empty() => show_live(show),
+        Command::Show(show) => show_logs(show),
+        Command::Set(set) => change(set),
+    }
+}
+
+impl Which {
+    fn path(&self) -> anyhow::Result<PathBuf> {
+        let usual = || config::user_dir().map(|dir| dir.join(budgets::FILE));
+        let path = self.budgets.clone().or_else(usual);
+        path.context("no folder for settings is known on this system\nhint: name a file with --budgets")
+    }
+
+    fn limits(&self) -> anyhow::Result<Vec<Limit>> {
+        let path = self.path()?;
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!("{name}\nhint: write one with `pointsman budgets set`, or name a file with --budgets")
+        })?;
+        Ok(budgets::parse(&text, &name)?)
+    }
+}
+
+fn list(of: &Which, format: Format) -> anyhow::Result<()> {
+    let limits = of.limits()?;
+    let heads = ["budget", "window", "whom", ">limit USD", "mode", "over", "unpriced", "zone", "special"];
+    let mut sheet = Sheet::new("", &heads);
+    for limit in &limits {
+        let special: Vec<_> =
+            limit.special.iter().map(|(member, amount)| format!("{member} {}", amount.usd())).collect();
+        sheet.push(vec![
+            limit.budget.to_string(),
+            limit.period.to_string(),
+            limit.scope.describe(),
+            limit.amount.usd(),
+            limit.mode.name().to_owned(),
+            limit.over.name().to_owned(),
+            limit.unpriced.name().to_owned(),
+            limit.zone.name().to_owned(),
+            special.join(", "),
+        ]);
+    }
+    if format == Format::Json {
+        let rows: Vec<_> = sheet
+            .rows
+            .iter()
+            .map(|row| {
+                sheet
+                    .heads
+                    .iter()
+                    .zip(row)
+                    .map(|(head, cell)| (head.trim_start_matches('>').replace(" USD", "_usd"), cell.clone()))
+                    .collect::<std::collections::BTreeMap<_, _>>()
+            })
+            .collect();
+        return output::text(&to_json(&rows)?);
+    }
+    output::text(&render(&[sheet], format))
+}
+
+#[derive(serde::Serialize)]
+struct Report {
+    schema: &'static str,
+    reading: Option<&'static str>,
+    refused_requests: Option<u64>,
+    moved_requests: Option<u64>,
+    open_holds: u64,
+    budgets: Vec<StandingRow>,
+    turned: Vec<TurnedRow>,
+}
+
+#[derive(serde::Serialize)]
+struct TurnedRow {
+    id: String,
+    at: String,
+    limit_source: String,
+    model: String,
+    refused: bool,
+}
+
+fn show_live(show: &Show) -> anyhow::Result<()> {
+    let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
+    let rows = budgets_at(&AttachOptions { url: show.url.clone(), key })?;
+    let open = rows.iter().map(|row| u64::from(row.open)).sum();
+    print(
+        show.format,
+        &Report {
+            schema: "pointsman.budgets.v1",
+            reading: None,
+            refused_requests: None,
+            moved_requests: None,
+            open_holds: open,
+            budgets: rows,
+            turned: Vec::new(),
+        },
+    )
+}
+
+fn show_logs(show: &Show) -> anyhow::Result<()> {
+    let limits = show.of.limits()?;
+    let setup = show.engine.start()?;
+    let log = load_log(&input(&show.logs), &show.logs, setup, &show.engine.read(), None)?;
+    let mut policies =
+        vec![crate::session::PolicySpan { from: 0, policy: std::sync::Arc::clone(&log.policy) }];
+    policies.extend(log.policies.iter().cloned());
+    let (mut progress, requests) = (Progress::new("budgets", None), log.len() as u64);
+    let cancel = Cancel::on_interrupt();
+    let found = budgeted(&log, &policies, &limits, show.read_as.into(), |done| {
+        progress.step(done as u64, requests);
+        !cancel.is_raised()
+    });
+    progress.finish();
+    let Some(found) = found else { bail!("cancelled") };
+    let id = |index| log.history.id(index).to_owned();
+    print(
+        show.format,
+        &Report {
+            schema: "pointsman.budgets.v1",
+            reading: Some(match show.read_as {
+                ReadAs::Recorded => "recorded",
+                ReadAs::Routed => "routed",
+            }),
+            refused_requests: Some(found.refused),
+            moved_requests: Some(found.moved),
+            open_holds: found.open_holds,
+            budgets: found.standings.iter().map(StandingRow::from).collect(),
+            turned: found
+                .turned
+                .iter()
+                .map(|turned| TurnedRow {
+                    id: id(turned.index),
+                    at: turned.at.rfc3339(),
+                    limit_source: turned.limit.clone(),
+                    model: log.names.model(turned.model).to_owned(),
+                    refused: turned.refused,
+                })
+                .collect(),
+        },
+    )?;
+    output::damage(&log.skipped.damaged)
+}
+
+fn print(format: Format, report: &Report) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return output::text(&to_json(report)?);
+    }
+    let heads = [
+        "budget", "window", "whom", "member", "mode", ">limit", ">spent", ">assumed", ">held", ">calls",
+        ">refused", ">moved", "starts", "ends", "ran out",
+    ];
+    let mut sheet = Sheet::new("", &heads);
+    let moment = |text: &Option<String>| match (text, format) {
+        (None, _) => "-".to_owned(),
+        (Some(text), Format::Table | Format::Md) => text.get(..16).unwrap_or(text).replace('T', " "),
+        (Some(text), _) => text.clone(),
+    };
+    for row in &report.budgets {
+        sheet.push(vec![
+            row.budget.clone(),
+            row.window.clone(),
+            row.scope.clone(),
+            if row.member.is_empty() { "-".to_owned() } else { row.member.clone() },
+            row.mode.clone(),
+            row.limit.clone(),
+            row.spent.clone(),
+            row.assumed.clone(),
+            row.held.clone(),
+            row.calls.to_string(),
+            row.refused.to_string(),
+            row.moved.to_string(),
+            moment(&row.starts),
+            moment(&row.ends),
+            moment(&row.ran_out),
+        ]);
+    }
+    output::text(&render(&[sheet], format))?;
+    if let (Some(refused), Some(moved), true) =
+        (report.refused_requests, report.moved_requests, format == Format::Table)
+    {
+        output::remark(&format!(
+            "{} without room would have been refused, {} would have gone to another rung",
+            counted(refused, "request"),
+            counted(moved, "request")
+        ));
+    }
+    Ok(())
+}
+
+fn change(set: &Set) -> anyhow::Result<()> {
+    let path = set.of.path()?;
+    let name = path.display().to_string();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(anyhow::Error::from(error).context(name)),
+    };
+    let mut file: DocumentMut = text.parse().with_context(|| name.clone())?;
+    edit(&mut file, set)?;
+    let changed = file.to_string();
+    budgets::parse(&changed, "the budget as changed")?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    write(&path, &changed).with_context(|| name.clone())?;
+    let what = if set.remove { "removed" } else { "written" };
+    output::remark(&format!(
+        "{name}: budget {} {what}; a gateway that serves takes it up within a second",
+        set.name
+    ));
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    config::write_whole(path, |file| file.write_all(text.as_bytes()))
+}
+
+fn edit(file: &mut DocumentMut, set: &Set) -> anyhow::Result<()> {
+    let all = file.entry("budget").or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    let Some(all) = all.as_table_like_mut() else { bail!("budget is no table in this file") };
+    if set.remove {
+        if all.remove(&set.name).is_none() {
+            bail!("there is no budget {} in this file", set.name);
+        }
+        return Ok(());
+    }
+    let budget = all.entry(&set.name).or_insert_with(|| Item::Table(Table::new()));
+    let Some(budget) = budget.as_table_like_mut() else {
+        bail!("budget.{} is no table in this file", set.name)
+    };
+    let words = [
+        ("each", &set.each),
+        ("zone", &set.zone),
+        ("mode", &set.mode),
+        ("over", &set.over),
+        ("unpriced", &set.unpriced),
+    ];
+    for (key, word) in words.into_iter().filter_map(|(key, word)| Some((key, word.as_ref()?))) {
+        budget.insert(key, Item::Value(word.as_str().into()));
+    }
+    let lists = [
+        ("team", &set.team),
+        ("project", &set.project),
+        ("user", &set.user),
+        ("key", &set.key),
+        ("route", &set.route),
+        ("model", &set.model),
+    ];
+    for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+        let values: toml_edit::Array = list.iter().map(String::as_str).collect();
+        budget.insert(key, Item::Value(Value::Array(values)));
+    }
+    for limit in &set.limit {
+        let (window, amount) = amount(limit)?;
+        put(budget.entry("limit").or_insert_with(empty), window, amount)?;
+    }
+    for special in &set.special {
+        let Some((member, limit)) = special.split_once(':') else {
+            bail!("--special {special}: write a member, a window and US dollars, like search:day=60");
+        };
+        let (window, amount) = amount(limit)?;
+        let all = budget.entry("special").or_insert_with(empty);
+        let Some(all) = all.as_table_like_mut() else { bail!("special is no table in this file") };
+        put(all.entry(member).or_insert_with(empty), window, amount)?;
+    }
+    Ok(())
+}
+
+fn empty() -> Item {
+    Item::Value(Value::InlineTable(InlineTable::new()))
+}
+
+/// Splits `month=900`; an empty amount takes a limit away.
+fn amount(text: &str) -> anyhow::Result<(&str, Option<&str>)> {
+    let Some((window, amount)) = text.split_once('=') else {
+        bail!("`{text}`: write a window and US dollars, like month=900");
+    };
+    let amount = amount.trim().trim_start_matches('$');
+    Ok((window.trim(), (!amount.is_empty()).then_some(amount)))
+}
+
+fn put(into: &mut Item, window: &str, amount: Option<&str>) -> anyhow::Result<()> {
+    let Some(into) = into.as_table_like_mut() else { bail!("limit is no table in this file") };
+    match amount {
+        None => _ = into.remove(window),
+        Some(amount) => match amount.parse::<i64>() {
+            Ok(whole) => _ = into.insert(window, Item::Value(whole.into())),
+            Err(_) => _ = into.insert(window, Item::Value(amount.into())),
+        },
+    }
+    Ok(())
+}

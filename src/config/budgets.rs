@@ -1,0 +1,335 @@
+//! Budgets as a TOML file. Errors name file, line and what would be right.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::civil::Weekday;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::nearest::nearest;
+use super::place::FileError;
+use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
+use crate::units::{Instant, Pico, line_of};
+
+/// The file of one's own budgets.
+pub const FILE: &str = "budgets.toml";
+
+/// What a budget file looks like.
+pub const EXAMPLE: &str = include_str!("../../config/budgets.toml");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    budget: BTreeMap<String, Spanned<Budget>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Budget {
+    limit: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    #[serde(default)]
+    team: Vec<String>,
+    #[serde(default)]
+    project: Vec<String>,
+    #[serde(default)]
+    user: Vec<String>,
+    #[serde(default)]
+    key: Vec<String>,
+    #[serde(default)]
+    session: Vec<String>,
+    #[serde(default)]
+    route: Vec<String>,
+    #[serde(default)]
+    model: Vec<String>,
+    #[serde(default)]
+    task: Vec<String>,
+    #[serde(default)]
+    tag: BTreeMap<String, Vec<String>>,
+    each: Option<Spanned<String>>,
+    #[serde(default)]
+    special: BTreeMap<String, BTreeMap<Spanned<String>, Spanned<toml::Value>>>,
+    zone: Option<Spanned<String>>,
+    #[serde(default)]
+    starts: Starts,
+    mode: Option<Spanned<String>>,
+    over: Option<Spanned<String>>,
+    unpriced: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Starts {
+    week: Option<Spanned<String>>,
+    month: Option<Spanned<i64>>,
+    year: Option<Spanned<String>>,
+    from: Option<Spanned<String>>,
+}
+
+/// How much by which window.
+type Amounts = Vec<(Period, Pico)>;
+
+/// A file being read.
+struct Reading<'a> {
+    text: &'a str,
+    origin: &'a str,
+}
+
+impl Reading<'_> {
+    fn wrong<T>(&self, at: &Spanned<T>, what: String) -> FileError {
+        FileError::new(self.origin, line_of(self.text, at.span().start), what)
+    }
+
+    /// Finds a word among those that are known.
+    fn one_of<T: Copy>(
+        &self,
+        word: Option<&Spanned<String>>,
+        known: &[(&str, T)],
+    ) -> Result<Option<T>, FileError> {
+        let Some(word) = word else { return Ok(None) };
+        let found = known.iter().find(|(name, _)| name == word.get_ref()).map(|(_, one)| *one);
+        found.map(Some).ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+            self.wrong(word, format!("`{}` is none of {}", word.get_ref(), names.join(", ")))
+        })
+    }
+
+    fn amount(&self, value: &Spanned<toml::Value>) -> Result<Pico, FileError> {
+        let text = match value.get_ref() {
+            toml::Value::String(text) => text.trim().trim_start_matches('$').to_owned(),
+            toml::Value::Integer(number) => number.to_string(),
+            number @ toml::Value::Float(_) => number.to_string(),
+            other => {
+                return Err(
+                    self.wrong(value, format!("{other} is no amount in dollars; write 900 or \"0.25\""))
+                );
+            }
+        };
+        match Pico::from_usd(&text) {
+            Ok(amount) if amount >= Pico::ZERO => Ok(amount),
+            _ => Err(self.wrong(value, format!("`{text}` is no amount in dollars; write 900 or \"0.25\""))),
+        }
+    }
+
+    fn period(&self, word: &Spanned<String>) -> Result<Period, FileError> {
+        Period::parse(word.get_ref()).ok_or_else(|| {
+            let known = "hour, day, week, month, quarter, year, lifetime";
+            self.wrong(
+                word,
+                format!(
+                    "`{}` is no window; write one of {known}, or a length such as \"6h\"",
+                    word.get_ref()
+                ),
+            )
+        })
+    }
+
+    fn amounts(&self, limit: &BTreeMap<Spanned<String>, Spanned<toml::Value>>) -> Result<Amounts, FileError> {
+        limit.iter().map(|(word, amount)| Ok((self.period(word)?, self.amount(amount)?))).collect()
+    }
+
+    fn zone(&self, name: Option<&Spanned<String>>) -> Result<Zone, FileError> {
+        let Some(name) = name else { return Ok(Zone::utc()) };
+        Zone::find(name.get_ref()).ok_or_else(|| {
+            let hint = "write a name of the IANA database such as \"Europe/Berlin\"";
+            self.wrong(name, format!("no time zone `{}` is known; {hint}", name.get_ref()))
+        })
+    }
+
+    fn anchor(&self, starts: &Starts) -> Result<Anchor, FileError> {
+        let mut anchor = Anchor::default();
+        if let Some(weekday) = self.one_of(starts.week.as_ref(), &WEEKDAYS)? {
+            anchor.weekday = weekday;
+        }
+        if let Some(day) = &starts.month {
+            let known = i8::try_from(*day.get_ref()).ok().filter(|day| (1..=31).contains(day));
+            anchor.day = known
+                .ok_or_else(|| self.wrong(day, format!("{} is no day of a month; 1 to 31", day.get_ref())))?;
+        }
+        if let Some(month) = self.one_of(starts.year.as_ref(), &MONTHS)? {
+            anchor.month = month;
+        }
+        if let Some(from) = &starts.from {
+            let told = Instant::parse(from.get_ref());
+            anchor.from = told.map_err(|error| self.wrong(from, format!("`{}`: {error}", from.get_ref())))?;
+        }
+        Ok(anchor)
+    }
+
+    fn scope(&self, budget: &Budget) -> Result<Scope, FileError> {
+        let lists = [
+            (Dimension::Team, &budget.team),
+            (Dimension::Project, &budget.project),
+            (Dimension::User, &budget.user),
+            (Dimension::Key, &budget.key),
+            (Dimension::Session, &budget.session),
+            (Dimension::Route, &budget.route),
+            (Dimension::Model, &budget.model),
+            (Dimension::Task, &budget.task),
+        ];
+        let tags = budget.tag.iter().map(|(name, values)| (Dimension::Tag(name.as_str().into()), values));
+        let values = |list: &Vec<String>| list.iter().map(|value| Arc::from(value.as_str())).collect();
+        let lists = lists.into_iter().chain(tags).filter(|(_, list)| !list.is_empty());
+        let each = budget.each.as_ref().map(|word| {
+            Dimension::parse(word.get_ref()).ok_or_else(|| {
+                let known = Dimension::NAMED.map(|(name, _)| name);
+                let near = nearest(word.get_ref(), known.into_iter());
+                let hint = near.first().map_or_else(
+                    || format!("one of {}, tag.NAME", known.join(", ")),
+                    |near| format!("{near}?"),
+                );
+                self.wrong(word, format!("requests are not told apart by `{}`; {hint}", word.get_ref()))
+            })
+        });
+        Ok(Scope { lists: lists.map(|(one, list)| (one, values(list))).collect(), each: each.transpose()? })
+    }
+
+    fn limits(&self, name: &str, budget: &Spanned<Budget>) -> Result<Vec<Limit>, FileError> {
+        let told = budget.get_ref();
+        let amounts = self.amounts(&told.limit)?;
+        if amounts.is_empty() {
+            return Err(
+                self.wrong(budget, format!("budget {name} has no limit; write limit = {{ month = 900 }}"))
+            );
+        }
+        if name.is_empty() || name.contains('/') || !name.chars().all(crate::units::is_safe) {
+            return Err(
+                self.wrong(budget, format!("`{name}` is no name of a budget: letters, digits, - and ."))
+            );
+        }
+        let scope = Arc::new(self.scope(told)?);
+        let mut special: Vec<(Arc<str>, Amounts)> = Vec::new();
+        for (member, limit) in &told.special {
+            let amounts_here = self.amounts(limit)?;
+            let unknown =
+                limit.keys().zip(&amounts_here).find(|(_, one)| !amounts.iter().any(|(p, _)| *p == one.0));
+            if let Some((word, _)) = unknown {
+                let what =
+                    format!("budget {name} has no limit by {}; give it one under limit", word.get_ref());
+                return Err(self.wrong(word, what));
+            }
+            special.push((member.as_str().into(), amounts_here));
+        }
+        if scope.each.is_none() && !special.is_empty() {
+            return Err(self.wrong(
+                budget,
+                format!("budget {name} is special to some, but each says by what; write each = \"team\""),
+            ));
+        }
+        let limit = Limit {
+            budget: name.into(),
+            scope,
+            period: Period::Lifetime,
+            anchor: self.anchor(&told.starts)?,
+            zone: self.zone(told.zone.as_ref())?,
+            amount: Pico::ZERO,
+            special: BTreeMap::new(),
+            mode: self.one_of(told.mode.as_ref(), &Mode::ALL)?.unwrap_or_default(),
+            over: self.one_of(told.over.as_ref(), &OverLimit::ALL)?.unwrap_or_default(),
+            unpriced: self.one_of(told.unpriced.as_ref(), &Unpriced::ALL)?.unwrap_or_default(),
+        };
+        let of = |period: Period| {
+            let own = |(member, amounts): &(Arc<str>, Amounts)| {
+                amounts
+                    .iter()
+                    .find(|(one, _)| *one == period)
+                    .map(|(_, amount)| (Arc::clone(member), *amount))
+            };
+            special.iter().filter_map(own).collect()
+        };
+        Ok(amounts
+            .iter()
+            .map(|&(period, amount)| Limit { period, amount, special: of(period), ..limit.clone() })
+            .collect())
+    }
+}
+
+const WEEKDAYS: [(&str, Weekday); 7] = [
+    ("monday", Weekday::Monday),
+    ("tuesday", Weekday::Tuesday),
+    ("wednesday", Weekday::Wednesday),
+    ("thursday", Weekday::Thursday),
+    ("friday", Weekday::Friday),
+    ("saturday", Weekday::Saturday),
+    ("sunday", Weekday::Sunday),
+];
+
+const MONTHS: [(&str, i8); 12] = [
+    ("january", 1),
+    ("february", 2),
+    ("march", 3),
+    ("april", 4),
+    ("may", 5),
+    ("june", 6),
+    ("july", 7),
+    ("august", 8),
+    ("september", 9),
+    ("october", 10),
+    ("november", 11),
+    ("december", 12),
+];
+
+/// Reads the limits of all budgets from text; `origin` is for messages.
+///
+/// # Errors
+/// Where the text is no TOML, has unknown keys, or says what cannot be, with its line.
+pub fn parse(text: &str, origin: &str) -> Result<Vec<Limit>, FileError> {
+    let file: File = toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
+    let reading = Reading { text, origin };
+    let mut limits = Vec::new();
+    for (name, budget) in &file.budget {
+        limits.extend(reading.limits(name, budget)?);
+    }
+    Ok(limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(text: &str) -> String {
+        parse(text, "budgets.toml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_example_is_read_as_it_says() {
+        let limits = parse(EXAMPLE, "config/budgets.toml").unwrap();
+        let names: Vec<_> =
+            limits.iter().map(|limit| (limit.name(), limit.amount.usd(), limit.scope.describe())).collect();
+        let names: Vec<_> = names.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
+        insta::assert_debug_snapshot!(names);
+    }
+
+    #[test]
+    fn slips_are_told_with_their_line_and_what_would_be_right() {
+        let of = |body: &str| wrong(&format!("[budget.a]\n{body}"));
+        assert_eq!(of("limit = {}"), "budgets.toml:1: budget a has no limit; write limit = { month = 900 }");
+        assert!(of("limit = { month = -1 }").starts_with("budgets.toml:2: `-1` is no amount in dollars"));
+        assert!(
+            of("limit = { moth = 1 }")
+                .starts_with("budgets.toml:2: `moth` is no window; write one of hour, day")
+        );
+        assert!(
+            of("limit = { day = 1 }\nzone = \"Berlin\"").starts_with("budgets.toml:3: no time zone `Berlin`")
+        );
+        assert_eq!(
+            of("limit = { day = 1 }\nmode = \"hrad\""),
+            "budgets.toml:3: `hrad` is none of hard, soft, observe"
+        );
+        assert_eq!(
+            of("limit = { day = 1 }\neach = \"taem\""),
+            "budgets.toml:3: requests are not told apart by `taem`; team?"
+        );
+        assert!(
+            of("limit = { day = 1 }\nstarts = { month = 32 }")
+                .starts_with("budgets.toml:3: 32 is no day of a month")
+        );
+        assert!(of("limit = { day = 1 }\nspecial = { x = { day = 1 } }").contains("each says by what"));
+        assert!(
+            of("limit = { day = 1 }\neach = \"team\"\nspecial = { x = { week = 1 } }")
+                .contains("has no limit by week")
+        );
+        assert!(of("limit = { day = 1 }\nteams = [\"a\"]").contains("unknown field `teams`"));
+    }
+}

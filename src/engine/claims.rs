@@ -1,0 +1,133 @@
+//! What a request claims of budgets: for each model that may serve it, the most that a call can cost, and whose money it is.
+//!
+//! Invariant: a model without a price is never held at nothing: at the most that any model could cost, or not called.
+
+use smallvec::SmallVec;
+
+use crate::budget::{Budgets, Draws, Mode, Over, OverLimit, Payer, Unpriced};
+use crate::outcome::Operation;
+use crate::pricing::{PriceTable, worst};
+use crate::routing::{AtMost, Needs, Policy, Short, match_route};
+use crate::units::{Instant, ModelId, Names, Pico};
+
+/// One model's claim.
+#[derive(Clone, Debug)]
+struct Claim {
+    model: ModelId,
+    amount: Pico,
+    draws: Draws,
+    /// Whether its model has no price.
+    is_unpriced: bool,
+    over: Option<(Short, Box<Over>)>,
+}
+
+/// The claims of one request; none where no budget is about it.
+#[derive(Clone, Debug, Default)]
+pub struct Claims(SmallVec<[Claim; 4]>);
+
+/// A claim that budgets have room for, or whose room was never asked about.
+pub(super) struct Granted<'a> {
+    /// How much.
+    pub(super) amount: Pico,
+    /// Of which accounts.
+    pub(super) draws: &'a Draws,
+}
+
+impl Claims {
+    /// Reckons them for a request that is arriving.
+    pub(super) fn reckon(
+        budgets: &mut Budgets,
+        (policy, prices): (&Policy, &PriceTable),
+        operation: &Operation,
+        needs: &Needs,
+        (payer, names): (&Payer<'_>, &Names),
+    ) -> Self {
+        if budgets.is_empty() {
+            return Self::default();
+        }
+        let signals = operation.signals();
+        let route = policy.route(match_route(policy, &signals));
+        let pinned = route.serves_as_named(&signals).then_some(operation.asked);
+        let models =
+            pinned.into_iter().chain(route.ladder.iter().map(|rung| rung.model).filter(|_| pinned.is_none()));
+        let mut claims = Self::default();
+        for model in models {
+            if claims.0.iter().any(|known| known.model == model) {
+                continue;
+            }
+            let payer = Payer {
+                route: &route.name,
+                model: names.model(model),
+                listed: names.model(prices.identity(model)),
+                task: operation.class.name(),
+                ..*payer
+            };
+            let draws = budgets.draws(&payer);
+            if draws.is_empty() {
+                continue;
+            }
+            let known = most(prices, model, operation.at, needs.at_most);
+            let amount = known.unwrap_or_else(|| of_any(prices, operation.at, needs.at_most));
+            let claim = Claim { model, amount, draws, is_unpriced: known.is_none(), over: None };
+            let over = claim.over(budgets, operation.at);
+            claims.0.push(Claim { over, ..claim });
+        }
+        claims
+    }
+
+    /// Lists the models that budgets have no room for, in ascending order.
+    pub(super) fn short(&self) -> Vec<(ModelId, Short)> {
+        let short = |claim: &Claim| claim.over.as_ref().map(|(short, _)| (claim.model, *short));
+        let mut list: Vec<_> = self.0.iter().filter_map(short).collect();
+        list.sort_unstable();
+        list
+    }
+
+    /// Returns the limit that has no room for a call to a model.
+    pub fn over(&self, model: ModelId) -> Option<&Over> {
+        self.find(model)?.over.as_ref().map(|(_, over)| &**over)
+    }
+
+    /// Returns what is to be held for a call to a model.
+    pub(super) fn of(&self, model: ModelId) -> Option<Granted<'_>> {
+        self.find(model).map(|claim| Granted { amount: claim.amount, draws: &claim.draws })
+    }
+
+    /// Asks anew whether hard limits have room for a call to a model.
+    pub(super) fn ask(&self, budgets: &mut Budgets, model: ModelId, at: Instant) -> Option<Over> {
+        self.find(model)?.over_hard(budgets, at)
+    }
+
+    fn find(&self, model: ModelId) -> Option<&Claim> {
+        self.0.iter().find(|claim| claim.model == model)
+    }
+}
+
+impl Claim {
+    fn over_hard(&self, budgets: &mut Budgets, at: Instant) -> Option<Over> {
+        let refuses = || budgets.refusing_unpriced(&self.draws, at, Unpriced::Refuse);
+        let refused = self.is_unpriced.then(refuses).flatten();
+        refused.or_else(|| budgets.over(&self.draws, self.amount, at, Mode::Hard))
+    }
+
+    fn over(&self, budgets: &mut Budgets, at: Instant) -> Option<(Short, Box<Over>)> {
+        if let Some(over) = self.over_hard(budgets, at) {
+            let short = if over.limit.over == OverLimit::Refuse { Short::Refuse } else { Short::Hard };
+            return Some((short, Box::new(over)));
+        }
+        let soft = budgets.over(&self.draws, self.amount, at, Mode::Soft)?;
+        Some((Short::Soft, Box::new(soft)))
+    }
+}
+
+/// Returns the most that a call to a model can cost; none where it has no price.
+pub fn most(prices: &PriceTable, model: ModelId, at: Instant, at_most: AtMost) -> Option<Pico> {
+    let tokens = (u64::from(at_most.prompt), u64::from(at_most.output));
+    prices.row(model, at).map(|row| worst(row, tokens, at_most.any_tier))
+}
+
+/// Returns the most that a call to any model with a price can cost.
+pub fn of_any(prices: &PriceTable, at: Instant, at_most: AtMost) -> Pico {
+    let all = (0..prices.len()).filter_map(|at| u16::try_from(at).ok().map(ModelId));
+    all.filter_map(|model| most(prices, model, at, at_most)).max().unwrap_or(Pico(i128::MAX))
+}

@@ -1,0 +1,122 @@
+//! The file of budgets: read at the start and whenever it changes; and how the budgets stand, for whoever asks.
+//!
+//! Invariant: a file that cannot be read changes nothing: the limits that were read last stay in force, and it is said.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use http::{Response, StatusCode};
+
+use super::body::Reply;
+use super::respond::json;
+use super::{Gateway, now};
+use crate::budget::{Limit, StandingRow};
+use crate::config::FileError;
+use crate::config::budgets::parse;
+use crate::ledger::{Audit, Entry};
+use crate::wire::{ApiError, ErrorKind};
+
+/// The limits' file, and what was read of it.
+#[derive(Debug, Default)]
+pub struct Limits {
+    path: Option<PathBuf>,
+    seen: Option<(SystemTime, u64)>,
+    text: String,
+}
+
+/// What a file says that was changed.
+struct Changed {
+    limits: Vec<Limit>,
+    before: String,
+    after: String,
+}
+
+/// Why the file of budgets cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LimitsError {
+    /// It cannot be read.
+    #[error("{0}: {1}")]
+    Io(String, std::io::Error),
+    /// It says what cannot be.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Limits {
+    /// Reads the file. One that has to be there is an error where it is not.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or says what cannot be.
+    pub fn open(path: Option<PathBuf>, is_named: bool) -> Result<(Self, Vec<Limit>), LimitsError> {
+        let mut limits = Self { path, ..Self::default() };
+        let Some(path) = limits.path.clone() else { return Ok((limits, Vec::new())) };
+        if !is_named && !path.exists() {
+            return Ok((limits, Vec::new()));
+        }
+        limits.seen = stamp(&path);
+        let name = path.display().to_string();
+        limits.text = std::fs::read_to_string(&path).map_err(|error| LimitsError::Io(name.clone(), error))?;
+        let in_force = parse(&limits.text, &name)?;
+        Ok((limits, in_force))
+    }
+
+    /// Looks whether the file changed: gives the limits it has now, and the text before and after.
+    fn look(&mut self) -> Option<Result<Changed, LimitsError>> {
+        let path = self.path.as_deref()?;
+        let stamp = stamp(path);
+        if stamp == self.seen {
+            return None;
+        }
+        self.seen = stamp;
+        let name = path.display().to_string();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            // A file that is gone may be on its way back; whoever wants no limits empties it.
+            Err(error) => return Some(Err(LimitsError::Io(name, error))),
+        };
+        match parse(&text, &name) {
+            Ok(_) if text == self.text => None,
+            Ok(limits) => {
+                let before = std::mem::replace(&mut self.text, text.clone());
+                Some(Ok(Changed { limits, before, after: text }))
+            }
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len()))
+}
+
+impl Gateway {
+    /// Looks whether the file of budgets changed, and brings what it says into force. Returns what became of it in words.
+    pub(super) fn look_at_limits(&self) -> Option<String> {
+        let looked = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner).look()?;
+        match looked {
+            Ok(Changed { limits, before, after }) => {
+                let count = limits.len();
+                self.live.limit(limits);
+                self.ledger.record(Entry::Audit(Box::new(Audit {
+                    at: now(),
+                    who: "budgets file".into(),
+                    what: "budgets".into(),
+                    before: before.into(),
+                    after: after.into(),
+                })));
+                Some(format!("budgets: {} in force", crate::units::counted(count as u64, "limit")))
+            }
+            Err(error) => Some(format!("budgets: {error}; the limits before stay in force")),
+        }
+    }
+}
+
+/// Answers how all budgets stand.
+pub(super) fn standings(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
+    let rows: Vec<StandingRow> = gateway.live.budgets(now()).iter().map(StandingRow::from).collect();
+    let body = serde_json::json!({ "at": now().rfc3339(), "open_holds": rows.iter().map(|row| row.open).sum::<u32>(), "budgets": rows });
+    let text =
+        serde_json::to_vec(&body).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
+    Ok(json(StatusCode::OK, text))
+}

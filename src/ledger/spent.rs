@@ -1,0 +1,89 @@
+//! What calls of a stretch cost and who paid for them, so that budgets go on where they stood.
+
+use super::LedgerError;
+use super::file::{LedgerFile, Range, WITHIN};
+use super::row::{amount_at, read_cost};
+use super::schema::CHAINED;
+use crate::pricing::Cost;
+use crate::units::Instant;
+
+/// A call that is over, and who paid for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpentCall {
+    /// When its request arrived.
+    pub at: Instant,
+    /// The team.
+    pub team: String,
+    /// The project.
+    pub project: String,
+    /// The end user.
+    pub user: String,
+    /// The session.
+    pub session: String,
+    /// The key's name.
+    pub key: String,
+    /// The route.
+    pub route: String,
+    /// The kind of work; empty where nobody said.
+    pub task: String,
+    /// The model called.
+    pub model: String,
+    /// What it cost.
+    pub cost: Cost,
+    /// The tokens of its prompt, as they were estimated.
+    pub prompt: Option<u64>,
+    /// The tokens that its answer might have, where that was limited.
+    pub output: Option<u64>,
+}
+
+impl LedgerFile {
+    /// Tells of every charged call of the requests that arrived in a stretch, in their order.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or holds something unreadable.
+    pub fn spent(&self, range: &Range, mut take: impl FnMut(SpentCall)) -> Result<(), LedgerError> {
+        let fails = |source| self.failed(source);
+        let output = if self.version < CHAINED { "NULL" } else { "o.max_output" };
+        let mut all = self
+            .conn
+            .prepare(&format!(
+                "SELECT o.seq, o.at, o.team, o.project, o.user, o.session, o.key_name, o.route, o.task, a.asked, a.prompt, \
+                 {output}, c.kind, c.why, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
+                 CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN} ORDER BY o.seq, c.n",
+                self.amounts()
+            ))
+            .map_err(fails)?;
+        let mut rows = all.query(self.bounds(range)?).map_err(fails)?;
+        while let Some(row) = rows.next().map_err(fails)? {
+            let kind: String = row.get(12).map_err(fails)?;
+            let why: Option<String> = row.get(13).map_err(fails)?;
+            let amount = amount_at(row, 14).map_err(fails)?;
+            let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
+            let count = |at: usize| {
+                row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()))
+            };
+            let Some(cost) = read_cost(&kind, why.as_deref(), amount) else {
+                let seq = u64::try_from(row.get::<_, i64>(0).map_err(fails)?).unwrap_or(0);
+                return Err(LedgerError::Value { seq, field: "charge", found: kind });
+            };
+            let call = || -> rusqlite::Result<SpentCall> {
+                Ok(SpentCall {
+                    at: Instant(row.get(1)?),
+                    team: text(2)?,
+                    project: text(3)?,
+                    user: text(4)?,
+                    session: text(5)?,
+                    key: text(6)?,
+                    route: text(7)?,
+                    task: text(8)?,
+                    model: text(9)?,
+                    cost,
+                    prompt: count(10)?,
+                    output: count(11)?,
+                })
+            };
+            take(call().map_err(fails)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! The guard of budgets: passes a request on to a rung that there is room for.
+//!
+//! Invariant: what it says depends on how the budgets stood at the request's arrival alone, which is kept with the request; where
+//! it goes up its ladder later, it is asked again then.
+
+use super::{Bar, Circumstance, Route, Rungs, Short, Step, Trail};
+
+/// Passes a request that was placed on a rung for which budgets have no room on to the next cheaper one that they have room for,
+/// else to one further up; none where it has to be refused.
+pub(super) fn afford(
+    route: &Route,
+    circumstance: &Circumstance,
+    (wanted, open): (u8, Rungs),
+    trail: &mut Trail,
+) -> Option<u8> {
+    if circumstance.over.is_empty() {
+        return Some(wanted);
+    }
+    let short = |at: usize| route.ladder.get(at).and_then(|rung| circumstance.short(rung.model));
+    let place = usize::from(wanted);
+    let Some(why) = short(place) else { return Some(wanted) };
+    trail.push(Step::Barred { rung: wanted, why: Bar::Budget(why) });
+    let is_full = |at: usize| route.ladder.get(at).is_some_and(|rung| circumstance.is_full(rung.model));
+    let fits = |at: &usize| {
+        open.has(*at)
+            && !is_full(*at)
+            && short(*at).is_none_or(|other| other == Short::Soft && why != Short::Soft)
+    };
+    let cheaper = (0..place).rev().find(fits);
+    let to = match why {
+        Short::Soft => cheaper.unwrap_or(place),
+        Short::Hard => cheaper.or_else(|| (place + 1..route.ladder.len()).find(fits))?,
+        Short::Refuse => return None,
+        // Of escalations alone.
+        Short::Later => place,
+    };
+    let to = u8::try_from(to).ok()?;
+    if to != wanted {
+        trail.push(Step::PassedOn { to });
+    }
+    Some(to)
+}

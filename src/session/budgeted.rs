@@ -1,0 +1,43 @@
+//! A log played against budgets.
+//!
+//! Invariant: as recorded, every call stands as it was made and only counts; as routed, each request is decided on how the budgets
+//! stood at its arrival.
+
+use super::snapshot::Reading;
+use super::spending::{Budgeted, Spending};
+use super::{Fold, Log, PolicySpan};
+use crate::budget::Limit;
+use crate::outcome::{Settled, recorded};
+use crate::routing::match_route;
+use crate::units::Instant;
+
+/// Plays a log against budgets. `policies` say who decides from where on; `tick` hears how many requests are over, and may
+/// cancel by answering false, which gives none.
+pub fn budgeted(
+    log: &Log,
+    policies: &[PolicySpan],
+    limits: &[Limit],
+    reading: Reading,
+    mut tick: impl FnMut(usize) -> bool,
+) -> Option<Budgeted> {
+    let outlook = log.outlook();
+    let mut fold = Fold::with(Spending::new(limits, &log.names));
+    let mut settled = Settled::default();
+    let end = log.bounds().map_or(Instant(0), |(_, end)| end);
+    for (index, evidence) in log.history.range(log.history.start(), log.history.len()) {
+        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
+        let policy = span.map_or(&log.policy, |span| &span.policy);
+        match reading {
+            Reading::Routed => _ = fold.arrive(index, &evidence, policy, &outlook),
+            Reading::Recorded => {
+                let route = match_route(policy, &evidence.operation.signals());
+                recorded(&evidence, policy, route, &outlook, &mut settled);
+                fold.count(index, &evidence, &policy.route(route).name, (&settled, &outlook));
+            }
+        }
+        if index % 4096 == 0 && !tick(index) {
+            return None;
+        }
+    }
+    fold.end(end)
+}

@@ -1,0 +1,59 @@
+//! What a log tells besides requests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::pricing::{Charged, PriceRow};
+use crate::record::{Correction, Label, LateLabel, Record};
+use crate::routing::Policy;
+use crate::units::{Instant, Names};
+
+/// What a log tells besides requests, each in force from its own moment on, wherever it stands.
+#[derive(Clone, Debug, Default)]
+pub struct LogEvents {
+    pub(super) prices: Vec<(String, PriceRow)>,
+    pub(super) policies: Vec<(Instant, Arc<Policy>)>,
+    /// The names that those policies were compiled with.
+    pub(super) names: Names,
+    /// By request.
+    pub(super) labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
+    pub(super) corrections: BTreeMap<String, Vec<(Instant, Option<u32>, Charged)>>,
+}
+
+impl LogEvents {
+    /// Counts them.
+    pub fn len(&self) -> usize {
+        self.prices.len() + self.policies.len() + self.labels.len()
+    }
+
+    /// Says whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds what was said of a request's answers and charges later.
+    pub(super) fn judge(&self, record: &mut Record<'_>) {
+        let judged = self.labels.get(&*record.id).into_iter().flatten();
+        record.labels.extend(judged.map(|(_, label)| label.clone()));
+        for (_, call, charged) in self.corrections.get(&*record.id).into_iter().flatten() {
+            record.correct(*call, *charged);
+        }
+    }
+
+    /// Takes in what a call was charged after all.
+    pub(super) fn correct(&mut self, correction: Correction<'_>) {
+        let Correction { at, id, call, charged, .. } = correction;
+        let known = self.corrections.entry(id.into_owned()).or_default();
+        let place = known.partition_point(|(earlier, ..)| *earlier <= at);
+        known.insert(place, (at, call, charged));
+    }
+
+    /// Takes in what was said of an answer.
+    pub(super) fn label(&mut self, late: LateLabel<'_>) {
+        let LateLabel { at, id, label, .. } = late;
+        let label = Label { model: label.model.into_owned().into(), ..label };
+        let known = self.labels.entry(id.into_owned()).or_default();
+        let place = known.partition_point(|(earlier, _)| *earlier <= at);
+        known.insert(place, (at, label));
+    }
+}

@@ -1,0 +1,218 @@
+//! Budgets over a log: who would have drawn on which, when each ran out, whom it would have turned away or moved.
+//!
+//! Invariant: as recorded, every call stands as it was made and only counts; as routed, each request is decided on how the budgets
+//! stood at its arrival. A call is held at what it cost or would have, which a gateway cannot know: near its limit it is stricter.
+
+use crate::budget::{Budgets, Draws, Limit, Mode, Over, OverLimit, Payer, Standing, Unpriced};
+use crate::engine::{most, of_any};
+use crate::outcome::{Choice, Evidence, Outlook, Settled, on_model};
+use crate::pricing::Cost;
+use crate::routing::{AtMost, Circumstance, Policy, Short, match_route};
+use crate::units::{Instant, ModelId, Names, Pico};
+
+/// The tokens of an answer where nobody limited it, as a gateway holds for it.
+const ANSWER: u32 = 8192;
+/// Requests turned away or moved that are kept one by one; all are counted.
+const KEPT: usize = 1000;
+
+/// Budgets beside a run over a log.
+#[derive(Clone, Debug)]
+pub struct Spending {
+    budgets: Budgets,
+    names: Names,
+    turned: Vec<Turned>,
+    refused: u64,
+    moved: u64,
+}
+
+/// A request that a budget would have turned away or moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turned {
+    /// Its place in the log.
+    pub index: usize,
+    /// When it arrived.
+    pub at: Instant,
+    /// The limit: `teams/day of search`.
+    pub limit: String,
+    /// The model there was no room for.
+    pub model: ModelId,
+    /// Whether it was refused.
+    pub refused: bool,
+}
+
+/// What budgets come to over a log.
+#[derive(Clone, Debug)]
+pub struct Budgeted {
+    /// Every window of every account, and untouched limits.
+    pub standings: Vec<Standing>,
+    /// Requests that would have been refused.
+    pub refused: u64,
+    /// Requests that would have gone elsewhere.
+    pub moved: u64,
+    /// The first of both.
+    pub turned: Vec<Turned>,
+    /// Holds that nobody gave back: none.
+    pub open_holds: u64,
+}
+
+impl Spending {
+    /// Starts with nothing spent.
+    pub fn new(limits: &[Limit], names: &Names) -> Self {
+        let budgets = Budgets::new(limits.iter().cloned());
+        Self { budgets, names: names.share(), turned: Vec::new(), refused: 0, moved: 0 }
+    }
+
+    fn draws(&mut self, evidence: &Evidence<'_>, route: &str, (model, listed): (ModelId, ModelId)) -> Draws {
+        let Self { budgets, names, .. } = self;
+        let operation = evidence.operation;
+        let named = |is_named: bool, name| if is_named { name } else { "" };
+        budgets.draws(&Payer {
+            team: named(operation.team.is_some(), names.team(operation.team)),
+            project: named(operation.project.is_some(), names.project(operation.project)),
+            user: named(operation.user.is_some(), names.user(operation.user)),
+            key: named(operation.key.is_some(), names.key(operation.key)),
+            session: named(operation.session.is_some(), names.session(operation.session)),
+            route,
+            model: named(model.is_some(), names.model(model)),
+            listed: named(listed.is_some(), names.model(listed)),
+            task: operation.class.name(),
+            tags: &[],
+        })
+    }
+
+    /// Lists the models of a request's route that there is no room for.
+    pub(super) fn short(
+        &mut self,
+        evidence: &Evidence<'_>,
+        policy: &Policy,
+        circumstance: &Circumstance,
+        outlook: &Outlook<'_>,
+    ) -> Shortage {
+        let signals = evidence.operation.signals();
+        let route = policy.route(match_route(policy, &signals));
+        let named = route.serves_as_named(&signals).then(|| Choice::plain(evidence.operation.asked));
+        let ladder = route.ladder.iter().map(Choice::from).filter(|_| named.is_none());
+        let (mut short, mut overs) = (Vec::new(), Vec::new());
+        for choice in named.into_iter().chain(ladder) {
+            let model = choice.model;
+            if short.iter().any(|(known, _)| *known == model) {
+                continue;
+            }
+            let draws = self.draws(evidence, &route.name, (model, outlook.prices.identity(model)));
+            if draws.is_empty() {
+                continue;
+            }
+            let would = on_model(evidence, choice, outlook);
+            let bound = bound(would.cost, model, evidence, circumstance, outlook);
+            if let Some((why, over)) = self.over(&draws, bound, evidence.operation.at) {
+                short.push((model, why));
+                overs.push((model, over));
+            }
+        }
+        short.sort_unstable();
+        Shortage { short, overs }
+    }
+
+    fn over(&mut self, draws: &Draws, bound: Bound, at: Instant) -> Option<(Short, Over)> {
+        let unpriced = matches!(bound, Bound::Unpriced(_));
+        let refused = unpriced.then(|| self.budgets.refusing_unpriced(draws, at, Unpriced::Refuse)).flatten();
+        let (Bound::Cost(amount) | Bound::Unpriced(amount)) = bound;
+        if let Some(over) = refused.or_else(|| self.budgets.over(draws, amount, at, Mode::Hard)) {
+            let short = if over.limit.over == OverLimit::Refuse { Short::Refuse } else { Short::Hard };
+            return Some((short, over));
+        }
+        self.budgets.over(draws, amount, at, Mode::Soft).map(|over| (Short::Soft, over))
+    }
+
+    /// Counts a request that there was no room for.
+    pub(super) fn turn(&mut self, index: usize, at: Instant, (model, over): &(ModelId, Over), refused: bool) {
+        self.budgets.note(over, refused, at);
+        *(if refused { &mut self.refused } else { &mut self.moved }) += 1;
+        if self.turned.len() < KEPT {
+            self.turned.push(Turned { index, at, limit: over.source(), model: *model, refused });
+        }
+    }
+
+    /// Notes where there was no room for the calls that a request made.
+    pub(super) fn observe(
+        &mut self,
+        index: usize,
+        evidence: &Evidence<'_>,
+        route: &str,
+        circumstance: &Circumstance,
+        (settled, outlook): (&Settled, &Outlook<'_>),
+    ) {
+        let Some(first) = settled.attempts.first().filter(|attempt| attempt.status.is_call()) else { return };
+        let (model, at) = (first.model, evidence.operation.at);
+        let draws = self.draws(evidence, route, (model, outlook.prices.identity(model)));
+        let bound = bound(first.cost, model, evidence, circumstance, outlook);
+        if let Some((short, over)) = self.over(&draws, bound, at) {
+            self.turn(index, at, &(model, over), short == Short::Refuse);
+        }
+    }
+
+    /// Books what a request's calls cost.
+    pub(super) fn book(
+        &mut self,
+        evidence: &Evidence<'_>,
+        route: &str,
+        circumstance: &Circumstance,
+        (settled, outlook): (&Settled, &Outlook<'_>),
+    ) {
+        for attempt in settled.attempts.iter().filter(|attempt| attempt.status.is_call()) {
+            let draws = self.draws(evidence, route, (attempt.model, outlook.prices.identity(attempt.model)));
+            if draws.is_empty() {
+                continue;
+            }
+            let (Bound::Cost(amount) | Bound::Unpriced(amount)) =
+                bound(attempt.cost, attempt.model, evidence, circumstance, outlook);
+            let hold = self.budgets.take(&draws, amount, evidence.operation.at);
+            self.budgets.settle(hold, attempt.cost);
+        }
+    }
+
+    /// Ends the run: lists how all windows stand.
+    pub fn end(self, at: Instant) -> Budgeted {
+        Budgeted {
+            standings: self.budgets.standings(at, true),
+            refused: self.refused,
+            moved: self.moved,
+            turned: self.turned,
+            open_holds: self.budgets.open_holds(),
+        }
+    }
+}
+
+/// The models that there is no room for, in ascending order, and the limits that have none.
+pub(super) struct Shortage {
+    pub(super) short: Vec<(ModelId, Short)>,
+    pub(super) overs: Vec<(ModelId, Over)>,
+}
+
+/// What is held for a call of a log.
+#[derive(Clone, Copy, Debug)]
+enum Bound {
+    /// What it cost, or can cost at most.
+    Cost(Pico),
+    /// What a call to the most expensive model can cost: its own has no price.
+    Unpriced(Pico),
+}
+
+fn bound(
+    cost: Cost,
+    model: ModelId,
+    evidence: &Evidence<'_>,
+    circumstance: &Circumstance,
+    outlook: &Outlook<'_>,
+) -> Bound {
+    if let Some(amount) = cost.amount() {
+        return Bound::Cost(amount);
+    }
+    let (needs, at) = (&circumstance.needs, evidence.operation.at);
+    let output = if needs.output == 0 { ANSWER } else { needs.output };
+    let at_most = AtMost { prompt: needs.window, output, any_tier: false };
+    match most(outlook.prices, model, at, at_most) {
+        Some(amount) => Bound::Cost(amount),
+        None => Bound::Unpriced(of_any(outlook.prices, at, at_most)),
+    }
+}

@@ -1,0 +1,192 @@
+//! Budgets that hold: what clients are told, what upstreams were asked for, and what a ledger says of it afterwards.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Ask};
+use crate::front::{Desk, Front, Setup};
+use crate::stage::{chat, messages};
+use crate::upstream::{PATIENCE, Reply, Upstream};
+
+fn desk(upstream: &Upstream, budgets: &str) -> (Setup, Desk) {
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    fs::write(desk.path().join("config/budgets.toml"), budgets).unwrap();
+    (setup, desk)
+}
+
+fn standings(front: &Front<'_>) -> Value {
+    let answer = Ask::get("/operator/v1/budgets").send(front.address());
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    answer.json()
+}
+
+/// Waits until the budgets stand as they should; they do so within a second or two.
+fn stands(front: &Front<'_>, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        let found = standings(front);
+        if so(&found) {
+            return found;
+        }
+        assert!(std::time::Instant::now() < until, "{what}: {found:#}");
+        std::thread::yield_now();
+    }
+}
+
+fn usd(value: &Value) -> i128 {
+    pointsman::units::Pico::from_usd(value.as_str().unwrap()).unwrap().0
+}
+
+/// Sends as many requests at once, each on a connection of its own.
+fn at_once(front: &Front<'_>, asks: &[Ask]) -> Vec<Answer> {
+    let to = front.address();
+    std::thread::scope(|scope| {
+        let all: Vec<_> = asks.iter().map(|ask| scope.spawn(move || ask.send(to))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn sixty_four_clients_at_once_never_spend_more_than_there_is_and_are_told_what_there_was() {
+    let upstream = Upstream::start();
+    let (setup, desk) = desk(&upstream, "[budget.all]\nlimit = { lifetime = \"0.08\" }\n");
+    let front = desk.serve(&setup);
+    // Bodies of these models are cut at 8,192 tokens, so that each could cost $0.0656 and more.
+    let asks: Vec<Ask> = (0..64).map(|_| chat("gpt-4.1", false)).collect();
+    let answers = at_once(&front, &asks);
+    let refused: Vec<&Answer> = answers.iter().filter(|answer| answer.status() == 429).collect();
+    let served = answers.iter().filter(|answer| answer.status() == 200).count();
+    assert_eq!(served + refused.len(), 64);
+    assert!(served >= 1 && !refused.is_empty(), "{served} served");
+    let error = &refused[0].json()["error"];
+    assert_eq!(
+        (&error["type"], &error["code"]),
+        (&json!("insufficient_quota"), &json!("insufficient_quota"))
+    );
+    assert_eq!((&error["limit_source"], &error["limit"]), (&json!("all/lifetime"), &json!("0.08")));
+    assert!(usd(&error["spent"]) + usd(&error["held"]) <= usd(&error["limit"]), "{error}");
+    assert_eq!(error["resets_at"], Value::Null);
+    assert!(
+        error["message"].as_str().unwrap().contains("budget all/lifetime: $0.08 may be spent"),
+        "{error}"
+    );
+    assert_eq!(refused[0].header("x-should-retry"), Some("false"));
+    // Whoever asks one after the other goes on until nothing that could be answered fits any more.
+    let mut last = chat("gpt-4.1", false).send(front.address());
+    for _ in 0..1000 {
+        if last.status() != 200 {
+            break;
+        }
+        last = chat("gpt-4.1", false).send(front.address());
+    }
+    assert_eq!(last.status(), 429, "{}", last.text());
+    let found = standings(&front);
+    assert_eq!(found["open_holds"], 0, "{found:#}");
+    let budget = &found["budgets"][0];
+    assert_eq!(usd(&budget["held"]), 0);
+    let caps = upstream.served().into_iter().map(|served| served.call.body["max_tokens"].clone());
+    assert!(
+        caps.into_iter().all(|cap| cap == 8192),
+        "what an answer may come to is written into the request"
+    );
+    let rows = front.settle();
+    let spent: i128 = rows.iter().filter_map(|row| row.amount).sum();
+    assert_eq!(spent, usd(&budget["spent"]), "what is enforced is what was charged");
+    assert!(spent <= usd(&json!("0.08")));
+}
+
+#[test]
+fn over_its_limit_a_team_goes_to_the_cheaper_rung_and_others_go_on() {
+    let upstream = Upstream::with(|_| Reply::text("well"));
+    let mut setup = Setup::of(&upstream.url());
+    // Whatever comes starts on the large model.
+    setup.policy = setup
+        .policy
+        .replace("no_signal = \"small\"", "no_signal = \"large\"")
+        .replace("threshold = 0", "threshold = 1000");
+    let desk = Desk::new(&setup);
+    let budgets = "[budget.large]\nmodel = [\"gpt-4.1\"]\neach = \"team\"\nlimit = { day = \"0.05\" }\nspecial = { rich = { day = 5 } }\n";
+    fs::write(desk.path().join("config/budgets.toml"), budgets).unwrap();
+    let front = desk.serve(&setup);
+    let ask = |team: &str| chat("auto", false).header("pointsman-team", team).send(front.address());
+    let (poor, rich) = (ask("poor"), ask("rich"));
+    assert_eq!(
+        (poor.status(), poor.header("pointsman-model")),
+        (200, Some("gpt-4.1-nano")),
+        "{}",
+        poor.text()
+    );
+    let reason = poor.header("pointsman-reason").unwrap();
+    assert!(reason.contains("could have gone over a budget"), "{reason}");
+    assert_eq!((rich.status(), rich.header("pointsman-model")), (200, Some("gpt-4.1")));
+    // A client that names the model gets it or is told.
+    let pinned = chat("gpt-4.1", false).header("pointsman-team", "poor").send(front.address());
+    assert_eq!(pinned.status(), 429, "{}", pinned.text());
+    assert_eq!(pinned.json()["error"]["limit_source"], "large/day of poor");
+    let found = standings(&front);
+    let poor = found["budgets"].as_array().unwrap().iter().find(|row| row["member"] == "poor").unwrap();
+    assert_eq!((&poor["moved"], &poor["refused"], &poor["calls"]), (&json!(1), &json!(1), &json!(0)));
+    assert!(poor["ends"].as_str().unwrap().ends_with("T00:00:00.000Z"), "{poor}");
+    drop(front.settle());
+}
+
+#[test]
+fn every_dialect_is_told_the_limit_in_its_own_form() {
+    let upstream = Upstream::start();
+    let (setup, desk) = desk(&upstream, "[budget.none]\nlimit = { hour = 0 }\n");
+    let front = desk.serve(&setup);
+    let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "What is due?"}]}]});
+    let responses = json!({"model": "gpt-4.1", "input": "What is due?"});
+    for ask in [
+        chat("gpt-4.1", false),
+        chat("gpt-4.1", true),
+        messages("claude-opus-4-6", true),
+        Ask::post("/v1beta/models/gemini-2.5-flash:generateContent", &gemini),
+        Ask::post("/v1/responses", &responses),
+        Ask::post("/v1/embeddings", &json!({"model": "text-embedding-3-small", "input": "x"})),
+    ] {
+        let answer = ask.send(front.address());
+        assert_eq!(answer.status(), 429, "{}", answer.text());
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=3600).contains(&wait), "{wait}");
+        let body = answer.json();
+        let error = &body["error"];
+        assert_eq!(error["limit_source"], "none/hour", "{body}");
+        for member in ["limit", "spent", "held", "resets_at"] {
+            assert!(error[member].is_string(), "{member} of {body}");
+        }
+    }
+    assert!(upstream.served().is_empty(), "nothing was spent");
+    drop(front.settle());
+}
+
+#[test]
+fn an_edit_takes_effect_while_it_serves_a_slip_changes_nothing_and_a_restart_forgets_nothing() {
+    let upstream = Upstream::start();
+    let (setup, desk) = desk(&upstream, "[budget.all]\nlimit = { month = 3 }\n");
+    let file = desk.path().join("config/budgets.toml");
+    let front = desk.serve(&setup);
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
+    let spent = standings(&front)["budgets"][0]["spent"].clone();
+    assert!(usd(&spent) > 0);
+    fs::write(&file, "[budget.all]\nlimit = { moth = 3 }\n").unwrap();
+    fs::write(&file, "[budget.all]\nlimit = { month = \"0.001\" }\n# closed\n").unwrap();
+    stands(&front, "the edit", |found| found["budgets"][0]["limit"] == "0.001");
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 429);
+    fs::write(&file, "[budget.all]\nlimit = { moth = 3 }\n").unwrap();
+    let until = std::time::Instant::now() + PATIENCE;
+    while !front.said().contains("`moth` is no window") {
+        assert!(std::time::Instant::now() < until, "{}", front.said());
+        std::thread::yield_now();
+    }
+    assert_eq!(standings(&front)["budgets"][0]["limit"], "0.001", "the limits before stay in force");
+    fs::write(&file, "[budget.all]\nlimit = { month = 2 }\n").unwrap();
+    front.stop();
+    let front = desk.serve(&setup);
+    let again = standings(&front);
+    assert_eq!(again["budgets"][0]["spent"], spent, "{again:#}");
+    assert_eq!(again["budgets"][0]["limit"], "2");
+    drop(front.settle());
+}
