@@ -16,7 +16,9 @@ pub mod manual;
 pub mod mine;
 pub mod output;
 pub mod prices;
+pub mod reconcile;
 pub mod replay;
+pub mod report;
 pub mod reprice;
 pub mod requests;
 pub mod sample;
@@ -77,6 +79,10 @@ enum Command {
     Forecast(Box<forecast::ForecastArgs>),
     /// Find what is unlike its past in a log or in any series
     Anomalies(Box<anomalies::AnomaliesArgs>),
+    /// Report spend by team, project, model and more: a table, a page, CSV or FOCUS
+    Report(Box<report::ReportArgs>),
+    /// Compare what was spent with a provider's bill, by day and model
+    Reconcile(Box<reconcile::ReconcileArgs>),
     /// Convert logs of other tools to our own format
     Import(import::ImportArgs),
     /// Prove, export and tidy the ledger of live traffic
@@ -159,6 +165,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Reprice(args)) => reprice::run(&args),
         Some(Command::Forecast(args)) => forecast::run(&args),
         Some(Command::Anomalies(args)) => anomalies::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Reconcile(args)) => reconcile::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Budgets(args)) => budgets::run(&args),

@@ -10,6 +10,7 @@ mod money;
 mod outside;
 mod program;
 mod remembered;
+mod spending;
 
 use program::Desk;
 use serde_json::Value;
