@@ -17,8 +17,19 @@ use source::Word;
 
 /// The pure core, lowest first. Arrows point downwards: each room may name those before it.
 /// `anomaly` stands last: it scores in floats, and nothing that routes, charges or refuses may name it.
-const CORE: &[&str] =
-    &["units", "pricing", "budget", "classifier", "routing", "outcome", "telemetry", "engine", "anomaly"];
+const CORE: &[&str] = &[
+    "units",
+    "pricing",
+    "budget",
+    "classifier",
+    "routing",
+    "outcome",
+    "variance",
+    "forecast",
+    "telemetry",
+    "engine",
+    "anomaly",
+];
 
 /// Rooms of the core that score in floats.
 const SCORES: &[&str] = &["anomaly"];

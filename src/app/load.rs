@@ -121,6 +121,19 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// Returns the same for a stretch of time.
+    pub(super) fn within(&self, stretch: Stretch) -> Self {
+        Self {
+            policy: Arc::clone(&self.policy),
+            policy_path: None,
+            book: self.book.clone(),
+            ingest: self.ingest.clone().within(stretch),
+            remarks: Vec::new(),
+        }
+    }
+}
+
 /// Names logs for a title.
 fn title(paths: &[PathBuf]) -> String {
     let name = |path: &Path| {
@@ -204,7 +217,7 @@ pub fn policies_text(policies: &[Arc<Policy>]) -> String {
 }
 
 /// What is wrong where events come late in what can be read only once.
-const LATE: &str = "prices or policies came after requests of their time, which were counted without them; a file instead of standard input is read in order of time";
+pub(super) const LATE: &str = "prices or policies came after requests of their time, which were counted without them; a file instead of standard input is read in order of time";
 
 /// Streams logs, with progress on stderr: once more where events came behind requests of their time, if that can be done.
 fn streamed(
@@ -213,14 +226,28 @@ fn streamed(
     read: &ReadOptions,
     options: &StreamOptions,
 ) -> anyhow::Result<StreamResult> {
-    let cancel = Cancel::on_interrupt();
+    streamed_or_quietly(input, setup, read, options, false)
+}
+
+/// The same, without progress and not to be cancelled where that is asked for: within a gateway Ctrl-C is not for this, and the
+/// terminal may be a console's.
+pub(super) fn streamed_or_quietly(
+    input: &Input,
+    setup: &Setup,
+    read: &ReadOptions,
+    options: &StreamOptions,
+    quiet: bool,
+) -> anyhow::Result<StreamResult> {
+    let cancel = if quiet { Cancel::default() } else { Cancel::on_interrupt() };
     let reading = |doing: &'static str, options: &StreamOptions| {
         let source = record::open(input, read)?;
         let watch = source.progress();
         let mut progress = Progress::new(doing, watch.total);
         let ingest = setup.ingest.clone();
         let found = stream(source, ingest, &setup.policy, &setup.book, options, |requests| {
-            progress.update(watch.read(), requests);
+            if !quiet {
+                progress.update(watch.read(), requests);
+            }
             !cancel.is_raised()
         });
         progress.finish();
@@ -283,6 +310,27 @@ pub fn find_request(
     Ok(Answered::streamed(title(name), about(), found))
 }
 
+/// Says why nothing was found in logs, where that is so.
+pub(super) fn nothing_in(
+    found: &StreamResult,
+    logs: String,
+    is_cut: bool,
+    read: &ReadOptions,
+) -> Option<LoadError> {
+    if found.totals.all.requests > 0 {
+        return None;
+    }
+    let hint = match found.skipped.first.first() {
+        _ if is_cut => Stretch::EMPTY.to_owned(),
+        Some(first) if read.mapping.is_some() => format!("line {}: {}", first.line, first.reason),
+        Some(first) => {
+            format!("line {}: {}; name the format with --input-format", first.line, first.reason)
+        }
+        None => found.skipped.nothing_of_it().unwrap_or_else(|| "the log is empty".to_owned()),
+    };
+    Some(LoadError::Empty(logs, hint))
+}
+
 /// Streams logs through an engine and draws up the report, with progress on stderr.
 ///
 /// # Errors
@@ -305,16 +353,8 @@ pub fn stream_report(
         skipped = found.skipped.count,
         "replayed"
     );
-    if found.totals.all.requests == 0 {
-        let hint = match found.skipped.first.first() {
-            _ if is_cut => Stretch::EMPTY.to_owned(),
-            Some(first) if read.mapping.is_some() => format!("line {}: {}", first.line, first.reason),
-            Some(first) => {
-                format!("line {}: {}; name the format with --input-format", first.line, first.reason)
-            }
-            None => found.skipped.nothing_of_it().unwrap_or_else(|| "the log is empty".to_owned()),
-        };
-        return Err(LoadError::Empty(shown, hint).into());
+    if let Some(nothing) = nothing_in(&found, shown, is_cut, read) {
+        return Err(nothing.into());
     }
     let book = format!("{} {}", setup.book.name, setup.book.dated);
     let scope = report_scope(logs, options.reading.name(), &found.policies, &book, &classifier, &found.names);

@@ -29,6 +29,24 @@ pub fn input(logs: &[PathBuf]) -> Input {
     files(logs).iter().fold(Input::default(), |all, (path, is_found)| all.and(one(path, *is_found)))
 }
 
+/// The same for whoever needs no more than a stretch of time: of a ledger no more is read, of other logs all.
+pub fn input_within(logs: &[PathBuf], from: Option<Instant>, to: Option<Instant>) -> Input {
+    let range = Range { from, to, ..Range::default() };
+    files(logs).iter().fold(Input::default(), |all, (path, is_found)| {
+        all.and(if ledger::is_ledger(path) { of_ledger(path, range) } else { one(path, *is_found) })
+    })
+}
+
+fn of_ledger(path: &Path, range: Range) -> Input {
+    made(path, move |path| ledger_export(path, range))
+}
+
+fn made(path: &Path, opener: impl Fn(&Path) -> io::Result<Export> + Send + Sync + 'static) -> Input {
+    let (name, path) = (path.display().to_string(), path.to_owned());
+    // What is wrong with the file as a whole is told before anything is read.
+    Input::made(&name, Arc::new(move || Ok(Box::new(Exported::start(opener(&path)?)?))))
+}
+
 /// Lists the files that a list of logs stands for, and whether each was found in a folder.
 pub(super) fn files(logs: &[PathBuf]) -> Vec<(PathBuf, bool)> {
     let (mut all, mut rollouts) = (Vec::new(), Vec::new());
@@ -86,15 +104,10 @@ fn is_rollout(path: &Path) -> bool {
 
 /// Returns the input for one file.
 pub(super) fn one(path: &Path, is_found: bool) -> Input {
-    let made = |opener: fn(&Path) -> io::Result<Export>| {
-        let (name, path) = (path.display().to_string(), path.to_owned());
-        // What is wrong with the file as a whole is told before anything is read.
-        Input::made(&name, Arc::new(move || Ok(Box::new(Exported::start(opener(&path)?)?))))
-    };
     if opencode::is_database(path) {
-        made(opencode::export)
+        made(path, opencode::export)
     } else if ledger::is_ledger(path) {
-        made(ledger_export)
+        of_ledger(path, Range::default())
     } else if is_found {
         Input::found([path.to_owned()])
     } else {
@@ -132,10 +145,10 @@ fn is_named_like_a_log(name: &str) -> bool {
     bare.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
 }
 
-fn ledger_export(path: &Path) -> io::Result<Export> {
+fn ledger_export(path: &Path, range: Range) -> io::Result<Export> {
     let file = LedgerFile::open(path).map_err(io::Error::other)?;
     Ok(Box::new(move |into| {
-        let exported = file.export(&Range::default(), ExportOptions::default(), into, |_, _| true);
+        let exported = file.export(&range, ExportOptions::default(), into, |_, _| true);
         exported.map(drop).map_err(io::Error::other)
     }))
 }

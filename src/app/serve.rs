@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::scheduled::Schedule;
 use super::{Internal, Setup};
 use crate::access::{self, Access};
 use crate::budget::{Drawn, Payer};
@@ -157,6 +158,17 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         return Err(ServeError::Listen { address: listen, source }.into());
     }
     let ledger_options = ledger_options(options, &gateway_settings, &ingest, &book, &listen)?;
+    let wanted = Some(&gateway_settings.reports).filter(|_| !options.no_ledger);
+    let reports = wanted.and_then(|wanted| {
+        let setup = Setup {
+            policy: Arc::clone(&from_file),
+            policy_path: None,
+            book: book.clone(),
+            ingest: ingest.clone(),
+            remarks: Vec::new(),
+        };
+        Schedule::new(wanted, &ledger_options.path, setup)
+    });
     let data_dir = ledger_options.path.parent().map(Path::to_owned);
     let Opened { ledger, next_seq, stored } =
         open_ledger(&ledger_options, options.no_ledger, &mut gateway_settings, &mut remarks)?;
@@ -207,6 +219,9 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let server = runtime.block_on(Server::bind(Arc::clone(&gateway), &listen))?;
     let (stop, stopped) = watch::channel(false);
     let done = runtime.spawn(server.run(stopped));
+    if let Some(reports) = reports {
+        runtime.spawn(reports.run());
+    }
     tracing::info!(address = gateway.address(), policy = policy.version, "serving");
     Ok(Serving {
         gateway,

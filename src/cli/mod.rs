@@ -6,6 +6,8 @@ pub mod attach;
 pub mod budgets;
 pub mod console;
 pub mod drive;
+pub mod explain;
+pub mod forecast;
 pub mod frontier;
 pub mod import;
 pub mod keys;
@@ -14,7 +16,10 @@ pub mod manual;
 pub mod mine;
 pub mod output;
 pub mod prices;
+pub mod reconcile;
 pub mod replay;
+pub mod report;
+pub mod reprice;
 pub mod requests;
 pub mod sample;
 pub mod scenario;
@@ -66,8 +71,18 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
+    /// Say why cost changed between two windows
+    Explain(Box<explain::ExplainArgs>),
+    /// Price a log at other prices, beside what was charged
+    Reprice(Box<reprice::RepriceArgs>),
+    /// Foretell what a month will have cost, with its error
+    Forecast(Box<forecast::ForecastArgs>),
     /// Find what is unlike its past in a log or in any series
     Anomalies(Box<anomalies::AnomaliesArgs>),
+    /// Report spend by team, project, model and more: a table, a page, CSV or FOCUS
+    Report(Box<report::ReportArgs>),
+    /// Compare what was spent with a provider's bill, by day and model
+    Reconcile(Box<reconcile::ReconcileArgs>),
     /// Convert logs of other tools to our own format
     Import(import::ImportArgs),
     /// Prove, export and tidy the ledger of live traffic
@@ -146,7 +161,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Reprice(args)) => reprice::run(&args),
+        Some(Command::Forecast(args)) => forecast::run(&args),
         Some(Command::Anomalies(args)) => anomalies::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Reconcile(args)) => reconcile::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Budgets(args)) => budgets::run(&args),

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
-use super::FileError;
+use super::{FileError, ReportSettings};
 
 /// The gateway.toml that comes with the program.
 pub const DEFAULT_GATEWAY: &str = include_str!("../../config/gateway.toml");
@@ -102,6 +102,8 @@ pub struct GatewaySettings {
     pub streams: StreamSettings,
     /// How the ledger is kept.
     pub ledger: LedgerSettings,
+    /// Which reports are written.
+    pub reports: ReportSettings,
 }
 
 /// When a client that waits for a stream hears something, in milliseconds.
@@ -183,6 +185,7 @@ impl Default for GatewaySettings {
             cors: CorsSettings::default(),
             streams: StreamSettings::default(),
             ledger: LedgerSettings::default(),
+            reports: ReportSettings::default(),
         }
     }
 }
@@ -232,8 +235,9 @@ pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, FileError> {
     let settings: GatewaySettings =
         toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     // The values are plain by now: the line is that of the key.
+    let named = |line: &str| line.split('=').next().unwrap_or(line).trim().to_owned();
     let fail = |key: &str, what: String| {
-        let line = text.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0) + 1;
+        let line = text.lines().position(|line| named(line) == key).unwrap_or(0) + 1;
         Err(FileError::new(origin, line, what))
     };
     let limits = &settings.limits;
@@ -257,6 +261,9 @@ pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, FileError> {
             let least = if key == "headers" { "8192" } else { "1" };
             return fail(key, format!("{key} must be at least {least}"));
         }
+    }
+    if let Some((key, what)) = settings.reports.wrong() {
+        return fail(key, what);
     }
     if let Some(origin) = settings.cors.origins.iter().find(|origin| !is_origin(origin)) {
         let what =
@@ -298,6 +305,9 @@ mod tests {
             ("[cors]\norigins = [\"https://a.example/\"]", 2),
             ("[cors]\norigins = [\"http://127.0.0.1:3000\", \"a.example\"]", 2),
             ("[cors]\norigins = [\"https://*.example\"]", 2),
+            ("[reports]\nat = \"late\"", 2),
+            ("[reports]\nby = [\"team\", \"colour\"]", 2),
+            ("[reports]\nevery = \"day\"\npath = \"report.html\"", 3),
         ];
         for (text, line) in cases {
             let error = read(FILE, text).unwrap_err();

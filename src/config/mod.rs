@@ -11,12 +11,14 @@ mod place;
 pub mod policy;
 pub mod prices;
 pub mod providers;
+mod reports;
 mod span;
 pub mod themes;
 mod whole;
 
 pub use nearest::nearest;
 pub use place::FileError;
+pub use reports::{Every, ReportForm, ReportSettings};
 pub use whole::{write_whole, write_whole_with};
 
 use std::env;

@@ -8,6 +8,7 @@ mod book;
 mod charge;
 mod charged;
 mod cost;
+mod items;
 mod table;
 mod terms;
 mod usage;
@@ -18,6 +19,7 @@ pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousan
 pub use charge::{bill, charge, unpriced};
 pub use charged::{Charged, Recharge};
 pub use cost::{Cost, CostSum, Unpriced};
+pub use items::{Item, Items, items};
 pub use table::PriceTable;
 pub use terms::{ShortName, Terms, is_unlisted};
 pub use usage::Usage;

@@ -6,6 +6,7 @@
 mod ahead;
 mod attempts;
 mod beginning;
+pub mod bill;
 mod block;
 mod csv;
 mod cut;

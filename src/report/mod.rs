@@ -3,17 +3,28 @@
 //! Invariant: money leaves as decimal strings, unknown is said and never written as zero.
 
 mod anomalies;
+mod chart;
+mod explain;
+mod focus;
 mod json;
 mod mine;
+mod page;
+mod reconcile;
 mod replay;
 mod requests;
 mod series;
 mod sheet;
+mod spend;
 mod text;
 
 pub use anomalies::{AnomalyReport, CauseRow, ChangedRow, Figure, IncidentRow, Naming};
+pub use explain::{
+    AlsoRow, ExplainReport, ExplainScope, FailingRow, HitRow, MixRow, NoteRow, PartsRow, SliceRow, WindowRow,
+};
+pub use focus::{FocusOptions, FocusVersion, FocusWritten, focus};
 pub use json::to_json;
 pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};
+pub use reconcile::{Amounts, Matching, ReconcileReport, ReconcileScope, Side};
 pub use replay::{
     BrokenConstraint, ConstraintCheck, Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow,
     Tokens, Undated, UnknownMeter,
@@ -22,5 +33,6 @@ pub(crate) use replay::{error_text, quality};
 pub use requests::{RequestRow, RequestsScope, RequestsWriter};
 pub use series::{ScoredPoint, SeriesReport, series_text};
 pub use sheet::{Format, Sheet, aligned, render};
+pub use spend::{SpendReport, SpendRow, SpendScope, spend_rows};
 pub(crate) use text::count;
 pub use text::replay_text;

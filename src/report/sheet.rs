@@ -124,20 +124,22 @@ fn markdown(sheet: &Sheet, out: &mut String) {
     }
 }
 
+/// Writes a cell of a table of comma-separated values: nothing in it is a formula, a command or an end of the cell.
+pub(super) fn csv_cell(text: &str) -> String {
+    let text = no_formula(text);
+    let text = marked(&text);
+    if text.contains([',', ';', '"']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.into_owned()
+    }
+}
+
 fn csv(sheet: &Sheet, out: &mut String) {
-    let quote = |text: &str| {
-        let text = no_formula(text);
-        let text = marked(&text);
-        if text.contains([',', ';', '"']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text.into_owned()
-        }
-    };
-    let heads: Vec<String> = sheet.heads.iter().map(|name| quote(head(name).0)).collect();
+    let heads: Vec<String> = sheet.heads.iter().map(|name| csv_cell(head(name).0)).collect();
     let _ = writeln!(out, "{}", heads.join(","));
     for row in &sheet.rows {
-        let cells: Vec<String> = row.iter().map(|cell| quote(cell)).collect();
+        let cells: Vec<String> = row.iter().map(|cell| csv_cell(cell)).collect();
         let _ = writeln!(out, "{}", cells.join(","));
     }
 }

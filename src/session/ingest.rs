@@ -111,6 +111,7 @@ impl Ingest {
         operation.project = met.project(operation.project, names);
         operation.user = met.user(operation.user, names);
         operation.key = met.key(operation.key, names);
+        operation.session = met.session(operation.session, names);
         operation.circumstance = met.circumstance(operation.circumstance, names, &mut self.circumstances);
         if let Some(extra) = &mut extra {
             for call in &mut extra.earlier {
@@ -127,6 +128,12 @@ impl Ingest {
     /// Says whether a request that arrived then is within the stretch asked for.
     pub fn wants(&mut self, at: Instant) -> bool {
         self.stretch.is_whole() || self.stretch.takes(at)
+    }
+
+    /// Keeps to a stretch of time.
+    #[must_use]
+    pub fn within(self, stretch: Stretch) -> Self {
+        Self { stretch, ..self }
     }
 
     /// Says whether a stretch was asked for.

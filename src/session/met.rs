@@ -4,7 +4,7 @@
 //! order.
 
 use crate::routing::{Circumstance, CircumstanceId, Circumstances, Labels, Needs};
-use crate::units::{KeyId, ModelId, Names, ProjectId, TeamId, UserId};
+use crate::units::{KeyId, ModelId, Names, ProjectId, SessionId, TeamId, UserId};
 
 /// Names and circumstances of a stretch, with those of the whole as far as they have been asked for.
 #[derive(Debug, Default)]
@@ -16,6 +16,7 @@ pub(super) struct Met {
     projects: Vec<Option<ProjectId>>,
     users: Vec<Option<UserId>>,
     keys: Vec<Option<KeyId>>,
+    sessions: Vec<Option<SessionId>>,
     places: Vec<Option<CircumstanceId>>,
 }
 
@@ -58,6 +59,11 @@ impl Met {
     pub(super) fn key(&mut self, id: KeyId, whole: &mut Names) -> KeyId {
         let Some(at) = id.index() else { return id };
         known(&mut self.keys, at, || whole.intern_key(self.names.key(id)))
+    }
+
+    pub(super) fn session(&mut self, id: SessionId, whole: &mut Names) -> SessionId {
+        let Some(at) = id.index() else { return id };
+        known(&mut self.sessions, at, || whole.intern_session(self.names.session(id)))
     }
 
     pub(super) fn circumstance(

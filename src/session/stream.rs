@@ -22,7 +22,7 @@ use crate::outcome::{
 use crate::pricing::{PriceBook, PriceTable, Recharge};
 use crate::record::{self, Timing};
 use crate::routing::{Circumstances, Decision, NO_RUNG, Policy, match_route};
-use crate::telemetry::{Sign, Totals};
+use crate::telemetry::{Dimension, Sign, Spend, SpendOptions, Totals};
 use crate::units::{Instant, ModelId, Names};
 
 /// What to replay, and how.
@@ -36,6 +36,8 @@ pub struct StreamOptions {
     pub threads: Option<usize>,
     /// What is asked for.
     pub asks: Asks,
+    /// What spend is told apart by, of a recorded reading.
+    pub spend: Option<SpendOptions>,
 }
 
 /// What is asked of a log.
@@ -52,7 +54,7 @@ pub enum Asks {
 
 impl From<Reading> for StreamOptions {
     fn from(reading: Reading) -> Self {
-        Self { reading, events: None, threads: None, asks: Asks::Sums }
+        Self { reading, events: None, threads: None, asks: Asks::Sums, spend: None }
     }
 }
 
@@ -97,6 +99,8 @@ pub struct StreamResult {
     pub timing: Timing,
     /// What that means, where they are made up.
     pub undated: Option<String>,
+    /// Spend, where asked for.
+    pub spend: Option<Spend>,
 }
 
 /// What a search found, and what that is settled by.
@@ -122,7 +126,9 @@ pub fn stream(
     options: &StreamOptions,
     mut tick: impl FnMut(u64) -> bool,
 ) -> Result<StreamResult, LoadError> {
-    ingest = ingest.without_sessions();
+    if !options.spend.as_ref().is_some_and(|spend| spend.has(Dimension::Session)) {
+        ingest = ingest.without_sessions();
+    }
     if let Some(events) = &options.events {
         // What they name has to be called the same here.
         ingest.names = events.names.clone();
@@ -182,6 +188,7 @@ pub fn stream(
             late,
             timing,
             undated,
+            spend: fold.spend,
         })
     })
 }
@@ -213,6 +220,7 @@ struct Fold<'a> {
     slow: SlowStreams,
     recharge: Recharge,
     constraints: Constraints,
+    spend: Option<Spend>,
     /// Policies in order of time.
     policies: Vec<InForce>,
 }
@@ -254,6 +262,7 @@ impl<'a> Fold<'a> {
             slow: SlowStreams::default(),
             recharge: Recharge::default(),
             constraints: Constraints::default(),
+            spend: options.spend.as_ref().map(Spend::new),
         }
     }
 
@@ -353,6 +362,9 @@ impl<'a> Fold<'a> {
             }
             return;
         }
+        if let Some(spend) = &mut self.spend {
+            spend.know(self.book, &self.names);
+        }
         let mut ids = batch.ids.iter().peekable();
         for (at, operation) in batch.operations.iter().enumerate() {
             let id = ids.next_if(|(of, _)| *of == at).map(|(_, id)| &**id);
@@ -389,6 +401,9 @@ impl<'a> Fold<'a> {
             self.slow.add(policy, evidence, outlook.prices);
         }
         settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
+        if let Some(spend) = &mut self.spend {
+            spend.add(evidence, &self.settled, outlook.prices);
+        }
         self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
     }
 }

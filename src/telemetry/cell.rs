@@ -23,7 +23,7 @@ pub struct TokenSums {
 }
 
 impl TokenSums {
-    fn apply(&mut self, usage: &Usage, sign: Sign) {
+    pub(super) fn apply(&mut self, usage: &Usage, sign: Sign) {
         sign.count(&mut self.input, usage.input.or_zero());
         sign.count(&mut self.cache_read, usage.cache_read.or_zero());
         sign.count(&mut self.write_5m, usage.write_5m.or_zero());
@@ -32,7 +32,7 @@ impl TokenSums {
         sign.count(&mut self.reasoning, usage.reasoning.or_zero());
     }
 
-    fn sum(&mut self, other: &Self, sign: Sign) {
+    pub(super) fn sum(&mut self, other: &Self, sign: Sign) {
         sign.count(&mut self.input, other.input);
         sign.count(&mut self.cache_read, other.cache_read);
         sign.count(&mut self.write_5m, other.write_5m);

@@ -8,6 +8,7 @@ mod frontier;
 mod health;
 mod latency;
 mod sign;
+mod spend;
 mod totals;
 mod trend;
 mod visit;
@@ -17,5 +18,8 @@ pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};
 pub use health::{BreakerState, ModelHealth, QuotaLeft};
 pub use latency::{Latencies, LatencyBuckets, Percentiles};
 pub use sign::Sign;
+pub use spend::{
+    Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, SpendCell, SpendOptions, SpendTable, Value,
+};
 pub use totals::Totals;
 pub use trend::{Slot, Trend};

@@ -101,6 +101,18 @@ impl Instant {
     pub fn day_start(self) -> Self {
         Self(self.0 - self.0.rem_euclid(86_400_000_000))
     }
+
+    /// Returns the start of this hour.
+    #[must_use]
+    pub fn hour_start(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(3_600_000_000))
+    }
+
+    /// Returns the midnight (UTC) that starts this month.
+    #[must_use]
+    pub fn month_start(self) -> Self {
+        self.day_start() - Span::days(i64::from(self.utc().day0()))
+    }
 }
 
 /// Reads exactly `YYYY-MM-DDTHH:MM:SS[.fraction]Z`; one tenth of the general reader's time, and most logs are written so.

@@ -10,6 +10,7 @@ mod millis;
 mod money;
 mod names;
 mod permille;
+mod proportion;
 mod sessions;
 mod text;
 mod when;
@@ -20,7 +21,7 @@ pub use id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId, Us
 pub use instant::{Instant, InstantError, Span};
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
-pub use names::{Names, OTHERS};
+pub use names::{NameTable, Names, OTHERS};
 pub use permille::PerMille;
 pub use text::{clean, is_safe, line_of, marked, marked_lines};
 pub use when::When;

@@ -96,6 +96,24 @@ impl Pico {
         scaled(text, PICO_PER_USD_DIGITS).map(Self)
     }
 
+    /// Reads an amount from decimal text in units of which `10^digits` pico-dollars are one (12: dollars, 10: cents), rounding
+    /// half-even what is finer than a pico-dollar: for amounts that others have worked out.
+    pub fn from_others(text: &str, digits: u32) -> Result<Self, MoneyError> {
+        let trimmed = text.trim();
+        let read = if trimmed.contains(['e', 'E']) {
+            Decimal::from_scientific(trimmed)
+        } else {
+            Decimal::from_str(trimmed)
+        };
+        let value = read.map_err(|_| MoneyError::NotDecimal(text.to_owned()))?;
+        let value = value.round_dp(digits);
+        let factor = 10i128.checked_pow(digits.saturating_sub(value.scale()));
+        factor
+            .and_then(|factor| value.mantissa().checked_mul(factor))
+            .map(Self)
+            .ok_or_else(|| MoneyError::OutOfRange(text.to_owned()))
+    }
+
     /// Writes dollars exactly, without trailing zeros: `0.016912`.
     pub fn usd(self) -> String {
         let sign = if self.0 < 0 { "-" } else { "" };

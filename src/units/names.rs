@@ -16,14 +16,16 @@ const MOST_LABELS: usize = 63;
 /// The name that stands for all that are not told apart; nobody may call himself so.
 pub const OTHERS: &str = "(others)";
 
+/// Names of one kind, by number in order of first appearance.
 #[derive(Clone, Debug, Default)]
-struct Table {
+pub struct NameTable {
     ids: FxHashMap<Arc<str>, u32>,
     list: Vec<Arc<str>>,
 }
 
-impl Table {
-    fn intern(&mut self, name: &str, most: usize) -> u32 {
+impl NameTable {
+    /// Gives the number of a name; from the `most`th on all new ones are [`OTHERS`].
+    pub fn intern(&mut self, name: &str, most: usize) -> u32 {
         if let Some(&id) = self.ids.get(name) {
             return id;
         }
@@ -38,7 +40,8 @@ impl Table {
         id
     }
 
-    fn get(&self, index: usize) -> &str {
+    /// Gives a name by its number; `-` where there is none.
+    pub fn get(&self, index: usize) -> &str {
         self.list.get(index).map_or("-", |name| name)
     }
 }
@@ -49,13 +52,13 @@ impl Table {
 /// a table of their own.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    models: Arc<Table>,
-    teams: Arc<Table>,
-    projects: Arc<Table>,
-    routes: Arc<Table>,
-    labels: Arc<Table>,
-    users: Arc<Table>,
-    keys: Arc<Table>,
+    models: Arc<NameTable>,
+    teams: Arc<NameTable>,
+    projects: Arc<NameTable>,
+    routes: Arc<NameTable>,
+    labels: Arc<NameTable>,
+    users: Arc<NameTable>,
+    keys: Arc<NameTable>,
     sessions: Sessions,
 }
 

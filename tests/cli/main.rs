@@ -6,9 +6,11 @@ mod anomalies;
 mod figures;
 mod gateway_side;
 mod in_order;
+mod money;
 mod outside;
 mod program;
 mod remembered;
+mod spending;
 
 use program::Desk;
 use serde_json::Value;
@@ -192,6 +194,9 @@ fn nothing_from_a_log_reaches_the_terminal_as_a_command() {
         "snapshot models --log hostile.jsonl",
         "whatif hostile.jsonl --set extraction.flash=1000",
         "frontier hostile.jsonl --route general --step 500",
+        "explain hostile.jsonl --after 2026-05-23 --before 1h",
+        "reprice hostile.jsonl --at 2026-05-23",
+        "forecast hostile.jsonl",
     ] {
         let run = desk.run(args);
         let control = |c: char| c.is_control() && c != '\n';

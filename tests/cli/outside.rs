@@ -51,13 +51,19 @@ fn nothing_in_a_log_acts_on_the_terminal() {
                 let args = format!("replay {log} --format {format} --as {reading}");
                 held(&args, &desk.run(&args));
             }
-            let args = format!("whatif {log} --format {format}");
-            held(&args, &desk.run(&args));
+            for args in [format!("whatif {log} --format {format}"), format!("report {log} --format {format}")]
+            {
+                held(&args, &desk.run(&args));
+            }
         }
         for args in [
             format!("why {log} #1"),
             format!("why {log} #2"),
             format!("frontier {log}"),
+            format!("report {log} --format html"),
+            format!("report {log} --format focus"),
+            format!("reconcile {log} --bill rows.csv"),
+            format!("reconcile {log} --bill {log}"),
             format!("import {log} -o out-{log}.jsonl"),
             format!("replay {log} --strict"),
             format!("replay {log} --policy evil.toml"),

@@ -1,0 +1,107 @@
+//! Reports that a gateway writes by itself, as gateway.toml asks for them.
+
+use serde::Deserialize;
+
+use crate::telemetry::{Dimension, Period};
+use crate::units::Span;
+
+/// How often reports are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Every {
+    /// Not at all.
+    Never,
+    /// For every day (UTC).
+    Day,
+    /// For every calendar month (UTC).
+    Month,
+}
+
+impl Every {
+    /// Returns the stretch of time that a report is about.
+    pub fn period(self) -> Option<Period> {
+        match self {
+            Self::Never => None,
+            Self::Day => Some(Period::Day),
+            Self::Month => Some(Period::Month),
+        }
+    }
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportForm {
+    /// A page with charts.
+    Html,
+    /// Comma-separated values.
+    Csv,
+    /// A JSON object.
+    Json,
+    /// A Markdown table.
+    Md,
+    /// FOCUS 1.2.
+    Focus,
+}
+
+/// Which reports are written.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ReportSettings {
+    /// How often.
+    pub every: Every,
+    /// At what time of the day after (UTC).
+    pub at: String,
+    /// What spend is told apart by.
+    pub by: Vec<String>,
+    /// The form.
+    pub format: ReportForm,
+    /// The file, in the ledger's folder unless it says otherwise; `{date}` is the first day that the report is about.
+    pub path: String,
+}
+
+impl Default for ReportSettings {
+    fn default() -> Self {
+        Self {
+            every: Every::Never,
+            at: "06:00".to_owned(),
+            by: vec!["team".to_owned(), "model".to_owned()],
+            format: ReportForm::Html,
+            path: "reports/{date}.html".to_owned(),
+        }
+    }
+}
+
+impl ReportSettings {
+    /// Returns the time of day as a length from midnight.
+    pub fn time(&self) -> Option<Span> {
+        Span::parse_clock(&self.at)
+    }
+
+    /// Returns what spend is told apart by.
+    ///
+    /// # Errors
+    /// The first name that is none.
+    pub fn dimensions(&self) -> Result<Vec<Dimension>, &str> {
+        let find = |name: &String| Dimension::ALL.into_iter().find(|dimension| dimension.name() == name);
+        self.by.iter().map(|name| find(name).ok_or(name.as_str())).collect()
+    }
+
+    /// Says what is wrong: the key, and what to write.
+    pub(super) fn wrong(&self) -> Option<(&'static str, String)> {
+        if self.time().is_none() {
+            return Some(("at", format!("at: `{}` is no time of day; write \"06:00\"", self.at)));
+        }
+        match self.dimensions() {
+            Err(name) => {
+                let known = Dimension::ALL.map(Dimension::name).join(", ");
+                return Some(("by", format!("by: `{name}` is none of {known}")));
+            }
+            Ok(list) if list.is_empty() => return Some(("by", "by must name at least one".to_owned())),
+            Ok(_) => {}
+        }
+        // One file for all stretches would be written once and never again.
+        let lacks_date = self.every != Every::Never && !self.path.contains("{date}");
+        lacks_date.then(|| ("path", "path must have {date} in it, for each report is a file".to_owned()))
+    }
+}

@@ -1,0 +1,170 @@
+//! Bills as tables: columns found by their names, or named by whoever has the table.
+
+use super::page::{model_of, not_dollars};
+use super::{Bill, BillLine, BillSource};
+use crate::record::csv::{Columns, Row};
+use crate::record::skip::Refusal;
+use crate::units::{Instant, Pico, Span};
+
+/// Fields, and what columns of them are called, in lower case.
+const FIELDS: [(&str, &[&str]); 8] = [
+    (
+        "day",
+        &[
+            "day",
+            "date",
+            "usage_date",
+            "start_time",
+            "start_time_iso",
+            "starting_at",
+            "chargeperiodstart",
+            "usage_date_utc",
+            "timestamp",
+            "time",
+        ],
+    ),
+    ("end", &["end", "end_time", "end_time_iso", "ending_at", "chargeperiodend"]),
+    (
+        "model",
+        &["model", "model_version", "model_name", "x_model", "line_item", "sku", "meter", "description"],
+    ),
+    (
+        "usd",
+        &[
+            "usd",
+            "cost_usd",
+            "cost (usd)",
+            "amount_value",
+            "billedcost",
+            "cost",
+            "amount",
+            "total_cost",
+            "amount_usd",
+            "spend",
+            "total",
+        ],
+    ),
+    ("currency", &["currency", "amount_currency", "billingcurrency"]),
+    ("input", &["input_tokens", "prompt_tokens", "input", "context_tokens"]),
+    ("output", &["output_tokens", "completion_tokens", "output", "generated_tokens"]),
+    ("requests", &["requests", "num_model_requests", "request_count", "num_requests"]),
+];
+
+/// Names the fields that columns can be named for.
+pub(super) fn fields() -> String {
+    FIELDS.map(|(field, _)| field).join(", ")
+}
+
+pub(super) fn read(text: &str, named: &[(String, String)]) -> Result<Bill, (usize, String)> {
+    let mut rows = text.lines().enumerate().filter(|(_, row)| !row.trim().is_empty());
+    let Some((_, head)) = rows.next() else { return Err((1, "the bill is empty".to_owned())) };
+    let delimiter =
+        [b'\t', b';', b','].into_iter().find(|byte| head.as_bytes().contains(byte)).unwrap_or(b',');
+    let columns = Columns::read(head, delimiter);
+    if let Some((field, _)) = named.iter().find(|(field, _)| !FIELDS.iter().any(|(known, _)| known == field))
+    {
+        return Err((1, format!("--columns: `{field}` is no field; there are {}", fields())));
+    }
+    let find = |field: &str, names: &[&str]| -> Result<Option<String>, (usize, String)> {
+        if let Some((_, column)) = named.iter().find(|(own, _)| own == field) {
+            let column = column.to_lowercase();
+            if !columns.has(&column) {
+                return Err((1, format!("--columns: there is no column `{column}`")));
+            }
+            return Ok(Some(column));
+        }
+        Ok(names.iter().find(|name| columns.has(name)).map(|name| (*name).to_owned()))
+    };
+    let mut places: [Option<String>; 8] = [const { None }; 8];
+    for (place, (field, names)) in places.iter_mut().zip(FIELDS) {
+        *place = find(field, names)?;
+    }
+    let [day, _, _, usd, _, input, ..] = &places;
+    if day.is_none() || (usd.is_none() && input.is_none()) {
+        let missing = if day.is_none() { "day" } else { "amount" };
+        return Err((
+            1,
+            format!(
+                "no column for the {missing} in `{head}`; name it with --columns day=NAME,usd=NAME (there are {})",
+                fields()
+            ),
+        ));
+    }
+    let mut bill = Bill::new(BillSource::Table);
+    for (at, text) in rows {
+        let line = line(&columns.row(text), &places, delimiter).map_err(|reason| (at + 1, reason))?;
+        if let Some(line) = line {
+            bill.covers(line.day, line.day + Span::days(1));
+            bill.lines.push(line);
+        }
+    }
+    Ok(bill)
+}
+
+fn line(row: &Row<'_>, places: &[Option<String>; 8], delimiter: u8) -> Result<Option<BillLine>, String> {
+    let [day, end, model, usd, currency, input, output, requests] =
+        places.each_ref().map(|place| place.as_deref().map_or("", |column| row.get(column)));
+    let amount = amount(usd, delimiter)?;
+    let count = |place: usize| {
+        let column = places.get(place).and_then(Option::as_deref);
+        column.map_or(Ok(None), |column| row.count(column)).map_err(|refusal| match refusal {
+            Refusal::Bad(reason) | Refusal::NoLog(reason) => reason,
+            Refusal::NotACall(reason) | Refusal::Repeated(reason) => reason.to_owned(),
+        })
+    };
+    if amount.is_none() && input.is_empty() && output.is_empty() && requests.is_empty() {
+        // A day on which nothing is owed.
+        return Ok(None);
+    }
+    if !currency.is_empty() && !currency.eq_ignore_ascii_case("usd") {
+        return Err(not_dollars(currency));
+    }
+    let start = moment(day).ok_or_else(|| format!("`{day}` is no day; write 2026-11-02"))?;
+    let end = if end.is_empty() { None } else { moment(end) };
+    Ok(Some(BillLine {
+        day: day_of(start, end)?,
+        model: model_of(model),
+        amount,
+        input: count(5)?,
+        output: count(6)?,
+        requests: count(7)?,
+    }))
+}
+
+/// Returns the day of a stretch of time.
+pub(super) fn day_of(start: Instant, end: Option<Instant>) -> Result<Instant, String> {
+    let day = start.day_start();
+    match end {
+        Some(end) if end > day + Span::days(1) => Err(format!(
+            "from {} to {} is longer than a day of UTC; ask for the bill by day",
+            start.rfc3339(),
+            end.rfc3339()
+        )),
+        _ => Ok(day),
+    }
+}
+
+fn moment(text: &str) -> Option<Instant> {
+    if let Ok(number) = text.parse::<i64>() {
+        return match number {
+            1_000_000_000..100_000_000_000 => Some(Instant::from_secs(number)),
+            100_000_000_000.. => Some(Instant::from_millis(number)),
+            _ => None,
+        };
+    }
+    let text = text.replace('/', "-");
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text };
+    Instant::parse(&whole).ok()
+}
+
+/// Reads an amount: `1234.5`, `$1,234.50`, and `1.234,50` where semicolons part the fields.
+fn amount(text: &str, delimiter: u8) -> Result<Option<Pico>, String> {
+    let plain = text.trim().trim_start_matches('$').trim_end_matches("USD").trim();
+    if plain.is_empty() || matches!(plain, "-" | "null" | "NULL") {
+        return Ok(None);
+    }
+    let commas_are_points = delimiter == b';' && plain.contains(',');
+    let plain =
+        if commas_are_points { plain.replace('.', "").replace(',', ".") } else { plain.replace(',', "") };
+    Pico::from_others(&plain, 12).map(Some).map_err(|_| format!("`{text}` is no amount in dollars"))
+}

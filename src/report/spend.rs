@@ -1,0 +1,290 @@
+//! Spend by any list of dimensions, for people and programs.
+//!
+//! Invariants: every amount is exact but in the table for people; what is unknown is null, empty or counted, never zero; the
+//! total is that of the replay report.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+
+use super::sheet::{Format, Sheet, render};
+use super::text::{cost, count, dollars_rounded};
+use crate::pricing::CostSum;
+use crate::telemetry::{Spend, SpendCell, SpendTable};
+use crate::units::{Instant, Names, OTHERS, Pico, counted};
+
+/// What a report on spend is about.
+#[derive(Clone, Debug, Serialize)]
+pub struct SpendScope {
+    /// The logs.
+    pub logs: Vec<String>,
+    /// What it is told apart by.
+    pub by: Vec<&'static str>,
+    /// The first request's moment.
+    pub first_at: Option<String>,
+    /// The last request's moment.
+    pub last_at: Option<String>,
+    /// The price book: name and date.
+    pub prices: String,
+    /// Whether every call is priced by the book, also where the log tells what was charged.
+    pub repriced: bool,
+    /// The model that savings are measured against.
+    pub baseline_model: String,
+    /// What a reader should know of the times; null where the log tells them.
+    pub times: Option<String>,
+    /// Lines of the log that could not be used.
+    pub skipped_lines: u64,
+}
+
+/// One row, or the whole.
+#[derive(Clone, Debug)]
+pub struct SpendRow {
+    /// Dimensions and their values; an empty value is not named.
+    pub by: Vec<(&'static str, String)>,
+    /// The sums.
+    pub sums: SpendCell,
+}
+
+/// Spend by a list of dimensions.
+#[derive(Clone, Debug, Serialize)]
+pub struct SpendReport {
+    schema: &'static str,
+    /// What it is about.
+    pub scope: SpendScope,
+    /// The whole.
+    pub total: SpendRow,
+    /// The rows: in order of time where a dimension is one, else the most expensive first.
+    pub rows: Vec<SpendRow>,
+}
+
+/// The columns of figures.
+const FIGURES: [&str; 19] = [
+    "requests",
+    "calls",
+    "failed_calls",
+    "input",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "output",
+    "reasoning",
+    "tokens_unknown_calls",
+    "cost_usd",
+    "cost_known_usd",
+    "cost_estimated_usd",
+    "cost_unknown_requests",
+    "cost_unknown_calls",
+    "as_charged_usd",
+    "as_charged_requests",
+    "baseline_usd",
+    "saved_usd",
+];
+
+enum Cell {
+    Count(u64),
+    Usd(Option<String>),
+}
+
+impl SpendRow {
+    fn figures(&self) -> [Cell; FIGURES.len()] {
+        let SpendCell { tokens, cost, charged, .. } = &self.sums;
+        let compared = |amount: Pico| (self.sums.comparable > 0).then(|| amount.usd());
+        [
+            Cell::Count(self.sums.requests),
+            Cell::Count(self.sums.calls),
+            Cell::Count(self.sums.failed),
+            Cell::Count(tokens.input),
+            Cell::Count(tokens.cache_read),
+            Cell::Count(tokens.write_5m),
+            Cell::Count(tokens.write_1h),
+            Cell::Count(tokens.output),
+            Cell::Count(tokens.reasoning),
+            Cell::Count(self.sums.tokens_unknown),
+            Cell::Usd(cost.usd()),
+            Cell::Usd(Some(cost.known.usd())),
+            Cell::Usd(Some(cost.estimated.usd())),
+            Cell::Count(cost.unknown),
+            Cell::Count(self.sums.unknown_calls),
+            Cell::Usd((self.sums.charged_requests > 0).then(|| charged.usd()).flatten()),
+            Cell::Count(self.sums.charged_requests),
+            Cell::Usd(compared(self.sums.baseline)),
+            Cell::Usd(compared(self.sums.baseline - self.sums.compared)),
+        ]
+    }
+
+    fn exact(&self) -> Vec<String> {
+        let figures = self.figures().map(|cell| match cell {
+            Cell::Count(count) => count.to_string(),
+            Cell::Usd(usd) => usd.unwrap_or_default(),
+        });
+        self.by.iter().map(|(_, value)| value.clone()).chain(figures).collect()
+    }
+
+    fn for_people(&self) -> Vec<String> {
+        let SpendCell { tokens, cost: sum, .. } = &self.sums;
+        let named = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let about = if sum.estimated == Pico::ZERO { "" } else { "~" };
+        let some = |count_of: u64| if count_of == 0 { String::new() } else { count(count_of) };
+        let charged = (self.sums.charged_requests > 0).then(|| sum_text(&self.sums.charged));
+        let figures = [
+            count(self.sums.requests),
+            count(self.sums.calls),
+            count(tokens.input),
+            count(tokens.cache_read),
+            count(tokens.cache_write()),
+            count(tokens.output),
+            format!("{about}{}", sum_text(sum)),
+            if sum.estimated == Pico::ZERO { String::new() } else { dollars_rounded(&sum.estimated.usd()) },
+            some(sum.unknown),
+            charged.unwrap_or_default(),
+        ];
+        self.by.iter().map(|(_, value)| named(value)).chain(figures).collect()
+    }
+}
+
+fn sum_text(sum: &CostSum) -> String {
+    cost(sum.usd().as_deref())
+}
+
+impl Serialize for SpendRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in &self.by {
+            map.serialize_entry(name, &(!value.is_empty()).then_some(value))?;
+        }
+        for (name, cell) in FIGURES.iter().zip(self.figures()) {
+            match cell {
+                Cell::Count(count) => map.serialize_entry(name, &count)?,
+                Cell::Usd(usd) => map.serialize_entry(name, &usd)?,
+            }
+        }
+        map.end()
+    }
+}
+
+/// Lists the rows of a table by the names of their values, at most `limit` with the rest as one; the most expensive first, in
+/// order of time where a dimension is one.
+pub fn spend_rows(spend: &Spend, table: &SpendTable, names: &Names, limit: Option<usize>) -> Vec<SpendRow> {
+    // Two numbers may have one name: that of the others.
+    let mut named: BTreeMap<Vec<String>, SpendCell> = BTreeMap::new();
+    for (key, sums) in &table.rows {
+        let texts = table.by.iter().zip(key).map(|(dimension, value)| spend.text(*dimension, *value, names));
+        named.entry(texts.collect()).or_default().merge(sums);
+    }
+    let mut rows: Vec<(Vec<String>, SpendCell)> = named.into_iter().collect();
+    let by_cost = |rows: &mut Vec<(Vec<String>, SpendCell)>| {
+        rows.sort_by(|(one, a), (other, b)| {
+            (b.cost.total(), b.requests).cmp(&(a.cost.total(), a.requests)).then_with(|| one.cmp(other))
+        });
+    };
+    let is_in_time = table.by.iter().any(|dimension| dimension.period().is_some());
+    by_cost(&mut rows);
+    if let Some(limit) = limit.filter(|limit| *limit < rows.len()) {
+        let mut others = SpendCell::default();
+        rows.drain(limit..).for_each(|(_, sums)| others.merge(&sums));
+        let name = vec![OTHERS.to_owned(); table.by.len()];
+        match rows.iter_mut().find(|(texts, _)| *texts == name) {
+            Some((_, sums)) => sums.merge(&others),
+            None => rows.push((name, others)),
+        }
+    }
+    if is_in_time {
+        rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+    }
+    let row = |(texts, sums): (Vec<String>, SpendCell)| SpendRow {
+        by: table.by.iter().map(|dimension| dimension.name()).zip(texts).collect(),
+        sums,
+    };
+    rows.into_iter().map(row).collect()
+}
+
+impl SpendReport {
+    /// Draws up the report of the first table.
+    pub fn new(mut scope: SpendScope, spend: &Spend, names: &Names, limit: Option<usize>) -> Self {
+        let moment = |at: Option<Instant>| at.map(Instant::rfc3339);
+        scope.first_at = moment(spend.within.map(|(first, _)| first));
+        scope.last_at = moment(spend.within.map(|(_, last)| last));
+        let table = spend.tables.first();
+        scope.by = table.map(|table| table.by.iter().map(|by| by.name()).collect()).unwrap_or_default();
+        let rows = table.map(|table| spend_rows(spend, table, names, limit)).unwrap_or_default();
+        let total = SpendRow { by: Vec::new(), sums: spend.all };
+        Self { schema: "pointsman.report/1", scope, total, rows }
+    }
+
+    /// Writes it as table, CSV or Markdown.
+    pub fn text(&self, format: Format) -> String {
+        if format == Format::Csv {
+            let mut sheet = Sheet::new("", &self.scope.by);
+            sheet.heads.extend(FIGURES);
+            sheet.rows.extend(self.rows.iter().map(SpendRow::exact));
+            return render(&[sheet], format);
+        }
+        let mut text = render(&[self.sheet()], format);
+        for remark in self.remarks() {
+            text.push('\n');
+            text.push_str(&remark);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Makes the table for people; its last row is the whole.
+    pub(super) fn sheet(&self) -> Sheet {
+        let heads = [
+            ">requests",
+            ">calls",
+            ">input",
+            ">cache read",
+            ">cache write",
+            ">output",
+            ">cost",
+            ">estimated",
+            ">unknown",
+            ">as charged",
+        ];
+        let mut sheet = Sheet::new(self.title(), &self.scope.by);
+        sheet.heads.extend(heads);
+        sheet.rows.extend(self.rows.iter().map(SpendRow::for_people));
+        let names = self.scope.by.iter().enumerate().map(|(at, _)| if at == 0 { "all" } else { "" });
+        let mut total: Vec<String> = names.map(str::to_owned).collect();
+        total.extend(self.total.for_people());
+        sheet.push(total);
+        sheet
+    }
+
+    pub(super) fn title(&self) -> String {
+        let when = |at: &Option<String>| at.clone().unwrap_or_else(|| "-".to_owned());
+        let SpendScope { logs, first_at, last_at, prices, .. } = &self.scope;
+        format!("{} · {} to {} · prices {prices}", logs.join(", "), when(first_at), when(last_at))
+    }
+
+    /// Says what a reader of the figures has to know.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let sums = &self.total.sums;
+        if sums.cost.unknown > 0 {
+            remarks.push(format!(
+                "the cost of {} of {} requests is unknown ({}); it is in no amount",
+                count(sums.cost.unknown),
+                count(sums.requests),
+                counted(sums.unknown_calls, "call")
+            ));
+        }
+        if self.scope.by.iter().any(|by| matches!(*by, "model" | "provider")) {
+            let parts: u64 = self.rows.iter().map(|row| row.sums.requests).sum();
+            if parts > sums.requests {
+                remarks.push(
+                    "a request that called several models counts in the row of each; calls, tokens and amounts add up"
+                        .to_owned(),
+                );
+            }
+        }
+        if self.scope.skipped_lines > 0 {
+            remarks
+                .push(format!("{} of the log could not be used", counted(self.scope.skipped_lines, "line")));
+        }
+        remarks.extend(self.scope.times.clone());
+        remarks
+    }
+}

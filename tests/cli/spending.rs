@@ -1,0 +1,296 @@
+//! Reports on spend, FOCUS exports and bills, from a shell.
+
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+use super::program::Desk;
+use super::{desk, json, snapshot};
+
+/// Calls of every kind that is billed: cached and written tokens, a tier that was only asked for, a charge that the log tells, a
+/// meter besides tokens, a price finer than a pico-dollar a token, and one that nobody can price. Names are what a spreadsheet
+/// would take for a formula.
+const KINDS: &str = r#"{"pointsman":"log","v":1,"source":"a test"}
+{"event":"price","model":"tiny","at":"2026-01-01T00:00:00Z","input":"0.1234567","output":"0.7654321"}
+{"id":"k-1","at":"2026-10-05T13:00:01Z","team":"=1+1","project":"p, \"q\"","user":"ann","model":"gpt-4.1","in":1000003,"cache_read":8192,"out":650}
+{"id":"k-2","at":"2026-10-05T13:59:59Z","team":"=1+1","user":"ann","model":"gpt-4.1","tier":"flex","in":7,"out":3}
+{"id":"k-3","at":"2026-10-05T14:00:00Z","team":"search","user":"bob","model":"claude-sonnet-4-5","in":3,"cache_read":0,"write_5m":12304,"write_1h":77,"out":550,"meters":{"web_search":3}}
+{"id":"k-4","at":"2026-10-31T23:59:59Z","team":"search","model":"gpt-4.1","in":10,"out":10,"charged":"0.0123"}
+{"id":"k-5","at":"2026-11-01T00:00:00Z","model":"tiny","in":1,"out":1}
+{"id":"k-6","at":"2026-11-01T00:00:01Z","model":"tiny","in":3,"out":1}
+{"id":"k-7","at":"2026-11-01T00:00:02Z","team":"search","model":"house-model","in":10,"out":10}
+{"id":"k-8","at":"2026-11-01T00:00:03Z","team":"search","attempts":[{"model":"gemini-2.5-flash","in":2000,"out":300,"check":"failed"},{"model":"gpt-4.1","in":2000,"out":400}]}
+"#;
+
+fn kinds() -> Desk {
+    let desk = Desk::new();
+    desk.write("kinds.jsonl", KINDS);
+    desk
+}
+
+/// Reads comma-separated values by their heads.
+fn rows(text: &str) -> Vec<Vec<(String, String)>> {
+    let cells = |line: &str| {
+        let (mut cells, mut quoted) = (vec![String::new()], false);
+        for c in line.replace("\"\"", "\u{1}").chars() {
+            match c {
+                '"' => quoted = !quoted,
+                ',' if !quoted => cells.push(String::new()),
+                c => cells.last_mut().expect("a cell").push(if c == '\u{1}' { '"' } else { c }),
+            }
+        }
+        cells
+    };
+    let mut lines = text.lines();
+    let heads = cells(lines.next().expect("heads"));
+    let row = |line: &str| {
+        let cells = cells(line);
+        assert_eq!(cells.len(), heads.len(), "{line}");
+        heads.iter().cloned().zip(cells).collect()
+    };
+    lines.map(row).collect()
+}
+
+fn cell<'r>(row: &'r [(String, String)], head: &str) -> &'r str {
+    row.iter().find(|(name, _)| name == head).map(|(_, cell)| cell.as_str()).expect(head)
+}
+
+fn number(row: &[(String, String)], head: &str) -> Decimal {
+    Decimal::from_str_exact(cell(row, head)).expect("an exact number")
+}
+
+fn report(desk: &Desk, args: &str) -> Value {
+    json(&desk.good(&format!("report {args} --format json")))
+}
+
+#[test]
+fn the_rows_of_a_report_add_up_to_what_a_replay_says() {
+    let desk = kinds();
+    let whole = json(&desk.good("replay kinds.jsonl --format json"));
+    for by in [
+        "team",
+        "team,project",
+        "model",
+        "provider",
+        "route",
+        "task",
+        "user",
+        "session",
+        "hour",
+        "day",
+        "month,model",
+    ] {
+        let report = report(&desk, &format!("kinds.jsonl --by {by}"));
+        assert_eq!(report["total"]["cost_usd"], whole["cost_usd"], "{by}");
+        let sum = |figure: &str| -> Decimal {
+            let of =
+                |row: &Value| row[figure].as_str().map_or(Decimal::ZERO, |usd| usd.parse().expect("money"));
+            report["rows"].as_array().expect("rows").iter().map(of).sum()
+        };
+        let total: Decimal = whole["cost_usd"].as_str().expect("a sum").parse().expect("money");
+        assert_eq!(sum("cost_usd"), total, "{by}");
+        assert_eq!(sum("cost_known_usd") + sum("cost_estimated_usd"), total, "{by}");
+    }
+    let by_user = report(&desk, "kinds.jsonl --by user");
+    assert_eq!(by_user["rows"].as_array().map(Vec::len), Some(3), "{by_user}");
+    let unnamed = by_user["rows"].as_array().and_then(|rows| rows.iter().find(|row| row["user"].is_null()));
+    assert_eq!(unnamed.map(|row| row["requests"].clone()), Some(5.into()), "{by_user}");
+    assert_eq!(by_user["total"]["as_charged_usd"], "0.0123");
+    assert_eq!(by_user["total"]["cost_unknown_requests"], 1);
+}
+
+#[test]
+fn a_limit_keeps_the_most_expensive_and_sums_the_rest() {
+    let desk = desk();
+    let all = report(&desk, "small.jsonl --by team,model");
+    let two = report(&desk, "small.jsonl --by team,model --limit 1");
+    let rows = two["rows"].as_array().expect("rows");
+    assert_eq!((rows.len(), &rows[0], &rows[1]["team"]), (2, &all["rows"][0], &"(others)".into()));
+    assert_eq!(two["total"], all["total"]);
+    let unknown = report(&desk, "small.jsonl --by model");
+    let house =
+        unknown["rows"].as_array().and_then(|rows| rows.iter().find(|row| row["model"] == "house-model"));
+    assert!(house.expect("a row")["cost_usd"].is_null(), "unknown is not zero");
+}
+
+#[test]
+fn a_report_reads_well() {
+    let desk = desk();
+    snapshot("report_table", &desk.good("report small.jsonl --by team,model"));
+    let csv = desk.run("report small.jsonl --by day,team --format csv");
+    assert!(csv.err.contains("1 of 4 requests is unknown"), "{}", csv.err);
+    snapshot("report_csv", &csv.out);
+    snapshot(
+        "report_page",
+        &desk.good("report small.jsonl --by team,project --format html").replace("><", ">\n<"),
+    );
+}
+
+#[test]
+fn nothing_from_a_log_is_markup_or_a_formula() {
+    let desk = Desk::new();
+    desk.write(
+        "evil.jsonl",
+        "{\"at\":\"2026-05-23T10:00:00Z\",\"team\":\"<script>alert(1)</script>\",\"project\":\"=cmd()\",\"model\":\"gpt-4.1\",\"in\":1,\"out\":1}\n",
+    );
+    let page = desk.good("report evil.jsonl --by team,project --format html");
+    assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "{page}");
+    let csv = desk.good("report evil.jsonl --by project --format csv");
+    assert!(csv.lines().nth(1).is_some_and(|line| line.starts_with("'=cmd()")), "{csv}");
+}
+
+#[test]
+fn a_report_without_a_log_reads_the_own_ledger_or_says_what_to_do() {
+    let run = Desk::new().run("report");
+    assert_eq!(run.code, Some(2), "{}", run.err);
+    assert!(run.err.contains("no gateway has run here yet"), "{}", run.err);
+}
+
+#[test]
+fn in_every_focus_row_price_times_quantity_is_the_cost_and_all_rows_are_the_total() {
+    let desk = kinds();
+    let total = report(&desk, "kinds.jsonl --by team");
+    let total: Decimal = total["total"]["cost_usd"].as_str().expect("a sum").parse().expect("money");
+    for args in ["", "--period hour", "--focus 1.4", "--reprice"] {
+        let run = desk.run(&format!("report kinds.jsonl --format focus {args}"));
+        assert_eq!(run.code, Some(0), "{}", run.err);
+        assert!(run.err.contains("left out: 1 call of unknown cost"), "{}", run.err);
+        assert!(!run.out.contains("house-model"), "{}", run.out);
+        let rows = rows(&run.out);
+        for row in &rows {
+            let cost = number(row, "ListCost");
+            assert_eq!(number(row, "ListUnitPrice") * number(row, "PricingQuantity"), cost, "{row:?}");
+            assert_eq!(number(row, "ContractedUnitPrice") * number(row, "PricingQuantity"), cost, "{row:?}");
+            for same in ["BilledCost", "EffectiveCost", "ContractedCost"] {
+                assert_eq!(number(row, same), cost, "{row:?}");
+            }
+            assert!(cell(row, "ConsumedQuantity").ends_with(".0"), "{row:?}");
+            assert!(row.iter().all(|(_, cell)| !cell.starts_with(['=', '@'])), "{row:?}");
+            for object in ["Tags", "SkuPriceDetails"] {
+                assert!(json(cell(row, object)).is_object(), "{row:?}");
+            }
+            let (start, end) = (cell(row, "ChargePeriodStart"), cell(row, "ChargePeriodEnd"));
+            assert!(
+                start < end
+                    && cell(row, "BillingPeriodStart") <= start
+                    && end <= cell(row, "BillingPeriodEnd"),
+                "{row:?}"
+            );
+        }
+        let sum: Decimal = rows.iter().map(|row| number(row, "BilledCost")).sum();
+        if args == "--reprice" {
+            assert!(rows.iter().all(|row| cell(row, "SkuMeter") != "Recorded Charges"));
+        } else {
+            assert_eq!(sum, total, "{args}");
+            assert!(rows.iter().any(
+                |row| cell(row, "SkuMeter") == "Recorded Charges" && cell(row, "BilledCost") == "0.0123"
+            ));
+        }
+        let meters: Vec<&str> = rows.iter().map(|row| cell(row, "SkuMeter")).collect();
+        for meter in [
+            "Input Tokens",
+            "Cached Input Tokens",
+            "Cache Write Tokens, 1 Hour",
+            "Output Tokens",
+            "Web Search",
+            "Rounding",
+        ] {
+            assert!(meters.contains(&meter), "{meter}: {meters:?}");
+        }
+        let heads: Vec<&str> = run.out.lines().next().expect("heads").split(',').collect();
+        assert_eq!(heads.contains(&"ProviderName"), args != "--focus 1.4");
+        assert_eq!(heads.contains(&"ServiceProviderName"), args == "--focus 1.4");
+    }
+}
+
+/// What the exporter supports: the rules for these are run, too.
+const APPLICABLE: &str = "ACCOUNT_NAMING_SUPPORTED,MULTIPLE_PRICING_CATEGORIES_SUPPORTED,NEGOTIATED_PRICING_SUPPORTED,\
+                          PUBLIC_PRICE_LIST_SUPPORTED,USAGE_MEASUREMENT_SUPPORTED,UNIT_PRICING_SUPPORTED,SUB_ACCOUNT_SUPPORTED,\
+                          TAGGING_SUPPORTED";
+
+/// The rules of the specification, run by its own validator; where POINTSMAN_FOCUS_VENV names an environment that has it.
+#[test]
+#[expect(clippy::print_stdout, reason = "a test left out says so")]
+fn the_official_validator_passes_a_focus_export() {
+    let Ok(venv) = std::env::var("POINTSMAN_FOCUS_VENV") else {
+        assert!(
+            std::env::var("POINTSMAN_FOCUS").is_err(),
+            "POINTSMAN_FOCUS insists, and POINTSMAN_FOCUS_VENV names nothing"
+        );
+        println!("skipped: POINTSMAN_FOCUS_VENV names no environment with focus_validator");
+        return;
+    };
+    let desk = kinds();
+    let run =
+        desk.run("report kinds.jsonl --format focus --account org-1 --account-name Company -o focus.csv");
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    let program = std::path::Path::new(&venv).join("bin/focus-validator");
+    // It looks for its rules in the folder that it is run in.
+    let lib = std::fs::read_dir(std::path::Path::new(&venv).join("lib")).expect("an environment");
+    let site = lib.flatten().map(|entry| entry.path().join("site-packages"));
+    let site = site.filter(|path| path.join("focus_validator").is_dir()).last().expect("focus_validator");
+    let output = std::process::Command::new(program)
+        .args(["--validate-version", "1.2", "--focus-dataset", "CostAndUsage", "--block-download"])
+        .args(["--applicability-criteria", APPLICABLE, "--data-file"])
+        .arg(desk.path("focus.csv"))
+        .current_dir(site)
+        .output()
+        .expect("the validator runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    // It ends well whatever it finds.
+    let missed: Vec<&str> = text.lines().filter(|line| line.contains(": FAIL")).collect();
+    assert!(text.contains("| Pass: 249 | Fail: 1 |"), "{text}");
+    // A gateway writes no invoices: the one rule that asks for a number of one cannot be met.
+    assert!(missed.iter().all(|line| line.contains("InvoiceId-C-005-C")), "{missed:#?}");
+}
+
+const COSTS: &str = r#"{"object":"page","has_more":false,"data":[{"object":"bucket","start_time":1779494400,"end_time":1779580800,"results":[
+{"object":"organization.costs.result","amount":{"value":0.016912,"currency":"usd"},"line_item":"gpt-4.1-2025-04-14, input"},
+{"object":"organization.costs.result","amount":{"value":0.011,"currency":"usd"},"line_item":"gpt-4.1-2025-04-14, output"},
+{"object":"organization.costs.result","amount":{"value":0.5,"currency":"usd"},"line_item":"gpt-4o, input"}]}]}"#;
+
+#[test]
+fn a_bill_stands_beside_the_log_by_day_and_model() {
+    let desk = desk();
+    desk.write("costs.json", COSTS);
+    // gpt-4.1 comes to 0.016912 + 0.0028 + 0.0072 here; the bill says 0.001 more. Gemini is not OpenAI's.
+    let report = json(&desk.good("reconcile small.jsonl --bill costs.json --within 0.0001 --format json"));
+    let rows = report["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 2, "{report}");
+    assert_eq!((&rows[0]["model"], &rows[0]["state"]), (&"gpt-4.1".into(), &"differs".into()));
+    assert_eq!((&rows[0]["ours_usd"], &rows[0]["theirs_usd"]), (&"0.026912".into(), &"0.027912".into()));
+    assert_eq!(
+        (&rows[0]["difference_usd"], &rows[0]["difference_percent"]),
+        (&"0.001".into(), &"3.58".into())
+    );
+    assert_eq!((&rows[1]["model"], &rows[1]["state"]), (&"gpt-4o".into(), &"theirs_only".into()));
+    let report = json(&desk.good("reconcile small.jsonl --bill costs.json --format json"));
+    assert_eq!(report["counts"]["matched"], 1, "a cent is nothing");
+    snapshot("reconcile_table", &desk.good("reconcile small.jsonl --bill costs.json"));
+
+    desk.write("bill.csv", "Tag;Modell;Betrag\n2026-05-23;gemini-2.5-flash;0,00135\n");
+    let columns = "--columns day=Tag,model=Modell,usd=Betrag";
+    let report = json(
+        &desk.good(&format!("reconcile small.jsonl --bill bill.csv {columns} --within 0 --format json")),
+    );
+    assert_eq!(
+        (&report["counts"]["matched"], &report["counts"]["ours_only"]),
+        (&1.into(), &2.into()),
+        "{report}"
+    );
+
+    let bad = desk
+        .write("bad.csv", "date,model,cost\n2026-05-23,gpt-4.1,1\n2026-05-24,gpt-4.1,lots\n")
+        .run("reconcile small.jsonl --bill bad.csv");
+    assert_eq!(bad.code, Some(2));
+    assert!(bad.err.contains("bad.csv:3: `lots`"), "{}", bad.err);
+}
+
+#[test]
+fn a_focus_export_reconciles_with_its_own_log() {
+    let desk = kinds();
+    desk.run("report kinds.jsonl --format focus -o focus.csv");
+    let report = json(&desk.good("reconcile kinds.jsonl --bill focus.csv --within 0 --format json"));
+    assert_eq!(report["counts"]["differs"], 0, "{report}");
+    assert_eq!(report["counts"]["theirs_only"], 0, "{report}");
+    assert_eq!(report["total"]["difference_usd"], "0", "{report}");
+}
