@@ -66,6 +66,9 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.0
 }
 
+/// A figure of an account: its name, what it says, where it stands.
+type Gauge = (&'static str, &'static str, fn(&Standing) -> String);
+
 /// Accounts told one by one; a limit of every session would fill the page.
 const ACCOUNTS: usize = 256;
 
@@ -78,7 +81,7 @@ fn budgets(out: &mut Page, gateway: &Gateway) {
     let holds: u64 = standings.iter().map(|one| u64::from(one.account.holds)).sum();
     out.head("pointsman_budget_holds", "gauge", "Holds of calls under way; 0 where there are none.");
     out.line("pointsman_budget_holds", &[], &holds.to_string());
-    let figures: [(&str, &str, fn(&Standing) -> String); 5] = [
+    let figures: [Gauge; 5] = [
         ("pointsman_budget_limit_usd", "How much may be spent in a window.", |one| one.amount.usd()),
         ("pointsman_budget_spent_usd", "What is spent in the present window.", |one| one.account.spent.usd()),
         ("pointsman_budget_held_usd", "What is held for calls under way.", |one| one.account.held.usd()),
