@@ -84,17 +84,19 @@ fn the_price_change_of_the_sample_is_price() {
 #[test]
 fn unknown_costs_are_told_and_empty_windows_said() {
     let desk = desk();
-    let found = explained(&desk, "small.jsonl --before 10:00..10:00:15 --after 10:00:15..10:01");
+    let found = explained(&desk, "small.jsonl --before 10:00..10:00:20 --after 10:00:20..10:00:40");
     assert_eq!((&found["before"]["requests"], &found["after"]["requests"]), (&2.into(), &2.into()));
     assert_eq!(found["after"]["cost_unknown_requests"], 1);
-    let all = "small.jsonl --before 10:00:25..10:01 --after 10:00..10:00:25 --format json";
+    let all = "small.jsonl --before 10:00:25..10:00:50 --after 10:00..10:00:25 --format json";
     let all = json(&desk.good(&format!("explain {all}")));
     assert_eq!((&all["before_usd"], &all["change_usd"]), (&Value::Null, &Value::Null));
     for format in ["table", "csv", "md"] {
-        let text =
-            desk.good(&format!("explain small.jsonl --after 2026-05-23 --before 1d --format {format}"));
-        assert!(text.contains("volume"), "{text}");
+        let text = desk.good(&format!("explain small.jsonl --after 10:00:20..10:00:40 --format {format}"));
+        assert!(text.contains("mix"), "{text}");
     }
+    let empty = desk.run("explain small.jsonl --after 2026-05-23 --before 1d");
+    assert!(empty.err.contains("has no request: all of the change is volume"), "{}", empty.err);
+    assert!(empty.out.contains("volume"), "{}", empty.out);
     for (args, said) in [
         ("explain small.jsonl", "--after"),
         ("explain small.jsonl --after noon", "`noon` is no window"),
