@@ -150,13 +150,13 @@ fn a_month_is_foretold_by_the_week_or_says_that_it_is_not() {
         (&"run_rate".into(), &Value::Null, &Value::Null)
     );
     // A dollar an hour for twenty days.
-    let mut log = String::from("{\"pointsman\":\"log\",\"v\":1}\n");
-    for hour in 0..=20 * 24 {
+    let line = |hour: u32| {
         let (day, hour) = (1 + hour / 24, hour % 24);
-        log.push_str(&format!(
-            "{{\"id\":\"r-{day}-{hour}\",\"at\":\"2026-06-{day:02}T{hour:02}:00:00Z\",\"model\":\"gpt-4.1\",\"in\":500000,\"out\":0}}\n"
-        ));
-    }
+        let at = format!("2026-06-{day:02}T{hour:02}:00:00Z");
+        format!("{{\"id\":\"{at}\",\"at\":\"{at}\",\"model\":\"gpt-4.1\",\"in\":500000,\"out\":0}}")
+    };
+    let lines: Vec<String> = (0..=20 * 24).map(line).collect();
+    let log = format!("{{\"pointsman\":\"log\",\"v\":1}}\n{}\n", lines.join("\n"));
     desk.write("june.jsonl", log);
     let found = json(&desk.good("forecast june.jsonl --limit 600 --format json"));
     assert_eq!((&found["method"], &found["to"]), (&"profile".into(), &"2026-07-01T00:00:00.000Z".into()));
