@@ -5,6 +5,8 @@
 
 #[path = "support/circles.rs"]
 mod circles;
+#[path = "support/map.rs"]
+mod map;
 #[path = "support/source.rs"]
 mod source;
 
@@ -15,8 +17,19 @@ use source::Word;
 
 /// The pure core, lowest first. Arrows point downwards: each room may name those before it.
 /// `anomaly` stands last: it scores in floats, and nothing that routes, charges or refuses may name it.
-const CORE: &[&str] =
-    &["units", "pricing", "budget", "classifier", "routing", "outcome", "telemetry", "engine", "anomaly"];
+const CORE: &[&str] = &[
+    "units",
+    "pricing",
+    "budget",
+    "classifier",
+    "routing",
+    "outcome",
+    "variance",
+    "forecast",
+    "telemetry",
+    "engine",
+    "anomaly",
+];
 
 /// Rooms of the core that score in floats.
 const SCORES: &[&str] = &["anomaly"];
@@ -155,10 +168,10 @@ fn sources() -> Vec<File> {
 }
 
 fn everything() -> Vec<File> {
-    ["src", "tests", "benches"].into_iter().flat_map(files_below).collect()
+    ["src", "tests", "benches", "examples"].into_iter().flat_map(files_below).collect()
 }
 
-/// Gives the room that a path under `src` belongs to and how deep the module lies; `None` for the roots.
+/// Returns the room that a path under `src` belongs to and how deep the module lies; `None` for the roots.
 fn room(path: &str) -> Option<(&str, usize)> {
     let below = path.strip_prefix("src/")?.strip_suffix(".rs")?;
     let parts: Vec<&str> = below.split('/').collect();
@@ -230,7 +243,7 @@ fn floats(file: &File) -> Vec<String> {
     wrong
 }
 
-/// Gives the files that are compiled for tests alone: `#[cfg(test)] mod name;`.
+/// Returns the files that are compiled for tests alone: `#[cfg(test)] mod name;`.
 fn test_files(sources: &[File]) -> Vec<String> {
     let mut found = Vec::new();
     for file in sources {
@@ -279,7 +292,7 @@ fn manners(file: &File) -> Vec<String> {
     wrong
 }
 
-/// Gives the dependencies that no source names.
+/// Returns the dependencies that no source names.
 fn idle(manifest: &str, sources: &[File]) -> Vec<String> {
     let manifest: toml::Table = manifest.parse().unwrap();
     let mut tables = vec![manifest.get("dependencies")];
@@ -377,6 +390,35 @@ fn files_are_kept_well() {
 fn every_dependency_is_used() {
     let idle = idle(include_str!("../Cargo.toml"), &sources());
     assert!(idle.is_empty(), "dead weight in Cargo.toml: {}", idle.join(", "));
+}
+
+#[test]
+fn what_the_map_names_is_there() {
+    let page = include_str!("../ARCHITECTURE.md");
+    let mut wrong = map::astray(page, Path::new(env!("CARGO_MANIFEST_DIR")));
+    let sources: String = everything().into_iter().map(|file| file.text).collect();
+    wrong.extend(map::unheld(page, &sources).iter().map(|name| format!("no function is called `{name}`")));
+    assert!(wrong.is_empty(), "ARCHITECTURE.md:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn documents_lead_where_they_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wrong = Vec::new();
+    for folder in [root.to_owned(), root.join("docs")] {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "md") {
+                let links = map::dead_links(&fs::read_to_string(&path).unwrap(), &folder);
+                wrong.extend(links.iter().map(|link| format!("{}: {link} leads nowhere", path.display())));
+            }
+        }
+    }
+    let words = include_str!("../README.md").split_whitespace().count();
+    if words > 2000 {
+        wrong.push(format!("README.md has {words} words: what a newcomer does not need belongs in docs/"));
+    }
+    hold(&wrong);
 }
 
 // The rules above are worth only what these findings are worth: each is broken here on purpose.
@@ -492,4 +534,18 @@ fn literals_and_comments_are_no_code() {
     let text = "let a = r#\"f64 \" \"#; let b = '\"'; let c: &'static str = \"\\\" f64\"; /* f64 /* f64 */ f64 */ let d = b'\\''; f64";
     let floats: Vec<_> = source::words(text).into_iter().filter(|word| word.text == "f64").collect();
     assert_eq!(floats.len(), 1, "{:?}", source::bare(text));
+}
+
+#[test]
+fn what_a_map_names_in_vain_is_found() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let good = "**`units/`** `money.rs` and `text.rs`; `session/live.rs` `ticket.rs`; `config/prices/{list,guide-2026}.toml`";
+    assert_eq!(map::astray(good, root), Vec::<String>::new());
+    let bad = "`money.rs`\n**`units/`** `gold.rs`\n\n`text.rs`; `wire/{relay,delay}.rs` `gone/`";
+    let lines = ["1: `money.rs`", "2: `gold.rs`", "4: `text.rs`", "4: `wire/delay.rs`", "4: `gone/`"];
+    assert_eq!(map::astray(bad, root), lines.map(|line| format!("{line} is not there")));
+    let links = "[a](LICENSE-MIT) [b](docs/policy.md#modes) [c](#here-it-is) [d](https://x.y) [e](docs/none.md) [f](README.md#none)\n## Here: it is";
+    assert_eq!(map::dead_links(links, root), ["docs/none.md", "README.md#none"]);
+    let sources = "fn what_is_held() {}";
+    assert_eq!(map::unheld("`what_is_held`, `what_is_not`, `after_attempt`", sources), ["what_is_not"]);
 }

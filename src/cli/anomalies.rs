@@ -152,7 +152,7 @@ fn of_logs(args: &AnomaliesArgs, logs: Vec<(PathBuf, Input)>) -> anyhow::Result<
     let found = survey(&log, knobs, args.slot);
     let names = names(&paths);
     let shown = names.join(" ");
-    let naming = Naming { names: &log.names, slot: found.slot, log: &shown };
+    let naming = Naming { names: &log.names, slot: found.slot, slots: found.slots, log: &shown };
     let report = AnomalyReport::new(names.clone(), log.book.clone(), &knobs, &naming, &found.incidents);
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,

@@ -17,7 +17,7 @@ use crate::budget::{Limit, StandingRow};
 use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::budgeted;
-use crate::units::counted;
+use crate::units::{Pico, counted};
 
 /// Lists budgets, shows how they stand, and changes them.
 #[derive(Args, Debug)]
@@ -287,6 +287,11 @@ fn print(format: Format, report: &Report) -> anyhow::Result<()> {
         ">refused", ">moved", "starts", "ends", "ran out",
     ];
     let mut sheet = Sheet::new("", &heads);
+    // For people: rounded; CSV and JSON carry every digit.
+    let money = |usd: &String| match Pico::from_usd(usd) {
+        Ok(amount) if format != Format::Csv => amount.usd_rounded(4),
+        _ => usd.clone(),
+    };
     let moment = |text: &Option<String>| match (text, format) {
         (None, _) => "-".to_owned(),
         (Some(text), Format::Table | Format::Md) => text.get(..16).unwrap_or(text).replace('T', " "),
@@ -299,10 +304,10 @@ fn print(format: Format, report: &Report) -> anyhow::Result<()> {
             row.scope.clone(),
             if row.member.is_empty() { "-".to_owned() } else { row.member.clone() },
             row.mode.clone(),
-            row.limit.clone(),
-            row.spent.clone(),
-            row.assumed.clone(),
-            row.held.clone(),
+            money(&row.limit),
+            money(&row.spent),
+            money(&row.assumed),
+            money(&row.held),
             row.calls.to_string(),
             row.refused.to_string(),
             row.moved.to_string(),
@@ -315,8 +320,8 @@ fn print(format: Format, report: &Report) -> anyhow::Result<()> {
     if let (Some(refused), Some(moved), true) =
         (report.refused_requests, report.moved_requests, format == Format::Table)
     {
-        output::remark(&format!(
-            "{} without room would have been refused, {} would have gone to another rung",
+        output::say(&format!(
+            "{} would have been refused for want of room, {} would have gone to another rung",
             counted(refused, "request"),
             counted(moved, "request")
         ));
@@ -341,7 +346,7 @@ fn change(set: &Set) -> anyhow::Result<()> {
     }
     write(&path, &changed).with_context(|| name.clone())?;
     let what = if set.remove { "removed" } else { "written" };
-    output::remark(&format!(
+    output::say(&format!(
         "{name}: budget {} {what}; a gateway that serves takes it up within a second",
         set.name
     ));

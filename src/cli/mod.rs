@@ -6,6 +6,8 @@ pub mod attach;
 pub mod budgets;
 pub mod console;
 pub mod drive;
+pub mod explain;
+pub mod forecast;
 pub mod frontier;
 pub mod import;
 pub mod keys;
@@ -17,6 +19,7 @@ pub mod prices;
 pub mod reconcile;
 pub mod replay;
 pub mod report;
+pub mod reprice;
 pub mod requests;
 pub mod sample;
 pub mod scenario;
@@ -68,6 +71,12 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
+    /// Say why cost changed between two windows
+    Explain(Box<explain::ExplainArgs>),
+    /// Price a log at other prices, beside what was charged
+    Reprice(Box<reprice::RepriceArgs>),
+    /// Foretell what a month will have cost, with its error
+    Forecast(Box<forecast::ForecastArgs>),
     /// Find what is unlike its past in a log or in any series
     Anomalies(Box<anomalies::AnomaliesArgs>),
     /// Report spend by team, project, model and more: a table, a page, CSV or FOCUS
@@ -152,6 +161,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Why(args)) => why::run(&args),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Reprice(args)) => reprice::run(&args),
+        Some(Command::Forecast(args)) => forecast::run(&args),
         Some(Command::Anomalies(args)) => anomalies::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Reconcile(args)) => reconcile::run(&args),

@@ -32,7 +32,7 @@ pub fn signs(glyphs: &Glyphs) -> Vec<Entry> {
             format!("{} {}", glyphs.point.0, glyphs.point.1),
             "on a curve: where the policy in force stands, where the staged one would",
         ),
-        ("S".into(), "made up: by the simulator, or by the rule that wrote the sample"),
+        ("S".into(), "synthetic: by the simulator, or by the rule that wrote the sample"),
         (format!("{well} {look} {wrong}"), "all well; something to look at; something failed"),
         (format!("{} $", glyphs.mark), "among events: a note or your mark; a change of prices"),
         (

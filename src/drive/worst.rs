@@ -68,8 +68,9 @@ impl Worst {
         match self {
             Self::Flat(amount) => *amount,
             Self::Priced(routes) => {
-                let ladder =
-                    |rungs: &Vec<Rates>| rungs.iter().map(|rates| dearest(rates, prompt, output)).sum();
+                let ladder = |rungs: &Vec<Rates>| {
+                    rungs.iter().map(|rates| most_expensive(rates, prompt, output)).sum()
+                };
                 routes.iter().map(ladder).max().unwrap_or(Pico::ZERO)
             }
         }
@@ -77,7 +78,7 @@ impl Worst {
 }
 
 /// The prompt may turn out shorter than its bound, so every tier up to there counts.
-fn dearest(rates: &Rates, prompt: u64, output: u64) -> Pico {
+fn most_expensive(rates: &Rates, prompt: u64, output: u64) -> Pico {
     let tiers = rates.above.iter().filter(|(above, _)| prompt > *above).map(|(_, tier)| tier);
     let cost = |tier: &Tier| {
         let input =
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_counts_every_rung_of_the_dearest_route() {
+    fn auto_counts_every_rung_of_the_most_expensive_route() {
         let (policy, names, book) = builtin();
         let now = Instant::parse("2026-11-23T00:00:00Z").unwrap();
         let worst = |model: &str| Worst::by_price(model, &policy, &names, &book, now);

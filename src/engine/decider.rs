@@ -275,7 +275,7 @@ impl Decider {
         &mut self.budgets
     }
 
-    /// Brings another policy into force; an older one is a stray.
+    /// Brings another policy into force; an older one is unexpected.
     pub fn change_policy(&mut self, policy: Arc<Policy>) {
         if policy.version <= self.policy.version {
             self.unexpected.stale_policies += 1;

@@ -110,11 +110,11 @@ pub(super) async fn attempt(
     let sent = {
         let sending = std::pin::pin!(async {
             // The writer is woken once the request is on its way, not while it waits for a core.
-            let nudging = async {
+            let waking = async {
                 tokio::task::yield_now().await;
                 gateway.ledger.wake();
             };
-            tokio::join!(gateway.providers.send(&mut permit, call), nudging).0
+            tokio::join!(gateway.providers.send(&mut permit, call), waking).0
         });
         let sending = std::pin::pin!(async {
             match due {

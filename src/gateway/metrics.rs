@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Gateway;
+use super::{Gateway, now};
+use crate::budget::Standing;
 use crate::ledger::Health;
 use crate::pricing::CostSum;
 use crate::telemetry::{BreakerState, Cell};
@@ -53,6 +54,7 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.head("pointsman_policy_version", "gauge", "The policy in force.");
     out.line("pointsman_policy_version", &[], &snapshot.policy.version.to_string());
     health(&mut out, gateway);
+    budgets(&mut out, gateway);
     let state = gateway.ledger.state();
     out.head("pointsman_ledger_ok", "gauge", "Whether the ledger is being written.");
     let fails = matches!(state.health, Health::Failing { .. });
@@ -62,6 +64,42 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.head("pointsman_uptime_seconds", "gauge", "Seconds since the start.");
     out.line("pointsman_uptime_seconds", &[], &gateway.began.elapsed().as_secs().to_string());
     out.0
+}
+
+/// A figure of an account: its name, what it says, where it stands.
+type Gauge = (&'static str, &'static str, fn(&Standing) -> String);
+
+/// Accounts told one by one; a limit of every session would fill the page.
+const ACCOUNTS: usize = 256;
+
+/// Writes how budgets stand: the present window of each account.
+fn budgets(out: &mut Page, gateway: &Gateway) {
+    let standings = gateway.live.budgets(now());
+    if standings.is_empty() {
+        return;
+    }
+    let holds: u64 = standings.iter().map(|one| u64::from(one.account.holds)).sum();
+    out.head("pointsman_budget_holds", "gauge", "Holds of calls under way; 0 where there are none.");
+    out.line("pointsman_budget_holds", &[], &holds.to_string());
+    let figures: [Gauge; 5] = [
+        ("pointsman_budget_limit_usd", "How much may be spent in a window.", |one| one.amount.usd()),
+        ("pointsman_budget_spent_usd", "What is spent in the present window.", |one| one.account.spent.usd()),
+        ("pointsman_budget_held_usd", "What is held for calls under way.", |one| one.account.held.usd()),
+        ("pointsman_budget_refused", "Requests refused in the present window.", |one| {
+            one.account.refused.to_string()
+        }),
+        ("pointsman_budget_moved", "Requests moved to another rung in the present window.", |one| {
+            one.account.moved.to_string()
+        }),
+    ];
+    for (name, help, figure) in figures {
+        out.head(name, "gauge", help);
+        for one in standings.iter().take(ACCOUNTS) {
+            let period = one.limit.period.to_string();
+            let labels = [("budget", &*one.limit.budget), ("window", &period), ("member", &*one.member)];
+            out.line(name, &labels, &figure(one));
+        }
+    }
 }
 
 /// A counter of a model: its name, what it counts, where it stands.

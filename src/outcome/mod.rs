@@ -8,6 +8,8 @@ mod history;
 mod operation;
 mod profile;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 pub use attempt::{Attempt, Outlook, calls, on_model, priced, recharge, seen_attempt, visit};
 pub use history::{Chunk, History};

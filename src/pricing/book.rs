@@ -106,7 +106,7 @@ impl Tier {
     }
 }
 
-/// Prices of one service class: a base tier and dearer (or cheaper) tiers for long prompts.
+/// Prices of one service class: a base tier and more expensive (or cheaper) tiers for long prompts.
 ///
 /// A tier is all or nothing: the length of the whole prompt picks it, and every token of the request is billed at it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

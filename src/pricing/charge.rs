@@ -5,7 +5,7 @@
 use super::{Cost, PriceRow, Rates, Terms, Unpriced, Usage};
 use crate::units::Pico;
 
-/// Tiers that no provider bills dearer than the ordinary service: its price is an upper bound.
+/// Tiers that no provider bills higher than the ordinary service: its price is an upper bound.
 const CHEAPER: [&str; 3] = ["batch", "flex", "auto"];
 
 /// Prices usage at given rates. An empty bucket needs no price; a cached prompt without a cache price is billed as input.

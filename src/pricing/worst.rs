@@ -20,7 +20,7 @@ fn of(rates: &Rates, prompt: u64, output: u64) -> Pico {
     // A shorter prompt may be billed at a tier that costs more for the answer.
     let reached = rates.above.iter().filter(|(above, _)| prompt > *above).map(|(_, tier)| tier);
     let tiers = std::iter::once(&rates.base).chain(reached);
-    let cost = |tier: &Tier| charged(dearest_input(tier), prompt).0 + charged(dearest_output(tier), output).0;
+    let cost = |tier: &Tier| charged(highest_input(tier), prompt).0 + charged(highest_output(tier), output).0;
     Pico(tiers.map(cost).max().unwrap_or(0))
 }
 
@@ -29,7 +29,7 @@ fn charged(price: PicoPerMillion, tokens: u64) -> Pico {
     if tokens == 0 { Pico::ZERO } else { Pico(price.charge(tokens).0 + 4) }
 }
 
-fn dearest_input(tier: &Tier) -> PicoPerMillion {
+fn highest_input(tier: &Tier) -> PicoPerMillion {
     let others = [
         tier.cache_read,
         tier.write_5m,
@@ -41,7 +41,7 @@ fn dearest_input(tier: &Tier) -> PicoPerMillion {
     others.into_iter().flatten().fold(tier.input, Ord::max)
 }
 
-fn dearest_output(tier: &Tier) -> PicoPerMillion {
+fn highest_output(tier: &Tier) -> PicoPerMillion {
     [tier.reasoning, tier.audio_output, tier.image_output].into_iter().flatten().fold(tier.output, Ord::max)
 }
 

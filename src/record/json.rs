@@ -282,19 +282,9 @@ pub(crate) fn is_too_deep(text: &[u8]) -> bool {
     if memchr::memchr2_iter(b'[', b'{', text).nth(DEEPEST as usize).is_none() {
         return false;
     }
-    let (mut depth, mut in_text, mut escaped) = (0u32, false, false);
-    for &byte in text {
-        if in_text {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_text = false,
-                _ => {}
-            }
-            continue;
-        }
+    let mut depth = 0u32;
+    for (_, byte) in outside_texts(text) {
         match byte {
-            b'"' => in_text = true,
             b'[' | b'{' => {
                 depth += 1;
                 if depth > DEEPEST {
@@ -306,6 +296,21 @@ pub(crate) fn is_too_deep(text: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Returns the bytes of JSON that are not within its texts, each with its place; of a text only the quote that opens it.
+pub(super) fn outside_texts(json: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+    let (mut is_within, mut is_escaped) = (false, false);
+    json.iter().copied().enumerate().filter(move |&(_, byte)| {
+        let was_within = is_within;
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_within => is_escaped = true,
+            b'"' => is_within = !is_within,
+            _ => {}
+        }
+        !was_within
+    })
 }
 
 /// Says in one line what is wrong, naming the key that stands before the fault.

@@ -2,6 +2,7 @@
 
 use super::InputFormat;
 use super::csv::Columns;
+use super::json;
 
 /// How many of the first lines are looked at for one that tells the format: sessions of agents may begin with many that do not.
 const LINES: usize = 1 << 14;
@@ -216,19 +217,9 @@ fn is_whole_object(line: &[u8]) -> bool {
     if line.first() != Some(&b'{') || line.last() != Some(&b'}') {
         return false;
     }
-    let (mut depth, mut in_text, mut escaped) = (0u32, false, false);
-    for (at, &byte) in line.iter().enumerate() {
-        if in_text {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_text = false,
-                _ => {}
-            }
-            continue;
-        }
+    let mut depth = 0u32;
+    for (at, byte) in json::outside_texts(line) {
         match byte {
-            b'"' => in_text = true,
             b'{' | b'[' => depth += 1,
             b'}' | b']' => {
                 depth = depth.saturating_sub(1);

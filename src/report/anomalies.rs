@@ -92,6 +92,8 @@ pub struct AnomalyReport {
     pub prices: String,
     /// The length of a slot.
     pub slot_seconds: i64,
+    /// How many slots the log has; the first 40 are learnt from only.
+    pub slots: i64,
     /// How many incidents a month may be told of for nothing.
     pub false_alarms_per_month: f64,
     /// The least change in money that is told, for figures of money.
@@ -111,6 +113,8 @@ pub struct Naming<'a> {
     pub names: &'a Names,
     /// The length of a slot.
     pub slot: Span,
+    /// How many there are.
+    pub slots: i64,
     /// The log, to be named in advice.
     pub log: &'a str,
 }
@@ -284,6 +288,7 @@ impl AnomalyReport {
             logs,
             prices,
             slot_seconds: naming.slot.0 / 1_000_000,
+            slots: naming.slots,
             false_alarms_per_month: knobs.false_alarms,
             least_usd: knobs.least_usd.usd(),
             least_percent: knobs.least_percent,
@@ -298,6 +303,9 @@ impl AnomalyReport {
             return render(&[self.flat()], format);
         }
         let found = match self.incidents.len() {
+            0 if self.slots <= LEARNT => {
+                format!("too short to tell ({} slots, the first {LEARNT} are learnt from)", self.slots)
+            }
             0 => "nothing unusual".to_owned(),
             1 => "1 incident".to_owned(),
             many => format!("{} incidents", count(many as u64)),
@@ -443,5 +451,7 @@ impl IncidentRow {
     }
 }
 
+/// Slots that are only learnt from.
+const LEARNT: i64 = 40;
 /// Other figures shown to people; programs get all.
 const SHOWN: usize = 8;

@@ -231,7 +231,7 @@ impl MineReport {
     /// Draws up the tables.
     pub fn finish(&mut self) {
         self.all.finish();
-        let dearest = |sums: &mut BTreeMap<(String, String), Spend>| {
+        let by_cost = |sums: &mut BTreeMap<(String, String), Spend>| {
             let mut rows: Vec<Spend> = std::mem::take(sums).into_values().collect();
             rows.iter_mut().for_each(Spend::finish);
             rows.sort_by(|one, other| {
@@ -241,12 +241,12 @@ impl MineReport {
             rows
         };
         let [agents, models, projects, sessions, sub_agents, days] = &mut self.sums;
-        self.by_agent = dearest(agents);
-        self.by_model = dearest(models);
-        self.by_project = dearest(projects);
-        self.by_session = dearest(sessions);
-        self.by_sub_agent = dearest(sub_agents);
-        self.by_day = dearest(days);
+        self.by_agent = by_cost(agents);
+        self.by_model = by_cost(models);
+        self.by_project = by_cost(projects);
+        self.by_session = by_cost(sessions);
+        self.by_sub_agent = by_cost(sub_agents);
+        self.by_day = by_cost(days);
         self.by_day.sort_by(|one, other| one.name.cmp(&other.name));
         self.windows = windows(std::mem::take(&mut self.minutes));
     }

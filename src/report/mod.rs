@@ -4,6 +4,7 @@
 
 mod anomalies;
 mod chart;
+mod explain;
 mod focus;
 mod json;
 mod mine;
@@ -17,6 +18,9 @@ mod spend;
 mod text;
 
 pub use anomalies::{AnomalyReport, CauseRow, ChangedRow, Figure, IncidentRow, Naming};
+pub use explain::{
+    AlsoRow, ExplainReport, ExplainScope, FailingRow, HitRow, MixRow, NoteRow, PartsRow, SliceRow, WindowRow,
+};
 pub use focus::{FocusOptions, FocusVersion, FocusWritten, focus};
 pub use json::to_json;
 pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};

@@ -129,7 +129,7 @@ fn summary(report: &ReplayReport) -> Sheet {
         line(
             "simulated",
             count(report.simulated_requests),
-            "made up for a demonstration; the log says so".into(),
+            "synthetic, for a demonstration; the log says so".into(),
         );
     }
     let mut notes = Vec::new();

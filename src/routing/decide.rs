@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_check_or_provider_climbs_but_a_wrong_request_does_not() {
+    fn a_failed_check_or_provider_escalates_but_a_wrong_request_does_not() {
         assert_eq!(
             after_attempt(0, Rungs::all(3), Status::Ok, Check::Failed),
             Next::Escalate { to: 1, why: Why::Check }

@@ -13,6 +13,8 @@ pub struct Surveyed {
     pub incidents: Vec<Incident>,
     /// The length of its slots.
     pub slot: Span,
+    /// How many there are.
+    pub slots: i64,
 }
 
 /// Surveys a log. `slot` is the length of slots; one that suits the log where absent.
@@ -31,7 +33,8 @@ pub fn survey(log: &Log, knobs: Knobs, slot: Option<Span>) -> Surveyed {
         // The last slot is over only where the log goes to its end, which nobody knows: it is left out.
         survey.pass(last.operation.at);
     }
-    Surveyed { incidents: survey.incidents(), slot: survey.length() }
+    let slot = survey.length();
+    Surveyed { incidents: survey.incidents(), slot, slots: whole.0 / slot.0 }
 }
 
 /// Tells what an operation comes to in each of its scopes.

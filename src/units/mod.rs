@@ -10,6 +10,7 @@ mod millis;
 mod money;
 mod names;
 mod permille;
+mod proportion;
 mod sessions;
 mod text;
 mod when;

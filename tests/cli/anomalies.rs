@@ -112,6 +112,14 @@ fn the_sample_has_its_storm_and_its_runaway_and_nothing_else() {
 }
 
 #[test]
+fn a_log_too_short_to_tell_is_not_called_quiet() {
+    let desk = Desk::new();
+    desk.write("short.jsonl", super::LOG.replace("this is no log line\n", ""));
+    let text = desk.good("anomalies short.jsonl");
+    assert!(text.starts_with("short.jsonl: too short to tell (0 slots"), "{text}");
+}
+
+#[test]
 fn the_quiet_part_of_the_sample_is_silent() {
     let desk = Desk::new();
     desk.write("sample.jsonl.zst", SAMPLE);

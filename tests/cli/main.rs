@@ -6,6 +6,7 @@ mod anomalies;
 mod figures;
 mod gateway_side;
 mod in_order;
+mod money;
 mod outside;
 mod program;
 mod remembered;
@@ -193,6 +194,9 @@ fn nothing_from_a_log_reaches_the_terminal_as_a_command() {
         "snapshot models --log hostile.jsonl",
         "whatif hostile.jsonl --set extraction.flash=1000",
         "frontier hostile.jsonl --route general --step 500",
+        "explain hostile.jsonl --after 2026-05-23 --before 1h",
+        "reprice hostile.jsonl --at 2026-05-23",
+        "forecast hostile.jsonl",
     ] {
         let run = desk.run(args);
         let control = |c: char| c.is_control() && c != '\n';
@@ -237,7 +241,7 @@ fn without_a_terminal_the_console_prints_the_report() {
     assert_eq!(desk.good("small.jsonl --as routed"), desk.good("replay small.jsonl --as routed"));
     let sample = desk.good("");
     assert!(sample.starts_with("sample.jsonl.zst · recorded\n"), "{sample}");
-    assert!(sample.contains("made up for a demonstration"), "{sample}");
+    assert!(sample.contains("synthetic, for a demonstration"), "{sample}");
 }
 
 #[test]
@@ -582,9 +586,9 @@ fn requests_are_listed_filtered_and_exact_in_every_form() {
     let report: serde_json::Value =
         serde_json::from_str(&desk.good("replay small.jsonl --format json")).unwrap();
     assert!((sum - report["cost_usd"].as_str().unwrap().parse::<f64>().unwrap()).abs() < 1e-12, "{sum}");
-    let dearest = desk.good("requests small.jsonl --sort cost --limit 1 --format md");
-    assert_eq!(dearest.lines().count(), 3, "{dearest}");
-    assert!(dearest.contains("| r-1 |"), "{dearest}");
+    let costliest = desk.good("requests small.jsonl --sort cost --limit 1 --format md");
+    assert_eq!(costliest.lines().count(), 3, "{costliest}");
+    assert!(costliest.contains("| r-1 |"), "{costliest}");
     assert!(desk.good("requests small.jsonl").lines().next().unwrap().contains("latency"));
     assert!(desk.refused("requests small.jsonl --filter cost>dear").contains("--filter"));
     let near = desk.run("requests small.jsonl --filter team:serch");

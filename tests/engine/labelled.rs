@@ -44,12 +44,11 @@ fn scored(number: usize, series: &Series, windows: &[(Instant, Instant)]) -> Sco
             continue;
         }
         let within = windows.iter().position(|(from, to)| (*from..=*to).contains(&row));
-        let worth = match within.map(|window| windows[window]) {
-            Some((from, to)) => worth(-((to - row + 1) as f64) / (to - from + 1) as f64) / worth(-1.0),
-            None => {
-                let last = windows.iter().rev().find(|(_, to)| *to < row);
-                FALSE * last.map_or(-1.0, |(from, to)| worth((row - to) as f64 / (to - from) as f64))
-            }
+        let worth = if let Some((from, to)) = within.map(|window| windows[window]) {
+            worth(-((to - row + 1) as f64) / (to - from + 1) as f64) / worth(-1.0)
+        } else {
+            let last = windows.iter().rev().find(|(_, to)| *to < row);
+            FALSE * last.map_or(-1.0, |(from, to)| worth((row - to) as f64 / (to - from) as f64))
         };
         points.push(Point { score, worth, window: within.map(|window| (number, window)) });
     }
@@ -89,7 +88,6 @@ fn best(all: &[&Scored]) -> (f64, f64) {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 fn labelled_series_score_above_55() {
     let Some(folder) = std::env::var_os("POINTSMAN_SERIES") else {
         println!("skipped: POINTSMAN_SERIES names no folder of labelled series");

@@ -91,6 +91,12 @@ fn sixty_four_clients_at_once_never_spend_more_than_there_is_and_are_told_what_t
         caps.into_iter().all(|cap| cap == 8192),
         "what an answer may come to is written into the request"
     );
+    let page = Ask::get("/metrics").send(front.address()).text();
+    let spent = format!(
+        "pointsman_budget_spent_usd{{budget=\"all\",window=\"lifetime\",member=\"\"}} {}\n",
+        budget["spent"].as_str().unwrap()
+    );
+    assert!(page.contains(&spent) && page.contains("pointsman_budget_holds 0\n"), "{page}");
     let rows = front.settle();
     let spent: i128 = rows.iter().filter_map(|row| row.amount).sum();
     assert_eq!(spent, usd(&budget["spent"]), "what is enforced is what was charged");

@@ -250,7 +250,7 @@ fn a_wait_that_is_too_long_is_not_waited_for() {
 }
 
 #[test]
-fn what_fails_climbs_the_ladder_and_every_attempt_is_charged_at_its_own_model() {
+fn what_fails_escalates_and_every_attempt_is_charged_at_its_own_model() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
     let desk = Desk::new(&setup);

@@ -71,7 +71,7 @@ fn a_call_whose_client_left_is_dropped_and_estimated_where_policy_says_so() {
 }
 
 #[test]
-fn a_client_that_leaves_never_makes_the_ladder_climb() {
+fn a_client_that_disconnects_never_escalates() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("on-disconnect = \"cancel\"");
     let desk = Desk::new(&setup);

@@ -171,7 +171,7 @@ impl Console {
         self
     }
 
-    /// Gives the terminal's line settings.
+    /// Returns the terminal's line settings.
     pub(crate) fn settings(&self) -> String {
         settings(&*self.master)
     }

@@ -160,7 +160,7 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
     let is_near = (input, output) != (row.native_tokens_prompt, row.native_tokens_completion);
     served.estimated |= is_near && !is_from_cache;
     served.provider = Cow::Owned(row.provider_name.0.to_ascii_lowercase());
-    // A generation has no count of cache writes, which Anthropic bills dearer than input: the cost is an estimate there.
+    // A generation has no count of cache writes, which Anthropic bills higher than input: the cost is an estimate there.
     if served.provider == "anthropic" && counted.usage.cache_read.or_zero() > 0 {
         served.write_ttl = WriteTtl::Assumed;
     }

@@ -25,7 +25,7 @@ pub const LANGUAGE: &[(&str, &str)] = &[
     ("source:recorded", "where the confidence is from: recorded, classified, text, measures, none"),
     ("escalated", "went up the ladder"),
     ("estimated", "some of its figures are estimates"),
-    ("simulated", "some of it was made up"),
+    ("simulated", "some of it is synthetic"),
     ("flips", "the staged policy starts it on another rung"),
     ("window", "only the window's requests, not all so far"),
 ];

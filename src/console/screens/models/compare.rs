@@ -75,14 +75,14 @@ pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut 
             figures::cost_in_column(&of.cost, all.cost.unknown > 0).0,
         )
     });
-    let dearest = compared.iter().filter_map(|of| of.thousand).max().unwrap_or_default();
+    let most = compared.iter().filter_map(|of| of.thousand).max().unwrap_or_default();
     let slowest = compared.iter().filter_map(|of| of.p95).max().unwrap_or(0);
     let [a, b] = half(lower);
     list(scene, &compared, "p95 per call", a, buf, |of| {
         (figures::thousandths(of.p95.unwrap_or(0), slowest), figures::latency(of.p95))
     });
     list(scene, &compared, "Cost per 1,000 calls", b, buf, |of| {
-        let filled = figures::money_thousandths(of.thousand.unwrap_or_default(), dearest);
+        let filled = figures::money_thousandths(of.thousand.unwrap_or_default(), most);
         (filled, format::or_unknown(of.thousand, format::money))
     });
     cost_and_latency(scene, &compared, chart, buf);

@@ -1,0 +1,264 @@
+//! `pointsman forecast`: what a month (or another period) will have cost when it is over.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::args::{EngineArgs, end_time, input, names};
+use super::output;
+use super::replay::ReadAs;
+use crate::app::load_log;
+use crate::forecast::{HOUR, Method, Outcome, forecast, runs_out};
+use crate::report::{Format, Sheet, render, to_json};
+use crate::session::{Pace, pace};
+use crate::units::{Instant, Pico, Span, When};
+
+/// Foretells what the period in which a log ends will have cost when it is over.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  pointsman forecast november.jsonl october.jsonl\n  pointsman forecast ledger-export.jsonl --period week --limit 400 --format json\n  pointsman forecast november.jsonl --to 2026-11-15   # as it stood then\n\nFrom a week on it goes by the hour of the week, times the level of the last days (half-life three days); the range is from how far days and forecasts of the past were off, and the error from trying the method on that past. Of less than a week it is the plain rate, and says so. Days and hours are UTC."
+)]
+pub struct ForecastArgs {
+    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// The calendar period in which the log ends.
+    #[arg(long, value_enum, default_value_t)]
+    pub period: Period,
+    /// Foretell up to this moment instead of the period's end; a day counts whole.
+    #[arg(long, value_name = "TIME", value_parser = end_time)]
+    pub until: Option<When>,
+    /// Say when so many dollars of the period are spent.
+    #[arg(long, value_name = "USD", value_parser = usd)]
+    pub limit: Option<Pico>,
+    /// The reading.
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub read_as: ReadAs,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// A calendar period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
+pub enum Period {
+    /// From midnight to midnight.
+    Day,
+    /// From Monday to Monday.
+    Week,
+    /// A month.
+    #[default]
+    Month,
+    /// Three months.
+    Quarter,
+    /// A year.
+    Year,
+}
+
+impl Period {
+    /// Returns the moments at which the period of a moment begins and is over.
+    fn around(self, at: Instant) -> (Instant, Instant) {
+        let day = at.day_start();
+        let months = match self {
+            Self::Day => return (day, day + Span::days(1)),
+            Self::Week => {
+                // The first day of 1970 was a Thursday.
+                let weekday = (day.0.div_euclid(Span::days(1).0) + 3).rem_euclid(7);
+                let monday = day - Span::days(weekday);
+                return (monday, monday + Span::days(7));
+            }
+            Self::Month => 1,
+            Self::Quarter => 3,
+            Self::Year => 12,
+        };
+        let date = at.date();
+        let mut numbers = date.split('-').map(|part| part.parse::<u32>().unwrap_or(1));
+        let (year, month) = (numbers.next().unwrap_or(1970), numbers.next().unwrap_or(1));
+        let begins = (month.saturating_sub(1)) / months * months;
+        let first = |months: u32| {
+            let (year, month) = (year + months / 12, months % 12 + 1);
+            Instant::parse(&format!("{year:04}-{month:02}-01T00:00:00Z")).unwrap_or(day)
+        };
+        (first(begins), first(begins + months))
+    }
+}
+
+fn usd(text: &str) -> Result<Pico, String> {
+    Pico::from_usd(text).map_err(|error| error.to_string())
+}
+
+#[derive(Debug, Serialize)]
+struct Tried {
+    mape_percent: String,
+    tries: usize,
+    days_ahead: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Limit {
+    limit_usd: String,
+    /// When it is spent; null where the period is over before.
+    runs_out_at: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    logs: Vec<String>,
+    reading: &'static str,
+    prices: String,
+    from: String,
+    to: String,
+    /// The last request: what is known ends there.
+    at: String,
+    spent_usd: Option<String>,
+    /// Requests of the period whose cost is not wholly known: what is not known of it is in no figure.
+    cost_unknown_requests: u64,
+    p50_usd: Option<String>,
+    p10_usd: Option<String>,
+    p90_usd: Option<String>,
+    method: &'static str,
+    method_note: String,
+    history_hours: usize,
+    backtest: Option<Tried>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    limit: Option<Limit>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where a log, policy or price book cannot be used, or `--until` is no later than the log's end.
+pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
+    let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
+    let reading = args.read_as.into();
+    let pace = pace(&log, reading, |at| args.period.around(at).0);
+    let (from, end) = args.period.around(pace.at);
+    let to = args.until.map_or(end, |until| until.after(pace.at));
+    anyhow::ensure!(to > pace.at, "--until {to} is no later than the log's last request ({})", pace.at);
+    let (rest, hours) = left(&pace, to);
+    let outcome = forecast(&pace.hours, pace.spent.total(), rest, hours);
+    let limit = args.limit.map(|limit| {
+        let hours = runs_out(&pace.hours, limit - outcome.spent, rest, hours);
+        let at = hours.map(|hours| match (i64::try_from(hours).unwrap_or(i64::MAX), rest) {
+            (0, _) => pace.at,
+            (n, 0) => pace.hour_ends - Span::hours(1) + Span::hours(n),
+            (n, _) => pace.hour_ends + Span::hours(n - 1),
+        });
+        Limit { limit_usd: limit.usd(), runs_out_at: at.map(|at| at.min(to).rfc3339()) }
+    });
+    let is_known = !pace.spent.is_unknown();
+    let usd = |amount: Pico| is_known.then(|| amount.usd());
+    let report = Report {
+        schema: "pointsman.forecast/1",
+        logs: names(&args.logs),
+        reading: crate::session::Reading::from(args.read_as).name(),
+        prices: log.book.clone(),
+        from: from.rfc3339(),
+        to: to.rfc3339(),
+        at: pace.at.rfc3339(),
+        spent_usd: pace.spent.usd(),
+        cost_unknown_requests: pace.spent.unknown,
+        p50_usd: usd(outcome.p50),
+        p10_usd: outcome.p10.and_then(usd),
+        p90_usd: outcome.p90.and_then(usd),
+        method: outcome.method.name(),
+        method_note: note(&outcome, &pace),
+        history_hours: pace.hours.len(),
+        backtest: outcome.backtest.map(|test| Tried {
+            mape_percent: format!("{}.{}", test.mape / 10, test.mape % 10),
+            tries: test.tries,
+            days_ahead: test.days,
+        }),
+        limit,
+    };
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => output::text(&render(&[sheet(&report, format)], format))?,
+    }
+    output::damage(&log.skipped.damaged)
+}
+
+/// Returns what is left until a moment: thousandths of the hour under way, and whole hours after it.
+fn left(pace: &Pace, to: Instant) -> (u64, usize) {
+    let hour = Span::hours(1).0;
+    let rest = (pace.hour_ends.min(to) - pace.at).0.max(0);
+    let hours = (to - pace.hour_ends).0.max(0) / hour;
+    let rest = i64::try_from(HOUR).unwrap_or(1000).saturating_mul(rest) / hour;
+    (u64::try_from(rest).unwrap_or(0), usize::try_from(hours).unwrap_or(usize::MAX))
+}
+
+fn note(outcome: &Outcome, pace: &Pace) -> String {
+    match outcome.method {
+        Method::Profile => "hour-of-week profile times the level of the last days".to_owned(),
+        Method::RunRate => format!(
+            "plain run rate: {} of history, a profile of the week needs 168 and some cost in them",
+            crate::units::counted(pace.hours.len() as u64, "whole hour")
+        ),
+    }
+}
+
+fn sheet(report: &Report, format: Format) -> Sheet {
+    let money = |usd: Option<&str>| match usd.map(Pico::from_usd) {
+        Some(Ok(amount)) if format != Format::Csv => {
+            format!("${}", amount.usd_rounded(2)).replace("$-", "-$")
+        }
+        _ => usd.unwrap_or("unknown").to_owned(),
+    };
+    let mut sheet = Sheet::new(
+        format!("{} · {} · prices {}", report.logs.join(", "), report.reading, report.prices),
+        &["", ">", ""],
+    );
+    let mut line = |name: &str, value: String, note: String| sheet.push(vec![name.into(), value, note]);
+    line("period", report.from.clone(), format!("up to {}", report.to));
+    line("spent", money(report.spent_usd.as_deref()), format!("up to {}", report.at));
+    if report.cost_unknown_requests > 0 {
+        let unknown = report.cost_unknown_requests.to_string();
+        line("cost unknown", unknown, "requests of which not all is in these figures".into());
+    }
+    line("expected", money(report.p50_usd.as_deref()), report.method_note.clone());
+    if report.p10_usd.is_some() {
+        line("one in ten below", money(report.p10_usd.as_deref()), String::new());
+        line("one in ten above", money(report.p90_usd.as_deref()), String::new());
+    }
+    let error = match &report.backtest {
+        Some(tried) => {
+            let times = crate::units::counted(tried.tries as u64, "forecast");
+            let days = crate::units::counted(tried.days_ahead as u64, "day");
+            (format!("{} %", tried.mape_percent), format!("mean of {times} of {days} on the same past"))
+        }
+        None => ("unknown".to_owned(), "too little past to try it on".to_owned()),
+    };
+    line("error", error.0, error.1);
+    if let Some(limit) = &report.limit {
+        let at = limit.runs_out_at.clone().unwrap_or_else(|| "not in this period".into());
+        line("limit", money(Some(&limit.limit_usd)), format!("spent: {at}"));
+    }
+    sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_those_of_the_calendar() {
+        let at = Instant::parse("2026-11-29T05:19:21Z").unwrap();
+        for (period, from, to) in [
+            (Period::Day, "2026-11-29", "2026-11-30"),
+            (Period::Week, "2026-11-23", "2026-11-30"),
+            (Period::Month, "2026-11-01", "2026-12-01"),
+            (Period::Quarter, "2026-10-01", "2027-01-01"),
+            (Period::Year, "2026-01-01", "2027-01-01"),
+        ] {
+            let (begins, ends) = period.around(at);
+            assert_eq!((begins.date(), ends.date()), (from.to_owned(), to.to_owned()), "{period:?}");
+        }
+        let leap = Instant::parse("2028-02-29T23:59:59Z").unwrap();
+        assert_eq!(Period::Month.around(leap).1.rfc3339(), "2028-03-01T00:00:00.000Z");
+    }
+}

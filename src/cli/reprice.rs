@@ -1,0 +1,176 @@
+//! `pointsman reprice`: what a log was charged, and what it comes to at other prices.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::args::{EngineArgs, input, names, time};
+use super::output;
+use crate::app::load_log;
+use crate::config::{self, prices};
+use crate::pricing::{CostSum, PriceTable};
+use crate::report::{Format, Sheet, count, render, to_json};
+use crate::session::{Repriced, Twice, reprice};
+use crate::units::{Pico, When};
+
+/// Prices a log at another book or at the prices of a date, beside what was charged; the two are never mixed.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  pointsman reprice may.jsonl --prices negotiated.toml\n  pointsman reprice may.jsonl --at 2026-06-01 --format json\n\nAs charged is what the log tells; where it tells nothing, the price list of the moment at which each request arrived. --at takes the prices in force at one moment for every call: those of --prices, or without it those of the list and of the log's own changes."
+)]
+pub struct RepriceArgs {
+    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// Take the prices in force at this moment, whenever a request arrived.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub at: Option<When>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<u64>,
+    charged_usd: Option<String>,
+    charged_estimated_usd: String,
+    charged_unknown: u64,
+    repriced_usd: Option<String>,
+    repriced_estimated_usd: String,
+    repriced_unknown: u64,
+    /// Those of which both are there.
+    compared: u64,
+    /// What those cost more at the other prices.
+    change_usd: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    logs: Vec<String>,
+    /// The prices that requests were charged by, where the log does not tell.
+    charged_by: String,
+    /// Requests whose log tells what was charged.
+    charged_told_requests: u64,
+    repriced_by: String,
+    /// The moment whose prices are taken; null where each call has those of its own.
+    repriced_at: Option<String>,
+    #[serde(flatten)]
+    all: Row,
+    by_model: Vec<Row>,
+}
+
+fn row(twice: &Twice) -> Row {
+    let usd = |sum: &CostSum| sum.usd();
+    Row {
+        model: None,
+        requests: None,
+        calls: None,
+        charged_usd: usd(&twice.charged),
+        charged_estimated_usd: twice.charged.estimated.usd(),
+        charged_unknown: twice.charged.unknown,
+        repriced_usd: usd(&twice.repriced),
+        repriced_estimated_usd: twice.repriced.estimated.usd(),
+        repriced_unknown: twice.repriced.unknown,
+        compared: twice.compared,
+        change_usd: (twice.compared > 0).then(|| twice.change.usd()),
+    }
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where a log or a price book cannot be used, or there is nothing to reprice by.
+pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
+    let is_other = args.engine.prices != "list";
+    anyhow::ensure!(
+        is_other || args.at.is_some(),
+        "nothing to price it by: name a book with --prices, or a moment whose prices count with --at"
+    );
+    // What was charged rests on the list, whatever is tried beside it.
+    let base = EngineArgs { prices: "list".to_owned(), reprice: false, ..args.engine.clone() };
+    let log = load_log(&input(&args.logs), &args.logs, base.start()?, &base.read(), None)?;
+    let (table, book) = if is_other {
+        let book = prices::layered(&args.engine.prices, config::user_dir().as_deref())?;
+        (PriceTable::new(&book, &log.names), format!("{} {}", book.name, book.dated))
+    } else {
+        ((*log.prices).clone(), log.book.clone())
+    };
+    let at = args.at.map(|at| at.near_start(log.bounds().unwrap_or_default().0));
+    let found = reprice(&log, &table, at);
+    let models = found.models.iter().map(|(model, twice)| Row {
+        model: Some(if model.is_some() { log.names.model(*model).to_owned() } else { String::new() }),
+        calls: Some(twice.count),
+        ..row(twice)
+    });
+    let mut by_model: Vec<(Pico, Row)> =
+        models.zip(found.models.values()).map(|(row, twice)| (twice.charged.total(), row)).collect();
+    by_model.sort_by(|(one, a), (other, b)| other.cmp(one).then_with(|| a.model.cmp(&b.model)));
+    let report = Report {
+        schema: "pointsman.reprice/1",
+        logs: names(&args.logs),
+        charged_by: log.book.clone(),
+        charged_told_requests: found.told,
+        repriced_by: book,
+        repriced_at: at.map(|at| at.rfc3339()),
+        all: Row { requests: Some(found.all.count), ..row(&found.all) },
+        by_model: by_model.into_iter().map(|(_, row)| row).collect(),
+    };
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => output::text(&render(&[sheet(&report, &found, format)], format))?,
+    }
+    output::damage(&log.skipped.damaged)
+}
+
+fn sheet(report: &Report, found: &Repriced, format: Format) -> Sheet {
+    let money = |usd: &Option<String>| match usd.as_deref().map(Pico::from_usd) {
+        Some(Ok(amount)) if format != Format::Csv => {
+            format!("${}", amount.usd_rounded(6)).replace("$-", "-$")
+        }
+        _ => usd.clone().unwrap_or_else(|| "unknown".to_owned()),
+    };
+    let number = |n: u64| if format == Format::Csv { n.to_string() } else { count(n) };
+    let told = match found.told {
+        0 => format!("as charged by {}", report.charged_by),
+        n if n == found.all.count => "as charged by the log".to_owned(),
+        n => format!(
+            "as charged by the log ({} of {}) and {}",
+            count(n),
+            count(found.all.count),
+            report.charged_by
+        ),
+    };
+    let at = report.repriced_at.as_ref().map_or_else(String::new, |at| format!(" of {at}"));
+    let title = format!("{} · {told} · re-priced by {}{at}", report.logs.join(", "), report.repriced_by);
+    let heads = ["model", ">calls", ">charged", ">unknown", ">re-priced", ">unknown", ">change", ">compared"];
+    let mut sheet = Sheet::new(title, &heads);
+    for row in report.by_model.iter().chain([&report.all]) {
+        let name = match &row.model {
+            None => "all (requests)".to_owned(),
+            Some(name) if name.is_empty() => "-".to_owned(),
+            Some(name) => name.clone(),
+        };
+        sheet.push(vec![
+            name,
+            number(row.calls.or(row.requests).unwrap_or_default()),
+            money(&row.charged_usd),
+            number(row.charged_unknown),
+            money(&row.repriced_usd),
+            number(row.repriced_unknown),
+            money(&row.change_usd),
+            number(row.compared),
+        ]);
+    }
+    sheet
+}

@@ -1,0 +1,129 @@
+//! What estimates rest on: labels, the usage that other models' tokens are taken from, the order of a loaded log.
+
+use super::*;
+use crate::pricing::{Cost, PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
+use crate::routing::Circumstances;
+use crate::units::{Count, Instant, ModelId, Names, PerMille, Pico, PicoPerMillion};
+
+const SMALL: ModelId = ModelId(0);
+const LARGE: ModelId = ModelId(1);
+const LARGE_BY_DATE: ModelId = ModelId(2);
+
+/// `small` at $1 and $2 for a million tokens, `large`, also by a dated name, at $3 and $4.
+fn prices() -> PriceTable {
+    let price = |usd: &str| PicoPerMillion::from_usd_per_million(usd).unwrap();
+    let row = |input: &str, output: &str| PriceRow {
+        standard: Rates {
+            base: Tier { input: price(input), output: price(output), ..Tier::default() },
+            above: vec![],
+        },
+        ..PriceRow::default()
+    };
+    let mut book = PriceBook::default();
+    book.add_row("small", row("1", "2"));
+    book.add_row("large", row("3", "4"));
+    let mut names = Names::default();
+    let ids = ["small", "large", "large-2026-04-14"].map(|name| names.intern_model(name));
+    assert_eq!(ids, [SMALL, LARGE, LARGE_BY_DATE]);
+    PriceTable::new(&book, &names)
+}
+
+fn call(model: ModelId, usage: Usage) -> Observed {
+    Observed { usage, model, ..Observed::default() }
+}
+
+fn plain(input: u64, output: u64) -> Usage {
+    Usage::plain(input, output).unwrap()
+}
+
+fn label(model: ModelId, output: Option<u32>) -> ModelLabel {
+    ModelLabel { model, quality: PerMille::new(700), output }
+}
+
+#[test]
+fn a_label_is_that_of_the_model_under_any_of_its_names_and_of_no_other() {
+    let prices = prices();
+    let operation = Operation::default();
+    let extra = Extra { labels: vec![label(LARGE_BY_DATE, Some(40))], ..Extra::default() };
+    let evidence = Evidence { operation: &operation, extra: Some(&extra) };
+    assert_eq!(evidence.label(LARGE, &prices), extra.labels.first());
+    assert_eq!(evidence.label(SMALL, &prices), None);
+    assert_eq!(Evidence { extra: None, ..evidence }.label(LARGE, &prices), None);
+}
+
+#[test]
+fn estimates_rest_on_the_served_call_or_else_on_the_first_that_tells_something() {
+    let half = Usage { output: Count::UNKNOWN, ..plain(900, 1) };
+    let earlier =
+        vec![call(SMALL, half), call(SMALL, plain(0, 0)), call(SMALL, plain(7, 0)), call(SMALL, plain(8, 8))];
+    let extra = Extra { earlier, ..Extra::default() };
+    let basis = |served: Usage, extra| {
+        let operation = Operation { served: call(LARGE, served), ..Operation::default() };
+        Evidence { operation: &operation, extra }.basis().copied()
+    };
+    assert_eq!(basis(plain(5, 6), Some(&extra)), Some(plain(5, 6)));
+    assert_eq!(basis(plain(5, 0), Some(&extra)), Some(plain(5, 0)), "a prompt alone tells something");
+    assert_eq!(basis(plain(0, 6), Some(&extra)), Some(plain(0, 6)), "so does an answer alone");
+    for hollow in [Usage::UNKNOWN, Usage::NONE, half] {
+        assert_eq!(basis(hollow, Some(&extra)), Some(plain(7, 0)), "{hollow:?}");
+        assert_eq!(basis(hollow, None), None);
+    }
+}
+
+#[test]
+fn a_length_that_a_label_measured_is_no_guess() {
+    let prices = prices();
+    let mut fit = ProfileFit::default();
+    for tokens in 1..=20 {
+        let operation = Operation { served: call(SMALL, plain(100, tokens * 10)), ..Operation::default() };
+        fit.add(&Evidence { operation: &operation, extra: None }, &prices);
+    }
+    let outlook =
+        Outlook { prices: &prices, profiles: &fit.finish(), circumstances: &Circumstances::default() };
+    let operation = Operation { served: call(SMALL, plain(100, 50)), ..Operation::default() };
+    let estimate = |labels: Vec<ModelLabel>| {
+        let extra = Extra { labels, ..Extra::default() };
+        let evidence = Evidence { operation: &operation, extra: Some(&extra) };
+        on_model(&evidence, Choice::plain(LARGE), &outlook)
+    };
+    let dollars = |usd: &str| Cost::Estimated(Pico::from_usd(usd).unwrap());
+
+    let guessed = estimate(vec![label(SMALL, Some(40)), label(LARGE, None)]);
+    assert_eq!((guessed.usage.output.get(), guessed.cost), (Some(50), dollars("0.0005")));
+    assert!(guessed.variance > 0, "how long it would have been is not known");
+    let measured = estimate(vec![label(SMALL, Some(40)), label(LARGE, Some(20))]);
+    assert_eq!((measured.usage.output.get(), measured.cost), (Some(20), dollars("0.00038")));
+    assert_eq!(measured.variance, 0);
+    assert!(!measured.observed && !guessed.observed);
+}
+
+#[test]
+fn sorting_keeps_everything_together_and_counts_what_came_late() {
+    let mut history = History::default();
+    assert_eq!(history.sort(), 0);
+    // More than one chunk of them, each third of which carries something more.
+    let count = 5000;
+    let moment = |index: usize| i64::try_from(index / 2 * 7919 % 2500).unwrap();
+    for index in 0..count {
+        let operation = Operation { at: Instant(moment(index)), ..Operation::default() };
+        let error = format!("e{index}");
+        let extra = (index % 3 == 0).then(|| Extra { error: error.into(), ..Extra::default() });
+        history.push(&index.to_string(), operation, extra);
+    }
+    let late = (1..count).filter(|&index| moment(index) < moment(index - 1)).count();
+    assert_eq!(history.sort(), late);
+
+    let mut expected: Vec<usize> = (0..count).collect();
+    expected.sort_by_key(|&index| moment(index));
+    assert_eq!(history.len(), count);
+    for (place, index) in expected.into_iter().enumerate() {
+        let evidence = history.evidence(place).unwrap();
+        assert_eq!(
+            (history.id(place), evidence.operation.at),
+            (index.to_string().as_str(), Instant(moment(index)))
+        );
+        let error = evidence.extra.map(|extra| extra.error.to_string());
+        assert_eq!(error, (index % 3 == 0).then(|| format!("e{index}")));
+    }
+    assert_eq!(history.sort(), 0, "what is in order stays as it is");
+}

@@ -1,0 +1,458 @@
+//! Why cost changed between two windows, as table, JSON, CSV or Markdown.
+
+use serde::Serialize;
+
+use super::sheet::{Format, Sheet, render};
+use super::text::{count, dollars_rounded};
+use crate::units::{Instant, Names, Pico};
+use crate::variance::{Dimension, Explained, Hit, Parts, Split, Window};
+
+/// One of the two windows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WindowRow {
+    /// Its first moment.
+    pub from: String,
+    /// The moment at which it is over.
+    pub to: String,
+    /// Operations.
+    pub requests: u64,
+    /// Those that went up the ladder, or to another model after a failed call.
+    pub escalated: u64,
+    /// Those that ended without an answer.
+    pub failed: u64,
+    /// Known and estimated cost; null where nothing of it is known.
+    pub cost_usd: Option<String>,
+    /// The estimated part.
+    pub cost_estimated_usd: String,
+    /// Operations whose cost is not wholly known.
+    pub cost_unknown_requests: u64,
+}
+
+/// What each cause changed, in dollars.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "docs/explain.md says what each part is")]
+pub struct PartsRow {
+    pub volume: String,
+    pub mix: String,
+    pub price: String,
+    pub tokens: String,
+    pub cache: String,
+    pub escalation: String,
+    pub retries: String,
+    pub failures: String,
+    pub unknown: String,
+    pub other: String,
+}
+
+impl From<&Parts> for PartsRow {
+    fn from(parts: &Parts) -> Self {
+        Self {
+            volume: parts.volume.usd(),
+            mix: parts.mix.total().usd(),
+            price: parts.price.usd(),
+            tokens: parts.tokens.usd(),
+            cache: parts.cache.usd(),
+            escalation: parts.escalation.usd(),
+            retries: parts.retries.usd(),
+            failures: parts.failures.usd(),
+            unknown: parts.unknown.usd(),
+            other: parts.other.usd(),
+        }
+    }
+}
+
+/// What `mix` is made of, in dollars.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MixRow {
+    /// Between teams.
+    pub team: String,
+    /// Between projects of a team.
+    pub project: String,
+    /// Between routes of a project.
+    pub route: String,
+    /// Between models that requests of a route are placed on.
+    pub model: String,
+}
+
+/// A part of the traffic, by name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AlsoRow {
+    /// `team`, `project`, `route` or `model`.
+    pub dimension: &'static str,
+    /// Its name; null for requests that carry none.
+    pub value: Option<String>,
+}
+
+/// A part of the traffic whose cost changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SliceRow {
+    /// `team`, `project`, `route` or `model` (the one called first).
+    pub dimension: &'static str,
+    /// Its name; null for requests that carry none.
+    pub value: Option<String>,
+    /// What it cost before.
+    pub before_usd: String,
+    /// What it cost after.
+    pub after_usd: String,
+    /// The change.
+    pub change_usd: String,
+    /// The part that moved it most.
+    pub mostly: &'static str,
+    /// Parts of the traffic whose change is nearly all the same.
+    pub also: Vec<AlsoRow>,
+    /// Its requests before.
+    pub requests_before: u64,
+    /// Its requests after.
+    pub requests_after: u64,
+    /// Its escalated requests before.
+    pub escalated_before: u64,
+    /// Its escalated requests after.
+    pub escalated_after: u64,
+    /// Its own split: volume is that of its own requests.
+    pub parts: PartsRow,
+}
+
+/// A team whose requests were hit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HitRow {
+    /// Which; null for requests that carry none.
+    pub team: Option<String>,
+    /// Its requests placed there that were not answered by the first call, before.
+    pub requests_before: u64,
+    /// The same after.
+    pub requests_after: u64,
+    /// What more of them cost: escalations, retries and failures.
+    pub extra_usd: String,
+}
+
+/// A model whose calls fail.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailingRow {
+    /// Which.
+    pub model: Option<String>,
+    /// `began`, `went_on` or `eased`.
+    pub course: &'static str,
+    /// Calls before, those not made included.
+    pub calls_before: u64,
+    /// Failed calls before.
+    pub failed_before: u64,
+    /// Calls after.
+    pub calls_after: u64,
+    /// Failed calls after.
+    pub failed_after: u64,
+    /// How most of them ended.
+    pub mostly: Option<&'static str>,
+    /// The teams whose requests it hit, the worst first.
+    pub teams_hit: Vec<HitRow>,
+}
+
+/// Something that the log tells besides requests.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NoteRow {
+    /// When.
+    pub at: String,
+    /// What.
+    pub text: String,
+}
+
+/// What the figures rest on.
+#[derive(Clone, Debug)]
+pub struct ExplainScope {
+    /// The logs.
+    pub logs: Vec<String>,
+    /// `recorded` or `routed`.
+    pub reading: &'static str,
+    /// The price book.
+    pub prices: String,
+    /// The windows: each from a moment on and before another.
+    pub windows: [(Instant, Instant); 2],
+    /// What the log tells of their time.
+    pub notes: Vec<NoteRow>,
+}
+
+/// Why cost changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainReport {
+    /// The form of this object.
+    pub schema: &'static str,
+    /// The logs.
+    pub logs: Vec<String>,
+    /// `recorded` or `routed`.
+    pub reading: &'static str,
+    /// The price book.
+    pub prices: String,
+    /// The first window.
+    pub before: WindowRow,
+    /// The second window.
+    pub after: WindowRow,
+    /// What the first cost; null where nothing of it is known.
+    pub before_usd: Option<String>,
+    /// What the second cost.
+    pub after_usd: Option<String>,
+    /// The change; null where one of them is unknown.
+    pub change_usd: Option<String>,
+    /// The same in per cent of the first.
+    pub change_percent: Option<String>,
+    /// The part that moved it most.
+    pub mostly: Option<&'static str>,
+    /// What each cause changed; they add up to the change.
+    pub parts: Option<PartsRow>,
+    /// What `mix` is made of.
+    pub mix: Option<MixRow>,
+    /// The parts of the traffic that changed most, by the size of their change.
+    pub slices: Vec<SliceRow>,
+    /// Models whose calls fail, before or after.
+    pub failing: Vec<FailingRow>,
+    /// What the log tells of that time.
+    pub notes: Vec<NoteRow>,
+}
+
+fn window((from, to): (Instant, Instant), window: &Window) -> WindowRow {
+    WindowRow {
+        from: from.rfc3339(),
+        to: to.rfc3339(),
+        requests: window.requests,
+        escalated: window.escalated,
+        failed: window.failed,
+        cost_usd: window.cost.usd(),
+        cost_estimated_usd: window.cost.estimated.usd(),
+        cost_unknown_requests: window.cost.unknown,
+    }
+}
+
+fn hit_row(hit: &Hit, names: &Names) -> HitRow {
+    HitRow {
+        team: hit.team.is_some().then(|| names.team(hit.team).to_owned()),
+        requests_before: hit.requests.0,
+        requests_after: hit.requests.1,
+        extra_usd: hit.extra.usd(),
+    }
+}
+
+fn value(part: Dimension, names: &Names) -> Option<String> {
+    match part {
+        Dimension::Project(id) => id.is_some().then(|| names.project(id).to_owned()),
+        Dimension::Team(id) => id.is_some().then(|| names.team(id).to_owned()),
+        Dimension::Model(id) => id.is_some().then(|| names.model(id).to_owned()),
+        Dimension::Route(tag) => tag.is_some().then(|| names.route(tag).to_owned()),
+    }
+}
+
+/// Writes a change in per cent of what was before, with one decimal.
+fn percent(change: Pico, before: Pico) -> Option<String> {
+    (before > Pico::ZERO).then(|| {
+        let thousandths = Pico(change.0.saturating_mul(1000)).ratio(1, before.0).0;
+        let sign = if thousandths < 0 { "-" } else { "" };
+        format!("{sign}{}.{}", thousandths.abs() / 10, thousandths.abs() % 10)
+    })
+}
+
+impl ExplainReport {
+    /// Draws it up.
+    pub fn new(
+        scope: ExplainScope,
+        (before, after): (&Window, &Window),
+        explained: &Explained,
+        names: &Names,
+    ) -> Self {
+        let Split { parts, .. } = &explained.split;
+        let change = explained.split.change();
+        let is_known = !before.cost.is_unknown() && !after.cost.is_unknown();
+        let mix = &parts.mix;
+        let slices = explained.slices.iter().filter(|_| is_known).map(|slice| {
+            let Split { before, after, parts } = &slice.split;
+            SliceRow {
+                dimension: slice.part.name(),
+                value: value(slice.part, names),
+                before_usd: before.cost.usd(),
+                after_usd: after.cost.usd(),
+                change_usd: slice.split.change().usd(),
+                mostly: parts.main(),
+                also: slice
+                    .also
+                    .iter()
+                    .map(|part| AlsoRow { dimension: part.name(), value: value(*part, names) })
+                    .collect(),
+                requests_before: before.requests,
+                requests_after: after.requests,
+                escalated_before: before.escalated,
+                escalated_after: after.escalated,
+                parts: parts.into(),
+            }
+        });
+        let failing = explained.trouble.iter().map(|trouble| FailingRow {
+            model: trouble.model.is_some().then(|| names.model(trouble.model).to_owned()),
+            course: trouble.course.name(),
+            calls_before: trouble.before.all(),
+            failed_before: trouble.before.failed(),
+            calls_after: trouble.after.all(),
+            failed_after: trouble.after.failed(),
+            mostly: trouble.after.worst().or(trouble.before.worst()).map(|(status, _)| status.name()),
+            teams_hit: trouble.hits.iter().map(|hit| hit_row(hit, names)).collect(),
+        });
+        Self {
+            schema: "pointsman.explain/1",
+            slices: slices.collect(),
+            failing: failing.collect(),
+            logs: scope.logs,
+            reading: scope.reading,
+            prices: scope.prices,
+            before_usd: before.cost.usd(),
+            after_usd: after.cost.usd(),
+            change_usd: is_known.then(|| change.usd()),
+            change_percent: percent(change, before.cost.total()).filter(|_| is_known),
+            mostly: (is_known && change != Pico::ZERO).then(|| parts.main()),
+            parts: is_known.then(|| parts.into()),
+            mix: is_known.then(|| MixRow {
+                team: mix.team.usd(),
+                project: mix.project.usd(),
+                route: mix.route.usd(),
+                model: mix.model.usd(),
+            }),
+            before: window(scope.windows[0], before),
+            after: window(scope.windows[1], after),
+            notes: scope.notes,
+        }
+    }
+
+    /// Writes it as table, CSV or Markdown.
+    pub fn text(&self, format: Format) -> String {
+        if format == Format::Csv {
+            return render(&[self.flat()], format);
+        }
+        let mut sheets = vec![self.summary(), self.causes(), self.where_it_is()];
+        sheets.extend((!self.failing.is_empty()).then(|| self.calls()));
+        if !self.notes.is_empty() {
+            let mut notes = Sheet::new("What the log tells of that time", &["at", ""]);
+            notes.rows.extend(self.notes.iter().map(|note| vec![note.at.clone(), note.text.clone()]));
+            sheets.push(notes);
+        }
+        sheets.retain(|sheet| !sheet.rows.is_empty());
+        render(&sheets, format)
+    }
+
+    fn parts(&self) -> Vec<(&'static str, &str, &'static str)> {
+        let Some(parts) = &self.parts else { return Vec::new() };
+        vec![
+            ("volume", parts.volume.as_str(), "more or fewer requests"),
+            ("mix", parts.mix.as_str(), "other teams, projects, routes, models"),
+            ("price", parts.price.as_str(), "what a token costs"),
+            ("tokens", parts.tokens.as_str(), "longer or shorter prompts and answers"),
+            ("cache", parts.cache.as_str(), "how much of prompts came from caches"),
+            ("escalation", parts.escalation.as_str(), "requests that went on to another model"),
+            ("retries", parts.retries.as_str(), "requests that called a model again"),
+            ("failures", parts.failures.as_str(), "requests that ended without an answer"),
+            ("unknown", parts.unknown.as_str(), "what is known of requests whose cost is not wholly known"),
+            ("other", parts.other.as_str(), "what is not billed by tokens"),
+        ]
+    }
+
+    fn summary(&self) -> Sheet {
+        let about = format!("{} · {} · prices {}", self.logs.join(", "), self.reading, self.prices);
+        let mut sheet = Sheet::new(about, &["", ">before", ">after", ">change"]);
+        let (before, after) = (&self.before, &self.after);
+        let usd = |usd: &Option<String>| usd.as_deref().map_or_else(|| "unknown".to_owned(), dollars_rounded);
+        let change = match (&self.change_usd, &self.change_percent) {
+            (Some(change), Some(percent)) => format!("{} ({percent} %)", dollars_rounded(change)),
+            (change, _) => usd(change),
+        };
+        sheet.push(vec!["from".into(), before.from.clone(), after.from.clone(), String::new()]);
+        sheet.push(vec!["to".into(), before.to.clone(), after.to.clone(), String::new()]);
+        sheet.push(vec!["cost".into(), usd(&self.before_usd), usd(&self.after_usd), change]);
+        let mut line = |name: &str, before: u64, after: u64, always: bool| {
+            if always || before + after > 0 {
+                let by = i128::from(after) - i128::from(before);
+                sheet.push(vec![name.into(), count(before), count(after), by.to_string()]);
+            }
+        };
+        line("requests", before.requests, after.requests, true);
+        line("escalated", before.escalated, after.escalated, false);
+        line("failed", before.failed, after.failed, false);
+        line("cost unknown", before.cost_unknown_requests, after.cost_unknown_requests, false);
+        sheet
+    }
+
+    fn causes(&self) -> Sheet {
+        let mut sheet = Sheet::new("Why", &["part", ">change", ""]);
+        for (name, amount, what) in self.parts().into_iter().filter(|(_, amount, _)| *amount != "0") {
+            sheet.push(vec![name.into(), dollars_rounded(amount), what.into()]);
+        }
+        sheet
+    }
+
+    fn where_it_is(&self) -> Sheet {
+        let heads =
+            ["", "", ">before", ">after", ">change", ">requests", ">escalated", "mostly", "the same as"];
+        let mut sheet = Sheet::new("Where", &heads);
+        for slice in &self.slices {
+            let also = slice
+                .also
+                .iter()
+                .map(|part| format!("{} {}", part.dimension, part.value.as_deref().unwrap_or("-")));
+            let both = |before: u64, after: u64| format!("{} to {}", count(before), count(after));
+            sheet.push(vec![
+                slice.dimension.into(),
+                slice.value.clone().unwrap_or_else(|| "-".into()),
+                dollars_rounded(&slice.before_usd),
+                dollars_rounded(&slice.after_usd),
+                dollars_rounded(&slice.change_usd),
+                both(slice.requests_before, slice.requests_after),
+                both(slice.escalated_before, slice.escalated_after),
+                slice.mostly.into(),
+                also.collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        sheet
+    }
+
+    fn calls(&self) -> Sheet {
+        let heads =
+            ["model", ">failed before", ">of", ">failed after", ">of", "", "mostly", "teams hit most"];
+        let mut sheet = Sheet::new("Calls that fail", &heads);
+        for row in &self.failing {
+            let hit = row.teams_hit.iter().take(3).map(|hit| {
+                let team = hit.team.as_deref().unwrap_or("-");
+                format!("{team} {}", dollars_rounded(&hit.extra_usd))
+            });
+            sheet.push(vec![
+                row.model.clone().unwrap_or_else(|| "-".into()),
+                count(row.failed_before),
+                count(row.calls_before),
+                count(row.failed_after),
+                count(row.calls_after),
+                row.course.replace('_', " "),
+                row.mostly.unwrap_or_default().into(),
+                hit.collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        sheet
+    }
+
+    fn flat(&self) -> Sheet {
+        let mut sheet = Sheet::new("", &["kind", "name", "before_usd", "after_usd", "change_usd", "mostly"]);
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        sheet.push(vec![
+            "all".into(),
+            String::new(),
+            text(&self.before_usd),
+            text(&self.after_usd),
+            text(&self.change_usd),
+            self.mostly.unwrap_or_default().into(),
+        ]);
+        for (name, amount, _) in self.parts() {
+            let none = String::new;
+            sheet.push(vec!["part".into(), name.into(), none(), none(), amount.into(), none()]);
+        }
+        for slice in &self.slices {
+            sheet.push(vec![
+                slice.dimension.into(),
+                text(&slice.value),
+                slice.before_usd.clone(),
+                slice.after_usd.clone(),
+                slice.change_usd.clone(),
+                slice.mostly.into(),
+            ]);
+        }
+        sheet
+    }
+}

@@ -1,0 +1,54 @@
+//! What the hours of a log cost, for what is to come.
+
+use super::{Log, Reading, settle_one};
+use crate::forecast::Hours;
+use crate::outcome::Settled;
+use crate::pricing::CostSum;
+use crate::units::{Instant, Pico, Span};
+
+const HOUR: Span = Span::hours(1);
+/// The most hours that are kept: two years.
+const KEPT: usize = 2 * 366 * 24;
+/// Hours from which on those before the first midnight are left out, so that days are days: a week and a day.
+const ALIGNED: usize = 8 * 24;
+
+/// The hours of a log, and what its last period has cost so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Whole hours up to the one under way.
+    pub hours: Hours,
+    /// The moment of the last request.
+    pub at: Instant,
+    /// When the hour under way is over.
+    pub hour_ends: Instant,
+    /// What was spent from the period's start on.
+    pub spent: CostSum,
+}
+
+/// Adds up a log by hours, up to its end, and from the start of a period on, which is found by the log's last moment.
+pub fn pace(log: &Log, reading: Reading, since: impl FnOnce(Instant) -> Instant) -> Pace {
+    let (first, last) = log.bounds().unwrap_or_default();
+    let since = since(last);
+    let hour_of = |at: Instant| at.0.div_euclid(HOUR.0);
+    let now = hour_of(last);
+    let from = hour_of(first).max(now - i64::try_from(KEPT).unwrap_or(i64::MAX));
+    let mut hours = vec![Pico::ZERO; usize::try_from(now - from).unwrap_or(0)];
+    let mut spent = CostSum::default();
+    let mut settled = Settled::default();
+    for (index, evidence) in log.history.range(log.history.start(), log.len()) {
+        let at = evidence.operation.at;
+        settle_one(&evidence, reading, log.policy_at(index), &log.outlook(), &mut settled);
+        if at >= since {
+            spent.add_operation(settled.costs());
+        }
+        let place = usize::try_from(hour_of(at) - from).ok();
+        if let Some(hour) = place.and_then(|place| hours.get_mut(place)) {
+            *hour += settled.costs().filter_map(crate::pricing::Cost::amount).sum();
+        }
+    }
+    let to_midnight = usize::try_from((24 - from.rem_euclid(24)) % 24).unwrap_or(0);
+    if hours.len() >= ALIGNED {
+        hours.drain(..to_midnight);
+    }
+    Pace { hours: Hours::new(hours), at: last, hour_ends: Instant((now + 1) * HOUR.0), spent }
+}

@@ -1,0 +1,169 @@
+//! Why cost changed, what a log comes to at other prices, and what a month will have cost.
+
+use serde_json::Value;
+
+use super::{desk, json};
+use crate::program::Desk;
+
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample.jsonl.zst");
+
+/// Reads dollars as whole pico-dollars.
+fn pico(value: &Value) -> i128 {
+    let text = value.as_str().expect("dollars as text");
+    let (sign, text) = text.strip_prefix('-').map_or((1, text), |text| (-1, text));
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    sign * format!("{whole}{fraction:0<12}").parse::<i128>().expect("a number")
+}
+
+fn sum(parts: &Value) -> i128 {
+    parts.as_object().expect("parts").values().map(pico).sum()
+}
+
+fn explained(desk: &Desk, args: &str) -> Value {
+    let found = json(&desk.good(&format!("explain {args} --format json")));
+    let change = pico(&found["change_usd"]);
+    assert_eq!(change, pico(&found["after_usd"]) - pico(&found["before_usd"]));
+    assert_eq!(sum(&found["parts"]), change, "the parts are the change, to the last digit");
+    assert_eq!(sum(&found["mix"]), pico(&found["parts"]["mix"]));
+    for slice in found["slices"].as_array().expect("slices") {
+        assert_eq!(sum(&slice["parts"]), pico(&slice["change_usd"]), "{slice}");
+    }
+    found
+}
+
+fn slice<'a>(found: &'a Value, dimension: &str, value: &str) -> Option<&'a Value> {
+    let is_it = |slice: &&Value| slice["dimension"] == dimension && slice["value"] == value;
+    found["slices"].as_array().expect("slices").iter().find(is_it)
+}
+
+#[test]
+fn the_storm_of_the_sample_is_explained_by_its_model_and_the_teams_it_hit() {
+    let desk = Desk::new();
+    let found = explained(&desk, &format!("{SAMPLE} --before 14:45..15:05 --after 15:05..15:25"));
+    assert!(pico(&found["parts"]["escalation"]) > 0, "{found}");
+    let failing = &found["failing"][0];
+    assert_eq!((&failing["model"], &failing["mostly"]), (&"gemini-2.5-flash".into(), &"rate_limited".into()));
+    assert_eq!(failing["course"], "began");
+    let hit: Vec<&str> =
+        failing["teams_hit"].as_array().unwrap().iter().filter_map(|hit| hit["team"].as_str()).collect();
+    assert!(hit.contains(&"payments") && hit.contains(&"search"), "{hit:?}");
+    let flash = slice(&found, "model", "gemini-2.5-flash").expect("what was placed on it is a slice");
+    assert_eq!(flash["mostly"], "escalation");
+    // The jump at 15:20, in the midst of it, and its end.
+    for (windows, course) in
+        [("--before 15:15..15:20 --after 15:20..15:25", "went_on"), ("--after 15:25..15:45", "eased")]
+    {
+        let found = explained(&desk, &format!("{SAMPLE} {windows}"));
+        let failing = &found["failing"][0];
+        assert_eq!((&failing["model"], &failing["course"]), (&"gemini-2.5-flash".into(), &course.into()));
+    }
+}
+
+#[test]
+fn the_runaway_of_the_sample_is_explained_by_its_project() {
+    let desk = Desk::new();
+    let found = explained(&desk, &format!("{SAMPLE} --before 15:34..16:10 --after 16:14..16:50"));
+    let first = &found["slices"][0];
+    assert_eq!((&first["dimension"], &first["value"]), (&"project".into(), &"crawler".into()));
+    assert!(first["also"].as_array().unwrap().iter().any(|part| part["value"] == "research"), "{first}");
+    assert!(pico(&first["change_usd"]) * 10 > pico(&found["change_usd"]) * 8, "{first}");
+    // The time just before, as long, is what a window is compared with where nothing is said.
+    let same = explained(&desk, &format!("{SAMPLE} --after 16:14..16:50 --before 36m"));
+    assert_eq!(same["before"], explained(&desk, &format!("{SAMPLE} --after 16:14..16:50"))["before"]);
+}
+
+#[test]
+fn the_price_change_of_the_sample_is_price() {
+    let desk = Desk::new();
+    let found = explained(&desk, &format!("{SAMPLE} --before 17:00..17:30 --after 17:30..18:00"));
+    assert!(pico(&found["parts"]["price"]) > 0);
+    let before = explained(&desk, &format!("{SAMPLE} --before 16:50..17:10 --after 17:10..17:30"));
+    assert_eq!(before["parts"]["price"], "0", "no price changed before it");
+}
+
+#[test]
+fn unknown_costs_are_told_and_empty_windows_said() {
+    let desk = desk();
+    let found = explained(&desk, "small.jsonl --before 10:00..10:00:15 --after 10:00:15..10:01");
+    assert_eq!((&found["before"]["requests"], &found["after"]["requests"]), (&2.into(), &2.into()));
+    assert_eq!(found["after"]["cost_unknown_requests"], 1);
+    let all = "small.jsonl --before 10:00:25..10:01 --after 10:00..10:00:25 --format json";
+    let all = json(&desk.good(&format!("explain {all}")));
+    assert_eq!((&all["before_usd"], &all["change_usd"]), (&Value::Null, &Value::Null));
+    for format in ["table", "csv", "md"] {
+        let text =
+            desk.good(&format!("explain small.jsonl --after 2026-05-23 --before 1d --format {format}"));
+        assert!(text.contains("volume"), "{text}");
+    }
+    for (args, said) in [
+        ("explain small.jsonl", "--after"),
+        ("explain small.jsonl --after noon", "`noon` is no window"),
+        ("explain small.jsonl --after 2026-06-01..2026-06-02 --before 1d", "no request in either window"),
+        ("explain small.jsonl --after 2026-06-02..2026-06-01", "is not before"),
+    ] {
+        let message = desk.refused(args);
+        assert!(message.contains(said), "{args}: `{said}` is not in {message}");
+    }
+}
+
+/// A book with one model at other prices.
+const BOOK: &str =
+    "name = \"negotiated\"\ndated = \"2026-05-01\"\n\n[models.\"gpt-4.1\"]\ninput = 1\noutput = 4\n";
+
+#[test]
+fn what_was_charged_stands_whatever_it_is_priced_at() {
+    let desk = desk();
+    desk.write("other.toml", BOOK);
+    let charged = "0.028262";
+    for book in ["other.toml", "only:other.toml"] {
+        let found = json(&desk.good(&format!("reprice small.jsonl --prices {book} --format json")));
+        assert_eq!((&found["charged_usd"], &found["charged_unknown"]), (&charged.into(), &1.into()));
+        assert_eq!(found["requests"], 4);
+    }
+    let found = json(&desk.good("reprice small.jsonl --prices only:other.toml --format json"));
+    // 3808 + 8192 + 1000 + 2000 prompt tokens at 1, and 1150 of answers at 4; what flash did has no price there.
+    assert_eq!(found["repriced_usd"], "0.0196");
+    assert_eq!(found["repriced_unknown"], 2);
+    assert_eq!(found["compared"], 2);
+    let gpt = found["by_model"].as_array().unwrap().iter().find(|row| row["model"] == "gpt-4.1").unwrap();
+    assert_eq!(
+        (&gpt["calls"], &gpt["charged_usd"], &gpt["repriced_usd"]),
+        (&3.into(), &"0.026912".into(), &"0.0196".into())
+    );
+    assert!(desk.refused("reprice small.jsonl").contains("--prices"));
+    // What the log tells of its charges is what was charged.
+    let told = super::LOG.replace("\"latency_ms\":60", "\"latency_ms\":60,\"charged\":\"0.5\"");
+    desk.write("told.jsonl", told);
+    let found = json(&desk.good("reprice told.jsonl --at 2026-05-23 --format json"));
+    assert_eq!((&found["charged_told_requests"], &found["charged_usd"]), (&1.into(), &"0.525462".into()));
+    assert_eq!(found["repriced_usd"], charged);
+}
+
+#[test]
+fn a_month_is_foretold_by_the_week_or_says_that_it_is_not() {
+    let desk = desk();
+    let short = json(&desk.good(&format!("forecast {SAMPLE} --period day --format json")));
+    assert_eq!(
+        (&short["method"], &short["p10_usd"], &short["backtest"]),
+        (&"run_rate".into(), &Value::Null, &Value::Null)
+    );
+    // A dollar an hour for twenty days.
+    let mut log = String::from("{\"pointsman\":\"log\",\"v\":1}\n");
+    for hour in 0..=20 * 24 {
+        let (day, hour) = (1 + hour / 24, hour % 24);
+        log.push_str(&format!(
+            "{{\"id\":\"r-{day}-{hour}\",\"at\":\"2026-06-{day:02}T{hour:02}:00:00Z\",\"model\":\"gpt-4.1\",\"in\":500000,\"out\":0}}\n"
+        ));
+    }
+    desk.write("june.jsonl", log);
+    let found = json(&desk.good("forecast june.jsonl --limit 600 --format json"));
+    assert_eq!((&found["method"], &found["to"]), (&"profile".into(), &"2026-07-01T00:00:00.000Z".into()));
+    assert_eq!(found["spent_usd"], "481");
+    let expected = pico(&found["p50_usd"]);
+    assert!((720_000_000_000_000..=722_000_000_000_000).contains(&expected), "{found}");
+    assert!(pico(&found["p10_usd"]) <= expected && expected <= pico(&found["p90_usd"]));
+    assert_eq!(found["backtest"]["mape_percent"], "0.0");
+    assert!(found["runs_out_at"].as_str().unwrap().starts_with("2026-06-25T2"), "{found}");
+    assert!(desk.good("forecast june.jsonl").contains("hour-of-week profile"));
+    assert!(desk.refused("forecast june.jsonl --until 2026-06-01").contains("no later than"));
+}
