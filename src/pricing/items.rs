@@ -28,6 +28,9 @@ impl Item<'_> {
 /// The most items that a call can have: six buckets and four meters.
 const MOST: usize = 10;
 
+/// Prices are for so many.
+const TOKENS: i64 = 1_000_000;
+
 /// The items of one call.
 pub type Items<'t> = smallvec::SmallVec<[Item<'t>; MOST]>;
 
@@ -44,7 +47,9 @@ pub fn items<'t>(usage: &Usage, terms: &'t Terms, row: &PriceRow) -> Option<Item
         let Some(factor) = row.factors.get(name).filter(|_| name.starts_with("region:")) else { continue };
         for item in &mut items {
             let scaled = i128::from(item.price.0) * i128::from(*factor);
-            item.price = PicoPerMillion(i64::try_from(scaled / 1000).ok().filter(|_| scaled % 1000 == 0)?);
+            // The sum is scaled and rounded as a whole: only where nothing is rounded do the items come to the same.
+            let is_whole = item.price.0 % TOKENS == 0 && scaled % (1000 * i128::from(TOKENS)) == 0;
+            item.price = PicoPerMillion(i64::try_from(scaled / 1000).ok().filter(|_| is_whole)?);
         }
     }
     for (name, count) in terms.meters() {
