@@ -12,7 +12,7 @@ use crate::config::{self, prices};
 use crate::pricing::{CostSum, PriceTable};
 use crate::report::{Format, Sheet, count, render, to_json};
 use crate::session::{Repriced, Twice, reprice};
-use crate::units::{Pico, When};
+use crate::units::{Instant, Pico, When};
 
 /// Prices a log at another book or at the prices of a date, beside what was charged; the two are never mixed.
 #[derive(Args, Debug)]
@@ -122,7 +122,7 @@ pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
         charged_by: log.book.clone(),
         charged_told_requests: found.told,
         repriced_by: book,
-        repriced_at: at.map(|at| at.rfc3339()),
+        repriced_at: at.map(Instant::rfc3339),
         all: Row { requests: Some(found.all.count), ..row(&found.all) },
         by_model: by_model.into_iter().map(|(_, row)| row).collect(),
     };

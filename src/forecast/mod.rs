@@ -65,7 +65,7 @@ pub fn forecast(past: &Hours, spent: Pico, rest: u64, hours: usize) -> Outcome {
         };
     };
     let expected = model.ahead(rest, hours);
-    let days = past.days_ahead(&model, rest, hours);
+    let days = model.days_ahead(rest, hours);
     let backtest = past.back_test(hours.div_ceil(24).max(1));
     let (low, high) = past.range(&model, &days);
     let (low, high) = backtest.as_ref().map_or((low, high), |test| (low.min(test.low), high.max(test.high)));

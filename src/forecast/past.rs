@@ -56,6 +56,20 @@ impl Model {
         sum += self.level.of(all.saturating_mul(weeks).saturating_add(left));
         sum
     }
+
+    /// Lists what is expected of each day to come, of a year at most; the last may be short.
+    pub(super) fn days_ahead(&self, rest: u64, hours: usize) -> Vec<Pico> {
+        let hours = hours.min(366 * DAY);
+        let mut days = Vec::new();
+        let (mut reached, mut taken) = (Pico::ZERO, 0);
+        while taken < hours || days.is_empty() {
+            taken = (taken + DAY).min(hours);
+            let sum = self.ahead(rest, taken);
+            days.push(sum - reached);
+            reached = sum;
+        }
+        days
+    }
 }
 
 impl Hours {
@@ -84,19 +98,6 @@ impl Hours {
         let profile = Profile::learn(hours)?;
         let level = Level::find(hours, &profile)?;
         Some(Model { profile, level, at })
-    }
-
-    /// Lists what is expected of each day to come, the last of which may be short.
-    pub(super) fn days_ahead(&self, model: &Model, rest: u64, hours: usize) -> Vec<Pico> {
-        let mut days = Vec::new();
-        let (mut reached, mut taken) = (Pico::ZERO, 0);
-        while taken < hours || days.is_empty() {
-            taken = (taken + DAY).min(hours);
-            let sum = model.ahead(rest, taken);
-            days.push(sum - reached);
-            reached = sum;
-        }
-        days
     }
 
     pub(super) fn sum(&self, from: usize, to: usize) -> Pico {

@@ -22,7 +22,7 @@ pub enum Dimension {
 
 impl Dimension {
     /// Returns the parts that a place belongs to.
-    fn of(place: &Place) -> [Self; 4] {
+    fn of(place: Place) -> [Self; 4] {
         [
             Self::Project(place.project),
             Self::Team(place.team),
@@ -41,7 +41,7 @@ impl Dimension {
         }
     }
 
-    fn has(self, place: &Place) -> bool {
+    fn has(self, place: Place) -> bool {
         Self::of(place).contains(&self)
     }
 }
@@ -132,7 +132,7 @@ pub fn explain(before: &Window, after: &Window, most: usize) -> Explained {
     }
     let mut changes: BTreeMap<Dimension, Pico> = BTreeMap::new();
     for (place, by) in &places {
-        for part in Dimension::of(place) {
+        for part in Dimension::of(*place) {
             *changes.entry(part).or_default() += *by;
         }
     }
@@ -158,7 +158,7 @@ fn grouped(
     let mut groups: Vec<(Changed, Vec<Dimension>)> = Vec::new();
     for &(part, by) in changes {
         let is_same = |(other, theirs): Changed| {
-            let both = places.iter().filter(|(place, _)| part.has(place) && other.has(place));
+            let both = places.iter().filter(|(place, _)| part.has(**place) && other.has(**place));
             let common = both.map(|(_, by)| by.0).sum::<i128>().saturating_mul(10);
             let whole = by.0.unsigned_abs().max(theirs.0.unsigned_abs()).saturating_mul(9);
             common.signum() == by.0.signum()

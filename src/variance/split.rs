@@ -145,8 +145,8 @@ const LEVELS: usize = 5;
 
 impl Place {
     /// Returns the part of the traffic of a level that it belongs to.
-    fn part(&self, level: usize) -> Self {
-        let mut part = *self;
+    fn part(self, level: usize) -> Self {
+        let mut part = self;
         if level < 4 {
             part.model = ModelId::NONE;
         }
@@ -192,13 +192,13 @@ impl<'a> Pair<'a> {
     }
 
     /// Splits the change of the places that are asked for.
-    pub(super) fn split(&self, wants: impl Fn(&Place) -> bool) -> Split {
+    pub(super) fn split(&self, wants: impl Fn(Place) -> bool) -> Split {
         let mut split = Split::default();
         let mut counts: [BTreeMap<Place, Count>; LEVELS] = Default::default();
         let mut places: BTreeMap<Place, BTreeSet<Path>> = BTreeMap::new();
         for (window, is_after) in [(self.before, false), (self.after, true)] {
             let side = if is_after { &mut split.after } else { &mut split.before };
-            for ((place, path), branch) in window.branches.iter().filter(|((place, _), _)| wants(place)) {
+            for ((place, path), branch) in window.branches.iter().filter(|((place, _), _)| wants(*place)) {
                 side.requests += branch.requests;
                 side.cost += branch.cost;
                 places.entry(*place).or_default().insert(*path);
@@ -220,17 +220,17 @@ impl<'a> Pair<'a> {
             let levels = std::array::from_fn(|level| {
                 counts[level].get(&place.part(level)).copied().unwrap_or_default()
             });
-            self.place(place, paths, &levels, &mut split.parts);
+            self.place(*place, paths, &levels, &mut split.parts);
         }
         split
     }
 
-    fn branches(&self, place: &Place, path: Path) -> (&'a Branch, &'a Branch) {
-        let of = |window: &'a Window| window.branches.get(&(*place, path)).unwrap_or(NOTHING);
+    fn branches(&self, place: Place, path: Path) -> (&'a Branch, &'a Branch) {
+        let of = |window: &'a Window| window.branches.get(&(place, path)).unwrap_or(NOTHING);
         (of(self.before), of(self.after))
     }
 
-    fn place(&self, place: &Place, paths: &BTreeSet<Path>, levels: &[Count; LEVELS], parts: &mut Parts) {
+    fn place(&self, place: Place, paths: &BTreeSet<Path>, levels: &[Count; LEVELS], parts: &mut Parts) {
         let (before, after) = self.branches(place, Path::Unpriced);
         parts.unknown += after.cost - before.cost;
         let paths: Vec<Path> = paths.iter().copied().filter(|path| *path != Path::Unpriced).collect();
@@ -265,7 +265,7 @@ impl<'a> Pair<'a> {
     }
 
     /// Splits what other ends changed: each by how much more such an end costs than the plain one.
-    fn ends(&self, place: &Place, paths: &[Path], all: Count, reached: Pico, parts: &mut Parts) {
+    fn ends(&self, place: Place, paths: &[Path], all: Count, reached: Pico, parts: &mut Parts) {
         let (plain_before, plain_after) = self.branches(place, Path::Plain);
         let whole: Pico = paths.iter().map(|path| self.branches(place, *path).0.cost).sum();
         // What a request costs that ends plainly: as a sum over so many.

@@ -84,17 +84,19 @@ fn the_price_change_of_the_sample_is_price() {
 #[test]
 fn unknown_costs_are_told_and_empty_windows_said() {
     let desk = desk();
-    let found = explained(&desk, "small.jsonl --before 10:00..10:00:15 --after 10:00:15..10:01");
+    let found = explained(&desk, "small.jsonl --before 10:00..10:00:20 --after 10:00:20..10:00:40");
     assert_eq!((&found["before"]["requests"], &found["after"]["requests"]), (&2.into(), &2.into()));
     assert_eq!(found["after"]["cost_unknown_requests"], 1);
-    let all = "small.jsonl --before 10:00:25..10:01 --after 10:00..10:00:25 --format json";
+    let all = "small.jsonl --before 10:00:25..10:00:50 --after 10:00..10:00:25 --format json";
     let all = json(&desk.good(&format!("explain {all}")));
     assert_eq!((&all["before_usd"], &all["change_usd"]), (&Value::Null, &Value::Null));
     for format in ["table", "csv", "md"] {
-        let text =
-            desk.good(&format!("explain small.jsonl --after 2026-05-23 --before 1d --format {format}"));
-        assert!(text.contains("volume"), "{text}");
+        let text = desk.good(&format!("explain small.jsonl --after 10:00:20..10:00:40 --format {format}"));
+        assert!(text.contains("mix"), "{text}");
     }
+    let empty = desk.run("explain small.jsonl --after 2026-05-23 --before 1d");
+    assert!(empty.err.contains("has no request: all of the change is volume"), "{}", empty.err);
+    assert!(empty.out.contains("volume"), "{}", empty.out);
     for (args, said) in [
         ("explain small.jsonl", "--after"),
         ("explain small.jsonl --after noon", "`noon` is no window"),
@@ -148,13 +150,13 @@ fn a_month_is_foretold_by_the_week_or_says_that_it_is_not() {
         (&"run_rate".into(), &Value::Null, &Value::Null)
     );
     // A dollar an hour for twenty days.
-    let mut log = String::from("{\"pointsman\":\"log\",\"v\":1}\n");
-    for hour in 0..=20 * 24 {
+    let line = |hour: u32| {
         let (day, hour) = (1 + hour / 24, hour % 24);
-        log.push_str(&format!(
-            "{{\"id\":\"r-{day}-{hour}\",\"at\":\"2026-06-{day:02}T{hour:02}:00:00Z\",\"model\":\"gpt-4.1\",\"in\":500000,\"out\":0}}\n"
-        ));
-    }
+        let at = format!("2026-06-{day:02}T{hour:02}:00:00Z");
+        format!("{{\"id\":\"{at}\",\"at\":\"{at}\",\"model\":\"gpt-4.1\",\"in\":500000,\"out\":0}}")
+    };
+    let lines: Vec<String> = (0..=20 * 24).map(line).collect();
+    let log = format!("{{\"pointsman\":\"log\",\"v\":1}}\n{}\n", lines.join("\n"));
     desk.write("june.jsonl", log);
     let found = json(&desk.good("forecast june.jsonl --limit 600 --format json"));
     assert_eq!((&found["method"], &found["to"]), (&"profile".into(), &"2026-07-01T00:00:00.000Z".into()));
