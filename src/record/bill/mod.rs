@@ -3,69 +3,17 @@
 //! Invariants: what a bill does not say is unknown, not zero; an amount in another currency than dollars, or of a stretch longer
 //! than a day, is refused with its line, never guessed at.
 
+mod line;
 mod page;
 mod table;
+
+pub use line::{Bill, BillLine, BillSource};
 
 use super::Error;
 use super::cut::MAX_ENTRY;
 use super::input::Input;
-use crate::units::{Instant, Pico};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-/// One line of a bill.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BillLine {
-    /// The start of its day (UTC).
-    pub day: Instant,
-    /// The model; empty where the bill does not name it.
-    pub model: String,
-    /// What is owed.
-    pub amount: Option<Pico>,
-    /// Prompt tokens, cached ones included.
-    pub input: Option<u64>,
-    /// Answer tokens.
-    pub output: Option<u64>,
-    /// Requests to the model.
-    pub requests: Option<u64>,
-}
-
-/// Who wrote a bill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BillSource {
-    /// Anthropic's cost or usage report.
-    Anthropic,
-    /// OpenAI's costs or usage.
-    OpenAi,
-    /// A table.
-    Table,
-}
-
-impl BillSource {
-    /// Returns the provider whose calls it is about, as price books name it.
-    pub fn provider(self) -> Option<&'static str> {
-        match self {
-            Self::Anthropic => Some("anthropic"),
-            Self::OpenAi => Some("openai"),
-            Self::Table => None,
-        }
-    }
-}
-
-/// A bill.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bill {
-    /// Its file.
-    pub name: String,
-    /// Who wrote it.
-    pub source: BillSource,
-    /// Its lines.
-    pub lines: Vec<BillLine>,
-    /// The days it is about, those without a line included: the start of the first, and the end of the last.
-    pub days: Option<(Instant, Instant)>,
-    /// Whether it says that there are more pages.
-    pub has_more: bool,
-}
 
 impl Bill {
     /// Reads a bill, plain or packed. `columns` names columns of a table that are not recognised: `model=Modell`.
@@ -106,21 +54,12 @@ impl Bill {
         name.clone_into(&mut bill.name);
         Ok(bill)
     }
-
-    fn new(source: BillSource) -> Self {
-        Self { name: String::new(), source, lines: Vec::new(), days: None, has_more: false }
-    }
-
-    /// Counts a day among those that the bill is about.
-    fn covers(&mut self, start: Instant, end: Instant) {
-        let (first, last) = self.days.unwrap_or((start, end));
-        self.days = Some((first.min(start), last.max(end)));
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Pico;
 
     fn read(text: &str) -> Bill {
         Bill::read("bill", text, &[]).unwrap()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-use super::{Bill, BillLine, BillSource};
+use super::line::{Bill, BillLine, BillSource, day_of, model_of, not_dollars};
 use crate::units::{Instant, Pico, Span};
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ impl<'de> Deserialize<'de> for Bucket {
         }
         let Written { starting_at: (start, is_text), ending_at: (end, _), results } =
             Written::deserialize(from)?;
-        let day = super::table::day_of(start, Some(end)).map_err(de::Error::custom)?;
+        let day = day_of(start, Some(end)).map_err(de::Error::custom)?;
         Ok(Self { day, is_text, results })
     }
 }
@@ -85,10 +85,6 @@ fn dollars<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
         Some(other) if !other.eq_ignore_ascii_case("usd") => Err(de::Error::custom(not_dollars(&other))),
         _ => Ok(()),
     }
-}
-
-pub(super) fn not_dollars(currency: &str) -> String {
-    format!("the amount is in `{currency}`; only USD can be compared")
 }
 
 /// Reads text as cents and a value with its currency as dollars, as the two providers write them.
@@ -157,9 +153,4 @@ fn line(day: Instant, entry: Entry) -> BillLine {
         output: entry.output_tokens.filter(|_| !is_cost),
         requests: entry.num_model_requests,
     }
-}
-
-/// Takes the model out of a line item: `gpt-4.1-2025-04-14, cached input`.
-pub(super) fn model_of(item: &str) -> String {
-    item.split_once(',').map_or(item, |(model, _)| model).trim().to_owned()
 }

@@ -1,7 +1,6 @@
 //! Bills as tables: columns found by their names, or named by whoever has the table.
 
-use super::page::{model_of, not_dollars};
-use super::{Bill, BillLine, BillSource};
+use super::line::{Bill, BillLine, BillSource, day_of, model_of, not_dollars};
 use crate::record::csv::{Columns, Row};
 use crate::record::skip::Refusal;
 use crate::units::{Instant, Pico, Span};
@@ -129,19 +128,6 @@ fn line(row: &Row<'_>, places: &[Option<String>; 8], delimiter: u8) -> Result<Op
         output: count(6)?,
         requests: count(7)?,
     }))
-}
-
-/// Returns the day of a stretch of time.
-pub(super) fn day_of(start: Instant, end: Option<Instant>) -> Result<Instant, String> {
-    let day = start.day_start();
-    match end {
-        Some(end) if end > day + Span::days(1) => Err(format!(
-            "from {} to {} is longer than a day of UTC; ask for the bill by day",
-            start.rfc3339(),
-            end.rfc3339()
-        )),
-        _ => Ok(day),
-    }
 }
 
 fn moment(text: &str) -> Option<Instant> {
