@@ -7,7 +7,7 @@ mod level;
 mod past;
 mod profile;
 
-pub use past::{BackTest, Hours};
+pub use past::{BackTest, HOUR, Hours};
 
 use crate::units::Pico;
 
@@ -46,9 +46,6 @@ pub struct Outcome {
     /// How far the same method would have been off, where there is enough to try it on.
     pub backtest: Option<BackTest>,
 }
-
-/// Thousandths of an hour, the unit in which time is left: a whole hour is 1000.
-pub const HOUR: u64 = 1000;
 
 /// Foretells a stretch of time. `spent` is what it has cost so far, what is left begins where the hours end: first `rest`
 /// thousandths of the hour under way (0 where none is), then so many whole `hours`.

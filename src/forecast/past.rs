@@ -1,10 +1,11 @@
 //! The hours that a forecast learns from, and how far it would have been off on them.
 
-use super::HOUR;
 use super::level::Level;
 use super::profile::{Profile, WEEK};
 use crate::units::Pico;
 
+/// Thousandths of an hour, the unit in which time is left: a whole hour is 1000.
+pub const HOUR: u64 = 1000;
 /// A ratio of one, as actual over expected.
 pub(super) const ONE: u64 = 1_000_000;
 /// A ratio beyond which nothing is told apart any more.

@@ -1,3 +1,5 @@
+//! What a forecast makes of a past whose future is known.
+
 use super::*;
 use proptest::prelude::*;
 

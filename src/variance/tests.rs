@@ -1,3 +1,5 @@
+//! Parts add up whatever happened, and one cause is one part.
+
 use proptest::prelude::*;
 
 use super::*;

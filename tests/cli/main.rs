@@ -194,10 +194,6 @@ fn nothing_from_a_log_reaches_the_terminal_as_a_command() {
         "snapshot overview --log hostile.jsonl",
         "snapshot models --log hostile.jsonl",
         "whatif hostile.jsonl --set extraction.flash=1000",
-        "frontier hostile.jsonl --route general --step 500",
-        "explain hostile.jsonl --after 2026-05-23 --before 1h",
-        "reprice hostile.jsonl --at 2026-05-23",
-        "forecast hostile.jsonl",
     ] {
         let run = desk.run(args);
         let control = |c: char| c.is_control() && c != '\n';

@@ -169,3 +169,29 @@ fn a_month_is_foretold_by_the_week_or_says_that_it_is_not() {
     assert!(desk.good("forecast june.jsonl").contains("hour-of-week profile"));
     assert!(desk.refused("forecast june.jsonl --until 2026-06-01").contains("no later than"));
 }
+
+#[test]
+fn names_from_a_log_are_made_safe_in_every_table() {
+    let desk = Desk::new();
+    desk.write(
+        "hostile.jsonl",
+        "{\"id\":\"a\",\"at\":\"2026-05-23T10:00:00Z\",\"team\":\"t\\u001b]0;x\\u0007\",\"project\":\"p\\n\\u009b1m\",\
+         \"model\":\"m\\u001b[2J\",\"in\":1,\"out\":1}\n",
+    );
+    for args in [
+        "explain hostile.jsonl --after 2026-05-23 --before 1h",
+        "reprice hostile.jsonl --at 2026-05-23",
+        "forecast hostile.jsonl",
+        "frontier hostile.jsonl --route general --step 500",
+    ] {
+        let run = desk.run(args);
+        let control = |c: char| c.is_control() && c != '\n';
+        assert!(
+            !run.out.contains(control) && !run.err.contains(control),
+            "{args}: {:?}{:?}",
+            run.out,
+            run.err
+        );
+        assert!(run.out.len() + run.err.len() > 0, "{args} says nothing");
+    }
+}
