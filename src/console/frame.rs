@@ -196,22 +196,23 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         look.text(buf, at, words, fault.role);
         right.width -= room;
     }
-    let mut put_right = |words: &str, role: Role, buf: &mut Buffer| {
+    let mut put_right = |words: &str, role: Role, buf: &mut Buffer| -> u16 {
         let wide = u16::try_from(text::width(words)).unwrap_or(0) + 2;
-        if wide + 30 > right.width {
-            return;
+        if wide + 30 <= right.width {
+            let at = Rect { x: right.right() - wide, width: wide - 1, ..right };
+            look.text(buf, at, words, role);
+            right.width -= wide;
         }
-        let at = Rect { x: right.right() - wide, width: wide - 1, ..right };
-        look.text(buf, at, words, role);
-        right.width -= wide;
+        right.width
     };
     put_right(&spend, Role::Accent, buf);
-    put_right(&clock, Role::Header, buf);
-    if let Some(fullest) = spend::headline(snapshot, area.width, look.glyphs) {
-        put_right(&fullest.0, fullest.1, buf);
+    let room = put_right(&clock, Role::Header, buf);
+    let fullest = spend::headline(snapshot, area.width, room, look.glyphs);
+    if let Some((words, role)) = &fullest {
+        put_right(words, *role, buf);
     }
-    // A live session's address is worth more than the date, which is today's.
-    if area.width >= if snapshot.live.is_some() { 140 } else { 110 } {
+    // A live session's address is worth more than the date, which is today's; so is a budget.
+    if area.width >= if snapshot.live.is_some() || fullest.is_some() { 140 } else { 110 } {
         put_right(&date, Role::Muted, buf);
     }
     if skipped > 0 {

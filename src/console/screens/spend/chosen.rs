@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::table::{anew, spent};
-use super::{name, role};
+use super::{name, text_role};
 use crate::budget::Mode;
 use crate::console::format;
 use crate::console::paint;
@@ -16,7 +16,7 @@ use crate::session::BudgetRow;
 use crate::units::{Pico, counted};
 
 /// Rows of the panel.
-pub(super) const ROWS: u16 = 11;
+pub(super) const ROWS: u16 = 12;
 /// Columns of the names.
 const NAMES: u16 = 13;
 
@@ -37,11 +37,16 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     let inside = paint::margin(inside);
     let now = scene.snapshot.live.as_ref().map_or(scene.snapshot.clock, |live| live.now);
     let moment = |at: crate::units::Instant| format!("{} {}", at.date(), at.clock());
+    // A window seldom starts within a minute.
+    let edge = |at| {
+        let moment = moment(at);
+        moment.strip_suffix(":00").unwrap_or(&moment).to_owned()
+    };
     let window = match (row.starts, row.ends) {
         (Some(starts), Some(ends)) => {
-            format!("{} to {} UTC, anew {}", moment(starts), moment(ends), anew(row, now))
+            format!("{} to {} UTC, anew {}", edge(starts), edge(ends), anew(row, now))
         }
-        (None, Some(ends)) => format!("to {} UTC, anew {}", moment(ends), anew(row, now)),
+        (None, Some(ends)) => format!("to {} UTC, anew {}", edge(ends), anew(row, now)),
         _ => "all of time, it never starts anew".to_owned(),
     };
     let assumed = if row.assumed == Pico::ZERO {
@@ -55,28 +60,27 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     } else {
         ("left", format::money(left))
     };
-    let state = match role(row) {
-        Role::GaugeFill => Role::Text,
-        role => role,
+    let state = text_role(row, Role::Text);
+    let held = match row.open {
+        0 => "nothing: no call is under way".to_owned(),
+        open => format!("{} for {} under way", format::money(row.held), counted(open.into(), "call")),
     };
+    let would = if scene.snapshot.live.is_some() { "" } else { "would have been " };
     let mut lines = vec![
-        ("limit", format!("{} a {}; {}", format::money(row.limit), row.window, says(row.mode)), Role::Text),
+        ("limit", format!("{} per {}", format::money(row.limit), row.window), Role::Text),
+        ("mode", says(row.mode).to_owned(), Role::Text),
         ("window", window, Role::Text),
         (
             "spent",
             format!("{} in {}{assumed}", spent(row.spent, row.assumed), counted(row.calls, "call")),
             Role::Text,
         ),
-        (
-            "held",
-            format!("{} for {} under way", format::money(row.held), counted(row.open.into(), "call")),
-            Role::Text,
-        ),
+        ("held", held, Role::Text),
         (left_name, left_words.to_string(), state),
         (
             "without room",
             format!(
-                "{} refused, {} moved to another rung",
+                "{} {would}refused, {} moved to another rung",
                 counted(row.refused, "request"),
                 format::count(row.moved)
             ),
@@ -95,7 +99,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     if row.filter.is_some() {
         lines.push(("requests", "Enter lists them in Traffic".to_owned(), Role::Muted));
     }
-    let (bar, rest) = paint::split_top(inside, u16::from(inside.height > 6));
+    let (bar, rest) = paint::split_top(inside, u16::from(inside.height > 8));
     super::table::bar(row, bar, look, buf);
     for (index, (key, words, role)) in (0..rest.height).zip(&lines) {
         let (at, value) = paint::split_left(paint::nth_row(rest, index), NAMES);

@@ -23,7 +23,6 @@ use ratatui::layout::Rect;
 use self::table::{Line, Lines};
 use crate::budget::Mode;
 use crate::console::action::Action;
-use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
@@ -93,24 +92,38 @@ fn role(row: &BudgetRow) -> Role {
     }
 }
 
-/// Says in the header how full the fullest hard limit is: with a bar where there is room, else in a word.
-pub fn headline(snapshot: &Snapshot, width: u16, glyphs: &Glyphs) -> Option<(String, Role)> {
-    const STEPS: usize = 8;
+/// The columns of the header that its state, policy and the like take.
+const FOR_THE_STATE: usize = 42;
+
+/// Says in the header how full the fullest hard limit is, in a window so wide: with a bar where there is room for one, else in a
+/// word, which goes before the policy only where it warns. `room` is what is left of the header.
+pub fn headline(snapshot: &Snapshot, width: u16, room: u16, glyphs: &Glyphs) -> Option<(String, Role)> {
+    const STEPS: usize = 6;
     let row = snapshot.budgets().fullest()?;
-    let share = format::percent(row.used().into(), 1000);
-    let role = match role(row) {
-        Role::GaugeFill => Role::Header,
-        role => role,
+    let role = text_role(row, Role::Header);
+    let share = match row.used() {
+        used @ ..9_990 => format!("{} %", used / 10),
+        _ => "999 %".to_owned(),
     };
     if width < 120 {
-        return Some((format!("budget {share}"), role));
+        let words = format!("budget {share}");
+        let fits = usize::from(room) >= FOR_THE_STATE + text::width(&words) + 2;
+        return (fits || row.used() >= WARN_FROM).then_some((words, role));
     }
     let name = name(row);
-    let name = if width < 160 { text::cut(&name, 20) } else { text::cut(&name, 36) };
+    let name = text::cut(&name, if width < 160 { 15 } else { 36 });
     let full = (row.used().min(1000) as usize * STEPS).div_ceil(1000);
     let bar: String =
         (0..STEPS).map(|step| if step < full { glyphs.gauge.0 } else { glyphs.gauge.1 }).collect();
     Some((format!("{name} {bar} {share}"), role))
+}
+
+/// How a text about an account looks; `calm` is for one that has room.
+fn text_role(row: &BudgetRow, calm: Role) -> Role {
+    match role(row) {
+        Role::GaugeFill => calm,
+        role => role,
+    }
 }
 
 /// Where the panels lie: the table as high as it needs to be, and the chosen account.

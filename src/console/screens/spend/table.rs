@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{member_name, role};
+use super::{member_name, role, text_role};
 use crate::budget::Mode;
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
@@ -167,7 +167,7 @@ fn account(row: &BudgetRow, now: Instant, slot: Slot<'_>, buf: &mut Buffer) {
             return;
         }
         1 if row.member.is_none() => return mode(row, slot, buf),
-        2 => (format::percent(row.used().into(), 1000), used_role(row)),
+        2 => (used(row), text_role(row, Role::Text)),
         3 => return bar(row, slot.at, look, buf),
         4 => (
             spent(row.spent, row.assumed),
@@ -180,7 +180,7 @@ fn account(row: &BudgetRow, now: Instant, slot: Slot<'_>, buf: &mut Buffer) {
         8 => counted(row.refused),
         9 => counted(row.moved),
         10 => match row.ran_out {
-            Some(at) => return slot.say(buf, &minute(at), used_role(row)),
+            Some(at) => return slot.say(buf, &minute(at), text_role(row, Role::Text)),
             None => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
         },
         _ => return,
@@ -188,10 +188,11 @@ fn account(row: &BudgetRow, now: Instant, slot: Slot<'_>, buf: &mut Buffer) {
     slot.say(buf, &words, role);
 }
 
-fn used_role(row: &BudgetRow) -> Role {
-    match role(row) {
-        Role::GaugeFill => Role::Text,
-        role => role,
+/// Writes how much of a limit is spent or held.
+fn used(row: &BudgetRow) -> Short {
+    match row.used() {
+        used @ ..9_990 => format::percent(used.into(), 1000),
+        _ => short(format_args!(">999 %")),
     }
 }
 
@@ -225,7 +226,7 @@ fn limit(of: &[BudgetRow], whole: bool, slot: Slot<'_>, buf: &mut Buffer) {
 pub(super) fn bar(row: &BudgetRow, at: Rect, look: Look<'_>, buf: &mut Buffer) {
     let at = paint::nth_row(at.intersection(buf.area), 0);
     let wide = u32::from(at.width);
-    if wide == 0 {
+    if at.is_empty() {
         return;
     }
     let role = role(row);
