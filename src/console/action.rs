@@ -185,7 +185,7 @@ actions! {
     Tune "app.tune" [Global] ["2" "f2"] "", "Tune", "Shows the screen Tune.", "screen tab thresholds";
     Traffic "app.traffic" [Global] ["3" "f3"] "", "Traffic", "Shows the screen Traffic.", "screen tab requests";
     Models "app.models" [Global] ["4" "f4"] "", "Models", "Shows the screen Models.", "screen tab providers";
-    Spend "app.spend" [Global] ["5" "f5"] "", "Spend", "Shows the screen Spend.", "screen tab budgets limits money";
+    Spend "app.spend" [Global] ["5" "f5"] "", "Spend", "Shows the screen Spend.", "screen tab budgets limits";
     NextScreen "app.next-screen" [Global] ["n" "ctrl-pagedown"] "", "Next screen", "Shows the next screen.", "tab";
     PreviousScreen "app.previous-screen" [Global] ["N" "ctrl-pageup"] "", "Previous screen", "Shows the screen before this one.", "tab";
     FocusNext "app.focus-next" [Global] ["tab"] "panel", "Next panel", "Gives the keys to the next panel.", "focus";
