@@ -252,7 +252,7 @@ fn every_figure_says_how_well_it_is_known() {
     let ui = Ui::default();
     let routed = shown(&ui, &snapshot(), 200, 56);
     assert!(routed.contains("±$"), "{routed}");
-    let (wide, narrow) = (scope(&ui, &snapshot(), 120), scope(&ui, &snapshot(), 76));
+    let (wide, narrow) = (scope(&ui, &snapshot(), 120), scope(&ui, &snapshot(), 80));
     assert!(wide.contains("last 15m · routed · ") && wide.contains(" % estimated"), "{wide}");
     assert!(narrow.contains(" 15m · routed · ") && narrow.ends_with(" % est."), "{narrow}");
     assert!(routed.contains("of unknown cost"), "{routed}");

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::listing::quoted;
 use super::spending::Spending;
 use super::{Log, Player, PolicySpan};
-use crate::budget::{Dimension, Limit, Mode, Standing};
+use crate::budget::{Dimension, Limit, Mode, Period, Standing};
 use crate::outcome::{Settled, recorded};
 use crate::routing::match_route;
 use crate::units::{Instant, Pico};
@@ -115,7 +115,10 @@ impl From<&Standing> for BudgetRow {
         let member = apart.then(|| member.to_string());
         Self {
             budget: limit.budget.to_string(),
-            window: limit.period.to_string(),
+            window: match limit.period {
+                Period::Every(span) => span.to_string(),
+                period => period.to_string(),
+            },
             scope: limit.scope.describe(),
             mode: limit.mode,
             limit: *amount,
