@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use pointsman::classifier::Classifier;
-use pointsman::config::{policy, prices, themes};
+use pointsman::config::{budgets, policy, prices, themes};
 use pointsman::console::action::Action;
 use pointsman::console::frame;
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
@@ -15,7 +15,7 @@ use pointsman::console::screen::{Ask, Pointer, ScreenId, View};
 use pointsman::console::theme::{Catalogue, Depth, Theme};
 use pointsman::console::ui::Ui;
 use pointsman::record::{self, Input, ReadOptions};
-use pointsman::session::{Command, Ingest, IngestOptions, Log, Player, Reading, Snapshot};
+use pointsman::session::{BudgetsView, Command, Ingest, IngestOptions, Log, Player, Reading, Snapshot};
 use pointsman::units::{Names, PerMille, Span};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -93,8 +93,14 @@ fn player(requests: u64, simulated: bool, reading: Reading, window: Option<Span>
     let source = record::open(&input, &ReadOptions::default()).unwrap();
     let book = prices::builtin("list").expect("the list is built in");
     let log = Log::load("test.jsonl".into(), source, ingest, Arc::new(policy), &book, |_| true).unwrap();
-    Player::new(Arc::new(log), reading, window)
+    let mut player = Player::new(Arc::new(log), reading, window);
+    player.set_budgets(&budgets::parse(BUDGETS, "budgets.toml").unwrap(), "budgets.toml".to_owned());
+    player
 }
+
+/// A soft limit for each team, a hard one for all, and one that nobody draws on.
+const BUDGETS: &str = "[budget.teams]\neach = \"team\"\nlimit = { \"3h\" = 2 }\nspecial = { search = { \"3h\" = 40 } }\nmode = \"soft\"\n\
+    [budget.company]\nlimit = { day = 26 }\n[budget.nobody]\nuser = [\"anna\"]\nlimit = { lifetime = 5 }\nmode = \"observe\"\n";
 
 /// Routed, at 600 thousandths of the log, over the last quarter of an hour.
 fn snapshot() -> Snapshot {
@@ -140,7 +146,7 @@ const BODIES: [(u16, u16); 3] = [(80, 20), (120, 32), (200, 56)];
 #[test]
 fn screens_look_as_agreed() {
     let snapshot = snapshot();
-    for screen in [ScreenId::Overview, ScreenId::Models] {
+    for screen in [ScreenId::Overview, ScreenId::Models, ScreenId::Spend] {
         for (width, height) in BODIES {
             let ui = Ui::on(screen);
             let name = format!("{}_{width}x{height}", screen.name().to_lowercase());
@@ -161,7 +167,7 @@ fn no_size_focus_or_zoom_breaks_a_screen() {
     staged.handle(Command::Stage(Some(Arc::new(tried))));
     let staged = at(staged, 1000);
     for snapshot in [&snapshot(), &early, &staged] {
-        for screen in [ScreenId::Overview, ScreenId::Models] {
+        for screen in [ScreenId::Overview, ScreenId::Models, ScreenId::Spend] {
             let panels = Ui::on(screen).screen().panels();
             for zoomed in [false, true] {
                 for focus in 0..panels {
@@ -196,7 +202,7 @@ fn keys_and_mouse_anywhere_break_nothing() {
         Action::SortReverse,
         Action::Play,
     ];
-    for screen in [ScreenId::Overview, ScreenId::Models] {
+    for screen in [ScreenId::Overview, ScreenId::Models, ScreenId::Spend] {
         for area in [Rect::new(0, 0, 0, 0), Rect::new(0, 2, 80, 20), Rect::new(0, 2, 200, 56)] {
             let mut ui = Ui::on(screen);
             for focus in 0..9 {
@@ -222,7 +228,7 @@ fn keys_and_mouse_anywhere_break_nothing() {
 #[test]
 fn ascii_terminals_get_nothing_but_ascii_lines() {
     let snapshot = snapshot();
-    for screen in [ScreenId::Overview, ScreenId::Models] {
+    for screen in [ScreenId::Overview, ScreenId::Models, ScreenId::Spend] {
         let ui = Ui::on(screen);
         let drawn = text(&picture(&ui, &snapshot, GlyphSet::Ascii, 200, 56));
         // Words keep their signs (per mille, plus-minus, the dash of the unknown); lines, bars and marks do not.
@@ -246,7 +252,7 @@ fn every_figure_says_how_well_it_is_known() {
     let ui = Ui::default();
     let routed = shown(&ui, &snapshot(), 200, 56);
     assert!(routed.contains("±$"), "{routed}");
-    let (wide, narrow) = (scope(&ui, &snapshot(), 120), scope(&ui, &snapshot(), 76));
+    let (wide, narrow) = (scope(&ui, &snapshot(), 120), scope(&ui, &snapshot(), 80));
     assert!(wide.contains("last 15m · routed · ") && wide.contains(" % estimated"), "{wide}");
     assert!(narrow.contains(" 15m · routed · ") && narrow.ends_with(" % est."), "{narrow}");
     assert!(routed.contains("of unknown cost"), "{routed}");
@@ -321,4 +327,77 @@ fn overview_hands_the_chosen_model_and_route_on() {
     ui.act(Action::Down, &snapshot);
     let asks = ui.act(Action::Open, &snapshot);
     assert!(matches!(asks[..], [Ask::Send(Command::Focus(..)), Ask::Show(ScreenId::Tune)]), "{asks:?}");
+}
+
+#[test]
+fn budgets_stand_the_same_however_one_got_to_the_head() {
+    let mut player = player(2_400, false, Reading::Routed, None);
+    let mut seen = Vec::new();
+    for share in [0, 250, 700, 1000] {
+        player.handle(Command::SeekShare(PerMille::new(share).unwrap()));
+        seen.push((share, player.snapshot()));
+    }
+    for (share, before) in seen.iter().rev().chain(&seen) {
+        player.handle(Command::SeekShare(PerMille::new(*share).unwrap()));
+        assert_eq!(player.snapshot().budgets(), before.budgets(), "at {share}");
+    }
+    let (_, end) = &seen[3];
+    let company = end.budgets().rows.iter().find(|row| row.budget == "company").unwrap();
+    // What the log says was spent, and besides what calls of unknown cost can have cost at most.
+    let mut recorded = self::player(2_400, false, Reading::Recorded, None);
+    recorded.handle(Command::Follow);
+    let told = recorded.snapshot().to_date.all.cost;
+    assert!(told.unknown > 0 && company.assumed > pointsman::units::Pico::ZERO);
+    assert_eq!(company.spent - company.assumed, told.known);
+}
+
+#[test]
+fn enter_on_a_budget_lists_the_requests_of_whoever_draws_on_it() {
+    let snapshot = snapshot();
+    let mut ui = Ui::on(ScreenId::Spend);
+    let mut listed = Vec::new();
+    ui.act(Action::First, &snapshot);
+    for _ in &snapshot.budgets().rows {
+        match &ui.act(Action::Open, &snapshot)[..] {
+            [Ask::ListFiltered(filter), Ask::Say(_)] => listed.push(filter.clone()),
+            [Ask::Refuse(why)] => listed.push(why.clone()),
+            other => panic!("{other:?}"),
+        }
+        ui.act(Action::Down, &snapshot);
+    }
+    listed.sort();
+    let user = "no filter tells requests apart by user anna";
+    assert_eq!(listed, ["", user, "team:-", "team:payments", "team:search", "team:support"]);
+}
+
+#[test]
+fn budgets_of_a_live_session_come_with_its_state() {
+    let snapshot = snapshot();
+    let said = serde_json::to_value(snapshot.budgets()).unwrap();
+    let read: BudgetsView = serde_json::from_value(said).unwrap();
+    assert_eq!(&read, snapshot.budgets());
+}
+
+#[test]
+fn where_no_budget_is_in_force_spend_says_how_to_write_one() {
+    let mut player = player(60, false, Reading::Recorded, None);
+    player.set_budgets(&[], String::new());
+    let shown = shown(&Ui::on(ScreenId::Spend), &at(player, 500), 80, 20);
+    assert!(shown.contains("pointsman budgets set company --limit month=2000"), "{shown}");
+}
+
+#[test]
+fn the_header_tells_of_the_fullest_hard_limit() {
+    let snapshot = snapshot();
+    let theme = theme("dark");
+    let look = Look { theme: &theme, glyphs: Glyphs::of(GlyphSet::Braille) };
+    let header = |width| {
+        let area = Rect::new(0, 0, width, 1);
+        let mut buf = Buffer::empty(area);
+        frame::header(Ui::on(ScreenId::Spend).scene(&snapshot, look), None, area, &mut buf);
+        text(&buf)
+    };
+    assert!(header(160).contains("company / day ▰"), "{}", header(160));
+    assert!(header(110).contains(" budget "), "{}", header(110));
+    assert!(header(80).contains("policy"), "{}", header(80));
 }

@@ -7,7 +7,8 @@ use super::{Anchor, Period, Scope, Zone};
 use crate::units::Pico;
 
 /// What a limit is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// No call is made that could break it.
     #[default]

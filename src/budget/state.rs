@@ -246,7 +246,15 @@ impl Budgets {
         for &(limit, member) in draws {
             let Some(slot) = self.limits.get_mut(usize::from(limit)) else { continue };
             let window = slot.window(at);
+            let most = self
+                .names
+                .get(member.0 as usize)
+                .map_or(slot.limit.amount, |name| slot.limit.amount_of(name));
             let account = self.accounts.entry((limit, member)).or_default().open(window);
+            // A limit that refuses nothing runs out, too.
+            if !account.has_room(amount, most) {
+                account.ran_out = account.ran_out.or(Some(at));
+            }
             account.held = Pico(account.held.0.saturating_add(amount.0));
             account.holds = account.holds.saturating_add(1);
             hold.parts.push((limit, member, window.start));

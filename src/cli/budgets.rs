@@ -16,7 +16,8 @@ use crate::app::{AttachOptions, Cancel, Progress, budgets_at, load_log};
 use crate::budget::{Limit, StandingRow};
 use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
-use crate::session::budgeted;
+use crate::sample;
+use crate::session::{Player, budgeted};
 use crate::units::{Pico, counted};
 
 /// Lists budgets, shows how they stand, and changes them.
@@ -157,6 +158,27 @@ impl Which {
         })?;
         Ok(budgets::parse(&text, &name)?)
     }
+}
+
+/// Plays a log against the budgets of a file, of one's own, or of the sample.
+///
+/// # Errors
+/// Where the file cannot be used; that there is none of one's own is none.
+pub(super) fn play(player: &mut Player, named: Option<&Path>, is_sample: bool) -> anyhow::Result<()> {
+    if named.is_none() && is_sample {
+        player.set_budgets(
+            &budgets::parse(sample::BUDGETS, "the sample's budgets")?,
+            "the sample's".to_owned(),
+        );
+        return Ok(());
+    }
+    let own = || config::user_dir().map(|dir| dir.join(budgets::FILE)).filter(|path| path.is_file());
+    if let Some(path) = named.map(Path::to_path_buf).or_else(own) {
+        let name = path.display().to_string();
+        let limits = Which { budgets: Some(path) }.limits()?;
+        player.set_budgets(&limits, name);
+    }
+    Ok(())
 }
 
 fn list(of: &Which, format: Format) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::args::{EngineArgs, ServingArgs, input, names};
+use super::budgets;
 use super::output;
 use super::replay::ReadAs;
 use super::serve::{GatewayArgs, ServeArgs};
@@ -49,7 +50,7 @@ pub struct ConsoleArgs {
 /// How the console looks.
 #[derive(Args, Debug, Clone, Default)]
 pub struct LookArgs {
-    /// The screen to begin with: overview, tune, traffic, models.
+    /// The screen to begin with: overview, tune, traffic, models, spend.
     #[arg(long, value_name = "SCREEN", value_parser = screen)]
     pub screen: Option<ScreenId>,
     /// The theme, over what console.toml says: auto, or one of `pointsman config --list-themes`.
@@ -81,7 +82,7 @@ impl LookArgs {
 }
 
 fn screen(text: &str) -> Result<ScreenId, String> {
-    ScreenId::named(text).ok_or_else(|| "write overview, tune, traffic or models".to_owned())
+    ScreenId::named(text).ok_or_else(|| "write overview, tune, traffic, models or spend".to_owned())
 }
 
 /// Loads the logs named, or the bundled sample.
@@ -150,7 +151,8 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
         }
     }
     let log = open(&logs, &args.engine)?;
-    let player = start(log, args.read_as.into(), logs.is_empty());
+    let mut player = start(log, args.read_as.into(), logs.is_empty());
+    budgets::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty())?;
     run_console(player, &args.look.options())
 }
 

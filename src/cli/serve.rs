@@ -24,7 +24,7 @@ pub struct GatewayArgs {
     /// Providers file (TOML) instead of providers.toml in the configuration directory.
     #[arg(long, value_name = "FILE")]
     pub providers: Option<PathBuf>,
-    /// Budgets file (TOML) instead of budgets.toml in the configuration directory; watched while the gateway serves.
+    /// Budgets file (TOML) instead of budgets.toml in the configuration directory; watched while a gateway serves.
     #[arg(long, value_name = "FILE")]
     pub budgets: Option<PathBuf>,
 }

@@ -9,6 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::args::EngineArgs;
+use super::budgets;
 use super::console::open;
 use super::output;
 use super::replay::ReadAs;
@@ -30,8 +31,8 @@ use crate::units::Span;
     after_help = "Example:\n  pointsman snapshot tune --size 160x45 --set extraction.flash=588 --theme dark -o tune.svg"
 )]
 pub struct SnapshotArgs {
-    /// The screen: overview, tune, traffic, models, or request (with --request).
-    #[arg(value_name = "SCREEN", value_parser = ["overview", "tune", "traffic", "models", "request"])]
+    /// The screen: overview, tune, traffic, models, spend, or request (with --request).
+    #[arg(value_name = "SCREEN", value_parser = ["overview", "tune", "traffic", "models", "spend", "request"])]
     pub screen: String,
     /// The log; the bundled sample where absent.
     #[arg(long, value_name = "LOG")]
@@ -60,6 +61,9 @@ pub struct SnapshotArgs {
     /// The request shown by the screen `request`: its id.
     #[arg(long, value_name = "REQUEST")]
     pub request: Option<String>,
+    /// Budgets file (TOML) that the log is played against, instead of budgets.toml in the configuration directory.
+    #[arg(long, value_name = "FILE")]
+    pub budgets: Option<PathBuf>,
     /// The theme.
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
@@ -103,6 +107,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     let logs: Vec<PathBuf> = args.log.iter().cloned().collect();
     let log = Arc::new(open(&logs, &args.engine)?);
     let mut player = Player::new(Arc::clone(&log), args.read_as.into(), args.window.0);
+    budgets::play(&mut player, args.budgets.as_deref(), logs.is_empty())?;
     match &args.at {
         None => player.handle(Command::Follow),
         Some(at) => {

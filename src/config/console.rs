@@ -50,7 +50,7 @@ pub fn read(origin: &str, text: &str) -> Result<ConsoleSettings, FileError> {
         toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let choices: [(&str, &str, &[&str]); 2] = [
         ("glyphs", &settings.glyphs, &["auto", "braille", "block", "ascii"]),
-        ("screen", &settings.screen, &["overview", "tune", "traffic", "models"]),
+        ("screen", &settings.screen, &["overview", "tune", "traffic", "models", "spend"]),
     ];
     for (key, value, allowed) in choices {
         if !allowed.contains(&value) {

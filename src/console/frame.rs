@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pointsman  REPLAY  policy 14*  gateway-0412.jsonl.zst              2026-05-23 14:03:22 UTC   $41.87
-//! 1 Overview  2 Tune  3 Traffic  4 Models                 last 15m · routed · prices list 2026-11-23
+//! 1 Overview  2 Tune  3 Traffic  4 Models  5 Spend        last 15m · routed · prices list 2026-11-23
 //!
 //! pointsman  LIVE  SIMULATED  policy 14  3 open  http://127.0.0.1:4141               14:03:22 UTC   $41.87
 //! ```
@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use super::format;
 use super::paint::{self, Look};
 use super::screen::{FiguresOf, Scene, Screen, ScreenId};
+use super::screens::spend;
 use super::text;
 use super::theme::Role;
 use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
@@ -195,19 +196,23 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         look.text(buf, at, words, fault.role);
         right.width -= room;
     }
-    let mut put_right = |words: &str, role: Role, buf: &mut Buffer| {
+    let mut put_right = |words: &str, role: Role, buf: &mut Buffer| -> u16 {
         let wide = u16::try_from(text::width(words)).unwrap_or(0) + 2;
-        if wide + 30 > right.width {
-            return;
+        if wide + 30 <= right.width {
+            let at = Rect { x: right.right() - wide, width: wide - 1, ..right };
+            look.text(buf, at, words, role);
+            right.width -= wide;
         }
-        let at = Rect { x: right.right() - wide, width: wide - 1, ..right };
-        look.text(buf, at, words, role);
-        right.width -= wide;
+        right.width
     };
     put_right(&spend, Role::Accent, buf);
-    put_right(&clock, Role::Header, buf);
-    // A live session's address is worth more than the date, which is today's.
-    if area.width >= if snapshot.live.is_some() { 140 } else { 110 } {
+    let room = put_right(&clock, Role::Header, buf);
+    let fullest = spend::headline(snapshot, area.width, room, look.glyphs);
+    if let Some((words, role)) = &fullest {
+        put_right(words, *role, buf);
+    }
+    // A live session's address is worth more than the date, which is today's; so is a budget.
+    if area.width >= if snapshot.live.is_some() || fullest.is_some() { 140 } else { 110 } {
         put_right(&date, Role::Muted, buf);
     }
     if skipped > 0 {
@@ -290,6 +295,10 @@ pub fn tabs(scene: Scene<'_>, front: &dyn Screen, area: Rect, buf: &mut Buffer) 
 /// classifier. A panel says it again only where its own differ.
 pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String {
     let (snapshot, dot) = (scene.snapshot, scene.look.glyphs.dot);
+    if front.figures_of() == FiguresOf::Budgets {
+        return if snapshot.live.is_some() { "budgets in force, now" } else { "budgets so far, as recorded" }
+            .to_owned();
+    }
     let listed = front.figures_of() == FiguresOf::Played;
     let all = &if listed { &snapshot.to_date } else { &snapshot.totals }.all;
     let (window, brief) = match snapshot.window.window {

@@ -50,6 +50,8 @@ pub struct Glyphs {
     pub arrow: (char, char),
     /// A full and an empty step of a gauge.
     pub gauge: (char, char),
+    /// Part of a bar that is set aside.
+    pub held: char,
     /// Text was cut here.
     pub cut: char,
     /// No value.
@@ -79,6 +81,7 @@ const BRAILLE: Glyphs = Glyphs {
     chosen: '▸',
     arrow: ('◀', '▶'),
     gauge: ('▰', '▱'),
+    held: '▒',
     cut: '…',
     absent: '–',
     dot: '·',
@@ -105,6 +108,7 @@ const ASCII: Glyphs = Glyphs {
     chosen: '>',
     arrow: ('<', '>'),
     gauge: ('#', '.'),
+    held: '=',
     // Not `~`, which stands before estimates.
     cut: '\\',
     absent: '-',
@@ -183,7 +187,8 @@ mod tests {
         let (tl, tr, bl, br) = g.corner;
         let triples = [g.tick, g.play, g.state, g.change];
         let pairs = [g.line, g.threshold, g.point, g.arrow, g.gauge, g.scroll];
-        let mut all = vec![tl, tr, bl, br, g.dashed, g.mark, g.chosen, g.cut, g.absent, g.dot, g.speck];
+        let mut all =
+            vec![tl, tr, bl, br, g.dashed, g.mark, g.chosen, g.held, g.cut, g.absent, g.dot, g.speck];
         all.extend(g.up.iter().chain(&g.right));
         all.extend(triples.iter().flat_map(|t| [t.0, t.1, t.2]));
         all.extend(pairs.iter().flat_map(|p| [p.0, p.1]));

@@ -157,8 +157,14 @@ impl Keymap {
 
     /// Says where a key of the user's own takes the place of another action, or has its place taken.
     pub fn shadows(&self, remaps: &[Remap]) -> Vec<String> {
-        const SCREENS: [Context; 5] =
-            [Context::Overview, Context::Tune, Context::Traffic, Context::Models, Context::Detail];
+        const SCREENS: [Context; 6] = [
+            Context::Overview,
+            Context::Tune,
+            Context::Traffic,
+            Context::Models,
+            Context::Spend,
+            Context::Detail,
+        ];
         let table = Self::default();
         let mut told: Vec<(String, String, Vec<&str>)> = Vec::new();
         for remap in remaps {
@@ -370,6 +376,7 @@ mod tests {
             Context::Tune,
             Context::Traffic,
             Context::Models,
+            Context::Spend,
             Context::Detail,
             Context::Prompt,
             Context::Ask,
@@ -388,7 +395,14 @@ mod tests {
     #[test]
     fn a_screen_hides_no_key_of_the_player_without_leaving_another() {
         let keymap = Keymap::default();
-        for screen in [Context::Overview, Context::Tune, Context::Traffic, Context::Models, Context::Detail] {
+        for screen in [
+            Context::Overview,
+            Context::Tune,
+            Context::Traffic,
+            Context::Models,
+            Context::Spend,
+            Context::Detail,
+        ] {
             for spec in ACTIONS.iter().filter(|spec| spec.contexts == [Context::Player]) {
                 let here = keymap.keys_here(screen.layers(true), spec.action).next();
                 assert!(here.is_some(), "{} cannot be reached on {}", spec.id, screen.name());

@@ -40,6 +40,10 @@ pub fn signs(glyphs: &Glyphs) -> Vec<Entry> {
             "the table is sorted by this column, the most first; the least first",
         ),
         (one(glyphs.chosen), "the chosen row or part"),
+        (
+            format!("{}{}", glyphs.right[8], glyphs.held),
+            "in the bar of a budget: spent, and held for calls under way",
+        ),
         (one(glyphs.dashed), "in charts over time: something happened here"),
         (
             one(glyphs.line.1),

@@ -53,6 +53,8 @@ screens! {
     Traffic,
     /// The models.
     Models,
+    /// Budgets and how they stand.
+    Spend,
 }
 
 impl ScreenId {
@@ -101,6 +103,8 @@ pub enum FiguresOf {
     Played,
     /// The window, as the policy would have routed it.
     WhatIf,
+    /// The windows of the budgets, as recorded.
+    Budgets,
 }
 
 /// What a screen wants done.

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::action::{Action, Context};
 use super::paint::Look;
 use super::screen::{Ask, Asks, Pointer, Scene, Screen, ScreenId, View};
-use super::screens::{detail, models, overview, traffic, tune};
+use super::screens::{detail, models, overview, spend, traffic, tune};
 use crate::session::Snapshot;
 
 macro_rules! screens {
@@ -54,6 +54,7 @@ screens! {
     Tune is tune,
     Traffic is traffic,
     Models is models,
+    Spend is spend,
 }
 
 impl From<View> for Ui {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::{Gateway, now};
 use crate::ledger::{Entry, Health, Note};
-use crate::session::{Breaker, Headroom, LedgerState, LiveStatus, ModelHealth, Severity};
+use crate::session::{Breaker, BudgetsView, Headroom, LedgerState, LiveStatus, ModelHealth, Severity};
 use crate::telemetry::{BreakerState, QuotaLeft};
 use crate::units::{Instant, Span};
 
 /// Tells of what becomes of the ledger, the file of keys and the clock, as long as the gateway serves: `say` hears it, and so do the readers
 /// of the log. What was done about files, and what the clock did, is written into the ledger too.
 pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
-    let mut before = live_status(&gateway).ledger.severity;
+    let mut before = ledger_state(&gateway).severity;
     let mut keys: Option<Arc<str>> = None;
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let mut clock = Clock { wall: now(), steady: std::time::Instant::now() };
@@ -39,7 +39,7 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
             gateway.live.note(&text, now());
             say(&text);
         }
-        let LedgerState { text, severity } = live_status(&gateway).ledger;
+        let LedgerState { text, severity } = ledger_state(&gateway);
         if std::mem::replace(&mut before, severity) != severity {
             let text = if text.is_empty() { "written again" } else { &text };
             let text = format!("ledger: {text}");
@@ -109,6 +109,26 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
     let mut simulated_providers: Vec<String> =
         models.iter().filter(|model| model.simulated).map(|model| model.provider.clone()).collect();
     simulated_providers.dedup();
+    // Nothing is asked where no budget is in force.
+    let standings = if gateway.live.has_budgets() { gateway.live.budgets(at) } else { Vec::new() };
+    LiveStatus {
+        address: gateway.address().to_owned(),
+        started: gateway.started,
+        simulated: !simulated_providers.is_empty(),
+        simulated_providers,
+        models,
+        open: gateway.live.open() as u64,
+        ledger: ledger_state(gateway),
+        budgets: BudgetsView::of(&standings, ""),
+        keys: gateway.access.usable(at) as u64,
+        turned_away: gateway.turned_away.told(),
+        draining: gateway.is_draining(),
+        memory_held: gateway.budget.held() as u64,
+        memory_limit: gateway.budget.most() as u64,
+    }
+}
+
+fn ledger_state(gateway: &Gateway) -> LedgerState {
     let state = gateway.ledger.state();
     let (severity, text) = match &state.health {
         // As its operator chose: to be said, but not as something wrong.
@@ -118,20 +138,7 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         health @ Health::Behind { .. } => (Severity::Warning, health.to_string()),
         health @ Health::Failing { .. } => (Severity::Failure, health.to_string()),
     };
-    LiveStatus {
-        address: gateway.address().to_owned(),
-        started: gateway.started,
-        simulated: !simulated_providers.is_empty(),
-        simulated_providers,
-        models,
-        open: gateway.live.open() as u64,
-        ledger: LedgerState { text, severity },
-        keys: gateway.access.usable(at) as u64,
-        turned_away: gateway.turned_away.told(),
-        draining: gateway.is_draining(),
-        memory_held: gateway.budget.held() as u64,
-        memory_limit: gateway.budget.most() as u64,
-    }
+    LedgerState { text, severity }
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ use crate::units::Names;
 pub const BUNDLED: &[u8] = include_bytes!("../../assets/sample.jsonl.zst");
 /// The name under which the bundled sample is shown.
 pub const NAME: &str = "sample.jsonl.zst";
+
+/// Budgets made up for it.
+pub const BUDGETS: &str = include_str!("../../config/sample-budgets.toml");
 /// The seed of the bundled sample.
 pub const SEED: u64 = 1;
 /// The policy in force while the sample was "recorded".

@@ -52,12 +52,11 @@ impl Fold {
         index: usize,
         evidence: &Evidence<'_>,
         route: &str,
-        (settled, outlook): (&Settled, &Outlook<'_>),
+        outcome: (&Settled, &Outlook<'_>),
     ) {
-        let Some(spending) = &mut self.spending else { return };
-        let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
-        spending.observe(index, evidence, route, circumstance, (settled, outlook));
-        spending.book(evidence, route, circumstance, (settled, outlook));
+        if let Some(spending) = &mut self.spending {
+            spending.count(index, evidence, route, outcome);
+        }
     }
 
     /// Decides the next request in order of arrival on the state of its instant. Returns how things stood, and what becomes

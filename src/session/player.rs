@@ -52,6 +52,7 @@ pub struct Player {
     pub(super) scratch: Settled,
     /// What it has more where the log is live.
     pub(super) live: Option<Box<Live>>,
+    pub(super) budgets: Option<Box<super::budgets::Played>>,
     /// The state of the full re-run, kept by the worker.
     pub rerun: RerunState,
 }
@@ -90,6 +91,7 @@ impl Player {
             revision: 0,
             scratch: Settled::default(),
             live: None,
+            budgets: None,
             rerun: RerunState::Idle,
             log,
         }
@@ -586,6 +588,7 @@ impl Player {
             looped: self.looped,
             message: self.message.clone(),
             live: self.live_view(),
+            spending: self.budgets(),
         }
     }
 

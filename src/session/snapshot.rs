@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::status::LiveView;
-use super::{Log, PolicySpan};
+use super::{BudgetsView, Log, PolicySpan};
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Speed;
@@ -224,9 +224,16 @@ pub struct Snapshot {
     pub message: Option<String>,
     /// What the live session says, where the log is live.
     pub live: Option<LiveView>,
+    /// How budgets stand over a log at the clock; those of a live session are told with its state.
+    pub spending: Arc<BudgetsView>,
 }
 
 impl Snapshot {
+    /// Returns how budgets stand.
+    pub fn budgets(&self) -> &BudgetsView {
+        self.live.as_ref().map_or(&*self.spending, |live| &live.status.budgets)
+    }
+
     /// Returns the policy that decides an operation.
     pub fn policy_at(&self, index: usize) -> &Arc<Policy> {
         self.policies.iter().rev().find(|span| span.from <= index).map_or(&self.policy, |span| &span.policy)

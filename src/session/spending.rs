@@ -134,7 +134,7 @@ impl Spending {
     }
 
     /// Notes where there was no room for the calls that a request made.
-    pub(super) fn observe(
+    fn observe(
         &mut self,
         index: usize,
         evidence: &Evidence<'_>,
@@ -169,6 +169,24 @@ impl Spending {
             let hold = self.budgets.take(&draws, amount, evidence.operation.at);
             self.budgets.settle(hold, attempt.cost);
         }
+    }
+
+    /// Books a request as it was settled, and notes where there was no room for it.
+    pub(super) fn count(
+        &mut self,
+        index: usize,
+        evidence: &Evidence<'_>,
+        route: &str,
+        (settled, outlook): (&Settled, &Outlook<'_>),
+    ) {
+        let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
+        self.observe(index, evidence, route, circumstance, (settled, outlook));
+        self.book(evidence, route, circumstance, (settled, outlook));
+    }
+
+    /// Lists how the windows of a moment stand.
+    pub(super) fn standings(&self, at: Instant) -> Vec<Standing> {
+        self.budgets.standings(at, false)
     }
 
     /// Ends the run: lists how all windows stand.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::BudgetsView;
 use crate::units::{Instant, Pico, Span};
 
 /// How bad something is.
@@ -112,6 +113,9 @@ pub struct LiveStatus {
     pub turned_away: Vec<TurnedAway>,
     /// Whether it takes no new requests and waits for those in flight.
     pub draining: bool,
+    /// How budgets stand.
+    #[serde(skip_serializing_if = "BudgetsView::is_empty")]
+    pub budgets: BudgetsView,
     /// Bytes that requests, answers, streams and backlogs hold.
     pub memory_held: u64,
     /// How many they may hold; 0 where that is not told.

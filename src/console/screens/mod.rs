@@ -6,6 +6,7 @@ pub mod detail;
 mod figures;
 pub mod models;
 pub mod overview;
+pub mod spend;
 pub mod traffic;
 pub mod tune;
 pub mod welcome;

@@ -1,0 +1,109 @@
+//! The chosen account, in full.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::table::{anew, spent};
+use super::{name, text_role};
+use crate::budget::Mode;
+use crate::console::format;
+use crate::console::paint;
+use crate::console::screen::Scene;
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::console::widgets::panel::Panel;
+use crate::session::BudgetRow;
+use crate::units::{Pico, counted};
+
+/// Rows of the panel.
+pub(super) const ROWS: u16 = 12;
+/// Columns of the names.
+const NAMES: u16 = 13;
+
+fn says(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Hard => "hard: no call is made that could break it",
+        Mode::Soft => "soft: over it, requests go to cheaper rungs where there are any",
+        Mode::Observe => "observe: it is counted, and nothing else",
+    }
+}
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buffer) {
+    let look = scene.look;
+    let title = name(row);
+    let focus = scene.view.focus == 1;
+    let inside = Panel { title: &title, scope: &text::clean(&row.scope), focus }.render(area, buf, look);
+    let inside = paint::margin(inside);
+    let now = scene.snapshot.live.as_ref().map_or(scene.snapshot.clock, |live| live.now);
+    let moment = |at: crate::units::Instant| format!("{} {}", at.date(), at.clock());
+    // A window seldom starts within a minute.
+    let edge = |at| {
+        let moment = moment(at);
+        moment.strip_suffix(":00").unwrap_or(&moment).to_owned()
+    };
+    let window = match (row.starts, row.ends) {
+        (Some(starts), Some(ends)) => {
+            format!("{} to {} UTC, anew {}", edge(starts), edge(ends), anew(row, now))
+        }
+        (None, Some(ends)) => format!("to {} UTC, anew {}", edge(ends), anew(row, now)),
+        _ => "all of time, it never starts anew".to_owned(),
+    };
+    let assumed = if row.assumed == Pico::ZERO {
+        String::new()
+    } else {
+        format!("; ~{} of it estimated or assumed", format::money(row.assumed))
+    };
+    let left = row.left();
+    let (left_name, left_words) = if left < Pico::ZERO {
+        ("over by", format::money(Pico(left.0.saturating_neg())))
+    } else {
+        ("left", format::money(left))
+    };
+    let state = text_role(row, Role::Text);
+    let held = match row.open {
+        0 => "nothing: no call is under way".to_owned(),
+        open => format!("{} for {} under way", format::money(row.held), counted(open.into(), "call")),
+    };
+    let would = if scene.snapshot.live.is_some() { "" } else { "would have been " };
+    let mut lines = vec![
+        ("limit", format!("{} per {}", format::money(row.limit), row.window), Role::Text),
+        ("mode", says(row.mode).to_owned(), Role::Text),
+        ("window", window, Role::Text),
+        (
+            "spent",
+            format!("{} in {}{assumed}", spent(row.spent, row.assumed), counted(row.calls, "call")),
+            Role::Text,
+        ),
+        ("held", held, Role::Text),
+        (left_name, left_words.to_string(), state),
+        (
+            "without room",
+            format!(
+                "{} {would}refused, {} moved to another rung",
+                counted(row.refused, "request"),
+                format::count(row.moved)
+            ),
+            if row.refused + row.moved > 0 { Role::Warn } else { Role::Muted },
+        ),
+        (
+            "ran out",
+            row.ran_out.map_or_else(|| "not in this window".to_owned(), |at| format!("{} UTC", moment(at))),
+            if row.ran_out.is_some() { state } else { Role::Muted },
+        ),
+    ];
+    if row.beyond > 0 {
+        let words = format!("{} cost more than was held", counted(row.beyond, "call"));
+        lines.push(("beyond", words, Role::Warn));
+    }
+    if row.filter.is_some() {
+        lines.push(("requests", "Enter lists them in Traffic".to_owned(), Role::Muted));
+    }
+    let (bar, rest) = paint::split_top(inside, u16::from(inside.height > 8));
+    super::table::bar(row, bar, look, buf);
+    for (index, (key, words, role)) in (0..rest.height).zip(&lines) {
+        let (at, value) = paint::split_left(paint::nth_row(rest, index), NAMES);
+        look.text(buf, at, key, Role::Muted);
+        look.text(buf, value, words, *role);
+    }
+}

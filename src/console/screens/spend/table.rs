@@ -1,0 +1,248 @@
+//! All accounts in a table: each limit, and below it whoever draws on it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{member_name, role, text_role};
+use crate::budget::Mode;
+use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::paint::{self, Look};
+use crate::console::screen::Scene;
+use crate::console::screens::figures::short;
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::console::widgets::panel::Panel;
+use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::session::{BudgetRow, BudgetsView};
+use crate::units::{Instant, Pico};
+
+/// A line of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Line<'a> {
+    /// A limit that each member has to himself.
+    Limit {
+        /// Its accounts.
+        of: &'a [BudgetRow],
+    },
+    /// An account.
+    Account(&'a BudgetRow),
+}
+
+/// The lines in order.
+pub(super) struct Lines<'a> {
+    lines: Vec<Line<'a>>,
+    /// Whether every account is here, so that sums are of all.
+    whole: bool,
+}
+
+impl<'a> Lines<'a> {
+    /// Lays out the accounts.
+    pub(super) fn of(budgets: &'a BudgetsView) -> Self {
+        let mut lines = Vec::with_capacity(budgets.rows.len() * 2);
+        for of in budgets.rows.chunk_by(BudgetRow::is_of) {
+            if of.iter().any(|row| row.member.is_some()) {
+                lines.push(Line::Limit { of });
+            }
+            lines.extend(of.iter().map(Line::Account));
+        }
+        Self { lines, whole: budgets.left_out == 0 }
+    }
+
+    /// Counts them.
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Returns one.
+    pub(super) fn at(&self, at: usize) -> Option<Line<'a>> {
+        self.lines.get(at).copied()
+    }
+
+    /// Returns the account of a line.
+    pub(super) fn row(&self, at: usize) -> Option<&'a BudgetRow> {
+        match self.at(at)? {
+            Line::Account(row) => Some(row),
+            Line::Limit { .. } => None,
+        }
+    }
+
+    /// Finds the first account that is so.
+    pub(super) fn find(&self, is: impl Fn(&BudgetRow) -> bool) -> Option<usize> {
+        (0..self.len()).find(|&at| self.row(at).is_some_and(&is))
+    }
+}
+
+const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Column<'static> {
+    Column { name, width, right, yields }
+}
+
+const COLUMNS: [Column<'static>; 11] = [
+    column("budget", Width::Fill(18), false, 0),
+    column("mode", Width::Fixed(7), false, 8),
+    column("used", Width::Fixed(7), true, 0),
+    column("", Width::Fill(12), false, 1),
+    column("spent", Width::Fixed(10), true, 0),
+    column("held", Width::Fixed(9), true, 4),
+    column("limit", Width::Fixed(9), true, 0),
+    column("starts anew", Width::Fixed(12), false, 2),
+    column("refused", Width::Fixed(7), true, 5),
+    column("moved", Width::Fixed(7), true, 6),
+    column("ran out", Width::Fixed(11), false, 3),
+];
+
+fn table(lines: &Lines<'_>, state: TableState, focus: bool) -> Table<'static> {
+    Table { columns: &COLUMNS, rows: lines.len(), sorted: None, state, focus }
+}
+
+/// Returns the line under the mouse; `area` is inside the frame.
+pub(super) fn hit(lines: &Lines<'_>, state: TableState, area: Rect, (x, y): (u16, u16)) -> Option<usize> {
+    table(lines, state, true).hit(paint::margin(area), x, y)
+}
+
+/// Draws the table.
+pub(super) fn draw(scene: Scene<'_>, lines: &Lines<'_>, state: TableState, area: Rect, buf: &mut Buffer) {
+    let (look, budgets) = (scene.look, scene.snapshot.budgets());
+    let more = match budgets.left_out {
+        0 => String::new(),
+        more => format!("{} less full ", format::count(more)),
+    };
+    let source = text::clean(&budgets.source);
+    let scope = match (more.is_empty(), source.is_empty()) {
+        (true, _) => source.into_owned(),
+        (false, true) => format!("{more}are not shown"),
+        (false, false) => format!("{more}are not shown {} {source}", look.glyphs.dot),
+    };
+    let focus = scene.view.focus == 0;
+    let inside = Panel { title: "Budgets, the fullest first", scope: &scope, focus }.render(area, buf, look);
+    let now = scene.snapshot.live.as_ref().map_or(scene.snapshot.clock, |live| live.now);
+    table(lines, state, focus).render(paint::margin(inside), buf, look, |buf, slot| {
+        match lines.at(slot.row) {
+            Some(Line::Account(row)) => account(row, now, slot, buf),
+            Some(Line::Limit { of }) => limit(of, lines.whole, slot, buf),
+            None => {}
+        }
+    });
+}
+
+/// Writes money that may be an estimate in part.
+pub(super) fn spent(spent: Pico, assumed: Pico) -> Short {
+    let mark = if assumed == Pico::ZERO { "" } else { "~" };
+    short(format_args!("{mark}{}", format::money(spent)))
+}
+
+/// Says when a window starts anew: `in 3 h 05 m`.
+pub(super) fn anew(row: &BudgetRow, now: Instant) -> Short {
+    match row.ends {
+        None => short(format_args!("never")),
+        Some(ends) if ends <= now => short(format_args!("over")),
+        Some(ends) => short(format_args!("in {}", format::duration(ends - now))),
+    }
+}
+
+/// Writes a moment to the minute: `05-23 14:03`.
+fn minute(at: Instant) -> String {
+    let text = at.rfc3339();
+    text.get(5..16).map_or(text.clone(), |text| text.replace('T', " "))
+}
+
+fn account(row: &BudgetRow, now: Instant, slot: Slot<'_>, buf: &mut Buffer) {
+    let look = slot.look;
+    let counted = |count: u64| match count {
+        0 => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
+        count => (format::count_short(count), Role::Warn),
+    };
+    let (words, role): (Short, Role) = match slot.column {
+        0 => {
+            let (at, rest) = paint::split_left(slot.at, 2);
+            if slot.selected && at.width > 0 {
+                look.sign(buf, at.x, at.y, look.glyphs.chosen, Role::Accent);
+            }
+            let role = if row.member.as_deref() == Some("") { Role::Muted } else { Role::Text };
+            match &row.member {
+                Some(member) => {
+                    look.text(buf, paint::split_left(rest, 2).1, &member_name(member), role);
+                }
+                None => limit_name(row, rest, look, buf),
+            }
+            return;
+        }
+        1 if row.member.is_none() => return mode(row, slot, buf),
+        2 => (used(row), text_role(row, Role::Text)),
+        3 => return bar(row, slot.at, look, buf),
+        4 => (
+            spent(row.spent, row.assumed),
+            if row.assumed == Pico::ZERO { Role::Text } else { Role::Estimated },
+        ),
+        5 if row.open > 0 || row.held != Pico::ZERO => (format::money(row.held), Role::Text),
+        5 => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
+        6 => (format::money(row.limit), Role::Text),
+        7 => (anew(row, now), Role::Muted),
+        8 => counted(row.refused),
+        9 => counted(row.moved),
+        10 => match row.ran_out {
+            Some(at) => return slot.say(buf, &minute(at), text_role(row, Role::Text)),
+            None => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
+        },
+        _ => return,
+    };
+    slot.say(buf, &words, role);
+}
+
+/// Writes how much of a limit is spent or held.
+fn used(row: &BudgetRow) -> Short {
+    match row.used() {
+        used @ ..9_990 => format::percent(used.into(), 1000),
+        _ => short(format_args!(">999 %")),
+    }
+}
+
+fn limit_name(row: &BudgetRow, at: Rect, look: Look<'_>, buf: &mut Buffer) {
+    let used = look.text(buf, at, &text::clean(&row.budget), Role::Title);
+    look.text(buf, paint::split_left(at, used + 1).1, &format!("/ {}", row.window), Role::Muted);
+}
+
+fn mode(row: &BudgetRow, slot: Slot<'_>, buf: &mut Buffer) {
+    slot.say(buf, row.mode.name(), if row.mode == Mode::Hard { Role::Text } else { Role::Muted });
+}
+
+/// Draws a limit over those who draw on it: their sums, where all are here.
+fn limit(of: &[BudgetRow], whole: bool, slot: Slot<'_>, buf: &mut Buffer) {
+    let Some(first) = of.first() else { return };
+    let sum = |amount: fn(&BudgetRow) -> Pico| of.iter().map(amount).sum::<Pico>();
+    let unknown = || short(format_args!("{UNKNOWN}"));
+    match slot.column {
+        0 => limit_name(first, paint::split_left(slot.at, 2).1, slot.look, buf),
+        1 => mode(first, slot, buf),
+        3 => slot.say(buf, &text::clean(&first.scope), Role::Muted),
+        4 => {
+            let words = if whole { spent(sum(|row| row.spent), sum(|row| row.assumed)) } else { unknown() };
+            slot.say(buf, &words, Role::Muted);
+        }
+        _ => {}
+    }
+}
+
+/// Draws how full an account is: what is spent solid, what is held hatched, what is over marked at the end.
+pub(super) fn bar(row: &BudgetRow, at: Rect, look: Look<'_>, buf: &mut Buffer) {
+    let at = paint::nth_row(at.intersection(buf.area), 0);
+    let wide = u32::from(at.width);
+    if at.is_empty() {
+        return;
+    }
+    let role = role(row);
+    let eighths = |share: u32| (share.min(1000) * wide * 8).div_ceil(1000);
+    let (solid, full) = (eighths(row.spent_share()), eighths(row.used()));
+    for offset in 0..at.width {
+        let from = u32::from(offset) * 8;
+        let part = solid.saturating_sub(from).min(8);
+        let (sign, role) = match look.glyphs.right.get(part as usize) {
+            Some(&sign) if part > 0 => (sign, role),
+            _ if full > from => (look.glyphs.held, role),
+            _ => (look.glyphs.dot, Role::GaugeEmpty),
+        };
+        look.sign(buf, at.left() + offset, at.top(), sign, role);
+    }
+    if row.used() > 1000 {
+        look.sign(buf, at.right() - 1, at.top(), look.glyphs.arrow.1, role);
+    }
+}
