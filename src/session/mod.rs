@@ -26,6 +26,7 @@ mod live;
 mod log;
 mod met;
 mod parse;
+mod played;
 mod player;
 mod portion;
 mod preview;

@@ -30,6 +30,7 @@ use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::TableState;
+use crate::session::listing::quoted;
 use crate::session::{BudgetRow, Snapshot};
 use crate::units::Instant;
 
@@ -81,11 +82,19 @@ fn member_name(member: &str) -> String {
     if member.is_empty() { "(not named)".to_owned() } else { text::clean(member).into_owned() }
 }
 
+/// Returns the filter that lists the requests of an account; none where filters cannot tell them apart.
+fn filter(row: &BudgetRow) -> Option<String> {
+    let value = |value: &String| if value.is_empty() { "-".to_owned() } else { quoted(value) };
+    let terms = row.traits.as_ref()?.iter().map(|(dimension, values)| {
+        format!("{dimension}:{}", values.iter().map(value).collect::<Vec<_>>().join(","))
+    });
+    Some(terms.collect::<Vec<_>>().join(" "))
+}
+
 /// How an account that is so full looks.
 fn role(row: &BudgetRow) -> Role {
     match (row.used(), row.mode) {
         (1000.., Mode::Hard) => Role::Error,
-        (1000.., Mode::Soft) => Role::Warn,
         (WARN_FROM.., Mode::Hard | Mode::Soft) => Role::Warn,
         (1000.., Mode::Observe) => Role::Accent,
         _ => Role::GaugeFill,
@@ -200,9 +209,9 @@ impl Screen for State {
     fn act(&mut self, _: View, action: Action, snapshot: &Snapshot) -> Asks {
         if action == Action::Open {
             let lines = Lines::of(snapshot.budgets());
-            return self.row(&lines).map_or_else(Asks::new, |row| match &row.filter {
+            return self.row(&lines).map_or_else(Asks::new, |row| match filter(row) {
                 Some(filter) => vec![
-                    Ask::ListFiltered(filter.clone()),
+                    Ask::ListFiltered(filter),
                     Ask::Say(format!("requests that draw on {}, of all time", name(row))),
                 ],
                 None => vec![Ask::Refuse(format!(
