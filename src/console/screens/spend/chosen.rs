@@ -3,8 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::account::{name, text_role};
 use super::table::{anew, spent};
-use super::{name, text_role};
 use crate::budget::Mode;
 use crate::console::format;
 use crate::console::paint;
