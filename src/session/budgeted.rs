@@ -3,9 +3,12 @@
 //! Invariant: as recorded, every call stands as it was made and only counts; as routed, each request is decided on how the budgets
 //! stood at its arrival.
 
+use std::sync::Arc;
+
+use super::played::Played;
 use super::snapshot::Reading;
 use super::spending::{Budgeted, Spending};
-use super::{Fold, Log, PolicySpan};
+use super::{BudgetsView, Fold, Log, Player, PolicySpan};
 use crate::budget::Limit;
 use crate::outcome::{Settled, recorded};
 use crate::routing::match_route;
@@ -40,4 +43,18 @@ pub fn budgeted(
         }
     }
     fold.end(end)
+}
+
+impl Player {
+    /// Plays the log against budgets; `source` says where they are from.
+    pub fn set_budgets(&mut self, limits: &[Limit], source: String) {
+        self.budgets = Some(Box::new(Played::new(limits, source, &self.log)));
+        self.touch();
+    }
+
+    /// Returns how budgets stand at the head.
+    pub(super) fn budgets(&mut self) -> Arc<BudgetsView> {
+        let Self { budgets, log, policies, head, clock, .. } = self;
+        budgets.as_mut().map_or_else(Arc::default, |played| played.view(log, policies, *head, *clock))
+    }
 }

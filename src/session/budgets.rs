@@ -1,23 +1,14 @@
-//! Budgets as a picture has them: plain rows; over a log, kept at the play head.
+//! Budgets as a picture has them: plain rows.
 //!
-//! Invariant: over a log they stand as recorded, the same however one got to the head (played, sought forwards or backwards).
-
-use std::sync::Arc;
+//! Invariant: the fullest come first, and what is not shown is counted.
 
 use serde::{Deserialize, Serialize};
 
-use super::listing::quoted;
-use super::spending::Spending;
-use super::{Log, Player, PolicySpan};
 use crate::budget::{Dimension, Limit, Mode, Period, Standing};
-use crate::outcome::{Settled, recorded};
-use crate::routing::match_route;
 use crate::units::{Instant, Pico};
 
 /// The most accounts that are shown: the fullest.
 const MOST: usize = 100;
-/// Operations between two states that are kept to go back to.
-const CHECKPOINT: usize = 65_536;
 
 /// One window of one account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,8 +51,9 @@ pub struct BudgetRow {
     pub ends: Option<Instant>,
     /// When there first was no room for a request.
     pub ran_out: Option<Instant>,
-    /// The filter that lists its requests; none where filters cannot tell them apart.
-    pub filter: Option<String>,
+    /// What its requests have in common: by dimension the values, of which the empty one is no name. None where requests are not
+    /// told apart so once they are over.
+    pub traits: Option<Vec<(String, Vec<String>)>>,
 }
 
 /// Amounts in text: JSON numbers are not wide enough.
@@ -133,30 +125,22 @@ impl From<&Standing> for BudgetRow {
             starts: Some(account.window.start).filter(|start| start.0 != i64::MIN),
             ends: account.window.end,
             ran_out: account.ran_out,
-            filter: filter(limit, member.as_deref()),
+            traits: traits(limit, member.as_deref()),
             member,
         }
     }
 }
 
-/// Returns the filter that lists the requests of an account.
-fn filter(limit: &Limit, member: Option<&str>) -> Option<String> {
-    let of = |dimension: &Dimension, values: &[&str]| {
-        let known = !matches!(dimension, Dimension::User | Dimension::Key | Dimension::Tag(_));
-        let values: Vec<String> = values
-            .iter()
-            .map(|value| if value.is_empty() { "-".to_owned() } else { quoted(value) })
-            .collect();
-        known.then(|| format!("{dimension}:{}", values.join(",")))
+/// Returns what the requests of an account have in common.
+fn traits(limit: &Limit, member: Option<&str>) -> Option<Vec<(String, Vec<String>)>> {
+    let of = |dimension: &Dimension, values: Vec<String>| {
+        let is_kept = !matches!(dimension, Dimension::User | Dimension::Key | Dimension::Tag(_));
+        is_kept.then(|| (dimension.to_string(), values))
     };
-    let lists = limit.scope.lists.iter();
-    let mut terms = lists
-        .map(|(dimension, values)| of(dimension, &values.iter().map(|value| &**value).collect::<Vec<_>>()))
-        .collect::<Option<Vec<_>>>()?;
-    if let (Some(dimension), Some(member)) = (&limit.scope.each, member) {
-        terms.push(of(dimension, &[member])?);
-    }
-    Some(terms.join(" "))
+    let listed = |values: &[std::sync::Arc<str>]| values.iter().map(ToString::to_string).collect();
+    let lists = limit.scope.lists.iter().map(|(dimension, values)| of(dimension, listed(values)));
+    let each = limit.scope.each.as_ref().zip(member);
+    lists.chain(each.map(|(dimension, member)| of(dimension, vec![member.to_owned()]))).collect()
 }
 
 /// How budgets stand, as rows.
@@ -203,79 +187,5 @@ impl BudgetsView {
         let hard = self.rows.iter().filter(|row| row.mode == Mode::Hard);
         // The first of those that are equally full.
         hard.reduce(|fullest, row| if row.used() > fullest.used() { row } else { fullest })
-    }
-}
-
-/// Budgets over a log, at the play head.
-#[derive(Debug)]
-pub(super) struct Played {
-    source: String,
-    start: Spending,
-    /// Operations counted.
-    at: usize,
-    spending: Spending,
-    checkpoints: Vec<(usize, Spending)>,
-    view: (Instant, Arc<BudgetsView>),
-    settled: Settled,
-}
-
-impl Played {
-    fn new(limits: &[Limit], source: String, log: &Log) -> Self {
-        let start = Spending::new(limits, &log.names);
-        Self {
-            source,
-            at: log.history.start(),
-            spending: start.clone(),
-            start,
-            checkpoints: Vec::new(),
-            view: (Instant(i64::MIN), Arc::default()),
-            settled: Settled::default(),
-        }
-    }
-
-    /// Goes to the state in which `head` operations have been counted.
-    fn move_to(&mut self, log: &Log, policies: &[PolicySpan], head: usize) -> bool {
-        if head == self.at {
-            return false;
-        }
-        if head < self.at {
-            // What was changed since at the head holds from there on.
-            self.checkpoints.retain(|(at, _)| *at <= head);
-            let back = self.checkpoints.last();
-            let start = || (log.history.start(), self.start.clone());
-            (self.at, self.spending) = back.cloned().unwrap_or_else(start);
-        }
-        let outlook = log.outlook();
-        for (index, evidence) in log.history.range(self.at, head) {
-            if index.is_multiple_of(CHECKPOINT) && self.checkpoints.last().is_none_or(|(at, _)| *at < index) {
-                self.checkpoints.push((index, self.spending.clone()));
-            }
-            let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-            let policy = span.map_or(&log.policy, |span| &span.policy);
-            let route = match_route(policy, &evidence.operation.signals());
-            recorded(&evidence, policy, route, &outlook, &mut self.settled);
-            self.spending.count(index, &evidence, &policy.route(route).name, (&self.settled, &outlook));
-        }
-        self.at = head;
-        true
-    }
-}
-
-impl Player {
-    /// Plays the log against budgets; `source` says where they are from.
-    pub fn set_budgets(&mut self, limits: &[Limit], source: String) {
-        self.budgets = Some(Box::new(Played::new(limits, source, &self.log)));
-        self.touch();
-    }
-
-    /// Returns how budgets stand at the head.
-    pub(super) fn budgets(&mut self) -> Arc<BudgetsView> {
-        let (log, head, clock) = (Arc::clone(&self.log), self.head, self.clock);
-        let Some(played) = &mut self.budgets else { return Arc::default() };
-        if played.move_to(&log, &self.policies, head) || played.view.0 != clock {
-            let view = BudgetsView::of(&played.spending.standings(clock), &played.source);
-            played.view = (clock, Arc::new(view));
-        }
-        Arc::clone(&played.view.1)
     }
 }

@@ -28,6 +28,7 @@ mod log;
 mod met;
 mod pace;
 mod parse;
+mod played;
 mod player;
 mod portion;
 mod preview;

@@ -10,6 +10,7 @@ use super::difference::{describe_change, same_thresholds};
 use super::fold::any_remembers;
 use super::following::Live;
 use super::log::PolicySpan;
+use super::played::Played;
 use super::snapshot::{Change, Play, Reading, RerunState, Snapshot, WindowScope};
 use super::stream::settle;
 use super::view::View;
@@ -52,7 +53,7 @@ pub struct Player {
     pub(super) scratch: Settled,
     /// What it has more where the log is live.
     pub(super) live: Option<Box<Live>>,
-    pub(super) budgets: Option<Box<super::budgets::Played>>,
+    pub(super) budgets: Option<Box<Played>>,
     /// The state of the full re-run, kept by the worker.
     pub rerun: RerunState,
 }

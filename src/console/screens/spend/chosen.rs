@@ -3,8 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::account::{name, text_role};
 use super::table::{anew, spent};
-use super::{name, text_role};
 use crate::budget::Mode;
 use crate::console::format;
 use crate::console::paint;
@@ -96,7 +96,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
         let words = format!("{} cost more than was held", counted(row.beyond, "call"));
         lines.push(("beyond", words, Role::Warn));
     }
-    if row.filter.is_some() {
+    if row.traits.is_some() {
         lines.push(("requests", "Enter lists them in Traffic".to_owned(), Role::Muted));
     }
     let (bar, rest) = paint::split_top(inside, u16::from(inside.height > 8));

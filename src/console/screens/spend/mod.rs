@@ -13,6 +13,7 @@
 //!
 //! Invariant: it shows what the snapshot says of budgets; a chosen account stays chosen when the order changes.
 
+mod account;
 mod chosen;
 mod table;
 mod unset;
@@ -20,8 +21,8 @@ mod unset;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use self::account::{WARN_FROM, name, text_role};
 use self::table::{Line, Lines};
-use crate::budget::Mode;
 use crate::console::action::Action;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
@@ -30,11 +31,9 @@ use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::TableState;
+use crate::session::listing::quoted;
 use crate::session::{BudgetRow, Snapshot};
 use crate::units::Instant;
-
-/// From where on an account is something to look at, in thousandths of its limit.
-const WARN_FROM: u32 = 900;
 
 /// What is chosen on this screen.
 #[derive(Clone, Debug, Default)]
@@ -68,28 +67,13 @@ impl Key {
     }
 }
 
-/// Names an account: `teams / day`, and whose it is.
-fn name(row: &BudgetRow) -> String {
-    let limit = format!("{} / {}", text::clean(&row.budget), row.window);
-    match &row.member {
-        Some(member) => format!("{limit} of {}", member_name(member)),
-        None => limit,
-    }
-}
-
-fn member_name(member: &str) -> String {
-    if member.is_empty() { "(not named)".to_owned() } else { text::clean(member).into_owned() }
-}
-
-/// How an account that is so full looks.
-fn role(row: &BudgetRow) -> Role {
-    match (row.used(), row.mode) {
-        (1000.., Mode::Hard) => Role::Error,
-        (1000.., Mode::Soft) => Role::Warn,
-        (WARN_FROM.., Mode::Hard | Mode::Soft) => Role::Warn,
-        (1000.., Mode::Observe) => Role::Accent,
-        _ => Role::GaugeFill,
-    }
+/// Returns the filter that lists the requests of an account; none where filters cannot tell them apart.
+fn filter(row: &BudgetRow) -> Option<String> {
+    let value = |value: &String| if value.is_empty() { "-".to_owned() } else { quoted(value) };
+    let terms = row.traits.as_ref()?.iter().map(|(dimension, values)| {
+        format!("{dimension}:{}", values.iter().map(value).collect::<Vec<_>>().join(","))
+    });
+    Some(terms.collect::<Vec<_>>().join(" "))
 }
 
 /// The columns of the header that its state, policy and the like take.
@@ -116,14 +100,6 @@ pub fn headline(snapshot: &Snapshot, width: u16, room: u16, glyphs: &Glyphs) -> 
     let bar: String =
         (0..STEPS).map(|step| if step < full { glyphs.gauge.0 } else { glyphs.gauge.1 }).collect();
     Some((format!("{name} {bar} {share}"), role))
-}
-
-/// How a text about an account looks; `calm` is for one that has room.
-fn text_role(row: &BudgetRow, calm: Role) -> Role {
-    match role(row) {
-        Role::GaugeFill => calm,
-        role => role,
-    }
 }
 
 /// Where the panels lie: the table as high as it needs to be, and the chosen account.
@@ -200,9 +176,9 @@ impl Screen for State {
     fn act(&mut self, _: View, action: Action, snapshot: &Snapshot) -> Asks {
         if action == Action::Open {
             let lines = Lines::of(snapshot.budgets());
-            return self.row(&lines).map_or_else(Asks::new, |row| match &row.filter {
+            return self.row(&lines).map_or_else(Asks::new, |row| match filter(row) {
                 Some(filter) => vec![
-                    Ask::ListFiltered(filter.clone()),
+                    Ask::ListFiltered(filter),
                     Ask::Say(format!("requests that draw on {}, of all time", name(row))),
                 ],
                 None => vec![Ask::Refuse(format!(

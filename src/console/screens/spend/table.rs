@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{member_name, role, text_role};
+use super::account::{member_name, role, text_role};
 use crate::budget::Mode;
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};

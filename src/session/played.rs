@@ -1,0 +1,84 @@
+//! Budgets over a log, kept at the play head.
+//!
+//! Invariant: they stand as recorded, the same however one got to the head (played, sought forwards or backwards).
+
+use std::sync::Arc;
+
+use super::spending::Spending;
+use super::{BudgetsView, Log, PolicySpan};
+use crate::budget::Limit;
+use crate::outcome::{Settled, recorded};
+use crate::routing::match_route;
+use crate::units::Instant;
+
+/// Operations between two states that are kept to go back to.
+const CHECKPOINT: usize = 65_536;
+
+/// Budgets over a log, at the play head.
+#[derive(Debug)]
+pub(super) struct Played {
+    source: String,
+    start: Spending,
+    /// Operations counted.
+    at: usize,
+    spending: Spending,
+    checkpoints: Vec<(usize, Spending)>,
+    view: (Instant, Arc<BudgetsView>),
+    settled: Settled,
+}
+
+impl Played {
+    pub(super) fn new(limits: &[Limit], source: String, log: &Log) -> Self {
+        let start = Spending::new(limits, &log.names);
+        Self {
+            source,
+            at: log.history.start(),
+            spending: start.clone(),
+            start,
+            checkpoints: Vec::new(),
+            view: (Instant(i64::MIN), Arc::default()),
+            settled: Settled::default(),
+        }
+    }
+
+    /// Returns how budgets stand at a moment, once `head` operations have been counted.
+    pub(super) fn view(
+        &mut self,
+        log: &Log,
+        policies: &[PolicySpan],
+        head: usize,
+        clock: Instant,
+    ) -> Arc<BudgetsView> {
+        if self.move_to(log, policies, head) || self.view.0 != clock {
+            self.view = (clock, Arc::new(BudgetsView::of(&self.spending.standings(clock), &self.source)));
+        }
+        Arc::clone(&self.view.1)
+    }
+
+    /// Goes to the state in which `head` operations have been counted; says whether that is another.
+    fn move_to(&mut self, log: &Log, policies: &[PolicySpan], head: usize) -> bool {
+        if head == self.at {
+            return false;
+        }
+        if head < self.at {
+            // What was changed since at the head holds from there on.
+            self.checkpoints.retain(|(at, _)| *at <= head);
+            let back = self.checkpoints.last();
+            let start = || (log.history.start(), self.start.clone());
+            (self.at, self.spending) = back.cloned().unwrap_or_else(start);
+        }
+        let outlook = log.outlook();
+        for (index, evidence) in log.history.range(self.at, head) {
+            if index.is_multiple_of(CHECKPOINT) && self.checkpoints.last().is_none_or(|(at, _)| *at < index) {
+                self.checkpoints.push((index, self.spending.clone()));
+            }
+            let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
+            let policy = span.map_or(&log.policy, |span| &span.policy);
+            let route = match_route(policy, &evidence.operation.signals());
+            recorded(&evidence, policy, route, &outlook, &mut self.settled);
+            self.spending.count(index, &evidence, &policy.route(route).name, (&self.settled, &outlook));
+        }
+        self.at = head;
+        true
+    }
+}
