@@ -82,7 +82,6 @@ const FOR_THE_STATE: usize = 42;
 /// Says in the header how full the fullest hard limit is, in a window so wide: with a bar where there is room for one, else in a
 /// word, which goes before the policy only where it warns. `room` is what is left of the header.
 pub fn headline(snapshot: &Snapshot, width: u16, room: u16, glyphs: &Glyphs) -> Option<(String, Role)> {
-    const STEPS: usize = 6;
     let row = snapshot.budgets().fullest()?;
     let role = text_role(row, Role::Header);
     let share = match row.used() {
@@ -94,11 +93,16 @@ pub fn headline(snapshot: &Snapshot, width: u16, room: u16, glyphs: &Glyphs) -> 
         let fits = usize::from(room) >= FOR_THE_STATE + text::width(&words) + 2;
         return (fits || row.used() >= WARN_FROM).then_some((words, role));
     }
-    let name = name(row);
-    let name = text::cut(&name, if width < 160 { 15 } else { 36 });
-    let full = (row.used().min(1000) as usize * STEPS).div_ceil(1000);
+    // Which log this is, or which gateway, is told beside it.
+    let (name, most, steps) = match width {
+        ..140 => (text::clean(&row.budget).into_owned(), 8, 4),
+        140..160 => (name(row), 15, 6),
+        _ => (name(row), 36, 6),
+    };
+    let name = text::cut(&name, most);
+    let full = (row.used().min(1000) as usize * steps).div_ceil(1000);
     let bar: String =
-        (0..STEPS).map(|step| if step < full { glyphs.gauge.0 } else { glyphs.gauge.1 }).collect();
+        (0..steps).map(|step| if step < full { glyphs.gauge.0 } else { glyphs.gauge.1 }).collect();
     Some((format!("{name} {bar} {share}"), role))
 }
 
