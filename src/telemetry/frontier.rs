@@ -10,7 +10,7 @@ use std::ops::{AddAssign, SubAssign};
 use super::Sign;
 use super::latency::{BUCKETS, LatencyBuckets, bucket};
 use super::visit::Visit;
-use crate::outcome::{Evidence, Outlook, Settled};
+use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
 use crate::routing::{MAX_RUNGS, Next, Route, Rungs, after_attempt};
 use crate::units::{PerMille, Pico};
@@ -29,7 +29,7 @@ struct Sums {
     requests: u64,
     known: i128,
     estimated: i128,
-    variance: i128,
+    spread: Spread,
     unknown: u64,
     /// Of `known` and `estimated`, what belongs to requests counted in `unknown`.
     partial: i128,
@@ -50,7 +50,7 @@ impl AddAssign<&Sums> for Sums {
         self.requests = self.requests.wrapping_add(o.requests);
         self.known = self.known.wrapping_add(o.known);
         self.estimated = self.estimated.wrapping_add(o.estimated);
-        self.variance = self.variance.wrapping_add(o.variance);
+        self.spread.add(o.spread);
         self.unknown = self.unknown.wrapping_add(o.unknown);
         self.partial = self.partial.wrapping_add(o.partial);
         self.escalated = self.escalated.wrapping_add(o.escalated);
@@ -74,7 +74,7 @@ impl SubAssign<&Sums> for Sums {
         self.requests = self.requests.wrapping_sub(o.requests);
         self.known = self.known.wrapping_sub(o.known);
         self.estimated = self.estimated.wrapping_sub(o.estimated);
-        self.variance = self.variance.wrapping_sub(o.variance);
+        self.spread.remove(o.spread);
         self.unknown = self.unknown.wrapping_sub(o.unknown);
         self.partial = self.partial.wrapping_sub(o.partial);
         self.escalated = self.escalated.wrapping_sub(o.escalated);
@@ -188,8 +188,8 @@ pub struct Forecast {
     pub requests: u64,
     /// Their cost.
     pub cost: CostSum,
-    /// Variance of the estimated part, in square pico-dollars.
-    pub variance: i128,
+    /// How far off the estimated part may be.
+    pub spread: Spread,
     /// Operations that start on each rung.
     pub placed: [u64; MAX_RUNGS],
     /// Operations that start on the very model that their client named.
@@ -303,7 +303,7 @@ impl Frontier {
                 one.known += visit.known;
                 one.estimated += visit.estimated;
                 one.unknown |= u64::from(visit.unknown);
-                one.variance = one.variance.saturating_add(visit.variance);
+                one.spread.add(visit.spread);
                 one.input += visit.input;
                 one.output += visit.output;
                 latency = latency.zip(visit.latency).map(|(a, b)| a + b);
@@ -459,7 +459,7 @@ impl Prefix {
         Forecast {
             requests: all.requests,
             cost: all.cost(),
-            variance: all.variance,
+            spread: all.spread,
             placed: all.begun,
             kept: all.kept,
             answered: all.answered,
@@ -528,10 +528,10 @@ impl Forecast {
         for attempt in &settled.attempts {
             step(&mut self.input, attempt.usage.prompt().unwrap_or(0));
             step(&mut self.output, attempt.usage.output.or_zero());
-            self.variance = match sign {
-                Sign::Plus => self.variance.saturating_add(attempt.variance),
-                Sign::Minus => self.variance.saturating_sub(attempt.variance),
-            };
+            match sign {
+                Sign::Plus => self.spread.add(attempt.spread),
+                Sign::Minus => self.spread.remove(attempt.spread),
+            }
         }
         if let Some(slot) = settled.latency.get().and_then(|millis| self.latency.0.get_mut(bucket(millis))) {
             step(slot, 1);
@@ -543,7 +543,7 @@ impl Forecast {
         self.requests += other.requests;
         self.kept += other.kept;
         self.cost += &other.cost;
-        self.variance = self.variance.saturating_add(other.variance);
+        self.spread.add(other.spread);
         self.escalated += other.escalated;
         self.errors += other.errors;
         self.quality += other.quality;
@@ -566,9 +566,8 @@ impl Forecast {
         }
     }
 
-    /// Returns the half-width of a 95% interval of the cost from the spread of answer lengths alone.
+    /// Returns the half-width of a 95% interval of the cost.
     pub fn cost_error(&self) -> Pico {
-        let deviation = self.variance.max(0).unsigned_abs().isqrt();
-        Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)
+        self.spread.half_width()
     }
 }

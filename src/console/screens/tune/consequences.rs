@@ -456,7 +456,8 @@ mod tests {
     fn a_change_is_weighed_against_the_error_of_what_changes() {
         let route = |applied: i128, staged: i128, error: i128| {
             [applied, staged].map(|cost| {
-                let mut side = Forecast { variance: error * error, ..Forecast::default() };
+                let mut side = Forecast::default();
+                side.spread.chance = error * error;
                 side.cost.estimated = Pico(cost);
                 side
             })
