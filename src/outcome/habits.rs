@@ -27,7 +27,7 @@ const OPEN: i128 = ONE * 64 / 100;
 /// What is thought of a ratio before a log is seen, as variances of its logarithm.
 #[derive(Clone, Copy)]
 struct Prior {
-    /// Of two models at all: tokenizers differ by a sixth, answers by half (the public outcome sets of `docs/quality.md`).
+    /// Of two models at all: tokenizers differ by a sixth, answers by half (the public outcome sets of `docs/figures.md`).
     models: i128,
     /// Of a class of work within two models.
     class: i128,
