@@ -1,5 +1,6 @@
 //! Paired labels, and the loss that a certificate bounds.
 
+use crate::telemetry::Pair;
 use crate::units::PerMille;
 
 /// How good the cheap and the strong answer to one request were, and how sure the classifier was.
@@ -30,5 +31,11 @@ impl Loss {
             Self::Acceptable(_) => PerMille::ZERO,
             Self::Graded => PerMille::new(label.strong.get().saturating_sub(label.cheap.get())).unwrap_or_default(),
         }
+    }
+}
+
+impl From<Pair> for Label {
+    fn from(Pair { confidence, cheap, strong }: Pair) -> Self {
+        Self { confidence, cheap, strong }
     }
 }
