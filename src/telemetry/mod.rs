@@ -19,7 +19,7 @@ pub use health::{BreakerState, ModelHealth, QuotaLeft};
 pub use latency::{Latencies, LatencyBuckets, Percentiles};
 pub use sign::Sign;
 pub use spend::{
-    Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, SpendCell, SpendOptions, SpendTable, Value,
+    Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, SpendCell, SpendOptions, SpendTable, Unit, UnitCell, Value,
 };
 pub use totals::Totals;
 pub use trend::{Slot, Trend};
