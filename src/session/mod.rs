@@ -45,6 +45,7 @@ mod spending;
 mod status;
 mod stream;
 mod stretch;
+mod study;
 mod trial;
 mod view;
 mod wanted;
@@ -95,6 +96,7 @@ pub use status::{
 };
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
+pub use study::{Beside, Found, Studies, Topic};
 pub use trial::Trial;
 pub use view::View;
 pub use wanted::{Search, Wanted};

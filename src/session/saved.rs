@@ -6,7 +6,7 @@ use super::fold::{any_remembers, walk};
 use super::{Log, PolicySpan, Reading, settle_one};
 use crate::outcome::{Evidence, Settled};
 use crate::routing::Policy;
-use crate::savings::{Against, Savings, Tally};
+use crate::savings::{Against, Arm, Arms, Measured, Savings, Tally};
 use crate::telemetry::Unit;
 
 impl Log {
@@ -45,15 +45,21 @@ pub fn settle_all(
     true
 }
 
-/// Says what a log saved beside a baseline.
-pub fn savings(log: &Log, reading: Reading, against: Against) -> Savings {
-    let mut tally = Tally::new(against);
+/// Says what a log saved beside a baseline, and what a holdout measured, where there was one and the reading is what happened.
+pub fn savings(log: &Log, reading: Reading, against: Against) -> (Savings, Option<Measured>) {
+    let (mut tally, mut arms) = (Tally::new(against), Arms::default());
     let outlook = log.outlook();
     settle_all(log, reading, &log.spans(), (log.history.start(), log.len()), |_, evidence, policy, settled| {
         tally.add(evidence, settled, policy, &outlook);
+        let operation = evidence.operation;
+        if let Some(drawn) = log.circumstances.get(operation.circumstance).drawn {
+            let arm = if drawn.held { Arm::Held } else { Arm::Routed };
+            arms.add(arm, drawn.share, operation.session, settled.cost);
+        }
         true
     });
-    tally.end()
+    let measured = (reading == Reading::Recorded && !arms.is_empty()).then(|| arms.end());
+    (tally.end(), measured)
 }
 
 /// Says what the units of a log cost.
