@@ -25,6 +25,7 @@ pub mod record;
 pub mod report;
 pub mod routing;
 pub mod sample;
+pub mod savings;
 pub mod scenario;
 pub mod session;
 pub mod telemetry;

@@ -24,10 +24,12 @@ pub mod report;
 pub mod reprice;
 pub mod requests;
 pub mod sample;
+pub mod savings;
 pub mod scenario;
 pub mod serve;
 pub mod settings;
 pub mod snapshot;
+pub mod unit;
 pub mod whatif;
 pub mod why;
 
@@ -83,6 +85,10 @@ enum Command {
     Reprice(Box<reprice::RepriceArgs>),
     /// Foretell what a month will have cost, with its error
     Forecast(Box<forecast::ForecastArgs>),
+    /// Say what routing saved, net of what it costs
+    Savings(Box<savings::SavingsArgs>),
+    /// Say what a request, a session and a good answer cost
+    Unit(Box<unit::UnitArgs>),
     /// Find what is unlike its past in a log or in any series
     Anomalies(Box<anomalies::AnomaliesArgs>),
     /// Report spend by team, project, model and more: a table, a page, CSV or FOCUS
@@ -172,6 +178,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Reprice(args)) => reprice::run(&args),
         Some(Command::Forecast(args)) => forecast::run(&args),
+        Some(Command::Savings(args)) => savings::run(&args),
+        Some(Command::Unit(args)) => unit::run(&args),
         Some(Command::Anomalies(args)) => anomalies::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Reconcile(args)) => reconcile::run(&args),

@@ -74,6 +74,7 @@ struct RouteFile {
     #[serde(default)]
     ladder: Vec<Spanned<RungFile>>,
     no_signal: Option<Spanned<String>>,
+    holdout: Option<Spanned<i64>>,
     #[serde(default)]
     stream: StreamFile,
 }
@@ -351,6 +352,10 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
             lines.push((format!("route.{name}.no_signal"), line_of(text, no_signal.span().start)));
             one.no_signal = Some(no_signal.into_inner());
         }
+        if let Some(holdout) = route.holdout {
+            lines.push((format!("route.{name}.holdout"), line_of(text, holdout.span().start)));
+            one.holdout = Some(holdout.into_inner());
+        }
         spec.routes.push(one);
     }
     let places = Places { path: path.to_owned(), lines };
@@ -396,6 +401,9 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         }
         if let Some(rung) = &route.no_signal {
             let _ = writeln!(out, "no_signal = {}", quoted(rung));
+        }
+        if let Some(share) = route.holdout {
+            let _ = writeln!(out, "holdout = {share}");
         }
         if let Some(way) = route.when_full {
             let _ = writeln!(out, "when_full = {}", quoted(way.name()));
@@ -500,7 +508,7 @@ mod tests {
     #[test]
     fn a_written_policy_reads_back_the_same() {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
-                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\n\
+                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\n\
                    stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\n\
                    ladder = [{ rung = \"cheap\", model = \"m\", threshold = 7, stream = { gap = \"250ms\" } }, { model = \"n\" }]\n\
                    [[route]]\nname = \"rest\"\nladder = [{ model = \"n\" }]\n";
