@@ -15,7 +15,7 @@ use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, 
 use crate::routing::{Mode, Policy, Route, RouteId};
 use crate::session::{RouteConsequences, Trial, carried, moved_along};
 use crate::telemetry::Forecast;
-use crate::units::{Names, PerMille, Pico, Span, counted};
+use crate::units::{Names, PerMille, Pico, Span, choice, counted};
 
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
@@ -112,6 +112,8 @@ struct WhatIfReport {
 #[derive(Debug, Serialize)]
 struct ChangeReport {
     cost_usd: Option<String>,
+    /// Half the width of a 95% interval of it: of what changes alone, not of what is estimated on both sides.
+    cost_error_usd: Option<String>,
     cost_percent: Option<String>,
     cost_per_month_usd: Option<String>,
     escalated: i64,
@@ -149,15 +151,15 @@ fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(Rou
         let Some(rung) = route.find_rung(rung, names) else {
             let known: Vec<&str> = route.ladder.iter().map(|rung| &*rung.name).collect();
             anyhow::bail!(
-                "--set {text}: route {} has no rung `{rung}`; it has {}",
+                "--set {text}: route {} has no rung `{rung}`; {}",
                 route.name,
-                known.join(", ")
+                choice(rung, &known)
             );
         };
         return Ok((id, rung, value));
     }
     let known: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
-    anyhow::bail!("--set {text}: no such route; the policy has {}", known.join(", "))
+    anyhow::bail!("--set {text}: no such route; {}", choice(target, &known))
 }
 
 /// Applies all assignments, whatever their order; neighbours that would be crossed and are not named go along.
@@ -233,6 +235,13 @@ fn percent(from: Pico, to: Pico) -> Option<String> {
     })
 }
 
+/// Returns how far off the change of all routes together may be.
+fn change_error(routes: &[RouteConsequences]) -> Pico {
+    let squared =
+        routes.iter().map(|route| route.change_error().0.saturating_pow(2)).fold(0, i128::saturating_add);
+    Pico(i128::try_from(squared.unsigned_abs().isqrt()).unwrap_or(i128::MAX))
+}
+
 fn report(
     trial: &Trial,
     consequences: &[RouteConsequences],
@@ -289,6 +298,7 @@ fn report(
         flipped_requests: consequences.iter().map(|route| route.flips).sum(),
         change: ChangeReport {
             cost_usd: difference.map(Pico::usd),
+            cost_error_usd: difference.map(|_| change_error(consequences).usd()),
             cost_percent: difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
             cost_per_month_usd: difference
                 .and_then(|difference| per_month(difference, span))

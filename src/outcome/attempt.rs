@@ -182,7 +182,7 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
     };
     let spread = match (rates, cost.amount()) {
         (Some(rates), Some(amount)) => {
-            spread(&usage, (rates, amount), scales, (identity, measured.is_some()), outlook)
+            spread_of(&usage, (rates, amount), scales, (identity, measured.is_some()), outlook)
         }
         _ => Spread::NONE,
     };
@@ -200,7 +200,7 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
 }
 
 /// Says how far off an estimated cost may be: by chance as prompts and answers of a model spread, by habit as the scales are unsure.
-fn spread(
+pub fn spread_of(
     usage: &Usage,
     (rates, amount): (&Rates, Pico),
     scales: Scales,

@@ -13,7 +13,7 @@ mod spread;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{Attempt, Outlook, calls, on_model, priced, recharge, seen_attempt, visit};
+pub use attempt::{Attempt, Outlook, calls, on_model, priced, recharge, seen_attempt, spread_of, visit};
 pub use habits::{Habits, Scale, Scales};
 pub use history::{Chunk, History};
 pub use operation::{

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::status::LiveView;
 use super::{BudgetsView, Log, PolicySpan};
+use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Speed;
 use crate::telemetry::{CurvePoint, Forecast, Slot, Totals};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Pico, Span};
 
 /// How a log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +116,27 @@ pub struct RouteConsequences {
     pub staged: Forecast,
     /// Requests that start on another rung.
     pub flips: u64,
+    /// How far off the cost of those may be: where they started, and where they would.
+    pub moved: [Spread; 2],
+}
+
+impl RouteConsequences {
+    /// Returns half the width of a 95% interval of the change of cost: what is the same on both sides is not in it.
+    pub fn change_error(&self) -> Pico {
+        let squares = self.moved.map(|side| side.half_width().0.saturating_pow(2));
+        let root = squares[0].saturating_add(squares[1]).unsigned_abs().isqrt();
+        Pico(i128::try_from(root).unwrap_or(i128::MAX))
+    }
+}
+
+/// Says whether what changes in the cost of routes is no more than the error of what changes; what is the same on both sides
+/// adds nothing to either.
+pub fn is_within_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences>) -> bool {
+    let (change, squared) = routes.fold((Pico::ZERO, 0_i128), |(change, squared), route| {
+        let difference = route.staged.cost.total() - route.applied.cost.total();
+        (change + difference, squared.saturating_add(route.change_error().0.saturating_pow(2)))
+    });
+    change != Pico::ZERO && change.0.saturating_pow(2) <= squared
 }
 
 /// What the staged policy would have meant.

@@ -14,7 +14,7 @@ use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::routing::{Mode, RouteId};
-use crate::session::{RerunState, Snapshot};
+use crate::session::{RerunState, Snapshot, is_within_error};
 use crate::telemetry::Forecast;
 use crate::units::{Pico, Span, counted};
 
@@ -156,23 +156,6 @@ fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64
     Line::new(key(name), [figures::latency(a), figures::latency(b), change], role)
 }
 
-/// Says whether what changes in the cost of routes is no more than the estimates' own error; routes that do not change
-/// add nothing to either.
-fn is_within_error<'a>(routes: impl Iterator<Item = (&'a Forecast, &'a Forecast)>) -> bool {
-    let square = |error: Pico| error.0.saturating_mul(error.0);
-    let (mut change, mut error) = (Pico::ZERO, 0_i128);
-    for (applied, staged) in routes {
-        let difference = staged.cost.total() - applied.cost.total();
-        if difference != Pico::ZERO {
-            change += difference;
-            error = error
-                .saturating_add(square(applied.cost_error()))
-                .saturating_add(square(staged.cost_error()));
-        }
-    }
-    change != Pico::ZERO && square(change) <= error
-}
-
 /// What labels say of the answers, where there are any.
 fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_>) -> Line {
     if applied.labelled.max(tried.labelled) == 0 {
@@ -228,10 +211,10 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     let every = [(&every_applied, requests), (&every_tried, requests)];
     let mut all_routes = month_line("  all routes", every, covered);
     // What the estimates' own error covers is no difference that anybody has seen.
-    if is_within_error(std::iter::once((applied, tried))) {
+    if is_within_error(std::iter::once(one)) {
         lines.iter_mut().for_each(Line::within_error);
     }
-    if is_within_error(snapshot.consequences.routes.iter().map(|one| (&one.applied, &one.staged))) {
+    if is_within_error(snapshot.consequences.routes.iter()) {
         all_routes.within_error();
     }
     lines.push(all_routes.yielding(4));
@@ -451,24 +434,6 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_change_is_weighed_against_the_error_of_what_changes() {
-        let route = |applied: i128, staged: i128, error: i128| {
-            [applied, staged].map(|cost| {
-                let mut side = Forecast::default();
-                side.spread.chance = error * error;
-                side.cost.estimated = Pico(cost);
-                side
-            })
-        };
-        let (unsure, sure) = (route(1_000, 1_010, 100), route(1_000, 9_000, 10));
-        let still = route(5_000, 5_000, 1_000_000);
-        let within_error = |routes: &[&[Forecast; 2]]| is_within_error(routes.iter().map(|[a, b]| (a, b)));
-        assert!(within_error(&[&unsure, &still]));
-        assert!(!within_error(&[&sure, &still]), "a route that does not change adds no error");
-        assert!(!within_error(&[&still]), "nothing changed");
-    }
 
     #[test]
     fn where_there_is_no_month_there_is_no_change_of_it() {
