@@ -57,9 +57,10 @@ impl Classifier {
     /// Returns the class of a request and the confidence that the cheap answer will do, or none without a signal.
     pub fn classify(&self, text: Option<&str>, measures: &Measures) -> Opinion {
         let Some(trained) = self.trained.as_deref() else { return self.by_weights(text, measures) };
-        let (mut features, told, reading) = self.look(text, measures, true);
+        let mut reading = Reading::new();
+        let (mut features, told) = self.look(text, measures, Some(&mut reading));
         let class = self.class(&mut features, measures, basis_of(told, measures) != Basis::NoSignal);
-        let parts = trained.parts(reading.as_ref(), measures.tags);
+        let parts = trained.parts(told.map(|_| &reading), measures.tags);
         let unlike = Contribution { feature: FeatureId::PART_UNLIKE, milli_logits: -10_000 };
         if !trained.has_signal(&parts) {
             let mut opinion = Opinion::without_signal(class);
@@ -91,25 +92,27 @@ impl Classifier {
 
     /// Returns the features of a request, what they rest on and the class they speak for.
     pub fn features(&self, text: Option<&str>, measures: &Measures) -> (Features, Basis, TaskClass) {
-        let (mut features, told, _) = self.look(text, measures, false);
+        let (mut features, told) = self.look(text, measures, None);
         let basis = basis_of(told, measures);
         let class = self.class(&mut features, measures, basis != Basis::NoSignal);
         (features, basis, class)
     }
 
-    /// Finds the ask and its features, with a word on whether the lexicon knows it; and reads it for a trained classifier where wanted.
+    /// Finds the ask and its features, with a word on whether the lexicon knows it; and reads it for a trained classifier.
     fn look(
         &self,
         text: Option<&str>,
         measures: &Measures,
-        reads: bool,
-    ) -> (Features, Option<bool>, Option<Reading>) {
+        reading: Option<&mut Reading>,
+    ) -> (Features, Option<bool>) {
         let mut features = Features::default();
         extract::measures(measures, &mut features);
         let ask = text.map(ask::find).unwrap_or_default();
         let told = extract::text(&ask, &self.lexicon, self.least_known, &mut features);
-        let reading = (reads && told.is_some()).then(|| Reading::of(&ask, &features, measures));
-        (features, told, reading)
+        if let Some(reading) = reading.filter(|_| told.is_some()) {
+            reading.fill(&ask, &features, measures);
+        }
+        (features, told)
     }
 
     fn class(&self, features: &mut Features, measures: &Measures, votes: bool) -> TaskClass {

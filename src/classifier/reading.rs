@@ -2,7 +2,7 @@
 
 use super::ask::Ask;
 use super::feature::Features;
-use super::grams::{Counts, Folded, Met};
+use super::grams::{Bucket, Counts, Folded, Met};
 use super::surface::Surface;
 use super::{Classifier, Measures, ask, extract};
 
@@ -14,31 +14,38 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads an ask whose features have been found.
-    pub(super) fn of(ask: &Ask<'_>, features: &Features, measures: &Measures) -> Self {
-        let folded = Folded::of(ask);
-        let surface = Surface::of(&folded, ask.len, features, measures);
-        Self { folded, surface }
+    /// Starts empty.
+    pub const fn new() -> Self {
+        Self { folded: Folded::new(), surface: Surface::EMPTY }
     }
 
-    /// Gives every bucket of words and characters once.
-    pub fn grams(&self, met: &mut Met, give: impl FnMut(u32)) -> Counts {
+    /// Reads an ask whose features have been found. It is large, and so is filled where it lies.
+    pub(super) fn fill(&mut self, ask: &Ask<'_>, features: &Features, measures: &Measures) {
+        self.folded.read(ask);
+        self.surface = Surface::of(&self.folded, ask.len, features, measures);
+    }
+
+    /// Gives every bucket of words and characters, and whether it is met for the first time.
+    pub fn grams(&self, met: &mut Met, give: impl FnMut(Bucket, bool)) -> Counts {
         self.folded.grams(met, give)
     }
 
-    /// Gives the hash of every word.
-    pub fn words(&self, give: impl FnMut(u64)) {
-        self.folded.each_word(give);
+    /// Lists the hash of every word.
+    pub fn words(&self) -> &[u64] {
+        self.folded.words()
     }
 }
 
 impl Classifier {
-    /// Reads a request as a trained classifier does; `None` without an ask.
-    pub fn read(&self, text: &str, measures: &Measures) -> Option<Reading> {
+    /// Reads a request as a trained classifier does; gives whether there is an ask.
+    pub fn read(&self, text: &str, measures: &Measures, reading: &mut Reading) -> bool {
         let mut features = Features::default();
         extract::measures(measures, &mut features);
         let ask = ask::find(text);
-        extract::text(&ask, &self.lexicon, self.least_known, &mut features)?;
-        Some(Reading::of(&ask, &features, measures))
+        let has_ask = extract::text(&ask, &self.lexicon, self.least_known, &mut features).is_some();
+        if has_ask {
+            reading.fill(&ask, &features, measures);
+        }
+        has_ask
     }
 }

@@ -14,16 +14,14 @@ const OWN: usize = 20;
 /// How many numbers there are.
 pub const SURFACE: usize = OWN + FEATURES;
 
-/// The first words that ask.
-const QUESTION_WORDS: [&[u8]; 16] = [
-    b"what", b"which", b"who", b"when", b"where", b"why", b"how", b"is", b"are", b"does", b"do", b"can", b"find", b"write", b"given", b"if",
-];
-
 /// The surface of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Surface([i16; SURFACE]);
 
 impl Surface {
+    /// Nothing at all.
+    pub(super) const EMPTY: Self = Self([0; SURFACE]);
+
     /// Returns the number at a place.
     pub fn get(&self, at: usize) -> i16 {
         self.0.get(at).copied().unwrap_or(0)
@@ -36,31 +34,33 @@ impl Surface {
 
     /// Measures an ask; its features have been found before.
     pub(super) fn of(folded: &Folded, bytes: usize, features: &Features, measures: &Measures) -> Self {
-        let counts = Counted::of(folded.text());
+        let (counts, words) = (Counted::of(folded.text()), &folded.words);
         let mut all = [0i16; SURFACE];
-        let per = |part: u32, whole: u32| u64::from(part) * 1000 / u64::from(whole.max(1));
+        let whole = u64::try_from(folded.text().len()).unwrap_or(u64::MAX).max(1);
+        let share = |part: u32| u64::from(part) * 1000 / whole;
         let log = |count: u32| log2_milli(u64::from(count) + 1);
+        let (many, stops) = (words.count(), counts.get(Kind::Stop));
         let own: [u64; OWN] = [
             log2_milli(bytes as u64),
-            log(counts.words),
-            u64::from(counts.letters) * 100 / u64::from(counts.words.max(1)),
-            log(counts.longest),
-            log(counts.numbers),
-            u64::from(counts.digits_most),
-            log(counts.commas),
-            log(counts.quotes),
-            u64::from(counts.gaps),
-            u64::from(counts.brackets),
-            log(counts.stops),
-            per(counts.words, counts.stops + 1) / 10,
-            per(counts.operators, counts.all),
-            per(counts.digits, counts.all),
-            u64::from(counts.opening),
-            u64::from(counts.asking),
-            u64::from(counts.last),
+            log(many),
+            u64::from(counts.get(Kind::Letter)) * 100 / u64::from(many.max(1)),
+            log(words.longest),
+            log(words.numbers),
+            u64::from(words.longest_number),
+            log(counts.get(Kind::Comma)),
+            log(counts.get(Kind::Quote)),
+            u64::from(counts.get(Kind::Gap)),
+            u64::from(counts.get(Kind::Bracket)),
+            log(stops),
+            u64::from(many) * 100 / u64::from(stops + 1),
+            share(counts.get(Kind::Operator)),
+            share(counts.get(Kind::Digit)),
+            u64::from(words.opening),
+            u64::from(words.asking),
+            last(folded.text()),
             u64::from(measures.tools.unwrap_or(0)),
-            u64::from(counts.backslashes),
-            u64::from(counts.percents),
+            u64::from(counts.get(Kind::Backslash)),
+            u64::from(counts.get(Kind::Percent)),
         ];
         for (slot, value) in all.iter_mut().zip(own) {
             *slot = i16::try_from(value).unwrap_or(i16::MAX);
@@ -72,87 +72,80 @@ impl Surface {
     }
 }
 
-/// Counts of one pass.
-#[derive(Default)]
-struct Counted {
-    all: u32,
-    words: u32,
-    letters: u32,
-    longest: u32,
-    numbers: u32,
-    digits: u32,
-    digits_most: u32,
-    commas: u32,
-    quotes: u32,
-    gaps: u32,
-    brackets: u32,
-    stops: u32,
-    operators: u32,
-    backslashes: u32,
-    percents: u32,
-    /// The first word of the ask, where it is one that asks; from 1.
-    opening: u32,
-    /// How many words that ask stand in it.
-    asking: u32,
-    /// What the ask ends on.
-    last: u32,
+/// What a byte counts as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Other,
+    Letter,
+    Digit,
+    Comma,
+    Quote,
+    Bracket,
+    Stop,
+    Operator,
+    Backslash,
+    Percent,
+    Gap,
 }
+
+const KINDS: [Kind; 256] = {
+    let mut table = [Kind::Other; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' | 0x80.. => Kind::Letter,
+            b'0'..=b'9' => Kind::Digit,
+            b',' => Kind::Comma,
+            b'"' | b'\'' => Kind::Quote,
+            b'(' | b'[' | b'{' => Kind::Bracket,
+            b'.' | b'?' | b'!' | b';' => Kind::Stop,
+            b'+' | b'=' | b'*' | b'/' | b'^' | b'<' | b'>' => Kind::Operator,
+            b'\\' => Kind::Backslash,
+            b'%' | b'$' => Kind::Percent,
+            b'_' => Kind::Gap,
+            _ => Kind::Other,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// Room for every kind, so that no kind is out of bounds.
+const KINDS_HELD: usize = 16;
+
+/// How many bytes there are of each kind.
+struct Counted([u32; KINDS_HELD]);
 
 impl Counted {
     fn of(text: &[u8]) -> Self {
-        let mut counted = Self { all: u32::try_from(text.len()).unwrap_or(u32::MAX), ..Self::default() };
-        let (mut start, mut run_of_digits, mut gap) = (None, 0u32, false);
-        for (at, &byte) in text.iter().enumerate() {
-            let is_letter = byte.is_ascii_lowercase() || byte >= 0x80;
-            if is_letter {
-                start = start.or(Some(at));
-            } else if let Some(from) = start.take() {
-                counted.word(text.get(from..at).unwrap_or(&[]));
-            }
-            if byte.is_ascii_digit() {
-                run_of_digits += 1;
-                counted.digits += 1;
-                counted.numbers += u32::from(run_of_digits == 1);
-                counted.digits_most = counted.digits_most.max(run_of_digits);
-            } else {
-                run_of_digits = 0;
-            }
-            counted.gaps += u32::from(byte == b'_' && !gap);
-            gap = byte == b'_';
-            match byte {
-                b',' => counted.commas += 1,
-                b'"' | b'\'' => counted.quotes += 1,
-                b'(' | b'[' | b'{' => counted.brackets += 1,
-                b'.' | b'?' | b'!' | b';' => counted.stops += 1,
-                b'+' | b'=' | b'*' | b'/' | b'^' | b'<' | b'>' => counted.operators += 1,
-                b'\\' => counted.backslashes += 1,
-                b'%' | b'$' => counted.percents += 1,
-                _ => {}
+        // Two tables in turn: a count need not wait for the one just before it.
+        let mut tables = [[0u32; KINDS_HELD]; 2];
+        for pair in text.chunks(2) {
+            for (table, &byte) in tables.iter_mut().zip(pair) {
+                let kind = KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Other);
+                if let Some(count) = table.get_mut(kind as usize) {
+                    *count += 1;
+                }
             }
         }
-        counted.last = match text.trim_ascii_end().last() {
-            Some(b'?') => 1,
-            Some(b'.') => 2,
-            Some(b':') => 3,
-            Some(b'0'..=b'9') => 4,
-            Some(b'"' | b'\'' | b'`') => 5,
-            _ => 0,
-        };
-        counted
+        let [even, odd] = tables;
+        Self(std::array::from_fn(|kind| even.get(kind).copied().unwrap_or(0) + odd.get(kind).copied().unwrap_or(0)))
     }
 
-    fn word(&mut self, word: &[u8]) {
-        let len = u32::try_from(word.len()).unwrap_or(u32::MAX);
-        self.words += 1;
-        self.letters = self.letters.saturating_add(len);
-        self.longest = self.longest.max(len);
-        if len <= 5
-            && let Some(at) = QUESTION_WORDS.iter().position(|asks| *asks == word)
-        {
-            self.asking += 1;
-            if self.words == 1 {
-                self.opening = u32::try_from(at).unwrap_or(0) + 1;
-            }
-        }
+    fn get(&self, kind: Kind) -> u32 {
+        self.0.get(kind as usize).copied().unwrap_or(0)
+    }
+}
+
+/// Returns what kind of byte an ask ends on.
+fn last(text: &[u8]) -> u64 {
+    match text.trim_ascii_end().last() {
+        Some(b'?') => 1,
+        Some(b'.') => 2,
+        Some(b':') => 3,
+        Some(b'0'..=b'9') => 4,
+        Some(b'"' | b'\'' | b'`') => 5,
+        _ => 0,
     }
 }

@@ -44,7 +44,7 @@ pub struct Trained {
     /// The mean gain.
     pub mean: i32,
     /// A weight for every bucket, in units of `unit`.
-    pub buckets: Box<[i8]>,
+    pub buckets: Box<[i8; BUCKETS]>,
     /// Billionths of quality that a weight of one is worth in a text of one bucket.
     pub unit: i32,
     /// The trees.
@@ -76,12 +76,13 @@ pub struct Parts {
 
 impl Trained {
     /// Returns what each part says of a request.
+    #[expect(clippy::indexing_slicing, reason = "there is a weight for every bucket that the type tells apart")]
     pub fn parts(&self, reading: Option<&Reading>, tags: Tags) -> Parts {
         let Some(reading) = reading else { return self.parts_of((0, 0), Counts::default(), None, tags) };
         let (mut characters, mut words) = (0i64, 0i64);
-        let counts = reading.grams(&mut Met::default(), |bucket| {
-            let bucket = bucket as usize;
-            let weight = self.buckets.get(bucket).map_or(0, |&weight| i64::from(weight));
+        let counts = reading.grams(&mut Met::default(), |bucket, is_new| {
+            let bucket = usize::from(bucket);
+            let weight = i64::from(self.buckets[bucket]) * i64::from(is_new);
             *if bucket < CHARACTERS { &mut characters } else { &mut words } += weight;
         });
         let parts = self.parts_of((characters, words), counts, Some(&reading.surface), tags);
@@ -118,14 +119,14 @@ impl Trained {
 
     /// Returns how many words per mille were never met; all of them where there are none.
     fn unknown(&self, reading: &Reading) -> u16 {
-        let (mut all, mut unknown) = (0u32, 0u32);
-        reading.words(|word| {
-            let slot = word_slot(word);
+        let words = reading.words();
+        let is_unknown = |word: &u64| {
+            let slot = word_slot(*word);
             let bits = self.known.get((slot >> 6) as usize).copied().unwrap_or(0);
-            all += 1;
-            unknown += u32::from(bits >> (slot & 63) & 1 == 0);
-        });
-        if all == 0 { 1000 } else { u16::try_from(u64::from(unknown) * 1000 / u64::from(all)).unwrap_or(1000) }
+            usize::from(bits >> (slot & 63) & 1 == 0)
+        };
+        let unknown: usize = words.iter().map(is_unknown).sum();
+        (unknown * 1000).checked_div(words.len()).and_then(|share| u16::try_from(share).ok()).unwrap_or(1000)
     }
 
     /// Says whether there is something to go by: a text like those trained on, or else a tag that was met.
@@ -155,9 +156,6 @@ impl Trained {
     /// Says what is wrong with the shape of the tables; the words are for whoever reads the file.
     pub(super) fn fault(&self) -> Option<(&'static str, String)> {
         let wrong = |field, problem: &str| Some((field, problem.to_owned()));
-        if self.buckets.len() != BUCKETS {
-            return Some(("trained.buckets", format!("must hold {BUCKETS} weights, holds {}", self.buckets.len())));
-        }
         if self.known.len() != WORD_SLOTS / 64 {
             return wrong("trained.known", "must hold a bit for every slot of words");
         }

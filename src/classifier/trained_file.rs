@@ -182,7 +182,9 @@ impl Classifier {
             tags: [tables.records("tasks", unpack_tag)?, tables.records("projects", unpack_tag)?],
             trees: tables.records("trees", unpack_tree)?,
             known: tables.records("known", |bytes| Some(u64::from_le_bytes(*bytes)))?.into(),
-            buckets: tables.records("buckets", |&[byte]| Some(byte.cast_signed()))?.into(),
+            buckets: (tables.records("buckets", |&[byte]| Some(byte.cast_signed()))?.into_boxed_slice())
+                .try_into()
+                .map_err(|_| tables.wrong("buckets", "holds a wrong number of weights; train the weights again"))?,
         };
         let name = source.text(top.get("name")?, "name")?;
         over.trained(name, top.small("version")?, trained, about)

@@ -1,6 +1,6 @@
 //! What is learned from: requests of which the quality of several answers is known, as buckets and numbers; no text is kept.
 
-use crate::classifier::{Classifier, Measures, Met, Surface, Tags, word_slot};
+use crate::classifier::{Bucket, Classifier, Measures, Met, Reading, Surface, Tags, word_slot};
 
 /// The quality of each rung's answer, 0 to 1, cheapest first; none where not known.
 pub type Qualities = [Option<f32>];
@@ -16,7 +16,7 @@ pub struct Examples {
     pub(super) surfaces: Vec<Option<Surface>>,
     /// The bytes of each text.
     pub(super) lengths: Vec<usize>,
-    grams: Vec<u32>,
+    grams: Vec<Bucket>,
     gram_ends: Vec<(usize, usize)>,
     words: Vec<u32>,
     word_ends: Vec<usize>,
@@ -48,11 +48,17 @@ impl Examples {
         qualities: &Qualities,
         reader: &Classifier,
     ) {
-        let reading = text.and_then(|text| reader.read(text, measures));
+        let mut read = Reading::new();
+        let reading = text.is_some_and(|text| reader.read(text, measures, &mut read)).then_some(&read);
         let mut characters = 0;
-        if let Some(reading) = &reading {
-            characters = reading.grams(&mut Met::default(), |bucket| self.grams.push(bucket)).characters as usize;
-            reading.words(|word| self.words.push(word_slot(word)));
+        if let Some(reading) = reading {
+            let counts = reading.grams(&mut Met::default(), |bucket, is_new| {
+                if is_new {
+                    self.grams.push(bucket);
+                }
+            });
+            characters = counts.characters as usize;
+            self.words.extend(reading.words().iter().map(|&word| word_slot(word)));
         }
         let start = self.gram_ends.last().map_or(0, |&(_, end)| end);
         self.gram_ends.push((start + characters, self.grams.len()));
@@ -86,7 +92,7 @@ impl Examples {
     }
 
     /// Returns the buckets of characters and those of words of a row.
-    pub(super) fn grams(&self, row: usize) -> (&[u32], &[u32]) {
+    pub(super) fn grams(&self, row: usize) -> (&[Bucket], &[Bucket]) {
         let start = row.checked_sub(1).and_then(|row| self.gram_ends.get(row)).map_or(0, |&(_, end)| end);
         let Some(&(middle, end)) = self.gram_ends.get(row) else { return (&[], &[]) };
         (self.grams.get(start..middle).unwrap_or(&[]), self.grams.get(middle..end).unwrap_or(&[]))

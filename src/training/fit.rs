@@ -12,7 +12,7 @@ use super::linear::Linear;
 use super::measure::{Ranked, area, calibration_error, interval, sorted};
 use super::stack::{self, PARTS, Said};
 use super::tags::Tags;
-use crate::classifier::{About, BUCKETS, Classifier, Counts, Trained, Tree, WORD_SLOTS};
+use crate::classifier::{About, BUCKETS, Bucket, Classifier, Counts, Trained, Tree, WORD_SLOTS};
 
 /// Parts of the rows of which each is judged by what the others taught.
 const FOLDS: u8 = 5;
@@ -289,9 +289,13 @@ impl Sum {
             splits: tree.splits,
             leaves: tree.leaves.map(|leaf| millionths(f64::from(leaf) * weight)),
         };
+        let mut buckets = Box::new([0; BUCKETS]);
+        for (slot, weight) in buckets.iter_mut().zip(&self.linear) {
+            *slot = small(weight);
+        }
         Trained {
             mean: millionths(self.mean),
-            buckets: self.linear.iter().map(small).collect(),
+            buckets,
             unit: i32::try_from(unit).unwrap_or(i32::MAX),
             trees: self.trees.iter().map(tree).collect(),
             tags: [0, 1].map(|kind| {
@@ -312,8 +316,8 @@ impl Sum {
             let tags = examples.tags.get(row).copied().unwrap_or_default();
             let surface = examples.surfaces.get(row).and_then(Option::as_ref);
             let (of_characters, of_words) = super::linear::shares(grams);
-            let float = |buckets: &[u32]| -> f64 {
-                buckets.iter().filter_map(|&bucket| self.linear.get(bucket as usize)).sum()
+            let float = |buckets: &[Bucket]| -> f64 {
+                buckets.iter().filter_map(|&bucket| self.linear.get(usize::from(bucket))).sum()
             };
             let mut gain = self.mean
                 + float(grams.0) * f64::from(of_characters)
@@ -323,10 +327,10 @@ impl Sum {
             }
             gain += self.tags.iter().zip(tags.0).filter_map(|(table, tag)| table.get(&tag)).sum::<f64>();
 
-            let sum = |buckets: &[u32]| -> i64 {
-                buckets.iter().filter_map(|&bucket| trained.buckets.get(bucket as usize)).map(|&w| i64::from(w)).sum()
+            let sum = |buckets: &[Bucket]| -> i64 {
+                buckets.iter().filter_map(|&bucket| trained.buckets.get(usize::from(bucket))).map(|&w| i64::from(w)).sum()
             };
-            let count = |buckets: &[u32]| u32::try_from(buckets.len()).unwrap_or(u32::MAX);
+            let count = |buckets: &[Bucket]| u32::try_from(buckets.len()).unwrap_or(u32::MAX);
             let counts = Counts { characters: count(grams.0), words: count(grams.1) };
             let parts = trained.parts_of((sum(grams.0), sum(grams.1)), counts, surface, tags);
             let said = f64::from(trained.confidence(trained.gain(&parts)).get());

@@ -4,7 +4,7 @@
 
 use super::draw::Draw;
 use super::examples::Examples;
-use crate::classifier::BUCKETS;
+use crate::classifier::{BUCKETS, Bucket};
 
 /// Weights of all buckets.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ const PULL: f32 = 10.0;
 const ROUNDS: usize = 4;
 
 /// Returns what one bucket of each kind counts in a row: both kinds have length one.
-pub(super) fn shares((characters, words): (&[u32], &[u32])) -> (f32, f32) {
-    let share = |buckets: &[u32]| (buckets.len().max(1) as f32).sqrt().recip();
+pub(super) fn shares((characters, words): (&[Bucket], &[Bucket])) -> (f32, f32) {
+    let share = |buckets: &[Bucket]| (buckets.len().max(1) as f32).sqrt().recip();
     (share(characters), share(words))
 }
 
@@ -44,7 +44,7 @@ impl Linear {
                 for (buckets, share) in [(grams.0, of_characters), (grams.1, of_words)] {
                     let step = step * share / PULL;
                     for &bucket in buckets {
-                        if let Some(weight) = model.0.get_mut(bucket as usize) {
+                        if let Some(weight) = model.0.get_mut(usize::from(bucket)) {
                             *weight += step;
                         }
                     }
@@ -54,8 +54,8 @@ impl Linear {
         model
     }
 
-    pub(super) fn dot(&self, grams: (&[u32], &[u32])) -> f32 {
-        let sum = |buckets: &[u32]| buckets.iter().filter_map(|&bucket| self.0.get(bucket as usize)).sum::<f32>();
+    pub(super) fn dot(&self, grams: (&[Bucket], &[Bucket])) -> f32 {
+        let sum = |buckets: &[Bucket]| buckets.iter().filter_map(|&bucket| self.0.get(usize::from(bucket))).sum::<f32>();
         let (of_characters, of_words) = shares(grams);
         sum(grams.0) * of_characters + sum(grams.1) * of_words
     }
