@@ -3,6 +3,7 @@
 //!
 //! Invariant: a larger gain never gives a larger confidence, and hardly ever the same one, so calibration changes no order.
 
+use crate::calibration::Isotonic;
 use crate::classifier::MOST_KNOTS;
 use crate::units::PerMille;
 
@@ -64,30 +65,21 @@ impl Logistic {
     }
 }
 
-/// Means of stretches of equal size, made to fall (pool adjacent violators): the mean gain and the share that did.
+/// The mean gain of stretches of equal size, with the share that did, made to fall.
 fn isotonic(sorted: &[(f64, bool)]) -> Vec<(f64, f64)> {
     let size = sorted.len().div_ceil(STRETCHES).max(1);
-    let stretches: Vec<(f64, f64)> = (sorted.chunks(size))
-        .map(|rows| {
-            let count = rows.len() as f64;
-            let did = rows.iter().filter(|(_, did)| *did).count() as f64;
-            (rows.iter().map(|(gain, _)| gain).sum::<f64>() / count, did / count)
-        })
-        .collect();
-    // Pools: the sum of shares, how many stretches.
-    let mut pools: Vec<(f64, usize)> = Vec::new();
-    for &(_, share) in &stretches {
-        let mut pool = (share, 1);
-        while let Some(&(sum, count)) = pools.last()
-            && sum / (count as f64) < pool.0 / (pool.1 as f64)
-        {
-            pool = (pool.0 + sum, pool.1 + count);
-            pools.pop();
-        }
-        pools.push(pool);
-    }
-    let levels = pools.iter().flat_map(|&(sum, count)| std::iter::repeat_n(sum / count as f64, count));
-    stretches.iter().map(|&(gain, _)| gain).zip(levels).collect()
+    let stretch = |rows: &[(f64, bool)]| {
+        let gain = rows.iter().map(|(gain, _)| gain).sum::<f64>() / rows.len() as f64;
+        let did = rows.iter().filter(|(_, did)| *did).count();
+        (gain, did as f64 / rows.len() as f64, u32::try_from(rows.len()).unwrap_or(u32::MAX))
+    };
+    let stretches: Vec<(f64, f64, u32)> = sorted.chunks(size).map(stretch).collect();
+    // A confidence falls with the gain: the curve is fitted to what is saved, which rises.
+    let against = |gain: f64| -i64::from(millionths(gain));
+    let points = stretches.iter().map(|&(gain, did, rows)| (against(gain), i64::from(millionths(did)), rows));
+    let fitted = Isotonic::fit_weighted(points);
+    let level = |gain| fitted.at(against(gain)).map_or(0.5, |level| level as f64 / 1e9);
+    stretches.iter().map(|&(gain, ..)| (gain, level(gain))).collect()
 }
 
 /// Fits the curve of rows: what they were thought to gain, and whether the cheap answer did.

@@ -1,6 +1,8 @@
 //! What a classifier is worth on rows of which both answers are known, beside what anybody could do without it.
 
-use super::measure::{Ranked, area, calibration_error, corners, interval, share_for, sorted};
+use super::measure::{Ranked, area, corners, interval, share_for, sorted};
+use crate::calibration::{Diagram, Judged as Kept};
+use crate::units::PerMille;
 
 /// A row as a classifier judged it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,10 +85,9 @@ pub fn evaluate(rows: &[Judged], seed: u64) -> Evaluation {
     } else {
         share((0.95 * quality.1 - quality.0) / (quality.1 - quality.0))
     };
-    let told: Vec<(f64, bool)> = (rows.iter())
-        .filter_map(|row| Some((f64::from(row.confidence?) / 1000.0, row.cheap >= row.strong)))
-        .collect();
-    let off = |&(said, did): &(f64, bool)| (said - f64::from(u8::from(did))).powi(2);
+    let mut told: Vec<Kept> =
+        rows.iter().filter_map(|row| Some(kept(row.confidence?, row.cheap >= row.strong))).collect();
+    let diagram = (!told.is_empty()).then(|| reliability(&mut told));
     let has_tags = rows.iter().any(|row| row.tagged.is_some());
     Evaluation {
         n,
@@ -99,14 +100,26 @@ pub fn evaluate(rows: &[Judged], seed: u64) -> Evaluation {
         share_at_95,
         saved_at_95: share_at_95.and_then(|share| saved(rows, share)),
         costed: rows.iter().filter(|row| row.costs.is_some()).count(),
-        ece: calibration_error(&told),
-        brier: (!told.is_empty()).then(|| told.iter().map(off).sum::<f64>() / told.len() as f64),
+        ece: diagram.as_ref().map(Diagram::ece),
+        brier: diagram.as_ref().map(|diagram| diagram.brier),
         baselines: Baselines {
             length_only: area(&by(&|row| i64::try_from(row.length).unwrap_or(i64::MAX))),
             tags_only: has_tags.then(|| area(&by(&|row| row.tagged.unwrap_or(0)))).flatten(),
             oracle: area(&by(&|row| super::calibrate::whole((row.strong - row.cheap) * 1e6))),
         },
     }
+}
+
+/// Pairs what was said with whether the cheap answer did.
+pub(super) fn kept(confidence: u16, did: bool) -> Kept {
+    let quality = if did { PerMille::ONE } else { PerMille::ZERO };
+    Kept { confidence: PerMille::clamped(confidence.into()), quality }
+}
+
+/// Looks at up to fifteen bins, of twenty rows or more.
+pub(super) fn reliability(told: &mut [Kept]) -> Diagram {
+    let bins = (told.len() / 20).clamp(1, 15);
+    Diagram::new(told, bins)
 }
 
 /// Returns how hard a request is taken to be.

@@ -9,7 +9,8 @@ use super::draw::Draw;
 use super::examples::Examples;
 use super::forest::{Binned, Forest};
 use super::linear::Linear;
-use super::measure::{Ranked, area, calibration_error, interval, sorted};
+use super::evaluate::{kept, reliability};
+use super::measure::{Ranked, area, interval, sorted};
 use super::stack::{self, PARTS, Said};
 use super::tags::Tags;
 use crate::classifier::{About, BUCKETS, Bucket, Classifier, Counts, Trained, Tree, WORD_SLOTS};
@@ -218,7 +219,7 @@ pub fn train(
         split: plan.split.clone(),
         apgr: ends.apgr(plan.seed),
         length_only: ends.by_length(examples),
-        calibration_error: ends.calibration_error(),
+        calibration_error: Some(ends.calibration_error()),
         quantised: sum.moved(&trained, examples),
         seen: seen(examples),
     };
@@ -379,16 +380,17 @@ impl Ends {
     }
 
     /// Measures a curve on rows that it was not fitted to.
-    fn calibration_error(&self) -> Option<i64> {
+    fn calibration_error(&self) -> i64 {
         let mut told = Vec::with_capacity(self.rows.len());
         for fold in 0..FOLDS {
             let (own, others): (Vec<_>, Vec<_>) =
                 self.rows.iter().zip(&self.folds).partition(|(_, of)| **of == fold);
             let others: Vec<(f64, bool)> = others.into_iter().map(|(row, _)| *row).collect();
             let curve = calibrate::fit(&others);
-            told.extend(own.into_iter().map(|((gain, did), _)| (calibrate::exact(&curve, *gain) / 1000.0, *did)));
+            let say = |gain| u16::try_from(whole(calibrate::exact(&curve, gain))).unwrap_or(0);
+            told.extend(own.into_iter().map(|((gain, did), _)| kept(say(*gain), *did)));
         }
-        calibration_error(&told).map(|error| whole(error * 1000.0))
+        whole(reliability(&mut told).ece() * 1000.0)
     }
 }
 

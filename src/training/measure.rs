@@ -105,16 +105,3 @@ pub(super) fn share_for(corners: &[(f64, f64)], wanted: f64) -> Option<f64> {
     }
     None
 }
-
-/// Returns the calibration error over up to fifteen bins of equal size: `rows` are confidence and whether the cheap answer did.
-pub(super) fn calibration_error(rows: &[(f64, bool)]) -> Option<f64> {
-    let mut sorted = rows.to_vec();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let bins = (sorted.len() / 20).clamp(1, 15);
-    let size = sorted.len().div_ceil(bins).max(1);
-    let off = |bin: &[(f64, bool)]| {
-        let said: f64 = bin.iter().map(|(said, _)| said).sum();
-        (said - bin.iter().filter(|(_, did)| *did).count() as f64).abs()
-    };
-    (!sorted.is_empty()).then(|| sorted.chunks(size).map(off).sum::<f64>() / sorted.len() as f64)
-}
