@@ -29,6 +29,7 @@ pub mod savings;
 pub mod scenario;
 pub mod session;
 pub mod telemetry;
+pub mod training;
 pub mod units;
 pub mod variance;
 pub mod wire;

@@ -48,6 +48,8 @@ const SHELLS: &[Shell] = &[
     Shell { name: "sample", core: CORE, shells: &["record", "config", "report"] },
     // A scenario is a worked example: it states events and shows the engine's figures as a report.
     Shell { name: "scenario", core: CORE, shells: &["record", "config", "report"] },
+    // Learns in floats, on all cores, and hands out whole numbers; nothing that decides may name it.
+    Shell { name: "training", core: &["units", "classifier", "calibration"], shells: &[] },
     // Sees traffic only as the session's pictures; record is out so that live traffic can take a log's place.
     Shell { name: "console", core: CORE, shells: &["session", "config"] },
     // Dialects of clients and providers; usage blocks are read by the same code as in logs.
@@ -84,6 +86,7 @@ const ABOVE_ALL: &[&str] = &[
     "access",
     "gateway",
     "drive",
+    "training",
     "app",
 ];
 

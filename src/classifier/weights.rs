@@ -7,7 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::feature::{FEATURES, FEATURES_VERSION};
 use super::lexicon::{Lexicon, WordHash};
+use super::about::About;
 use super::logistic::Calibration;
+use super::trained::Trained;
 use super::{FeatureId, TaskClass};
 use crate::units::{PerMille, Slip, choice, line_of};
 
@@ -31,6 +33,10 @@ pub struct Classifier {
     pub(super) votes: Box<[[i16; CLASSES]; FEATURES]>,
     pub(super) calibration: Calibration,
     pub(super) lexicon: Lexicon,
+    /// What training found, which then decides in place of the weights above; lexicon and votes still tell the class.
+    pub(super) trained: Option<Box<Trained>>,
+    /// What it says of itself, where it was trained.
+    pub(super) about: Option<Box<About>>,
 }
 
 /// Why a weights file was refused.
@@ -59,10 +65,10 @@ pub enum WeightsError {
 
 /// The text of a file, for telling lines.
 #[derive(Clone, Copy)]
-struct Source<'a>(&'a str);
+pub(super) struct Source<'a>(pub(super) &'a str);
 
 impl Source<'_> {
-    fn wrong(
+    pub(super) fn wrong(
         self,
         span: &Range<usize>,
         field: impl Into<String>,
@@ -75,7 +81,7 @@ impl Source<'_> {
         }
     }
 
-    fn integer(
+    pub(super) fn integer(
         self,
         value: &Spanned<DeValue<'_>>,
         field: &str,
@@ -91,7 +97,7 @@ impl Source<'_> {
         })
     }
 
-    fn table<'t, 'i>(
+    pub(super) fn table<'t, 'i>(
         self,
         value: &'t Spanned<DeValue<'i>>,
         field: &str,
@@ -102,7 +108,7 @@ impl Source<'_> {
         }
     }
 
-    fn list<'t, 'i>(
+    pub(super) fn list<'t, 'i>(
         self,
         value: &'t Spanned<DeValue<'i>>,
         field: &str,
@@ -113,7 +119,18 @@ impl Source<'_> {
         }
     }
 
-    fn text<'t>(self, value: &'t Spanned<DeValue<'_>>, field: &str) -> Result<&'t str, WeightsError> {
+    /// Refuses a field that is not among those known.
+    pub(super) fn known_fields(self, table: &DeTable<'_>, known: &[&str]) -> Result<(), WeightsError> {
+        for key in table.keys() {
+            if !known.contains(&key.get_ref().as_ref()) {
+                let problem = format!("unknown; {}", choice(key.get_ref(), known));
+                return Err(self.wrong(&key.span(), key.get_ref().as_ref(), problem));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn text<'t>(self, value: &'t Spanned<DeValue<'_>>, field: &str) -> Result<&'t str, WeightsError> {
         match value.get_ref() {
             DeValue::String(text) => Ok(text),
             _ => Err(self.wrong(&value.span(), field, "must be a text in quotes")),
@@ -166,6 +183,8 @@ impl Classifier {
             votes: Box::new([[0; CLASSES]; FEATURES]),
             calibration: Calibration::default(),
             lexicon: Lexicon::default(),
+            trained: None,
+            about: None,
         }
     }
 
@@ -174,15 +193,10 @@ impl Classifier {
         let source = Source(text);
         let root = DeTable::parse(text).map_err(|error| WeightsError::Syntax(Slip::of(text, &error)))?;
         let root = root.get_ref();
-        for key in root.keys() {
-            if !FIELDS.contains(&key.get_ref().as_ref()) {
-                return Err(source.wrong(
-                    &key.span(),
-                    key.get_ref().as_ref(),
-                    format!("unknown; {}", choice(key.get_ref(), &FIELDS)),
-                ));
-            }
+        if root.contains_key("trained") {
+            return Self::read_trained(source, root, &Self::cold_start());
         }
+        source.known_fields(root, &FIELDS)?;
         let need = |field: &'static str| root.get(field).ok_or(WeightsError::Missing { field });
         let number = |field: &'static str, allowed: Range<i64>| source.integer(need(field)?, field, allowed);
 
@@ -268,6 +282,14 @@ fn lexicon(source: Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<Lexicon, 
 /// Narrows a number whose range was checked.
 fn narrow<T: TryFrom<i64> + Default>(number: i64) -> T {
     T::try_from(number).unwrap_or_default()
+}
+
+impl Classifier {
+    /// Hashes what reads and classes a request: trained weights belong to it.
+    pub(super) fn lexicon_hash(&self) -> u64 {
+        let bare = Self { trained: None, ..self.clone() };
+        hash(&bare)
+    }
 }
 
 /// Hashes everything that decides, whatever the layout of the file; the name does not decide.
