@@ -83,13 +83,7 @@ impl Alarm {
 
     /// Starts with no evidence.
     pub fn new(epsilon: f64) -> Self {
-        Self {
-            epsilon,
-            logs: [0.0; AGAINST.len()],
-            since: [0.0; AGAINST.len()],
-            best: 0.0,
-            highest: 0.0,
-        }
+        Self { epsilon, logs: [0.0; AGAINST.len()], since: [0.0; AGAINST.len()], best: 0.0, highest: 0.0 }
     }
 
     /// Takes the loss of one request.

@@ -40,7 +40,8 @@ fn group(confidence: u16, n: u16, failures: u16) -> impl Iterator<Item = Label> 
 
 #[test]
 fn so_many_failures_are_allowed_as_the_tables_say() {
-    let allowed = |epsilon: f64, n: u64| (0..n).take_while(|&k| binomial_at_most(k, n, epsilon) <= 0.05).last();
+    let allowed =
+        |epsilon: f64, n: u64| (0..n).take_while(|&k| binomial_at_most(k, n, epsilon) <= 0.05).last();
     for (epsilon, wanted) in [
         (0.01, [None, Some(0), Some(1), Some(4), Some(12), Some(38)]),
         (0.02, [Some(0), Some(1), Some(4), Some(12), Some(29), Some(83)]),
@@ -56,7 +57,10 @@ fn so_many_failures_are_allowed_as_the_tables_say() {
 #[test]
 fn the_lowest_threshold_before_the_first_failure_is_certified() {
     let labels: Vec<Label> =
-        [group(900, 500, 3), group(700, 300, 5), group(600, 100, 20), group(300, 100, 0)].into_iter().flatten().collect();
+        [group(900, 500, 3), group(700, 300, 5), group(600, 100, 20), group(300, 100, 0)]
+            .into_iter()
+            .flatten()
+            .collect();
     let found = certify(&labels, &promise(0.02));
     let certified = found.certified.unwrap_or_else(|| panic!("{found:?}"));
     // 8 of 1,000 pass; the whole group at 600 fails together; what lies below is never looked at.
@@ -90,7 +94,11 @@ fn all_traffic_is_certified_where_nothing_fails() {
 
 #[test]
 fn a_loss_needs_an_acceptable_strong_answer() {
-    let label = |cheap, strong| Label { confidence: PerMille::ONE, cheap: per_mille(cheap), strong: per_mille(strong) };
+    let label = |cheap, strong| Label {
+        confidence: PerMille::ONE,
+        cheap: per_mille(cheap),
+        strong: per_mille(strong),
+    };
     let loss = Loss::Acceptable(per_mille(500));
     assert_eq!(loss.of(&label(0, 1000)), PerMille::ONE);
     assert_eq!(loss.of(&label(499, 500)), PerMille::ONE);
@@ -130,7 +138,9 @@ fn served_requests_alone_can_be_promised() {
 #[test]
 fn what_a_judge_may_hide_is_taken_off_the_promise() {
     let labels: Vec<Label> = group(900, 1000, 0).collect();
-    let with = |checked, wrong| certify(&labels, &Promise { judge: Some(Judge { checked, wrong }), ..promise(0.02) });
+    let with = |checked, wrong| {
+        certify(&labels, &Promise { judge: Some(Judge { checked, wrong }), ..promise(0.02) })
+    };
     assert!(with(2000, 2).certified.is_some());
     let short = with(100, 0);
     assert_eq!((short.certified, short.failed.and_then(|test| test.needed)), (None, None));

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::outcome::{Attempt, Evidence, Extra, ModelLabel, Operation, Outlook, ProfileFit, Profiles, Settled};
+use crate::outcome::{
+    Attempt, Evidence, Extra, ModelLabel, Operation, Outlook, ProfileFit, Profiles, Settled,
+};
 use crate::pricing::{Cost, PriceRow, PriceTable, Rates, Terms, Tier, bill};
 use crate::routing::{Check, Circumstances, Policy, PolicySpec, RouteSpec, RungSpec, Status};
 use crate::units::{Count, Instant, Millis, ModelId, Names, PerMille, Pico, PicoPerMillion, SessionId, Span};
@@ -173,7 +175,11 @@ fn labels_tell_of_lengths_of_shadow_calls_and_of_judging() {
     assert_eq!(found.baseline, usd("12"), "the length that was measured counts, not the cheap answer's");
     assert_eq!(line(&found, "shadow"), Line::Estimated(usd("12")));
     assert!(matches!(line(&found, "judge"), Line::Unknown(_)), "judging cost something: never zero");
-    assert_eq!(found.interval.map(|at| (at.low, at.high)), Some((found.net, found.net)), "nothing is guessed");
+    assert_eq!(
+        found.interval.map(|at| (at.low, at.high)),
+        Some((found.net, found.net)),
+        "nothing is guessed"
+    );
 }
 
 #[test]

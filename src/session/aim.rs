@@ -81,7 +81,8 @@ impl Aim {
     /// Where it is none.
     pub fn quality(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{}` is no quality between 0 and 1; write .97 or 97%", text.trim());
-        let (number, is_percent) = text.trim().strip_suffix('%').map_or((text, false), |number| (number, true));
+        let (number, is_percent) =
+            text.trim().strip_suffix('%').map_or((text, false), |number| (number, true));
         // Dollars are read to the digit, and so may this be.
         let number = number.trim();
         let number = if number.starts_with('.') { format!("0{number}") } else { number.to_owned() };
@@ -144,7 +145,11 @@ impl fmt::Display for Aim {
             Self::Budget(amount, None) => write!(f, "most quality for ${} at most", amount.usd_rounded(2)),
             Self::Quality(millionths) => {
                 let digits = format!("{millionths:06}");
-                let whole = if *millionths == 1_000_000 { "1".to_owned() } else { format!(".{}", digits.trim_end_matches('0')) };
+                let whole = if *millionths == 1_000_000 {
+                    "1".to_owned()
+                } else {
+                    format!(".{}", digits.trim_end_matches('0'))
+                };
                 write!(f, "least cost at quality {whole}")
             }
             Self::Change(thousandths) => {
