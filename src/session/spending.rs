@@ -62,6 +62,11 @@ impl Spending {
         Self { budgets, names: names.share(), turned: Vec::new(), refused: 0, moved: 0 }
     }
 
+    /// Takes the names of a log that has grown.
+    pub(super) fn know(&mut self, names: &Names) {
+        self.names = names.share();
+    }
+
     fn draws(&mut self, evidence: &Evidence<'_>, route: &str, (model, listed): (ModelId, ModelId)) -> Draws {
         let Self { budgets, names, .. } = self;
         let operation = evidence.operation;
