@@ -20,6 +20,9 @@ use crate::sample;
 use crate::session::{Player, Reading, budgeted};
 use crate::units::{Pico, counted};
 
+/// Requests refused or moved that are listed one by one; all are counted.
+const TURNED: usize = 1000;
+
 /// Lists budgets, shows how they stand, and changes them.
 #[derive(Args, Debug)]
 pub struct BudgetsArgs {
@@ -358,6 +361,7 @@ fn show_logs(show: &Show) -> anyhow::Result<()> {
             turned: found
                 .turned
                 .iter()
+                .take(TURNED)
                 .map(|turned| TurnedRow {
                     id: id(turned.index),
                     at: turned.at.rfc3339(),

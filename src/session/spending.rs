@@ -13,7 +13,7 @@ use crate::units::{Instant, ModelId, Names, Pico};
 /// The tokens of an answer where nobody limited it, as a gateway holds for it.
 const ANSWER: u32 = 8192;
 /// Requests turned away or moved that are kept one by one; all are counted.
-const KEPT: usize = 1000;
+const KEPT: usize = 20_000;
 
 /// Budgets beside a run over a log.
 #[derive(Clone, Debug)]

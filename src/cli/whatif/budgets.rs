@@ -2,7 +2,7 @@
 //!
 //! Invariant: a limit is written as a budget file has it, so it means the same here and there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail};
@@ -158,14 +158,14 @@ pub(super) fn tried(
         applied: row.applied.map(side),
         staged: row.staged.map(side),
     };
-    let was = |index, refused| applied.turned.iter().any(|one| one.index == index && one.refused == refused);
+    let before: BTreeSet<(usize, bool)> = applied.turned.iter().map(|one| (one.index, one.refused)).collect();
     let turned = staged.turned.iter().map(|one| Turned {
         id: log.history.id(one.index).to_owned(),
         at: one.at.rfc3339(),
         limit: one.limit.clone(),
         model: log.names.model(one.model).to_owned(),
         refused: one.refused,
-        as_before: was(one.index, one.refused),
+        as_before: before.contains(&(one.index, one.refused)),
     });
     Ok(BudgetsReport {
         decided: "in_order",

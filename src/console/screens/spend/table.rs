@@ -85,7 +85,7 @@ const COLUMNS: [Column<'static>; 13] = [
     column("held", Width::Fixed(9), true, 6),
     column("limit", Width::Fixed(9), true, 0),
     column("expected", Width::Fixed(10), true, 3),
-    column("will run out", Width::Fixed(12), false, 5),
+    column("will run out", Width::Fixed(12), true, 5),
     column("starts anew", Width::Fixed(12), false, 2),
     column("refused", Width::Fixed(7), true, 7),
     column("moved", Width::Fixed(7), true, 8),
