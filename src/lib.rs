@@ -7,6 +7,8 @@ pub mod access;
 pub mod anomaly;
 pub mod app;
 pub mod budget;
+pub mod calibration;
+pub mod certificate;
 pub mod classifier;
 pub mod cli;
 pub mod config;

@@ -203,13 +203,26 @@ impl Budgets {
         draws.iter().find_map(|&draw| self.over_one(draw, amount, at, mode))
     }
 
-    /// Finds the first hard limit that answers so to models without a price, as if it had no room.
-    pub fn refusing_unpriced(&mut self, draws: &Draws, at: Instant, unpriced: Unpriced) -> Option<Over> {
-        let answers = |limit: &Limit| limit.mode == Mode::Hard && limit.unpriced == unpriced;
+    /// Finds the first limit without room for a call: a hard one, which a call without a price may not be made under at all
+    /// where the limit says so, else a soft one. `is_hard` asks hard limits alone.
+    pub fn lacking(
+        &mut self,
+        draws: &Draws,
+        (amount, is_unpriced): (Pico, bool),
+        at: Instant,
+        is_hard: bool,
+    ) -> Option<Over> {
+        let refused = is_unpriced.then(|| self.refusing_unpriced(draws, at)).flatten();
+        let hard = refused.or_else(|| self.over(draws, amount, at, Mode::Hard));
+        hard.or_else(|| (!is_hard).then(|| self.over(draws, amount, at, Mode::Soft)).flatten())
+    }
+
+    /// Finds the first hard limit that refuses models without a price: nothing has room for what may cost anything.
+    fn refusing_unpriced(&mut self, draws: &Draws, at: Instant) -> Option<Over> {
+        let refuses = |limit: &Limit| limit.mode == Mode::Hard && limit.unpriced == Unpriced::Refuse;
         let of = |limit: u16| self.limits.get(usize::from(limit));
         let one =
-            draws.iter().copied().find(|(limit, _)| of(*limit).is_some_and(|slot| answers(&slot.limit)));
-        // Nothing has room for what may cost anything.
+            draws.iter().copied().find(|(limit, _)| of(*limit).is_some_and(|slot| refuses(&slot.limit)));
         one.and_then(|draw| self.over_one(draw, Pico(i128::MAX), at, Mode::Hard))
     }
 

@@ -4,6 +4,7 @@ pub mod anomalies;
 pub mod args;
 pub mod attach;
 pub mod budgets;
+pub mod certify;
 pub mod console;
 pub mod drive;
 pub mod explain;
@@ -14,6 +15,7 @@ pub mod keys;
 pub mod ledger;
 pub mod manual;
 pub mod mine;
+pub mod optimise;
 pub mod output;
 pub mod prices;
 pub mod reconcile;
@@ -71,6 +73,10 @@ enum Command {
     Whatif(Box<whatif::WhatIfArgs>),
     /// Print cost, split and quality of a route for every threshold
     Frontier(Box<frontier::FrontierArgs>),
+    /// Find the thresholds that labels prove safe, or say how many labels are missing
+    Certify(Box<certify::CertifyArgs>),
+    /// Find the best thresholds of all routes for a cost or a quality
+    Optimise(Box<optimise::OptimiseArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
     /// Say why cost changed between two windows
@@ -166,6 +172,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Requests(args)) => requests::run(&args),
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
+        Some(Command::Certify(args)) => certify::run(&args),
+        Some(Command::Optimise(args)) => optimise::run(&args),
         Some(Command::Why(args)) => why::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Reprice(args)) => reprice::run(&args),

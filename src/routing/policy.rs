@@ -10,7 +10,7 @@ use super::{
     Signals, StreamLimits, WhenFull,
 };
 use crate::classifier::TaskClass;
-use crate::units::{ModelId, Names, PerMille, RouteTag};
+use crate::units::{ModelId, Names, PerMille, RouteTag, choice};
 
 /// The model name by which a client leaves the choice to the policy; `auto/ROUTE` names the route.
 pub const AUTO: &str = "auto";
@@ -360,10 +360,7 @@ impl Route {
         for task in &spec.tasks {
             let class: TaskClass = task.parse().map_err(|()| {
                 let known: Vec<&str> = TaskClass::ALL.iter().map(|class| class.name()).collect();
-                wrong(
-                    field("match.task"),
-                    format!("`{task}` is no task class; known are {}", known.join(", ")),
-                )
+                wrong(field("match.task"), format!("`{task}` is no task class; {}", choice(task, &known)))
             })?;
             tasks |= 1 << class.index();
         }
@@ -433,9 +430,10 @@ impl Route {
         let no_signal = match spec.no_signal.as_deref() {
             None | Some("strongest") => last,
             Some(name) => ladder.iter().position(|rung| &*rung.name == name).ok_or_else(|| {
+                let known: Vec<&str> = ladder.iter().map(|rung| &*rung.name).chain(["strongest"]).collect();
                 wrong(
                     field("no_signal"),
-                    format!("`{name}` is no rung of this ladder; write \"strongest\" or a rung's name"),
+                    format!("`{name}` is no rung of this ladder; {}", choice(name, &known)),
                 )
             })?,
         };

@@ -3,6 +3,7 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod aim;
 mod all_on;
 mod anomalies;
 mod arrivals;
@@ -28,6 +29,7 @@ mod log;
 mod met;
 mod pace;
 mod parse;
+mod plan;
 mod played;
 mod player;
 mod portion;
@@ -54,6 +56,7 @@ mod whatif;
 mod worker;
 mod written;
 
+pub use aim::{Aim, AimError};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use budgeted::budgeted;
@@ -78,6 +81,7 @@ pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
 };
 pub use pace::{Pace, pace};
+pub use plan::{GOOD, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use repriced::{Repriced, Twice, reprice};
