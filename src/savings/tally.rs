@@ -261,22 +261,22 @@ impl Tally {
 
     fn lines(&self, all: &Sums) -> Vec<(&'static str, Line)> {
         let cache = if self.warm.named == 0 {
-            Line::Unknown("no request names its session")
+            Line::Unknown("no session is named")
         } else if self.warm.caches {
             Line::Estimated(all.cache)
         } else {
-            Line::Absent("nothing is cached in this traffic")
+            Line::Absent("nothing is cached here")
         };
         let shadow = if self.shadow_calls == 0 {
-            Line::Absent("no label tells of a call beside the traffic")
+            Line::Absent("no label tells of any")
         } else if self.shadow.is_unknown() {
-            Line::Unknown("the models called beside the traffic have no price")
+            Line::Unknown("models called have no price")
         } else {
             Line::Estimated(self.shadow.total())
         };
         let judge = match self.judged {
             0 => Line::Absent("nothing was judged"),
-            _ => Line::Unknown("labels do not tell what judging cost"),
+            _ => Line::Unknown("labels do not tell its cost"),
         };
         vec![
             ("escalation", Line::Known(all.escalation)),
@@ -284,7 +284,7 @@ impl Tally {
             ("cache_loss", cache),
             ("shadow", shadow),
             ("judge", judge),
-            ("classifier", Line::Absent("the built-in one makes no call")),
+            ("classifier", Line::Absent("built in, it makes no call")),
         ]
     }
 }

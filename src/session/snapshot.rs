@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::status::LiveView;
-use super::{BudgetsView, Log, PolicySpan};
+use super::{BudgetsTried, BudgetsView, Log, PolicySpan};
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
@@ -194,6 +194,8 @@ pub enum RerunState {
         in_order: bool,
         /// How long it took.
         took: Duration,
+        /// What budgets would have come to, where the log is played against some.
+        budgets: Option<Arc<BudgetsTried>>,
     },
 }
 
@@ -253,7 +255,9 @@ pub struct Snapshot {
 impl Snapshot {
     /// Returns how budgets stand.
     pub fn budgets(&self) -> &BudgetsView {
-        self.live.as_ref().map_or(&*self.spending, |live| &live.status.budgets)
+        // A log that is followed tells of none: it is played against the operator's own.
+        let told = self.live.as_ref().map(|live| &live.status.budgets).filter(|told| !told.is_empty());
+        told.unwrap_or(&self.spending)
     }
 
     /// Returns the policy that decides an operation.

@@ -13,7 +13,7 @@ use crate::units::{Instant, ModelId, Names, Pico};
 /// The tokens of an answer where nobody limited it, as a gateway holds for it.
 const ANSWER: u32 = 8192;
 /// Requests turned away or moved that are kept one by one; all are counted.
-const KEPT: usize = 1000;
+const KEPT: usize = 20_000;
 
 /// Budgets beside a run over a log.
 #[derive(Clone, Debug)]
@@ -60,6 +60,11 @@ impl Spending {
     pub fn new(limits: &[Limit], names: &Names) -> Self {
         let budgets = Budgets::new(limits.iter().cloned());
         Self { budgets, names: names.share(), turned: Vec::new(), refused: 0, moved: 0 }
+    }
+
+    /// Takes the names of a log that has grown.
+    pub(super) fn know(&mut self, names: &Names) {
+        self.names = names.share();
     }
 
     fn draws(&mut self, evidence: &Evidence<'_>, route: &str, (model, listed): (ModelId, ModelId)) -> Draws {

@@ -479,6 +479,10 @@ impl App {
                 self.ui.view.focus = WHY_PANEL;
                 done
             }
+            Action::Why if self.ui.context() == Context::Spend && self.ui.view.focus != WHY_PANEL => {
+                self.ui.view.focus = WHY_PANEL;
+                Vec::new()
+            }
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => {
                 self.say("type the digits");

@@ -21,6 +21,7 @@ mod layout;
 mod lines;
 mod saved;
 mod table;
+mod tree;
 mod units;
 mod unset;
 mod why;

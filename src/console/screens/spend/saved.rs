@@ -38,10 +38,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
     let mut list = vec![
         Row::new("baseline", format::money(whole), Role::Estimated)
             .bar(1000, Role::GaugeEmpty)
-            .note(format!("all of it on {model}")),
+            .note(format!("all on {model}")),
         Row::new("answers", format::money(saved.answers), Role::Text)
             .bar(share(saved.answers), Role::GaugeFill)
-            .note("the calls that answered"),
+            .note("calls that answered"),
     ];
     for (name, line) in &saved.lines {
         let name = match *name {
@@ -63,17 +63,18 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
         });
     }
     let role = if saved.net.0 < 0 { Role::Worse } else { Role::Better };
-    let of = figures::money_share(saved.net, whole);
+    let of = format::percent_change(whole.0, whole.0.saturating_add(saved.net.0));
+    let of = of.strip_prefix('+').unwrap_or(&of);
     let sure = match saved.interval {
         Some(at) => format!(
-            "{of} of it {}{}, by lengths of answers",
+            "{of} {}{}, by answer lengths",
             scene.look.glyphs.plus_minus(),
             format::money(at.high - saved.net)
         ),
-        None => format!("{of} of it; how sure that is, nobody knows"),
+        None => format!("{of}, nobody knows how sure"),
     };
     list.push(Row::new("saved, net", format::money(saved.net), role).bar(share(saved.net), role).note(sure));
-    let on = format!("of {} requests have both figures", format::count(saved.requests));
+    let on = format!("of {}", figures::plural(saved.requests, "request"));
     list.push(Row::new("stands on", format::count(saved.compared), Role::Muted).note(on));
     rows(scene, &list, None, inside, buf);
 }

@@ -10,11 +10,12 @@ use crate::console::format::{self, Short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, short};
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::routing::{Mode, RouteId};
-use crate::session::{RerunState, Snapshot, is_within_error};
+use crate::session::{RerunState, Snapshot, TriedSide, is_within_error};
 use crate::telemetry::Forecast;
 use crate::units::{Pico, Span, counted};
 
@@ -250,6 +251,28 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither).yielding(6),
     );
     lines.push(count_line("failed (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
+    lines.extend(budget_lines(snapshot));
+    lines
+}
+
+/// What budgets would have come to: whom they turn away, and when the first that goes another way would have run out. Decided in
+/// order from the log's start on, which takes a moment, so these lines come after the others.
+fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
+    let RerunState::Done { budgets: Some(budgets), .. } = &snapshot.rerun else { return Vec::new() };
+    let (refused, moved) = (budgets.refused, budgets.moved);
+    let mut lines = vec![
+        count_line("refused by budgets", refused.0, refused.1, Good::Less).yielding(4),
+        count_line("moved by budgets", moved.0, moved.1, Good::Neither).yielding(4),
+    ];
+    if let Some(row) = budgets.changed().next() {
+        let out = |side: Option<TriedSide>| match side.and_then(|side| side.ran_out) {
+            Some(at) => key(at.clock().get(..5).unwrap_or_default()),
+            None => key("never"),
+        };
+        let name = short(format_args!("{:.28} runs out", text::clean(&row.name)));
+        let cells = [out(row.applied), out(row.staged), Short::new()];
+        lines.push(Line::new(name, cells, Role::Muted).yielding(4));
+    }
     lines
 }
 
