@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::status::LiveView;
+use super::proof::{Proofs, RungProof};
 use super::{BudgetsTried, BudgetsView, Log, PolicySpan};
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Speed;
 use crate::telemetry::{CurvePoint, Forecast, Slot, Totals};
-use crate::units::{Instant, Pico, Span};
+use crate::units::{Instant, PerMille, Pico, Span};
 
 /// How a log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -250,6 +251,8 @@ pub struct Snapshot {
     pub live: Option<LiveView>,
     /// How budgets stand over a log at the clock; those of a live session are told with its state.
     pub spending: Arc<BudgetsView>,
+    /// What labels prove of the thresholds of the policy in force, up to the clock.
+    pub proofs: Arc<Proofs>,
 }
 
 impl Snapshot {
@@ -277,6 +280,33 @@ impl Snapshot {
     /// Returns the policy being tried: the staged one, or the one in force where nothing is staged.
     pub fn tried(&self) -> &Policy {
         self.staged.as_deref().unwrap_or(&self.policy)
+    }
+
+    /// Returns what labels prove of a threshold.
+    pub fn proof(&self, route: RouteId, rung: usize) -> Option<&RungProof> {
+        self.proofs.get(route.index())?.get(rung)
+    }
+
+    /// Returns the lowest certified value of a threshold, where a certificate stands.
+    pub fn certified(&self, route: RouteId, rung: usize) -> Option<PerMille> {
+        self.proof(route, rung)?.standing.given.map(|given| given.threshold)
+    }
+
+    /// Lists the staged thresholds that leave what is certified, with the lowest value that is.
+    pub fn uncertified(&self) -> Vec<(RouteId, usize, PerMille)> {
+        let Some(staged) = &self.staged else { return Vec::new() };
+        let mut left = Vec::new();
+        for (at, (now, then)) in (0u8..).zip(self.policy.routes.iter().zip(&staged.routes)) {
+            for (rung, (now, then)) in now.thresholds().iter().zip(then.thresholds()).enumerate() {
+                if let Some(from) = self.certified(RouteId(at), rung)
+                    && *now >= from
+                    && then < from
+                {
+                    left.push((RouteId(at), rung, from));
+                }
+            }
+        }
+        left
     }
 
     /// Says whether what is staged caps calls, which the instant figure leaves out.
