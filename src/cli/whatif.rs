@@ -370,7 +370,9 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
         }
         format => {
             let mut all = sheets(&report);
-            all.extend(report.budgets.iter().flat_map(|budgets| [budgets.sheet(format), budgets.turned(format)]));
+            all.extend(
+                report.budgets.iter().flat_map(|budgets| [budgets.sheet(format), budgets.turned(format)]),
+            );
             all.retain(|sheet| !sheet.rows.is_empty());
             output::text(&render(&all, format))?;
         }

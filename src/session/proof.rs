@@ -71,7 +71,13 @@ impl Proof {
     }
 
     /// Folds up to an operation, and says how certificates stand there.
-    pub(super) fn at(&mut self, log: &Log, policies: &[PolicySpan], head: usize, now: &Policy) -> Arc<Proofs> {
+    pub(super) fn at(
+        &mut self,
+        log: &Log,
+        policies: &[PolicySpan],
+        head: usize,
+        now: &Policy,
+    ) -> Arc<Proofs> {
         // What came in between is folded where labels come with it: then all is folded anew.
         let moved = log.inserts.moved(self.upto, self.inserts);
         if moved.is_none_or(|upto| upto > head) {

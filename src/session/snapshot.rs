@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::status::LiveView;
 use super::proof::{Proofs, RungProof};
+use super::status::LiveView;
 use super::{BudgetsTried, BudgetsView, Log, PolicySpan};
 use crate::outcome::Spread;
 use crate::pricing::CostSum;

@@ -208,7 +208,7 @@ mod tests {
             status: [Status::Ok, Status::Timeout][usize::from(status)],
             check: Check::None,
             observed: true,
-            variance: 0,
+            spread: crate::outcome::Spread::NONE,
         }
     }
 
