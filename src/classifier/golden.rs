@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Basis, Classifier, FeatureId, Measures, Opinion, TaskClass};
+use super::{Basis, Classifier, FeatureId, Measures, Opinion, Tags, TaskClass};
 use crate::units::PerMille;
 
 const NOTHING: Measures =
