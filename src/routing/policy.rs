@@ -328,7 +328,10 @@ fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
 fn held_out(share: i64, field: &str) -> Result<PerMille, PolicyError> {
     let share = u16::try_from(share).ok().filter(|share| (1..1000).contains(share)).and_then(PerMille::new);
     share.ok_or_else(|| {
-        wrong(field.to_owned(), "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out")
+        wrong(
+            field.to_owned(),
+            "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out",
+        )
     })
 }
 

@@ -143,7 +143,13 @@ impl Tally {
     }
 
     /// Adds a settled operation, in order of arrival.
-    pub fn add(&mut self, evidence: &Evidence<'_>, settled: &Settled, policy: &Policy, outlook: &Outlook<'_>) {
+    pub fn add(
+        &mut self,
+        evidence: &Evidence<'_>,
+        settled: &Settled,
+        policy: &Policy,
+        outlook: &Outlook<'_>,
+    ) {
         self.requests += 1;
         self.spend.add_operation(settled.costs());
         self.judge(evidence, settled, outlook.prices);
@@ -206,7 +212,8 @@ impl Tally {
             else {
                 continue;
             };
-            let usage = Usage { output: length(output), ..evidence.basis().copied().unwrap_or(Usage::UNKNOWN) };
+            let usage =
+                Usage { output: length(output), ..evidence.basis().copied().unwrap_or(Usage::UNKNOWN) };
             self.shadow_calls += 1;
             self.shadow.add(charge(&usage, prices.rates(label.model, at)).as_estimate());
         }

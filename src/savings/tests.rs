@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::outcome::{Attempt, Evidence, Extra, ModelLabel, Operation, Outlook, ProfileFit, Profiles, Settled};
+use crate::outcome::{
+    Attempt, Evidence, Extra, ModelLabel, Operation, Outlook, ProfileFit, Profiles, Settled,
+};
 use crate::pricing::{Cost, PriceRow, PriceTable, Rates, Terms, Tier, bill};
 use crate::routing::{Check, Circumstances, Policy, PolicySpec, RouteSpec, RungSpec, Status};
 use crate::units::{Count, Instant, Millis, ModelId, Names, PerMille, Pico, PicoPerMillion, SessionId, Span};
@@ -173,7 +175,11 @@ fn labels_tell_of_lengths_of_shadow_calls_and_of_judging() {
     assert_eq!(found.baseline, usd("12"), "the length that was measured counts, not the cheap answer's");
     assert_eq!(line(&found, "shadow"), Line::Estimated(usd("12")));
     assert!(matches!(line(&found, "judge"), Line::Unknown(_)), "judging cost something: never zero");
-    assert_eq!(found.interval.map(|at| (at.low, at.high)), Some((found.net, found.net)), "nothing is guessed");
+    assert_eq!(
+        found.interval.map(|at| (at.low, at.high)),
+        Some((found.net, found.net)),
+        "nothing is guessed"
+    );
 }
 
 #[test]
@@ -279,10 +285,10 @@ fn the_measured_interval_holds_the_truth_about_as_often_as_it_says() {
         let mut arms = Arms::default();
         for number in 0..sessions {
             let seed = trial * 1_000_003 + number * 17;
-            let arm = if drawn(seed ^ 7) % 1000 < 200 { Arm::Held } else { Arm::Routed };
+            let arm = if drawn(seed ^ 0x7) % 1000 < 200 { Arm::Held } else { Arm::Routed };
             // Sessions differ in length and in how expensive they are; held out, a request costs 5 more on average.
-            let of_session = drawn(seed ^ 11) % 10;
-            for request in 0..1 + drawn(seed ^ 13) % 8 {
+            let of_session = drawn(seed ^ 0xb) % 10;
+            for request in 0..=drawn(seed ^ 0xd) % 8 {
                 let own = drawn(seed.wrapping_mul(31) ^ request) % 4;
                 let more = if arm == Arm::Held { 5 } else { 0 };
                 let cost = Pico(i128::from(10 + of_session + own + more) * 1_000_000_000);

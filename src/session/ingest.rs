@@ -10,8 +10,8 @@ use crate::outcome::{Evidence, Extra, ModelLabel, Observed, Operation, Particula
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels, Needs,
-    Policy, PolicyError, Short, on_grid,
+    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels,
+    Needs, Policy, PolicyError, Short, on_grid,
 };
 use crate::units::{Instant, Millis, Names, SessionId};
 

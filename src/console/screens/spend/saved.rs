@@ -15,7 +15,12 @@ use crate::session::Found;
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let scope = short(format_args!("{} {} {}", figures::window(snapshot), scene.look.glyphs.dot, snapshot.reading.name()));
+    let scope = short(format_args!(
+        "{} {} {}",
+        figures::window(snapshot),
+        scene.look.glyphs.dot,
+        snapshot.reading.name()
+    ));
     let inside = figures::frame(scene, place, "Saved", &scope, area, buf);
     let inside = crate::console::paint::margin(inside);
     let Some(found) = found else { return figures::nothing(scene, "working it out", inside, buf) };
@@ -44,7 +49,9 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             name => name,
         };
         list.push(match *line {
-            Line::Known(amount) => Row::new(name, format::money(amount), Role::Text).bar(share(amount), Role::Worse),
+            Line::Known(amount) => {
+                Row::new(name, format::money(amount), Role::Text).bar(share(amount), Role::Worse)
+            }
             Line::Estimated(amount) => {
                 let words = short(format_args!("~{}", format::money(amount)));
                 Row::new(name, words, Role::Estimated).bar(share(amount), Role::Worse)
