@@ -55,9 +55,11 @@ impl BudgetsTried {
     /// Sets two runs beside one another.
     pub fn beside(applied: &Budgeted, staged: &Budgeted) -> Self {
         let mut rows: Vec<TriedRow> = Vec::new();
-        let sides: [(&[Standing], fn(&mut TriedRow) -> &mut Option<TriedSide>); 2] =
-            [(&applied.standings, |row| &mut row.applied), (&staged.standings, |row| &mut row.staged)];
-        for (standings, side) in sides {
+        let side_of = |row: &mut TriedRow, is_staged: bool, side: TriedSide| {
+            *(if is_staged { &mut row.staged } else { &mut row.applied }) = Some(side);
+        };
+        let sides = [(&applied.standings, false), (&staged.standings, true)];
+        for (standings, is_staged) in sides {
             for Standing { limit, member, amount, account, .. } in standings {
                 let name =
                     if member.is_empty() { limit.name() } else { format!("{} of {member}", limit.name()) };
@@ -68,13 +70,14 @@ impl BudgetsTried {
                     rows.len() - 1
                 });
                 if let Some(row) = rows.get_mut(at) {
-                    *side(row) = Some(TriedSide {
+                    let side = TriedSide {
                         limit: *amount,
                         spent: account.spent,
                         refused: account.refused,
                         moved: account.moved,
                         ran_out: account.ran_out,
-                    });
+                    };
+                    side_of(row, is_staged, side);
                 }
             }
         }
