@@ -1,6 +1,5 @@
 //! Slips in settings files: whoever makes one is told where it is and what to write, in no parser's words.
 
-
 /// A file, what it says by mistake, where that is, and what the program has to answer.
 type Slip = (&'static str, &'static str, &'static str, &'static str);
 
