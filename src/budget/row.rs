@@ -75,7 +75,7 @@ impl From<&Standing> for StandingRow {
             starts: (account.window.start.0 != i64::MIN).then(|| account.window.start.rfc3339()),
             ends: account.window.end.map(Instant::rfc3339),
             ran_out: account.ran_out.map(Instant::rfc3339),
-            expected: ahead.and_then(|ahead| ahead.end).map(|end| end.usd()),
+            expected: ahead.and_then(|ahead| ahead.end).map(crate::units::Pico::usd),
             runs_out: ahead.and_then(|ahead| ahead.runs_out).map(Instant::rfc3339),
             method: ahead.map(|ahead| ahead.method.name().to_owned()),
         }

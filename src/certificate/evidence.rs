@@ -134,7 +134,8 @@ impl Steps {
     fn log_wealth(epsilon: f64, n: u64, losses: u64) -> f64 {
         let logs = FOR.map(|stake| {
             let bet = stake / (1.0 - epsilon);
-            n.saturating_sub(losses) as f64 * (bet * epsilon).ln_1p() + losses as f64 * (bet * (epsilon - 1.0)).ln_1p()
+            n.saturating_sub(losses) as f64 * (bet * epsilon).ln_1p()
+                + losses as f64 * (bet * (epsilon - 1.0)).ln_1p()
         });
         mean_of_exponents(&logs)
     }

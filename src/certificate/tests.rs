@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::tails::{betting, hoeffding_bentkus};
 use super::{
-    Alarm, Drift, Given, Judge, Label, Licence, Loss, Promise, Reference, Scope, Steps, Terms, Watch, Withdrawn,
-    certify, needed, needed_at_rate,
+    Alarm, Drift, Given, Judge, Label, Licence, Loss, Promise, Reference, Scope, Steps, Terms, Watch,
+    Withdrawn, certify, needed, needed_at_rate,
 };
 use crate::calibration::special::binomial_at_most;
 use crate::units::{Instant, PerMille, Span};
@@ -258,7 +258,11 @@ fn a_certificate_dies_of_losses_drift_age_and_what_it_rests_on() {
     assert!(losses < 20, "{losses}");
     let standing = watch.standing();
     assert_eq!(standing.withdrawn, Some((Instant::from_secs(second + losses), Withdrawn::Alarm)));
-    assert_eq!((standing.given, standing.n, standing.needed), (None, 0, 212), "what was known is no longer so");
+    assert_eq!(
+        (standing.given, standing.n, standing.needed),
+        (None, 0, 212),
+        "what was known is no longer so"
+    );
 
     let (mut watch, second) = certified();
     (0..1000).for_each(|at| watch.arrive(Instant::from_secs(second + at), per_mille(300)));

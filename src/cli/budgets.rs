@@ -251,12 +251,26 @@ fn heading(args: &List) -> anyhow::Result<()> {
     };
     let rows: Vec<StandingRow> = found.standings.iter().filter(is_present).map(StandingRow::from).collect();
     if args.format == Format::Json {
-        output::text(&to_json(&Heading { schema: "pointsman.budgets.ahead/1", at: end.rfc3339(), budgets: rows })?)?;
+        output::text(&to_json(&Heading {
+            schema: "pointsman.budgets.ahead/1",
+            at: end.rfc3339(),
+            budgets: rows,
+        })?)?;
         return output::damage(&log.skipped.damaged);
     }
     let exact = args.format == Format::Csv;
-    let heads =
-        ["budget", "window", "whom", "member", ">limit", ">spent", ">expected", "runs out", "by", "starts anew"];
+    let heads = [
+        "budget",
+        "window",
+        "whom",
+        "member",
+        ">limit",
+        ">spent",
+        ">expected",
+        "runs out",
+        "by",
+        "starts anew",
+    ];
     let mut sheet = Sheet::new(if exact { String::new() } else { format!("As of {end}, UTC") }, &heads);
     let money = |usd: &str| match Pico::from_usd(usd) {
         Ok(amount) if !exact => amount.usd_rounded(2),

@@ -331,16 +331,15 @@ fn report(
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let limits = args.limits()?;
-    let (log, mut trial) = match &limits {
-        None => (None, args.engine.trial(&args.log)?),
+    let (log, mut trial) = if limits.is_none() {
+        (None, args.engine.trial(&args.log)?)
+    } else {
         // Budgets are a matter of order: the log is held in memory.
-        Some(_) => {
-            let logs = [args.log.clone()];
-            let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
-            let log = Arc::new(log);
-            let trial = Trial::loaded(&log);
-            (Some(log), trial)
-        }
+        let logs = [args.log.clone()];
+        let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
+        let log = Arc::new(log);
+        let trial = Trial::loaded(&log);
+        (Some(log), trial)
     };
     let observes = trial.policies.iter().any(|policy| policy.observes());
     if args.set.is_empty() && !observes && limits.is_none() {
@@ -370,7 +369,9 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
         }
         format => {
             let mut all = sheets(&report);
-            all.extend(report.budgets.iter().flat_map(|budgets| [budgets.sheet(format), budgets.turned(format)]));
+            all.extend(
+                report.budgets.iter().flat_map(|budgets| [budgets.sheet(format), budgets.turned(format)]),
+            );
             all.retain(|sheet| !sheet.rows.is_empty());
             output::text(&render(&all, format))?;
         }

@@ -4,6 +4,7 @@
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
 mod aim;
+mod aimed;
 mod all_on;
 mod anomalies;
 mod arrivals;

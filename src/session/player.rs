@@ -185,6 +185,7 @@ impl Player {
                 self.stage_threshold(route, rung, PerMille::clamped(i64::from(now) + i64::from(by)));
             }
             Command::SetThreshold(route, rung, to) => self.stage_threshold(route, rung, to),
+            Command::Aim(aim, is_certified) => self.aim(aim, is_certified),
             Command::TurnOn(route) => self.stage_turn_on(route),
             Command::Apply => self.apply_staged(),
             Command::Undo => self.undo_last(),
@@ -311,7 +312,7 @@ impl Player {
             return;
         };
         let before = Arc::clone(self.policy());
-        let what = describe_change(&before, &staged);
+        let what = format!("{}{}", describe_change(&before, &staged), self.leaving(&before, &staged));
         if self.live.is_some() {
             // It takes force when its event comes back in the feed, on every console alike.
             self.staged = Some(Arc::clone(&staged));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Log, PolicySpan};
 use crate::certificate::{Label, Standing, Terms, Watch, Withdrawn};
 use crate::outcome::Evidence;
-use crate::routing::{Policy, match_route};
+use crate::routing::{Policy, RouteId, match_route};
 use crate::telemetry::{Pair, Pairs, Sign};
 use crate::units::{Instant, ModelId, PerMille, RouteTag};
 
@@ -65,13 +65,24 @@ impl Proof {
         }
     }
 
+    /// Returns what was told last.
+    pub(super) fn told(&self) -> &Proofs {
+        &self.told
+    }
+
     /// Begins anew: what was folded has changed.
     pub(super) fn clear(&mut self) {
         *self = Self::new(self.terms);
     }
 
     /// Folds up to an operation, and says how certificates stand there.
-    pub(super) fn at(&mut self, log: &Log, policies: &[PolicySpan], head: usize, now: &Policy) -> Arc<Proofs> {
+    pub(super) fn at(
+        &mut self,
+        log: &Log,
+        policies: &[PolicySpan],
+        head: usize,
+        now: &Policy,
+    ) -> Arc<Proofs> {
         // What came in between is folded where labels come with it: then all is folded anew.
         let moved = log.inserts.moved(self.upto, self.inserts);
         if moved.is_none_or(|upto| upto > head) {
@@ -179,4 +190,24 @@ fn judge(rung: &mut Rung, log: &Log, evidence: &Evidence<'_>, confidence: PerMil
     if let (Some(cheap), Some(strong)) = (cheap, strong) {
         rung.watch.judge(evidence.operation.at, &Label { confidence, cheap, strong });
     }
+}
+
+/// Lists the thresholds that leave what is certified between two policies of the same routes, each with the lowest value that is.
+pub(super) fn leaving(proofs: &Proofs, now: &Policy, then: &Policy) -> Vec<(RouteId, usize, PerMille)> {
+    let mut left = Vec::new();
+    if !now.same_shape(then) {
+        return left;
+    }
+    for (at, ((now, then), proofs)) in (0u8..).zip(now.routes.iter().zip(&then.routes).zip(proofs)) {
+        let moved = now.thresholds().into_iter().zip(then.thresholds());
+        for (rung, ((now, then), proof)) in moved.zip(proofs).enumerate() {
+            if let Some(given) = proof.standing.given
+                && now >= given.threshold
+                && then < given.threshold
+            {
+                left.push((RouteId(at), rung, given.threshold));
+            }
+        }
+    }
+    left
 }

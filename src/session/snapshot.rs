@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
-use super::proof::{Proofs, RungProof};
 use super::{BudgetsTried, BudgetsView, Log, PolicySpan};
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
@@ -294,19 +294,7 @@ impl Snapshot {
 
     /// Lists the staged thresholds that leave what is certified, with the lowest value that is.
     pub fn uncertified(&self) -> Vec<(RouteId, usize, PerMille)> {
-        let Some(staged) = &self.staged else { return Vec::new() };
-        let mut left = Vec::new();
-        for (at, (now, then)) in (0u8..).zip(self.policy.routes.iter().zip(&staged.routes)) {
-            for (rung, (now, then)) in now.thresholds().iter().zip(then.thresholds()).enumerate() {
-                if let Some(from) = self.certified(RouteId(at), rung)
-                    && *now >= from
-                    && then < from
-                {
-                    left.push((RouteId(at), rung, from));
-                }
-            }
-        }
-        left
+        self.staged.as_ref().map_or_else(Vec::new, |staged| leaving(&self.proofs, &self.policy, staged))
     }
 
     /// Says whether what is staged caps calls, which the instant figure leaves out.

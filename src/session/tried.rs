@@ -55,13 +55,14 @@ impl BudgetsTried {
     /// Sets two runs beside one another.
     pub fn beside(applied: &Budgeted, staged: &Budgeted) -> Self {
         let mut rows: Vec<TriedRow> = Vec::new();
-        let sides: [(&[Standing], fn(&mut TriedRow) -> &mut Option<TriedSide>); 2] = [
-            (&applied.standings, |row| &mut row.applied),
-            (&staged.standings, |row| &mut row.staged),
-        ];
-        for (standings, side) in sides {
+        let side_of = |row: &mut TriedRow, is_staged: bool, side: TriedSide| {
+            *(if is_staged { &mut row.staged } else { &mut row.applied }) = Some(side);
+        };
+        let sides = [(&applied.standings, false), (&staged.standings, true)];
+        for (standings, is_staged) in sides {
             for Standing { limit, member, amount, account, .. } in standings {
-                let name = if member.is_empty() { limit.name() } else { format!("{} of {member}", limit.name()) };
+                let name =
+                    if member.is_empty() { limit.name() } else { format!("{} of {member}", limit.name()) };
                 let starts = Some(account.window.start).filter(|start| start.0 != i64::MIN);
                 let at = rows.iter().position(|row| row.name == name && row.starts == starts);
                 let at = at.unwrap_or_else(|| {
@@ -69,27 +70,25 @@ impl BudgetsTried {
                     rows.len() - 1
                 });
                 if let Some(row) = rows.get_mut(at) {
-                    *side(row) = Some(TriedSide {
+                    let side = TriedSide {
                         limit: *amount,
                         spent: account.spent,
                         refused: account.refused,
                         moved: account.moved,
                         ran_out: account.ran_out,
-                    });
+                    };
+                    side_of(row, is_staged, side);
                 }
             }
         }
-        Self {
-            refused: (applied.refused, staged.refused),
-            moved: (applied.moved, staged.moved),
-            rows,
-        }
+        Self { refused: (applied.refused, staged.refused), moved: (applied.moved, staged.moved), rows }
     }
 
     /// Lists the windows that go another way on the other side: they run out, or at another moment, or turn others away.
     pub fn changed(&self) -> impl Iterator<Item = &TriedRow> {
         let went = |side: Option<TriedSide>| side.map(|side| (side.ran_out, side.refused, side.moved));
-        let is_quiet = |side: Option<(Option<Instant>, u64, u64)>| side.is_none_or(|side| side == (None, 0, 0));
+        let is_quiet =
+            |side: Option<(Option<Instant>, u64, u64)>| side.is_none_or(|side| side == (None, 0, 0));
         self.rows.iter().filter(move |row| {
             let (applied, staged) = (went(row.applied), went(row.staged));
             applied != staged && !(is_quiet(applied) && is_quiet(staged))

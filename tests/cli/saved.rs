@@ -72,7 +72,10 @@ fn a_holdout_in_the_log_is_measured_beside() {
     desk.write("held.jsonl", log);
     let report = run(&desk, "savings held.jsonl");
     let holdout = &report["holdout"];
-    assert_eq!((&holdout["held_sessions"], &holdout["routed_requests"]), (&Value::from(40), &Value::from(40)));
+    assert_eq!(
+        (&holdout["held_sessions"], &holdout["routed_requests"]),
+        (&Value::from(40), &Value::from(40))
+    );
     let saved: f64 = holdout["saved_usd"].as_str().expect("measured").parse().expect("a number");
     assert!((saved - 80.0).abs() < 0.1, "forty requests, two dollars each: {saved}");
     assert_eq!(holdout["interval"]["level_percent"], 95);
@@ -132,7 +135,10 @@ fn a_tried_limit_says_whom_it_would_have_turned_away_and_when() {
     let report = run(&desk, "whatif units.jsonl --budgets budgets.toml --budget company=0.000001/day");
     let budgets = &report["budgets"];
     assert_eq!(budgets["decided"], "in_order");
-    assert_eq!((&budgets["applied_refused_requests"], &budgets["staged_refused_requests"]), (&0.into(), &3.into()));
+    assert_eq!(
+        (&budgets["applied_refused_requests"], &budgets["staged_refused_requests"]),
+        (&0.into(), &3.into())
+    );
     assert_eq!(budgets["turned"][0]["id"], "u-1");
     assert_eq!(budgets["windows"][0]["applied"]["ran_out"], Value::Null);
     assert_eq!(budgets["windows"][0]["staged"]["ran_out"], "2026-05-23T10:00:00.000Z");

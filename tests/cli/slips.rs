@@ -101,7 +101,7 @@ const SLIPS: [Slip; 46] = [
     (
         "policy.toml",
         "<route>ladder = [{ model = \"m\", threshold = 0.5 }]",
-        "3:37",
+        "3:38",
         "threshold is 0.5; write a whole number from 0 to 1000",
     ),
     ("policy.toml", "<route>ladder = [{ model = \"m\", treshold = 5 }]", "3:25", "did you mean `threshold`?"),

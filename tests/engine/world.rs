@@ -10,8 +10,9 @@ use pointsman::outcome::{
 };
 use pointsman::pricing::{PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
 use pointsman::routing::{
-    AUTO, Capabilities, Capability, Check, Circumstance, CircumstanceId, Circumstances, Drawn, ConfidenceSource,
-    FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteSpec, RungSpec, Status, WhenFull,
+    AUTO, Capabilities, Capability, Check, Circumstance, CircumstanceId, Circumstances, ConfidenceSource,
+    Drawn, FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteSpec, RungSpec, Status,
+    WhenFull,
 };
 use pointsman::session::{Log, Reading, Skipped, settle_one};
 use pointsman::telemetry::{Frontier, Sign, Totals};

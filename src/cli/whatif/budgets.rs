@@ -60,7 +60,9 @@ fn change(limits: &mut Vec<Limit>, text: &str) -> anyhow::Result<()> {
     let Some(told) = told else { bail!("--budget {text}: `{amount}` is no amount in US dollars") };
     let window = window.trim();
     let Some(period) = Period::parse(window) else {
-        bail!("--budget {text}: `{window}` is no window; write hour, day, week, month, quarter, year, lifetime or 6h");
+        bail!(
+            "--budget {text}: `{window}` is no window; write hour, day, week, month, quarter, year, lifetime or 6h"
+        );
     };
     if let Some(known) = limits.iter_mut().find(|limit| *limit.budget == *whose && limit.period == period) {
         known.amount = told;
@@ -72,7 +74,8 @@ fn change(limits: &mut Vec<Limit>, text: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     let quoted = |text: &str| toml::Value::from(text).to_string();
-    let mut file = format!("[budget.{}]\nlimit = {{ {} = {} }}\n", quoted(whose), quoted(window), quoted(amount));
+    let mut file =
+        format!("[budget.{}]\nlimit = {{ {} = {} }}\n", quoted(whose), quoted(window), quoted(amount));
     match whose.split_once(':') {
         None if whose == "all" => {}
         Some(("each", dimension)) => _ = writeln!(file, "each = {}", quoted(dimension)),
@@ -194,8 +197,18 @@ impl BudgetsReport {
             )
         };
         let heads = [
-            "limit", "starts", ">applied USD", ">spent", ">refused", ">moved", "ran out", ">staged USD", ">spent",
-            ">refused", ">moved", "ran out",
+            "limit",
+            "starts",
+            ">applied USD",
+            ">spent",
+            ">refused",
+            ">moved",
+            "ran out",
+            ">staged USD",
+            ">spent",
+            ">refused",
+            ">moved",
+            "ran out",
         ];
         let mut sheet = Sheet::new(title, &heads);
         let money = |usd: &str| match Pico::from_usd(usd) {

@@ -80,6 +80,7 @@ enum Asked {
     Goto,
     Filter,
     Model,
+    Aim,
 }
 
 /// What lies over the screen.
@@ -117,6 +118,7 @@ pub struct App {
     settings: Settings,
     overlay: Overlay,
     goto: Prompt,
+    aim: Prompt,
     filter: Prompt,
     model: Prompt,
     completing: Completing,
@@ -149,6 +151,7 @@ impl App {
             settings,
             overlay: Overlay::None,
             goto: Prompt::default(),
+            aim: Prompt::default(),
             filter: Prompt::default(),
             model: Prompt::default(),
             completing: Completing::default(),
@@ -299,6 +302,10 @@ impl App {
             (_, Some(action)) => self.action(action),
             (Overlay::Prompt(Asked::Goto), None) => {
                 self.goto.key(key);
+                Vec::new()
+            }
+            (Overlay::Prompt(Asked::Aim), None) => {
+                self.aim.key(key);
                 Vec::new()
             }
             (Overlay::Prompt(Asked::Filter), None) => {
@@ -538,6 +545,7 @@ impl App {
                 Ask::Copy(text) => out.push(Do::Copy(text)),
                 Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
                 Ask::PickModel => out.extend(self.pick_model()),
+                Ask::Aim => self.overlay = Overlay::Prompt(Asked::Aim),
                 Ask::CopyList => out.extend(self.copy_list()),
                 Ask::ListFlips => {
                     self.lead(ScreenId::Traffic);

@@ -7,6 +7,7 @@ use crate::console::goto;
 use crate::console::screen::{Ask, ScreenId};
 use crate::console::screens::{models, traffic};
 use crate::session::listing::completions;
+use crate::session::{Aim, Command};
 
 impl App {
     /// Takes the filter as far as it is typed.
@@ -96,6 +97,9 @@ impl App {
             Overlay::Prompt(Asked::Goto) => {
                 self.goto.paste(text);
             }
+            Overlay::Prompt(Asked::Aim) => {
+                self.aim.paste(text);
+            }
             Overlay::Prompt(Asked::Filter) => {
                 self.filter.paste(text);
                 self.filter_typed();
@@ -116,6 +120,7 @@ impl App {
             Asked::Goto => &mut self.goto,
             Asked::Filter => &mut self.filter,
             Asked::Model => &mut self.model,
+            Asked::Aim => &mut self.aim,
         };
         match action {
             Action::PromptEarlier => line.earlier(),
@@ -141,6 +146,24 @@ impl App {
                 self.filter.set("");
                 traffic::set_filter(&mut self.ui.traffic, "");
                 self.close_overlay()
+            }
+            (Asked::Aim, Action::PromptCancel) => {
+                self.aim.set("");
+                self.close_overlay()
+            }
+            (Asked::Aim, Action::PromptAccept) => {
+                let typed = self.aim.take();
+                self.overlay = Overlay::None;
+                if typed.trim().is_empty() {
+                    return Vec::new();
+                }
+                match Aim::parse_certified(&typed) {
+                    Ok((aim, is_certified)) => vec![Do::Send(Command::Aim(aim, is_certified))],
+                    Err(problem) => {
+                        self.warn(&problem);
+                        Vec::new()
+                    }
+                }
             }
             (Asked::Goto, Action::PromptCancel) => {
                 self.goto.set("");

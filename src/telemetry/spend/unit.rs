@@ -208,7 +208,7 @@ mod tests {
             status: [Status::Ok, Status::Timeout][usize::from(status)],
             check: Check::None,
             observed: true,
-            variance: 0,
+            spread: crate::outcome::Spread::NONE,
         }
     }
 
@@ -226,14 +226,19 @@ mod tests {
             let mut whole = Pico::ZERO;
             for (team, session, quality, calls) in &requests {
                 let operation = Operation { team: TeamId(*team), session: SessionId(*session), ..Operation::default() };
-                let mut settled = Settled { cost: Cost::Known(Pico::ZERO), ..Settled::default() };
-                calls.iter().for_each(|one| settled.push(call(*one)));
+                let mut settled = Settled::default();
+                settled.cost = Cost::Known(Pico::ZERO);
+                for one in calls {
+                    settled.push(call(*one));
+                }
                 settled.quality = quality.and_then(PerMille::new);
                 whole += settled.costs().filter_map(Cost::amount).sum();
                 unit.add(&Evidence { operation: &operation, extra: None }, &settled, &prices);
             }
             let mut sum = UnitCell::default();
-            unit.rows.values().for_each(|cell| sum.merge(cell));
+            for cell in unit.rows.values() {
+                sum.merge(cell);
+            }
             // A session may ask for several teams: it is one of all, and one of each.
             prop_assert!(sum.sessions >= unit.all.sessions);
             (sum.sessions, sum.priced_sessions) = (unit.all.sessions, unit.all.priced_sessions);

@@ -30,9 +30,10 @@ fn within(inner: &[(String, Vec<String>)], outer: &[(String, Vec<String>)]) -> b
 fn parent(groups: &[&[BudgetRow]], at: usize) -> Option<(usize, usize)> {
     let group = groups.get(at)?;
     let (inner, window) = (scope(group)?, &group.first()?.window);
-    let candidates = groups.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(other, rows)| {
-        rows.iter().enumerate().map(move |(row, account)| (other, row, account))
-    });
+    let candidates =
+        groups.iter().enumerate().filter(|(other, _)| *other != at).flat_map(|(other, rows)| {
+            rows.iter().enumerate().map(move |(row, account)| (other, row, account))
+        });
     candidates
         .filter(|(.., account)| account.window == *window)
         .filter_map(|(other, row, account)| {

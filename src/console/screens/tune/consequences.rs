@@ -188,6 +188,27 @@ fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_
     line
 }
 
+/// Says whether the chosen threshold is certified, before and after; none where no answer was judged.
+fn certificate_line(scene: Scene<'_>, id: RouteId) -> Option<Line> {
+    let (snapshot, rung) = (scene.snapshot, scene.snapshot.consequences.rung);
+    let standing = &snapshot.proof(id, rung)?.standing;
+    figures::certificate(standing)?;
+    let at = |policy: &crate::routing::Policy| policy.route(id).ladder.get(rung).map(|rung| rung.threshold);
+    let (now, then) = (at(&snapshot.policy)?, at(snapshot.tried())?);
+    let is_inside = |threshold| standing.given.is_some_and(|given| threshold >= given.threshold);
+    let word = |threshold| key(if is_inside(threshold) { "yes" } else { "no" });
+    let change = match standing.given {
+        Some(given) => short(format_args!("from {}", given.threshold)),
+        None => short(format_args!("{} more", format::count(standing.needed))),
+    };
+    let role = match (is_inside(now), is_inside(then)) {
+        (true, false) => Role::Worse,
+        (false, true) => Role::Better,
+        _ => Role::Muted,
+    };
+    Some(Line::new(key("certified (loss 2 %)"), [word(now), word(then), change], role).yielding(1))
+}
+
 /// Draws up the table of the chosen route.
 fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     let snapshot = scene.snapshot;
@@ -244,6 +265,7 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         lines.push(line.styled(figures::series(scene.look, rung.model)));
     }
     lines.push(quality_line(applied, tried, figure, scene.look));
+    lines.extend(certificate_line(scene, id));
     lines.push(latency_line("p50 latency (est.)", applied, tried, 500).yielding(5));
     lines.push(latency_line("p95 latency (est.)", applied, tried, 950).yielding(2));
     // An answer nobody saw is taken to have failed no check, so fewer of these is no promise: no colour says "better".
