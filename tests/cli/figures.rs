@@ -570,7 +570,7 @@ fn a_stretch_is_the_same_in_every_command() {
     );
     assert!(
         desk.good("snapshot overview --log small.jsonl --from 10:00:10 --to 10:00:20")
-            .contains("ev 1/1")
+            .contains("1/1 requests")
     );
 }
 
