@@ -251,20 +251,20 @@ impl Ingest {
         let (mut down, mut full, mut over) = (Vec::new(), Vec::new(), Vec::new());
         for name in &told.down {
             if let Some(name) = name.strip_prefix(FULL) {
-                full.push(self.names.intern_model(name));
+                let model = self.names.intern_model(name);
+                full.push(self.names.identity(model));
             } else if let Some((short, name)) = Short::parse(name) {
-                over.push((self.names.intern_model(name), short));
+                let model = self.names.intern_model(name);
+                over.push((self.names.identity(model), short));
             } else {
                 down.push(self.names.intern_model(name));
             }
         }
         over.sort_unstable();
         over.dedup();
-        for list in [&mut down, &mut full] {
-            list.sort_unstable();
-            list.dedup();
-        }
-        Circumstance {
+        full.sort_unstable();
+        full.dedup();
+        let circumstance = Circumstance {
             needs: Needs {
                 capabilities: has
                     .into_iter()
@@ -275,10 +275,11 @@ impl Ingest {
                 output: on_grid(u64::from(told.output.unwrap_or(0))),
                 at_most: AtMost::default(),
             },
-            down,
             full,
             over,
-        }
+            ..Circumstance::default()
+        };
+        circumstance.with_down(down, |model| self.names.identity(model))
     }
 
     /// Turns one entry into an operation and, for the few that have more, its extra.

@@ -32,7 +32,7 @@ use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
 use crate::record::{self, Entry, LateLabel, Under, WriteTtl};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
-    PolicyError, PolicySpec, Status, decide, on_grid,
+    PolicyError, PolicySpec, Short, Status, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
 use crate::units::{Instant, Millis, ModelId, Names, OTHERS, Pico, Span};
@@ -175,8 +175,7 @@ impl Live {
         core.next_seq += 1;
         core.applied += 1;
         let (claims, over) = core.claim(&arriving, &operation, &needs);
-        let (down, full) = (core.decider.down_at(operation.at), core.decider.full());
-        let circumstance = Circumstance { needs, down, full, over };
+        let circumstance = core.circumstance(needs, over, operation.at);
         let arrival = Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims) };
         let course = core.decider.arrived(&arrival);
         let policy = Arc::clone(core.decider.policy());
@@ -519,6 +518,16 @@ impl Core {
         self.last_at
     }
 
+    /// Returns how things stand for a request at a moment.
+    fn circumstance(&self, needs: Needs, over: Vec<(ModelId, Short)>, at: Instant) -> Circumstance {
+        let (down, full) = (self.decider.down_at(at), self.decider.full());
+        let circumstance = Circumstance { needs, full, over, ..Circumstance::default() };
+        if down.is_empty() {
+            return circumstance;
+        }
+        circumstance.with_down(down, |model| self.names.identity(model))
+    }
+
     fn price_new_models(&mut self, book: &PriceBook) {
         if self.decider.prices().len() < self.names.models().len() {
             let mut prices = (**self.decider.prices()).clone();
@@ -538,7 +547,9 @@ impl Core {
     fn decision(&self, seq: u64, operation: &Operation, circumstance: &Circumstance) -> Decision {
         let open = self.decider.decision(seq).map(|(_, decision)| decision.clone());
         // Places are given out once, so that each is open; were one not, this is what it would have been.
-        open.unwrap_or_else(|| decide(self.decider.policy(), &operation.signals(), circumstance))
+        open.unwrap_or_else(|| {
+            decide(self.decider.policy(), &operation.signals_by(self.decider.prices()), circumstance)
+        })
     }
 
     fn send(&self, policy: &Policy, decision: &Decision, rung: u8, cap: Option<u32>) -> Dispatch {
@@ -567,7 +578,7 @@ impl Core {
             model,
             last: true,
             limits,
-            with: cut(&Parameters::NONE, policy.facts(decision.model).max_output),
+            with: cut(&Parameters::NONE, policy.facts(self.names.identity(decision.model)).max_output),
         }
     }
 }

@@ -95,7 +95,8 @@ impl Spending {
         let (mut short, mut overs) = (Vec::new(), Vec::new());
         for choice in named.into_iter().chain(ladder) {
             let model = choice.model;
-            if short.iter().any(|(known, _)| *known == model) {
+            let known_as = outlook.prices.known_as(model);
+            if short.iter().any(|(known, _)| *known == known_as) {
                 continue;
             }
             let draws = self.draws(evidence, &route.name, (model, outlook.prices.identity(model)));
@@ -105,7 +106,7 @@ impl Spending {
             let would = on_model(evidence, choice, outlook);
             let bound = bound(would.cost, model, evidence, circumstance, outlook);
             if let Some((why, over)) = self.over(&draws, bound, evidence.operation.at) {
-                short.push((model, why));
+                short.push((known_as, why));
                 overs.push((model, over));
             }
         }

@@ -17,7 +17,7 @@ use pointsman::telemetry::Cell;
 use pointsman::units::{Count, Instant, PerMille, Span};
 use proptest::prelude::*;
 
-use super::world::{Choices, MODELS, book, capped_policy, compile, names};
+use super::world::{Choices, DATED, MODELS, book, capped_policy, compile, names};
 
 /// What may happen next, and how much later.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ enum Deal {
 }
 
 fn deal() -> impl Strategy<Value = Deal> {
-    let come = (0usize..4, 0usize..3, 0usize..9, any::<bool>(), any::<bool>(), 0u64..9_000, any::<bool>());
+    let come = (0usize..4, 0usize..3, 0usize..12, any::<bool>(), any::<bool>(), 0u64..9_000, any::<bool>());
     let end = (any::<usize>(), 0usize..11, any::<bool>(), any::<bool>(), 0u64..40_000, any::<bool>());
     prop_oneof![
         6 => come.prop_map(|(prompt, team, asked, vision, tools, most, eu)| {
@@ -47,7 +47,7 @@ fn deal() -> impl Strategy<Value = Deal> {
             Deal::End { which, status, failed, again, tokens, estimated }
         }),
         1 => (capped_policy(), any::<bool>()).prop_map(|(choices, undo)| Deal::Apply(choices, undo)),
-        1 => (0usize..5, proptest::option::of(1i64..4_000))
+        1 => (0usize..7, proptest::option::of(1i64..4_000))
             .prop_map(|(model, millis)| Deal::Signal { model, millis }),
         1 => (any::<usize>(), 0u16..=1000).prop_map(|(which, quality)| Deal::Judge { which, quality }),
         1 => (0u32..4_000, 0u32..2_000, 0usize..5, any::<bool>(), any::<bool>())
@@ -89,6 +89,7 @@ impl Stage {
                 let name: Arc<str> = match asked {
                     0..5 => MODELS[*asked].into(),
                     5 => "auto/r2".into(),
+                    6..8 => DATED[*asked - 6].into(),
                     _ => "auto".into(),
                 };
                 let measures = Measures {
@@ -100,7 +101,7 @@ impl Stage {
                     id: Arc::clone(&id),
                     team: ["a", "b", "c"][*team].into(),
                     asked: Arc::clone(&name),
-                    pinned: *asked < 5,
+                    pinned: *asked != 5 && *asked < 8,
                     prompt: PROMPTS[*prompt].into(),
                     measures,
                     wants: Wants {
@@ -155,7 +156,12 @@ impl Stage {
             }
             Deal::Signal { model, millis } => {
                 let until = millis.map(|millis| self.now + Span(millis * 1000));
-                self.live.signal(MODELS[*model], until, "breaker", self.now);
+                self.live.signal(
+                    MODELS.iter().chain(&DATED).nth(*model).unwrap(),
+                    until,
+                    "breaker",
+                    self.now,
+                );
             }
             Deal::Judge { which, quality } => {
                 let Some(at) = which.checked_rem(self.done.len()) else { return };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Arriving, Core, Dispatch, Live, Ticket, lock, needs};
 use crate::classifier::{Basis, Saw};
 use crate::outcome::Operation;
-use crate::routing::{Circumstance, ConfidenceSource, Decision, Mode, NO_RUNG, Policy, decide};
+use crate::routing::{ConfidenceSource, Decision, Mode, NO_RUNG, Policy, decide};
 
 impl Live {
     /// Has the classifier judge a request.
@@ -76,10 +76,9 @@ impl Core {
         operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();
         let needs = needs(arriving, &mut self.names);
         let (_, over) = self.claim(arriving, operation, &needs);
-        let (down, full) = (self.decider.down_at(self.last_at), self.decider.full());
-        let circumstance = Circumstance { needs, down, full, over };
+        let circumstance = self.circumstance(needs, over, self.last_at);
         let policy = Arc::clone(self.decider.policy());
-        let decision = decide(&policy, &operation.signals(), &circumstance);
+        let decision = decide(&policy, &operation.signals_by(self.decider.prices()), &circumstance);
         (policy, decision)
     }
 }
