@@ -20,7 +20,7 @@ pub use self::outlet::Reader;
 use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
 use super::ingest::METERS;
-use super::log::{billed_by_text, signal_note};
+use super::log::billed_by_text;
 use super::reason::{barred, reason, why_text};
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
@@ -29,7 +29,7 @@ use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
 use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
-use crate::record::{self, Entry, LateLabel, Under, WriteTtl};
+use crate::record::{self, Correction, Entry, LateLabel, Under, WriteTtl};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
     PolicyError, PolicySpec, Short, Status, decide, on_grid,
@@ -213,7 +213,7 @@ impl Live {
             send
         });
         let route = policy.route(decision.route);
-        let Arriving { id, team, project, user, session, asked, measures, wants, .. } = arriving;
+        let Arriving { id, team, project, user, session, asked, measures, prefix, wants, .. } = arriving;
         let require = wants.require;
         let mut placed = Placed {
             seq,
@@ -235,7 +235,18 @@ impl Live {
                 operation,
                 policy: Arc::clone(&policy),
                 decision,
-                said: Said { id, team, project, user, key: wants.key, session, asked, measures, require },
+                said: Said {
+                    id,
+                    team,
+                    project,
+                    user,
+                    key: wants.key,
+                    session,
+                    asked,
+                    measures,
+                    prefix,
+                    require,
+                },
                 needs,
                 cap: wants.cap,
                 down,
@@ -348,17 +359,16 @@ impl Live {
     }
 
     /// Takes what a provider says of a model: it cannot be called before a moment, or can again. Returns the moment that
-    /// was written, and what was said in words.
-    pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> (Instant, String) {
+    /// was written.
+    pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> Instant {
         let mut core = lock(&self.core);
         let id = core.model(model, &self.book);
         core.price_new_models(&self.book);
         let at = core.event_at(now);
         core.decider.signal(at, id, until);
         let signal = record::Signal { at, model: model.into(), until, why: why.into() };
-        let words = signal_note(&signal).text;
         lock(&self.outlet).publish(&line_of(&Entry::Signal(signal)));
-        (at, words)
+        at
     }
 
     /// Returns the policy in force as it would be written.
@@ -408,6 +418,12 @@ impl Live {
     pub fn judge(&self, late: &LateLabel<'_>) {
         let late = Entry::Label(Box::new(late.clone()));
         lock(&self.outlet).publish(&line_of(&late));
+    }
+
+    /// Tells readers of the log what a call was charged in truth. Sums of what is over stay as they were charged.
+    pub fn correct(&self, correction: &Correction<'_>) {
+        let correction = Entry::Correction(Box::new(correction.clone()));
+        lock(&self.outlet).publish(&line_of(&correction));
     }
 
     /// Writes something that readers of the log should know at that moment; gives the moment that was written.
