@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 
 use pointsman::ledger::Correction;
-use pointsman::pricing::Unpriced;
+use pointsman::pricing::{Cost, Unpriced};
 
 use super::chain::full;
 use super::*;

@@ -13,7 +13,7 @@ use super::request::Ask;
 use super::scan::Member;
 
 /// The most hashes of a prompt.
-pub const MOST: usize = 128;
+const MOST: usize = 128;
 /// A block's bytes at the beginning, about 512 tokens.
 const BLOCK: usize = 2048;
 /// From here on a block is a sixteenth of what lies before the doubling that it is in.
