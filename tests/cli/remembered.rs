@@ -170,6 +170,27 @@ fn what_is_known_of_a_model_holds_under_all_its_names() {
     assert_eq!(report(&desk, "l.jsonl --as routed --policy p.toml")["errors"], 1);
 }
 
+/// A staged change holds in every policy that has the rung, by whichever name it calls the model.
+#[test]
+fn a_rung_is_the_same_by_any_name_of_its_model() {
+    let desk = desk();
+    let policy = |hour: u32, version: u32, model: &str| {
+        format!(
+            "{{\"event\":\"policy\",\"at\":\"2026-05-23T{hour}:00:00Z\",\"version\":{version},\"name\":\"p\",\"routes\":[{{\"route\":\"all\",\"ladder\":[{{\"rung\":\"a\",\"model\":\"{model}\",\"threshold\":700}},{{\"rung\":\"b\",\"model\":\"claude-opus-4-6\"}}]}}]}}\n"
+        )
+    };
+    let request = |hour: u32| {
+        format!(
+            "{{\"id\":\"q{hour}\",\"at\":\"2026-05-23T{hour}:30:00Z\",\"task\":\"code\",\"confidence\":500,\"model\":\"gpt-4.1\",\"in\":1000,\"out\":100}}\n"
+        )
+    };
+    let log = policy(10, 1, "gpt-4.1") + &request(10) + &policy(11, 2, "gpt-4.1-2025-04-14") + &request(11);
+    desk.write("l.jsonl", &log);
+    let found = json(&desk.good("whatif l.jsonl --set all.a=300 --format json"));
+    assert_eq!(found["flipped_requests"], 2, "{found}");
+    assert_eq!(found["by_route"].as_array().map(Vec::len), Some(1), "{found}");
+}
+
 /// A label makes a headless replay read the log once more; what policies of the log name is called the same then.
 #[test]
 fn a_log_that_is_read_once_more_keeps_its_names() {

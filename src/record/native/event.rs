@@ -215,7 +215,7 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
             policy(at, text)
         }
         other => {
-            Err(Refusal::Bad(format!("event: `{other}` is neither policy, price, signal, label nor note")))
+            Err(Refusal::Bad(format!("event: `{other}` is neither policy, price, signal, label, correction nor note")))
         }
     }
 }
