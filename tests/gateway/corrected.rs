@@ -53,7 +53,6 @@ fn what_an_operator_corrects_is_what_every_reader_counts() {
     let again = post(&json!({"id": other, "charged": "0.25"}), &keys[0]).json();
     assert_eq!(again["corrected"][0]["before"], "0.5 estimated");
 
-    nothing_held(&front);
     front.settle();
     let log = desk.must(&["ledger", "export"]);
     assert_eq!(log.matches(r#"{"event":"correction""#).count(), 3, "{log}");
