@@ -4,6 +4,7 @@
 //! the same when it is replayed; every
 //! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
 
+mod asides;
 mod backlog;
 mod foresee;
 mod outlet;
@@ -19,8 +20,6 @@ use self::outlet::Outlet;
 pub use self::outlet::Reader;
 use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
-use super::ingest::METERS;
-use super::log::billed_by_text;
 use super::reason::{barred, reason, why_text};
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
@@ -28,8 +27,8 @@ use crate::budget::Over;
 use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
-use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
-use crate::record::{self, Correction, Entry, LateLabel, Under, WriteTtl};
+use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage};
+use crate::record::{self, Entry, Under, WriteTtl};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
     PolicyError, PolicySpec, Short, Status, decide, on_grid,
@@ -412,50 +411,6 @@ impl Live {
     /// Adds a reader; it gets the policy in force, what the backlog holds, and everything from now on.
     pub fn follow(&self, reader: Reader) {
         lock(&self.outlet).follow(reader);
-    }
-
-    /// Tells readers of the log what became known of an answer.
-    pub fn judge(&self, late: &LateLabel<'_>) {
-        let late = Entry::Label(Box::new(late.clone()));
-        lock(&self.outlet).publish(&line_of(&late));
-    }
-
-    /// Tells readers of the log what a call was charged in truth. Sums of what is over stay as they were charged.
-    pub fn correct(&self, correction: &Correction<'_>) {
-        let correction = Entry::Correction(Box::new(correction.clone()));
-        lock(&self.outlet).publish(&line_of(&correction));
-    }
-
-    /// Writes something that readers of the log should know at that moment; gives the moment that was written.
-    pub fn note(&self, text: &str, now: Instant) -> Instant {
-        let at = {
-            let core = lock(&self.core);
-            core.dated(now, core.last_at)
-        };
-        self.note_at(at, text, false);
-        at
-    }
-
-    fn note_at(&self, at: Instant, text: &str, simulated: bool) {
-        let line = line_of(&Entry::Note { at, text: text.into(), simulated });
-        lock(&self.outlet).publish(&line);
-    }
-
-    /// Tells of a meter that nobody here knows, once for each kind.
-    fn tell_meters(&self, call: &Called) {
-        let unlisted = call.terms.meters().filter(|(meter, _)| is_unlisted(meter));
-        for (meter, _) in unlisted.filter(|(meter, _)| !self.book.prices_meter(meter)) {
-            let (is_new, at) = {
-                let mut core = lock(&self.core);
-                let is_new = core.meters.len() < METERS && core.meters.insert(meter.to_owned());
-                (is_new, core.last_at)
-            };
-            if is_new {
-                let text = billed_by_text(&call.provider, &call.model, meter);
-                tracing::warn!("{text}");
-                self.note_at(at, &text, call.simulated);
-            }
-        }
     }
 
     /// Returns the engine's picture and the names in it. The sums may be ahead or behind by what is being settled.
