@@ -9,8 +9,11 @@ use std::fmt;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::encoding::{Encoding, Hash, chained, origin, parse_hash};
-use super::schema::{CHAINED, CORRECTED};
 
+/// The version from which on entries are chained, and amounts are integers.
+pub(super) const CHAINED: i64 = 3;
+/// The version from which on corrections and signals have tables of their own.
+pub(super) const CORRECTED: i64 = 4;
 /// Bits of an operation's or a link's number that are the gateway's own sequence; above them stands the gateway.
 const OWN_BITS: u32 = 40;
 /// The largest number of a gateway's own sequence.

@@ -12,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::chain::{self, Chain};
+pub(super) use super::chain::{CHAINED, CORRECTED};
 use super::encoding::text_hash;
 use super::lock::{WriteLock, beside};
 use super::{Durability, LedgerError};
@@ -32,10 +33,6 @@ const KEPT_WAL: i64 = 64 << 20;
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = 4;
-/// The version from which on entries are chained, and amounts are integers.
-pub(super) const CHAINED: i64 = 3;
-/// The version from which on corrections and signals have tables of their own.
-pub(super) const CORRECTED: i64 = 4;
 const _: () = assert!(STEPS.len() == 4, "every step raises the version by one");
 
 /// Says whether a file is a ledger, by its first bytes.
