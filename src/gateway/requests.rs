@@ -13,7 +13,10 @@ use super::intake::{CODINGS, collect, spill};
 use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
-use super::{Gateway, count, feed, feedback, large, metrics, missed, models, posted, run, spending, stored};
+use super::{
+    Gateway, corrections, count, feed, feedback, large, metrics, missed, models, posted, run, spending,
+    stored,
+};
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
 use crate::routing::AUTO;
@@ -167,6 +170,10 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;
             posted::apply(gateway, &body, &caller)
+        }
+        Endpoint::Corrections => {
+            let body = collect(gateway, &headers, body).await?;
+            corrections::take(gateway, &body, &caller).await
         }
         Endpoint::Health | Endpoint::Ready | Endpoint::Unknown => Ok(text(StatusCode::OK, "ok\n")),
     }

@@ -7,6 +7,7 @@
 mod batch;
 mod chain;
 mod check;
+mod corrections;
 mod encoding;
 mod entry;
 mod error;
@@ -26,6 +27,7 @@ mod proof;
 mod queue;
 mod recover;
 mod row;
+mod runs;
 mod salvage;
 mod schema;
 mod since;
@@ -43,9 +45,10 @@ mod writing;
 
 pub use chain::{Cursor, Head};
 pub use check::CheckReport;
+pub use corrections::ChargedCalls;
 pub use entry::{
-    AttemptEnded, AttemptStarted, Audit, Closed, Entry, Kept, Label, Note, Opened, PolicyVersion, Prompt,
-    Text,
+    AttemptEnded, AttemptStarted, Audit, Closed, Correction, Entry, Kept, Label, Note, Opened, PolicyVersion,
+    Prompt, Signal, Text,
 };
 pub use error::{Faults, LedgerError};
 pub use export::{ExportOptions, Exported, export};

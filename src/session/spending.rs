@@ -100,7 +100,8 @@ impl Spending {
         let (mut lacks, mut overs) = (Vec::new(), Vec::new());
         for choice in named.into_iter().chain(ladder) {
             let model = choice.model;
-            if lacks.iter().any(|(known, _)| *known == model) {
+            let known_as = outlook.prices.known_as(model);
+            if lacks.iter().any(|(known, _)| *known == known_as) {
                 continue;
             }
             let draws = self.draws(evidence, &route.name, (model, outlook.prices.identity(model)));
@@ -110,7 +111,7 @@ impl Spending {
             let would = on_model(evidence, choice, outlook);
             let bound = bound(would.cost, model, evidence, circumstance, outlook);
             if let Some(over) = self.lacking(&draws, bound, evidence.operation.at) {
-                lacks.push((model, short(&over)));
+                lacks.push((known_as, short(&over)));
                 overs.push((model, over));
             }
         }

@@ -15,6 +15,7 @@ mod budgets;
 mod caps;
 mod charges;
 mod client;
+mod corrected;
 mod crash;
 mod disk;
 mod doors;

@@ -115,6 +115,11 @@ impl Core {
     ) -> (Claims, Vec<(ModelId, Short)>) {
         let Arriving { team, project, user, session, wants, .. } = arriving;
         let payer = Payer { team, project, user, session, key: &wants.key, ..Payer::default() };
-        self.decider.claim(operation, needs, (&payer, &self.names))
+        let (claims, mut over) = self.decider.claim(operation, needs, (&payer, &self.names));
+        for (model, _) in &mut over {
+            *model = self.names.identity(*model);
+        }
+        over.sort_unstable();
+        (claims, over)
     }
 }
