@@ -4,6 +4,7 @@
 //! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
 
 pub mod access;
+pub mod alert;
 pub mod anomaly;
 pub mod app;
 pub mod budget;

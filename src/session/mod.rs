@@ -3,6 +3,7 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod alerts;
 mod all_on;
 mod anomalies;
 mod arrivals;
@@ -51,6 +52,7 @@ mod whatif;
 mod worker;
 mod written;
 
+pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use budgeted::budgeted;
