@@ -17,6 +17,7 @@ pub mod engine;
 pub mod forecast;
 pub mod gateway;
 pub mod ledger;
+pub mod notify;
 pub mod outcome;
 pub mod pricing;
 pub mod providers;

@@ -29,6 +29,7 @@ const CORE: &[&str] = &[
     "telemetry",
     "engine",
     "anomaly",
+    "alert",
 ];
 
 /// Rooms of the core that score in floats.
@@ -54,11 +55,13 @@ const SHELLS: &[Shell] = &[
     // Writes what happened, in the terms of a log.
     Shell { name: "ledger", core: CORE, shells: &["record", "config"] },
     Shell { name: "access", core: &["units"], shells: &["config"] },
+    // Tells receivers of alerts; what is to be told is in the ledger first.
+    Shell { name: "notify", core: CORE, shells: &["ledger", "config"] },
     // Takes requests in, asks the live session where they go, has providers call, has the ledger write.
     Shell {
         name: "gateway",
         core: CORE,
-        shells: &["wire", "providers", "ledger", "access", "session", "record", "config"],
+        shells: &["wire", "providers", "ledger", "access", "notify", "session", "record", "config"],
     },
     // A client like any other: it knows no more of a gateway than its address.
     Shell { name: "drive", core: CORE, shells: &["wire", "record", "config"] },
@@ -79,6 +82,7 @@ const ABOVE_ALL: &[&str] = &[
     "providers",
     "ledger",
     "access",
+    "notify",
     "gateway",
     "drive",
     "app",
