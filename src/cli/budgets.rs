@@ -165,9 +165,8 @@ impl Which {
 /// # Errors
 /// Where the file cannot be used; that there is none of one's own is none.
 pub(super) fn play(player: &mut Player, named: Option<&Path>, is_sample: bool) -> anyhow::Result<()> {
-    if let Some((limits, name)) = of_log(named, is_sample)? {
-        player.set_budgets(&limits, name);
-    }
+    let (limits, name) = of_log(named, is_sample)?.unwrap_or_default();
+    player.set_alerts(super::alerts::rules()?, &limits, name);
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! nothing from a client or a model reaches a log or an error unclean.
 
 mod account;
+mod alerts;
 mod arriving;
 mod audience;
 mod background;
@@ -57,6 +58,7 @@ use rustc_hash::FxHashMap;
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Ledger, LedgerFile, Note, PolicyVersion};
+use crate::notify::Desk;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Deed, Live};
@@ -119,6 +121,7 @@ pub struct Gateway {
     projects: roll::Roll,
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
+    alerts: Arc<Desk>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -156,7 +159,9 @@ impl Gateway {
             projects.learn(theirs);
         }
         let budget = budget::Budget::new(settings.limits.memory);
+        let alerts = Arc::new(Desk::new(ledger.clone()));
         let gateway = Self {
+            alerts,
             live,
             providers,
             ledger,
@@ -196,6 +201,11 @@ impl Gateway {
     /// Returns the live session.
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// Returns what fires and who is told.
+    pub fn alerts(&self) -> &Arc<Desk> {
+        &self.alerts
     }
 
     /// Returns the ledger.

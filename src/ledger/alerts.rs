@@ -143,15 +143,17 @@ impl Alerting {
                     "UPDATE outbox SET state = ?4, tries = ?5, at = ?6, answer = ?7 WHERE alert = ?1 AND news = ?2 AND \
                      receiver = ?3",
                 )?;
-                put.execute(params![alert, news.name(), &**receiver, state.name(), tries, at.0, answer]).map(drop)
+                put.execute(params![alert, news.name(), &**receiver, state.name(), tries, at.0, answer])
+                    .map(drop)
             }
             Self::Acked(id, who) => {
                 let mut put = conn.prepare_cached("UPDATE alerts SET acked = ?2 WHERE id = ?1")?;
                 put.execute(params![id, who]).map(drop)
             }
             Self::Silenced(Silence { rule, scope, until, who }) => {
-                let mut put =
-                    conn.prepare_cached("INSERT INTO silences (rule, scope, until, who) VALUES (?1, ?2, ?3, ?4)")?;
+                let mut put = conn.prepare_cached(
+                    "INSERT INTO silences (rule, scope, until, who) VALUES (?1, ?2, ?3, ?4)",
+                )?;
                 put.execute(params![&*rule.0, &*scope.0, until.0, who]).map(drop)
             }
         }
@@ -180,7 +182,8 @@ impl LedgerFile {
 
     fn read_alarms(&self, now: Instant, most: u32) -> rusqlite::Result<Alarms> {
         let text = |row: &rusqlite::Row<'_>, at| row.get::<_, String>(at).map(Text::from);
-        let named = |word: &str| Source::ALL.iter().find(|(name, _)| *name == word).map(|(_, source)| *source);
+        let named =
+            |word: &str| Source::ALL.iter().find(|(name, _)| *name == word).map(|(_, source)| *source);
         let level = |word: &str| Level::ALL.iter().find(|(name, _)| *name == word).map(|(_, level)| *level);
         let mut find = self.conn.prepare(
             "SELECT id, rule, source, level, scope, threshold, window, at, resolved, words, acked, silenced FROM alerts \

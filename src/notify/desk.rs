@@ -85,7 +85,8 @@ impl State {
 
     pub(super) fn note(&mut self, delivery: Delivery) {
         let same = |known: &Delivery| {
-            (&known.alert, known.news, &known.receiver) == (&delivery.alert, delivery.news, &delivery.receiver)
+            (&known.alert, known.news, &known.receiver)
+                == (&delivery.alert, delivery.news, &delivery.receiver)
         };
         self.deliveries.retain(|known| !same(known));
         self.deliveries.push_back(delivery);
@@ -101,10 +102,13 @@ impl State {
     /// Lists who is told of an alert.
     fn receivers(&self, alert: &Alert) -> Vec<Arc<str>> {
         let rule = self.settings.rules.find(&alert.rule);
-        let is_meant =
-            |receiver: &&Receiver| rule.is_none_or(|rule| rule.to.is_empty() || rule.to.contains(&receiver.name));
+        let is_meant = |receiver: &&Receiver| {
+            rule.is_none_or(|rule| rule.to.is_empty() || rule.to.contains(&receiver.name))
+        };
         let all = self.settings.receivers.iter().filter(is_meant);
-        all.filter(|receiver| receiver.least <= alert.level).map(|receiver| Arc::clone(&receiver.name)).collect()
+        all.filter(|receiver| receiver.least <= alert.level)
+            .map(|receiver| Arc::clone(&receiver.name))
+            .collect()
     }
 
     fn queue(&mut self, alert: &Alert, news: News, to: &[Arc<str>], at: Instant) {
@@ -213,7 +217,8 @@ impl Desk {
     /// Ends what fires here though the fold, which has seen everything, knows nothing of it.
     pub fn end_others(&self, firing: &[&Alert], at: Instant) {
         let state = self.lock();
-        let is_over = |alert: &&Alert| alert.resolved.is_none() && !firing.iter().any(|one| one.id == alert.id);
+        let is_over =
+            |alert: &&Alert| alert.resolved.is_none() && !firing.iter().any(|one| one.id == alert.id);
         let over: Vec<Change> = (state.alerts.iter().filter(is_over))
             .map(|alert| Change::Resolved(Alert { resolved: Some(at), ..alert.clone() }))
             .collect();
@@ -268,7 +273,11 @@ impl Desk {
         let settings = Arc::clone(&self.lock().settings);
         let Some(receiver) = settings.receivers.iter().find(|receiver| *receiver.name == *name) else {
             let known: Vec<&str> = settings.receivers.iter().map(|receiver| &*receiver.name).collect();
-            let hint = if known.is_empty() { "there is none".to_owned() } else { format!("there is {}", known.join(", ")) };
+            let hint = if known.is_empty() {
+                "there is none".to_owned()
+            } else {
+                format!("there is {}", known.join(", "))
+            };
             return Err(format!("there is no receiver {name}; {hint}"));
         };
         let alert = test_alert(now());
@@ -316,6 +325,11 @@ impl Desk {
             let is_so = |alert: &&Alert| alert.resolved.is_none() && alert.level == level;
             (level, state.alerts.iter().filter(is_so).count() as u64)
         })
+    }
+
+    /// Has something said to whoever runs the gateway.
+    pub fn remark(&self, words: String) {
+        self.lock().remarks.push(words);
     }
 
     /// Takes what somebody should hear.

@@ -42,7 +42,8 @@ impl Outcome {
 pub(super) fn client() -> Option<Client> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     // Whoever redirects may lead a secret elsewhere.
-    let client = Client::builder().redirect(redirect::Policy::none()).connect_timeout(Duration::from_secs(10));
+    let client =
+        Client::builder().redirect(redirect::Policy::none()).connect_timeout(Duration::from_secs(10));
     client.build().ok()
 }
 
@@ -65,7 +66,12 @@ pub(super) async fn send(
     }
 }
 
-async fn post(client: &Client, receiver: &Receiver, url: &SecretString, (body, key): (&Value, &str)) -> Outcome {
+async fn post(
+    client: &Client,
+    receiver: &Receiver,
+    url: &SecretString,
+    (body, key): (&Value, &str),
+) -> Outcome {
     let request = client
         .post(url.expose_secret())
         .timeout(receiver.timeout)
@@ -82,7 +88,8 @@ async fn post(client: &Client, receiver: &Receiver, url: &SecretString, (body, k
         return Outcome { delivered: true, answer: format!("answered {}", status.as_u16()), after: None };
     }
     if status.is_redirection() {
-        let words = format!("answered {}: it leads elsewhere; write down the address it leads to", status.as_u16());
+        let words =
+            format!("answered {}: it leads elsewhere; write down the address it leads to", status.as_u16());
         return Outcome::failed(words);
     }
     let said = begin_of(answer).await;
@@ -137,7 +144,10 @@ async fn run(command: &[String], timeout: Duration, message: &Value) -> Outcome 
         return Outcome::failed("no command is given".to_owned());
     };
     let mut command = Command::new(program);
-    command.args(rest).env_clear().envs(PASSED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command
+        .args(rest)
+        .env_clear()
+        .envs(PASSED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     // A group of its own, so that what it has started ends with it.
     #[cfg(unix)]
@@ -159,10 +169,11 @@ async fn run(command: &[String], timeout: Duration, message: &Value) -> Outcome 
         Ok(Ok(status)) if status.success() => {
             Outcome { delivered: true, answer: "ended with 0".to_owned(), after: None }
         }
-        Ok(Ok(status)) => Outcome::failed(status.code().map_or_else(
-            || "was ended by a signal".to_owned(),
-            |code| format!("ended with {code}"),
-        )),
+        Ok(Ok(status)) => Outcome::failed(
+            status
+                .code()
+                .map_or_else(|| "was ended by a signal".to_owned(), |code| format!("ended with {code}")),
+        ),
         Ok(Err(error)) => Outcome::failed(format!("cannot be waited for: {error}")),
         Err(_) => {
             end(&mut child);
@@ -175,7 +186,9 @@ async fn run(command: &[String], timeout: Duration, message: &Value) -> Outcome 
 /// Ends a program and what it has started.
 fn end(child: &mut Child) {
     #[cfg(unix)]
-    if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
+    if let Some(group) =
+        child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
+    {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
     let _ = child.start_kill();

@@ -58,7 +58,7 @@ pub use anomalies::{Surveyed, survey};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};
-pub use command::Command;
+pub use command::{AlertDeed, Command};
 pub use constraints::{Broken, Constraints};
 pub use events::LogEvents;
 pub use explain::{Answered, Explanation, cost_text, cost_text_of, explain, tokens_text};

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
+use super::alerts::Alerted;
 use super::spending::Spending;
-use super::{BudgetsView, Log, PolicySpan};
+use super::{AlertsView, BudgetsView, Log, PolicySpan};
+use crate::alert::Rules;
 use crate::budget::Limit;
 use crate::outcome::{Settled, recorded};
 use crate::routing::match_route;
@@ -25,6 +27,7 @@ pub(super) struct Played {
     checkpoints: Vec<(usize, Spending)>,
     view: (Instant, Arc<BudgetsView>),
     settled: Settled,
+    alerts: Option<Alerted>,
 }
 
 impl Played {
@@ -38,7 +41,18 @@ impl Played {
             checkpoints: Vec::new(),
             view: (Instant(i64::MIN), Arc::default()),
             settled: Settled::default(),
+            alerts: None,
         }
+    }
+
+    /// Has rules told of what happens, too.
+    pub(super) fn watch(&mut self, rules: Arc<Rules>, limits: &[Limit], log: &Log) {
+        self.alerts = Some(Alerted::new(rules, limits, log));
+    }
+
+    /// Returns the alerts at a moment, once `head` operations have been counted.
+    pub(super) fn alerts(&mut self, log: &Log, head: usize, clock: Instant) -> Arc<AlertsView> {
+        self.alerts.as_mut().map_or_else(Arc::default, |alerts| alerts.view(log, head, clock))
     }
 
     /// Returns how budgets stand at a moment, once `head` operations have been counted.

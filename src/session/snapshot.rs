@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::status::LiveView;
-use super::{BudgetsView, Log, PolicySpan};
+use super::{AlertsView, BudgetsView, Log, PolicySpan};
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Speed;
@@ -226,12 +226,19 @@ pub struct Snapshot {
     pub live: Option<LiveView>,
     /// How budgets stand over a log at the clock; those of a live session are told with its state.
     pub spending: Arc<BudgetsView>,
+    /// What would have been told of a log up to the clock; a live session's alerts are told with its state.
+    pub alerts: Arc<AlertsView>,
 }
 
 impl Snapshot {
     /// Returns how budgets stand.
     pub fn budgets(&self) -> &BudgetsView {
         self.live.as_ref().map_or(&*self.spending, |live| &live.status.budgets)
+    }
+
+    /// Returns the alerts.
+    pub fn alerts(&self) -> &AlertsView {
+        self.live.as_ref().map_or(&*self.alerts, |live| &live.status.alerts)
     }
 
     /// Returns the policy that decides an operation.

@@ -14,6 +14,8 @@ use crate::units::{Instant, Span};
 
 /// How long a line may take from the end of its request to here.
 const ON_THE_WAY: Span = Span::secs(1);
+/// How long a request of the past may have taken without being counted late.
+const LONGEST: Span = Span::hours(1);
 /// Policies that are remembered: those that decided requests which are still under way.
 const POLICIES: usize = 64;
 /// Names of sessions that are kept before they are forgotten.
@@ -29,6 +31,7 @@ pub struct AlertFeed {
     profiles: Profiles,
     policies: Vec<(Instant, Arc<Policy>)>,
     swept: usize,
+    last: Instant,
 }
 
 impl AlertFeed {
@@ -47,13 +50,26 @@ impl AlertFeed {
             profiles: Profiles::default(),
             policies: vec![(Instant(i64::MIN), policy)],
             swept: 0,
+            last: Instant(i64::MIN),
         }
+    }
+
+    /// Takes lines of a past, in the order in which their requests arrived or ended.
+    pub fn take_past(&mut self, lines: &str) {
+        self.take(lines);
+        self.watcher.pass(self.last - LONGEST);
+    }
+
+    /// Returns when the last request arrived.
+    pub fn last(&self) -> Option<Instant> {
+        Some(self.last).filter(|last| last.0 != i64::MIN)
     }
 
     /// Takes lines.
     pub fn take(&mut self, lines: &str) {
         record::each_line(lines, |_, entry| match entry {
             Ok(Entry::Request(record)) => {
+                self.last = self.last.max(record.at);
                 let (operation, extra) = self.ingest.take(&record);
                 self.prices.extend(&self.book, &self.ingest.names);
                 self.watcher.know(&self.ingest.names);

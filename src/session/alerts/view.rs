@@ -12,6 +12,8 @@ use crate::units::Instant;
 
 /// The most alerts that are shown: the newest.
 const MOST: usize = 500;
+/// The most alerts that are told with a live session's state.
+const TOLD: usize = 50;
 
 /// Alerts as they stood at a moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,13 @@ impl AlertsView {
         let open = alerts.iter().filter(is_open).count() as u64;
         alerts.drain(..alerts.len().saturating_sub(MOST));
         Self { alerts, firing, open, trouble }
+    }
+
+    /// Makes the picture that a live session tells once a second: of fewer.
+    pub fn told((alerts, trouble): (Vec<Alert>, String)) -> Self {
+        let mut view = Self::of(alerts, trouble);
+        view.alerts.drain(..view.alerts.len().saturating_sub(TOLD));
+        view
     }
 
     /// Says whether there are none.
