@@ -78,6 +78,7 @@ pub enum Export {
 enum Asked {
     Goto,
     Filter,
+    Events,
     Model,
 }
 
@@ -117,6 +118,7 @@ pub struct App {
     overlay: Overlay,
     goto: Prompt,
     filter: Prompt,
+    events: Prompt,
     model: Prompt,
     completing: Completing,
     ask: AskBox,
@@ -149,6 +151,7 @@ impl App {
             overlay: Overlay::None,
             goto: Prompt::default(),
             filter: Prompt::default(),
+            events: Prompt::default(),
             model: Prompt::default(),
             completing: Completing::default(),
             ask: AskBox::default(),
@@ -303,6 +306,12 @@ impl App {
             (Overlay::Prompt(Asked::Filter), None) => {
                 if self.filter.key(key) {
                     self.filter_typed();
+                }
+                Vec::new()
+            }
+            (Overlay::Prompt(Asked::Events), None) => {
+                if self.events.key(key) {
+                    self.ui.events.set_filter(self.events.value());
                 }
                 Vec::new()
             }
