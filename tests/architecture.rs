@@ -16,7 +16,7 @@ use std::path::Path;
 use source::Word;
 
 /// The pure core, lowest first. Arrows point downwards: each room may name those before it.
-/// `anomaly` stands last: it scores in floats, and nothing that routes, charges or refuses may name it.
+/// `anomaly` stands behind all that decides, and `alert`, which only tells, behind it: it scores in floats, and nothing that routes, charges or refuses may name it.
 const CORE: &[&str] = &[
     "units",
     "pricing",

@@ -12,3 +12,6 @@ pub use pace::Pace;
 pub use pattern::Pattern;
 pub use rule::{Burn, Level, Rule, Rules, Source};
 pub use state::{Alert, Alerts, Change, Silence, Subject};
+
+#[cfg(test)]
+mod tests;

@@ -212,7 +212,7 @@ impl LedgerFile {
         }
         let mut find = self.conn.prepare(
             "SELECT alert, news, receiver, state, tries, at, answer FROM outbox WHERE state = 'waiting' UNION SELECT * FROM \
-             (SELECT alert, news, receiver, state, tries, at, answer FROM outbox ORDER BY at DESC LIMIT ?1) ORDER BY at",
+             (SELECT alert, news, receiver, state, tries, at, answer FROM outbox ORDER BY at DESC LIMIT ?1) ORDER BY at, alert, news, receiver",
         )?;
         let mut deliveries = Vec::new();
         let mut rows = find.query([most])?;
@@ -241,5 +241,84 @@ impl LedgerFile {
             })
         })?;
         Ok(Alarms { alerts, deliveries, silences: silences.collect::<Result<_, _>>()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_is_queued_once_and_what_was_delivered_is_not_queued_anew() {
+        let conn = Connection::open_in_memory().unwrap();
+        for step in [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")]
+        {
+            conn.execute_batch(step).unwrap();
+        }
+        conn.execute_batch(include_str!("schema_4.sql")).unwrap();
+        let alert = Alert {
+            id: "a1".to_owned(),
+            rule: "budget".into(),
+            source: Source::Budget,
+            level: Level::Warning,
+            scope: "all/day".into(),
+            threshold: "90%".into(),
+            window: Instant(0),
+            at: Instant(5),
+            resolved: None,
+            words: "nearly".to_owned(),
+            acked: None,
+            silenced: false,
+        };
+        let to: Vec<Text> = vec!["chat".into(), "pager".into()];
+        let fired = Alerting::Fired(alert.clone(), to.clone());
+        let tried = |receiver: &str, state, tries| {
+            Alerting::Tried(Delivery {
+                alert: "a1".to_owned(),
+                news: News::Firing,
+                receiver: receiver.into(),
+                state,
+                tries,
+                at: Instant(6),
+                answer: "answered 200".to_owned(),
+            })
+        };
+        let silence = Silence {
+            rule: Pattern::any(),
+            scope: Pattern("all/*".into()),
+            until: Instant(100),
+            who: "mia".to_owned(),
+        };
+        for entry in [
+            fired.clone(),
+            tried("chat", DeliveryState::Delivered, 1),
+            tried("pager", DeliveryState::Waiting, 3),
+            fired,
+            Alerting::Resolved("a1".to_owned(), Instant(9), to.clone()),
+            Alerting::Resolved("a1".to_owned(), Instant(12), to),
+            Alerting::Acked("a1".to_owned(), "mia".to_owned()),
+            Alerting::Silenced(silence.clone()),
+        ] {
+            entry.write(&conn).unwrap();
+        }
+        let file = LedgerFile { path: "alerts".into(), conn, version: SINCE };
+        let found = file.alarms(Instant(50), 10).unwrap();
+        assert_eq!(
+            found.alerts,
+            [Alert { resolved: Some(Instant(9)), acked: Some("mia".to_owned()), ..alert }]
+        );
+        let states: Vec<_> =
+            found.deliveries.iter().map(|one| (&*one.receiver, one.news, one.state, one.tries)).collect();
+        assert_eq!(
+            states,
+            [
+                ("chat", News::Firing, DeliveryState::Delivered, 1),
+                ("pager", News::Firing, DeliveryState::Waiting, 3),
+                ("chat", News::Resolved, DeliveryState::Waiting, 0),
+                ("pager", News::Resolved, DeliveryState::Waiting, 0),
+            ]
+        );
+        assert_eq!(found.silences, [silence]);
+        assert!(file.alarms(Instant(100), 10).unwrap().silences.is_empty());
     }
 }

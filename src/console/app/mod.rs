@@ -200,6 +200,21 @@ impl App {
         self.settings.theme = theme;
     }
 
+    /// Returns the words of an alert that is new in a live picture, and more than a notice; nothing of a first picture, which
+    /// tells what was there before.
+    pub fn news(&self, picture: &Snapshot) -> Option<String> {
+        let (before, now) = (self.latest.live.as_ref()?, picture.live.as_ref()?);
+        if before.status.started != now.status.started {
+            return None;
+        }
+        let is_known = |id: &str| before.status.alerts.alerts.iter().any(|alert| alert.id == id);
+        let news = now.status.alerts.alerts.iter().rev().find(|alert| {
+            let is_loud = alert.level > crate::alert::Level::Notice && !alert.silenced;
+            is_loud && alert.resolved.is_none() && alert.at > now.status.started && !is_known(&alert.id)
+        });
+        news.map(|alert| alert.words.clone())
+    }
+
     /// Takes a new picture.
     pub fn update(&mut self, snapshot: Arc<Snapshot>) {
         if let Some(message) = &snapshot.message
