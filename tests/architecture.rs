@@ -16,24 +16,27 @@ use std::path::Path;
 use source::Word;
 
 /// The pure core, lowest first. Arrows point downwards: each room may name those before it.
-/// `anomaly` stands behind all that decides, and `alert`, which only tells, behind it: it scores in floats, and nothing that routes, charges or refuses may name it.
+/// Those from `anomaly` on stand last: they score in floats, or only tell,, and nothing that routes, charges or refuses may name them.
 const CORE: &[&str] = &[
     "units",
     "pricing",
+    "forecast",
     "budget",
     "classifier",
     "routing",
     "outcome",
+    "savings",
     "variance",
-    "forecast",
     "telemetry",
     "engine",
     "anomaly",
     "alert",
+    "calibration",
+    "certificate",
 ];
 
 /// Rooms of the core that score in floats.
-const SCORES: &[&str] = &["anomaly"];
+const SCORES: &[&str] = &["anomaly", "calibration", "certificate"];
 
 /// The shells and what each may name of the rooms outside the core, and which part of the core.
 const SHELLS: &[Shell] = &[

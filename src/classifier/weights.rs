@@ -9,7 +9,7 @@ use super::feature::{FEATURES, FEATURES_VERSION};
 use super::lexicon::{Lexicon, WordHash};
 use super::logistic::Calibration;
 use super::{FeatureId, TaskClass};
-use crate::units::{PerMille, line_of};
+use crate::units::{PerMille, Slip, choice, line_of};
 
 /// The number of classes.
 pub(super) const CLASSES: usize = TaskClass::ALL.len();
@@ -37,13 +37,8 @@ pub struct Classifier {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WeightsError {
     /// The file is not TOML.
-    #[error("line {line}: not TOML: {problem}; mend the syntax there")]
-    Syntax {
-        /// The line, from 1.
-        line: usize,
-        /// What the reader said.
-        problem: String,
-    },
+    #[error("line {0}")]
+    Syntax(Slip),
     /// A field that must be there is not.
     #[error("field `{field}` is missing; add it")]
     Missing {
@@ -177,17 +172,14 @@ impl Classifier {
     /// Reads weights, lexicon and calibration from a weights file.
     pub fn from_toml(text: &str) -> Result<Self, WeightsError> {
         let source = Source(text);
-        let root = DeTable::parse(text).map_err(|error| WeightsError::Syntax {
-            line: line_of(text, error.span().map_or(0, |span| span.start)),
-            problem: error.message().to_owned(),
-        })?;
+        let root = DeTable::parse(text).map_err(|error| WeightsError::Syntax(Slip::of(text, &error)))?;
         let root = root.get_ref();
         for key in root.keys() {
             if !FIELDS.contains(&key.get_ref().as_ref()) {
                 return Err(source.wrong(
                     &key.span(),
                     key.get_ref().as_ref(),
-                    format!("unknown; known are {}", FIELDS.join(", ")),
+                    format!("unknown; {}", choice(key.get_ref(), &FIELDS)),
                 ));
             }
         }
@@ -340,7 +332,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_by_line_and_field() {
         for (from, to, said) in [
-            ("bias = 100", "bias = ", "line 4: not TOML"),
+            ("bias = 100", "bias = ", "line 4:8: a value is missing"),
             ("bias = 100", "bias = 1.5", "line 4: field `bias`: must be a whole number from -32000 to 32000"),
             ("bias = 100", "bias = 99999", "line 4: field `bias`"),
             ("bias = 100", "bais = 100", "line 4: field `bais`: unknown"),

@@ -15,7 +15,7 @@ use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, 
 use crate::routing::{Mode, Policy, Route, RouteId};
 use crate::session::{RouteConsequences, Trial, carried, moved_along};
 use crate::telemetry::Forecast;
-use crate::units::{Names, PerMille, Pico, Span, counted};
+use crate::units::{Names, PerMille, Pico, Span, choice, counted};
 
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
@@ -149,15 +149,15 @@ fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(Rou
         let Some(rung) = route.find_rung(rung, names) else {
             let known: Vec<&str> = route.ladder.iter().map(|rung| &*rung.name).collect();
             anyhow::bail!(
-                "--set {text}: route {} has no rung `{rung}`; it has {}",
+                "--set {text}: route {} has no rung `{rung}`; {}",
                 route.name,
-                known.join(", ")
+                choice(rung, &known)
             );
         };
         return Ok((id, rung, value));
     }
     let known: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
-    anyhow::bail!("--set {text}: no such route; the policy has {}", known.join(", "))
+    anyhow::bail!("--set {text}: no such route; {}", choice(target, &known))
 }
 
 /// Applies all assignments, whatever their order; neighbours that would be crossed and are not named go along.

@@ -149,7 +149,8 @@ actions! {
     ExportMarkdown "traffic.export-markdown" [Traffic] ["M"] "", "Write the list as Markdown", "Writes the listed requests to a new Markdown file in the present folder.", "export save file table";
     Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";
     SortReverse "traffic.sort-reverse" [Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
-    NextDimension "overview.next-dimension" [Overview] ["b"] "", "Break spend down by the next dimension", "Shows spend by team, project, route or task.", "group team project route task";
+    Why "spend.why" [Overview Spend] ["x"] "why", "Why spend changed", "Compares the window with the time before: what changed its cost, to the last digit. Again: with the same hours a week before.", "explain variance difference compare week cause";
+    NextDimension "overview.next-dimension" [Overview Spend] ["b"] "", "Break spend down by the next dimension", "Shows spend by team, project, route or task; on Spend, unit costs by session, too.", "group team project route task";
     AllOn "models.all-on" [Models] ["a"] "all on it", "All on this model", "Says what the window would have cost with the chosen model alone, beside the policy, and what is not known of it.", "what-if single one picker baseline compare";
     AllOnNamed "models.all-on-named" [Overview Models] ["A"] "", "All on any model", "Says the same of any model that has a price, whether or not the traffic saw it; names are completed.", "what-if single one picker baseline compare price book";
     AckAlert "events.acknowledge" [Events] ["a"] "note", "Acknowledge the alert", "Takes note of the chosen alert, for everybody to see.", "alert ack confirm seen";

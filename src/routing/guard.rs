@@ -5,6 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::holdout::hold_out;
 use super::{
     Bar, Capability, Circumstance, Effort, Facts, Labels, Policy, Route, Rung, Rungs, Signals, Step, Trail,
     match_route,
@@ -107,7 +108,8 @@ impl Route {
         }
         let mut unread = Trail::new();
         let open = constrain(self, circumstance, &mut unread);
-        avail(self, circumstance, open, &mut unread)
+        let open = avail(self, circumstance, open, &mut unread);
+        hold_out(self, circumstance, open, &mut unread)
     }
 }
 

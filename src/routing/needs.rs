@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Capabilities, Labels};
+use super::{Capabilities, Drawn, Labels};
 use crate::units::ModelId;
 
 /// What a request asks of a model.
@@ -99,6 +99,8 @@ pub struct Circumstance {
     pub full: Vec<ModelId>,
     /// Models for a call to which budgets had no room, in ascending order.
     pub over: Vec<(ModelId, Short)>,
+    /// How a holdout drew the request; none where its route held nobody out.
+    pub drawn: Option<Drawn>,
 }
 
 impl Circumstance {
@@ -114,6 +116,7 @@ impl Circumstance {
         down: Vec::new(),
         full: Vec::new(),
         over: Vec::new(),
+        drawn: None,
     };
 
     /// Says what budgets had to say of a call to a model at the request's arrival; none where there was room.

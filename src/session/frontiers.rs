@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::settled::settle_one;
 use super::snapshot::{Reading, RouteConsequences};
 use crate::outcome::{Evidence, Outlook, Settled};
+use crate::pricing::CostSum;
 use crate::routing::{Mode, Policy, Route, RouteId, Rung, Thresholds};
-use crate::telemetry::{CurvePoint, Forecast, Frontier, Prefix, Sign};
+use crate::telemetry::{CurvePoint, Forecast, Frontier, Pairs, Prefix, Sign};
 use crate::units::{Instant, PerMille, RouteTag};
 
 /// Settings of one route that are kept apart within a window; of more, the oldest count as the one after them.
@@ -17,9 +18,9 @@ const MOST: usize = 8;
 
 /// A route as one or more policies have it, and what it would make of the requests that it took.
 #[derive(Clone, Debug)]
-struct Setting {
-    route: Arc<Route>,
-    frontier: Frontier,
+pub(super) struct Setting {
+    pub(super) route: Arc<Route>,
+    pub(super) frontier: Frontier,
     /// Where it only observes: what became of its requests.
     actual: Forecast,
     /// The moment of its first request.
@@ -42,6 +43,21 @@ impl Setting {
 
     fn is_of(&self, route: &Route) -> bool {
         same_rungs(&self.route, route) && self.route.thresholds() == route.thresholds()
+    }
+
+    /// Says what was in force gave.
+    pub(super) fn in_force(&mut self) -> Forecast {
+        if tells_actual(&self.route) {
+            return self.actual.clone();
+        }
+        let own = self.route.thresholds();
+        self.at(&own)
+    }
+
+    /// Says what thresholds give.
+    pub(super) fn at(&mut self, thresholds: &[PerMille]) -> Forecast {
+        let (frontier, prefix) = self.parts();
+        frontier.forecast(prefix, thresholds)
     }
 
     fn parts(&mut self) -> (&Frontier, &Prefix) {
@@ -70,7 +86,7 @@ fn same_ladder(one: &Route, other: &Route) -> bool {
 
 /// Says whether two routes are one to whoever reads figures: by their names and those of their rungs and models, whatever
 /// their thresholds and modes and whatever is said of the models.
-fn same_names(one: &Route, other: &Route) -> bool {
+pub(super) fn same_names(one: &Route, other: &Route) -> bool {
     one.tag == other.tag
         && one.ladder.len() == other.ladder.len()
         && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.model == b.model)
@@ -84,6 +100,8 @@ pub struct Frontiers {
     met: Vec<(Arc<Policy>, Vec<Option<usize>>)>,
     /// Whether settings of a route were too many to keep apart.
     are_joined: bool,
+    /// What requests cost whose clients named their model, which no threshold moves.
+    kept: CostSum,
 }
 
 impl Frontiers {
@@ -102,13 +120,32 @@ impl Frontiers {
         setting.first = Some(setting.first.map_or(at, |first| first.min(at)));
         setting.frontier.apply(evidence, &setting.route, outlook, sign);
         let is_kept = evidence.operation.pinned && setting.route.pins(evidence.operation.class);
-        if tells_actual(&setting.route) && !is_kept {
+        if tells_actual(&setting.route) || is_kept {
             // What this policy makes of it, whichever reading the sums beside it have.
             let mut routed = Settled::default();
             settle_one(evidence, Reading::Routed, policy, outlook, &mut routed);
-            setting.actual.account(&routed, sign);
+            match sign {
+                _ if !is_kept => setting.actual.account(&routed, sign),
+                Sign::Plus => self.kept.add_operation(routed.costs()),
+                Sign::Minus => self.kept.remove_operation(routed.costs()),
+            }
         }
         (setting.prefix, setting.histogram) = (None, None);
+    }
+
+    /// Returns what requests cost whose clients named their model.
+    pub(super) fn kept(&self) -> &CostSum {
+        &self.kept
+    }
+
+    /// Returns the settings held.
+    pub(super) fn settings(&self) -> &[Setting] {
+        &self.held
+    }
+
+    /// Returns one of them.
+    pub(super) fn setting(&mut self, at: usize) -> Option<&mut Setting> {
+        self.held.get_mut(at)
     }
 
     fn place(&mut self, policy: &Arc<Policy>, route: usize) -> Option<usize> {
@@ -223,6 +260,23 @@ impl Frontiers {
             }
         }
         if sum.is_empty() { Frontier::new(route).prefix().curve(&route.thresholds(), rung) } else { sum }
+    }
+}
+
+impl Frontiers {
+    /// Returns the judged requests of a route's rung beside its last one, whatever thresholds were in force.
+    pub fn pairs(&self, route: &Route, rung: usize) -> Pairs {
+        let mut all = Pairs::default();
+        let (Some(cheap), Some(strong)) = (route.ladder.get(rung), route.ladder.last()) else { return all };
+        for setting in &self.held {
+            let of = &setting.route;
+            let is_same = of.ladder.last().is_some_and(|last| last.model == strong.model);
+            let place = place_of(of, route, cheap).filter(|_| is_same);
+            if let Some(pairs) = place.and_then(|place| setting.frontier.pairs(place)) {
+                all.merge(pairs);
+            }
+        }
+        all
     }
 }
 

@@ -10,8 +10,8 @@ use crate::outcome::{Evidence, Extra, ModelLabel, Observed, Operation, Particula
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, FULL, Labels, Needs,
-    Policy, PolicyError, Short, on_grid,
+    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels,
+    Needs, Policy, PolicyError, Short, on_grid,
 };
 use crate::units::{Instant, Millis, Names, SessionId};
 
@@ -248,12 +248,14 @@ impl Ingest {
         let tools = record.tools.is_some_and(|tools| tools > 0);
         let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
-        let (mut down, mut full, mut over) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
         for name in &told.down {
             if let Some(name) = name.strip_prefix(FULL) {
                 full.push(self.names.intern_model(name));
             } else if let Some((short, name)) = Short::parse(name) {
                 over.push((self.names.intern_model(name), short));
+            } else if let Some(told) = Drawn::parse(name) {
+                drawn = Some(told);
             } else {
                 down.push(self.names.intern_model(name));
             }
@@ -278,6 +280,7 @@ impl Ingest {
             down,
             full,
             over,
+            drawn,
         }
     }
 

@@ -176,7 +176,8 @@ impl Live {
         core.applied += 1;
         let (claims, over) = core.claim(&arriving, &operation, &needs);
         let (down, full) = (core.decider.down_at(operation.at), core.decider.full());
-        let circumstance = Circumstance { needs, down, full, over };
+        let drawn = core.drawn(&operation, &arriving);
+        let circumstance = Circumstance { needs, down, full, over, drawn };
         let arrival = Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims) };
         let course = core.decider.arrived(&arrival);
         let policy = Arc::clone(core.decider.policy());
@@ -189,7 +190,8 @@ impl Live {
         let over = circumstance.over.iter();
         let over =
             over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
-        let down = down.chain(full).chain(over).collect();
+        let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
+        let down = down.chain(full).chain(over).chain(drawn).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
             Some(_) => Err(()),

@@ -3,6 +3,7 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod aim;
 mod alerts;
 mod all_on;
 mod anomalies;
@@ -29,6 +30,7 @@ mod log;
 mod met;
 mod pace;
 mod parse;
+mod plan;
 mod played;
 mod player;
 mod portion;
@@ -37,6 +39,7 @@ mod readers;
 mod reason;
 mod repriced;
 mod rerun;
+mod saved;
 mod settled;
 mod slow;
 mod snapshot;
@@ -45,6 +48,7 @@ mod spending;
 mod status;
 mod stream;
 mod stretch;
+mod study;
 mod trial;
 mod view;
 mod wanted;
@@ -52,6 +56,7 @@ mod whatif;
 mod worker;
 mod written;
 
+pub use aim::{Aim, AimError};
 pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
@@ -77,10 +82,12 @@ pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
 };
 pub use pace::{Pace, pace};
+pub use plan::{GOOD, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
+pub use saved::{savings, settle_all, unit_costs};
 pub use settled::settle_one;
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
@@ -95,6 +102,7 @@ pub use status::{
 };
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
+pub use study::{Beside, Found, Studies, Topic};
 pub use trial::Trial;
 pub use view::View;
 pub use wanted::{Search, Wanted};

@@ -161,6 +161,11 @@ impl Translation {
         self.sink.preface()
     }
 
+    /// Says whether a citation found no place.
+    pub(super) fn has_lost(&self) -> bool {
+        self.orders.iter().any(Order::has_lost)
+    }
+
     /// Says what kept the answer from being written, once.
     pub(super) fn fault(&mut self) -> Option<WireError> {
         self.fault.take()

@@ -11,6 +11,7 @@ mod outside;
 mod own_logs;
 mod program;
 mod remembered;
+mod slips;
 mod spending;
 
 use program::Desk;
@@ -152,15 +153,18 @@ fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
         ("replay small.jsonl --policy absent.toml", "absent.toml"),
         ("replay small.jsonl --classifier absent.toml", "absent.toml"),
         ("replay small.jsonl --input-format word", "possible values: pointsman, litellm"),
-        ("frontier small.jsonl --route nowhere", "has classification, extraction"),
-        ("frontier small.jsonl --route extraction --rung nowhere", "has flash, 4.1, opus"),
+        ("frontier small.jsonl --route nowhere", "write one of classification, extraction"),
+        (
+            "frontier small.jsonl --route extraction --rung nowhere",
+            "has no such rung; write one of flash, 4.1, opus",
+        ),
         ("frontier small.jsonl --route extraction --rung opus", "no threshold to move"),
         ("why small.jsonl nobody", "hint: ids are as in the log (first: r-1)"),
         ("why small.jsonl #0", "no request `#0` among 4"),
         ("why small.jsonl #5", "no request `#5` among 4"),
         ("prices show nomodel", "hint: `pointsman prices list`"),
         ("config --print-theme nothing", "hint: `pointsman config --list-themes`"),
-        ("snapshot tune --log small.jsonl --theme nothing", "hint: there are "),
+        ("snapshot tune --log small.jsonl --theme nothing", "no theme has this name"),
         ("snapshot tune --log small.jsonl --size 0x0", "like 160x45"),
         ("snapshot tune --log small.jsonl --route nothing", "no such route"),
         ("snapshot tune --log small.jsonl --at noon", "--at "),
@@ -256,7 +260,7 @@ fn a_rung_goes_by_name_model_or_number_and_nothing_else() {
         ("extraction.flash=", "no whole number"),
         ("extraction.nano=500", "it has flash, 4.1, opus"),
         ("extraction.4=500", "it has flash, 4.1, opus"),
-        ("nowhere.flash=500", "no such route; the policy has classification"),
+        ("nowhere.flash=500", "no such route; write one of classification"),
         ("extraction.opus=500", "the last rung has no threshold"),
         ("extraction.flash=100 --set extraction.4.1=200", "thresholds must descend"),
     ] {

@@ -231,7 +231,7 @@ fn receivers_that_fail_hear_it_again_and_hold_up_nobody_else() {
     // A slip in the file changes nothing; a receiver that is gone is given up, aloud.
     fs::write(desk.path().join("config/alerts.toml"), "[receivr.x]\n").unwrap();
     let until = std::time::Instant::now() + PATIENCE;
-    while !front.said().contains("unknown field `receivr`") {
+    while !front.said().contains("`receivr`") {
         assert!(std::time::Instant::now() < until, "{}", front.said());
         std::thread::yield_now();
     }

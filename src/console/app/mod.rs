@@ -29,6 +29,7 @@ use super::keys::{self, Keymap};
 use super::palette::Palette;
 use super::prompt::Prompt;
 use super::screen::{Ask, Asks, ScreenId, View};
+use super::screens::spend::WHY_PANEL;
 use super::screens::{detail, traffic};
 use super::theme::{Depth, Theme};
 use super::ui::Ui;
@@ -497,6 +498,11 @@ impl App {
             Action::Loop => send(Command::Loop),
             Action::Filter => self.ask_filter(),
             Action::AllOnNamed => self.pick_model(),
+            Action::Why if self.ui.context() == Context::Overview => {
+                let done = self.lead(ScreenId::Spend);
+                self.ui.view.focus = WHY_PANEL;
+                done
+            }
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => {
                 self.say("type the digits");

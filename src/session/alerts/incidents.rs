@@ -106,7 +106,8 @@ fn words(incident: &Incident, names: &Names) -> String {
         figure(*metric, before)
     );
     if let Some(cause) = incident.causes.first() {
-        words.push_str(&format!("; explained by {}", named(names, cause.scope)));
+        words.push_str("; explained by ");
+        words.push_str(&named(names, cause.scope));
     }
     words
 }

@@ -55,6 +55,10 @@ comment that ends a stream (its headers are out by then; Gemini's clients take n
 well. Where nothing else stands in an answer it is an empty one: it does not pass its check, the next rung is asked, and where there
 is none the client gets an error, not an answer of nothing.
 
+**Citations** arrive with the stretch of text that rests on them, counted in characters (in bytes for Gemini's clients); with Anthropic's clients
+they stand at the block that holds it. Such a block comes back without them when it goes to Anthropic, whose own hold an index that only it can make.
+In a stream to Anthropic's clients a citation that comes after its text was closed is left out and told.
+
 **How it ended** is put into the client's words. A turn of Anthropic's that is paused (`pause_turn`, `compaction`) is not at its end: for
 that the others have but the word for an answer that was cut short (`length`, `max_output_tokens` with status `incomplete`, `MAX_TOKENS`),
 after which clients go on or say so, while `stop` would let them take half a turn for the whole.

@@ -76,18 +76,20 @@ const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Co
     Column { name, width, right, yields }
 }
 
-const COLUMNS: [Column<'static>; 11] = [
+const COLUMNS: [Column<'static>; 13] = [
     column("budget", Width::Fill(18), false, 0),
-    column("mode", Width::Fixed(7), false, 8),
+    column("mode", Width::Fixed(7), false, 9),
     column("used", Width::Fixed(7), true, 0),
     column("", Width::Fill(12), false, 1),
     column("spent", Width::Fixed(10), true, 0),
-    column("held", Width::Fixed(9), true, 4),
+    column("held", Width::Fixed(9), true, 6),
     column("limit", Width::Fixed(9), true, 0),
+    column("expected", Width::Fixed(10), true, 3),
+    column("will run out", Width::Fixed(12), false, 5),
     column("starts anew", Width::Fixed(12), false, 2),
-    column("refused", Width::Fixed(7), true, 5),
-    column("moved", Width::Fixed(7), true, 6),
-    column("ran out", Width::Fixed(11), false, 3),
+    column("refused", Width::Fixed(7), true, 7),
+    column("moved", Width::Fixed(7), true, 8),
+    column("ran out", Width::Fixed(11), false, 4),
 ];
 
 fn table(lines: &Lines<'_>, state: TableState, focus: bool) -> Table<'static> {
@@ -139,6 +141,17 @@ pub(super) fn anew(row: &BudgetRow, now: Instant) -> Short {
     }
 }
 
+/// Writes what a window is expected to come to; by the plain rate of less than a week with its sign.
+pub(super) fn expected(row: &BudgetRow) -> (Short, Role) {
+    let Some(end) = row.expected else { return (short(format_args!("{UNKNOWN}")), Role::Unknown) };
+    let role = match row.mode {
+        _ if end <= row.limit => Role::Estimated,
+        Mode::Observe => Role::Accent,
+        Mode::Hard | Mode::Soft => Role::Warn,
+    };
+    (short(format_args!("~{}", format::money(end))), role)
+}
+
 /// Writes a moment to the minute: `05-23 14:03`.
 fn minute(at: Instant) -> String {
     let text = at.rfc3339();
@@ -176,10 +189,15 @@ fn account(row: &BudgetRow, now: Instant, slot: Slot<'_>, buf: &mut Buffer) {
         5 if row.open > 0 || row.held != Pico::ZERO => (format::money(row.held), Role::Text),
         5 => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
         6 => (format::money(row.limit), Role::Text),
-        7 => (anew(row, now), Role::Muted),
-        8 => counted(row.refused),
-        9 => counted(row.moved),
-        10 => match row.ran_out {
+        7 => expected(row),
+        8 => match row.runs_out.filter(|_| row.ran_out.is_none()) {
+            Some(at) => return slot.say(buf, &minute(at), Role::Warn),
+            None => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
+        },
+        9 => (anew(row, now), Role::Muted),
+        10 => counted(row.refused),
+        11 => counted(row.moved),
+        12 => match row.ran_out {
             Some(at) => return slot.say(buf, &minute(at), text_role(row, Role::Text)),
             None => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
         },
