@@ -5,6 +5,7 @@
 //! nothing from a client or a model reaches a log or an error unclean.
 
 mod account;
+mod alerts;
 mod arriving;
 mod audience;
 mod background;
@@ -59,7 +60,8 @@ use rustc_hash::FxHashMap;
 
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
-use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion, Signal};
+use crate::ledger::{Audit, Entry, Ledger, LedgerFile, Note, PolicyVersion, Signal};
+use crate::notify::Desk;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Deed, Live};
@@ -124,6 +126,7 @@ pub struct Gateway {
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
     prefix_key: PrefixKey,
+    alerts: Arc<Desk>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -163,7 +166,9 @@ impl Gateway {
         let place = keeps_ledger.then(|| ledger.state().path);
         let prefix_key = prefix::key(place.as_deref().and_then(Path::parent));
         let budget = budget::Budget::new(settings.limits.memory);
+        let alerts = Arc::new(Desk::new(ledger.clone()));
         let gateway = Self {
+            alerts,
             live,
             providers,
             ledger,
@@ -204,6 +209,11 @@ impl Gateway {
     /// Returns the live session.
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// Returns what fires and who is told.
+    pub fn alerts(&self) -> &Arc<Desk> {
+        &self.alerts
     }
 
     /// Returns the ledger.

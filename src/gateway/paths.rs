@@ -24,6 +24,7 @@ pub(super) enum Endpoint {
     Policy,
     Budgets,
     Corrections,
+    Alerts,
     Unknown,
 }
 
@@ -73,6 +74,7 @@ pub(super) fn place(path: &str) -> Place<'_> {
         "/operator/v1/policy" => Some(Endpoint::Policy),
         "/operator/v1/budgets" => Some(Endpoint::Budgets),
         "/operator/v1/corrections" => Some(Endpoint::Corrections),
+        "/operator/v1/alerts" => Some(Endpoint::Alerts),
         "/operator/v1/rights" => Some(Endpoint::Rights),
         _ => None,
     };
@@ -160,7 +162,7 @@ impl Place<'_> {
             Endpoint::Stored if self.name.ends_with("/cancel") => "POST",
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
-            Endpoint::Policy => "GET, POST",
+            Endpoint::Policy | Endpoint::Alerts => "GET, POST",
             Endpoint::Feed | Endpoint::Log | Endpoint::Budgets => "GET",
             _ => "GET, HEAD",
         }
@@ -184,8 +186,8 @@ impl Place<'_> {
             Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights | Endpoint::Budgets => {
                 &[Scope::Read]
             }
-            Endpoint::Policy if *method == Method::GET => &[Scope::Read],
-            Endpoint::Policy | Endpoint::Corrections => &[Scope::Operate],
+            Endpoint::Policy | Endpoint::Alerts if *method == Method::GET => &[Scope::Read],
+            Endpoint::Policy | Endpoint::Alerts | Endpoint::Corrections => &[Scope::Operate],
             // What was answered before costs nothing more.
             Endpoint::Feedback | Endpoint::Stored => &[Scope::Route, Scope::Operate],
             _ => &[Scope::Route],
@@ -205,6 +207,7 @@ impl Place<'_> {
                 | Endpoint::Policy
                 | Endpoint::Budgets
                 | Endpoint::Corrections
+                | Endpoint::Alerts
         )
     }
 }

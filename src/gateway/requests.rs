@@ -14,7 +14,7 @@ use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
 use super::{
-    Gateway, corrections, count, feed, feedback, large, metrics, missed, models, posted, run, spending,
+    Gateway, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted, run, spending,
     stored,
 };
 use crate::access::{Caller, presented};
@@ -167,6 +167,11 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
             Ok(json(StatusCode::OK, gateway.live.policy_line().to_string()))
         }
         Endpoint::Budgets => spending::standings(gateway),
+        Endpoint::Alerts if method == Method::GET => alerts::list(gateway),
+        Endpoint::Alerts => {
+            let body = collect(gateway, &headers, body).await?;
+            alerts::act(gateway, &body, &caller).await
+        }
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;
             posted::apply(gateway, &body, &caller)

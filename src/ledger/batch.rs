@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::Alerting;
 use super::entry::{
     AttemptEnded, AttemptStarted, Audit, Closed, Correction, Entry, Kept, Label, Note, Opened, PolicyVersion,
     Prompt, Signal,
@@ -40,6 +41,7 @@ pub(super) enum Aside<'b> {
     Signal(&'b Signal, u64),
     Prompt(&'b Prompt),
     Kept(&'b Kept),
+    Alerting(&'b Alerting),
 }
 
 /// A batch, gathered.
@@ -96,6 +98,7 @@ impl<'b> Batch<'b> {
                 Entry::Note(note) => batch.asides.push(Aside::Note(note, newest + 1)),
                 Entry::Prompt(prompt) => batch.asides.push(Aside::Prompt(prompt)),
                 Entry::Kept(kept) => batch.asides.push(Aside::Kept(kept)),
+                Entry::Alerting(alerting) => batch.asides.push(Aside::Alerting(alerting)),
             }
         }
         batch

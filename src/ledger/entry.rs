@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Price;
+use super::{Alerting, Price};
 use crate::classifier::TaskClass;
 use crate::pricing::{Cost, Terms, Usage};
 use crate::routing::{Check, Effort, Status};
@@ -54,6 +54,8 @@ pub enum Entry {
     Prompt(Box<Prompt>),
     /// A provider keeps an answer under an id.
     Kept(Box<Kept>),
+    /// Something happened to an alert.
+    Alerting(Box<Alerting>),
 }
 
 /// A request that arrived.
@@ -376,6 +378,7 @@ impl Entry {
             | Self::Simulated { .. }
             | Self::Audit(_)
             | Self::Kept(_) => 0,
+            Self::Alerting(_) => 1024,
         };
         text.saturating_add(640)
     }
@@ -399,7 +402,7 @@ impl Entry {
                 move_on(&mut entry.from_seq);
                 entry.version = entry.version.saturating_add(by.policies);
             }
-            Self::Audit(_) | Self::Note(_) | Self::Signal(_) | Self::Kept(_) => {}
+            Self::Audit(_) | Self::Note(_) | Self::Signal(_) | Self::Kept(_) | Self::Alerting(_) => {}
         }
     }
 
@@ -414,7 +417,12 @@ impl Entry {
             Self::Label(entry) => Some(entry.seq),
             Self::Correction(entry) => Some(entry.seq),
             Self::Prompt(entry) => Some(entry.seq),
-            Self::Policy(_) | Self::Audit(_) | Self::Note(_) | Self::Signal(_) | Self::Kept(_) => None,
+            Self::Policy(_)
+            | Self::Audit(_)
+            | Self::Note(_)
+            | Self::Signal(_)
+            | Self::Kept(_)
+            | Self::Alerting(_) => None,
         }
     }
 }

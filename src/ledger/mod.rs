@@ -4,6 +4,7 @@
 //! Invariants: a committed charge is never lost nor changed; a charge is written once for each attempt, whatever is
 //! retried; what cannot be written is kept and told, and what cannot be kept is counted; amounts are exact.
 
+mod alerts;
 mod batch;
 mod chain;
 mod check;
@@ -43,6 +44,7 @@ mod wal;
 mod writer;
 mod writing;
 
+pub use alerts::{Alarms, Alerting, Delivery, DeliveryState, News};
 pub use chain::{Cursor, Head};
 pub use check::CheckReport;
 pub use corrections::ChargedCalls;

@@ -140,7 +140,7 @@ impl Inner {
                     true
                 }
                 Entry::Closed(closed) => self.refused.remove(&closed.seq),
-                Entry::Policy(_) | Entry::Audit(_) | Entry::Opened(_) => false,
+                Entry::Policy(_) | Entry::Audit(_) | Entry::Alerting(_) | Entry::Opened(_) => false,
                 Entry::Note(_) | Entry::Signal(_) | Entry::Kept(_) => full,
                 Entry::Label(label) => full || self.refused.contains(&label.seq),
                 Entry::Correction(correction) => full || self.refused.contains(&correction.seq),

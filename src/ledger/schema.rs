@@ -25,6 +25,7 @@ const STEPS: &[&str] = &[
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
 ];
 /// How long one try waits for a lock that another process holds.
 const LOCK_PATIENCE: Duration = Duration::from_millis(250);
@@ -32,8 +33,8 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(250);
 const KEPT_WAL: i64 = 64 << 20;
 
 /// The version that this program writes.
-pub(super) const VERSION: i64 = 4;
-const _: () = assert!(STEPS.len() == 4, "every step raises the version by one");
+pub(super) const VERSION: i64 = 5;
+const _: () = assert!(STEPS.len() == 5, "every step raises the version by one");
 
 /// Says whether a file is a ledger, by its first bytes.
 pub fn is_ledger(path: &Path) -> bool {

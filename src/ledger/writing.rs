@@ -456,6 +456,7 @@ impl Writing<'_> {
                 self.told(Kind::Signal, new)
             }
             Aside::Kept(kept) => kept.write(self.conn),
+            Aside::Alerting(alerting) => alerting.write(self.conn),
             Aside::Note(note, before) => self.note(note.at, &note.text, note.simulated, *before),
             Aside::Prompt(prompt) => {
                 let mut put = self.conn.prepare_cached(

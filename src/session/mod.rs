@@ -5,6 +5,7 @@
 
 mod aim;
 mod aimed;
+mod alerts;
 mod all_on;
 mod anomalies;
 mod arrivals;
@@ -60,12 +61,13 @@ mod worker;
 mod written;
 
 pub use aim::{Aim, AimError};
+pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};
-pub use command::Command;
+pub use command::{AlertDeed, Command};
 pub use constraints::{Broken, Constraints};
 pub use events::LogEvents;
 pub use explain::{Answered, Explanation, cost_text, cost_text_of, explain, tokens_text};

@@ -8,6 +8,7 @@
     reason = "a test's own scaffolding may fail the test"
 )]
 
+mod alerts;
 mod answers;
 mod away;
 mod bounds;

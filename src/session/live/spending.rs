@@ -24,6 +24,11 @@ impl Live {
         self.has_budgets.store(!core.decider.budgets().is_empty(), Ordering::Relaxed);
     }
 
+    /// Lists the limits in force.
+    pub fn limits(&self) -> Vec<Arc<Limit>> {
+        lock(&self.core).decider.budgets().limits().cloned().collect()
+    }
+
     /// Books what was spent before this session, in the order in which requests arrived.
     pub fn draw(&self, before: &[Drawn<'_>]) {
         let mut core = lock(&self.core);
