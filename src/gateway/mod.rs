@@ -60,7 +60,7 @@ use rustc_hash::FxHashMap;
 
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
-use crate::ledger::{Audit, Entry, Ledger, LedgerFile, Note, PolicyVersion, Signal};
+use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion, Signal};
 use crate::notify::Desk;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};

@@ -212,11 +212,6 @@ impl Spending {
         self.budgets.change(limits.iter().cloned());
     }
 
-    /// Takes names that were met since.
-    pub(super) fn know(&mut self, names: &Names) {
-        self.names = names.share();
-    }
-
     /// Returns the names.
     pub(super) fn names(&self) -> &Names {
         &self.names
