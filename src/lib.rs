@@ -22,6 +22,7 @@ pub mod providers;
 pub mod record;
 pub mod report;
 pub mod routing;
+pub mod runaway;
 pub mod sample;
 pub mod scenario;
 pub mod session;

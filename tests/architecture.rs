@@ -21,6 +21,7 @@ const CORE: &[&str] = &[
     "units",
     "pricing",
     "budget",
+    "runaway",
     "classifier",
     "routing",
     "outcome",

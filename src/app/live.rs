@@ -14,7 +14,7 @@ use super::remote::{Remote, text_of};
 use super::told::Told;
 use super::{ConsoleOptions, Internal, Serving, Setup};
 use crate::budget::StandingRow;
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, StopRow, TripRow};
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
 use crate::routing::Policy;
@@ -141,14 +141,53 @@ pub fn budgets_at(wanted: &AttachOptions) -> anyhow::Result<Vec<StandingRow>> {
     struct Answer {
         budgets: Vec<StandingRow>,
     }
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Internal::from_any)?;
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let remote = remote(wanted)?;
+    let (runtime, remote) = asking(wanted)?;
     let text = runtime.block_on(remote.get("/operator/v1/budgets"))?;
     let answer: Answer = serde_json::from_str(&text)
         .with_context(|| format!("{} does not answer like a gateway of this program", remote.url))?;
     Ok(answer.budgets)
+}
+
+/// Who is stopped at a gateway, and what tripped.
+#[derive(Debug, serde::Deserialize)]
+pub struct RunawaysAt {
+    /// Who is stopped.
+    pub stops: Vec<StopRow>,
+    /// What tripped, the latest first.
+    pub trips: Vec<TripRow>,
+}
+
+/// Asks a gateway who is stopped and what tripped; gives its answer as it came, too.
+///
+/// # Errors
+/// Where it cannot be reached, refuses, or is no gateway of this program.
+pub fn runaways_at(wanted: &AttachOptions) -> anyhow::Result<(String, RunawaysAt)> {
+    let (runtime, remote) = asking(wanted)?;
+    let text = runtime.block_on(remote.get(RUNAWAYS))?;
+    let answer = serde_json::from_str(&text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", remote.url))?;
+    Ok((text, answer))
+}
+
+/// Sends a gateway an order to stop someone or to let him go.
+///
+/// # Errors
+/// Where it cannot be reached, or does not take the order.
+pub fn order_at(wanted: &AttachOptions, order: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+    let (runtime, remote) = asking(wanted)?;
+    let text = runtime.block_on(remote.order(order.to_string()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", remote.url))
+}
+
+/// Where a gateway says who is stopped, and takes orders.
+pub(super) const RUNAWAYS: &str = "/operator/v1/runaways";
+
+fn asking(wanted: &AttachOptions) -> anyhow::Result<(tokio::runtime::Runtime, Remote)> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Internal::from_any)?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok((runtime, remote(wanted)?))
 }
 
 /// Opens the console on a gateway elsewhere.

@@ -27,7 +27,7 @@ mod trace;
 
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
-pub use live::{AttachOptions, attach, budgets_at, watch};
+pub use live::{AttachOptions, attach, budgets_at, order_at, runaways_at, watch};
 pub use load::{
     Setup, SetupOptions, find_request, load_log, load_trial, policies_text, report_scope, stream_report,
 };

@@ -21,11 +21,13 @@ pub mod replay;
 pub mod report;
 pub mod reprice;
 pub mod requests;
+pub mod runaways;
 pub mod sample;
 pub mod scenario;
 pub mod serve;
 pub mod settings;
 pub mod snapshot;
+pub mod stop;
 pub mod whatif;
 pub mod why;
 
@@ -89,6 +91,12 @@ enum Command {
     Ledger(ledger::LedgerArgs),
     /// List budgets, show how they stand, change them
     Budgets(budgets::BudgetsArgs),
+    /// Show where rules against runaways would have tripped in a log, or who is stopped now
+    Runaways(Box<runaways::RunawaysArgs>),
+    /// Stop a key, a session, a team or everything at a running gateway
+    Stop(stop::StopArgs),
+    /// Let go who was stopped
+    Lift(stop::LiftArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
     /// Run a worked example through the engine, or list them
@@ -170,6 +178,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Budgets(args)) => budgets::run(&args),
+        Some(Command::Runaways(args)) => runaways::run(&args),
+        Some(Command::Stop(args)) => stop::stop(&args),
+        Some(Command::Lift(args)) => stop::lift(&args),
         Some(Command::Prices(args)) => prices::run(&args),
         Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),

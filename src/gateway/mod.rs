@@ -37,6 +37,7 @@ mod requests;
 mod respond;
 mod roll;
 mod run;
+mod runaways;
 mod server;
 mod signals;
 mod socket;
@@ -65,6 +66,7 @@ use crate::units::{Instant, Names, hex};
 pub use crate::ledger::now;
 pub use headers::Tags;
 pub use question::ask_over_http;
+pub use runaways::{StopRow, Switch, TripRow};
 pub use server::{ServeError, Server, is_place};
 pub use spending::{Limits, LimitsError};
 pub use watch::{live_status, tell_of_ledger};
@@ -119,6 +121,7 @@ pub struct Gateway {
     projects: roll::Roll,
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
+    calls: runaways::Calls,
 }
 
 impl std::fmt::Debug for Parts {
@@ -180,6 +183,7 @@ impl Gateway {
             projects,
             on_apply,
             limits: Mutex::new(limits),
+            calls: runaways::Calls::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

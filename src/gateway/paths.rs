@@ -23,6 +23,7 @@ pub(super) enum Endpoint {
     Rights,
     Policy,
     Budgets,
+    Runaways,
     Unknown,
 }
 
@@ -71,6 +72,7 @@ pub(super) fn place(path: &str) -> Place<'_> {
         "/operator/v1/log" => Some(Endpoint::Log),
         "/operator/v1/policy" => Some(Endpoint::Policy),
         "/operator/v1/budgets" => Some(Endpoint::Budgets),
+        "/operator/v1/runaways" => Some(Endpoint::Runaways),
         "/operator/v1/rights" => Some(Endpoint::Rights),
         _ => None,
     };
@@ -156,7 +158,7 @@ impl Place<'_> {
             Endpoint::Stored if self.name.ends_with("/cancel") => "POST",
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
-            Endpoint::Policy => "GET, POST",
+            Endpoint::Policy | Endpoint::Runaways => "GET, POST",
             Endpoint::Feed | Endpoint::Log | Endpoint::Budgets => "GET",
             _ => "GET, HEAD",
         }
@@ -180,8 +182,8 @@ impl Place<'_> {
             Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights | Endpoint::Budgets => {
                 &[Scope::Read]
             }
-            Endpoint::Policy if *method == Method::GET => &[Scope::Read],
-            Endpoint::Policy => &[Scope::Operate],
+            Endpoint::Policy | Endpoint::Runaways if *method == Method::GET => &[Scope::Read],
+            Endpoint::Policy | Endpoint::Runaways => &[Scope::Operate],
             // What was answered before costs nothing more.
             Endpoint::Feedback | Endpoint::Stored => &[Scope::Route, Scope::Operate],
             _ => &[Scope::Route],

@@ -13,7 +13,9 @@ use super::intake::{CODINGS, collect, spill};
 use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
-use super::{Gateway, count, feed, feedback, large, metrics, missed, models, posted, run, spending, stored};
+use super::{
+    Gateway, count, feed, feedback, large, metrics, missed, models, posted, run, runaways, spending, stored,
+};
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
 use crate::routing::AUTO;
@@ -164,6 +166,11 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
             Ok(json(StatusCode::OK, gateway.live.policy_line().to_string()))
         }
         Endpoint::Budgets => spending::standings(gateway),
+        Endpoint::Runaways if method == Method::GET => Ok(runaways::standing(gateway)),
+        Endpoint::Runaways => {
+            let body = collect(gateway, &headers, body).await?;
+            runaways::order(gateway, &body, &caller).await
+        }
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;
             posted::apply(gateway, &body, &caller)

@@ -32,6 +32,7 @@ mod since;
 mod spent;
 mod sqlite;
 mod state;
+mod stops;
 mod store;
 mod stored;
 mod sums;

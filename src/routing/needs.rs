@@ -6,6 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{Capabilities, Labels};
+use crate::runaway::Then;
 use crate::units::ModelId;
 
 /// What a request asks of a model.
@@ -88,6 +89,12 @@ impl Short {
     }
 }
 
+/// How a log writes, among what could not be called, that who sent a request was stopped: `stopped:key ci-bot`.
+pub const STOPPED: &str = "stopped:";
+
+/// How a log writes, among what could not be called, that a request had to be served more cheaply: `runaway:degrade`.
+pub const RUNAWAY: &str = "runaway:";
+
 /// How things stood when a request arrived, as far as guards look at it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Circumstance {
@@ -99,6 +106,8 @@ pub struct Circumstance {
     pub full: Vec<ModelId>,
     /// Models for a call to which budgets had no room, in ascending order.
     pub over: Vec<(ModelId, Short)>,
+    /// What held for whoever sent it: [`Then::Freeze`] where he was stopped, [`Then::Tell`] where nothing did.
+    pub runaway: Then,
 }
 
 impl Circumstance {
@@ -114,6 +123,7 @@ impl Circumstance {
         down: Vec::new(),
         full: Vec::new(),
         over: Vec::new(),
+        runaway: Then::Tell,
     };
 
     /// Says what budgets had to say of a call to a model at the request's arrival; none where there was room.

@@ -1,6 +1,7 @@
 //! Which rungs of a ladder may serve, and why one may not.
 
 use super::{Capability, Short};
+use crate::runaway::Then;
 use crate::units::{LabelId, Names};
 
 /// The most rungs a ladder may have.
@@ -76,6 +77,8 @@ pub enum Bar {
     Full,
     /// A budget had no room for a call to its model.
     Budget(Short),
+    /// Whoever sent the request is stopped, or has to make do with cheaper rungs.
+    Runaway(Then),
 }
 
 impl Bar {
@@ -93,6 +96,8 @@ impl Bar {
             Self::Full => "had as many calls in flight as it may have".to_owned(),
             Self::Budget(Short::Soft) => "would have gone over a soft budget".to_owned(),
             Self::Budget(_) => "could have gone over a budget".to_owned(),
+            Self::Runaway(Then::Freeze) => "is not called: whoever sent it was stopped".to_owned(),
+            Self::Runaway(_) => "is kept from a runaway".to_owned(),
         }
     }
 }

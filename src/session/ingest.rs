@@ -11,8 +11,9 @@ use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
     AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, FULL, Labels, Needs,
-    Policy, PolicyError, Short, on_grid,
+    Policy, PolicyError, RUNAWAY, STOPPED, Short, on_grid,
 };
+use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId};
 
 /// How entries are read.
@@ -249,8 +250,16 @@ impl Ingest {
         let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
         let (mut down, mut full, mut over) = (Vec::new(), Vec::new(), Vec::new());
+        let mut runaway = Then::Tell;
         for name in &told.down {
-            if let Some(name) = name.strip_prefix(FULL) {
+            if name.starts_with(Call::WORD) {
+                // Of its request alone, not of how things stood.
+            } else if name.starts_with(STOPPED) {
+                runaway = Then::Freeze;
+            } else if let Some(word) = name.strip_prefix(RUNAWAY) {
+                let known = Then::ALL.iter().find(|(known, _)| *known == word).map(|(_, then)| *then);
+                runaway = runaway.max(known.unwrap_or_default());
+            } else if let Some(name) = name.strip_prefix(FULL) {
                 full.push(self.names.intern_model(name));
             } else if let Some((short, name)) = Short::parse(name) {
                 over.push((self.names.intern_model(name), short));
@@ -278,6 +287,7 @@ impl Ingest {
             down,
             full,
             over,
+            runaway,
         }
     }
 
@@ -323,6 +333,7 @@ impl Ingest {
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
             class: record.task.unwrap_or_default(),
+            call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
             ..Operation::default()
         };
         self.judge(record, &mut operation);

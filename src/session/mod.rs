@@ -36,6 +36,7 @@ mod readers;
 mod reason;
 mod repriced;
 mod rerun;
+mod runaways;
 mod settled;
 mod slow;
 mod snapshot;
@@ -79,6 +80,7 @@ pub use player::Player;
 pub use preview::{Preview, preview};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
+pub use runaways::{Tripped, Watched, watched};
 pub use settled::settle_one;
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{

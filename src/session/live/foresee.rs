@@ -77,7 +77,7 @@ impl Core {
         let needs = needs(arriving, &mut self.names);
         let (_, over) = self.claim(arriving, operation, &needs);
         let (down, full) = (self.decider.down_at(self.last_at), self.decider.full());
-        let circumstance = Circumstance { needs, down, full, over };
+        let circumstance = Circumstance { needs, down, full, over, ..Circumstance::default() };
         let policy = Arc::clone(self.decider.policy());
         let decision = decide(&policy, &operation.signals(), &circumstance);
         (policy, decision)
