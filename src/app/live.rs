@@ -18,6 +18,7 @@ use crate::gateway::{self, Gateway, StopRow, TripRow};
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
 use crate::routing::Policy;
+use crate::runaway::Whom;
 use crate::session::{Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question};
 use crate::units::{Instant, Names, Span};
 
@@ -91,9 +92,22 @@ impl LiveControl for Beside {
         true
     }
 
+    fn switch(&mut self, whom: &Whom, lifts: bool) -> Result<(), String> {
+        let (gateway, answers, whom) = (Arc::clone(&self.gateway), self.answers.clone(), whom.clone());
+        self.handle.spawn(async move {
+            let who = who();
+            let switch = gateway::Switch { whom: &whom, who: &who, why: "", lifts };
+            let said = match gateway.switch(&switch).await {
+                Ok(changed) => switched(&whom, lifts, changed),
+                Err(error) => error.message,
+            };
+            let _ = answers.send(Feed::Refused(said.into()));
+        });
+        Ok(())
+    }
+
     fn apply(&mut self, policy: &Policy, names: &Names, deed: Deed<'_>) -> Result<(), String> {
-        let who =
-            std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"));
+        let who = who();
         self.gateway.apply(&policy.spec(names), &who, deed).map(drop).map_err(|error| error.to_string())
     }
 
@@ -109,6 +123,21 @@ impl LiveControl for Beside {
 
     fn drain(&mut self) {
         self.gateway.drain();
+    }
+}
+
+/// Names who sits at this console.
+fn who() -> String {
+    std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"))
+}
+
+/// Says what became of a turn of the kill switch.
+fn switched(whom: &Whom, lifts: bool, changed: bool) -> String {
+    match (lifts, changed) {
+        (false, true) => format!("{whom} is stopped; K and `lift {whom}` lets it go"),
+        (false, false) => format!("{whom} was stopped already"),
+        (true, true) => format!("{whom} may call again"),
+        (true, false) => format!("{whom} is not stopped"),
     }
 }
 
@@ -252,6 +281,23 @@ impl LiveControl for Attached {
 
     fn owns(&self) -> bool {
         false
+    }
+
+    fn switch(&mut self, whom: &Whom, lifts: bool) -> Result<(), String> {
+        let (remote, answers, whom) = (self.remote.clone(), self.answers.clone(), whom.clone());
+        let order = serde_json::json!({ (if lifts { "lift" } else { "stop" }): whom.to_string() });
+        self.handle.spawn(async move {
+            let said = match remote.order(order.to_string()).await {
+                Ok(answer) => {
+                    let answer: Option<serde_json::Value> = serde_json::from_str(&answer).ok();
+                    let changed = answer.and_then(|answer| answer.get("changed")?.as_bool());
+                    switched(&whom, lifts, changed.unwrap_or(true))
+                }
+                Err(error) => format!("not done: {error:#}"),
+            };
+            let _ = answers.send(Feed::Refused(said.into()));
+        });
+        Ok(())
     }
 
     fn apply(&mut self, policy: &Policy, names: &Names, deed: Deed<'_>) -> Result<(), String> {

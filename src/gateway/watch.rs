@@ -120,6 +120,7 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         open: gateway.live.open() as u64,
         ledger: ledger_state(gateway),
         budgets: BudgetsView::of(&standings, ""),
+        stopped: gateway.live.stopped(),
         keys: gateway.access.usable(at) as u64,
         turned_away: gateway.turned_away.told(),
         draining: gateway.is_draining(),

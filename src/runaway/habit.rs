@@ -72,7 +72,7 @@ mod tests {
         for amount in (0..5_000).chain([1 << 20, u64::from(u32::MAX), 1 << 60, u64::MAX / 2, u64::MAX]) {
             let read = top(step(amount));
             assert!(
-                read >= amount && (read as u128) <= (amount as u128) * 5 / 4 + 1,
+                read >= amount && u128::from(read) <= u128::from(amount) * 5 / 4 + 1,
                 "{amount} reads as {read}"
             );
         }

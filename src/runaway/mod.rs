@@ -153,3 +153,6 @@ impl Runaways {
         self.tripped
     }
 }
+
+#[cfg(test)]
+mod tests;

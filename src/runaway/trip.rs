@@ -112,12 +112,9 @@ impl Trip {
             Then::Cheapest => "only the cheapest rung serves it",
             Then::Freeze => "frozen until an operator lifts it",
         };
-        let mut of = String::new();
-        for (kind, name) in [(Kind::Team, &self.whose.team), (Kind::Project, &self.whose.project)] {
-            if kind != self.whom.kind && !name.is_empty() {
-                of += &format!(", {} {name}", kind.name());
-            }
-        }
+        let also = [(Kind::Team, &self.whose.team), (Kind::Project, &self.whose.project)];
+        let also = also.into_iter().filter(|(kind, name)| *kind != self.whom.kind && !name.is_empty());
+        let of: String = also.flat_map(|(kind, name)| [", ", kind.name(), " ", &**name]).collect();
         format!("runaway: {}{of}: {} (rule {}; {then})", self.whom, self.seen, self.rule)
     }
 }

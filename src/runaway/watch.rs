@@ -71,6 +71,11 @@ impl Watch {
         &self.rule
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.seen.len()
+    }
+
     /// Says whether another rule looks at the same in the same way, so that what was seen goes on.
     pub(super) fn goes_on_as(&self, rule: &Rule) -> bool {
         let alike = match (&self.rule.test, &rule.test) {

@@ -6,7 +6,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::{Log, Reading, settle_one};
+use rustc_hash::FxHashMap;
+
+use super::{Log, LogNote, NoteKind, Player, Reading, settle_one};
 use crate::outcome::{Evidence, Settled};
 use crate::pricing::{Cost, CostSum};
 use crate::runaway::{Call, Kind, Rule, Runaways, Then, Trip, Whom, Whose};
@@ -65,9 +67,9 @@ pub fn watched(log: &Log, rules: &[Rule], mut tick: impl FnMut(usize) -> bool) -
     let told = rules.iter().map(|rule| Rule { then: Then::Tell, ..rule.clone() });
     let mut runaways = Runaways::new(told);
     let mut found = Watched::default();
-    let (mut due, mut charges): (BinaryHeap<Due>, rustc_hash::FxHashMap<(usize, usize), (Arc<Whose>, Cost)>) =
-        Default::default();
-    let mut followed: rustc_hash::FxHashMap<Whom, Vec<usize>> = rustc_hash::FxHashMap::default();
+    let mut due: BinaryHeap<Due> = BinaryHeap::new();
+    let mut charges: FxHashMap<(usize, usize), (Arc<Whose>, Cost)> = FxHashMap::default();
+    let mut followed: FxHashMap<Whom, Vec<usize>> = FxHashMap::default();
     let mut settled = Settled::default();
     let outlook = log.outlook();
     for (index, evidence) in log.history.range(log.history.start(), log.history.len()) {
@@ -130,5 +132,32 @@ impl PopBefore for BinaryHeap<Due> {
     fn pop_if_before(&mut self, at: Instant) -> Option<Due> {
         let is_due = self.peek().is_some_and(|Reverse((end, ..))| *end <= at);
         if is_due { self.pop() } else { None }
+    }
+}
+
+/// The most requests of a log that is looked through before its console opens.
+const AT_ONCE: usize = 300_000;
+
+impl Player {
+    /// Marks where rules would have tripped in the log, among its events. A log so long that one would wait for it is left as
+    /// it is.
+    pub fn mark_runaways(&mut self, rules: &[Rule]) {
+        if self.log.len() > AT_ONCE {
+            return;
+        }
+        let Some(found) = watched(&self.log, rules, |_| true).filter(|found| !found.tripped.is_empty())
+        else {
+            return;
+        };
+        let notes = &mut Arc::make_mut(&mut self.log).notes;
+        for one in &found.tripped {
+            let spent = one.cost_after.total().usd_rounded(2);
+            let mark = if one.cost_after.estimated > crate::units::Pico::ZERO { "~" } else { "" };
+            let text = format!("{}; {mark}${spent} was spent from here on", one.trip.words());
+            let place = notes.partition_point(|note| note.at <= one.trip.at);
+            let simulated = false;
+            notes.insert(place, LogNote { at: one.trip.at, kind: NoteKind::Runaway, text, simulated });
+        }
+        self.touch();
     }
 }

@@ -116,6 +116,9 @@ pub struct LiveStatus {
     /// How budgets stand.
     #[serde(skip_serializing_if = "BudgetsView::is_empty")]
     pub budgets: BudgetsView,
+    /// Who is stopped, the latest first: `key ci-bot`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<String>,
     /// Bytes that requests, answers, streams and backlogs hold.
     pub memory_held: u64,
     /// How many they may hold; 0 where that is not told.

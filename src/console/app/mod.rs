@@ -79,6 +79,7 @@ enum Asked {
     Goto,
     Filter,
     Model,
+    Stop,
 }
 
 /// What lies over the screen.
@@ -118,6 +119,7 @@ pub struct App {
     goto: Prompt,
     filter: Prompt,
     model: Prompt,
+    stop: Prompt,
     completing: Completing,
     ask: AskBox,
     /// Whether somebody left while requests were in flight.
@@ -150,6 +152,7 @@ impl App {
             goto: Prompt::default(),
             filter: Prompt::default(),
             model: Prompt::default(),
+            stop: Prompt::default(),
             completing: Completing::default(),
             ask: AskBox::default(),
             leaving: false,
@@ -298,6 +301,10 @@ impl App {
             (_, Some(action)) => self.action(action),
             (Overlay::Prompt(Asked::Goto), None) => {
                 self.goto.key(key);
+                Vec::new()
+            }
+            (Overlay::Prompt(Asked::Stop), None) => {
+                self.stop.key(key);
                 Vec::new()
             }
             (Overlay::Prompt(Asked::Filter), None) => {
@@ -466,6 +473,7 @@ impl App {
                 self.overlay = Overlay::Prompt(Asked::Goto);
                 Vec::new()
             }
+            Action::Stop => self.ask_stop(),
             Action::NextError => send(Command::NextError(true)),
             Action::PreviousError => send(Command::NextError(false)),
             Action::Mark => send(Command::Mark),

@@ -3,9 +3,10 @@
 use super::completing::Completing;
 use super::{App, Asked, Do, Overlay};
 use crate::console::action::Action;
-use crate::console::goto;
 use crate::console::screen::{Ask, ScreenId};
 use crate::console::screens::{models, traffic};
+use crate::console::{goto, stop};
+use crate::session::Command;
 use crate::session::listing::completions;
 
 impl App {
@@ -84,6 +85,23 @@ impl App {
         }
     }
 
+    /// Asks whom to stop or to let go, where traffic is live.
+    pub(super) fn ask_stop(&mut self) -> Vec<Do> {
+        match &self.latest.live {
+            None => self.warn(
+                "nobody is stopped in a replay; `pointsman runaways LOG` says where rules would have tripped",
+            ),
+            Some(live) => match &live.read_only {
+                Some(why) => {
+                    let why = format!("not from here: {why}");
+                    self.warn(&why);
+                }
+                None => self.overlay = Overlay::Prompt(Asked::Stop),
+            },
+        }
+        Vec::new()
+    }
+
     fn close_model(&mut self) -> Vec<Do> {
         self.model.set("");
         self.completing = Completing::default();
@@ -95,6 +113,9 @@ impl App {
             Overlay::Palette(palette) => palette.paste(text, &self.settings.keymap),
             Overlay::Prompt(Asked::Goto) => {
                 self.goto.paste(text);
+            }
+            Overlay::Prompt(Asked::Stop) => {
+                self.stop.paste(text);
             }
             Overlay::Prompt(Asked::Filter) => {
                 self.filter.paste(text);
@@ -116,6 +137,7 @@ impl App {
             Asked::Goto => &mut self.goto,
             Asked::Filter => &mut self.filter,
             Asked::Model => &mut self.model,
+            Asked::Stop => &mut self.stop,
         };
         match action {
             Action::PromptEarlier => line.earlier(),
@@ -141,6 +163,22 @@ impl App {
                 self.filter.set("");
                 traffic::set_filter(&mut self.ui.traffic, "");
                 self.close_overlay()
+            }
+            (Asked::Stop, Action::PromptCancel) => {
+                self.stop.set("");
+                self.close_overlay()
+            }
+            (Asked::Stop, Action::PromptAccept) => {
+                let typed = self.stop.take();
+                self.overlay = Overlay::None;
+                match stop::parse(&typed) {
+                    Ok(Some((whom, lifts))) => vec![Do::Send(Command::Switch(whom, lifts))],
+                    Ok(None) => Vec::new(),
+                    Err(problem) => {
+                        self.warn(&problem);
+                        Vec::new()
+                    }
+                }
             }
             (Asked::Goto, Action::PromptCancel) => {
                 self.goto.set("");

@@ -65,6 +65,11 @@ impl Live {
         (runaways.rules().cloned().collect(), runaways.stops(), runaways.trips().cloned().collect())
     }
 
+    /// Lists who is stopped, the latest first.
+    pub fn stopped(&self) -> Vec<String> {
+        lock(&self.core).decider.runaways().stops().iter().map(|stop| stop.whom.to_string()).collect()
+    }
+
     /// Tells readers of the log of it, while the core's lock is held so that no line overtakes it.
     fn publish_note(&self, at: Instant, text: &str) {
         let note = Entry::Note { at, text: text.into(), simulated: false };
