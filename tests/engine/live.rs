@@ -194,13 +194,13 @@ impl Stage {
                 self.judged.insert(id.to_string(), *quality);
             }
             Deal::Watch { then, cap, calls } => {
-                let then = |at: usize| ["tell", "degrade", "cheapest", "freeze"][at];
+                let word = |at: usize| ["tell", "degrade", "cheapest", "freeze"][at];
                 let cap = cap.map(|cap| {
-                    format!("[runaways.cap]\neach = \"session\"\ncalls = {calls}\nthen = \"{}\"\n", then(cap))
+                    format!("[runaways.cap]\neach = \"session\"\ncalls = {calls}\nthen = \"{}\"\n", word(cap))
                 });
                 let text = format!(
                     "[runaways.loop]\neach = \"session\"\nsame-call = 2\namong = 4\nthen = \"{}\"\n{}",
-                    then(*then),
+                    word(*then),
                     cap.unwrap_or_default()
                 );
                 self.live.watch(pointsman::config::budgets::parse_all(&text, "test").unwrap().1);
