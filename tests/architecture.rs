@@ -16,24 +16,27 @@ use std::path::Path;
 use source::Word;
 
 /// The pure core, lowest first. Arrows point downwards: each room may name those before it.
-/// `anomaly` stands last: it scores in floats, and nothing that routes, charges or refuses may name it.
+/// Those from `anomaly` on stand last: they score in floats, and nothing that routes, charges or refuses may name them.
 const CORE: &[&str] = &[
     "units",
     "pricing",
+    "forecast",
     "budget",
     "runaway",
     "classifier",
     "routing",
     "outcome",
+    "savings",
     "variance",
-    "forecast",
     "telemetry",
     "engine",
     "anomaly",
+    "calibration",
+    "certificate",
 ];
 
 /// Rooms of the core that score in floats.
-const SCORES: &[&str] = &["anomaly"];
+const SCORES: &[&str] = &["anomaly", "calibration", "certificate"];
 
 /// The shells and what each may name of the rooms outside the core, and which part of the core.
 const SHELLS: &[Shell] = &[
@@ -46,6 +49,8 @@ const SHELLS: &[Shell] = &[
     Shell { name: "sample", core: CORE, shells: &["record", "config", "report"] },
     // A scenario is a worked example: it states events and shows the engine's figures as a report.
     Shell { name: "scenario", core: CORE, shells: &["record", "config", "report"] },
+    // Learns in floats, on all cores, and hands out whole numbers; nothing that decides may name it.
+    Shell { name: "training", core: &["units", "classifier", "calibration"], shells: &[] },
     // Sees traffic only as the session's pictures; record is out so that live traffic can take a log's place.
     Shell { name: "console", core: CORE, shells: &["session", "config"] },
     // Dialects of clients and providers; usage blocks are read by the same code as in logs.
@@ -82,6 +87,7 @@ const ABOVE_ALL: &[&str] = &[
     "access",
     "gateway",
     "drive",
+    "training",
     "app",
 ];
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{KeyRecord, Stored};
 use super::redact;
 use crate::config;
+use crate::units::Slip;
 
 /// A larger file is not ours.
 const LARGEST: u64 = 16 << 20;
@@ -142,13 +143,8 @@ impl KeyFile {
     }
 
     fn parse(&self, text: &str) -> Result<Vec<KeyRecord>, AccessError> {
-        let document: Document = toml::from_str(text).map_err(|error| {
-            let line = error
-                .span()
-                .and_then(|span| text.get(..span.start))
-                .map_or(1, |before| before.matches('\n').count() + 1);
-            self.broken(&format!("line {line}: {}", error.message()))
-        })?;
+        let document: Document = toml::from_str(text)
+            .map_err(|error| self.broken(&format!("line {}", Slip::without_values(text, &error))))?;
         if document.version != 1 {
             return Err(self.broken("written by a newer version of pointsman"));
         }

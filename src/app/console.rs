@@ -25,7 +25,7 @@ use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
 use crate::console::ui::Ui;
 use crate::report::Format;
 use crate::session::{Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
-use crate::units::counted;
+use crate::units::{choice, counted};
 
 /// The least time between two frames.
 const LEAST: Duration = Duration::from_millis(8);
@@ -78,10 +78,11 @@ impl Dressing {
     /// Where a file cannot be used; the message names file and line.
     pub fn read(options: &ConsoleOptions) -> anyhow::Result<Self> {
         let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
-        let settings = match user_file("console.toml") {
-            Some(path) => config::console::read(&path.display().to_string(), &read(&path)?)?,
-            None => ConsoleSettings::default(),
+        let (origin, text) = match user_file("console.toml") {
+            Some(path) => (path.display().to_string(), read(&path)?),
+            None => ("console.toml".to_owned(), String::new()),
         };
+        let settings = config::console::read(&origin, &text)?;
         let remaps = match user_file("keys.toml") {
             Some(path) => config::keys::read(&path.display().to_string(), &read(&path)?)?,
             None => Vec::new(),
@@ -102,6 +103,10 @@ impl Dressing {
             term: term.as_deref(),
             locale: locale.as_deref(),
         };
+        let known: Vec<&str> = std::iter::once("auto").chain(catalogue.names()).collect();
+        if !known.contains(&settings.theme.as_str()) {
+            return Err(config::console::wrong_word(&origin, &text, "theme", &settings.theme, &known).into());
+        }
         let wanted = options.theme.clone().unwrap_or_else(|| settings.theme.clone());
         let (mut theme, mut auto) = (wanted, false);
         if env.depth() == Depth::None {
@@ -111,8 +116,7 @@ impl Dressing {
             auto_theme(env.depth(), None, value("COLORFGBG").as_deref()).clone_into(&mut theme);
         }
         if catalogue.text(&theme).is_none() {
-            let known: Vec<&str> = catalogue.names().collect();
-            anyhow::bail!("theme `{theme}` is not known\nhint: there are auto, {}", known.join(", "));
+            anyhow::bail!("--theme {theme}: no theme has this name\nhint: {}", choice(&theme, &known));
         }
         let glyphs = Glyphs::choose(options.glyphs.as_deref().unwrap_or(&settings.glyphs), &env);
         let warnings = broken.iter().map(ToString::to_string);

@@ -8,7 +8,7 @@ use crate::config::{self, policy::Places, providers};
 use crate::pricing::PriceBook;
 use crate::providers::serving;
 use crate::routing::Policy;
-use crate::units::Names;
+use crate::units::{Names, nearest};
 
 /// A policy as its file has it, and the prices it meets.
 pub(super) struct Checked<'a> {
@@ -75,7 +75,7 @@ impl Checked<'_> {
 
 /// Says which models of a book are called most alike.
 pub(super) fn similar_models(wanted: &str, book: &PriceBook) -> String {
-    let near = config::nearest(wanted, book.models.keys().map(String::as_str));
+    let near = nearest(wanted, book.models.keys().map(String::as_str));
     match near.as_slice() {
         [] => {
             "`pointsman prices list` names the models with prices; --prices adds a book of yours".to_owned()

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::Window;
+use super::pace::Pace;
 use crate::units::{Instant, Pico};
 
 /// The number of a member's name.
@@ -66,35 +67,39 @@ impl Account {
 
 /// The windows of one account, in order of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Windows(SmallVec<[Account; 1]>);
+pub(super) struct Windows {
+    list: SmallVec<[Account; 1]>,
+    /// What its hours cost, where that is kept.
+    pub(super) pace: Option<Pace>,
+}
 
 impl Windows {
     /// Returns the account of a window, opened now if it has to be.
     pub(super) fn open(&mut self, window: Window) -> &mut Account {
-        let place = self.0.iter().rposition(|known| known.window.start <= window.start);
-        let is_there = place.is_some_and(|at| self.0[at].window.start == window.start);
+        let place = self.list.iter().rposition(|known| known.window.start <= window.start);
+        let is_there = place.is_some_and(|at| self.list[at].window.start == window.start);
         let at = if is_there { place.unwrap_or(0) } else { place.map_or(0, |at| at + 1) };
         if !is_there {
-            self.0.insert(at, Account::new(window));
+            self.list.insert(at, Account::new(window));
         }
-        let over = self.0.len().saturating_sub(KEPT);
-        let old = self.0.iter().take(over.min(at)).take_while(|known| known.holds == 0).count();
-        self.0.drain(..old);
-        &mut self.0[at - old]
+        let over = self.list.len().saturating_sub(KEPT);
+        let old = self.list.iter().take(over.min(at)).take_while(|known| known.holds == 0).count();
+        self.list.drain(..old);
+        &mut self.list[at - old]
     }
 
     /// Finds the account of the window that starts at a moment.
     pub(super) fn find(&mut self, start: Instant) -> Option<&mut Account> {
-        self.0.iter_mut().rev().find(|known| known.window.start == start)
+        self.list.iter_mut().rev().find(|known| known.window.start == start)
     }
 
     /// Lists them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// Says whether nothing is held in any.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.0.iter().all(|account| account.holds == 0)
+        self.list.iter().all(|account| account.holds == 0)
     }
 }

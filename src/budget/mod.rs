@@ -6,6 +6,7 @@
 
 mod account;
 mod limit;
+mod pace;
 mod row;
 mod scope;
 mod state;

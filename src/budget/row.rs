@@ -43,11 +43,20 @@ pub struct StandingRow {
     pub ends: Option<String>,
     /// When there first was no room for a request.
     pub ran_out: Option<String>,
+    /// What the window will have cost at its end, where that can be foretold.
+    #[serde(default)]
+    pub expected: Option<String>,
+    /// When what may be spent will be spent; none where not within the window, or not known.
+    #[serde(default)]
+    pub runs_out: Option<String>,
+    /// How both were found: `profile`, or `run_rate` of less than a week.
+    #[serde(default)]
+    pub method: Option<String>,
 }
 
 impl From<&Standing> for StandingRow {
     fn from(standing: &Standing) -> Self {
-        let Standing { limit, member, amount, account } = standing;
+        let Standing { limit, member, amount, account, ahead } = standing;
         Self {
             budget: limit.budget.to_string(),
             window: limit.period.to_string(),
@@ -66,6 +75,9 @@ impl From<&Standing> for StandingRow {
             starts: (account.window.start.0 != i64::MIN).then(|| account.window.start.rfc3339()),
             ends: account.window.end.map(Instant::rfc3339),
             ran_out: account.ran_out.map(Instant::rfc3339),
+            expected: ahead.and_then(|ahead| ahead.end).map(crate::units::Pico::usd),
+            runs_out: ahead.and_then(|ahead| ahead.runs_out).map(Instant::rfc3339),
+            method: ahead.map(|ahead| ahead.method.name().to_owned()),
         }
     }
 }

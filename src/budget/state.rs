@@ -6,12 +6,16 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::account::Windows;
+use super::pace::Pace;
 use super::{Account, Limit, Member, Mode, Payer, Unpriced, Window};
+use crate::forecast::Ahead;
 use crate::pricing::Cost;
 use crate::units::{Instant, OTHERS, Pico};
 
 /// The most members told apart over all limits; later ones draw on an account in common.
 const MEMBERS: usize = 1 << 18;
+/// The most accounts whose hours are kept, to foretell where they are heading.
+const PACED: usize = 1024;
 
 /// The accounts that a call draws on.
 pub type Draws = SmallVec<[(u16, Member); 4]>;
@@ -21,6 +25,7 @@ pub type Draws = SmallVec<[(u16, Member); 4]>;
 #[must_use = "a hold that is dropped keeps its money for ever"]
 pub struct Hold {
     amount: Pico,
+    at: Instant,
     parts: SmallVec<[(u16, Member, Instant); 4]>,
 }
 
@@ -82,6 +87,8 @@ pub struct Standing {
     pub amount: Pico,
     /// One of its windows.
     pub account: Account,
+    /// Where it is heading, where the window is the present one and an hour has passed.
+    pub ahead: Option<Ahead>,
 }
 
 /// All limits and their accounts.
@@ -91,6 +98,10 @@ pub struct Budgets {
     members: FxHashMap<Arc<str>, Member>,
     names: Vec<Arc<str>>,
     accounts: FxHashMap<(u16, Member), Windows>,
+    /// Accounts whose hours are kept.
+    paced: usize,
+    /// The first moment at which anything was held.
+    since: Option<Instant>,
 }
 
 /// A limit under the number that it keeps for good, so that what was drawn on it survives every edit.
@@ -192,13 +203,26 @@ impl Budgets {
         draws.iter().find_map(|&draw| self.over_one(draw, amount, at, mode))
     }
 
-    /// Finds the first hard limit that answers so to models without a price, as if it had no room.
-    pub fn refusing_unpriced(&mut self, draws: &Draws, at: Instant, unpriced: Unpriced) -> Option<Over> {
-        let answers = |limit: &Limit| limit.mode == Mode::Hard && limit.unpriced == unpriced;
+    /// Finds the first limit without room for a call: a hard one, which a call without a price may not be made under at all
+    /// where the limit says so, else a soft one. `is_hard` asks hard limits alone.
+    pub fn lacking(
+        &mut self,
+        draws: &Draws,
+        (amount, is_unpriced): (Pico, bool),
+        at: Instant,
+        is_hard: bool,
+    ) -> Option<Over> {
+        let refused = is_unpriced.then(|| self.refusing_unpriced(draws, at)).flatten();
+        let hard = refused.or_else(|| self.over(draws, amount, at, Mode::Hard));
+        hard.or_else(|| (!is_hard).then(|| self.over(draws, amount, at, Mode::Soft)).flatten())
+    }
+
+    /// Finds the first hard limit that refuses models without a price: nothing has room for what may cost anything.
+    fn refusing_unpriced(&mut self, draws: &Draws, at: Instant) -> Option<Over> {
+        let refuses = |limit: &Limit| limit.mode == Mode::Hard && limit.unpriced == Unpriced::Refuse;
         let of = |limit: u16| self.limits.get(usize::from(limit));
         let one =
-            draws.iter().copied().find(|(limit, _)| of(*limit).is_some_and(|slot| answers(&slot.limit)));
-        // Nothing has room for what may cost anything.
+            draws.iter().copied().find(|(limit, _)| of(*limit).is_some_and(|slot| refuses(&slot.limit)));
         one.and_then(|draw| self.over_one(draw, Pico(i128::MAX), at, Mode::Hard))
     }
 
@@ -242,7 +266,8 @@ impl Budgets {
     /// Sets an amount aside whether there is room or not: for calls of a log, that have been made.
     pub fn take(&mut self, draws: &Draws, amount: Pico, at: Instant) -> Hold {
         let amount = Pico(amount.0.max(0));
-        let mut hold = Hold { amount, parts: SmallVec::new() };
+        let mut hold = Hold { amount, at, parts: SmallVec::new() };
+        self.since = Some(self.since.map_or(at, |since| since.min(at)));
         for &(limit, member) in draws {
             let Some(slot) = self.limits.get_mut(usize::from(limit)) else { continue };
             let window = slot.window(at);
@@ -250,7 +275,12 @@ impl Budgets {
                 .names
                 .get(member.0 as usize)
                 .map_or(slot.limit.amount, |name| slot.limit.amount_of(name));
-            let account = self.accounts.entry((limit, member)).or_default().open(window);
+            let windows = self.accounts.entry((limit, member)).or_default();
+            if windows.pace.is_none() && self.paced < PACED {
+                self.paced += 1;
+                windows.pace = Some(Pace::default());
+            }
+            let account = windows.open(window);
             // A limit that refuses nothing runs out, too.
             if !account.has_room(amount, most) {
                 account.ran_out = account.ran_out.or(Some(at));
@@ -272,7 +302,7 @@ impl Budgets {
         let told = cost.amount().filter(|cost| cost.0 >= 0);
         let spent = told.unwrap_or(hold.amount);
         let is_fact = told.is_some() && matches!(cost, Cost::Known(_));
-        self.give_back(&hold, |account| {
+        self.give_back(&hold, Some(spent), |account| {
             account.calls += 1;
             account.beyond += u64::from(spent > hold.amount);
             account.spent = Pico(account.spent.0.saturating_add(spent.0));
@@ -288,13 +318,16 @@ impl Budgets {
         reason = "a hold is given up, so that it can be given back only once"
     )]
     pub fn release(&mut self, hold: Hold) {
-        self.give_back(&hold, |_| ());
+        self.give_back(&hold, None, |_| ());
     }
 
-    fn give_back(&mut self, hold: &Hold, then: impl Fn(&mut Account)) {
+    fn give_back(&mut self, hold: &Hold, spent: Option<Pico>, then: impl Fn(&mut Account)) {
         for &(limit, member, start) in &hold.parts {
-            let found = self.accounts.get_mut(&(limit, member)).and_then(|windows| windows.find(start));
-            if let Some(account) = found {
+            let Some(windows) = self.accounts.get_mut(&(limit, member)) else { continue };
+            if let (Some(pace), Some(spent)) = (&mut windows.pace, spent) {
+                pace.spend(hold.at, spent);
+            }
+            if let Some(account) = windows.find(start) {
                 account.held = Pico(account.held.0.saturating_sub(hold.amount.0));
                 account.holds = account.holds.saturating_sub(1);
                 then(account);
@@ -324,11 +357,18 @@ impl Budgets {
                 let Some(name) = self.names.get(member.0 as usize) else { continue };
                 let kept =
                     |account: &&Account| all || account.window.start == window.start || account.holds > 0;
+                let amount = slot.limit.amount_of(name);
+                let heading = |account: &Account| {
+                    let is_present = account.window.start == window.start;
+                    let pace = windows.pace.as_ref().filter(|_| is_present)?;
+                    pace.ahead(self.since?, at, window.end, account.spent, amount)
+                };
                 list.extend(windows.iter().filter(kept).map(|account| Standing {
                     limit: Arc::clone(&slot.limit),
                     member: Arc::clone(name),
-                    amount: slot.limit.amount_of(name),
+                    amount,
                     account: *account,
+                    ahead: heading(account),
                 }));
             }
             if list.len() == before {
@@ -338,6 +378,7 @@ impl Budgets {
                     member: "".into(),
                     amount: slot.limit.amount,
                     account: *untouched.open(window),
+                    ahead: None,
                 });
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing is allocated, every count saturates, and only integers are used.
 
-use super::ask::{self, Ask};
+use super::ask::Ask;
 use super::feature::{FEATURES, Features};
 use super::lexicon::{Lexicon, WordHash};
 use super::logistic::log2_milli;
@@ -335,17 +335,21 @@ pub(super) fn measures(measures: &Measures, features: &mut Features) {
     }
 }
 
-/// Reads the ask in `text` and gives its features with a word on whether they can be trusted; `None` for an empty ask.
-pub(super) fn text(text: &str, lexicon: &Lexicon, least_known: u16, features: &mut Features) -> Option<bool> {
-    let ask = ask::find(text);
+/// Gives the features of an ask with a word on whether they can be trusted; `None` for an empty one.
+pub(super) fn text(
+    ask: &Ask<'_>,
+    lexicon: &Lexicon,
+    least_known: u16,
+    features: &mut Features,
+) -> Option<bool> {
     if ask.has_results {
         features.set(FeatureId::TOOL_RESULTS, 1000);
     }
     if ask.pieces.iter().all(|piece| piece.trim().is_empty()) {
         return None;
     }
-    let tally = Tally::of(&ask, lexicon);
-    tally.features(&ask, features);
+    let tally = Tally::of(ask, lexicon);
+    tally.features(ask, features);
     Some(tally.is_readable(features, least_known))
 }
 

@@ -18,6 +18,25 @@ pub struct Measures {
     pub history: Option<u32>,
     /// The kind of work, where the client or the log says; it goes before what the text looks like.
     pub task: Option<TaskClass>,
+    /// What else client, key or log say that it belongs to.
+    pub tags: Tags,
+}
+
+/// Hashes of the tags of a request: its task and its project in their own words; 0 where not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Tags(pub [u64; 2]);
+
+impl Tags {
+    /// Hashes what is told; empty is not told.
+    pub fn of(task: &str, project: &str) -> Self {
+        Self([Self::hash(task), Self::hash(project)])
+    }
+
+    fn hash(text: &str) -> u64 {
+        text.bytes().fold(0, |hash: u64, byte| {
+            (hash ^ u64::from(byte) ^ 0x100).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(9)
+        })
+    }
 }
 
 /// The version of the meaning of all features; a weights file names the one it was made for.
@@ -102,6 +121,16 @@ features! {
     IS_OTHER "is_other" "work: not known";
 }
 
+/// What a trained classifier goes by, named like features though no weights file knows them; far behind all features.
+const PARTS: [(&str, &str); 5] = [
+    ("words", "words, as trained"),
+    ("surface", "shape of the text, as trained"),
+    ("task", "what this task's requests needed before"),
+    ("project", "what this project's requests needed before"),
+    ("unlike", "unlike what it was trained on"),
+];
+const FIRST_PART: u8 = 200;
+
 /// The number of features.
 pub const FEATURES: usize = NAMES.len();
 /// The first feature that counts words of the lexicon, and the first after them.
@@ -110,14 +139,29 @@ const WORDS: (u8, u8) = (FeatureId::ASKS_CLASSIFY.0, FeatureId::BIG_PROMPT.0);
 const ASKS: (u8, u8) = (FeatureId::ASKS_CLASSIFY.0, FeatureId::MATH_WORDS.0);
 
 impl FeatureId {
+    /// Words and characters, of a trained classifier.
+    pub const PART_WORDS: Self = Self(FIRST_PART);
+    /// The surface, of a trained classifier.
+    pub const PART_SURFACE: Self = Self(FIRST_PART + 1);
+    /// The task's tag, of a trained classifier.
+    pub const PART_TASK: Self = Self(FIRST_PART + 2);
+    /// The project's tag, of a trained classifier.
+    pub const PART_PROJECT: Self = Self(FIRST_PART + 3);
+    /// Words that were never met, why a trained classifier is silent.
+    pub const PART_UNLIKE: Self = Self(FIRST_PART + 4);
+
+    fn named(self) -> Option<&'static (&'static str, &'static str)> {
+        NAMES.get(self.index()).or_else(|| PARTS.get(usize::from(self.0.checked_sub(FIRST_PART)?)))
+    }
+
     /// Returns the name used in weight files.
     pub fn name(self) -> &'static str {
-        NAMES.get(self.index()).map_or("?", |(name, _)| name)
+        self.named().map_or("?", |(name, _)| name)
     }
 
     /// Returns the words shown to people.
     pub fn describe(self) -> &'static str {
-        NAMES.get(self.index()).map_or("?", |(_, says)| says)
+        self.named().map_or("?", |(_, says)| says)
     }
 
     /// Finds a feature by the name used in weight files.
@@ -168,6 +212,11 @@ impl Features {
         if let Some(slot) = self.0.get_mut(id.index()) {
             *slot = u16::try_from(thousandths.min(1000)).unwrap_or(1000);
         }
+    }
+
+    /// Lists all of them in thousandths, in order.
+    pub(super) fn values(&self) -> impl Iterator<Item = u16> {
+        self.0.into_iter()
     }
 
     /// Lists the features that are there at all, in order.

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::{Basis, Classifier, FeatureId, Measures, Opinion, TaskClass};
+use super::{Basis, Classifier, FeatureId, Measures, Opinion, Tags, TaskClass};
 use crate::units::PerMille;
 
 const NOTHING: Measures =
-    Measures { prompt_tokens: None, turn: None, tools: None, history: None, task: None };
+    Measures { prompt_tokens: None, turn: None, tools: None, history: None, task: None, tags: Tags([0; 2]) };
 
 fn opinion(text: &str) -> Opinion {
     Classifier::builtin().classify(Some(text), &NOTHING)
@@ -205,6 +205,7 @@ fn measures_alone_order_requests_as_text_does() {
         tools: Some(14),
         history: Some(50_000),
         task: None,
+        ..NOTHING
     };
     assert!(of(small) > of(agent));
     assert_eq!(made.classify(None, &agent).class, TaskClass::Agent);
@@ -242,7 +243,14 @@ fn material_in_the_middle_does_not_ask() {
 fn measures() -> impl Strategy<Value = Measures> {
     let task = proptest::option::of((0..TaskClass::ALL.len()).prop_map(|at| TaskClass::ALL[at]));
     (any::<Option<u64>>(), any::<Option<u32>>(), any::<Option<u32>>(), any::<Option<u32>>(), task).prop_map(
-        |(prompt_tokens, turn, tools, history, task)| Measures { prompt_tokens, turn, tools, history, task },
+        |(prompt_tokens, turn, tools, history, task)| Measures {
+            prompt_tokens,
+            turn,
+            tools,
+            history,
+            task,
+            ..NOTHING
+        },
     )
 }
 

@@ -1,10 +1,13 @@
-//! The classifier: features times weights, a logistic score, a calibrated confidence.
+//! The classifier: features times weights, a logistic score, a calibrated confidence; or what training found instead.
 
+use super::about::About;
 use super::feature::Features;
 use super::logistic::sigmoid;
 use super::opinion::{Basis, Contribution, Opinion};
+use super::reading::Reading;
+use super::trained::{Trained, contributions};
 use super::weights::{CLASSES, Classifier};
-use super::{FeatureId, Measures, TaskClass, extract};
+use super::{FeatureId, Measures, TaskClass, ask, extract};
 
 /// The classifier file that comes with the program.
 pub const BUILTIN: &str = include_str!("../../config/classifier.toml");
@@ -12,8 +15,23 @@ pub const BUILTIN: &str = include_str!("../../config/classifier.toml");
 impl Classifier {
     /// Returns the classifier that is built in: a conservative cold start until one is trained on the operator's own log.
     pub fn builtin() -> Self {
+        Self::cold_start()
+    }
+
+    /// Returns the weights that are set by hand; trained ones read requests through their lexicon.
+    pub fn cold_start() -> Self {
         // A test holds that the file is good; were it not, a classifier that never has a signal is the safe one.
         Self::from_toml(BUILTIN).unwrap_or_else(|_| Self::silent())
+    }
+
+    /// Returns what it says of itself, where it was trained.
+    pub fn about(&self) -> Option<&About> {
+        self.about.as_deref()
+    }
+
+    /// Returns the tables that training found, where it was trained.
+    pub fn tables(&self) -> Option<&Trained> {
+        self.trained.as_deref()
     }
 
     /// Returns the name the weights file states.
@@ -38,6 +56,28 @@ impl Classifier {
 
     /// Returns the class of a request and the confidence that the cheap answer will do, or none without a signal.
     pub fn classify(&self, text: Option<&str>, measures: &Measures) -> Opinion {
+        let Some(trained) = self.trained.as_deref() else { return self.by_weights(text, measures) };
+        let mut reading = Reading::new();
+        let (mut features, told) = self.look(text, measures, Some(&mut reading));
+        let class = self.class(&mut features, measures, basis_of(told, measures) != Basis::NoSignal);
+        let parts = trained.parts(told.map(|_| &reading), measures.tags);
+        let unlike = Contribution { feature: FeatureId::PART_UNLIKE, milli_logits: -10_000 };
+        if !trained.has_signal(&parts) {
+            let mut opinion = Opinion::without_signal(class);
+            if parts.has_text {
+                opinion.note(unlike);
+            }
+            return opinion;
+        }
+        let basis = if parts.has_text { Basis::Text } else { Basis::Measures };
+        let mut opinion = Opinion::new(class, trained.confidence(trained.gain(&parts)), basis);
+        for (feature, milli_logits) in contributions(&parts) {
+            opinion.note(Contribution { feature, milli_logits });
+        }
+        opinion
+    }
+
+    fn by_weights(&self, text: Option<&str>, measures: &Measures) -> Opinion {
         let (features, basis, class) = self.features(text, measures);
         if basis == Basis::NoSignal || self.calibration.knots().is_empty() {
             return Opinion::without_signal(class);
@@ -50,23 +90,36 @@ impl Classifier {
         opinion
     }
 
-    /// Returns the features of a request, what they rest on and the class they speak for; training learns from these.
+    /// Returns the features of a request, what they rest on and the class they speak for.
     pub fn features(&self, text: Option<&str>, measures: &Measures) -> (Features, Basis, TaskClass) {
+        let (mut features, told) = self.look(text, measures, None);
+        let basis = basis_of(told, measures);
+        let class = self.class(&mut features, measures, basis != Basis::NoSignal);
+        (features, basis, class)
+    }
+
+    /// Finds the ask and its features, with a word on whether the lexicon knows it; and reads it for a trained classifier.
+    fn look(
+        &self,
+        text: Option<&str>,
+        measures: &Measures,
+        reading: Option<&mut Reading>,
+    ) -> (Features, Option<bool>) {
         let mut features = Features::default();
         extract::measures(measures, &mut features);
-        let text = text.and_then(|text| extract::text(text, &self.lexicon, self.least_known, &mut features));
-        let basis = match text {
-            Some(true) => Basis::Text,
-            // The turn and the tools say how a request is made, not what it asks.
-            None if measures.prompt_tokens.is_some() || measures.task.is_some() => Basis::Measures,
-            Some(false) | None => Basis::NoSignal,
-        };
-        let class = measures.task.unwrap_or_else(|| match basis {
-            Basis::NoSignal => TaskClass::Other,
-            _ => self.vote(&features),
-        });
+        let ask = text.map(ask::find).unwrap_or_default();
+        let told = extract::text(&ask, &self.lexicon, self.least_known, &mut features);
+        if let Some(reading) = reading.filter(|_| told.is_some()) {
+            reading.fill(&ask, &features, measures);
+        }
+        (features, told)
+    }
+
+    fn class(&self, features: &mut Features, measures: &Measures, votes: bool) -> TaskClass {
+        let class =
+            measures.task.unwrap_or_else(|| if votes { self.vote(features) } else { TaskClass::Other });
         features.set(FeatureId::of_class(class), 1000);
-        (features, basis, class)
+        class
     }
 
     /// Returns the score in milli-logits, before the logistic function and the calibration.
@@ -97,6 +150,15 @@ impl Classifier {
             }
         }
         best.0
+    }
+}
+
+fn basis_of(told: Option<bool>, measures: &Measures) -> Basis {
+    match told {
+        Some(true) => Basis::Text,
+        // The turn and the tools say how a request is made, not what it asks.
+        None if measures.prompt_tokens.is_some() || measures.task.is_some() => Basis::Measures,
+        Some(false) | None => Basis::NoSignal,
     }
 }
 

@@ -5,11 +5,13 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::about::About;
 use super::feature::{FEATURES, FEATURES_VERSION};
 use super::lexicon::{Lexicon, WordHash};
 use super::logistic::Calibration;
+use super::trained::Trained;
 use super::{FeatureId, TaskClass};
-use crate::units::{PerMille, line_of};
+use crate::units::{PerMille, Slip, choice, line_of};
 
 /// The number of classes.
 pub(super) const CLASSES: usize = TaskClass::ALL.len();
@@ -31,19 +33,18 @@ pub struct Classifier {
     pub(super) votes: Box<[[i16; CLASSES]; FEATURES]>,
     pub(super) calibration: Calibration,
     pub(super) lexicon: Lexicon,
+    /// What training found, which then decides in place of the weights above; lexicon and votes still tell the class.
+    pub(super) trained: Option<Box<Trained>>,
+    /// What it says of itself, where it was trained.
+    pub(super) about: Option<Box<About>>,
 }
 
 /// Why a weights file was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WeightsError {
     /// The file is not TOML.
-    #[error("line {line}: not TOML: {problem}; mend the syntax there")]
-    Syntax {
-        /// The line, from 1.
-        line: usize,
-        /// What the reader said.
-        problem: String,
-    },
+    #[error("line {0}")]
+    Syntax(Slip),
     /// A field that must be there is not.
     #[error("field `{field}` is missing; add it")]
     Missing {
@@ -64,10 +65,10 @@ pub enum WeightsError {
 
 /// The text of a file, for telling lines.
 #[derive(Clone, Copy)]
-struct Source<'a>(&'a str);
+pub(super) struct Source<'a>(pub(super) &'a str);
 
 impl Source<'_> {
-    fn wrong(
+    pub(super) fn wrong(
         self,
         span: &Range<usize>,
         field: impl Into<String>,
@@ -80,7 +81,7 @@ impl Source<'_> {
         }
     }
 
-    fn integer(
+    pub(super) fn integer(
         self,
         value: &Spanned<DeValue<'_>>,
         field: &str,
@@ -96,7 +97,7 @@ impl Source<'_> {
         })
     }
 
-    fn table<'t, 'i>(
+    pub(super) fn table<'t, 'i>(
         self,
         value: &'t Spanned<DeValue<'i>>,
         field: &str,
@@ -107,7 +108,7 @@ impl Source<'_> {
         }
     }
 
-    fn list<'t, 'i>(
+    pub(super) fn list<'t, 'i>(
         self,
         value: &'t Spanned<DeValue<'i>>,
         field: &str,
@@ -118,7 +119,22 @@ impl Source<'_> {
         }
     }
 
-    fn text<'t>(self, value: &'t Spanned<DeValue<'_>>, field: &str) -> Result<&'t str, WeightsError> {
+    /// Refuses a field that is not among those known.
+    pub(super) fn known_fields(self, table: &DeTable<'_>, known: &[&str]) -> Result<(), WeightsError> {
+        for key in table.keys() {
+            if !known.contains(&key.get_ref().as_ref()) {
+                let problem = format!("unknown; {}", choice(key.get_ref(), known));
+                return Err(self.wrong(&key.span(), key.get_ref().as_ref(), problem));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn text<'t>(
+        self,
+        value: &'t Spanned<DeValue<'_>>,
+        field: &str,
+    ) -> Result<&'t str, WeightsError> {
         match value.get_ref() {
             DeValue::String(text) => Ok(text),
             _ => Err(self.wrong(&value.span(), field, "must be a text in quotes")),
@@ -171,26 +187,20 @@ impl Classifier {
             votes: Box::new([[0; CLASSES]; FEATURES]),
             calibration: Calibration::default(),
             lexicon: Lexicon::default(),
+            trained: None,
+            about: None,
         }
     }
 
     /// Reads weights, lexicon and calibration from a weights file.
     pub fn from_toml(text: &str) -> Result<Self, WeightsError> {
         let source = Source(text);
-        let root = DeTable::parse(text).map_err(|error| WeightsError::Syntax {
-            line: line_of(text, error.span().map_or(0, |span| span.start)),
-            problem: error.message().to_owned(),
-        })?;
+        let root = DeTable::parse(text).map_err(|error| WeightsError::Syntax(Slip::of(text, &error)))?;
         let root = root.get_ref();
-        for key in root.keys() {
-            if !FIELDS.contains(&key.get_ref().as_ref()) {
-                return Err(source.wrong(
-                    &key.span(),
-                    key.get_ref().as_ref(),
-                    format!("unknown; known are {}", FIELDS.join(", ")),
-                ));
-            }
+        if root.contains_key("trained") {
+            return Self::read_trained(source, root, &Self::cold_start());
         }
+        source.known_fields(root, &FIELDS)?;
         let need = |field: &'static str| root.get(field).ok_or(WeightsError::Missing { field });
         let number = |field: &'static str, allowed: Range<i64>| source.integer(need(field)?, field, allowed);
 
@@ -278,6 +288,14 @@ fn narrow<T: TryFrom<i64> + Default>(number: i64) -> T {
     T::try_from(number).unwrap_or_default()
 }
 
+impl Classifier {
+    /// Hashes what reads and classes a request: trained weights belong to it.
+    pub(super) fn lexicon_hash(&self) -> u64 {
+        let bare = Self { trained: None, ..self.clone() };
+        hash(&bare)
+    }
+}
+
 /// Hashes everything that decides, whatever the layout of the file; the name does not decide.
 fn hash(made: &Classifier) -> u64 {
     let mut hash = WordHash::START;
@@ -340,7 +358,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_by_line_and_field() {
         for (from, to, said) in [
-            ("bias = 100", "bias = ", "line 4: not TOML"),
+            ("bias = 100", "bias = ", "line 4:8: a value is missing"),
             ("bias = 100", "bias = 1.5", "line 4: field `bias`: must be a whole number from -32000 to 32000"),
             ("bias = 100", "bias = 99999", "line 4: field `bias`"),
             ("bias = 100", "bais = 100", "line 4: field `bais`: unknown"),

@@ -187,7 +187,7 @@ pub fn mapping(text: &str) -> Result<Arc<Mapping>, String> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             format!("`{text}` is neither a list of FIELD=PATH (at=ts,model=req.model,..) nor a file: {error}")
         })?;
-        Mapping::from_toml(&text).map_err(|error| format!("{}: {error}", path.display()))
+        Mapping::from_toml(&text, &path.display().to_string()).map_err(|error| error.to_string())
     } else {
         Mapping::parse(text).map_err(|error| error.to_string())
     };

@@ -10,7 +10,7 @@ use super::args::EngineArgs;
 use super::output;
 use crate::report::{Format, Sheet, quality, render, to_json};
 use crate::session::RouteConsequences;
-use crate::units::{Pico, counted};
+use crate::units::{Pico, choice, counted};
 
 /// Prints cost, split and quality of a route for every threshold of one of its rungs.
 #[derive(Args, Debug)]
@@ -78,11 +78,11 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     let Some(id) = policy.find_route(&args.route) else {
         let known: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
         anyhow::bail!(
-            "--route {}: no such route; policy {} v{} has {}",
+            "--route {}: no such route in policy {} v{}; {}",
             args.route,
             policy.name,
             policy.version,
-            known.join(", ")
+            choice(&args.route, &known)
         );
     };
     let route = policy.route(id);
@@ -90,7 +90,7 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         None => 0,
         Some(text) => route.find_rung(text, &trial.names).ok_or_else(|| {
             let known: Vec<&str> = route.ladder.iter().map(|rung| &*rung.name).collect();
-            anyhow::anyhow!("--rung {text}: route {} has {}", route.name, known.join(", "))
+            anyhow::anyhow!("--rung {text}: route {} has no such rung; {}", route.name, choice(text, &known))
         })?,
     };
     if rung + 1 >= route.ladder.len() {

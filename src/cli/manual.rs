@@ -7,7 +7,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use super::output;
-use crate::config;
+use crate::units::nearest;
 
 /// Prints completions for a shell.
 #[derive(Args, Debug)]
@@ -46,7 +46,7 @@ pub(super) fn mistyped(first: Option<&OsStr>, command: &Command) -> Option<anyho
     }
     let meant = match TRIED.iter().find(|(tried, _)| *tried == word) {
         Some((_, meant)) => vec![format!("`{meant}`")],
-        None => config::nearest(word, command.get_subcommands().map(Command::get_name))
+        None => nearest(word, command.get_subcommands().map(Command::get_name).chain(["help"]))
             .into_iter()
             .map(|name| format!("`pointsman {name}`"))
             .collect(),

@@ -4,6 +4,7 @@ pub mod anomalies;
 pub mod args;
 pub mod attach;
 pub mod budgets;
+pub mod certify;
 pub mod console;
 pub mod drive;
 pub mod explain;
@@ -14,6 +15,7 @@ pub mod keys;
 pub mod ledger;
 pub mod manual;
 pub mod mine;
+pub mod optimise;
 pub mod output;
 pub mod prices;
 pub mod reconcile;
@@ -23,11 +25,13 @@ pub mod reprice;
 pub mod requests;
 pub mod runaways;
 pub mod sample;
+pub mod savings;
 pub mod scenario;
 pub mod serve;
 pub mod settings;
 pub mod snapshot;
 pub mod stop;
+pub mod unit;
 pub mod whatif;
 pub mod why;
 
@@ -71,6 +75,10 @@ enum Command {
     Whatif(Box<whatif::WhatIfArgs>),
     /// Print cost, split and quality of a route for every threshold
     Frontier(Box<frontier::FrontierArgs>),
+    /// Find the thresholds that labels prove safe, or say how many labels are missing
+    Certify(Box<certify::CertifyArgs>),
+    /// Find the best thresholds of all routes for a cost or a quality
+    Optimise(Box<optimise::OptimiseArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
     /// Say why cost changed between two windows
@@ -79,6 +87,10 @@ enum Command {
     Reprice(Box<reprice::RepriceArgs>),
     /// Foretell what a month will have cost, with its error
     Forecast(Box<forecast::ForecastArgs>),
+    /// Say what routing saved, net of what it costs
+    Savings(Box<savings::SavingsArgs>),
+    /// Say what a request, a session and a good answer cost
+    Unit(Box<unit::UnitArgs>),
     /// Find what is unlike its past in a log or in any series
     Anomalies(Box<anomalies::AnomaliesArgs>),
     /// Report spend by team, project, model and more: a table, a page, CSV or FOCUS
@@ -168,10 +180,14 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Requests(args)) => requests::run(&args),
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
+        Some(Command::Certify(args)) => certify::run(&args),
+        Some(Command::Optimise(args)) => optimise::run(&args),
         Some(Command::Why(args)) => why::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Reprice(args)) => reprice::run(&args),
         Some(Command::Forecast(args)) => forecast::run(&args),
+        Some(Command::Savings(args)) => savings::run(&args),
+        Some(Command::Unit(args)) => unit::run(&args),
         Some(Command::Anomalies(args)) => anomalies::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Reconcile(args)) => reconcile::run(&args),

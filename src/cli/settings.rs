@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::output;
 use crate::config::{self, console, gateway, parameters, policy, providers, themes};
 use crate::console::keys;
+use crate::units::choice;
 
 /// Prints built-in settings, and says where your own are looked for.
 #[derive(Args, Debug)]
@@ -52,9 +53,13 @@ pub fn run(args: &SettingsArgs) -> anyhow::Result<()> {
         return output::text(&(names.join("\n") + "\n"));
     }
     if let Some(name) = &args.print_theme {
-        let mut all = themes::built_in().chain(own_themes());
-        let Some(theme) = all.find(|theme| theme.name == *name) else {
-            anyhow::bail!("no theme `{name}`\nhint: `pointsman config --list-themes`");
+        let all: Vec<_> = themes::built_in().chain(own_themes()).collect();
+        let Some(theme) = all.iter().find(|theme| theme.name == *name) else {
+            let known: Vec<&str> = all.iter().map(|theme| theme.name.as_str()).collect();
+            anyhow::bail!(
+                "no theme `{name}`\nhint: `pointsman config --list-themes`; {}",
+                choice(name, &known)
+            );
         };
         return output::text(&theme.text);
     }

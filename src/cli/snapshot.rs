@@ -137,6 +137,9 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     };
     let mut dressing = Dressing::read(&options)?.in_full_colour();
     let settings = dressing.console_settings(true)?;
+    for slip in &dressing.warnings {
+        output::remark(slip);
+    }
     let ground = if settings.theme.mode() == Mode::Light { Ground::LIGHT } else { Ground::DARK };
     if let Some(filter) = &args.filter {
         traffic::set_filter(&mut ui.traffic, filter);

@@ -7,12 +7,11 @@ use jiff::civil::Weekday;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::nearest::nearest;
 use super::place::FileError;
 use super::runaways::RuleKeys;
 use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
 use crate::runaway::{Rule, built_in};
-use crate::units::{Instant, Pico, line_of};
+use crate::units::{Instant, Pico, choice, line_of};
 
 /// The file of one's own budgets.
 pub const FILE: &str = "budgets.toml";
@@ -94,7 +93,8 @@ impl Reading<'_> {
         let found = known.iter().find(|(name, _)| name == word.get_ref()).map(|(_, one)| *one);
         found.map(Some).ok_or_else(|| {
             let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-            self.wrong(word, format!("`{}` is none of {}", word.get_ref(), names.join(", ")))
+            let (said, hint) = (word.get_ref(), choice(word.get_ref(), &names));
+            self.wrong(word, format!("`{said}` is not known here; {hint}"))
         })
     }
 
@@ -117,14 +117,9 @@ impl Reading<'_> {
 
     fn period(&self, word: &Spanned<String>) -> Result<Period, FileError> {
         Period::parse(word.get_ref()).ok_or_else(|| {
-            let known = "hour, day, week, month, quarter, year, lifetime";
-            self.wrong(
-                word,
-                format!(
-                    "`{}` is no window; write one of {known}, or a length such as \"6h\"",
-                    word.get_ref()
-                ),
-            )
+            let known = ["hour", "day", "week", "month", "quarter", "year", "lifetime"];
+            let hint = choice(word.get_ref(), &known);
+            self.wrong(word, format!("`{}` is no window; {hint} (or a length, \"6h\")", word.get_ref()))
         })
     }
 
@@ -176,12 +171,9 @@ impl Reading<'_> {
         let lists = lists.into_iter().chain(tags).filter(|(_, list)| !list.is_empty());
         let each = budget.each.as_ref().map(|word| {
             Dimension::parse(word.get_ref()).ok_or_else(|| {
-                let known = Dimension::NAMED.map(|(name, _)| name);
-                let near = nearest(word.get_ref(), known.into_iter());
-                let hint = near.first().map_or_else(
-                    || format!("one of {}, tag.NAME", known.join(", ")),
-                    |near| format!("{near}?"),
-                );
+                let known: Vec<_> =
+                    Dimension::NAMED.iter().map(|(name, _)| *name).chain(["tag.NAME"]).collect();
+                let hint = choice(word.get_ref(), &known);
                 self.wrong(word, format!("requests are not told apart by `{}`; {hint}", word.get_ref()))
             })
         });
@@ -326,18 +318,18 @@ mod tests {
         assert!(of("limit = { month = -1 }").starts_with("budgets.toml:2: `-1` is no amount in dollars"));
         assert!(
             of("limit = { moth = 1 }")
-                .starts_with("budgets.toml:2: `moth` is no window; write one of hour, day")
+                .starts_with("budgets.toml:2: `moth` is no window; did you mean `month`?")
         );
         assert!(
             of("limit = { day = 1 }\nzone = \"Berlin\"").starts_with("budgets.toml:3: no time zone `Berlin`")
         );
         assert_eq!(
             of("limit = { day = 1 }\nmode = \"hrad\""),
-            "budgets.toml:3: `hrad` is none of hard, soft, observe"
+            "budgets.toml:3: `hrad` is not known here; did you mean `hard`?"
         );
         assert_eq!(
             of("limit = { day = 1 }\neach = \"taem\""),
-            "budgets.toml:3: requests are not told apart by `taem`; team?"
+            "budgets.toml:3: requests are not told apart by `taem`; did you mean `team`?"
         );
         assert!(
             of("limit = { day = 1 }\nstarts = { month = 32 }")
@@ -348,6 +340,9 @@ mod tests {
             of("limit = { day = 1 }\neach = \"team\"\nspecial = { x = { week = 1 } }")
                 .contains("has no limit by week")
         );
-        assert!(of("limit = { day = 1 }\nteams = [\"a\"]").contains("unknown field `teams`"));
+        assert!(
+            of("limit = { day = 1 }\nteams = [\"a\"]")
+                .contains("`teams` is no setting of budget.a; did you mean `team`?")
+        );
     }
 }

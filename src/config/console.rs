@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::FileError;
-use crate::units::line_of;
+use crate::units::choice;
 
 /// The console.toml that comes with the program.
 pub const DEFAULT_CONSOLE: &str = include_str!("../../config/console.toml");
@@ -54,17 +54,15 @@ pub fn read(origin: &str, text: &str) -> Result<ConsoleSettings, FileError> {
     ];
     for (key, value, allowed) in choices {
         if !allowed.contains(&value) {
-            let at =
-                text.match_indices(key).map(|(at, _)| at).find(|&at| at_line_start(text, at)).unwrap_or(0);
-            let what = format!("{key} = \"{value}\" is unknown; write one of {}", allowed.join(", "));
-            return Err(FileError::new(origin, line_of(text, at), what));
+            return Err(wrong_word(origin, text, key, value, allowed));
         }
     }
     Ok(settings)
 }
 
-fn at_line_start(text: &str, at: usize) -> bool {
-    text.get(..at).is_some_and(|before| before.rsplit('\n').next().is_some_and(|line| line.trim().is_empty()))
+/// Says that a word of a console file is none of those that are known.
+pub fn wrong_word(origin: &str, text: &str, key: &str, word: &str, known: &[&str]) -> FileError {
+    FileError::at(origin, text, &[key], format!("{key} is \"{word}\"; {}", choice(word, known)))
 }
 
 #[cfg(test)]
@@ -87,7 +85,7 @@ mod tests {
         for (text, line) in [("# x\nmouse = 3", 2), ("theem = \"dark\"", 1), ("\n\nglyphs = \"sparkles\"", 3)]
         {
             let error = read("console.toml", text).unwrap_err();
-            assert_eq!(error.line, line, "{error}");
+            assert_eq!(error.place.line, line, "{error}");
         }
     }
 }

@@ -60,7 +60,7 @@ pub enum ClientTeams {
 
 /// How many threads serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "threads is \"cores\" or a number from 1 on")]
+#[serde(untagged, expecting = "write \"cores\" or a whole number from 1 on")]
 pub enum Threads {
     /// So many.
     Number(NonZeroUsize),
@@ -234,41 +234,37 @@ impl Default for LedgerSettings {
 pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, FileError> {
     let settings: GatewaySettings =
         toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
-    // The values are plain by now: the line is that of the key.
-    let named = |line: &str| line.split('=').next().unwrap_or(line).trim().to_owned();
-    let fail = |key: &str, what: String| {
-        let line = text.lines().position(|line| named(line) == key).unwrap_or(0) + 1;
-        Err(FileError::new(origin, line, what))
-    };
-    let limits = &settings.limits;
-    let needed = [
-        ("attempts", u64::from(settings.attempts)),
-        ("max-output-default", settings.max_output_default),
-        ("body", limits.body as u64),
-        ("headers", (limits.headers / 8192) as u64),
-        ("connections", limits.connections as u64),
-        ("requests", limits.requests as u64),
-        ("header-seconds", limits.header_seconds),
-        ("body-seconds", limits.body_seconds),
-        ("write-seconds", limits.write_seconds),
-        ("answer", limits.answer as u64),
-        ("memory", limits.memory as u64),
-        ("patience-ms", settings.streams.patience_ms),
-        ("ping-ms", settings.streams.ping_ms),
+    let fail = |way: &[&str], what: String| Err(FileError::at(origin, text, way, what));
+    let (limits, streams) = (&settings.limits, &settings.streams);
+    let needed: [(&[&str], u64); 13] = [
+        (&["attempts"], u64::from(settings.attempts)),
+        (&["max-output-default"], settings.max_output_default),
+        (&["limits", "body"], limits.body as u64),
+        (&["limits", "headers"], (limits.headers / 8192) as u64),
+        (&["limits", "connections"], limits.connections as u64),
+        (&["limits", "requests"], limits.requests as u64),
+        (&["limits", "header-seconds"], limits.header_seconds),
+        (&["limits", "body-seconds"], limits.body_seconds),
+        (&["limits", "write-seconds"], limits.write_seconds),
+        (&["limits", "answer"], limits.answer as u64),
+        (&["limits", "memory"], limits.memory as u64),
+        (&["streams", "patience-ms"], streams.patience_ms),
+        (&["streams", "ping-ms"], streams.ping_ms),
     ];
-    for (key, value) in needed {
+    for (way, value) in needed {
         if value == 0 {
-            let least = if key == "headers" { "8192" } else { "1" };
-            return fail(key, format!("{key} must be at least {least}"));
+            let key = way.join(".");
+            let least = if key == "limits.headers" { "8192" } else { "1" };
+            return fail(way, format!("{key} must be at least {least}"));
         }
     }
     if let Some((key, what)) = settings.reports.wrong() {
-        return fail(key, what);
+        return fail(&["reports", key], what);
     }
     if let Some(origin) = settings.cors.origins.iter().find(|origin| !is_origin(origin)) {
         let what =
             "write it as browsers do, \"https://host\" or \"http://host:port\" without a path, or \"*\"";
-        return fail("origins", format!("origins: {origin:?} is no origin; {what}"));
+        return fail(&["cors", "origins"], format!("cors.origins: {origin:?} is no origin; {what}"));
     }
     Ok(settings)
 }
@@ -311,7 +307,7 @@ mod tests {
         ];
         for (text, line) in cases {
             let error = read(FILE, text).unwrap_err();
-            assert_eq!(error.line, line, "{error}");
+            assert_eq!(error.place.line, line, "{error}");
         }
     }
 

@@ -33,8 +33,7 @@ pub fn read(origin: &str, text: &str) -> Result<Vec<Remap>, FileError> {
     for (group, value) in table.get_ref() {
         let group_name = group.get_ref();
         let DeValue::Table(actions) = value.get_ref() else {
-            let what =
-                format!("`{group_name}` is no table; write [{group_name}] and below it action = \"key\"");
+            let what = format!("`{group_name}` stands in no group; write a head above it, such as [tune]");
             return Err(fail(group.span().start, what));
         };
         for (name, value) in actions {
@@ -80,7 +79,7 @@ mod tests {
     fn errors_name_the_line() {
         for (text, line) in [("[tune]\nx = 3", 2), ("quit = \"q\"", 1), ("[a]\n\nb = [1]", 3), ("[a\n", 1)] {
             let error = read("keys.toml", text).unwrap_err();
-            assert_eq!(error.line, line, "{error}");
+            assert_eq!(error.place.line, line, "{error}");
             assert!(error.to_string().starts_with("keys.toml:"), "{error}");
         }
     }

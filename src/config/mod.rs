@@ -5,7 +5,6 @@ pub mod budgets;
 pub mod console;
 pub mod gateway;
 pub mod keys;
-mod nearest;
 pub mod parameters;
 mod place;
 pub mod policy;
@@ -17,7 +16,6 @@ mod span;
 pub mod themes;
 mod whole;
 
-pub use nearest::nearest;
 pub use place::FileError;
 pub use reports::{Every, ReportForm, ReportSettings};
 pub use whole::{write_whole, write_whole_with};

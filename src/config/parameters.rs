@@ -243,7 +243,10 @@ mod tests {
                 format!("[[rule]]\n{rule}since = \"2026-01-01\"\ninstead = \"{{\"\n"),
                 "p.toml:1: instead: \"{\" is no JSON",
             ),
-            (format!("[[rule]]\n{rule}since = \"2026-01-01\"\nwhen = 1\n"), "p.toml:6: unknown field `when`"),
+            (
+                format!("[[rule]]\n{rule}since = \"2026-01-01\"\nwhen = 1\n"),
+                "p.toml:6:1: `when` is no setting of rule[0]; write one of",
+            ),
         ] {
             let said = parse("p.toml", &text).unwrap_err().to_string();
             assert!(said.starts_with(want), "{said}");

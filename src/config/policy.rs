@@ -1,19 +1,19 @@
 //! Policies as TOML files. Errors name file, line and field.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::place::toml_line;
 use super::span::Span;
 use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
     StreamLimits, WhenFull,
 };
-use crate::units::{Names, line_of};
+use crate::units::{Names, Slip, choice, line_of};
 
 /// The policy that comes with the program.
 pub const BUILTIN: &str = include_str!("../../config/policy.toml");
@@ -30,14 +30,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The text is no TOML, or not of the right shape.
-    #[error("{path}:{line}: {problem}")]
+    #[error("{path}:{slip}")]
     Syntax {
         /// The file.
         path: String,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
+        /// Where, and what to write instead.
+        slip: Slip,
     },
     /// The policy makes no sense.
     #[error("{path}:{line}: {error}")]
@@ -76,6 +74,7 @@ struct RouteFile {
     #[serde(default)]
     ladder: Vec<Spanned<RungFile>>,
     no_signal: Option<Spanned<String>>,
+    holdout: Option<Spanned<i64>>,
     #[serde(default)]
     stream: StreamFile,
 }
@@ -152,12 +151,31 @@ with_facts!(FactsFile {});
 with_facts!(RungFile {
     rung: Option<String>,
     model: String,
-    threshold: Option<i64>,
+    threshold: Option<Threshold>,
     #[serde(default)]
     stream: StreamFile,
     #[serde(default, rename = "with")]
     parameters: Option<Spanned<ParametersFile>>,
 });
+
+/// A threshold as it is written: whether it is within its bounds is the policy's to say.
+struct Threshold(i64);
+
+impl<'de> Deserialize<'de> for Threshold {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl Visitor<'_> for Words {
+            type Value = Threshold;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number from 0 to 1000 (per mille)")
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Threshold, E> {
+                Ok(Threshold(number))
+            }
+        }
+        deserializer.deserialize_i64(Words)
+    }
+}
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -174,7 +192,7 @@ impl ParametersFile {
         let effort = effort.map(|word| {
             Effort::from_name(&word).ok_or_else(|| {
                 let known: Vec<_> = Effort::ALL.iter().map(|effort| effort.name()).collect();
-                ("effort", format!("`{word}` is none of {}", known.join(", ")))
+                ("effort", format!("`{word}` is no effort; {}", choice(&word, &known)))
             })
         });
         Ok(Parameters {
@@ -245,11 +263,8 @@ pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error>
 /// # Errors
 /// Where the text is no TOML, has unknown fields, or the policy makes no sense.
 pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy, Places), Error> {
-    let file: PolicyFile = toml::from_str(text).map_err(|error| Error::Syntax {
-        path: path.to_owned(),
-        line: toml_line(text, &error),
-        problem: error.message().to_owned(),
-    })?;
+    let file: PolicyFile = toml::from_str(text)
+        .map_err(|error| Error::Syntax { path: path.to_owned(), slip: Slip::of(text, &error) })?;
     let mut lines: Vec<(String, usize)> = Vec::new();
     let mut spec = PolicySpec {
         name: file.name.unwrap_or_else(|| {
@@ -266,7 +281,11 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         let line = line_of(text, word.span().start);
         lines.push((field.clone(), line));
         Mode::from_name(word.get_ref()).map(Some).ok_or_else(|| {
-            let problem = format!("`{}` is none of pinned, observe, active", word.get_ref());
+            let problem = format!(
+                "`{}` is no mode; {}",
+                word.get_ref(),
+                choice(word.get_ref(), &["pinned", "observe", "active"])
+            );
             Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
         })
     };
@@ -291,7 +310,11 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         if let Some(word) = route.when_full {
             let (line, field) = (line_of(text, word.span().start), format!("route.{name}.when_full"));
             one.when_full = Some(WhenFull::from_name(word.get_ref()).ok_or_else(|| {
-                let problem = format!("`{}` is neither next nor refuse", word.get_ref());
+                let problem = format!(
+                    "`{}` is not known here; {}",
+                    word.get_ref(),
+                    choice(word.get_ref(), &["next", "refuse"])
+                );
                 Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
             })?);
         }
@@ -316,11 +339,22 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
                 }
             };
             let RungFile { rung: name, model, threshold, stream, .. } = rung;
-            one.ladder.push(RungSpec { name, model, threshold, stream: stream.limits(), facts, with });
+            one.ladder.push(RungSpec {
+                name,
+                model,
+                threshold: threshold.map(|Threshold(number)| number),
+                stream: stream.limits(),
+                facts,
+                with,
+            });
         }
         if let Some(no_signal) = route.no_signal {
             lines.push((format!("route.{name}.no_signal"), line_of(text, no_signal.span().start)));
             one.no_signal = Some(no_signal.into_inner());
+        }
+        if let Some(holdout) = route.holdout {
+            lines.push((format!("route.{name}.holdout"), line_of(text, holdout.span().start)));
+            one.holdout = Some(holdout.into_inner());
         }
         spec.routes.push(one);
     }
@@ -367,6 +401,9 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         }
         if let Some(rung) = &route.no_signal {
             let _ = writeln!(out, "no_signal = {}", quoted(rung));
+        }
+        if let Some(share) = route.holdout {
+            let _ = writeln!(out, "holdout = {share}");
         }
         if let Some(way) = route.when_full {
             let _ = writeln!(out, "when_full = {}", quoted(way.name()));
@@ -471,7 +508,7 @@ mod tests {
     #[test]
     fn a_written_policy_reads_back_the_same() {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
-                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\n\
+                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\n\
                    stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\n\
                    ladder = [{ rung = \"cheap\", model = \"m\", threshold = 7, stream = { gap = \"250ms\" } }, { model = \"n\" }]\n\
                    [[route]]\nname = \"rest\"\nladder = [{ model = \"n\" }]\n";
@@ -489,9 +526,10 @@ mod tests {
         let text = error(rising);
         assert!(text.starts_with("p.toml:5: route.r.ladder[1].threshold: thresholds must descend"), "{text}");
         assert!(
-            error("[[route]]\nname = \"r\"\nladdr = []\n").starts_with("p.toml:3: unknown field `laddr`")
+            error("[[route]]\nname = \"r\"\nladdr = []\n")
+                .starts_with("p.toml:3:1: `laddr` is no setting of route[0]; did you mean `ladder`?")
         );
-        assert!(error("[[route]]\nname = 3\n").starts_with("p.toml:2: invalid type"));
+        assert!(error("[[route]]\nname = 3\n").starts_with("p.toml:2:8: route[0].name is 3; write a text"));
         assert!(error("name = \"x\"\n").contains("needs at least one [[route]]"));
         assert!(error("[[route]\n").starts_with("p.toml:1:"));
         let high =
@@ -517,8 +555,7 @@ mod tests {
             rung("with = { zz = 1 }"),
         ] {
             let error = error(&unknown);
-            let known: Vec<&str> =
-                error.split_once("expected").unwrap().1.split('`').skip(1).step_by(2).collect();
+            let known: Vec<&str> = error.split_once("write one of ").unwrap().1.split(", ").collect();
             assert!(known.len() > 3, "{error}");
             for key in known {
                 let stands = [format!("`{key}`"), format!("`match.{key}`")];

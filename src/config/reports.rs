@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::telemetry::{Dimension, Period};
-use crate::units::Span;
+use crate::units::{Span, choice};
 
 /// How often reports are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -94,8 +94,8 @@ impl ReportSettings {
         }
         match self.dimensions() {
             Err(name) => {
-                let known = Dimension::ALL.map(Dimension::name).join(", ");
-                return Some(("by", format!("by: `{name}` is none of {known}")));
+                let hint = choice(name, &Dimension::ALL.map(Dimension::name));
+                return Some(("by", format!("by: `{name}` is not known here; {hint}")));
             }
             Ok(list) if list.is_empty() => return Some(("by", "by must name at least one".to_owned())),
             Ok(_) => {}

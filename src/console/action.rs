@@ -133,6 +133,7 @@ actions! {
     RoutePrevious "tune.route-previous" [Tune] ["R" "pageup"] "/", "Previous route", "Chooses the route before this one.", "select";
     Apply "tune.apply" [Tune] ["enter"] "apply", "Apply the staged policy", "Puts the staged policy in force.", "commit save deploy";
     Drop "tune.drop" [Tune] ["esc"] "drop", "Drop the staged policy", "Forgets what is staged; the policy in force stays.", "discard reset cancel";
+    Aim "tune.aim" [Tune] ["a"] "aim", "Aim for a cost or a quality", "Asks for a cost (-20%, $900 a month, $30/day) or a quality (q .97) and stages the best thresholds of all routes for it; `certified` behind it keeps them within their certificates.", "optimise optimize budget target best quality";
     TurnOn "tune.turn-on" [Tune] ["O"] "turn on", "Turn the route on", "Stages the ladder of a route that only observes as in force; Enter then applies it.", "observe active adopt start";
     Undo "tune.undo" [Tune] ["u"] "undo", "Undo the last apply", "Puts the policy before the last apply back in force.", "revert rollback previous";
     SavePolicy "tune.save-policy" [Tune] ["P"] "save", "Save the policy", "Writes the policy in force to a new file in the present folder.", "export write file toml";
@@ -144,7 +145,8 @@ actions! {
     ExportMarkdown "traffic.export-markdown" [Traffic] ["M"] "", "Write the list as Markdown", "Writes the listed requests to a new Markdown file in the present folder.", "export save file table";
     Sort "traffic.sort" [Traffic Models] ["s"] "sort", "Sort by the next column", "Sorts the table by the next column.", "order column";
     SortReverse "traffic.sort-reverse" [Traffic Models] ["S"] "", "Reverse the order", "Turns the order of the table round.", "order ascending descending";
-    NextDimension "overview.next-dimension" [Overview] ["b"] "", "Break spend down by the next dimension", "Shows spend by team, project, route or task.", "group team project route task";
+    Why "spend.why" [Overview Spend] ["x"] "why", "Why spend changed", "Compares the window with the time before: what changed its cost, to the last digit. Again: with the same hours a week before.", "explain variance difference compare week cause";
+    NextDimension "overview.next-dimension" [Overview Spend] ["b"] "", "Break spend down by the next dimension", "Shows spend by team, project, route or task; on Spend, unit costs by session, too.", "group team project route task";
     AllOn "models.all-on" [Models] ["a"] "all on it", "All on this model", "Says what the window would have cost with the chosen model alone, beside the policy, and what is not known of it.", "what-if single one picker baseline compare";
     AllOnNamed "models.all-on-named" [Overview Models] ["A"] "", "All on any model", "Says the same of any model that has a price, whether or not the traffic saw it; names are completed.", "what-if single one picker baseline compare price book";
     Open "list.open" [Overview Traffic Models Spend] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";

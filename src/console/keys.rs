@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use super::action::{ACTIONS, Action, Context, Spec};
 use super::chord::{Chord, ChordError};
 use crate::config::keys::Remap;
+use crate::units::nearest;
 
 /// Keys that cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -285,6 +286,9 @@ fn read_all<'a>(
 
 /// Finds the id that shares most of its letters, in order, with what was written.
 fn nearest_id(written: &str) -> Option<&'static str> {
+    if let Some(near) = nearest(written, ACTIONS.iter().map(|spec| spec.id)).into_iter().next() {
+        return Some(near);
+    }
     let name = |id: &'static str| id.split_once('.').map_or(id, |(_, name)| name);
     let wanted = written.split_once('.').map_or(written, |(_, name)| name);
     let common = |id: &'static str| {

@@ -132,6 +132,8 @@ pub enum Ask {
     Copy(String),
     /// Put the listed requests on the clipboard.
     CopyList,
+    /// Type a cost or a quality for which the best thresholds are staged.
+    Aim,
     /// Type the name of a model that is to answer everything.
     PickModel,
     /// List the requests that the staged policy sends elsewhere.

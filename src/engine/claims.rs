@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use crate::budget::{Budgets, Draws, Mode, Over, OverLimit, Payer, Unpriced};
+use crate::budget::{Budgets, Draws, Mode, Over, OverLimit, Payer};
 use crate::outcome::Operation;
 use crate::pricing::{PriceTable, worst};
 use crate::routing::{AtMost, Needs, Policy, Short, match_route};
@@ -18,7 +18,7 @@ struct Claim {
     draws: Draws,
     /// Whether its model has no price.
     is_unpriced: bool,
-    over: Option<(Short, Box<Over>)>,
+    over: Option<Box<Over>>,
 }
 
 /// The claims of one request; none where no budget is about it.
@@ -68,24 +68,24 @@ impl Claims {
             }
             let known = most(prices, model, operation.at, needs.at_most);
             let amount = known.unwrap_or_else(|| of_any(prices, operation.at, needs.at_most));
-            let claim = Claim { model, amount, draws, is_unpriced: known.is_none(), over: None };
-            let over = claim.over(budgets, operation.at);
-            claims.0.push(Claim { over, ..claim });
+            let is_unpriced = known.is_none();
+            let over = budgets.lacking(&draws, (amount, is_unpriced), operation.at, false).map(Box::new);
+            claims.0.push(Claim { model, amount, draws, is_unpriced, over });
         }
         claims
     }
 
     /// Lists the models that budgets have no room for, in ascending order.
     pub(super) fn short(&self) -> Vec<(ModelId, Short)> {
-        let short = |claim: &Claim| claim.over.as_ref().map(|(short, _)| (claim.model, *short));
-        let mut list: Vec<_> = self.0.iter().filter_map(short).collect();
+        let lacks = |claim: &Claim| claim.over.as_ref().map(|over| (claim.model, short(over)));
+        let mut list: Vec<_> = self.0.iter().filter_map(lacks).collect();
         list.sort_unstable();
         list
     }
 
     /// Returns the limit that has no room for a call to a model.
     pub fn over(&self, model: ModelId) -> Option<&Over> {
-        self.find(model)?.over.as_ref().map(|(_, over)| &**over)
+        self.find(model)?.over.as_deref()
     }
 
     /// Returns what is to be held for a call to a model.
@@ -95,7 +95,8 @@ impl Claims {
 
     /// Asks anew whether hard limits have room for a call to a model.
     pub(super) fn ask(&self, budgets: &mut Budgets, model: ModelId, at: Instant) -> Option<Over> {
-        self.find(model)?.over_hard(budgets, at)
+        let claim = self.find(model)?;
+        budgets.lacking(&claim.draws, (claim.amount, claim.is_unpriced), at, true)
     }
 
     fn find(&self, model: ModelId) -> Option<&Claim> {
@@ -103,20 +104,12 @@ impl Claims {
     }
 }
 
-impl Claim {
-    fn over_hard(&self, budgets: &mut Budgets, at: Instant) -> Option<Over> {
-        let refuses = || budgets.refusing_unpriced(&self.draws, at, Unpriced::Refuse);
-        let refused = self.is_unpriced.then(refuses).flatten();
-        refused.or_else(|| budgets.over(&self.draws, self.amount, at, Mode::Hard))
-    }
-
-    fn over(&self, budgets: &mut Budgets, at: Instant) -> Option<(Short, Box<Over>)> {
-        if let Some(over) = self.over_hard(budgets, at) {
-            let short = if over.limit.over == OverLimit::Refuse { Short::Refuse } else { Short::Hard };
-            return Some((short, Box::new(over)));
-        }
-        let soft = budgets.over(&self.draws, self.amount, at, Mode::Soft)?;
-        Some((Short::Soft, Box::new(soft)))
+/// Says how a limit without room turns a model away.
+pub fn short(over: &Over) -> Short {
+    match (over.limit.mode, over.limit.over) {
+        (Mode::Soft, _) => Short::Soft,
+        (_, OverLimit::Refuse) => Short::Refuse,
+        _ => Short::Hard,
     }
 }
 

@@ -10,7 +10,7 @@ mod snapshot;
 
 use std::sync::Arc;
 
-pub use claims::{Claims, most, of_any};
+pub use claims::{Claims, most, of_any, short};
 pub use decider::{Closed, Course, Decider, UnknownOperation};
 pub use event::{Arrival, Effect, Effects, Event, OperationKey};
 pub use snapshot::{EngineSnapshot, Unexpected};

@@ -3,10 +3,12 @@
 //! Invariants: integers only; nothing is foretold from less than a week but the plain rate, and that says so; the error beside
 //! a forecast is that of the same method on the same past.
 
+mod ahead;
 mod level;
 mod past;
 mod profile;
 
+pub use ahead::{Ahead, ahead};
 pub use past::{BackTest, HOUR, Hours};
 
 use crate::units::Pico;

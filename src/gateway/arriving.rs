@@ -135,6 +135,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             tools: Some(found.tools),
             history: Some(u32::try_from(found.earlier_bytes / 4).unwrap_or(u32::MAX)),
             task: if embeds { Some(TaskClass::Embedding) } else { tags.task },
+            tags: crate::classifier::Tags::of(tags.task.map_or("", TaskClass::name), &tags.project),
         },
         call: None,
         wants: Wants {

@@ -267,14 +267,16 @@ impl<'a> Evidence<'a> {
         self.extra?.labels.iter().find(|label| prices.same(label.model, model))
     }
 
-    /// Returns the usage that other models' tokens are estimated from: the served attempt's, else any complete one.
-    pub fn basis(&self) -> Option<&'a Usage> {
-        let served = &self.operation.served.usage;
-        let useful =
-            |usage: &Usage| usage.is_complete() && (usage.prompt() != Some(0) || usage.output.or_zero() > 0);
+    /// Returns the call that other models' tokens are estimated from: the served one, else any whose counts are complete.
+    pub fn basis(&self) -> Option<&'a Observed> {
+        let useful = |call: &Observed| {
+            let usage = &call.usage;
+            usage.is_complete() && (usage.prompt() != Some(0) || usage.output.or_zero() > 0)
+        };
+        let served = &self.operation.served;
         if useful(served) {
             return Some(served);
         }
-        self.extra?.earlier.iter().map(|attempt| &attempt.usage).find(|usage| useful(usage))
+        self.extra?.earlier.iter().find(|call| useful(call))
     }
 }

@@ -12,10 +12,12 @@ mod page;
 mod reconcile;
 mod replay;
 mod requests;
+mod savings;
 mod series;
 mod sheet;
 mod spend;
 mod text;
+mod unit;
 
 pub use anomalies::{AnomalyReport, CauseRow, ChangedRow, Figure, IncidentRow, Naming};
 pub use explain::{
@@ -31,8 +33,10 @@ pub use replay::{
 };
 pub(crate) use replay::{error_text, quality};
 pub use requests::{RequestRow, RequestsScope, RequestsWriter};
+pub use savings::{SavingsReport, SavingsScope};
 pub use series::{ScoredPoint, SeriesReport, series_text};
 pub use sheet::{Format, Sheet, aligned, render};
 pub use spend::{SpendReport, SpendRow, SpendScope, spend_rows};
 pub(crate) use text::count;
 pub use text::replay_text;
+pub use unit::{UnitReport, UnitRow, UnitScope};

@@ -2,6 +2,7 @@
 
 use super::afford::afford;
 use super::guard::{avail, constrain, hold_back, lacking};
+use super::holdout::hold_out;
 use super::in_flight::admit;
 use super::{
     Bar, Check, Circumstance, NO_RUNG, Policy, Route, RouteId, Rungs, Short, Signals, Status, Step, Trail,
@@ -62,6 +63,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     let trail = &mut decision.trail;
     let open = constrain(route, circumstance, trail);
     let open = avail(route, circumstance, open, trail);
+    let open = hold_out(route, circumstance, open, trail);
     let open = hold_back(open, circumstance, trail);
     decision.open = open;
     let placed = place(route, signals.confidence, open)

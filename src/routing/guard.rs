@@ -5,6 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::holdout::hold_out;
 use super::{
     Bar, Capability, Circumstance, Effort, Facts, Labels, MAX_RUNGS, Policy, Route, Rung, Rungs, Signals,
     Step, Trail, match_route,
@@ -124,6 +125,7 @@ impl Route {
         let mut unread = Trail::new();
         let open = constrain(self, circumstance, &mut unread);
         let open = avail(self, circumstance, open, &mut unread);
+        let open = hold_out(self, circumstance, open, &mut unread);
         hold_back(open, circumstance, &mut unread)
     }
 }

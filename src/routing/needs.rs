@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Capabilities, Labels};
+use super::{Capabilities, Drawn, Labels};
 use crate::runaway::Then;
 use crate::units::ModelId;
 
@@ -108,6 +108,8 @@ pub struct Circumstance {
     pub over: Vec<(ModelId, Short)>,
     /// What held for whoever sent it: [`Then::Freeze`] where he was stopped, [`Then::Tell`] where nothing did.
     pub runaway: Then,
+    /// How a holdout drew the request; none where its route held nobody out.
+    pub drawn: Option<Drawn>,
 }
 
 impl Circumstance {
@@ -124,6 +126,7 @@ impl Circumstance {
         full: Vec::new(),
         over: Vec::new(),
         runaway: Then::Tell,
+        drawn: None,
     };
 
     /// Says what budgets had to say of a call to a model at the request's arrival; none where there was room.

@@ -10,7 +10,7 @@ use super::{
     Signals, StreamLimits, WhenFull,
 };
 use crate::classifier::TaskClass;
-use crate::units::{ModelId, Names, PerMille, RouteTag};
+use crate::units::{ModelId, Names, PerMille, RouteTag, choice};
 
 /// The model name by which a client leaves the choice to the policy; `auto/ROUTE` names the route.
 pub const AUTO: &str = "auto";
@@ -63,6 +63,8 @@ pub struct Route {
     pub ladder: Vec<Rung>,
     /// Index of the rung for requests without a confidence.
     pub no_signal: u8,
+    /// The share of sessions that go to the strongest rung whatever their confidence; none where nobody is drawn.
+    pub holdout: Option<PerMille>,
     /// The model name by which a client asks for this very route: `auto/NAME`.
     pub alias: ModelId,
     /// How slow its streams may be.
@@ -202,6 +204,7 @@ impl Policy {
                 no_signal: (usize::from(route.no_signal) != last)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
+                holdout: route.holdout.map(|share| i64::from(share.get())),
                 stream: route.stream,
             }
         };
@@ -282,6 +285,11 @@ impl Policy {
         self.routes.iter().any(|route| route.mode == Mode::Observe)
     }
 
+    /// Says whether any of its routes holds sessions out.
+    pub fn holds_out(&self) -> bool {
+        self.routes.iter().any(|route| route.holdout.is_some())
+    }
+
     /// Says whether any of its routes limits how slow a stream may be.
     pub fn limits_streams(&self) -> bool {
         let limits =
@@ -316,6 +324,17 @@ fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
     if all.contains(&Some(0)) { Err("a limit of 0 would cut every stream; leave it out") } else { Ok(()) }
 }
 
+/// A share of nobody or of everybody measures nothing.
+fn held_out(share: i64, field: &str) -> Result<PerMille, PolicyError> {
+    let share = u16::try_from(share).ok().filter(|share| (1..1000).contains(share)).and_then(PerMille::new);
+    share.ok_or_else(|| {
+        wrong(
+            field.to_owned(),
+            "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out",
+        )
+    })
+}
+
 impl Rung {
     /// Says whether two rungs make the same calls for the same requests.
     pub fn same_call(&self, other: &Self) -> bool {
@@ -344,10 +363,7 @@ impl Route {
         for task in &spec.tasks {
             let class: TaskClass = task.parse().map_err(|()| {
                 let known: Vec<&str> = TaskClass::ALL.iter().map(|class| class.name()).collect();
-                wrong(
-                    field("match.task"),
-                    format!("`{task}` is no task class; known are {}", known.join(", ")),
-                )
+                wrong(field("match.task"), format!("`{task}` is no task class; {}", choice(task, &known)))
             })?;
             tasks |= 1 << class.index();
         }
@@ -417,9 +433,10 @@ impl Route {
         let no_signal = match spec.no_signal.as_deref() {
             None | Some("strongest") => last,
             Some(name) => ladder.iter().position(|rung| &*rung.name == name).ok_or_else(|| {
+                let known: Vec<&str> = ladder.iter().map(|rung| &*rung.name).chain(["strongest"]).collect();
                 wrong(
                     field("no_signal"),
-                    format!("`{name}` is no rung of this ladder; write \"strongest\" or a rung's name"),
+                    format!("`{name}` is no rung of this ladder; {}", choice(name, &known)),
                 )
             })?,
         };
@@ -433,6 +450,7 @@ impl Route {
             when_full: spec.when_full.unwrap_or_default(),
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
+            holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             alias: ModelId::NONE,
             stream: spec.stream,
         };

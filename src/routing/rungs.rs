@@ -79,6 +79,8 @@ pub enum Bar {
     Budget(Short),
     /// Whoever sent the request is stopped, or has to make do with cheaper rungs.
     Runaway(Then),
+    /// The request is held out, and a stronger rung is there.
+    HeldOut,
 }
 
 impl Bar {
@@ -95,6 +97,9 @@ impl Bar {
             Self::Down => "could not be called then".to_owned(),
             Self::Full => "had as many calls in flight as it may have".to_owned(),
             Self::Budget(Short::Soft) => "would have gone over a soft budget".to_owned(),
+            Self::HeldOut => {
+                "is passed over: the session is held out, to measure what routing saves".to_owned()
+            }
             Self::Budget(_) => "could have gone over a budget".to_owned(),
             Self::Runaway(Then::Freeze) => "is not called: whoever sent it was stopped".to_owned(),
             Self::Runaway(_) => "is kept from a runaway".to_owned(),

@@ -42,6 +42,8 @@ pub struct RouteSpec {
     pub ladder: Vec<RungSpec>,
     /// The rung for requests without a confidence; the last one where absent.
     pub no_signal: Option<String>,
+    /// The share of sessions, in per mille, that go to the strongest rung whatever their confidence.
+    pub holdout: Option<i64>,
     /// How slow its streams may be.
     pub stream: StreamLimits,
 }

@@ -5,20 +5,18 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::classifier::TaskClass;
-use crate::units::{Count, MoneyError, PerMille, Pico, line_of};
+use crate::units::{Count, MoneyError, PerMille, Pico, Slip};
 
 /// Why a scenario file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The text is no TOML, or not of the right shape.
-    #[error("{path}:{line}: {problem}")]
+    #[error("{path}:{slip}")]
     Syntax {
         /// The file.
         path: String,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
+        /// Where, and what to write instead.
+        slip: Slip,
     },
     /// The scenario makes no sense.
     #[error("{path}: {field}: {problem}")]
@@ -214,11 +212,8 @@ const MOST_POINTS: u64 = 1_001;
 /// # Errors
 /// Where the text is no TOML, has unknown fields, or makes no sense.
 pub fn parse(text: &str, path: &str) -> Result<Scenario, Error> {
-    let scenario: Scenario = toml::from_str(text).map_err(|error| Error::Syntax {
-        path: path.to_owned(),
-        line: line_of(text, error.span().map_or(0, |span| span.start)),
-        problem: error.message().to_owned(),
-    })?;
+    let scenario: Scenario = toml::from_str(text)
+        .map_err(|error| Error::Syntax { path: path.to_owned(), slip: Slip::of(text, &error) })?;
     match check(&scenario) {
         Ok(()) => Ok(scenario),
         Err((field, problem)) => Err(Error::Senseless { path: path.to_owned(), field, problem }),

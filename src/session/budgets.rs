@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::budget::{Dimension, Limit, Mode, Period, Standing};
+use crate::forecast::Method;
 use crate::units::{Instant, Pico};
 
 /// The most accounts that are shown: the fullest.
@@ -51,6 +52,15 @@ pub struct BudgetRow {
     pub ends: Option<Instant>,
     /// When there first was no room for a request.
     pub ran_out: Option<Instant>,
+    /// What the window will have cost at its end, where that can be foretold.
+    #[serde(default, with = "maybe_usd")]
+    pub expected: Option<Pico>,
+    /// When what may be spent will be spent, where that is foretold to be within the window.
+    #[serde(default)]
+    pub runs_out: Option<Instant>,
+    /// Whether both are the plain rate: there is less than a week to learn from.
+    #[serde(default)]
+    pub by_rate: bool,
     /// What its requests have in common: by dimension the values, of which the empty one is no name. None where requests are not
     /// told apart so once they are over.
     pub traits: Option<Vec<(String, Vec<String>)>>,
@@ -68,6 +78,23 @@ mod usd {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Pico, D::Error> {
         Pico::from_usd(&String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// The same of an amount that may be missing.
+mod maybe_usd {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+
+    use crate::units::Pico;
+
+    #[expect(clippy::ref_option, reason = "serde gives the field as it is")]
+    pub(super) fn serialize<S: Serializer>(amount: &Option<Pico>, to: S) -> Result<S::Ok, S::Error> {
+        amount.map(Pico::usd).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Pico>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| Pico::from_usd(&text).map_err(D::Error::custom)).transpose()
     }
 }
 
@@ -100,7 +127,7 @@ fn thousandths(part: i128, whole: i128) -> u32 {
 }
 
 impl From<&Standing> for BudgetRow {
-    fn from(Standing { limit, member, amount, account }: &Standing) -> Self {
+    fn from(Standing { limit, member, amount, account, ahead }: &Standing) -> Self {
         // A limit that nobody has drawn on is nobody's yet.
         let is_drawn = account.calls > 0 || account.holds > 0 || account.ran_out.is_some();
         let apart = limit.scope.each.is_some() && (is_drawn || !member.is_empty());
@@ -125,6 +152,9 @@ impl From<&Standing> for BudgetRow {
             starts: Some(account.window.start).filter(|start| start.0 != i64::MIN),
             ends: account.window.end,
             ran_out: account.ran_out,
+            expected: ahead.and_then(|ahead| ahead.end),
+            runs_out: ahead.and_then(|ahead| ahead.runs_out),
+            by_rate: ahead.is_some_and(|ahead| ahead.method == Method::RunRate),
             traits: traits(limit, member.as_deref()),
             member,
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::snapshot::Reading;
-use super::{Question, Speed};
+use super::{Aim, Question, Speed};
 use crate::routing::{Policy, RouteId};
 use crate::runaway::Whom;
 use crate::units::{Instant, PerMille, Span};
@@ -43,6 +43,8 @@ pub enum Command {
     Nudge(RouteId, usize, i32),
     /// Set a threshold of the staged policy, as near as its neighbours let it.
     SetThreshold(RouteId, usize, PerMille),
+    /// Stage the best thresholds for a cost or a quality, where so said within their certificates.
+    Aim(Aim, bool),
     /// Stage that a route which observes routes; again, that it goes on observing.
     TurnOn(RouteId),
     /// Bring the staged policy into force from the head on.

@@ -156,7 +156,8 @@ impl Answered {
 
 /// Says what the request asked of whoever was to serve it, and what could not be called then.
 fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
-    let Circumstance { needs, down, full, over, runaway } = log.circumstances.get(operation.circumstance);
+    let Circumstance { needs, down, full, over, runaway, drawn } =
+        log.circumstances.get(operation.circumstance);
     let mut asks: Vec<String> = needs.labels.names(&log.names);
     asks.extend(needs.capabilities.has(Capability::Vision).then(|| "pictures".to_owned()));
     asks.extend(needs.capabilities.has(Capability::Tools).then(|| "tools".to_owned()));
@@ -170,6 +171,13 @@ fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
         ("full then", full.join(", ")),
         ("over budget", over.join(", ")),
         ("runaway", if *runaway == Then::Tell { String::new() } else { runaway.name().to_owned() }),
+        (
+            "holdout",
+            drawn.map_or_else(String::new, |drawn| {
+                let way = if drawn.held { "held out" } else { "routed" };
+                format!("{way}; {}‰ of sessions are held out", drawn.share)
+            }),
+        ),
     ];
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::settled::settle_one;
 use super::snapshot::{Reading, RouteConsequences};
-use crate::outcome::{Evidence, Outlook, Settled};
+use crate::outcome::{Evidence, Outlook, Settled, Spread};
+use crate::pricing::CostSum;
 use crate::routing::{Mode, Policy, Route, RouteId, Rung, Thresholds};
-use crate::telemetry::{CurvePoint, Forecast, Frontier, Prefix, Sign};
+use crate::telemetry::{CurvePoint, Forecast, Frontier, Pairs, Prefix, Sign};
 use crate::units::{Instant, PerMille, RouteTag};
 
 /// Settings of one route that are kept apart within a window; of more, the oldest count as the one after them.
@@ -17,9 +18,9 @@ const MOST: usize = 8;
 
 /// A route as one or more policies have it, and what it would make of the requests that it took.
 #[derive(Clone, Debug)]
-struct Setting {
-    route: Arc<Route>,
-    frontier: Frontier,
+pub(super) struct Setting {
+    pub(super) route: Arc<Route>,
+    pub(super) frontier: Frontier,
     /// Where it only observes: what became of its requests.
     actual: Forecast,
     /// The moment of its first request.
@@ -42,6 +43,21 @@ impl Setting {
 
     fn is_of(&self, route: &Route) -> bool {
         same_rungs(&self.route, route) && self.route.thresholds() == route.thresholds()
+    }
+
+    /// Says what was in force gave.
+    pub(super) fn in_force(&mut self) -> Forecast {
+        if tells_actual(&self.route) {
+            return self.actual.clone();
+        }
+        let own = self.route.thresholds();
+        self.at(&own)
+    }
+
+    /// Says what thresholds give.
+    pub(super) fn at(&mut self, thresholds: &[PerMille]) -> Forecast {
+        let (frontier, prefix) = self.parts();
+        frontier.forecast(prefix, thresholds)
     }
 
     fn parts(&mut self) -> (&Frontier, &Prefix) {
@@ -70,7 +86,7 @@ fn same_ladder(one: &Route, other: &Route) -> bool {
 
 /// Says whether two routes are one to whoever reads figures: by their names and those of their rungs and models, whatever
 /// their thresholds and modes and whatever is said of the models.
-fn same_names(one: &Route, other: &Route) -> bool {
+pub(super) fn same_names(one: &Route, other: &Route) -> bool {
     one.tag == other.tag
         && one.ladder.len() == other.ladder.len()
         && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.model == b.model)
@@ -84,6 +100,8 @@ pub struct Frontiers {
     met: Vec<(Arc<Policy>, Vec<Option<usize>>)>,
     /// Whether settings of a route were too many to keep apart.
     are_joined: bool,
+    /// What requests cost whose clients named their model, which no threshold moves.
+    kept: CostSum,
 }
 
 impl Frontiers {
@@ -102,13 +120,32 @@ impl Frontiers {
         setting.first = Some(setting.first.map_or(at, |first| first.min(at)));
         setting.frontier.apply(evidence, &setting.route, outlook, sign);
         let is_kept = evidence.operation.pinned && setting.route.pins(evidence.operation.class);
-        if tells_actual(&setting.route) && !is_kept {
+        if tells_actual(&setting.route) || is_kept {
             // What this policy makes of it, whichever reading the sums beside it have.
             let mut routed = Settled::default();
             settle_one(evidence, Reading::Routed, policy, outlook, &mut routed);
-            setting.actual.account(&routed, sign);
+            match sign {
+                _ if !is_kept => setting.actual.account(&routed, sign),
+                Sign::Plus => self.kept.add_operation(routed.costs()),
+                Sign::Minus => self.kept.remove_operation(routed.costs()),
+            }
         }
         (setting.prefix, setting.histogram) = (None, None);
+    }
+
+    /// Returns what requests cost whose clients named their model.
+    pub(super) fn kept(&self) -> &CostSum {
+        &self.kept
+    }
+
+    /// Returns the settings held.
+    pub(super) fn settings(&self) -> &[Setting] {
+        &self.held
+    }
+
+    /// Returns one of them.
+    pub(super) fn setting(&mut self, at: usize) -> Option<&mut Setting> {
+        self.held.get_mut(at)
     }
 
     fn place(&mut self, policy: &Arc<Policy>, route: usize) -> Option<usize> {
@@ -191,6 +228,12 @@ impl Frontiers {
                 } else {
                     frontier.flips(&own, &then)
                 };
+                // A route whose requests went by other rules is compared as a whole.
+                let moved = match &actual {
+                    Some(actual) => [actual.spread, staged.spread],
+                    None => prefix.moved(&own, &then),
+                };
+                row.moved.iter_mut().zip(moved).for_each(|(side, more)| side.add(more));
                 row.unsure += frontier.without_confidence();
                 row.staged.join(staged);
                 row.applied.join(actual.as_ref().unwrap_or(&applied));
@@ -223,6 +266,23 @@ impl Frontiers {
             }
         }
         if sum.is_empty() { Frontier::new(route).prefix().curve(&route.thresholds(), rung) } else { sum }
+    }
+}
+
+impl Frontiers {
+    /// Returns the judged requests of a route's rung beside its last one, whatever thresholds were in force.
+    pub fn pairs(&self, route: &Route, rung: usize) -> Pairs {
+        let mut all = Pairs::default();
+        let (Some(cheap), Some(strong)) = (route.ladder.get(rung), route.ladder.last()) else { return all };
+        for setting in &self.held {
+            let of = &setting.route;
+            let is_same = of.ladder.last().is_some_and(|last| last.model == strong.model);
+            let place = place_of(of, route, cheap).filter(|_| is_same);
+            if let Some(pairs) = place.and_then(|place| setting.frontier.pairs(place)) {
+                all.merge(pairs);
+            }
+        }
+        all
     }
 }
 
@@ -308,6 +368,7 @@ impl RouteConsequences {
             applied: Forecast::default(),
             staged: Forecast::default(),
             flips: 0,
+            moved: [Spread::NONE; 2],
         }
     }
 
@@ -326,5 +387,46 @@ impl RouteConsequences {
         for (count, more) in Arc::make_mut(&mut self.histogram).iter_mut().zip(more.iter()) {
             *count = count.saturating_add(*more);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::is_within_error;
+    use super::*;
+    use crate::routing::{Labels, Matcher, StreamLimits, WhenFull};
+    use crate::units::{ModelId, Pico};
+
+    fn some_route() -> Route {
+        Route {
+            name: "one".into(),
+            tag: RouteTag::NONE,
+            matcher: Matcher::default(),
+            mode: Mode::default(),
+            require: Labels::default(),
+            when_full: WhenFull::default(),
+            ladder: Vec::new(),
+            no_signal: 0,
+            holdout: None,
+            alias: ModelId::NONE,
+            stream: StreamLimits::default(),
+        }
+    }
+
+    #[test]
+    fn a_change_is_weighed_against_the_error_of_what_changes() {
+        let route = |applied: i128, staged: i128, error: i128| {
+            let mut route = RouteConsequences::none(&some_route());
+            (route.applied.cost.estimated, route.staged.cost.estimated) = (Pico(applied), Pico(staged));
+            route.staged.spread.chance = i128::MAX;
+            route.moved[1].chance = error * error;
+            route
+        };
+        let (unsure, sure) = (route(1_000, 1_010, 100), route(1_000, 9_000, 10));
+        let still = route(5_000, 5_000, 0);
+        let within = |routes: &[&RouteConsequences]| is_within_error(routes.iter().copied());
+        assert!(within(&[&unsure, &still]));
+        assert!(!within(&[&sure, &still]), "what is the same on both sides adds no error");
+        assert!(!within(&[&still]), "nothing changed");
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::Stretch;
 use super::met::Met;
-use crate::classifier::{Classifier, Measures, Saw, TaskClass};
+use crate::classifier::{Classifier, Measures, Saw, Tags, TaskClass};
 use crate::outcome::{Evidence, Extra, ModelLabel, Observed, Operation, Particulars, Seen, Timeline};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, FULL, Labels, Needs,
-    Policy, PolicyError, RUNAWAY, STOPPED, Short, on_grid,
+    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels,
+    Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId};
@@ -249,7 +249,7 @@ impl Ingest {
         let tools = record.tools.is_some_and(|tools| tools > 0);
         let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
-        let (mut down, mut full, mut over) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
         let mut runaway = Then::Tell;
         for name in &told.down {
             if name.starts_with(Call::WORD) {
@@ -263,6 +263,8 @@ impl Ingest {
                 full.push(self.names.intern_model(name));
             } else if let Some((short, name)) = Short::parse(name) {
                 over.push((self.names.intern_model(name), short));
+            } else if let Some(told) = Drawn::parse(name) {
+                drawn = Some(told);
             } else {
                 down.push(self.names.intern_model(name));
             }
@@ -288,6 +290,7 @@ impl Ingest {
             full,
             over,
             runaway,
+            drawn,
         }
     }
 
@@ -392,6 +395,7 @@ impl Ingest {
                 tools: record.tools,
                 history: record.history,
                 task: record.task,
+                tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
             },
         );
         operation.class = record.task.unwrap_or(opinion.class);

@@ -183,7 +183,9 @@ impl Live {
         self.tell_trips(&verdict, operation.at);
         let (claims, over) = core.claim(&arriving, &operation, &needs);
         let (down, full) = (core.decider.down_at(operation.at), core.decider.full());
-        let circumstance = Circumstance { needs, down, full, over, runaway: held_back(&verdict) };
+        let drawn = core.drawn(&operation, &arriving);
+        let runaway = held_back(&verdict);
+        let circumstance = Circumstance { needs, down, full, over, runaway, drawn };
         let arrival =
             Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims), whose };
         let course = core.decider.arrived(arrival);
@@ -197,7 +199,9 @@ impl Live {
         let over = circumstance.over.iter();
         let over =
             over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
-        let down = down.chain(full).chain(over).chain(words_of(&verdict, arriving.call)).collect();
+        let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
+        let down =
+            down.chain(full).chain(over).chain(drawn).chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
             Some(_) => Err(()),

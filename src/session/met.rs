@@ -75,13 +75,13 @@ impl Met {
         if let Some(Some(known)) = self.places.get(id.index()) {
             return *known;
         }
-        let Circumstance { needs, down, full, over, runaway } = self.circumstances.get(id).clone();
+        let Circumstance { needs, down, full, over, runaway, drawn } = self.circumstances.get(id).clone();
         // One name at most, so there is no order to keep.
         let labels = Labels::of(&needs.labels.names(&self.names), names);
         let [down, full] = [down, full].map(|list| list.iter().map(|one| self.model(*one, names)).collect());
         let over = over.into_iter().map(|(model, short)| (self.model(model, names), short)).collect();
-        let found =
-            whole.intern(&Circumstance { needs: Needs { labels, ..needs }, down, full, over, runaway });
+        let needs = Needs { labels, ..needs };
+        let found = whole.intern(&Circumstance { needs, down, full, over, runaway, drawn });
         known(&mut self.places, id.index(), || found)
     }
 }

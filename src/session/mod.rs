@@ -3,6 +3,8 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod aim;
+mod aimed;
 mod all_on;
 mod anomalies;
 mod arrivals;
@@ -28,15 +30,19 @@ mod log;
 mod met;
 mod pace;
 mod parse;
+mod picture;
+mod plan;
 mod played;
 mod player;
 mod portion;
 mod preview;
+mod proof;
 mod readers;
 mod reason;
 mod repriced;
 mod rerun;
 mod runaways;
+mod saved;
 mod settled;
 mod slow;
 mod snapshot;
@@ -45,13 +51,16 @@ mod spending;
 mod status;
 mod stream;
 mod stretch;
+mod study;
 mod trial;
+mod tried;
 mod view;
 mod wanted;
 mod whatif;
 mod worker;
 mod written;
 
+pub use aim::{Aim, AimError};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use budgeted::budgeted;
@@ -76,16 +85,19 @@ pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
 };
 pub use pace::{Pace, pace};
+pub use plan::{GOOD, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
+pub use proof::{Proofs, RungProof};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
 pub use runaways::{Tripped, Watched, watched};
+pub use saved::{savings, settle_all, unit_costs};
 pub use settled::settle_one;
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
     Change, Consequences, Play, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS, WindowScope,
-    window_label,
+    is_within_error, window_label,
 };
 pub use speed::Speed;
 pub use spending::{Budgeted, Spending, Turned};
@@ -95,7 +107,9 @@ pub use status::{
 };
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
+pub use study::{Beside, Found, Studies, Topic};
 pub use trial::Trial;
+pub use tried::{BudgetsTried, TriedRow, TriedSide, try_budgets};
 pub use view::View;
 pub use wanted::{Search, Wanted};
 pub use worker::{Worker, spawn};

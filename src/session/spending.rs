@@ -3,8 +3,8 @@
 //! Invariant: as recorded, every call stands as it was made and only counts; as routed, each request is decided on how the budgets
 //! stood at its arrival. A call is held at what it cost or would have, which a gateway cannot know: near its limit it is stricter.
 
-use crate::budget::{Budgets, Draws, Limit, Mode, Over, OverLimit, Payer, Standing, Unpriced};
-use crate::engine::{most, of_any};
+use crate::budget::{Budgets, Draws, Limit, Over, Payer, Standing};
+use crate::engine::{most, of_any, short};
 use crate::outcome::{Choice, Evidence, Outlook, Settled, on_model};
 use crate::pricing::Cost;
 use crate::routing::{AtMost, Circumstance, Policy, Short, match_route};
@@ -13,7 +13,7 @@ use crate::units::{Instant, ModelId, Names, Pico};
 /// The tokens of an answer where nobody limited it, as a gateway holds for it.
 const ANSWER: u32 = 8192;
 /// Requests turned away or moved that are kept one by one; all are counted.
-const KEPT: usize = 1000;
+const KEPT: usize = 20_000;
 
 /// Budgets beside a run over a log.
 #[derive(Clone, Debug)]
@@ -62,6 +62,11 @@ impl Spending {
         Self { budgets, names: names.share(), turned: Vec::new(), refused: 0, moved: 0 }
     }
 
+    /// Takes the names of a log that has grown.
+    pub(super) fn know(&mut self, names: &Names) {
+        self.names = names.share();
+    }
+
     fn draws(&mut self, evidence: &Evidence<'_>, route: &str, (model, listed): (ModelId, ModelId)) -> Draws {
         let Self { budgets, names, .. } = self;
         let operation = evidence.operation;
@@ -92,10 +97,10 @@ impl Spending {
         let route = policy.route(match_route(policy, &signals));
         let named = route.serves_as_named(&signals).then(|| Choice::plain(evidence.operation.asked));
         let ladder = route.ladder.iter().map(Choice::from).filter(|_| named.is_none());
-        let (mut short, mut overs) = (Vec::new(), Vec::new());
+        let (mut lacks, mut overs) = (Vec::new(), Vec::new());
         for choice in named.into_iter().chain(ladder) {
             let model = choice.model;
-            if short.iter().any(|(known, _)| *known == model) {
+            if lacks.iter().any(|(known, _)| *known == model) {
                 continue;
             }
             let draws = self.draws(evidence, &route.name, (model, outlook.prices.identity(model)));
@@ -104,24 +109,18 @@ impl Spending {
             }
             let would = on_model(evidence, choice, outlook);
             let bound = bound(would.cost, model, evidence, circumstance, outlook);
-            if let Some((why, over)) = self.over(&draws, bound, evidence.operation.at) {
-                short.push((model, why));
+            if let Some(over) = self.lacking(&draws, bound, evidence.operation.at) {
+                lacks.push((model, short(&over)));
                 overs.push((model, over));
             }
         }
-        short.sort_unstable();
-        Shortage { short, overs }
+        lacks.sort_unstable();
+        Shortage { short: lacks, overs }
     }
 
-    fn over(&mut self, draws: &Draws, bound: Bound, at: Instant) -> Option<(Short, Over)> {
-        let unpriced = matches!(bound, Bound::Unpriced(_));
-        let refused = unpriced.then(|| self.budgets.refusing_unpriced(draws, at, Unpriced::Refuse)).flatten();
+    fn lacking(&mut self, draws: &Draws, bound: Bound, at: Instant) -> Option<Over> {
         let (Bound::Cost(amount) | Bound::Unpriced(amount)) = bound;
-        if let Some(over) = refused.or_else(|| self.budgets.over(draws, amount, at, Mode::Hard)) {
-            let short = if over.limit.over == OverLimit::Refuse { Short::Refuse } else { Short::Hard };
-            return Some((short, over));
-        }
-        self.budgets.over(draws, amount, at, Mode::Soft).map(|over| (Short::Soft, over))
+        self.budgets.lacking(draws, (amount, matches!(bound, Bound::Unpriced(_))), at, false)
     }
 
     /// Counts a request that there was no room for.
@@ -146,8 +145,9 @@ impl Spending {
         let (model, at) = (first.model, evidence.operation.at);
         let draws = self.draws(evidence, route, (model, outlook.prices.identity(model)));
         let bound = bound(first.cost, model, evidence, circumstance, outlook);
-        if let Some((short, over)) = self.over(&draws, bound, at) {
-            self.turn(index, at, &(model, over), short == Short::Refuse);
+        if let Some(over) = self.lacking(&draws, bound, at) {
+            let refused = short(&over) == Short::Refuse;
+            self.turn(index, at, &(model, over), refused);
         }
     }
 

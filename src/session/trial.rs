@@ -5,14 +5,15 @@
 use std::sync::Arc;
 
 use super::frontiers::{Frontiers, with_earlier};
+use super::plan::{Plan, Target};
 use super::player::Player;
 use super::snapshot::{Reading, RouteConsequences};
 use super::stream::StreamResult;
 use super::{Command, Log};
 use crate::record::Timing;
 use crate::routing::{Policy, Route};
-use crate::telemetry::CurvePoint;
-use crate::units::{Names, Span};
+use crate::telemetry::{CurvePoint, Pairs};
+use crate::units::{Names, PerMille, Span};
 
 /// A log on which thresholds can be tried.
 #[derive(Debug)]
@@ -102,6 +103,21 @@ impl Trial {
         let player = self.player.as_mut()?;
         player.handle(Command::Stage(Some(Arc::clone(staged))));
         player.what_if_in_order()
+    }
+
+    /// Returns the judged requests of a route's rung beside its last one.
+    pub fn pairs(&self, route: &Route, rung: usize) -> Pairs {
+        self.frontiers.pairs(route, rung)
+    }
+
+    /// Finds the best thresholds of all routes of the policy in force at the end; `None` where no threshold moves anything.
+    pub fn plan(
+        &mut self,
+        wanted: Target,
+        floor: &dyn Fn(&Route, usize) -> Option<PerMille>,
+    ) -> Option<Plan> {
+        let now = Arc::clone(&self.now);
+        self.frontiers.plan(&now, wanted, floor)
     }
 
     /// Returns the curve of one rung's threshold.

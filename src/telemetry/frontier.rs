@@ -5,104 +5,24 @@
 //! setting of thresholds is then a sum of a few prefix differences, exactly equal to re-deciding every request.
 
 use std::collections::BTreeMap;
-use std::ops::{AddAssign, SubAssign};
 
 use super::Sign;
 use super::latency::{BUCKETS, LatencyBuckets, bucket};
+use super::pairs::Pairs;
+use super::sums::Sums;
 use super::visit::Visit;
-use crate::outcome::{Evidence, Outlook, Settled};
+use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
 use crate::routing::{MAX_RUNGS, Next, Route, Rungs, after_attempt};
 use crate::units::{PerMille, Pico};
 
 /// Bins: one per confidence value, and one for requests without a confidence.
-const BINS: usize = PerMille::VALUES + 1;
+pub(super) const BINS: usize = PerMille::VALUES + 1;
 /// The bin of requests without a confidence.
-const NONE: usize = PerMille::VALUES;
+pub(super) const NONE: usize = PerMille::VALUES;
 /// Latency blocks of this many bins are summed up ahead.
 const BLOCK: usize = 32;
 const BLOCKS: usize = PerMille::VALUES.div_ceil(BLOCK);
-
-/// Sums over some requests, as if they had started on one rung.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-struct Sums {
-    requests: u64,
-    known: i128,
-    estimated: i128,
-    variance: i128,
-    unknown: u64,
-    /// Of `known` and `estimated`, what belongs to requests counted in `unknown`.
-    partial: i128,
-    escalated: u64,
-    errors: u64,
-    quality: u64,
-    labelled: u64,
-    input: u64,
-    output: u64,
-    /// Those that start on the very model that their client named.
-    kept: u64,
-    begun: [u64; MAX_RUNGS],
-    answered: [u64; MAX_RUNGS],
-}
-
-impl AddAssign<&Sums> for Sums {
-    fn add_assign(&mut self, o: &Sums) {
-        self.requests = self.requests.wrapping_add(o.requests);
-        self.known = self.known.wrapping_add(o.known);
-        self.estimated = self.estimated.wrapping_add(o.estimated);
-        self.variance = self.variance.wrapping_add(o.variance);
-        self.unknown = self.unknown.wrapping_add(o.unknown);
-        self.partial = self.partial.wrapping_add(o.partial);
-        self.escalated = self.escalated.wrapping_add(o.escalated);
-        self.errors = self.errors.wrapping_add(o.errors);
-        self.quality = self.quality.wrapping_add(o.quality);
-        self.labelled = self.labelled.wrapping_add(o.labelled);
-        self.input = self.input.wrapping_add(o.input);
-        self.output = self.output.wrapping_add(o.output);
-        self.kept = self.kept.wrapping_add(o.kept);
-        for (mine, theirs) in self.begun.iter_mut().zip(&o.begun) {
-            *mine = mine.wrapping_add(*theirs);
-        }
-        for (mine, theirs) in self.answered.iter_mut().zip(&o.answered) {
-            *mine = mine.wrapping_add(*theirs);
-        }
-    }
-}
-
-impl SubAssign<&Sums> for Sums {
-    fn sub_assign(&mut self, o: &Sums) {
-        self.requests = self.requests.wrapping_sub(o.requests);
-        self.known = self.known.wrapping_sub(o.known);
-        self.estimated = self.estimated.wrapping_sub(o.estimated);
-        self.variance = self.variance.wrapping_sub(o.variance);
-        self.unknown = self.unknown.wrapping_sub(o.unknown);
-        self.partial = self.partial.wrapping_sub(o.partial);
-        self.escalated = self.escalated.wrapping_sub(o.escalated);
-        self.errors = self.errors.wrapping_sub(o.errors);
-        self.quality = self.quality.wrapping_sub(o.quality);
-        self.labelled = self.labelled.wrapping_sub(o.labelled);
-        self.input = self.input.wrapping_sub(o.input);
-        self.output = self.output.wrapping_sub(o.output);
-        self.kept = self.kept.wrapping_sub(o.kept);
-        for (mine, theirs) in self.begun.iter_mut().zip(&o.begun) {
-            *mine = mine.wrapping_sub(*theirs);
-        }
-        for (mine, theirs) in self.answered.iter_mut().zip(&o.answered) {
-            *mine = mine.wrapping_sub(*theirs);
-        }
-    }
-}
-
-impl Sums {
-    fn cost(&self) -> CostSum {
-        CostSum {
-            known: Pico(self.known),
-            estimated: Pico(self.estimated),
-            unknown: self.unknown,
-            partial: Pico(self.partial),
-        }
-    }
-}
 
 /// Latency counts of one rung: by bin, and by block of bins ahead of time.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -179,6 +99,8 @@ pub struct Frontier {
     /// By bin and two rungs, the requests that start on one and the same rung whichever of the two a threshold says, since
     /// guards bar what lies between.
     unmoved: BTreeMap<(usize, (usize, usize)), u32>,
+    /// Judged requests, by rung but the last.
+    pairs: Vec<Pairs>,
 }
 
 /// What a setting of thresholds gives.
@@ -188,8 +110,8 @@ pub struct Forecast {
     pub requests: u64,
     /// Their cost.
     pub cost: CostSum,
-    /// Variance of the estimated part, in square pico-dollars.
-    pub variance: i128,
+    /// How far off the estimated part may be.
+    pub spread: Spread,
     /// Operations that start on each rung.
     pub placed: [u64; MAX_RUNGS],
     /// Operations that start on the very model that their client named.
@@ -260,6 +182,7 @@ impl Frontier {
             latency: vec![LatencyGrid::default(); rungs],
             counts: vec![0; BINS],
             unmoved: BTreeMap::new(),
+            pairs: vec![Pairs::default(); rungs.saturating_sub(1)],
         }
     }
 
@@ -281,6 +204,7 @@ impl Frontier {
         for pair in stuck(open, self.rungs) {
             count(self.unmoved.entry((bin, pair)).or_default());
         }
+        self.judge(evidence, route, outlook, sign);
         for start in 0..self.rungs {
             let mut one = Sums { requests: 1, ..Sums::default() };
             let (mut latency, mut called) = (Some(0u64), false);
@@ -303,7 +227,7 @@ impl Frontier {
                 one.known += visit.known;
                 one.estimated += visit.estimated;
                 one.unknown |= u64::from(visit.unknown);
-                one.variance = one.variance.saturating_add(visit.variance);
+                one.spread.add(visit.spread);
                 one.input += visit.input;
                 one.output += visit.output;
                 latency = latency.zip(visit.latency).map(|(a, b)| a + b);
@@ -337,6 +261,35 @@ impl Frontier {
         }
     }
 
+    /// Adds or takes away what labels say of the answers.
+    fn judge(&mut self, evidence: &Evidence<'_>, route: &Route, outlook: &Outlook<'_>, sign: Sign) {
+        let Some(confidence) = evidence.operation.confidence() else { return };
+        if evidence.extra.is_none_or(|extra| extra.labels.is_empty()) {
+            return;
+        }
+        let quality = |model| evidence.label(model, outlook.prices).and_then(|label| label.quality);
+        let Some((last, upper)) = route.ladder.split_last() else { return };
+        let strong = quality(last.model);
+        for (pairs, rung) in self.pairs.iter_mut().zip(upper) {
+            pairs.apply(confidence, quality(rung.model), strong, sign);
+        }
+    }
+
+    /// Returns the sums of a rung by confidence, then of the requests without one.
+    pub(super) fn row(&self, rung: usize) -> &[Sums] {
+        self.sums.get(rung * BINS..(rung + 1) * BINS).unwrap_or_default()
+    }
+
+    /// Returns the number of rungs, and the one on which requests without a confidence start.
+    pub(super) fn shape(&self) -> (usize, usize) {
+        (self.rungs, self.no_signal)
+    }
+
+    /// Returns the judged requests of a rung; none of the last one.
+    pub fn pairs(&self, rung: usize) -> Option<&Pairs> {
+        self.pairs.get(rung)
+    }
+
     /// Adds another frontier of the same route.
     pub fn merge(&mut self, other: &Self) {
         if self.sums.is_empty() {
@@ -351,6 +304,9 @@ impl Frontier {
         }
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
             *mine = mine.saturating_add(*theirs);
+        }
+        for (mine, theirs) in self.pairs.iter_mut().zip(&other.pairs) {
+            mine.merge(theirs);
         }
         for (&key, &theirs) in &other.unmoved {
             *self.unmoved.entry(key).or_default() += theirs;
@@ -453,13 +409,28 @@ impl Prefix {
         all
     }
 
+    /// Says how far off the cost of what starts on another rung may be: where it started, and where it would.
+    pub fn moved(&self, applied: &[PerMille], staged: &[PerMille]) -> [Spread; 2] {
+        let mut moved = [Spread::NONE; 2];
+        for (was, from, to) in bands(applied, self.rungs) {
+            for (will, first, end) in bands(staged, self.rungs).filter(|(will, ..)| *will != was) {
+                let (first, end) = (from.max(first), to.min(end));
+                if first < end {
+                    moved[0].add(self.band(was, first, end).spread);
+                    moved[1].add(self.band(will, first, end).spread);
+                }
+            }
+        }
+        moved
+    }
+
     /// Says what thresholds give, without latency.
     pub fn forecast(&self, thresholds: &[PerMille]) -> Forecast {
         let all = self.sums(thresholds);
         Forecast {
             requests: all.requests,
             cost: all.cost(),
-            variance: all.variance,
+            spread: all.spread,
             placed: all.begun,
             kept: all.kept,
             answered: all.answered,
@@ -528,10 +499,10 @@ impl Forecast {
         for attempt in &settled.attempts {
             step(&mut self.input, attempt.usage.prompt().unwrap_or(0));
             step(&mut self.output, attempt.usage.output.or_zero());
-            self.variance = match sign {
-                Sign::Plus => self.variance.saturating_add(attempt.variance),
-                Sign::Minus => self.variance.saturating_sub(attempt.variance),
-            };
+            match sign {
+                Sign::Plus => self.spread.add(attempt.spread),
+                Sign::Minus => self.spread.remove(attempt.spread),
+            }
         }
         if let Some(slot) = settled.latency.get().and_then(|millis| self.latency.0.get_mut(bucket(millis))) {
             step(slot, 1);
@@ -543,7 +514,7 @@ impl Forecast {
         self.requests += other.requests;
         self.kept += other.kept;
         self.cost += &other.cost;
-        self.variance = self.variance.saturating_add(other.variance);
+        self.spread.add(other.spread);
         self.escalated += other.escalated;
         self.errors += other.errors;
         self.quality += other.quality;
@@ -566,9 +537,8 @@ impl Forecast {
         }
     }
 
-    /// Returns the half-width of a 95% interval of the cost from the spread of answer lengths alone.
+    /// Returns the half-width of a 95% interval of the cost.
     pub fn cost_error(&self) -> Pico {
-        let deviation = self.variance.max(0).unsigned_abs().isqrt();
-        Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)
+        self.spread.half_width()
     }
 }

@@ -7,8 +7,12 @@ mod cell;
 mod frontier;
 mod health;
 mod latency;
+mod menu;
+mod optimum;
+mod pairs;
 mod sign;
 mod spend;
+mod sums;
 mod totals;
 mod trend;
 mod visit;
@@ -17,9 +21,13 @@ pub use cell::{Cell, TokenSums};
 pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};
 pub use health::{BreakerState, ModelHealth, QuotaLeft};
 pub use latency::{Latencies, LatencyBuckets, Percentiles};
+pub use menu::Basis;
+pub use optimum::{Choice, Goal, Menu, Optimum, Outcome, optimise};
+pub use pairs::{Pair, Pairs};
 pub use sign::Sign;
 pub use spend::{
-    Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, SpendCell, SpendOptions, SpendTable, Value,
+    Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, SpendCell, SpendOptions, SpendTable, Unit,
+    UnitCell, Value,
 };
 pub use totals::Totals;
 pub use trend::{Slot, Trend};

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::error::Result;
 use super::finish::unended;
 use super::json::{BYTE_ORDER_MARK, Value, check};
-use super::reply::{Choice, Part, Reply, block, buckets};
+use super::reply::{Choice, Delta, Part, Reply, block, buckets};
 use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, translate};
 use crate::record::json;
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
@@ -92,6 +92,10 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
         if is_translated {
             let left_out = &mut reply.left_out;
             choice.parts.retain(|part| !left_out.takes(&part.delta(), ask.dialect()));
+            choice.citations.retain(|one| !left_out.takes(&Delta::Cited(one), ask.dialect()));
+            if choice.settle_citations() {
+                left_out.note("citations");
+            }
             let is_nothing = choice.is_empty() && choice.finish != Finish::Filtered;
             fault = fault.or_else(|| left_out.all(ask.dialect()).filter(|_| is_nothing));
             fault = fault.or(calls::settle(ask, choice).err());

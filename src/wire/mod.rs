@@ -8,6 +8,7 @@ mod answer;
 mod ask;
 mod calls;
 mod chat;
+mod cited;
 mod completions;
 mod dialect;
 mod effort;

@@ -7,9 +7,10 @@
 //! held back until the call at hand is whole, which its JSON tells. A chat client takes fragments in any order, so for it
 //! nothing is held.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::calls::{CallIds, unfit};
+use super::cited::{Citation, MOST};
 use super::error::Result;
 use super::finish::Finish;
 use super::json::{Kind, Progress};
@@ -24,6 +25,8 @@ const HELD: usize = 4 * 1024 * 1024;
 pub(super) struct Order {
     /// Whether fragments of calls may alternate.
     is_free: bool,
+    /// Whether nothing can be added to a text once something else was told.
+    is_closed: bool,
     /// Which of the answers it is.
     choice: usize,
     ids: CallIds,
@@ -35,6 +38,14 @@ pub(super) struct Order {
     held: usize,
     finish: Finish,
     stop: Option<String>,
+    /// The characters of text so far, and whether what was told last is text.
+    chars: u64,
+    speaks: bool,
+    /// The citations so far, and those that wait for a text to stand at.
+    cited: HashSet<u64>,
+    pending: Vec<Citation>,
+    /// Whether a citation found no place.
+    lost: bool,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +62,7 @@ enum Piece {
     Refusal(String),
     Thought(String),
     Picture { mime: String, data: String },
+    Cited(Citation),
     Call { call: usize, id: String, arguments: String },
 }
 
@@ -72,6 +84,7 @@ impl Order {
         Self {
             choice,
             is_free: ask.dialect() == Dialect::OpenAiChat,
+            is_closed: ask.dialect() == Dialect::AnthropicMessages,
             ids: CallIds::new(ask),
             calls: Vec::new(),
             current: None,
@@ -79,6 +92,11 @@ impl Order {
             held: 0,
             finish: Finish::Other,
             stop: None,
+            chars: 0,
+            speaks: false,
+            cited: HashSet::new(),
+            pending: Vec::new(),
+            lost: false,
         }
     }
 
@@ -92,9 +110,12 @@ impl Order {
         match delta {
             Delta::Start { .. } | Delta::Logprobs(_) => tell(delta),
             Delta::Text(text) | Delta::Refusal(text) | Delta::Thought(text) => {
+                if let Delta::Text(text) = delta {
+                    self.chars += text.chars().count() as u64;
+                }
                 if self.is_at_rest() {
                     self.end_call(tell);
-                    tell(delta);
+                    self.say(delta, tell);
                 } else {
                     self.hold(text.len())?;
                     if let Some(last) = self.waiting.back_mut().and_then(|last| last.same(&delta)) {
@@ -116,7 +137,7 @@ impl Order {
                 if self.is_at_rest() {
                     self.end_call(tell);
                     self.current = Some(call);
-                    tell(Delta::CallStart { call, id: &id, name });
+                    self.say(Delta::CallStart { call, id: &id, name }, tell);
                 } else {
                     self.hold(id.len() + name.len())?;
                     self.waiting.push_back(Piece::Call { call, id, arguments: String::new() });
@@ -125,11 +146,28 @@ impl Order {
             Delta::Picture { mime, data } => {
                 if self.is_at_rest() {
                     self.end_call(tell);
-                    tell(delta);
+                    self.say(delta, tell);
                 } else {
                     self.hold(data.len())?;
                     let (mime, data) = (mime.to_owned(), data.to_owned());
                     self.waiting.push_back(Piece::Picture { mime, data });
+                }
+            }
+            Delta::Cited(citation) => {
+                let citation = citation.within(self.chars);
+                if self.cited.contains(&citation.key()) {
+                    return Ok(());
+                }
+                if self.cited.len() >= MOST {
+                    self.lost = true;
+                    return Ok(());
+                }
+                self.cited.insert(citation.key());
+                if self.is_at_rest() {
+                    self.say(Delta::Cited(&citation), tell);
+                } else {
+                    self.hold(citation.held())?;
+                    self.waiting.push_back(Piece::Cited(citation));
                 }
             }
             Delta::CallArguments { call, text } => self.arguments(call, text, tell)?,
@@ -200,12 +238,14 @@ impl Order {
 
     fn tell(&mut self, piece: &Piece, tell: &mut dyn FnMut(Delta<'_>)) {
         match piece {
-            Piece::Text(text) => tell(Delta::Text(text)),
-            Piece::Refusal(text) => tell(Delta::Refusal(text)),
-            Piece::Thought(text) => tell(Delta::Thought(text)),
-            Piece::Picture { mime, data } => tell(Delta::Picture { mime, data }),
+            Piece::Text(text) => self.say(Delta::Text(text), tell),
+            Piece::Refusal(text) => self.say(Delta::Refusal(text), tell),
+            Piece::Thought(text) => self.say(Delta::Thought(text), tell),
+            Piece::Picture { mime, data } => self.say(Delta::Picture { mime, data }, tell),
+            Piece::Cited(citation) => self.say(Delta::Cited(citation), tell),
             Piece::Call { call, id, arguments } => {
                 let name = self.calls.get(*call).map(|call| call.name.as_str()).unwrap_or_default();
+                self.speaks = false;
                 tell(Delta::CallStart { call: *call, id, name });
                 if !arguments.is_empty() {
                     tell(Delta::CallArguments { call: *call, text: arguments });
@@ -213,6 +253,26 @@ impl Order {
                 self.current = Some(*call);
             }
         }
+    }
+
+    /// Tells what may be told now. A citation stands at a text that is being told: it waits for one where there is none.
+    fn say(&mut self, delta: Delta<'_>, tell: &mut dyn FnMut(Delta<'_>)) {
+        match delta {
+            Delta::Cited(citation) if !self.speaks && !self.is_free => self.pending.push(citation.clone()),
+            Delta::Cited(_) => tell(delta),
+            _ => {
+                self.speaks = matches!(delta, Delta::Text(_));
+                tell(delta);
+                if self.speaks {
+                    self.pending.drain(..).for_each(|citation| tell(Delta::Cited(&citation)));
+                }
+            }
+        }
+    }
+
+    /// Says whether a citation found no place.
+    pub(super) fn has_lost(&self) -> bool {
+        self.lost
     }
 
     /// Ends the call that is being told.
@@ -248,6 +308,11 @@ impl Order {
         }
         if self.is_free {
             (0..self.calls.len()).for_each(|call| self.ended(call, tell));
+        }
+        // A message's text is closed by now; a response's can still be added to.
+        self.lost |= !self.pending.is_empty() && (self.is_closed || self.chars == 0);
+        if !self.lost {
+            self.pending.drain(..).for_each(|citation| tell(Delta::Cited(&citation)));
         }
         let finish = self.finish.beside(!self.calls.is_empty());
         tell(Delta::Finish { finish, stop: self.stop.as_deref() });

@@ -402,7 +402,11 @@ impl Relay {
         }
         let usage = self.usage();
         let closed = if let Some(translation) = &mut self.translation {
-            translation.close(usage, out)
+            let closed = translation.close(usage, out);
+            if translation.has_lost() {
+                self.left_out.note("citations");
+            }
+            closed
         } else {
             out.extend_from_slice(match self.ask.dialect() {
                 Dialect::OpenAiChat | Dialect::OpenAiCompletions => b"data: [DONE]\n\n",

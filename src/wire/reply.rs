@@ -1,15 +1,17 @@
 //! A provider's answer, whole or in pieces, as every dialect has it.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::cited::Citation;
 use super::error::Result;
 use super::faults::clean;
 use super::finish::Finish;
 use super::json::Value;
 use super::logprobs::{Logprobs, ToldLogprobs};
-use super::{Dialect, WireError, table};
+use super::{Dialect, WireError, cited, table};
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
 
@@ -33,6 +35,32 @@ pub(super) struct Choice {
     pub(super) stop: Option<String>,
     /// How likely its tokens were.
     pub(super) logprobs: Option<ToldLogprobs>,
+    /// What its text rests on.
+    pub(super) citations: Vec<Citation>,
+}
+
+/// Where the citations of a choice stand.
+#[derive(Debug)]
+pub(super) struct Homes<'a> {
+    citations: &'a [Citation],
+    /// The parts that are text, and at which character of all the text each begins.
+    starts: Vec<(usize, u64)>,
+    /// The part of each citation.
+    of: Vec<Option<usize>>,
+}
+
+impl<'a> Homes<'a> {
+    /// Walks the citations of a part.
+    pub(super) fn at(&self, part: usize) -> impl Iterator<Item = &'a Citation> {
+        let of = self.citations.iter().zip(&self.of).filter(move |(_, home)| **home == Some(part));
+        of.map(|(citation, _)| citation)
+    }
+
+    /// Returns at which character of all the text a part begins, where anything is cited.
+    pub(super) fn start(&self, part: usize) -> u64 {
+        let found = self.starts.binary_search_by_key(&part, |(at, _)| *at).ok();
+        found.and_then(|nth| self.starts.get(nth)).map_or(0, |(_, from)| *from)
+    }
 }
 
 /// The kinds of content that were left out of an answer.
@@ -49,14 +77,20 @@ impl LeftOut {
         let kind = match delta {
             Delta::Picture { .. } if !table::has_pictures(to) => "picture",
             Delta::Other(kind) => kind,
+            Delta::Cited(citation) if !table::has_citations(citation.basis(), to) => &citation.kind,
             _ => return false,
         };
+        self.note(kind);
+        true
+    }
+
+    /// Takes note of a kind that was left out.
+    pub(super) fn note(&mut self, kind: &str) {
         let kind: String = clean(kind).chars().take(KIND).collect();
         let name = format!("answer ({kind})");
         if self.0.len() < KINDS && !self.0.contains(&name) {
             self.0.push(name);
         }
-        true
     }
 
     /// Returns the names.
@@ -107,6 +141,9 @@ impl Reply {
             self.choices.push(Choice::default());
         }
         let Some(choice) = self.choices.last_mut() else { return };
+        if let (Delta::Text(text), Some(Part::Text(last))) = (delta, choice.parts.last_mut()) {
+            return last.push_str(text);
+        }
         choice.parts.push(match delta {
             Delta::Text(text) => Part::Text(text.to_owned()),
             Delta::Refusal(text) => Part::Refusal(text.to_owned()),
@@ -130,6 +167,13 @@ impl Reply {
             }
             Delta::Logprobs(told) => {
                 choice.logprobs = Some(told.kept());
+                return;
+            }
+            Delta::Cited(citation) => {
+                // One more tells that there were more.
+                if choice.citations.len() <= cited::MOST {
+                    choice.citations.push(citation.clone());
+                }
                 return;
             }
             Delta::Start { .. } | Delta::Choice(_) | Delta::CallEnd { .. } => return,
@@ -157,7 +201,8 @@ impl Choice {
         if nth > 0 {
             tell(Delta::Choice(nth as u64));
         }
-        for part in &self.parts {
+        let homes = self.homes();
+        for (at, part) in self.parts.iter().enumerate() {
             match part {
                 Part::Call(call) => {
                     tell(Delta::CallStart { call: *calls, id: &call.id, name: &call.name });
@@ -166,6 +211,7 @@ impl Choice {
                 }
                 part => tell(part.delta()),
             }
+            homes.at(at).for_each(|citation| tell(Delta::Cited(citation)));
         }
         if let Some(told) = &self.logprobs {
             tell(Delta::Logprobs(told.get()));
@@ -184,6 +230,41 @@ impl Choice {
             all.to_mut().push_str(text);
             all
         })
+    }
+
+    /// Brings the citations into order: each once, within the text. Says whether there were too many.
+    pub(super) fn settle_citations(&mut self) -> bool {
+        if self.citations.is_empty() {
+            return false;
+        }
+        let chars = self.text().chars().count() as u64;
+        let mut told = HashSet::new();
+        self.citations.iter_mut().for_each(|citation| *citation = citation.within(chars));
+        self.citations.retain(|citation| told.insert(citation.key()));
+        let is_more = self.citations.len() > cited::MOST;
+        self.citations.truncate(cited::MOST);
+        is_more
+    }
+
+    /// Finds for each citation the text that it is about: the last one that begins before it.
+    pub(super) fn homes(&self) -> Homes<'_> {
+        let mut homes = Homes { citations: &self.citations, starts: Vec::new(), of: Vec::new() };
+        if self.citations.is_empty() {
+            return homes;
+        }
+        let mut chars = 0;
+        for (at, part) in self.parts.iter().enumerate() {
+            if let Part::Text(text) = part {
+                homes.starts.push((at, chars));
+                chars += text.chars().count() as u64;
+            }
+        }
+        homes.of.extend(self.citations.iter().map(|citation| {
+            let start = citation.span.unwrap_or_default().0;
+            let after = homes.starts.partition_point(|(_, from)| *from <= start);
+            homes.starts.get(after.saturating_sub(1)).map(|(part, _)| *part)
+        }));
+        homes
     }
 
     /// Says whether there is anything for the one who asked; thoughts alone are nothing.
@@ -241,6 +322,8 @@ pub(super) enum Delta<'a> {
     },
     /// Something that only the provider's own dialect has, by its kind.
     Other(&'a str),
+    /// What a stretch of the text rests on.
+    Cited(&'a Citation),
     /// What follows is of this choice; without a word it is of the first.
     Choice(u64),
     /// How likely the tokens of the text before it were.

@@ -120,7 +120,7 @@ impl Story {
                 self.at = *nth;
                 self.choice();
             }
-            Delta::CallEnd { .. } | Delta::Logprobs(_) => {}
+            Delta::CallEnd { .. } | Delta::Logprobs(_) | Delta::Cited(_) => {}
             Delta::Finish { finish, .. } => {
                 let choice = self.choice();
                 let finish = finish.beside(choice.has_calls);

@@ -40,6 +40,7 @@ pub(super) fn request(
     }
     prompt.follow(sending.with, temperature.as_deref(), reader);
     prompt.obey(sending.known, reader);
+    prompt.settle_pictures(reader);
     prompt.settle_prefill(sending.known, reader);
     let body = match to {
         Dialect::OpenAiChat => chat::write_request::write(&prompt, model, sending, reader)?,
@@ -159,6 +160,11 @@ impl Translation {
     /// Returns what is told of a message that has begun.
     pub(super) fn preface(&self) -> Preface {
         self.sink.preface()
+    }
+
+    /// Says whether a citation found no place.
+    pub(super) fn has_lost(&self) -> bool {
+        self.orders.iter().any(Order::has_lost)
     }
 
     /// Says what kept the answer from being written, once.

@@ -11,6 +11,9 @@ mod outside;
 mod own_logs;
 mod program;
 mod remembered;
+mod runaways;
+mod saved;
+mod slips;
 mod spending;
 
 use program::Desk;
@@ -152,15 +155,18 @@ fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
         ("replay small.jsonl --policy absent.toml", "absent.toml"),
         ("replay small.jsonl --classifier absent.toml", "absent.toml"),
         ("replay small.jsonl --input-format word", "possible values: pointsman, litellm"),
-        ("frontier small.jsonl --route nowhere", "has classification, extraction"),
-        ("frontier small.jsonl --route extraction --rung nowhere", "has flash, 4.1, opus"),
+        ("frontier small.jsonl --route nowhere", "write one of classification, extraction"),
+        (
+            "frontier small.jsonl --route extraction --rung nowhere",
+            "has no such rung; write one of flash, 4.1, opus",
+        ),
         ("frontier small.jsonl --route extraction --rung opus", "no threshold to move"),
         ("why small.jsonl nobody", "hint: ids are as in the log (first: r-1)"),
         ("why small.jsonl #0", "no request `#0` among 4"),
         ("why small.jsonl #5", "no request `#5` among 4"),
         ("prices show nomodel", "hint: `pointsman prices list`"),
         ("config --print-theme nothing", "hint: `pointsman config --list-themes`"),
-        ("snapshot tune --log small.jsonl --theme nothing", "hint: there are "),
+        ("snapshot tune --log small.jsonl --theme nothing", "no theme has this name"),
         ("snapshot tune --log small.jsonl --size 0x0", "like 160x45"),
         ("snapshot tune --log small.jsonl --route nothing", "no such route"),
         ("snapshot tune --log small.jsonl --at noon", "--at "),
@@ -254,9 +260,9 @@ fn a_rung_goes_by_name_model_or_number_and_nothing_else() {
         ("extraction.flash=-1", "no whole number"),
         ("extraction.flash=0.5", "no whole number"),
         ("extraction.flash=", "no whole number"),
-        ("extraction.nano=500", "it has flash, 4.1, opus"),
-        ("extraction.4=500", "it has flash, 4.1, opus"),
-        ("nowhere.flash=500", "no such route; the policy has classification"),
+        ("extraction.nano=500", "write one of flash, 4.1, opus"),
+        ("extraction.4=500", "write one of flash, 4.1, opus"),
+        ("nowhere.flash=500", "no such route; write one of classification"),
         ("extraction.opus=500", "the last rung has no threshold"),
         ("extraction.flash=100 --set extraction.4.1=200", "thresholds must descend"),
     ] {
@@ -380,12 +386,12 @@ fn a_wrong_settings_file_is_told_by_file_and_line() {
     let rising = policy.replacen("threshold = 180", "threshold = 700", 1);
     let rising_said = format!("policy.toml:{line}: ");
     for (file, text, said) in [
-        ("policy.toml", "name = ", "policy.toml:1: "),
+        ("policy.toml", "name = ", "policy.toml:1:8: "),
         ("policy.toml", rising.as_str(), rising_said.as_str()),
-        ("policy.toml", "name = \"a\"\nbaseline = \"b\"\nbogus = 1\n", "policy.toml:3: "),
-        ("console.toml", "theme = \"dark\"\nbogus = 1\n", "console.toml:2: "),
-        ("console.toml", "theme = \"dark\"\nrefresh-hz = \"fast\"\n", "console.toml:2: "),
-        ("keys.toml", "[app]\nquit = \"x\n", "keys.toml:2: "),
+        ("policy.toml", "name = \"a\"\nbaseline = \"b\"\nbogus = 1\n", "policy.toml:3:1: "),
+        ("console.toml", "theme = \"dark\"\nbogus = 1\n", "console.toml:2:1: "),
+        ("console.toml", "theme = \"dark\"\nrefresh-hz = \"fast\"\n", "console.toml:2:14: "),
+        ("keys.toml", "[app]\nquit = \"x\n", "keys.toml:2:10: "),
         ("keys.toml", "[app]\nfly = \"x\"\n", "keys.toml:2: "),
         ("keys.toml", "[app]\nhelp = \"q\"\n", "keys.toml:2: "),
         ("keys.toml", "[app]\nhelp = \"ctrl-c\"\n", "keys.toml:2: "),
@@ -423,6 +429,7 @@ fn help_is_understood_and_a_mistyped_command_is_answered_with_the_right_one() {
         ("prics list", "`pointsman prices`"),
         ("help fronteer", "`pointsman frontier`"),
         ("version", "`pointsman --version`"),
+        ("hlep", "`pointsman help`"),
     ] {
         let told = desk.refused(typed);
         assert!(told.contains("did you mean") && told.contains(meant), "{typed}: {told}");

@@ -11,7 +11,8 @@ use pointsman::outcome::{
 use pointsman::pricing::{PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
 use pointsman::routing::{
     AUTO, Capabilities, Capability, Check, Circumstance, CircumstanceId, Circumstances, ConfidenceSource,
-    FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteSpec, RungSpec, Status, WhenFull,
+    Drawn, FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteSpec, RungSpec, Status,
+    WhenFull,
 };
 use pointsman::session::{Log, Reading, Skipped, settle_one};
 use pointsman::telemetry::{Frontier, Sign, Totals};
@@ -119,13 +120,15 @@ pub(super) fn circumstances() -> Circumstances {
             ..Needs::default()
         };
         let down = if kind & 8 != 0 { vec![ModelId(1), ModelId(2)] } else { Vec::new() };
-        table.intern(&Circumstance { needs, down, ..Circumstance::default() });
+        let share = PerMille::new(300).unwrap();
+        let drawn = (kind & 16 != 0).then_some(Drawn { held: kind & 1 == 0, share });
+        table.intern(&Circumstance { needs, down, drawn, ..Circumstance::default() });
     }
     table
 }
 
 /// Kinds of circumstances, the plain one included.
-pub(super) const CIRCUMSTANCES: usize = 16;
+pub(super) const CIRCUMSTANCES: usize = 32;
 
 pub(super) fn entry() -> impl Strategy<Value = Entry> {
     let label = (0u16..5, proptest::option::of(0u16..=1000), proptest::option::of(0u32..3000)).prop_map(
@@ -265,6 +268,8 @@ pub(super) fn compile((a, b, c, constrained): &Choices) -> Policy {
                 ladder: ladder(&["nano", "unlisted", "mid", "strong"], b),
                 mode: mode(6),
                 no_signal: Some("mid".into()),
+                // Live, some are held out.
+                holdout: Some(300),
                 ..RouteSpec::default()
             },
             RouteSpec {

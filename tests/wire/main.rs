@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod cited;
 mod grammar;
 mod inbound;
 mod known;

@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::pricing::PriceBook;
+use crate::units::{Slip, choice};
 
 pub use layer::{layered, over};
 pub use litellm::{Import, Reason, Refusal, import_litellm};
@@ -31,14 +32,12 @@ pub enum Error {
         source: io::Error,
     },
     /// The file is no TOML.
-    #[error("{file}:{line}: {message}")]
+    #[error("{file}:{slip}")]
     Syntax {
         /// The file.
         file: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// What the TOML reader says.
-        message: String,
+        /// Where, and what to write instead.
+        slip: Slip,
     },
     /// A field is missing, unknown or wrong.
     #[error("{file}:{line}: {field}: {message}\nhint: {hint}")]
@@ -81,7 +80,10 @@ pub enum Error {
         known: Vec<String>,
     },
     /// No book has this name.
-    #[error("no price book `{name}`\nhint: known books are {}; a path to a .toml or .json file works too", known.join(", "))]
+    #[error(
+        "no price book `{name}`\nhint: a path to a .toml or .json file works too; {}",
+        choice(name, known)
+    )]
     UnknownBook {
         /// The name asked for.
         name: String,

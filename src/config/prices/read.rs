@@ -39,9 +39,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Error;
-use crate::config::place::toml_line;
 use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, thousandths};
-use crate::units::{Instant, MoneyError, PicoPerMillion, line_of};
+use crate::units::{Instant, MoneyError, PicoPerMillion, Slip, choice, line_of};
 
 const BOOK: [&str; 5] = ["name", "dated", "source", "aliases", "models"];
 const RATES_ONLY: [&str; 1] = ["above"];
@@ -58,11 +57,8 @@ fn factor(digits: &str) -> Result<u32, MoneyError> {
 /// Reads a price book; `file` is only for error messages.
 pub fn from_toml(text: &str, file: &str) -> Result<PriceBook, Error> {
     let origin = Origin { text, file };
-    let root = DeTable::parse(text).map_err(|error| Error::Syntax {
-        file: file.to_owned(),
-        line: toml_line(text, &error),
-        message: error.message().to_owned(),
-    })?;
+    let root = DeTable::parse(text)
+        .map_err(|error| Error::Syntax { file: file.to_owned(), slip: Slip::of(text, &error) })?;
     let book = Fields { origin: &origin, path: String::new(), span: root.span(), table: root.get_ref() };
     book.only(&[&BOOK])?;
     let mut models = BTreeMap::new();
@@ -123,7 +119,14 @@ impl<'a> Fields<'a> {
     }
 
     fn wrong_type(&self, field: &str, value: &Spanned<DeValue<'_>>, wanted: &str, hint: &str) -> Error {
-        let found = value.get_ref().type_str();
+        let found = match value.get_ref() {
+            DeValue::String(_) => "a text",
+            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
         self.error(field, &value.span(), format!("expected {wanted}, found {found}"), hint)
     }
 
@@ -133,7 +136,7 @@ impl<'a> Fields<'a> {
             let name: &str = key.get_ref();
             if !known.iter().any(|names| names.contains(&name)) {
                 let names: Vec<&str> = known.iter().flat_map(|names| names.iter().copied()).collect();
-                let hint = format!("known here are {}", names.join(", "));
+                let hint = choice(name, &names);
                 return Err(self.error(name, &key.span(), "unknown field", hint));
             }
         }

@@ -16,7 +16,7 @@ use super::{
     Timeouts, address,
 };
 use crate::config::span::Span as Time;
-use crate::units::{PerMille, line_of};
+use crate::units::{PerMille, Slip, choice, line_of};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -133,9 +133,19 @@ struct Share(PerMille);
 
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = u16::deserialize(deserializer)?;
-        let wrong = || serde::de::Error::custom("expected a share in thousandths, 0 to 1000");
-        PerMille::new(number).map(Self).ok_or_else(wrong)
+        const WORDS: &str = "a share in thousandths, 0 to 1000";
+        struct Words;
+        impl Visitor<'_> for Words {
+            type Value = Share;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(WORDS)
+            }
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Share, E> {
+                let share = u16::try_from(number).ok().and_then(PerMille::new);
+                share.map(Share).ok_or_else(|| E::custom(format!("write {WORDS}")))
+            }
+        }
+        deserializer.deserialize_i64(Words)
     }
 }
 
@@ -241,51 +251,10 @@ impl Source<'_> {
     }
 
     fn parse(self) -> Result<File, Error> {
-        toml::from_str(self.text).map_err(|error| {
-            let span = error.span().unwrap_or_default();
-            self.error(
-                &span,
-                self.key_near(span.start),
-                without_values(error.message()),
-                "`pointsman config --print providers` shows every setting",
-            )
+        toml::from_str(self.text).map_err(|error| Error::Slip {
+            file: self.file.to_owned(),
+            slip: Slip::without_values(self.text, &error),
         })
-    }
-
-    /// Returns the bare key that stands before a place in its line.
-    fn key_near(self, at: usize) -> String {
-        let before = self.text.get(..at).unwrap_or_default();
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        let bare = |text: &str| {
-            let key = text.trim();
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-            (!key.is_empty() && key.chars().all(plain)).then(|| key.to_owned())
-        };
-        // The last `key =` before the place; where the place is the key itself, the word that stands there.
-        let after = self.text.get(at..).unwrap_or_default();
-        let line_after = after.split('\n').next().unwrap_or_default();
-        let here = line_after.split_once('=').and_then(|(key, _)| bare(key));
-        let named = line
-            .rsplit_once('=')
-            .and_then(|(key, _)| bare(key.rsplit(['{', ',', '.']).next().unwrap_or_default()));
-        named.or(here).unwrap_or_else(|| "file".to_owned())
-    }
-}
-
-/// Takes the values out of serde's messages; one of them may be a secret in the wrong place.
-fn without_values(message: &str) -> String {
-    for (what, word) in [("string", "a text"), ("integer", "a number"), ("floating point", "a number")] {
-        for kind in ["type", "value"] {
-            let start = format!("invalid {kind}: {what} ");
-            if let Some(rest) = message.strip_prefix(&start) {
-                let expected = rest.rsplit_once(", expected ").map_or("", |(_, expected)| expected);
-                return format!("expected {expected}, found {word}");
-            }
-        }
-    }
-    match message.split_once("unknown variant ").and_then(|(_, rest)| rest.rsplit_once(", expected ")) {
-        Some((_, expected)) => format!("expected {expected}"),
-        None => message.to_owned(),
     }
 }
 
@@ -381,7 +350,7 @@ fn check(provider: &Provider, source: Source<'_>) -> Result<(), Error> {
         && speaks(dialect.get_ref()).is_none()
     {
         let known: Vec<_> = Speaks::ALL.iter().map(|speaks| speaks.name()).collect();
-        let hint = format!("write one of {}", known.join(", "));
+        let hint = choice(dialect.get_ref(), &known);
         return Err(source.error(&dialect.span(), field("dialect"), "unknown dialect", hint));
     }
     if let Some(url) = &provider.base_url {

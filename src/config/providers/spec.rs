@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use crate::config::FileError;
 use crate::config::parameters::{Parameters, ParametersError};
-use crate::units::PerMille;
+use crate::units::{PerMille, Slip};
 
 /// Every provider, and how the simulated one behaves.
 #[derive(Clone, Debug)]
@@ -239,7 +239,15 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The text is no TOML, or a field is missing, unknown or wrong.
+    /// The text is no TOML, or not of the right shape.
+    #[error("{file}:{slip}\nhint: `pointsman config --print providers` shows every setting")]
+    Slip {
+        /// The file.
+        file: String,
+        /// Where, and what to write instead.
+        slip: Slip,
+    },
+    /// A field is missing or wrong.
     #[error("{file}:{line}: {field}: {message}\nhint: {hint}")]
     Field {
         /// The file.

@@ -67,7 +67,7 @@ fn a_users_file_changes_one_setting_and_keeps_the_rest() {
 fn errors_name_line_field_and_way_out() {
     let head = "[[provider]]\nname = \"x\"\ndialect = \"openai\"\nmodels = [\"a\"]\n";
     let cases = [
-        ("nam = 1".to_owned(), "p.toml:1: nam:"),
+        ("nam = 1".to_owned(), "p.toml:1:1: `nam` is no setting"),
         ("[[provider]]\nname = \"x\"\ndialect = \"klingon\"".into(), "p.toml:3: provider.x.dialect: unknown"),
         ("[[provider]]\nname = \"x\"".into(), "p.toml:1: provider.x.dialect: missing"),
         (head.into(), "p.toml:1: provider.x.base_url: missing"),
@@ -75,15 +75,21 @@ fn errors_name_line_field_and_way_out() {
         (format!("{head}base_url = \"https://h/v1?key=1\""), "p.toml:5: provider.x.base_url: has a query"),
         (format!("{head}base_url = \"ftp://h\""), "p.toml:5: provider.x.base_url: is neither"),
         (format!("{head}base_url = \"http://10.0.0.1\"\nkey = {{ env = \"K\" }}"), "would send the key"),
-        (format!("{head}base_url = \"https://h\"\ntimeouts = {{ idle = 5 }}"), "p.toml:6: idle: expected"),
-        (format!("{head}base_url = \"https://h\"\nlimits = {{ per = \"day\" }}"), "p.toml:6: per:"),
+        (
+            format!("{head}base_url = \"https://h\"\ntimeouts = {{ idle = 5 }}"),
+            "p.toml:6:21: provider[0].timeouts.idle is a number; write",
+        ),
+        (
+            format!("{head}base_url = \"https://h\"\nlimits = {{ per = \"day\" }}"),
+            "p.toml:6:18: provider[0].limits.per is a text",
+        ),
         (format!("{head}base_url = \"https://h\"\nheaders = {{ Authorization = \"B\" }}"), "carries a key"),
         (format!("{head}base_url = \"https://h\"\n{head}"), "p.toml:7: provider.x: stands here twice"),
         (
             format!("{head}base_url = \"https://h\"\ntimeouts = {{ idle = \"0s\" }}"),
             "p.toml:1: provider.x.timeouts: no time",
         ),
-        ("[simulated]\ncut = 1001".into(), "p.toml:2: cut:"),
+        ("[simulated]\ncut = 1001".into(), "p.toml:2:7: simulated.cut:"),
         ("[[provider]]\nname = \"a b\"".into(), "p.toml:2: provider.name:"),
         ("[[provider".into(), "p.toml:1:"),
     ];

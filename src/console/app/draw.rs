@@ -8,6 +8,7 @@ use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
 use crate::console::widgets::panel;
 use crate::console::{frame, goto, stop};
+use crate::session::Aim;
 
 impl App {
     pub(super) fn strip_area(&self) -> Rect {
@@ -58,6 +59,7 @@ impl App {
     fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
         let look = self.look();
         match self.overlay {
+            Overlay::Prompt(Asked::Aim) => self.aim.render(" aim for ", Aim::HINT, area, buf, look),
             Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
             Overlay::Prompt(Asked::Stop) => self.stop.render(" stop ", stop::HINT, area, buf, look),
             Overlay::Prompt(Asked::Filter) => {

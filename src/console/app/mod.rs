@@ -29,6 +29,7 @@ use super::keys::{self, Keymap};
 use super::palette::Palette;
 use super::prompt::Prompt;
 use super::screen::{Ask, Asks, ScreenId, View};
+use super::screens::spend::WHY_PANEL;
 use super::screens::{detail, traffic};
 use super::theme::{Depth, Theme};
 use super::ui::Ui;
@@ -80,6 +81,7 @@ enum Asked {
     Filter,
     Model,
     Stop,
+    Aim,
 }
 
 /// What lies over the screen.
@@ -117,6 +119,7 @@ pub struct App {
     settings: Settings,
     overlay: Overlay,
     goto: Prompt,
+    aim: Prompt,
     filter: Prompt,
     model: Prompt,
     stop: Prompt,
@@ -150,6 +153,7 @@ impl App {
             settings,
             overlay: Overlay::None,
             goto: Prompt::default(),
+            aim: Prompt::default(),
             filter: Prompt::default(),
             model: Prompt::default(),
             stop: Prompt::default(),
@@ -305,6 +309,10 @@ impl App {
             }
             (Overlay::Prompt(Asked::Stop), None) => {
                 self.stop.key(key);
+                Vec::new()
+            }
+            (Overlay::Prompt(Asked::Aim), None) => {
+                self.aim.key(key);
                 Vec::new()
             }
             (Overlay::Prompt(Asked::Filter), None) => {
@@ -481,6 +489,15 @@ impl App {
             Action::Loop => send(Command::Loop),
             Action::Filter => self.ask_filter(),
             Action::AllOnNamed => self.pick_model(),
+            Action::Why if self.ui.context() == Context::Overview => {
+                let done = self.lead(ScreenId::Spend);
+                self.ui.view.focus = WHY_PANEL;
+                done
+            }
+            Action::Why if self.ui.context() == Context::Spend && self.ui.view.focus != WHY_PANEL => {
+                self.ui.view.focus = WHY_PANEL;
+                Vec::new()
+            }
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => {
                 self.say("type the digits");
@@ -536,6 +553,7 @@ impl App {
                 Ask::Copy(text) => out.push(Do::Copy(text)),
                 Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
                 Ask::PickModel => out.extend(self.pick_model()),
+                Ask::Aim => self.overlay = Overlay::Prompt(Asked::Aim),
                 Ask::CopyList => out.extend(self.copy_list()),
                 Ask::ListFlips => {
                     self.lead(ScreenId::Traffic);

@@ -6,8 +6,8 @@ use crate::console::action::Action;
 use crate::console::screen::{Ask, ScreenId};
 use crate::console::screens::{models, traffic};
 use crate::console::{goto, stop};
-use crate::session::Command;
 use crate::session::listing::completions;
+use crate::session::{Aim, Command};
 
 impl App {
     /// Takes the filter as far as it is typed.
@@ -117,6 +117,9 @@ impl App {
             Overlay::Prompt(Asked::Stop) => {
                 self.stop.paste(text);
             }
+            Overlay::Prompt(Asked::Aim) => {
+                self.aim.paste(text);
+            }
             Overlay::Prompt(Asked::Filter) => {
                 self.filter.paste(text);
                 self.filter_typed();
@@ -138,6 +141,7 @@ impl App {
             Asked::Filter => &mut self.filter,
             Asked::Model => &mut self.model,
             Asked::Stop => &mut self.stop,
+            Asked::Aim => &mut self.aim,
         };
         match action {
             Action::PromptEarlier => line.earlier(),
@@ -174,6 +178,24 @@ impl App {
                 match stop::parse(&typed) {
                     Ok(Some((whom, lifts))) => vec![Do::Send(Command::Switch(whom, lifts))],
                     Ok(None) => Vec::new(),
+                    Err(problem) => {
+                        self.warn(&problem);
+                        Vec::new()
+                    }
+                }
+            }
+            (Asked::Aim, Action::PromptCancel) => {
+                self.aim.set("");
+                self.close_overlay()
+            }
+            (Asked::Aim, Action::PromptAccept) => {
+                let typed = self.aim.take();
+                self.overlay = Overlay::None;
+                if typed.trim().is_empty() {
+                    return Vec::new();
+                }
+                match Aim::parse_certified(&typed) {
+                    Ok((aim, is_certified)) => vec![Do::Send(Command::Aim(aim, is_certified))],
                     Err(problem) => {
                         self.warn(&problem);
                         Vec::new()

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Depth, Mode, Role, Theme, colour};
 use crate::config::themes::ThemeText;
+use crate::units::Slip;
 
 /// Something in a theme file that could not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +171,8 @@ fn read_file<'a>(text: &'a ThemeText, warnings: &mut Vec<Warning>) -> (Sheet<'a>
     let mut inherits = None;
     let (table, errors) = DeTable::parse_recoverable(&text.text);
     for error in errors {
-        warnings.push(source.warning(error.span().map_or(0, |s| s.start), error.message().to_owned()));
+        let at = error.span().map_or(0, |span| span.start);
+        warnings.push(source.warning(at, Slip::of(&text.text, &error).what));
     }
     for (key, value) in table.into_inner() {
         let at = key.span().start;

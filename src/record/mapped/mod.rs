@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::units::{Slip, line_of, nearest};
+
 pub(crate) use field::Field;
 use field::{FIELDS, Unit};
 use path::Path;
@@ -48,7 +50,7 @@ pub struct MappingError(String);
 
 /// A mapping as its file has it.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "write a path in quotes, \"usage.in\", or a list of them to try")]
 enum Paths {
     One(String),
     Several(Vec<String>),
@@ -74,16 +76,16 @@ impl Mapping {
         mapping.checked()
     }
 
-    /// Reads a mapping's file: TOML with a path, or a list of paths to try, for each field.
+    /// Reads a mapping's file, `origin` for messages: TOML with a path, or a list of paths to try, for each field.
     ///
     /// # Errors
     /// Where it is no TOML, a field is none of ours or has no path.
-    pub fn from_toml(text: &str) -> Result<Self, MappingError> {
-        let fields: BTreeMap<String, toml::Spanned<Paths>> =
-            toml::from_str(text).map_err(|error| MappingError(error.to_string().trim_end().to_owned()))?;
+    pub fn from_toml(text: &str, origin: &str) -> Result<Self, MappingError> {
+        let fields: BTreeMap<String, toml::Spanned<Paths>> = toml::from_str(text)
+            .map_err(|error| MappingError(format!("{origin}:{}", Slip::of(text, &error))))?;
         let mut mapping = Self::default();
         for (name, paths) in fields {
-            let line = text.get(..paths.span().start).unwrap_or_default().lines().count().max(1);
+            let line = line_of(text, paths.span().start);
             let paths = match paths.into_inner() {
                 Paths::One(path) => vec![path],
                 Paths::Several(paths) => paths,
@@ -91,10 +93,10 @@ impl Mapping {
             for path in paths {
                 mapping
                     .add(&name, &path)
-                    .map_err(|MappingError(why)| MappingError(format!("line {line}: {why}")))?;
+                    .map_err(|MappingError(why)| MappingError(format!("{origin}:{line}: {why}")))?;
             }
         }
-        mapping.checked()
+        mapping.checked().map_err(|MappingError(why)| MappingError(format!("{origin}: {why}")))
     }
 
     fn add(&mut self, name: &str, path: &str) -> Result<(), MappingError> {
@@ -173,36 +175,12 @@ fn delimiter(word: &str) -> Result<u8, MappingError> {
 
 fn unknown(name: &str) -> MappingError {
     let known: Vec<&str> = FIELDS.iter().map(|(_, name, _)| *name).collect();
-    let near = nearest(name, known.iter().copied());
+    let near = nearest(name, known.iter().copied()).into_iter().next();
     let hint = near.map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"));
     MappingError(format!(
         "`{name}` is no field{hint} Fields: {}, rows, delimiter; times take _s, _ms, _us, _ns, cost takes _cents",
         known.join(", ")
     ))
-}
-
-/// Finds the word that is nearest in spelling, where one is near.
-fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    let word = word.to_lowercase();
-    let far = |other: &str| distance(&word, &other.to_lowercase());
-    let best = words.map(|other| (far(other), other)).min_by_key(|(far, _)| *far)?;
-    (best.0 <= word.chars().count().div_ceil(3).min(3)).then_some(best.1)
-}
-
-/// Counts the letters to change, add or drop between two words.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(row.first_mut().unwrap_or(&mut 0), i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let left = row.get(j).copied().unwrap_or(0);
-            let Some(cell) = row.get_mut(j + 1) else { break };
-            let new = (diagonal + usize::from(a != *b)).min(left + 1).min(*cell + 1);
-            diagonal = std::mem::replace(cell, new);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 /// Cuts at commas outside of quotes.
@@ -226,7 +204,7 @@ mod tests {
         )
         .unwrap();
         let file = "at = \"ts\"\nmodel = [\"req.model\", \"model\"]\nin = \"usage.prompt\"\nlatency_ms = \"dur\"\nteam = \"Team, cost centre\"\n";
-        let mut file = Mapping::from_toml(file).unwrap();
+        let mut file = Mapping::from_toml(file, "m.toml").unwrap();
         file.places.sort_by_key(|place| line.places.iter().position(|other| other == place));
         assert_eq!(line, file);
         assert_eq!(Mapping::parse(&line.text()).unwrap(), line);
@@ -246,7 +224,7 @@ mod tests {
             let error = Mapping::parse(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");
         }
-        let error = Mapping::from_toml("at = \"ts\"\n\ncots = \"c\"\n").unwrap_err().to_string();
-        assert!(error.contains("line 3") && error.contains("cost"), "{error}");
+        let error = Mapping::from_toml("at = \"ts\"\n\ncots = \"c\"\n", "m.toml").unwrap_err().to_string();
+        assert!(error.starts_with("m.toml:3: ") && error.contains("cost"), "{error}");
     }
 }

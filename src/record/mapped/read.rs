@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::field::{Field, Unit};
 use super::path::{Found, Path, Told as Standing};
 use super::shape::Shape;
-use super::{Mapping, nearest, value};
+use super::{Mapping, value};
 use crate::classifier::TaskClass;
 use crate::pricing::Terms;
 use crate::record::attempts::some_terms;
@@ -18,7 +18,7 @@ use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes, or_refused};
 use crate::record::{Attempt, Attempts, Check, Error, InputFormat, Record, Timing};
 use crate::routing::Status;
-use crate::units::{Count, Instant, PerMille, Span};
+use crate::units::{Count, Instant, PerMille, Span, nearest};
 
 /// An entry, and where to look in it.
 struct Reading<'m, 't> {
@@ -344,7 +344,7 @@ pub(crate) fn check(mapping: &Mapping, shape: &Shape, file: &str) -> Result<(), 
             continue;
         }
         let Some(path) = place.paths.first() else { continue };
-        let near = nearest(path.as_str(), shape.keys().iter().map(String::as_str));
+        let near = nearest(path.as_str(), shape.keys().iter().map(String::as_str)).into_iter().next();
         // A key that is seldom there may just not have come yet.
         if near.is_some() || place.field.is_needed() || shape.is_rows() {
             let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();

@@ -262,6 +262,7 @@ struct RouteKeys {
     require: Vec<String>,
     when_full: Option<String>,
     no_signal: Option<String>,
+    holdout: Option<i64>,
     stream: StreamLimits,
     ladder: Vec<RungKeys>,
 }
@@ -350,6 +351,7 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
                 .transpose()?,
             ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
             no_signal: keys.no_signal,
+            holdout: keys.holdout,
             stream: keys.stream,
         })
     };

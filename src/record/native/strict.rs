@@ -17,6 +17,7 @@ const ROUTE: &[&str] = &[
     "mode",
     "require",
     "no_signal",
+    "holdout",
     "when_full",
     "stream",
     "ladder",
@@ -150,6 +151,7 @@ mod tests {
             when_full: Some(crate::routing::WhenFull::Refuse),
             ladder: vec![rung],
             no_signal: Some("one".into()),
+            holdout: Some(50),
             stream,
         };
         let spec = PolicySpec {

@@ -273,6 +273,7 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
     if let Some(rung) = &route.no_signal {
         object.text("no_signal", rung);
     }
+    object.maybe("holdout", route.holdout.and_then(|share| u64::try_from(share).ok()));
     if let Some(mode) = route.mode {
         object.text("mode", mode.name());
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::{Arriving, Core, Dispatch, Live, Ticket, lock, needs};
 use crate::classifier::{Basis, Saw};
 use crate::outcome::Operation;
-use crate::routing::{Circumstance, ConfidenceSource, Decision, Mode, NO_RUNG, Policy, decide};
+use crate::routing::{
+    Circumstance, ConfidenceSource, Decision, Drawn, Mode, NO_RUNG, Policy, decide, match_route,
+};
 
 impl Live {
     /// Has the classifier judge a request.
@@ -69,6 +71,19 @@ impl Live {
 }
 
 impl Core {
+    /// Draws a request where its route holds sessions out; one without a session is drawn by itself.
+    pub(super) fn drawn(&self, operation: &Operation, arriving: &Arriving<'_>) -> Option<Drawn> {
+        let policy = self.decider.policy();
+        if !policy.holds_out() {
+            return None;
+        }
+        let signals = operation.signals();
+        let route = policy.route(match_route(policy, &signals));
+        let share = route.holdout.filter(|_| !route.serves_as_named(&signals))?;
+        let name = if arriving.session.is_empty() { &arriving.id } else { &arriving.session };
+        Some(Drawn::draw(name, share))
+    }
+
     /// Decides a request that is not taken in.
     fn foreseen(&mut self, arriving: &Arriving<'_>, operation: &mut Operation) -> (Arc<Policy>, Decision) {
         operation.team = self.names.find_team(&arriving.team).unwrap_or_default();
@@ -77,7 +92,8 @@ impl Core {
         let needs = needs(arriving, &mut self.names);
         let (_, over) = self.claim(arriving, operation, &needs);
         let (down, full) = (self.decider.down_at(self.last_at), self.decider.full());
-        let circumstance = Circumstance { needs, down, full, over, ..Circumstance::default() };
+        let drawn = self.drawn(operation, arriving);
+        let circumstance = Circumstance { needs, down, full, over, drawn, ..Circumstance::default() };
         let policy = Arc::clone(self.decider.policy());
         let decision = decide(&policy, &operation.signals(), &circumstance);
         (policy, decision)

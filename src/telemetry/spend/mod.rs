@@ -6,10 +6,12 @@
 mod cell;
 mod dimension;
 mod meters;
+mod unit;
 
 pub use cell::SpendCell;
 pub use dimension::{Dimension, Period, Value};
 pub use meters::{MeterKey, MeterSum, Metered, Meters};
+pub use unit::{Unit, UnitCell};
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;

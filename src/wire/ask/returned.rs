@@ -1,13 +1,15 @@
 //! What an answer of ours brings back in a later turn and no provider takes: thoughts of another provider's model, which
-//! carry no signature of Anthropic's and lie in no store of OpenAI's.
+//! carry no signature of Anthropic's and lie in no store of OpenAI's, pictures, which Anthropic takes from users alone, and citations that no search of Anthropic's found.
 //!
-//! Invariant: a body without such thoughts is given back as it is, after one search for a mark.
+//! Invariant: a body without such is given back as it is, after one search for a mark.
+
+use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use crate::wire::Dialect;
-use crate::wire::json::Value;
+use crate::wire::json::{Value, written};
 use crate::wire::messages::SIGNATURE;
 
 /// Returns the body without such thoughts.
@@ -24,7 +26,7 @@ pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
     let Some(turns) = root.ok().and_then(|root| root.get(list)) else { return body };
     let mut out = BytesMut::with_capacity(body.len());
     let mut at = 0;
-    let mut replace = |whole: Value<'_>, kept: Vec<&str>, instead: &[u8]| {
+    let mut replace = |whole: Value<'_>, kept: Vec<Cow<'_, str>>, instead: &[u8]| {
         let span = whole.span_in(&body);
         out.extend_from_slice(body.get(at..span.start).unwrap_or_default());
         out.extend_from_slice(b"[");
@@ -35,12 +37,12 @@ pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
     };
     if to == Dialect::OpenAiResponses {
         let kept = turns.items().filter(|item| !is_our_reasoning(*item));
-        replace(turns, kept.map(Value::raw).collect(), b"");
+        replace(turns, kept.map(|item| item.raw().into()).collect(), b"");
     } else {
         for content in turns.items().filter_map(|turn| turn.get("content")) {
             let is_ours = |part: &Value<'_>| part.text_of("signature").is_some_and(|sign| sign == SIGNATURE);
-            if content.items().any(|part| is_ours(&part)) {
-                let kept = content.items().filter(|part| !is_ours(part)).map(Value::raw).collect();
+            if content.items().any(|part| is_ours(&part) || cites_ours(part)) {
+                let kept = content.items().filter(|part| !is_ours(part)).map(uncited).collect();
                 // A turn has to say something.
                 replace(content, kept, br#"{"type":"text","text":"..."}"#);
             }
@@ -48,6 +50,21 @@ pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
     }
     out.extend_from_slice(body.get(at..).unwrap_or_default());
     out.freeze()
+}
+
+/// Says whether a text rests on something that an answer of ours told, in whose place Anthropic wants an index of its own.
+fn cites_ours(part: Value<'_>) -> bool {
+    let is_ours = |one: Value<'_>| one.text_of("encrypted_index").is_some_and(|index| index == SIGNATURE);
+    part.list("citations").any(is_ours)
+}
+
+/// Returns a part without such citations.
+fn uncited(part: Value<'_>) -> Cow<'_, str> {
+    if !cites_ours(part) {
+        return part.raw().into();
+    }
+    let kept = part.members().filter(|(key, _)| key != "citations");
+    written(|o| kept.for_each(|(key, value)| o.put(&key, value))).into()
 }
 
 /// Says whether an item is thoughts that a response of ours told: their ids are made from that of the response.

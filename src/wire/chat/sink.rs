@@ -51,6 +51,9 @@ fn message(o: &mut Object<'_>, choice: &Choice, tools: &ToolKinds, is_legacy: bo
     if pictures().next().is_some() {
         o.array("images", |a| pictures().for_each(|(mime, data)| a.object(|o| picture(o, mime, data))));
     }
+    if !choice.citations.is_empty() {
+        put!(o, "annotations": [|a| choice.citations.iter().for_each(|one| a.object(|o| one.chat(o)))]);
+    }
     match first {
         None => {}
         Some(call) if is_legacy => {
@@ -190,6 +193,7 @@ impl Sink for Deltas {
             Delta::Picture { mime, data } => {
                 self.delta(out, |o| o.array("images", |a| a.object(|o| picture(o, mime, data))));
             }
+            Delta::Cited(one) => self.delta(out, |o| o.array("annotations", |a| a.object(|o| one.chat(o)))),
             Delta::Other(_) | Delta::Choice(_) => {}
             Delta::Finish { finish, .. } => {
                 self.begin(out);

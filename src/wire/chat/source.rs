@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::wire::Dialect::OpenAiChat;
 use crate::wire::WireError;
+use crate::wire::cited::{Citation, MOST};
 use crate::wire::error::Result;
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended};
@@ -30,14 +31,26 @@ pub(in crate::wire) struct Chunks {
     ends: Vec<u64>,
     /// The choice that was told of last.
     at: u64,
+    /// The pages that the answer rests on as a whole, as it was last said.
+    pages: Vec<Citation>,
     /// Whether a choice ends with an empty word, so far.
     has_empty_finish: bool,
 }
 
 impl Source for Chunks {
     fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
-        let [id, model, choices, usage, groq, tier, error] =
-            root.pick(["id", "model", "choices", "usage", "x_groq", "service_tier", "error"]);
+        let [id, model, choices, usage, groq, tier, error, cited, found] = root.pick([
+            "id",
+            "model",
+            "choices",
+            "usage",
+            "x_groq",
+            "service_tier",
+            "error",
+            "citations",
+            "search_results",
+        ]);
+        self.rest_on(cited, found);
         if error.is_some_and(is_error) {
             return Err(WireError::Upstream(read_event(OpenAiChat, root.raw())));
         }
@@ -47,12 +60,19 @@ impl Source for Chunks {
             is_empty = false;
             self.choice(choice, None, tell)?;
         }
+        if !self.ends.is_empty() && !self.pages.is_empty() {
+            if std::mem::take(&mut self.at) != 0 {
+                tell(Delta::Choice(0));
+            }
+            self.cite(tell);
+        }
         let is_usage = is_empty && usage.is_some_and(Value::is_object);
         Ok(if is_usage { Seen::UsageOnly } else { Seen::Some })
     }
 
     fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
-        let choices = root.get("choices");
+        let [choices, cited, found] = root.pick(["choices", "citations", "search_results"]);
+        self.rest_on(cited, found);
         self.begin(root.pick(["id", "model", "usage", "x_groq", "service_tier"]), tell);
         let mut outcome = Ok(());
         for (nth, choice) in (0..).zip(choices.into_iter().flat_map(Value::items)) {
@@ -81,6 +101,18 @@ impl Chunks {
         tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
     }
 
+    /// Takes over the pages that stand beside the choices: addresses alone, or with their titles where both are told.
+    fn rest_on(&mut self, cited: Option<Value<'_>>, found: Option<Value<'_>>) {
+        let list = [found, cited].into_iter().flatten().find(|list| list.items().next().is_some());
+        if let Some(list) = list {
+            self.pages = list.items().take(MOST).map(Citation::of_page).collect();
+        }
+    }
+
+    fn cite(&mut self, tell: Tell<'_>) {
+        std::mem::take(&mut self.pages).iter().for_each(|page| tell(Delta::Cited(page)));
+    }
+
     /// Takes over a usage block, wherever in an event it stands.
     fn absorb(&mut self, usage: Option<Value<'_>>) {
         if let Some(said) = usage.filter(|usage| usage.is_object()).and_then(block::<OpenAiUsage>) {
@@ -104,6 +136,9 @@ impl Chunks {
         }
         if let Some(message) = if place.is_some() { message } else { delta } {
             self.message(message, nth, place.is_some(), tell);
+        }
+        if place == Some(0) {
+            self.cite(tell);
         }
         // The older completions have no more than this.
         said(text.and_then(Value::text), |text| tell(Delta::Text(text)));
@@ -145,6 +180,8 @@ impl Chunks {
             ]);
         said(thought(reasoning_content, reasoning, content), |text| tell(Delta::Thought(text)));
         said(content.and_then(content_text), |text| tell(Delta::Text(text)));
+        let noted = || notes.into_iter().flat_map(Value::items);
+        noted().for_each(|note| tell(Delta::Cited(&Citation::of_chat(note))));
         said(refusal.and_then(Value::text), |text| tell(Delta::Refusal(text)));
         for (at, call) in (0..).zip(calls.into_iter().flat_map(Value::items)) {
             let id = call.text_of("id").filter(|id| !id.is_empty());
@@ -170,7 +207,7 @@ impl Chunks {
         }
         // A source of the web is quoted: the provider searched it.
         let is_quoted = |note: Value<'_>| note.text_of("type").as_deref() == Some("url_citation");
-        if notes.into_iter().flat_map(Value::items).any(is_quoted) {
+        if noted().any(is_quoted) {
             self.usage.get_or_insert_default().cite();
         }
         // The form that came before `tool_calls`: one at most, and without an id.

@@ -92,6 +92,7 @@ impl Sink for Texts {
             Delta::Thought(_)
             | Delta::Picture { .. }
             | Delta::Other(_)
+            | Delta::Cited(_)
             | Delta::Choice(_)
             | Delta::CallStart { .. }
             | Delta::CallArguments { .. }

@@ -7,6 +7,7 @@ use super::names::member;
 use crate::record::usage::Counted;
 use crate::wire::calls::is_fit;
 use crate::wire::calls::own_id;
+use crate::wire::cited::{self, Citation, Spoken};
 use crate::wire::finish::Finish;
 use crate::wire::json::{Array, Object, Raw, Value, object, put};
 use crate::wire::reply::{Choice, Delta, Part, Reply};
@@ -45,6 +46,7 @@ fn candidate(o: &mut Object<'_>, at: u64, choice: &Choice, with_thoughts: bool) 
         }
     });
     put!(o, "finishReason": choice.finish.word(Dialect::Gemini));
+    cited::gemini(o, &choice.citations, &Spoken::from(&*choice.text()));
     if let Some(told) = &choice.logprobs {
         told.get().gemini(o);
     }
@@ -98,6 +100,9 @@ struct Candidate {
     /// The call that has begun: id, name, arguments so far.
     call: Option<(String, String, String)>,
     finish: Finish,
+    /// What its text rests on, which is told at the end, and the text.
+    cited: Vec<Citation>,
+    spoken: Spoken,
 }
 
 impl Chunks {
@@ -138,7 +143,17 @@ impl Sink for Chunks {
     fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
         match delta {
             Delta::Start { id, model } => self.head.name(id, model),
-            Delta::Text(said) | Delta::Refusal(said) => self.told(out, |o| content(o, |a| text(a, said))),
+            Delta::Text(said) | Delta::Refusal(said) => {
+                self.told(out, |o| content(o, |a| text(a, said)));
+                if let (Delta::Text(_), Some(candidate)) = (delta, self.candidate()) {
+                    candidate.spoken.push(said);
+                }
+            }
+            Delta::Cited(one) => {
+                if let Some(candidate) = self.candidate() {
+                    candidate.cited.push(one.clone());
+                }
+            }
             Delta::Thought(text) if self.with_thoughts => {
                 self.told(out, |o| content(o, |a| thought(a, text)));
             }
@@ -182,6 +197,7 @@ impl Sink for Chunks {
                     a.object(|o| {
                         content(o, |a| text(a, ""));
                         put!(o, "finishReason": candidate.finish.word(Dialect::Gemini), "index": at);
+                        cited::gemini(o, &candidate.cited, &candidate.spoken);
                     });
                 }
             });
@@ -196,7 +212,10 @@ impl Sink for Chunks {
     }
 
     fn held(&self) -> usize {
-        let calls = self.candidates.iter().filter_map(|candidate| candidate.call.as_ref());
-        calls.map(|(_, _, arguments)| arguments.len()).sum()
+        let held = |candidate: &Candidate| {
+            let call = candidate.call.as_ref().map_or(0, |(_, _, arguments)| arguments.len());
+            call + candidate.spoken.held() + candidate.cited.iter().map(Citation::held).sum::<usize>()
+        };
+        self.candidates.iter().map(held).sum()
     }
 }

@@ -9,6 +9,7 @@ use crate::record::usage::{Counted, GeminiUsage, Grounding};
 use crate::wire::Dialect::Gemini;
 use crate::wire::WireError;
 use crate::wire::calls::call_id;
+use crate::wire::cited::{Citation, MOST, Spoken};
 use crate::wire::error::Result;
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended, ended_empty};
@@ -18,6 +19,9 @@ use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
 
 /// The members of a part that stand beside what it holds.
 const BESIDE: [&str; 5] = ["thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata"];
+
+/// The most candidates that Google gives, and of which the text is kept for what it rests on.
+const CANDIDATES: u64 = 8;
 
 /// Reads chunks.
 #[derive(Debug, Default)]
@@ -37,6 +41,8 @@ struct Candidate {
     /// Whether it said anything, or called a tool.
     has_said: bool,
     has_ended: bool,
+    /// Its text, in which what it rests on is counted.
+    spoken: Spoken,
 }
 
 impl Source for Chunks {
@@ -97,19 +103,23 @@ impl Chunks {
             tell(Delta::Choice(index));
         }
         let mut has_said = false;
+        let mut grounds = Some(candidate);
         let content = candidate.get("content").and_then(|content| content.get("parts"));
         for part in content.into_iter().flat_map(Value::items) {
+            if part.get("functionCall").is_some()
+                && let Some(grounds) = grounds.take()
+            {
+                self.cite(index, grounds, tell);
+            }
             has_said |= self.part(part, id, tell);
+        }
+        if let Some(grounds) = grounds {
+            self.cite(index, grounds, tell);
         }
         if let Some(told) = Logprobs::of_gemini(candidate) {
             tell(Delta::Logprobs(told));
         }
-        let known = self.candidates.iter().position(|seen| seen.index == index);
-        let known = known.unwrap_or_else(|| {
-            self.candidates.push(Candidate { index, ..Candidate::default() });
-            self.candidates.len() - 1
-        });
-        let Some(seen) = self.candidates.get_mut(known) else { return Ok(()) };
+        let Some(seen) = self.seen(index) else { return Ok(()) };
         seen.has_said |= has_said;
         let Some(word) = candidate.text_of("finishReason") else { return Ok(()) };
         match Finish::read(Gemini, &word) {
@@ -123,6 +133,34 @@ impl Chunks {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Returns what came of a candidate so far.
+    fn seen(&mut self, index: u64) -> Option<&mut Candidate> {
+        let known = self.candidates.iter().position(|seen| seen.index == index);
+        let known = known.unwrap_or_else(|| {
+            self.candidates.push(Candidate { index, ..Candidate::default() });
+            self.candidates.len() - 1
+        });
+        self.candidates.get_mut(known)
+    }
+
+    /// Tells what the text rests on, by all of it that has come.
+    fn cite(&mut self, index: u64, candidate: Value<'_>, tell: Tell<'_>) {
+        let [grounds, recited, fetched] =
+            candidate.pick(["groundingMetadata", "citationMetadata", "urlContextMetadata"]);
+        if let (Some(grounds), Some(seen)) = (grounds, self.seen(index)) {
+            ground(grounds, &seen.spoken, tell);
+        }
+        let told = recited.map(|told| told.pick(["citationSources", "citations"])).into_iter().flatten();
+        for one in told.flatten().flat_map(Value::items) {
+            let [start, end] = one.pick(["startIndex", "endIndex"]).map(|at| at.and_then(Value::number));
+            let span = self.seen(index).and_then(|seen| seen.spoken.find(start, end, ""));
+            tell(Delta::Cited(&Citation::of_recited(one).of_span(span)));
+        }
+        if fetched.is_some_and(|fetched| fetched.list("urlMetadata").next().is_some()) {
+            tell(Delta::Cited(&Citation::of_kind("urlContextMetadata")));
+        }
     }
 
     /// Reads a part, and says whether it is for the one who asked.
@@ -158,7 +196,48 @@ impl Chunks {
         said(text, |text| {
             has_said = !is_thought && !text.trim().is_empty();
             tell(if is_thought { Delta::Thought(text) } else { Delta::Text(text) });
+            if !is_thought
+                && self.at < CANDIDATES
+                && let Some(seen) = self.seen(self.at)
+            {
+                seen.spoken.push(text);
+            }
         });
         has_said
+    }
+}
+
+/// Tells the sources of a grounded answer: each with every stretch that rests on it, or by itself where there is none.
+fn ground(grounds: Value<'_>, spoken: &Spoken, tell: Tell<'_>) {
+    let [chunks, supports, shown] =
+        grounds.pick(["groundingChunks", "groundingSupports", "searchEntryPoint"]);
+    let sources: Vec<Citation> =
+        chunks.into_iter().flat_map(Value::items).take(MOST).map(Citation::of_chunk).collect();
+    let mut is_used = vec![false; sources.len()];
+    let mut told = 0;
+    for support in supports.into_iter().flat_map(Value::items).take(MOST) {
+        let segment = support.get("segment");
+        let [start, end] = segment
+            .map(|segment| segment.pick(["startIndex", "endIndex"]))
+            .unwrap_or_default()
+            .map(|at| at.and_then(Value::number));
+        let text = segment.and_then(|segment| segment.text_of("text")).unwrap_or_default();
+        let span = spoken.find(start, end, &text);
+        for nth in support.list("groundingChunkIndices").take(sources.len()).filter_map(Value::number) {
+            let nth = usize::try_from(nth).unwrap_or(usize::MAX);
+            if let (Some(source), Some(is_used)) = (sources.get(nth), is_used.get_mut(nth)) {
+                (*is_used, told) = (true, told + 1);
+                if told > MOST + 1 {
+                    return;
+                }
+                tell(Delta::Cited(&source.clone().of_span(span)));
+            }
+        }
+    }
+    for (source, _) in sources.iter().zip(is_used).filter(|(_, is_used)| !is_used) {
+        tell(Delta::Cited(source));
+    }
+    if shown.is_some() {
+        tell(Delta::Cited(&Citation::of_kind("searchEntryPoint")));
     }
 }

@@ -25,18 +25,26 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     let none = Choice::default();
     let choice = reply.choices.first().unwrap_or(&none);
+    let homes = choice.homes();
     object(&mut out, |o| {
         put!(o, "id": &own_id(PREFIX, &reply.id, ask), "type": "message", "role": "assistant");
         put!(o, "model": reply.model.as_deref().unwrap_or(ask.model()));
         o.array("content", |a| {
-            for part in &choice.parts {
+            for (at, part) in choice.parts.iter().enumerate() {
                 a.object(|o| match part {
                     Part::Picture { mime, data } => picture(o, mime, data),
                     Part::Other(_) => {}
                     Part::Thought(text) => {
                         put!(o, "type": "thinking", "thinking": text, "signature": SIGNATURE);
                     }
-                    Part::Text(text) | Part::Refusal(text) => put!(o, "type": "text", "text": text),
+                    Part::Text(text) | Part::Refusal(text) => {
+                        put!(o, "type": "text", "text": text);
+                        if homes.at(at).next().is_some() {
+                            o.array("citations", |a| {
+                                homes.at(at).for_each(|one| a.object(|o| one.messages(o)));
+                            });
+                        }
+                    }
                     Part::Call(call) => {
                         put!(o, "type": "tool_use", "id": &safe_id(&call.id), "name": &call.name);
                         put!(o, "input": Raw(call.arguments.trim()));
@@ -51,9 +59,11 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
     out
 }
 
-/// Writes a picture as requests have it: answers of Anthropic's own hold none.
+/// Writes a picture as requests have it: answers of Anthropic's own hold none, and Anthropic takes none in a turn of its own,
+/// so it is marked as thoughts are, and like them does not go back to it.
 fn picture(o: &mut Object<'_>, mime: &str, data: &str) {
     put!(o, "type": "image", "source": { "type": "base64", "media_type": mime, "data": data });
+    put!(o, "signature": SIGNATURE);
 }
 
 /// Writes why a message ended.
@@ -180,7 +190,10 @@ impl Sink for Events {
                 self.begin(Open::Text, out, |o| picture(o, mime, data));
                 self.close_block(out);
             }
-            Delta::Other(_) | Delta::Choice(_) | Delta::Logprobs(_) => {}
+            Delta::Cited(one) if self.open == Some(Open::Text) => self.grow(out, |o| {
+                put!(o, "type": "citations_delta", "citation": |o| one.messages(o));
+            }),
+            Delta::Other(_) | Delta::Cited(_) | Delta::Choice(_) | Delta::Logprobs(_) => {}
             Delta::Finish { finish, stop } => {
                 self.finish = finish;
                 self.stop = stop.map(str::to_owned);

@@ -4,6 +4,7 @@ use crate::record::usage::{AnthropicUsage, Counted, ServerBlocks};
 use crate::units::Count;
 use crate::wire::Dialect::AnthropicMessages;
 use crate::wire::WireError;
+use crate::wire::cited::{Citation, MOST};
 use crate::wire::error::Result;
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended};
@@ -22,6 +23,11 @@ pub(in crate::wire) struct Events {
     has_empty_finish: bool,
     /// The blocks that are calls of tools: their index, and whether their arguments have begun.
     calls: Vec<(u64, bool)>,
+    /// The characters of text so far, and how many there were before the block.
+    chars: u64,
+    before: u64,
+    /// What the text of the block rests on.
+    cited: Vec<Citation>,
 }
 
 impl Source for Events {
@@ -46,6 +52,7 @@ impl Source for Events {
                 let answer = usage.and_then(|usage| usage.get("output_tokens")).and_then(Value::number);
                 self.is_counted |= answer.is_some_and(|tokens| tokens > 0);
                 self.absorb(usage);
+                self.cite(tell);
                 let Some(delta) = root.get("delta") else { return Ok(Seen::Some) };
                 self.placed(delta);
                 self.end(delta, tell)?;
@@ -134,7 +141,11 @@ impl Events {
     /// Reads how a block begins, or all of it.
     fn start(&mut self, index: u64, block: Value<'_>, is_whole: bool, tell: Tell<'_>) {
         match block.text_of("type").as_deref() {
-            Some("text") => said(block.text_of("text"), |text| tell(Delta::Text(text))),
+            Some("text") => {
+                self.before = self.chars;
+                said(block.text_of("text"), |text| self.speak(text, tell));
+                self.cited.extend(block.list("citations").map(Citation::of_messages).take(MOST));
+            }
             Some("thinking") => said(block.text_of("thinking"), |text| tell(Delta::Thought(text))),
             Some("tool_use") => {
                 let Some(name) = block.text_of("name") else { return };
@@ -156,8 +167,22 @@ impl Events {
         }
     }
 
+    fn speak(&mut self, text: &str, tell: Tell<'_>) {
+        self.chars += text.chars().count() as u64;
+        tell(Delta::Text(text));
+    }
+
+    /// Tells what the text of the block rests on, now that all of it is there.
+    fn cite(&mut self, tell: Tell<'_>) {
+        let span = Some((self.before, self.chars)).filter(|(start, end)| start < end);
+        for citation in self.cited.drain(..) {
+            tell(Delta::Cited(&citation.of_span(span)));
+        }
+    }
+
     /// A tool without arguments is called with none, and clients expect an object.
     fn stop(&mut self, index: Option<u64>, tell: Tell<'_>) {
+        self.cite(tell);
         if self.calls.iter().any(|(at, has_begun)| Some(*at) == index && !has_begun) {
             self.argue(index, "{}", tell);
         }
@@ -166,7 +191,10 @@ impl Events {
     fn delta(&mut self, index: Option<u64>, root: Value<'_>, tell: Tell<'_>) {
         let Some(delta) = root.get("delta") else { return };
         match delta.text_of("type").as_deref() {
-            Some("text_delta") => said(delta.text_of("text"), |text| tell(Delta::Text(text))),
+            Some("text_delta") => said(delta.text_of("text"), |text| self.speak(text, tell)),
+            Some("citations_delta") if self.cited.len() <= MOST => {
+                self.cited.extend(delta.get("citation").map(Citation::of_messages));
+            }
             Some("thinking_delta") => said(delta.text_of("thinking"), |text| tell(Delta::Thought(text))),
             Some("input_json_delta") => {
                 said(delta.text_of("partial_json"), |text| self.argue(index, text, tell));

@@ -1,6 +1,7 @@
 //! The items of a response's output: thoughts, messages, calls of tools.
 
-use crate::wire::json::{Array, Object, Raw, put};
+use crate::wire::cited::Citation;
+use crate::wire::json::{Array, Object, Raw, put, written};
 use crate::wire::reply::{Call, Part};
 use crate::wire::tools::{ToolKind, ToolKinds, ToolOrigin, write_call};
 
@@ -15,6 +16,11 @@ pub(super) struct Item {
     pub(super) is_whole: bool,
     /// How likely its tokens were, as a list; empty where that is not known.
     logprobs: String,
+    /// What its text rests on, as a list; empty where nothing is said of that.
+    annotations: String,
+    pub(super) notes: u64,
+    /// At which character of all the text it begins.
+    pub(super) from: u64,
 }
 
 /// What kind of item it is.
@@ -104,7 +110,8 @@ impl Item {
     /// Makes the item at a place of a response.
     pub(super) fn new(kind: Kind, at: usize, response: &str) -> Self {
         let id = format!("{}_{at}_{response}", kind.prefix());
-        Self { id, kind, text: String::new(), is_whole: true, logprobs: String::new() }
+        let (text, logprobs, annotations) = Default::default();
+        Self { id, kind, text, is_whole: true, logprobs, annotations, notes: 0, from: 0 }
     }
 
     /// Makes the item of a part of a whole answer.
@@ -122,12 +129,22 @@ impl Item {
 
     /// Adds a list of how likely tokens were.
     pub(super) fn weigh(&mut self, list: &str) {
-        if self.logprobs.pop().is_some() {
-            self.logprobs.push(',');
-            self.logprobs.push_str(list.get(1..).unwrap_or_default());
-        } else {
-            list.clone_into(&mut self.logprobs);
-        }
+        extend(&mut self.logprobs, list);
+    }
+
+    /// Returns what a citation says of the item's text.
+    pub(super) fn note(&self, citation: &Citation) -> String {
+        written(|o| citation.responses(o, self.from))
+    }
+
+    /// Adds an annotation of the text.
+    pub(super) fn annotate(&mut self, note: &str) {
+        extend(&mut self.annotations, &format!("[{note}]"));
+    }
+
+    /// Returns what its text rests on, as a list.
+    pub(super) fn annotations(&self) -> &str {
+        if self.annotations.is_empty() { "[]" } else { &self.annotations }
     }
 
     /// Returns how likely its tokens were, as a list.
@@ -168,19 +185,29 @@ impl Item {
 
     fn parts(&self, a: &mut Array<'_>, is_begun: bool) {
         if !is_begun {
-            a.object(|o| part(o, self.kind.part(), &self.text, self.logprobs()));
+            a.object(|o| part(o, self.kind.part(), &self.text, [self.annotations(), self.logprobs()]));
         }
     }
 }
 
+/// Adds a list to a list; empty text stands for one without items.
+fn extend(list: &mut String, more: &str) {
+    if list.pop().is_some() {
+        list.push(',');
+        list.push_str(more.get(1..).unwrap_or_default());
+    } else {
+        more.clone_into(list);
+    }
+}
+
 /// Writes a part of a message or of thoughts.
-pub(super) fn part(o: &mut Object<'_>, kind: &str, text: &str, logprobs: &str) {
+pub(super) fn part(o: &mut Object<'_>, kind: &str, text: &str, [annotations, logprobs]: [&str; 2]) {
     put!(o, "type": kind);
     match kind {
         "refusal" => put!(o, "refusal": text),
         "summary_text" => put!(o, "text": text),
         _ => {
-            put!(o, "text": text, "annotations": [], "logprobs": Raw(logprobs));
+            put!(o, "text": text, "annotations": Raw(annotations), "logprobs": Raw(logprobs));
         }
     }
 }

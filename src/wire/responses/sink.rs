@@ -11,6 +11,7 @@ use super::object::{Frame, repeated, status};
 use crate::record::usage::Counted;
 use crate::wire::Ask;
 use crate::wire::calls::own_id;
+use crate::wire::cited::Citation;
 use crate::wire::finish::Finish;
 use crate::wire::json::{Object, Raw, object, put};
 use crate::wire::logprobs::Logprobs;
@@ -34,7 +35,7 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
     let choice = reply.choices.first().unwrap_or(&none);
     // What was cut off is the last.
     let last = choice.parts.len().saturating_sub(1);
-    let tools = ask.tool_kinds();
+    let (tools, homes) = (ask.tool_kinds(), choice.homes());
     let mut out = Vec::with_capacity(1024);
     object(&mut out, |o| {
         frame.write(o, Some(choice.finish), reply.usage.as_ref(), |a| {
@@ -43,6 +44,10 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
                 if let Some(mut item) = Item::of(part, at, &id, &tools) {
                     if let (Part::Text(_), Some(told)) = (part, &choice.logprobs) {
                         item.weigh(&told.get().json());
+                    }
+                    item.from = homes.start(at);
+                    for citation in homes.at(at) {
+                        item.annotate(&item.note(citation));
                     }
                     a.object(|o| item.write(o, status));
                 }
@@ -64,6 +69,8 @@ pub(in crate::wire) struct Events {
     /// The item being written.
     open: Option<Item>,
     kept: usize,
+    /// The characters of text so far.
+    chars: u64,
     finish: Finish,
     sequence: u64,
 }
@@ -95,6 +102,7 @@ impl Sink for Events {
             Delta::CallEnd { .. } => self.done(out),
             Delta::Logprobs(told) => self.weigh(told, out),
             Delta::Picture { data, .. } => self.picture(data, out),
+            Delta::Cited(citation) => self.cite(citation, out),
             Delta::Other(_) | Delta::Choice(_) => {}
             Delta::Finish { finish, .. } => self.finish = finish,
         }
@@ -135,6 +143,7 @@ impl Events {
             items: Vec::new(),
             open: None,
             kept: 0,
+            chars: 0,
             finish: Finish::Other,
             sequence: 0,
         }
@@ -149,13 +158,16 @@ impl Events {
     }
 
     fn say(&mut self, kind: Kind, text: &str, out: &mut BytesMut) {
-        let names = kind.events();
+        let (names, kind_is_text) = (kind.events(), kind == Kind::Text);
         if self.open.as_ref().is_none_or(|open| open.kind != kind) {
             self.done(out);
             self.begin(kind, out);
             self.of_item(names.added, out, |o, item| {
-                put!(o, "part": |o| part(o, item.kind.part(), "", "[]"));
+                put!(o, "part": |o| part(o, item.kind.part(), "", ["[]"; 2]));
             });
+        }
+        if kind_is_text {
+            self.chars += text.chars().count() as u64;
         }
         self.grow(text);
         self.of_item(names.delta, out, |o, item| {
@@ -194,6 +206,31 @@ impl Events {
         self.of_item(name, out, |o, _| put!(o, "delta": "", "logprobs": Raw(&list)));
     }
 
+    /// Tells what a stretch of text rests on, in the last text that begins before it.
+    fn cite(&mut self, citation: &Citation, out: &mut BytesMut) {
+        let is_home =
+            |item: &Item| item.kind == Kind::Text && item.from <= citation.span.unwrap_or_default().0;
+        let done = self.items.iter().rposition(is_home);
+        let is_open = self.open.as_ref().is_some_and(is_home);
+        let at = if is_open { self.items.len() } else { done.unwrap_or_default() };
+        let home = if is_open { self.open.as_ref() } else { self.items.get(at).filter(|item| is_home(item)) };
+        let Some((note, id, nth)) = home.map(|item| (item.note(citation), item.id.clone(), item.notes))
+        else {
+            return;
+        };
+        self.event("response.output_text.annotation.added", out, |o, _| {
+            put!(o, "item_id": &id, "output_index": at as u64, "content_index": 0);
+            put!(o, "annotation_index": nth, "annotation": Raw(&note));
+        });
+        let has_room = self.kept.saturating_add(note.len()) <= KEPT;
+        self.kept += if has_room { note.len() } else { 0 };
+        let home = if is_open { self.open.as_mut() } else { self.items.get_mut(at) };
+        if let Some(item) = home {
+            item.notes += 1;
+            if has_room { item.annotate(&note) } else { item.is_whole = false }
+        }
+    }
+
     /// Adds to the open item's text what there is room for.
     fn grow(&mut self, text: &str) {
         let Some(item) = &mut self.open else { return };
@@ -210,7 +247,8 @@ impl Events {
 
     fn begin(&mut self, kind: Kind, out: &mut BytesMut) {
         self.start(out);
-        let item = Item::new(kind, self.items.len(), &self.head.id);
+        let mut item = Item::new(kind, self.items.len(), &self.head.id);
+        item.from = self.chars;
         self.event("response.output_item.added", out, |o, sink| {
             put!(o, "output_index": sink.items.len() as u64, "item": |o| item.write(o, "in_progress"));
         });
@@ -250,7 +288,7 @@ impl Events {
             put!(o, "logprobs"?: (item.kind == Kind::Text).then_some(Raw(item.logprobs())));
         });
         self.of_item(names.part_done, out, |o, item| {
-            put!(o, "part": |o| part(o, item.kind.part(), &item.text, item.logprobs()));
+            put!(o, "part": |o| part(o, item.kind.part(), &item.text, [item.annotations(), item.logprobs()]));
         });
     }
 

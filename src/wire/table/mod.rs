@@ -57,8 +57,8 @@ mod row;
 use super::Dialect;
 use super::json::Value;
 
-pub(super) use answers::has_pictures;
 pub use answers::{ANSWERS, CLIENTS};
+pub(super) use answers::{has_citations, has_pictures};
 pub use page::translation_page;
 pub use row::{AnswerRow, Answers, Fate, Kind, Row, Table, Target};
 

@@ -30,6 +30,9 @@ models of Anthropic's that take one (`takes-system` in `config/parameters.toml`)
 no blanks at its end, which they refuse. For all others (newer models of Anthropic's by a rule of `config/parameters.toml`, also
 for Anthropic's own clients) the user asks in a turn after it to go on where it ends; that is told as `messages (prefill)`.
 
+**A picture or document in a turn of the assistant's**, which another model made, goes to Gemini; all others take them from users alone:
+it is left out and told as `messages (picture)`, and the conversation goes on. Citations of earlier answers are left out and told.
+
 **Embeddings in Gemini's form** go to Gemini as they came, always as `batchEmbedContents`, and to others in OpenAI's form:
 texts as `input`, `outputDimensionality` as `dimensions`, `taskType` and `title` left out and told, anything but text refused.
 ";
@@ -54,6 +57,10 @@ stands there, **left out** and told, or **not shown**. What is left out is named
 comment that ends a stream (its headers are out by then; Gemini's clients take no comments), in the log and in `pointsman why`; kinds that no row knows are left out as
 well. Where nothing else stands in an answer it is an empty one: it does not pass its check, the next rung is asked, and where there
 is none the client gets an error, not an answer of nothing.
+
+**Citations** arrive with the stretch of text that rests on them, counted in characters (in bytes for Gemini's clients); with Anthropic's clients
+they stand at the block that holds it. Such a block comes back without them when it goes to Anthropic, whose own hold an index that only it can make.
+In a stream to Anthropic's clients a citation that comes after its text was closed is left out and told.
 
 **How it ended** is put into the client's words. A turn of Anthropic's that is paused (`pause_turn`, `compaction`) is not at its end: for
 that the others have but the word for an answer that was cut short (`length`, `max_output_tokens` with status `incomplete`, `MAX_TOKENS`),

@@ -16,7 +16,7 @@ use crate::session::BudgetRow;
 use crate::units::{Pico, counted};
 
 /// Rows of the panel.
-pub(super) const ROWS: u16 = 12;
+pub(super) const ROWS: u16 = 13;
 /// Columns of the names.
 const NAMES: u16 = 13;
 
@@ -92,6 +92,23 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
             if row.ran_out.is_some() { state } else { Role::Muted },
         ),
     ];
+    let by = if row.by_rate {
+        "the rate so far, of under a week"
+    } else {
+        "hours of the week at the present level"
+    };
+    let expected = match (row.expected, row.runs_out.filter(|_| row.ran_out.is_none())) {
+        (None, None) => ("not known yet: it takes a whole hour".to_owned(), Role::Muted),
+        (end, gone) => {
+            let end = end
+                .map(|_| super::table::expected(row).0)
+                .map_or_else(String::new, |end| format!("{end} at its end"));
+            let gone = gone.map_or_else(String::new, |at| format!(", spent {} UTC", edge(at)));
+            let role = if gone.is_empty() { Role::Text } else { Role::Warn };
+            (format!("{end}{gone}; by {by}").trim_start_matches(", ").to_owned(), role)
+        }
+    };
+    lines.insert(6, ("expected", expected.0, expected.1));
     if row.beyond > 0 {
         let words = format!("{} cost more than was held", counted(row.beyond, "call"));
         lines.push(("beyond", words, Role::Warn));
@@ -99,7 +116,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     if row.traits.is_some() {
         lines.push(("requests", "Enter lists them in Traffic".to_owned(), Role::Muted));
     }
-    let (bar, rest) = paint::split_top(inside, u16::from(inside.height > 8));
+    let (bar, rest) = paint::split_top(inside, u16::from(inside.height > 9));
     super::table::bar(row, bar, look, buf);
     for (index, (key, words, role)) in (0..rest.height).zip(&lines) {
         let (at, value) = paint::split_left(paint::nth_row(rest, index), NAMES);

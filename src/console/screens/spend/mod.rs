@@ -11,35 +11,55 @@
 //! ╰───────────────────────────────────────────────────────────────────────────────────────╯
 //! ```
 //!
+//! Beside them: what routing saved in the window, why it costs more or less than the time before, and what its units cost.
+//!
 //! Invariant: it shows what the snapshot says of budgets; a chosen account stays chosen when the order changes.
 
 mod account;
 mod chosen;
+mod layout;
+mod lines;
+mod saved;
 mod table;
+mod tree;
+mod units;
 mod unset;
+mod why;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use self::account::{WARN_FROM, name, text_role};
+use self::layout::{CHOSEN, PANELS, Places, SAVED, TABLE, UNITS, WHY, places};
 use self::table::{Line, Lines};
 use crate::console::action::Action;
 use crate::console::glyphs::Glyphs;
-use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::TableState;
 use crate::session::listing::quoted;
-use crate::session::{BudgetRow, Snapshot};
+use crate::session::{Beside, BudgetRow, Snapshot, Studies, Topic};
+use crate::telemetry::Dimension;
 use crate::units::Instant;
 
 /// What is chosen on this screen.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     chosen: Option<Key>,
+    /// What is worked out of the window.
+    studies: Studies,
+    beside: Beside,
+    /// Which dimension units are told apart by, and which row of them is chosen.
+    by: usize,
+    unit: usize,
+    /// The chosen part of the traffic that explains a change.
+    slice: usize,
 }
+
+/// The panel that says why spend changed.
+pub(in crate::console) const WHY_PANEL: usize = WHY;
 
 /// Which account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,19 +133,6 @@ pub fn headline(snapshot: &Snapshot, width: u16, room: u16, glyphs: &Glyphs) -> 
     Some((format!("{name} {bar} {share}"), role))
 }
 
-/// Where the panels lie: the table as high as it needs to be, and the chosen account.
-fn places(view: View, lines: usize, area: Rect) -> [Rect; 2] {
-    let none = Rect { width: 0, height: 0, ..area };
-    if view.zoomed || area.height < 12 {
-        return if view.focus == 1 { [none, area] } else { [area, none] };
-    }
-    let wanted = u16::try_from(lines.saturating_add(3)).unwrap_or(u16::MAX);
-    let least = chosen::ROWS.min(area.height / 2);
-    let (table, rest) = paint::split_top(area, wanted.clamp(6, area.height - least));
-    let (chosen, _) = paint::split_top(rest, chosen::ROWS.max(rest.height.min(chosen::ROWS + 2)));
-    [table, chosen]
-}
-
 impl State {
     /// Where the chosen account stands; the first where none was chosen or it is gone.
     fn table(&self, lines: &Lines<'_>) -> TableState {
@@ -157,69 +164,143 @@ impl State {
     }
 }
 
+impl State {
+    fn topic(&self, snapshot: &Snapshot) -> Topic {
+        Topic::of(snapshot, self.beside, self.by())
+    }
+
+    fn by(&self) -> Dimension {
+        units::BY.get(self.by).copied().unwrap_or(Dimension::Task)
+    }
+
+    /// Compares with the time before, then with the same hours of the week before.
+    fn turn(&mut self) -> Asks {
+        self.beside = match self.beside {
+            Beside::Before => Beside::WeekAgo,
+            Beside::WeekAgo => Beside::Before,
+        };
+        let words = match self.beside {
+            Beside::Before => "compared with the time just before, as long",
+            Beside::WeekAgo => "compared with the same hours a week before",
+        };
+        vec![Ask::Say(words.to_owned())]
+    }
+
+    fn layout(snapshot: &Snapshot, view: View, area: Rect) -> Places {
+        let budgets = snapshot.budgets();
+        let rows = (!budgets.is_empty()).then(|| Lines::of(budgets).len());
+        places(view, rows, area)
+    }
+
+    /// Moves the choice in the panel that has the keys.
+    fn step_in(&mut self, panel: usize, by: isize, snapshot: &Snapshot) {
+        let found = self.studies.found();
+        let (chosen, count) = match panel {
+            WHY => (&mut self.slice, why::count(found)),
+            UNITS => (&mut self.unit, units::count(found)),
+            _ => return self.step(by, snapshot),
+        };
+        *chosen = chosen.saturating_add_signed(by).min(count.saturating_sub(1));
+    }
+
+    /// Leads to the requests of what is chosen.
+    fn open(&self, panel: usize, snapshot: &Snapshot) -> Asks {
+        let found = self.studies.found();
+        let listed = |filter: Option<String>, what: &str| match filter {
+            Some(filter) => vec![Ask::ListFiltered(filter)],
+            None => vec![Ask::Refuse(format!("no {what} is chosen whose requests a filter could tell"))],
+        };
+        match panel {
+            WHY => listed(
+                found.and_then(|found| why::filter(snapshot, found, self.slice)),
+                "part of the traffic",
+            ),
+            UNITS => listed(found.and_then(|found| units::filter(found, self.unit)), "row"),
+            _ => {
+                let lines = Lines::of(snapshot.budgets());
+                self.row(&lines).map_or_else(Asks::new, |row| match filter(row) {
+                    Some(filter) => vec![
+                        Ask::ListFiltered(filter),
+                        Ask::Say(format!("requests that draw on {}, of all time", name(row))),
+                    ],
+                    None => vec![Ask::Refuse(format!(
+                        "no filter tells requests apart by {}",
+                        text::clean(&row.scope)
+                    ))],
+                })
+            }
+        }
+    }
+}
+
 impl Screen for State {
-    /// The table, and the chosen account.
     fn panels(&self) -> usize {
-        2
+        PANELS
     }
 
     fn figures_of(&self) -> FiguresOf {
         FiguresOf::Budgets
     }
 
+    fn work(&mut self, snapshot: &Snapshot) -> bool {
+        let topic = self.topic(snapshot);
+        self.studies.work(snapshot, topic)
+    }
+
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         let area = area.intersection(buf.area);
         let budgets = scene.snapshot.budgets();
-        if budgets.is_empty() {
-            unset::draw(scene, area, buf);
-            return;
-        }
         let lines = Lines::of(budgets);
-        let [table, rest] = places(scene.view, lines.len(), area);
-        if !table.is_empty() {
-            table::draw(scene, &lines, self.table(&lines), table, buf);
-        }
-        if let Some(row) = self.row(&lines).filter(|_| !rest.is_empty()) {
-            chosen::draw(scene, row, rest, buf);
+        let found = self.studies.found();
+        for (panel, at) in Self::layout(scene.snapshot, scene.view, area) {
+            match panel {
+                _ if at.is_empty() => {}
+                TABLE if budgets.is_empty() => unset::draw(scene, at, buf),
+                TABLE => table::draw(scene, &lines, self.table(&lines), at, buf),
+                CHOSEN => {
+                    if let Some(row) = self.row(&lines) {
+                        chosen::draw(scene, row, at, buf);
+                    }
+                }
+                SAVED => saved::draw(scene, SAVED, found, at, buf),
+                WHY => why::draw(scene, WHY, (found, self.beside, self.slice), at, buf),
+                _ => units::draw(scene, UNITS, (found, self.by(), self.unit), at, buf),
+            }
         }
     }
 
-    fn act(&mut self, _: View, action: Action, snapshot: &Snapshot) -> Asks {
-        if action == Action::Open {
-            let lines = Lines::of(snapshot.budgets());
-            return self.row(&lines).map_or_else(Asks::new, |row| match filter(row) {
-                Some(filter) => vec![
-                    Ask::ListFiltered(filter),
-                    Ask::Say(format!("requests that draw on {}, of all time", name(row))),
-                ],
-                None => vec![Ask::Refuse(format!(
-                    "no filter tells requests apart by {}",
-                    text::clean(&row.scope)
-                ))],
-            });
-        }
-        if let Some(by) = action.rows() {
-            self.step(by, snapshot);
+    fn act(&mut self, view: View, action: Action, snapshot: &Snapshot) -> Asks {
+        match action {
+            Action::Open => return self.open(view.focus, snapshot),
+            Action::Why => return self.turn(),
+            Action::NextDimension => {
+                (self.by, self.unit) = ((self.by + 1) % units::BY.len(), 0);
+            }
+            _ => {
+                if let Some(by) = action.rows() {
+                    self.step_in(view.focus, by, snapshot);
+                }
+            }
         }
         Asks::new()
     }
 
     fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
         let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
-        let lines = Lines::of(snapshot.budgets());
-        let [table, rest] = places(*view, lines.len(), area);
-        let at = (x, y).into();
+        let all = Self::layout(snapshot, *view, area);
+        let Some(&(panel, at)) = all.iter().find(|(_, at)| at.contains((x, y).into())) else {
+            return Asks::new();
+        };
         if let Pointer::Wheel(_, _, by) = pointer {
-            if table.contains(at) || rest.contains(at) {
-                self.step(isize::from(by.signum()), snapshot);
-            }
-        } else if table.contains(at) {
-            view.focus = 0;
-            if let Some(line) = table::hit(&lines, self.table(&lines), Panel::inner(table), (x, y)) {
+            self.step_in(panel, isize::from(by.signum()), snapshot);
+            return Asks::new();
+        }
+        view.focus = panel;
+        if panel == TABLE {
+            let lines = Lines::of(snapshot.budgets());
+            if let Some(line) = table::hit(&lines, self.table(&lines), Panel::inner(at), (x, y)) {
                 self.choose(line, &lines);
             }
-        } else if rest.contains(at) {
-            view.focus = 1;
         }
         Asks::new()
     }

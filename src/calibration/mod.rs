@@ -1,0 +1,14 @@
+//! How well a confidence keeps what it promises: isotonic regression, reliability, expected calibration error.
+//!
+//! Isotonic regression is in integers, so that a table fitted on one machine is the table of every machine. The rest scores
+//! in floats and decides nothing.
+
+mod isotonic;
+mod reliability;
+pub mod special;
+
+pub use isotonic::Isotonic;
+pub use reliability::{Bin, Diagram, Judged, wilson};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! Paired labels, and the loss that a certificate bounds.
+
+use crate::telemetry::Pair;
+use crate::units::PerMille;
+
+/// How good the cheap and the strong answer to one request were, and how sure the classifier was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The confidence of the request.
+    pub confidence: PerMille,
+    /// The quality of the cheap answer.
+    pub cheap: PerMille,
+    /// The quality of the strong answer.
+    pub strong: PerMille,
+}
+
+/// What is lost where the cheap model serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// All, where the strong answer would have been acceptable and the cheap one was not: of this quality or better.
+    Acceptable(PerMille),
+    /// As much as the cheap answer was worse.
+    Graded,
+}
+
+impl Loss {
+    /// Returns the loss of serving the cheap answer.
+    pub fn of(self, label: &Label) -> PerMille {
+        match self {
+            Self::Acceptable(floor) if label.strong >= floor && label.cheap < floor => PerMille::ONE,
+            Self::Acceptable(_) => PerMille::ZERO,
+            Self::Graded => {
+                PerMille::new(label.strong.get().saturating_sub(label.cheap.get())).unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl From<Pair> for Label {
+    fn from(Pair { confidence, cheap, strong }: Pair) -> Self {
+        Self { confidence, cheap, strong }
+    }
+}

@@ -1,0 +1,25 @@
+//! Whether a threshold may be called safe: certificates from labels, evidence as it comes, drift.
+//!
+//! Everything is deterministic in its labels and their order. Figures here are chances, in floats: they say which thresholds
+//! are certified, and never route or charge anything (Learn then Test, arXiv 2110.01052; betting, arXiv 2010.09686).
+
+mod drift;
+mod evidence;
+mod label;
+mod learn;
+mod standing;
+mod tails;
+mod watch;
+
+pub use drift::{Drift, DriftReading, Reference};
+pub use evidence::{Alarm, Licence, Steps};
+pub use label::{Label, Loss};
+pub use learn::{Finding, Promise, Scope, Test, certify};
+pub use standing::Withdrawn;
+pub use tails::{Judge, needed, needed_at_rate};
+pub use watch::{Given, Standing, Terms, Watch};
+
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! Words, pairs of words and runs of three to five characters of an ask, hashed into buckets: what a trained classifier reads of a text.
+//!
+//! Invariant: nothing is allocated, work is bounded by what [`ask`](super::ask) leaves to be read, and the same text gives the same
+//! buckets in the same order on every machine.
+
+use arrayvec::ArrayVec;
+
+use super::ask::{self, Ask};
+
+/// The buckets of runs of characters; words and their pairs follow.
+pub const CHARACTERS: usize = 1 << 15;
+/// The buckets of words and pairs of words.
+pub const WORDS: usize = 1 << 15;
+/// All buckets.
+pub const BUCKETS: usize = CHARACTERS + WORDS;
+/// One of them: there are exactly as many as this type tells apart.
+pub type Bucket = u16;
+const _: () = assert!(BUCKETS == 1 << Bucket::BITS);
+/// How many slots tell which words are known.
+pub const WORD_SLOTS: usize = 1 << 18;
+/// The most bytes read, with a gap between pieces and room for a wide load.
+const READ: usize = ask::HEAD + ask::TAIL + 256;
+/// Beyond the text, so that eight bytes can be loaded anywhere.
+const SLACK: usize = 8;
+/// The most words that are read; a text of nothing but short words has fewer.
+const MOST_WORDS: usize = READ / 4;
+const CHARACTER_SHIFT: u32 = u64::BITS - CHARACTERS.ilog2();
+const WORD_SHIFT: u32 = u64::BITS - WORDS.ilog2();
+
+/// Which buckets have been met.
+#[derive(Clone, Debug)]
+pub struct Met([u64; BUCKETS / 64]);
+
+impl Default for Met {
+    fn default() -> Self {
+        Self([0; BUCKETS / 64])
+    }
+}
+
+impl Met {
+    /// Takes a bucket in; says whether it is new.
+    #[expect(clippy::indexing_slicing, reason = "ten bits index 1,024 slots; nothing is checked at run time")]
+    fn take(&mut self, bucket: Bucket) -> bool {
+        let slot = &mut self.0[usize::from(bucket >> 6)];
+        let bit = 1u64 << (bucket & 63);
+        let is_new = *slot & bit == 0;
+        *slot |= bit;
+        is_new
+    }
+}
+
+/// How much of each kind an ask holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Distinct buckets of runs of characters.
+    pub characters: u32,
+    /// Distinct buckets of words and pairs.
+    pub words: u32,
+}
+
+/// An odd number whose multiples spread over the upper bits.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+const fn mix(value: u64) -> u64 {
+    let mixed = value.wrapping_mul(SPREAD);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9)
+}
+
+/// Returns the slot of a word's hash.
+pub const fn word_slot(word: u64) -> u32 {
+    (mix(word) >> (64 - WORD_SLOTS.ilog2())) as u32
+}
+
+/// Says whether a byte is part of a word.
+const fn is_inside(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80
+}
+
+/// The words of an ask.
+#[derive(Clone, Debug)]
+pub(super) struct Words {
+    hashes: ArrayVec<u64, MOST_WORDS>,
+    starts: u32,
+    ends: u32,
+    /// The bytes of the longest.
+    pub(super) longest: u32,
+    /// How many begin with a digit, and the bytes of the longest of them.
+    pub(super) numbers: u32,
+    pub(super) longest_number: u32,
+    /// How many ask, and the number of the first word, where it does.
+    pub(super) asking: u32,
+    pub(super) opening: u32,
+}
+
+impl Words {
+    const fn new() -> Self {
+        Self {
+            hashes: ArrayVec::new_const(),
+            starts: 0,
+            ends: 0,
+            longest: 0,
+            numbers: 0,
+            longest_number: 0,
+            asking: 0,
+            opening: 0,
+        }
+    }
+
+    /// Takes a word in, whose first eight bytes are given with what follows it.
+    fn take(&mut self, eight: u64, word: &[u8]) {
+        let len = u32::try_from(word.len()).unwrap_or(u32::MAX);
+        let first = if len < 8 { eight & ((1 << (len * 8)) - 1) } else { eight };
+        let mut hash = mix(first ^ u64::from(len) << 56);
+        for more in word.chunks(SLACK).skip(1) {
+            let packed = more.iter().fold(0, |packed, &byte| packed << 8 | u64::from(byte));
+            hash = mix(hash ^ packed);
+        }
+        let _ = self.hashes.try_push(hash);
+        self.longest = self.longest.max(len);
+        let number = u32::from((b'0'..=b'9').contains(&(first as u8)));
+        self.numbers += number;
+        self.longest_number = self.longest_number.max(len * number);
+        let asks = if len <= 5 { asks(first) } else { 0 };
+        self.asking += u32::from(asks > 0);
+        if self.ends == 1 {
+            self.opening = asks;
+        }
+    }
+
+    /// Returns how many there are.
+    pub(super) fn count(&self) -> u32 {
+        self.ends
+    }
+}
+
+const fn short(word: &str) -> u64 {
+    let (bytes, mut packed, mut at) = (word.as_bytes(), 0, word.len());
+    while at > 0 {
+        at -= 1;
+        packed = packed << 8 | bytes[at] as u64;
+    }
+    packed
+}
+
+/// The words that ask, packed.
+const ASKS: [u64; 16] = [
+    short("what"),
+    short("which"),
+    short("who"),
+    short("when"),
+    short("where"),
+    short("why"),
+    short("how"),
+    short("is"),
+    short("are"),
+    short("does"),
+    short("do"),
+    short("can"),
+    short("find"),
+    short("write"),
+    short("given"),
+    short("if"),
+];
+
+/// Returns the number of a word that asks, from 1; 0 for any other.
+fn asks(packed: u64) -> u32 {
+    // All sixteen are compared, without a branch.
+    (1u32..).zip(ASKS).fold(0, |found, (number, asks)| found | number * u32::from(asks == packed))
+}
+
+/// How a byte is read: small letters, and a blank for white space and control.
+const FOLDED: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let small = (byte as u8).to_ascii_lowercase();
+        table[byte] = if small <= b' ' { b' ' } else { small };
+        byte += 1;
+    }
+    table
+};
+
+/// The ask in small letters, with one blank for every run of white space.
+pub(super) struct Folded {
+    text: [u8; READ + SLACK],
+    len: usize,
+    pub(super) words: Words,
+}
+
+impl Folded {
+    /// Starts empty.
+    pub(super) const fn new() -> Self {
+        Self { text: [0; READ + SLACK], len: 0, words: Words::new() }
+    }
+
+    /// Reads an ask; where it is large it is better not moved afterwards.
+    pub(super) fn read(&mut self, ask: &Ask<'_>) {
+        self.put(b' ');
+        for piece in &ask.pieces {
+            self.take(piece.as_bytes());
+            self.put(b' ');
+        }
+        self.find_words();
+    }
+
+    /// Writes a byte at the end; a blank behind a blank is written over it.
+    fn put(&mut self, byte: u8) {
+        let after_blank = self.text.get(self.len.wrapping_sub(1)) == Some(&b' ');
+        let at = self.len - usize::from(byte == b' ' && after_blank);
+        if let Some(slot) = self.text.get_mut(at).filter(|_| at < READ) {
+            *slot = byte;
+            self.len = at + 1;
+        }
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        let (mut len, mut last) = (self.len, self.text.get(self.len.wrapping_sub(1)).copied().unwrap_or(0));
+        for &byte in piece {
+            let byte = FOLDED.get(usize::from(byte)).copied().unwrap_or(b' ');
+            let at = len - usize::from(byte == b' ' && last == b' ');
+            let Some(slot) = self.text.get_mut(at).filter(|_| at < READ) else { break };
+            *slot = byte;
+            len = at + 1;
+            last = byte;
+        }
+        self.len = len;
+    }
+
+    /// Finds the words by where they begin and end in 64 bytes at a time: asking every byte would be foretold wrongly at each of them.
+    fn find_words(&mut self) {
+        let (mut was_inside, mut start) = (0u64, 0);
+        for (block, bytes) in self.text.chunks(64).take(self.len.div_ceil(64)).enumerate() {
+            let inside = (bytes.iter().zip(0u32..))
+                .fold(0, |bits, (&byte, at)| bits | u64::from(is_inside(byte)) << at);
+            let mut edges = inside ^ (inside << 1 | was_inside);
+            was_inside = inside >> 63;
+            while edges != 0 {
+                let at = block * 64 + edges.trailing_zeros() as usize;
+                edges &= edges - 1;
+                if self.words.starts == self.words.ends {
+                    start = at;
+                    self.words.starts += 1;
+                } else {
+                    self.words.ends += 1;
+                    let Some(word) = self.text.get(start..at) else { return };
+                    let first = self.text.get(start..start + SLACK).and_then(|eight| eight.try_into().ok());
+                    self.words.take(u64::from_le_bytes(first.unwrap_or_default()), word);
+                }
+            }
+        }
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        self.text.get(..self.len).unwrap_or(&[])
+    }
+
+    /// Lists the hash of every word.
+    pub(super) fn words(&self) -> &[u64] {
+        &self.words.hashes
+    }
+
+    /// Gives the bucket of everything that stands there, those of characters first, and whether it is met for the first time.
+    pub(super) fn grams(&self, met: &mut Met, mut give: impl FnMut(Bucket, bool)) -> Counts {
+        let mut counts = Counts::default();
+        let mut take = |bucket: u64, count: &mut u32| {
+            // Without a branch: half of them would be foretold wrongly.
+            let bucket = bucket as Bucket;
+            let is_new = met.take(bucket);
+            *count += u32::from(is_new);
+            give(bucket, is_new);
+        };
+        // The last places have no room for the longer ones.
+        let whole = self.len.saturating_sub(4);
+        for (at, eight) in self.text.array_windows().take(self.len.saturating_sub(2)).enumerate() {
+            let eight = u64::from_le_bytes(*eight);
+            take((eight << 40).wrapping_mul(SPREAD) >> CHARACTER_SHIFT, &mut counts.characters);
+            if at <= whole {
+                take((eight << 32).wrapping_mul(SPREAD ^ 0xFF00) >> CHARACTER_SHIFT, &mut counts.characters);
+            }
+            if at < whole {
+                take(
+                    (eight << 24).wrapping_mul(SPREAD ^ 0xFF_0000) >> CHARACTER_SHIFT,
+                    &mut counts.characters,
+                );
+            }
+        }
+        let mut before = 0;
+        for &word in &self.words.hashes {
+            take(CHARACTERS as u64 + (mix(word) >> WORD_SHIFT), &mut counts.words);
+            if before != 0 {
+                take(
+                    CHARACTERS as u64 + (mix(before ^ word.rotate_left(23)) >> WORD_SHIFT),
+                    &mut counts.words,
+                );
+            }
+            before = word;
+        }
+        counts
+    }
+}

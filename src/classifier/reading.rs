@@ -1,0 +1,51 @@
+//! One request as a trained classifier reads it, for deciding and for training alike: so both see the same.
+
+use super::ask::Ask;
+use super::feature::Features;
+use super::grams::{Bucket, Counts, Folded, Met};
+use super::surface::Surface;
+use super::{Classifier, Measures, ask, extract};
+
+/// What was read of one request's text.
+pub struct Reading {
+    folded: Folded,
+    /// The surface.
+    pub surface: Surface,
+}
+
+impl Reading {
+    /// Starts empty.
+    pub const fn new() -> Self {
+        Self { folded: Folded::new(), surface: Surface::EMPTY }
+    }
+
+    /// Reads an ask whose features have been found. It is large, and so is filled where it lies.
+    pub(super) fn fill(&mut self, ask: &Ask<'_>, features: &Features, measures: &Measures) {
+        self.folded.read(ask);
+        self.surface = Surface::of(&self.folded, ask.len, features, measures);
+    }
+
+    /// Gives every bucket of words and characters, and whether it is met for the first time.
+    pub fn grams(&self, met: &mut Met, give: impl FnMut(Bucket, bool)) -> Counts {
+        self.folded.grams(met, give)
+    }
+
+    /// Lists the hash of every word.
+    pub fn words(&self) -> &[u64] {
+        self.folded.words()
+    }
+}
+
+impl Classifier {
+    /// Reads a request as a trained classifier does; gives whether there is an ask.
+    pub fn read(&self, text: &str, measures: &Measures, reading: &mut Reading) -> bool {
+        let mut features = Features::default();
+        extract::measures(measures, &mut features);
+        let ask = ask::find(text);
+        let has_ask = extract::text(&ask, &self.lexicon, self.least_known, &mut features).is_some();
+        if has_ask {
+            reading.fill(&ask, &features, measures);
+        }
+        has_ask
+    }
+}

@@ -1,0 +1,438 @@
+//! `pointsman certify`: the thresholds that labels prove safe, with the numbers behind them.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+
+use super::args::{EngineArgs, input};
+use super::output;
+use crate::app::load_trial;
+use crate::certificate::{Finding, Judge, Label, Loss, Promise, Scope, Test, certify};
+use crate::record::{Input, Judgements};
+use crate::report::{Format, Sheet, count, render, to_json};
+use crate::session::Trial;
+use crate::units::{PerMille, counted};
+
+/// Finds the lowest thresholds that labels prove safe.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  pointsman certify labels.jsonl --epsilon .02 --delta .05\n  pointsman certify gateway.jsonl --route extraction --format json\n\nA line of labels is {\"confidence\":812,\"cheap\":1000,\"strong\":1000}: how sure the classifier was, and how good both answers were, 0 to 1000. Of a log those requests count whose labels tell both. A request is lost where the strong answer would have been acceptable and the cheap one was not; with --graded, by as much as the cheap one was worse.\n\nThresholds are tested from 1000 down, and the first that fails ends it; so what is certified holds with a chance of 1 - delta whatever the traffic is like, as long as the labels are a fair sample of it."
+)]
+pub struct CertifyArgs {
+    /// Labels as JSON lines, or a log with labels; plain, gzip or zstd; `-` is standard input.
+    #[arg(value_name = "LABELS")]
+    pub labels: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub promise: PromiseArgs,
+    /// Bound the loss among the requests that the cheap model serves, instead of that of all requests.
+    #[arg(long)]
+    pub selective: bool,
+    /// The threshold at which testing begins; 1000, and with --selective the first that enough labels reach, where absent.
+    #[arg(long, value_name = "PERMILLE", value_parser = per_mille)]
+    pub start: Option<PerMille>,
+    /// Judgements that people looked at again, and those among them that had called a bad cheap answer good.
+    #[arg(long, value_name = "WRONG/CHECKED", value_parser = judge)]
+    pub judge: Option<Judge>,
+    /// Of a log: only this route.
+    #[arg(long, value_name = "ROUTE")]
+    pub route: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// What is promised.
+#[derive(Args, Debug, Clone)]
+pub struct PromiseArgs {
+    /// The most loss.
+    #[arg(long, value_name = "SHARE", default_value = "0.02", value_parser = share)]
+    pub epsilon: f64,
+    /// The chance that the promise is wrong.
+    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share)]
+    pub delta: f64,
+    /// Answers of this quality or better are acceptable.
+    #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = per_mille)]
+    pub acceptable: PerMille,
+    /// Count as much as the cheap answer was worse, instead of whether it was acceptable.
+    #[arg(long, conflicts_with = "acceptable")]
+    pub graded: bool,
+}
+
+impl PromiseArgs {
+    /// Returns the promise about all requests.
+    pub fn promise(&self) -> Promise {
+        Promise {
+            epsilon: self.epsilon,
+            delta: self.delta,
+            scope: Scope::All,
+            loss: if self.graded { Loss::Graded } else { Loss::Acceptable(self.acceptable) },
+            from: None,
+            judge: None,
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.trim().strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
+    let share = number.trim().parse::<f64>().ok().map(|number| number / unit);
+    share
+        .filter(|share| *share > 0.0 && *share < 1.0)
+        .ok_or_else(|| format!("`{text}` is no share between 0 and 1; write 0.02 or 2%"))
+}
+
+fn per_mille(text: &str) -> Result<PerMille, String> {
+    let value = text.trim().parse::<u16>().ok().and_then(PerMille::new);
+    value.ok_or_else(|| format!("`{text}` is no whole number from 0 to 1000"))
+}
+
+fn judge(text: &str) -> Result<Judge, String> {
+    let parsed = text.split_once('/').and_then(|(wrong, checked)| {
+        Some(Judge { wrong: wrong.trim().parse().ok()?, checked: checked.trim().parse().ok()? })
+    });
+    parsed
+        .filter(|judge| judge.wrong <= judge.checked)
+        .ok_or_else(|| format!("`{text}` is not WRONG/CHECKED, like 3/200: 3 wrong of 200 that were checked"))
+}
+
+/// What labels say of one threshold.
+#[derive(Debug, Serialize)]
+struct Tested {
+    threshold: u16,
+    n: u64,
+    failures: u64,
+    p_value: f64,
+    bound: f64,
+    needed_labels: Option<u64>,
+    needed_labels_at_rate: Option<u64>,
+}
+
+impl From<&Test> for Tested {
+    fn from(test: &Test) -> Self {
+        Self {
+            threshold: test.threshold.get(),
+            n: test.n,
+            failures: test.failures,
+            p_value: test.p_value,
+            bound: test.bound,
+            needed_labels: test.needed,
+            needed_labels_at_rate: test.needed_at_rate,
+        }
+    }
+}
+
+/// What was found of one set of labels.
+#[derive(Debug, Serialize)]
+struct Found {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rung: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cheap: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strong: Option<String>,
+    /// The threshold in force, of a log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied_threshold: Option<u16>,
+    certified_threshold: Option<u16>,
+    /// Labels that count at that threshold, or where none is certified at the first that was tested.
+    n: u64,
+    failures: u64,
+    /// The same by weight, where losses are graded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<f64>,
+    p_value: f64,
+    /// What the true loss stays below, but for a chance of delta.
+    bound: f64,
+    /// Labels more, none of which may fail, until anything is certified; `null` where no number would do.
+    needed_labels: Option<u64>,
+    /// The same where failures go on at the rate seen.
+    needed_labels_at_rate: Option<u64>,
+    /// The share of the labels that the cheap model would serve.
+    served_share: f64,
+    /// The first threshold that is not certified.
+    next: Option<Tested>,
+    labels: u64,
+    /// The loss of serving every request cheaply.
+    base_loss: f64,
+    /// The share of requests that has to be kept from the cheap model for this loss among the served, whatever the method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    least_kept_share: Option<f64>,
+    /// The loss that the judge may hide, which is taken off epsilon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judge_may_hide: Option<f64>,
+    /// Labels with only one of the answers judged.
+    half_labels: u64,
+    /// Qualities between 0 and 1000.
+    graded_labels: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    labels_from: String,
+    epsilon: f64,
+    delta: f64,
+    promise: &'static str,
+    loss: String,
+    #[serde(flatten)]
+    first: Option<&'a Found>,
+    /// Lines that could not be used.
+    bad_lines: u64,
+    #[serde(skip_serializing_if = "<[Found]>::is_empty")]
+    routes: &'a [Found],
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the labels cannot be read, or there are none.
+pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
+    let promise = Promise {
+        scope: if args.selective { Scope::Served } else { Scope::All },
+        from: args.start,
+        judge: args.judge,
+        ..args.promise.promise()
+    };
+    let part = one(&args.labels)?;
+    let is_settled = args.engine.input_format.is_some() || args.engine.map.is_some() || args.labels.is_dir();
+    let judged = if is_settled { None } else { Judgements::open(&part, args.engine.strict)? };
+    let (found, bad, damaged) = match judged {
+        Some(judged) => {
+            if let Some(route) = &args.route {
+                anyhow::bail!("--route {route}: lines of labels have no routes; leave it away");
+            }
+            for told in &judged.told {
+                output::remark(told);
+            }
+            let more = judged.bad.saturating_sub(judged.told.len() as u64);
+            if more > 0 {
+                output::remark(&format!("{} more like these were passed over", counted(more, "line")));
+            }
+            (vec![of_lines(&judged, &promise)?], judged.bad, Vec::new())
+        }
+        None => {
+            let setup = args.engine.start()?;
+            let trial = load_trial(&part, std::slice::from_ref(&args.labels), setup, &args.engine.read())?;
+            (of_log(&trial, &promise, args.route.as_deref())?, 0, trial.damaged)
+        }
+    };
+    let report = Report {
+        schema: "pointsman.certify/1",
+        labels_from: args.labels.display().to_string(),
+        epsilon: promise.epsilon,
+        delta: promise.delta,
+        promise: match promise.scope {
+            Scope::All => "of all requests",
+            Scope::Served => "among the requests served by the cheap model",
+        },
+        loss: match promise.loss {
+            Loss::Acceptable(floor) => {
+                format!("the strong answer acceptable and the cheap one not: quality {floor} or better")
+            }
+            Loss::Graded => "as much as the cheap answer was worse".to_owned(),
+        },
+        first: found.iter().max_by_key(|found| found.labels),
+        bad_lines: bad,
+        routes: if found.first().is_some_and(|found| found.route.is_some()) { &found } else { &[] },
+    };
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => {
+            let sheets: Vec<Sheet> = found.iter().map(|found| sheet(&report, found)).collect();
+            output::text(&render(&sheets, format))?;
+        }
+    }
+    output::damage(&damaged)
+}
+
+/// Gives the input for a file; standard input is read whole, as it has to be looked at before it is known what it is.
+fn one(path: &Path) -> anyhow::Result<Input> {
+    if path != Path::new("-") {
+        return Ok(input(&[path.to_owned()]));
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).context("standard input cannot be read")?;
+    Ok(Input::bytes("standard input", bytes))
+}
+
+fn of_lines(judged: &Judgements, promise: &Promise) -> anyhow::Result<Found> {
+    let mut labels = Vec::with_capacity(judged.lines.len());
+    let (mut halves, mut unsure) = (0, 0u64);
+    for line in &judged.lines {
+        match (line.confidence, line.cheap, line.strong) {
+            (Some(confidence), Some(cheap), Some(strong)) => {
+                labels.push(Label { confidence, cheap, strong });
+            }
+            (None, Some(_), Some(_)) => unsure += 1,
+            _ => halves += 1,
+        }
+    }
+    if unsure > 0 {
+        output::remark(&format!(
+            "{} without a confidence: no threshold moves them, so they are left out",
+            counted(unsure, "label")
+        ));
+    }
+    if halves > 0 {
+        output::remark(&format!(
+            "{} with one of the two answers alone: both `cheap` and `strong` are needed, so they are left out",
+            counted(halves, "label")
+        ));
+    }
+    if labels.is_empty() {
+        anyhow::bail!(
+            "no label has all of `confidence`, `cheap` and `strong`; a line is {{\"confidence\":812,\"cheap\":1000,\"strong\":1000}}"
+        );
+    }
+    Ok(Found { half_labels: halves, ..found(&labels, promise) })
+}
+
+fn of_log(trial: &Trial, promise: &Promise, only: Option<&str>) -> anyhow::Result<Vec<Found>> {
+    let policy = trial.with_earlier();
+    if let Some(name) = only.filter(|name| policy.find_route(name).is_none()) {
+        let known: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
+        anyhow::bail!("--route {name}: no such route; the policy has {}", known.join(", "));
+    }
+    let mut all = Vec::new();
+    for route in policy.routes.iter().filter(|route| only.is_none_or(|only| only == &*route.name)) {
+        let Some((last, upper)) = route.ladder.split_last() else { continue };
+        for (at, rung) in upper.iter().enumerate() {
+            let pairs = trial.pairs(route, at);
+            if pairs.is_empty() && pairs.halves() == 0 {
+                continue;
+            }
+            let labels: Vec<Label> = pairs.shuffled().into_iter().map(Label::from).collect();
+            all.push(Found {
+                route: Some(route.name.to_string()),
+                rung: Some(rung.name.to_string()),
+                cheap: Some(trial.names.model(rung.model).to_owned()),
+                strong: Some(trial.names.model(last.model).to_owned()),
+                applied_threshold: Some(rung.threshold.get()),
+                half_labels: pairs.halves(),
+                ..found(&labels, promise)
+            });
+        }
+    }
+    if all.is_empty() {
+        anyhow::bail!(
+            "no request of the log has labels of a route's models\nhint: both the cheap and the strong answer of a request have to be judged: `labels` of a line, or label events (LOG-FORMAT.md)"
+        );
+    }
+    Ok(all)
+}
+
+fn found(labels: &[Label], promise: &Promise) -> Found {
+    let finding = certify(labels, promise);
+    let Finding { certified, failed, base_loss, labels: count, hidden } = finding;
+    let told = certified.or(failed);
+    let threshold = certified.map(|test| test.threshold);
+    let served = labels.iter().filter(|label| threshold.is_some_and(|from| label.confidence >= from)).count();
+    let is_between = |quality: PerMille| quality > PerMille::ZERO && quality < PerMille::ONE;
+    let graded = labels.iter().filter(|label| is_between(label.cheap) || is_between(label.strong)).count();
+    Found {
+        route: None,
+        rung: None,
+        cheap: None,
+        strong: None,
+        applied_threshold: None,
+        certified_threshold: threshold.map(PerMille::get),
+        n: told.map_or(0, |test| test.n),
+        failures: told.map_or(0, |test| test.failures),
+        loss: (promise.loss == Loss::Graded)
+            .then(|| told.map_or(0.0, |test| test.loss as f64 / 1000.0 / test.n.max(1) as f64)),
+        p_value: told.map_or(1.0, |test| test.p_value),
+        bound: told.map_or(1.0, |test| test.bound),
+        needed_labels: told.and_then(|test| test.needed),
+        needed_labels_at_rate: told.and_then(|test| test.needed_at_rate),
+        served_share: served as f64 / labels.len().max(1) as f64,
+        next: certified.and(failed).as_ref().map(Tested::from),
+        labels: count,
+        base_loss: base_loss as f64 / 1000.0 / count.max(1) as f64,
+        least_kept_share: (promise.scope == Scope::Served).then(|| finding.least_kept(promise.epsilon)),
+        judge_may_hide: promise.judge.map(|_| hidden),
+        half_labels: 0,
+        graded_labels: graded as u64,
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+fn labels_text(needed: Option<u64>, never: &str) -> String {
+    needed.map_or_else(|| never.to_owned(), |needed| format!("{} more", count(needed)))
+}
+
+fn sheet(report: &Report<'_>, found: &Found) -> Sheet {
+    let about = match (&found.route, &found.rung, &found.cheap, &found.strong) {
+        (Some(route), Some(rung), Some(cheap), Some(strong)) => {
+            format!("route {route} · threshold of {rung}: {cheap} against {strong}")
+        }
+        _ => report.labels_from.clone(),
+    };
+    let title = format!(
+        "{about} · loss at most {} {} with a chance of {}",
+        percent(report.epsilon),
+        report.promise,
+        percent(1.0 - report.delta)
+    );
+    let mut sheet = Sheet::new(title, &["", ">", ""]);
+    let mut row = |what: &str, value: String, note: String| sheet.push(vec![what.to_owned(), value, note]);
+    match (found.certified_threshold, found.needed_labels) {
+        (Some(threshold), _) => row(
+            "certified from",
+            format!("{threshold}‰"),
+            format!("{} of the labels lie there", percent(found.served_share)),
+        ),
+        (None, Some(needed)) => row(
+            "not certifiable",
+            format!("{} more labels", count(needed)),
+            format!(
+                "if none of them fails; {} at the rate seen",
+                found.needed_labels_at_rate.map_or_else(|| "no number is enough".to_owned(), count)
+            ),
+        ),
+        (None, None) => row("not certifiable", "-".into(), "no number of labels is enough".into()),
+    }
+    if let Some(applied) = found.applied_threshold {
+        let is_inside = found.certified_threshold.is_some_and(|certified| applied >= certified);
+        let note = if is_inside { "inside what is certified" } else { "not certified" };
+        row("in force", format!("{applied}‰"), note.to_owned());
+    }
+    row("labels", count(found.n), format!("what is lost: {}", report.loss));
+    row("failures", count(found.failures), String::new());
+    row("chance of so few by luck", format!("{:.4}", found.p_value), format!("at most {}", report.delta));
+    row("loss is at most", percent(found.bound), format!("but for a chance of {}", percent(report.delta)));
+    if let Some(next) = &found.next {
+        row(
+            &format!("to certify {}‰", next.threshold),
+            labels_text(next.needed_labels, "never"),
+            format!(
+                "if none of them fails; {} at the rate seen",
+                next.needed_labels_at_rate.map_or_else(|| "no number is enough".to_owned(), count)
+            ),
+        );
+    }
+    row("loss of serving all cheaply", percent(found.base_loss), String::new());
+    if let Some(kept) = found.least_kept_share {
+        row("to be kept strong at least", percent(kept), "whatever the method".into());
+    }
+    if let Some(hidden) = found.judge_may_hide {
+        row("the judge may hide", percent(hidden), "taken off the loss that labels may show".into());
+    }
+    if found.half_labels > 0 {
+        row("left out", count(found.half_labels), "one of the two answers was not judged".into());
+    }
+    if report.bad_lines > 0 {
+        row("bad lines", count(report.bad_lines), "passed over".into());
+    }
+    sheet
+}

@@ -1,0 +1,395 @@
+//! `pointsman optimise`: the best thresholds of all routes at once, for a cost or a quality.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{ArgGroup, Args};
+use serde::Serialize;
+
+use super::args::EngineArgs;
+use super::certify::PromiseArgs;
+use super::output;
+use crate::certificate::{Label, certify};
+use crate::console::format;
+use crate::pricing::CostSum;
+use crate::report::{Format, Sheet, count, quality, render, to_json};
+use crate::routing::Route;
+use crate::session::{Aim, GOOD, Plan, PlannedRoute, Trial};
+use crate::units::{PerMille, Pico, Span, counted};
+
+/// Finds the best thresholds of all routes together.
+#[derive(Args, Debug)]
+#[command(
+    group = ArgGroup::new("goal").args(["budget", "quality", "cost", "certified"]).required(true).multiple(true),
+    after_help = "Examples:\n  pointsman optimise gateway.jsonl --budget 900/month\n  pointsman optimise gateway.jsonl --quality .97\n  pointsman optimise gateway.jsonl --cost -20% --certified\n\nOf all settings of all thresholds, the one of highest quality within a cost, or the cheapest of a quality. Costs are the log's own, exact at every threshold; quality is that of labels where there are any, and else what confidences say of themselves, which is marked. With --certified no threshold goes below what labels prove safe (pointsman certify)."
+)]
+pub struct OptimiseArgs {
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+    /// Most quality for at most this cost, in USD: per hour, day, week or month at the log's rate, or of the whole log.
+    #[arg(long, value_name = "USD[/PERIOD]", conflicts_with_all = ["quality", "cost"])]
+    pub budget: Option<String>,
+    /// The least cost at this quality on average.
+    #[arg(long, value_name = "SHARE", conflicts_with = "cost")]
+    pub quality: Option<String>,
+    /// Most quality for a cost changed by so much.
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
+    pub cost: Option<String>,
+    /// Keep every threshold within what labels prove safe for --epsilon and --delta; alone, the least cost there.
+    #[arg(long)]
+    pub certified: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub promise: PromiseArgs,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct Side {
+    cost_usd: String,
+    cost_estimated_usd: String,
+    cost_per_month_usd: Option<String>,
+    /// Per request, what nobody judged filled in.
+    quality: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RungReport {
+    rung: String,
+    model: String,
+    applied_threshold: u16,
+    threshold: u16,
+    /// Whether labels prove this threshold safe, by itself, for epsilon and delta; `null` where none are there.
+    certified: Option<bool>,
+    /// The lowest threshold that they do.
+    certified_threshold: Option<u16>,
+    labels: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct RouteReport {
+    route: String,
+    requests: u64,
+    flipped_requests: u64,
+    /// What quality rests on: `labels`, or `confidence` where there are none.
+    quality_from: &'static str,
+    labelled_requests: u64,
+    /// Of the labels alone, as `whatif` has it.
+    labelled_quality: Option<String>,
+    applied: Side,
+    planned: Side,
+    thresholds: Vec<RungReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    log: String,
+    prices: String,
+    goal: String,
+    feasible: bool,
+    /// Where the goal is out of reach: that what follows comes nearest to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nearest: Option<String>,
+    requests: u64,
+    flipped_requests: u64,
+    epsilon: f64,
+    delta: f64,
+    applied: Side,
+    planned: Side,
+    change_percent: Option<String>,
+    /// What no threshold moves: it is in both costs.
+    fixed_usd: String,
+    /// Requests whose cost is not known; what is known of them is counted.
+    cost_unknown_requests: u64,
+    /// Any other thresholds are better by at most this, in quality or, of a least cost, in USD.
+    gap: String,
+    /// What a dollar more buys here, in good answers.
+    answers_per_usd: Option<String>,
+    /// Whether calls are capped, so that only a full run tells exactly.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    approximate: bool,
+    set: Vec<String>,
+    routes: Vec<RouteReport>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the log cannot be used, or the goal cannot be understood.
+pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
+    // What cannot be meant is said before hours of reading.
+    let aim = aim(args)?;
+    let mut trial = args.engine.trial(&args.log)?;
+    let target = aim.target(trial.rated())?;
+    let promise = args.promise.promise();
+    let lowest = |trial: &Trial, route: &Route, rung: usize| {
+        let labels: Vec<Label> = trial.pairs(route, rung).shuffled().into_iter().map(Label::from).collect();
+        let finding = certify(&labels, &promise);
+        (finding.certified.map(|test| test.threshold), finding.labels)
+    };
+    let now = Arc::clone(&trial.now);
+    let proved: Vec<Vec<(Option<PerMille>, u64)>> = now
+        .routes
+        .iter()
+        .map(|route| {
+            (0..route.ladder.len().saturating_sub(1)).map(|rung| lowest(&trial, route, rung)).collect()
+        })
+        .collect();
+    let of = |route: &Route, rung: usize| {
+        let at = now.routes.iter().position(|one| one.tag == route.tag)?;
+        proved.get(at)?.get(rung).copied()
+    };
+    let floor = |route: &Route, rung: usize| {
+        args.certified.then(|| of(route, rung).and_then(|(lowest, _)| lowest).unwrap_or(PerMille::ONE))
+    };
+    let Some(plan) = trial.plan(target, &floor) else {
+        anyhow::bail!(
+            "no threshold moves any request of this log: its routes have one rung, only observe, or took nothing"
+        )
+    };
+    let staged = plan.staged(&now);
+    let flips: Vec<u64> = {
+        let rows = trial.consequences(&staged);
+        let of = |route: &Route| rows.iter().filter(|row| row.is_of(route)).map(|row| row.flips).sum();
+        now.routes.iter().map(of).collect()
+    };
+    let report = report(args, &aim, &trial, &plan, &of, &flips);
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => output::text(&render(&sheets(&report), format))?,
+    }
+    if let Some(nearest) = &report.nearest {
+        output::say(&format!("infeasible: {nearest}"));
+    }
+    output::damage(&trial.damaged)
+}
+
+fn aim(args: &OptimiseArgs) -> anyhow::Result<Aim> {
+    let parsed = match (&args.budget, &args.quality, &args.cost) {
+        (Some(budget), _, _) => Aim::budget(budget).map_err(|error| format!("--budget {budget}: {error}")),
+        (_, Some(quality), _) => {
+            Aim::quality(quality).map_err(|error| format!("--quality {quality}: {error}"))
+        }
+        (_, _, Some(cost)) => Aim::change(cost).map_err(|error| format!("--cost {cost}: {error}")),
+        (None, None, None) => Ok(Aim::Least),
+    };
+    parsed.map_err(anyhow::Error::msg)
+}
+
+fn per_month(cost: Pico, span: Option<Span>) -> Option<String> {
+    let span = span.filter(|span| *span >= Span::mins(1))?;
+    let amount = cost.ratio(i128::from(Span::days(30).0), i128::from(span.0));
+    Some(amount.usd_rounded(2).replace(',', ""))
+}
+
+/// Writes quality in millionths, summed over requests, as a share of them.
+fn share(sum: i128, requests: u64) -> String {
+    let each = Pico(sum).ratio(1, i128::from(requests.max(1))).0;
+    let sign = if each < 0 { "-" } else { "" };
+    format!("{sign}{}.{:06}", (each / GOOD).abs(), (each % GOOD).abs())
+}
+
+fn side(cost: &CostSum, sum: i128, requests: u64, span: Option<Span>) -> Side {
+    Side {
+        cost_usd: cost.total().usd(),
+        cost_estimated_usd: cost.estimated.usd(),
+        cost_per_month_usd: per_month(cost.total(), span),
+        quality: share(sum, requests),
+    }
+}
+
+fn report(
+    args: &OptimiseArgs,
+    aim: &Aim,
+    trial: &Trial,
+    plan: &Plan,
+    proved: &dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)>,
+    flips: &[u64],
+) -> Report {
+    let (now, span) = (&trial.now, trial.rated());
+    let routes: Vec<RouteReport> =
+        plan.routes.iter().map(|planned| route_report(trial, planned, proved, flips)).collect();
+    let set = plan.routes.iter().flat_map(|planned| {
+        let route = now.route(planned.route);
+        let moved = route.ladder.iter().zip(&planned.thresholds);
+        moved
+            .filter(|(rung, to)| rung.threshold != **to)
+            .map(|(rung, to)| format!("{}.{}={to}", route.name, rung.name))
+            .collect::<Vec<_>>()
+    });
+    let is_quality = matches!(aim, Aim::Quality(_) | Aim::Least);
+    let change = plan.cost_after.total() - plan.cost_before.total();
+    let before = plan.cost_before.total();
+    Report {
+        schema: "pointsman.optimise/1",
+        log: trial.title.clone(),
+        prices: trial.book.clone(),
+        goal: format!("{aim}{}", if args.certified { ", within what is certified" } else { "" }),
+        feasible: plan.is_feasible,
+        nearest: (!plan.is_feasible).then(|| {
+            if is_quality {
+                format!(
+                    "no thresholds reach it; the highest quality is {}",
+                    share(plan.quality.1, plan.requests)
+                )
+            } else {
+                let month = per_month(plan.cost_after.total(), span);
+                format!(
+                    "no thresholds keep it; the least cost is ${}{}",
+                    plan.cost_after.total().usd_rounded(6),
+                    month.map_or_else(String::new, |month| format!(", ${month} a month at this rate"))
+                )
+            }
+        }),
+        requests: plan.requests,
+        flipped_requests: routes.iter().map(|route| route.flipped_requests).sum(),
+        epsilon: args.promise.epsilon,
+        delta: args.promise.delta,
+        applied: side(&plan.cost_before, plan.quality.0, plan.requests, span),
+        planned: side(&plan.cost_after, plan.quality.1, plan.requests, span),
+        change_percent: (before.0 > 0).then(|| tenths(Pico(change.0 * 1000).ratio(1, before.0).0)),
+        fixed_usd: plan.fixed.total().usd(),
+        cost_unknown_requests: plan.cost_after.unknown,
+        gap: if is_quality { Pico(plan.gap).usd() } else { share(plan.gap, plan.requests) },
+        answers_per_usd: plan.margin.filter(|margin| margin.cost > 0).map(|margin| {
+            // Pico-dollars and millionths of an answer: millionths of an answer a dollar.
+            share(margin.quality.saturating_mul(1_000_000_000_000) / margin.cost, 1)
+        }),
+        approximate: now.remembers(),
+        set: set.collect(),
+        routes,
+    }
+}
+
+fn tenths(tenths: i128) -> String {
+    format!("{}{}.{}", if tenths < 0 { "-" } else { "+" }, tenths.abs() / 10, tenths.abs() % 10)
+}
+
+fn route_report(
+    trial: &Trial,
+    planned: &PlannedRoute,
+    proved: &dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)>,
+    flips: &[u64],
+) -> RouteReport {
+    let (route, span) = (trial.now.route(planned.route), trial.rated());
+    let requests = planned.applied.requests;
+    let thresholds = route.ladder.iter().zip(&planned.thresholds).enumerate().map(|(at, (rung, to))| {
+        let (lowest, labels) = proved(route, at).unwrap_or((None, 0));
+        RungReport {
+            rung: rung.name.to_string(),
+            model: trial.names.model(rung.model).to_owned(),
+            applied_threshold: rung.threshold.get(),
+            threshold: to.get(),
+            certified: (labels > 0).then(|| lowest.is_some_and(|lowest| *to >= lowest)),
+            certified_threshold: lowest.map(PerMille::get),
+            labels,
+        }
+    });
+    RouteReport {
+        route: route.name.to_string(),
+        requests,
+        flipped_requests: flips.get(planned.route.index()).copied().unwrap_or(0),
+        quality_from: planned.basis.word(),
+        labelled_requests: planned.planned.labelled,
+        labelled_quality: quality(planned.planned.quality, planned.planned.labelled),
+        applied: side(&planned.applied.cost, planned.quality.0, requests, span),
+        planned: side(&planned.planned.cost, planned.quality.1, requests, span),
+        thresholds: thresholds.collect(),
+    }
+}
+
+fn sheets(report: &Report) -> Vec<Sheet> {
+    let money =
+        |usd: &str| Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |usd| format::money(usd).to_string());
+    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".to_owned(), money);
+    let short = |text: &str| text.get(..text.len().saturating_sub(2)).unwrap_or(text).to_owned();
+    let title = format!(
+        "{} · {} · {} · prices {}",
+        report.log,
+        report.goal,
+        counted(report.requests, "request"),
+        report.prices
+    );
+    let mut all = Sheet::new(title, &["", ">applied", ">planned", ""]);
+    let change = report.change_percent.as_ref().map_or_else(String::new, |change| format!("{change} %"));
+    let (applied, planned) = (&report.applied, &report.planned);
+    all.push(vec!["cost".into(), money(&applied.cost_usd), money(&planned.cost_usd), change]);
+    all.push(vec!["per month at this rate".into(), month(applied), month(planned), String::new()]);
+    let guessed = report.routes.iter().filter(|route| route.quality_from == "confidence").count();
+    let note = match guessed {
+        0 => "by labels".to_owned(),
+        some if some == report.routes.len() => "by confidence alone: nobody judged".to_owned(),
+        some => format!("of {some} of {} routes by confidence alone", report.routes.len()),
+    };
+    all.push(vec!["quality".into(), short(&applied.quality), short(&planned.quality), note]);
+    all.push(vec![
+        "requests that flip".into(),
+        String::new(),
+        count(report.flipped_requests),
+        if report.approximate { "calls are capped: whatif tells exactly".into() } else { String::new() },
+    ]);
+    if report.cost_unknown_requests > 0 {
+        all.push(vec![
+            "requests of unknown cost".into(),
+            String::new(),
+            count(report.cost_unknown_requests),
+            "what is known of them is counted".into(),
+        ]);
+    }
+    if let Some(nearest) = &report.nearest {
+        all.push(vec!["infeasible".into(), String::new(), String::new(), nearest.clone()]);
+    }
+    let mut by_route = Sheet::new(
+        "",
+        &[
+            "route",
+            "rung",
+            ">applied",
+            ">planned",
+            ">certified",
+            ">labels",
+            ">cost",
+            ">planned",
+            ">quality",
+            "from",
+        ],
+    );
+    for route in &report.routes {
+        for (at, rung) in route.thresholds.iter().enumerate() {
+            let certified = match (rung.certified, rung.certified_threshold) {
+                (None, _) => "no labels".to_owned(),
+                (Some(true), Some(from)) => format!("yes, from {from}"),
+                (Some(_), Some(from)) => format!("no, from {from}"),
+                (Some(_), None) => "no".to_owned(),
+            };
+            let first = |text: String| if at == 0 { text } else { String::new() };
+            by_route.push(vec![
+                first(route.route.clone()),
+                rung.rung.clone(),
+                format!("{}‰", rung.applied_threshold),
+                format!("{}‰", rung.threshold),
+                certified,
+                count(rung.labels),
+                first(money(&route.applied.cost_usd)),
+                first(money(&route.planned.cost_usd)),
+                first(short(&route.planned.quality)),
+                first(route.quality_from.to_owned()),
+            ]);
+        }
+    }
+    let mut sheets = vec![all, by_route];
+    if !report.set.is_empty() {
+        let mut set = Sheet::new("to look at it closely", &[""]);
+        let moves: Vec<String> = report.set.iter().map(|one| format!("--set {one}")).collect();
+        set.push(vec![format!("pointsman whatif {} {}", report.log, moves.join(" "))]);
+        sheets.push(set);
+    }
+    sheets
+}

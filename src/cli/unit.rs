@@ -1,0 +1,91 @@
+//! `pointsman unit`: what a request, a session and a good answer cost.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use super::args::{EngineArgs, input, names};
+use super::output;
+use super::replay::ReadAs;
+use crate::app::load_log;
+use crate::report::{Format, UnitReport, UnitScope, to_json};
+use crate::session::{Reading, unit_costs};
+use crate::telemetry::{Dimension, Unit};
+use crate::units::PerMille;
+
+/// Says what a request, a session and a good answer cost, with retries, escalations and failures inside.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  pointsman unit gateway.jsonl --by task\n  pointsman unit ~/.claude/projects --by session --limit 20\n  pointsman unit gateway.jsonl --by team,task --good 800 --format csv\n\nBy session, agents and sub-agents stand below theirs where the log tells them apart. A good answer is one that a label gives --good or more; what was spent on worse ones and on requests without an answer is in its cost."
+)]
+pub struct UnitArgs {
+    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// What to tell requests apart by: team, project, route, task, user, key, session, hour, day, month.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "task", value_parser = dimensions(), hide_possible_values = true)]
+    pub by: Vec<Dimension>,
+    /// The least quality of a good answer, in per mille.
+    #[arg(long, value_name = "PERMILLE", default_value_t = Unit::GOOD, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub good: u16,
+    /// Only the most expensive so many rows, the rest as `(others)`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+    /// The reading.
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub read_as: ReadAs,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+fn dimensions() -> impl TypedValueParser<Value = Dimension> {
+    let of_requests = || Dimension::ALL.into_iter().filter(|one| !one.is_of_calls());
+    PossibleValuesParser::new(of_requests().map(Dimension::name)).map(|name| {
+        Dimension::ALL.into_iter().find(|dimension| dimension.name() == name).unwrap_or(Dimension::Task)
+    })
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where a log, policy or price book cannot be used.
+pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
+    let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
+    let reading: Reading = args.read_as.into();
+    let good = PerMille::clamped(i64::from(args.good));
+    let mut by: Vec<Dimension> = Vec::new();
+    for one in &args.by {
+        if !by.contains(one) {
+            by.push(*one);
+        }
+    }
+    let found = unit_costs(&log, reading, Unit::new(by.clone(), good));
+    let agents = if by == [Dimension::Session] {
+        unit_costs(&log, reading, Unit::new(vec![Dimension::Session, Dimension::User], good))
+            .named(&log.names)
+    } else {
+        Vec::new()
+    };
+    let scope = UnitScope {
+        logs: names(&args.logs),
+        reading: reading.name(),
+        prices: log.book.clone(),
+        by: by.iter().map(|by| by.name()).collect(),
+        good_permille: good.get(),
+    };
+    let limit = args.limit.and_then(|limit| usize::try_from(limit).ok());
+    let report = UnitReport::new(scope, found.all, found.named(&log.names), &agents, limit);
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => output::text(&report.text(format))?,
+    }
+    if let Some(remark) = report.remark() {
+        output::remark(&remark);
+    }
+    output::damage(&log.skipped.damaged)
+}

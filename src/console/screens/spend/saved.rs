@@ -1,0 +1,80 @@
+//! What routing saved in the window, and what it cost to save it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::lines::{Row, rows};
+use crate::console::format::{self, UNKNOWN};
+use crate::console::screen::Scene;
+use crate::console::screens::figures::{self, short};
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::savings::Line;
+use crate::session::Found;
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: Rect, buf: &mut Buffer) {
+    let snapshot = scene.snapshot;
+    let scope = short(format_args!(
+        "{} {} {}",
+        figures::window(snapshot),
+        scene.look.glyphs.dot,
+        snapshot.reading.name()
+    ));
+    let inside = figures::frame(scene, place, "Saved", &scope, area, buf);
+    let inside = crate::console::paint::margin(inside);
+    let Some(found) = found else { return figures::nothing(scene, "working it out", inside, buf) };
+    let saved = &found.savings;
+    if saved.requests == 0 {
+        return figures::nothing(scene, "no requests in this window", inside, buf);
+    }
+    let model = text::clean(snapshot.log.names.model(found.baseline));
+    if saved.compared == 0 {
+        let words = format!("no request has both a cost and one on {model}");
+        return figures::nothing(scene, &words, inside, buf);
+    }
+    let whole = saved.baseline;
+    let share = |amount| figures::money_thousandths(amount, whole);
+    let mut list = vec![
+        Row::new("baseline", format::money(whole), Role::Estimated)
+            .bar(1000, Role::GaugeEmpty)
+            .note(format!("all on {model}")),
+        Row::new("answers", format::money(saved.answers), Role::Text)
+            .bar(share(saved.answers), Role::GaugeFill)
+            .note("calls that answered"),
+    ];
+    for (name, line) in &saved.lines {
+        let name = match *name {
+            "cache_loss" => "cache loss",
+            name => name,
+        };
+        list.push(match *line {
+            Line::Known(amount) => {
+                Row::new(name, format::money(amount), Role::Text).bar(share(amount), Role::Worse)
+            }
+            Line::Estimated(amount) => {
+                let words = short(format_args!("~{}", format::money(amount)));
+                Row::new(name, words, Role::Estimated).bar(share(amount), Role::Worse)
+            }
+            Line::Unknown(why) => Row::new(name, short(format_args!("{UNKNOWN}")), Role::Unknown).note(why),
+            Line::Absent(why) => {
+                Row::new(name, short(format_args!("{}", scene.look.glyphs.absent)), Role::Muted).note(why)
+            }
+        });
+    }
+    let role = if saved.net.0 < 0 { Role::Worse } else { Role::Better };
+    let of = format::percent_change(whole.0, whole.0.saturating_add(saved.net.0));
+    let of = of.strip_prefix('+').unwrap_or(&of);
+    let sure = match saved.interval {
+        Some(at) => format!(
+            "{of} {}{}, by answer lengths",
+            scene.look.glyphs.plus_minus(),
+            format::money(at.high - saved.net)
+        ),
+        None => format!("{of}, nobody knows how sure"),
+    };
+    list.push(Row::new("saved, net", format::money(saved.net), role).bar(share(saved.net), role).note(sure));
+    let on = format!("of {}", figures::plural(saved.requests, "request"));
+    list.push(Row::new("stands on", format::count(saved.compared), Role::Muted).note(on));
+    rows(scene, &list, None, inside, buf);
+}

@@ -1,0 +1,117 @@
+//! What a request, a session and a good answer cost in the window, retries, escalations and failures inside.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::format::{self, Short};
+use crate::console::paint;
+use crate::console::screen::Scene;
+use crate::console::screens::figures::{self, short};
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::session::Found;
+use crate::session::listing::quoted;
+use crate::telemetry::{Dimension, UnitCell};
+use crate::units::Pico;
+
+/// What units are told apart by, in the order in which they are gone through.
+pub(super) const BY: [Dimension; 5] =
+    [Dimension::Task, Dimension::Team, Dimension::Project, Dimension::Route, Dimension::Session];
+
+const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Column<'static> {
+    Column { name, width, right, yields }
+}
+
+const COLUMNS: [Column<'static>; 8] = [
+    column("", Width::Fill(12), false, 0),
+    column("requests", Width::Fixed(8), true, 4),
+    column("cost", Width::Fixed(10), true, 0),
+    column("per 1,000", Width::Fixed(10), true, 0),
+    column("a session", Width::Fixed(10), true, 1),
+    column("a good one", Width::Fixed(10), true, 2),
+    column("extra calls", Width::Fixed(11), true, 5),
+    column("wasted", Width::Fixed(9), true, 3),
+];
+
+/// Returns the filter that lists a row's requests; none for a row without a name.
+pub(super) fn filter(found: &Found, chosen: usize) -> Option<String> {
+    let (name, _) = found.units.get(chosen)?;
+    (!name.is_empty()).then(|| format!("{}:{} window", found.by.name(), quoted(name)))
+}
+
+/// Counts the rows.
+pub(super) fn count(found: Option<&Found>) -> usize {
+    found.map_or(0, |found| found.units.len())
+}
+
+/// Draws the panel.
+pub(super) fn draw(
+    scene: Scene<'_>,
+    place: usize,
+    (found, by, chosen): (Option<&Found>, Dimension, usize),
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let title = short(format_args!("Unit costs by {}", by.name()));
+    let scope = figures::window(scene.snapshot);
+    let inside = paint::margin(figures::frame(scene, place, &title, &scope, area, buf));
+    let Some(found) = found.filter(|found| found.by == by) else {
+        return figures::nothing(scene, "working it out", inside, buf);
+    };
+    if found.units.is_empty() {
+        return figures::nothing(scene, "no requests in this window", inside, buf);
+    }
+    let focus = scene.view.focus == place;
+    let mut columns = COLUMNS;
+    columns[0].name = by.name();
+    // The whole stands below its parts.
+    let (above, whole) = paint::split_top(inside, inside.height.saturating_sub(1));
+    let state = TableState { selected: focus.then_some(chosen.min(found.units.len() - 1)), offset: 0 };
+    let table = Table { columns: &columns, rows: found.units.len(), sorted: None, state, focus };
+    table.render(above, buf, scene.look, |buf, slot| {
+        if let Some((name, cell)) = found.units.get(slot.row) {
+            let name = if name.is_empty() { "(not named)".into() } else { text::clean(name) };
+            draw_cell(&name, cell, slot, buf);
+        }
+    });
+    let all = &found.all;
+    let per = |amount: Option<Pico>| figures::amount(amount, &all.cost);
+    let words = format!(
+        "all: {} {dot} {} per 1,000 {dot} {} a session {dot} {} a good answer",
+        figures::cost(&all.cost).0,
+        per(all.per_requests(1000)),
+        per(all.per_session()),
+        per(all.per_good()),
+        dot = scene.look.glyphs.dot
+    );
+    scene.look.text(buf, whole, &words, Role::Muted);
+}
+
+fn draw_cell(name: &str, cell: &UnitCell, slot: Slot<'_>, buf: &mut Buffer) {
+    let look = slot.look;
+    let absent = || (short(format_args!("{}", look.glyphs.absent)), Role::Muted);
+    let per = |amount: Option<Pico>| -> (Short, Role) {
+        let role = match amount {
+            None => Role::Unknown,
+            Some(_) if cell.cost.estimated != Pico::ZERO => Role::Estimated,
+            Some(_) => Role::Text,
+        };
+        (figures::amount(amount, &cell.cost), role)
+    };
+    let some =
+        |amount: Pico| if amount == Pico::ZERO { absent() } else { (format::money(amount), Role::Warn) };
+    let (words, role) = match slot.column {
+        0 => return slot.say(buf, name, Role::Text),
+        1 => (format::count_short(cell.requests), Role::Text),
+        2 => figures::cost(&cell.cost),
+        3 => per(cell.per_requests(1000)),
+        4 if cell.sessions == 0 => absent(),
+        4 => per(cell.per_session()),
+        5 if cell.judged == cell.failed => absent(),
+        5 => per(cell.per_good()),
+        6 => some(cell.escalation + cell.retries),
+        _ => some(cell.wasted),
+    };
+    slot.say(buf, &words, role);
+}

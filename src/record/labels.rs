@@ -1,0 +1,185 @@
+//! Lines of labels: a confidence, and how good the cheap and the strong answer were; no requests, so no log format.
+//!
+//! Invariant: a leg that is not there is unknown, never bad; a line that is none is told with its place.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::cut::{BLOCK, MAX_ENTRY};
+use super::{Error, Input};
+use crate::units::PerMille;
+
+/// Lines by which it is known what is read.
+const LOOKED_AT: usize = 64;
+/// Bad lines that are told one by one.
+const TOLD: usize = 5;
+
+/// One line: what it does not say is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// How sure the classifier was.
+    pub confidence: Option<PerMille>,
+    /// The quality of the cheap answer.
+    pub cheap: Option<PerMille>,
+    /// The quality of the strong answer.
+    pub strong: Option<PerMille>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judgements {
+    /// The lines in their order.
+    pub lines: Vec<Judgement>,
+    /// Lines that could not be used.
+    pub bad: u64,
+    /// The first of them, each with its file, its line and what is wrong.
+    pub told: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    #[serde(default)]
+    confidence: Value,
+    #[serde(default)]
+    cheap: Value,
+    #[serde(default)]
+    strong: Value,
+    /// Only logs have it.
+    #[serde(default)]
+    at: Value,
+}
+
+impl Judgements {
+    /// Reads the first part of an input, plain or packed; `None` where it is none of these, but perhaps a log.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or where a line is bad and every one has to be good.
+    pub fn open(input: &Input, is_strict: bool) -> Result<Option<Self>, Error> {
+        let Some(stream) = input.open(0, &Arc::new(AtomicU64::new(0))) else { return Ok(None) };
+        let mut stream = stream?;
+        let (name, packed) = (stream.name.clone(), stream.packed);
+        let (mut bytes, mut is_known) = (Vec::new(), false);
+        loop {
+            let count = stream.fill(&mut bytes, BLOCK).map_err(|source| {
+                let line = memchr::memchr_iter(b'\n', &bytes).count() as u64;
+                match packed {
+                    Some(kind) => Error::Damaged { file: name.clone(), kind, line, source },
+                    None => Error::Read { file: name.clone(), line, source },
+                }
+            })?;
+            if !is_known && (count == 0 || bytes.len() >= BLOCK || bytes.contains(&b'\n')) {
+                match looks_like_labels(&bytes) {
+                    Some(true) => is_known = true,
+                    None if count > 0 && bytes.len() < BLOCK => {}
+                    _ => return Ok(None),
+                }
+            }
+            if count == 0 {
+                break;
+            }
+            if bytes.len() > MAX_ENTRY * 64 {
+                let reason = format!("labels of more than {} MiB; cut them into files", MAX_ENTRY >> 14);
+                return Err(Error::Bad { file: name, line: 0, reason });
+            }
+        }
+        let mut found = Self::default();
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        for (line, row) in (1u64..).zip(text.split(|byte| *byte == b'\n')) {
+            if row.trim_ascii().is_empty() {
+                continue;
+            }
+            match judgement(row) {
+                Ok(judgement) => found.lines.push(judgement),
+                Err(reason) if is_strict => return Err(Error::Bad { file: name, line, reason }),
+                Err(reason) => {
+                    found.bad += 1;
+                    if found.told.len() < TOLD {
+                        found.told.push(format!("{name}:{line}: {reason}"));
+                    }
+                }
+            }
+        }
+        Ok(Some(found))
+    }
+}
+
+/// Says whether one of the first lines is a label; `None` where none tells.
+fn looks_like_labels(bytes: &[u8]) -> Option<bool> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let whole = memchr::memrchr(b'\n', bytes).map_or(bytes, |end| bytes.get(..end).unwrap_or_default());
+    let lines = whole.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    lines.take(LOOKED_AT).find_map(|line| {
+        let line: Line = serde_json::from_slice(line).ok()?;
+        let has_leg = !line.cheap.is_null() || !line.strong.is_null();
+        Some(line.at.is_null() && has_leg)
+    })
+}
+
+fn judgement(row: &[u8]) -> Result<Judgement, String> {
+    if !row.trim_ascii_start().starts_with(b"{") {
+        return Err("not an object of a label".to_owned());
+    }
+    let line: Line =
+        serde_json::from_slice(row).map_err(|error| format!("not an object of a label: {error}"))?;
+    Ok(Judgement {
+        confidence: per_mille("confidence", &line.confidence)?,
+        cheap: per_mille("cheap", &line.cheap)?,
+        strong: per_mille("strong", &line.strong)?,
+    })
+}
+
+fn per_mille(key: &str, value: &Value) -> Result<Option<PerMille>, String> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let whole = value.as_u64().and_then(|value| u16::try_from(value).ok()).and_then(PerMille::new);
+    whole.map(Some).ok_or_else(|| {
+        let found = if value.is_string() { "a text" } else { "this" };
+        let mut text = value.to_string();
+        if text.len() > 40 {
+            text = text.chars().take(40).chain(std::iter::once('…')).collect();
+        }
+        format!("`{key}` has to be a whole number from 0 to 1000; {found} is not: {text}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<Judgements> {
+        Judgements::open(&Input::bytes("l.jsonl", text.to_owned().into_bytes()), false).unwrap()
+    }
+
+    #[test]
+    fn labels_are_known_by_their_keys_and_logs_are_none() {
+        let found = read("\u{feff}{\"confidence\":900,\"cheap\":1000,\"strong\":0,\"id\":\"x\"}\r\n\n{\"cheap\":1,\"confidence\":2}").unwrap();
+        assert_eq!((found.lines.len(), found.bad), (2, 0));
+        assert_eq!(found.lines[1].strong, None, "a leg that is not there is unknown");
+        assert_eq!(read("junk\n{\"confidence\":900,\"cheap\":1000,\"strong\":0}\n").unwrap().bad, 1);
+        for log in [
+            "",
+            "{\"pointsman\":\"log\",\"v\":2}\n{\"at\":\"2026-01-01T00:00:00Z\",\"confidence\":5}\n",
+            "{\"at\":\"2026-01-01T00:00:00Z\",\"cheap\":5,\"strong\":7}\n",
+            "a,b\n1,2\n",
+        ] {
+            assert_eq!(read(log), None, "{log}");
+        }
+    }
+
+    #[test]
+    fn a_bad_line_is_told_with_its_place() {
+        let text = "{\"confidence\":900,\"cheap\":1000,\"strong\":0}\n{\"confidence\":\"900\",\"cheap\":1,\"strong\":0}\n{\"confidence\":0.9,\"cheap\":1,\"strong\":0}\n{\"confidence\":9,\"cheap\":1001,\"strong\":0}\n[]\n";
+        let found = read(text).unwrap();
+        assert_eq!((found.lines.len(), found.bad), (1, 4));
+        assert_eq!(
+            found.told[0],
+            "l.jsonl:2: `confidence` has to be a whole number from 0 to 1000; a text is not: \"900\""
+        );
+        let strict = Judgements::open(&Input::bytes("l.jsonl", text.to_owned().into_bytes()), true);
+        assert!(strict.unwrap_err().to_string().starts_with("l.jsonl:2: "));
+    }
+}

@@ -1,0 +1,343 @@
+//! The sums of savings, request by request, against one baseline.
+
+use std::collections::BTreeMap;
+
+use super::interval::Interval;
+use super::warm::Warm;
+use crate::outcome::{Attempt, Evidence, Outlook, Settled, Spread, spread_of};
+use crate::pricing::{CostSum, PriceTable, Usage, charge};
+use crate::routing::{Policy, Route};
+use crate::units::{Count, Instant, ModelId, Pico, RouteTag};
+
+/// What traffic is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// One model that does everything.
+    Model(ModelId),
+    /// The rung of each route that would have cost most.
+    Dearest,
+}
+
+/// What a figure of savings rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// What calls cost that the log has.
+    Known(Pico),
+    /// Worked out.
+    Estimated(Pico),
+    /// Nobody can say, and why.
+    Unknown(&'static str),
+    /// There is none of it, and why.
+    Absent(&'static str),
+}
+
+impl Line {
+    /// Returns the amount where there is one.
+    pub fn amount(self) -> Option<Pico> {
+        match self {
+            Self::Known(amount) | Self::Estimated(amount) => Some(amount),
+            Self::Unknown(_) | Self::Absent(_) => None,
+        }
+    }
+}
+
+/// The sums beside one baseline model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    requests: u64,
+    baseline: Pico,
+    answers: Pico,
+    escalation: Pico,
+    retries: Pico,
+    cache: Pico,
+    spread: Spread,
+    /// Estimates whose error is not known.
+    unspread: u64,
+}
+
+impl Sums {
+    fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.baseline += other.baseline;
+        self.answers += other.answers;
+        self.escalation += other.escalation;
+        self.retries += other.retries;
+        self.cache += other.cache;
+        self.spread.add(other.spread);
+        self.unspread += other.unspread;
+    }
+}
+
+/// A route's sums: of requests that stay with the model that their client named, and beside each baseline.
+#[derive(Clone, Debug, Default)]
+struct OfRoute {
+    named: Sums,
+    beside: BTreeMap<ModelId, Sums>,
+}
+
+/// Adds savings up.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    against: Against,
+    routes: BTreeMap<RouteTag, OfRoute>,
+    warm: Warm,
+    requests: u64,
+    spend: CostSum,
+    shadow: CostSum,
+    shadow_calls: u64,
+    judged: u64,
+}
+
+/// What was saved, and what that figure stands on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Savings {
+    /// All requests.
+    pub requests: u64,
+    /// What all of them cost.
+    pub spend: CostSum,
+    /// Those with a cost and a baseline.
+    pub compared: u64,
+    /// What those cost.
+    pub spend_compared: Pico,
+    /// What they would have cost on the baseline.
+    pub baseline: Pico,
+    /// What the calls cost that answered them.
+    pub answers: Pico,
+    /// What it cost to come by those answers, by name; each is taken off.
+    pub lines: Vec<(&'static str, Line)>,
+    /// What was saved: the baseline less the answers less the lines.
+    pub net: Pico,
+    /// Where that lies, by the lengths of answers that nobody saw; none where how those spread is not known.
+    pub interval: Option<Interval>,
+    /// The models of the baseline, by route; one under no route where it is one for all.
+    pub models: Vec<(RouteTag, ModelId)>,
+    /// Shadow calls that labels tell of.
+    pub shadow_calls: u64,
+}
+
+impl Savings {
+    /// Returns what the answers alone saved, before anything is taken off.
+    pub fn gross(&self) -> Pico {
+        self.baseline - self.answers
+    }
+
+    /// Returns the share of requests that the figure stands on, in thousandths.
+    pub fn coverage(&self) -> u64 {
+        self.compared.saturating_mul(1000).checked_div(self.requests).unwrap_or(0)
+    }
+}
+
+impl Tally {
+    /// Starts with nothing.
+    pub fn new(against: Against) -> Self {
+        Self {
+            against,
+            routes: BTreeMap::new(),
+            warm: Warm::default(),
+            requests: 0,
+            spend: CostSum::default(),
+            shadow: CostSum::default(),
+            shadow_calls: 0,
+            judged: 0,
+        }
+    }
+
+    /// Adds a settled operation, in order of arrival.
+    pub fn add(
+        &mut self,
+        evidence: &Evidence<'_>,
+        settled: &Settled,
+        policy: &Policy,
+        outlook: &Outlook<'_>,
+    ) {
+        self.requests += 1;
+        self.spend.add_operation(settled.costs());
+        self.judge(evidence, settled, outlook.prices);
+        let Some(last) = settled.attempts.last() else { return };
+        let operation = evidence.operation;
+        let lost = self.warm.call(operation.session, operation.at, last, outlook.prices);
+        let (Some(whole), Some(answer)) = (settled.cost.amount(), last.cost.amount()) else { return };
+        let before = settled.attempts.iter().rev().skip(1);
+        let again = before.filter(|call| outlook.prices.same(call.model, last.model));
+        let retries: Pico = again.filter_map(|call| call.cost.amount()).sum();
+        let mut spread = Spread::NONE;
+        settled.attempts.iter().for_each(|call| spread.add(call.spread));
+        let own = Sums {
+            requests: 1,
+            baseline: answer,
+            answers: answer,
+            escalation: whole - answer - retries,
+            retries,
+            cache: Pico::ZERO,
+            spread,
+            unspread: 0,
+        };
+        let route = policy.route(settled.route);
+        let sums = self.routes.entry(settled.tag).or_default();
+        if self.against == Against::Dearest && stays(route, evidence) {
+            sums.named.merge(&own);
+            return;
+        }
+        let mut beside = |model: ModelId| {
+            let Some(found) = on(model, evidence, last, lost, outlook) else { return };
+            let mut spread = own.spread;
+            spread.add(found.spread);
+            let one = Sums {
+                baseline: found.cost,
+                cache: found.cache,
+                spread,
+                unspread: u64::from(found.unspread),
+                ..own
+            };
+            sums.beside.entry(outlook.prices.identity(model)).or_default().merge(&one);
+        };
+        match self.against {
+            Against::Model(model) => beside(model),
+            Against::Dearest => {
+                for (at, rung) in route.ladder.iter().enumerate() {
+                    // Rungs of one model are one baseline.
+                    let same = |other: &crate::routing::Rung| outlook.prices.same(other.model, rung.model);
+                    if !route.ladder.iter().take(at).any(same) {
+                        beside(rung.model);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Counts what labels tell of: calls made beside the traffic, and judgements.
+    fn judge(&mut self, evidence: &Evidence<'_>, settled: &Settled, prices: &PriceTable) {
+        let at = evidence.operation.at;
+        for label in evidence.extra.map_or(&[][..], |extra| extra.labels.as_slice()) {
+            self.judged += u64::from(label.quality.is_some());
+            let called = evidence.attempts().map(|call| call.model);
+            let mut called = called.chain(settled.attempts.iter().map(|call| call.model));
+            let Some(output) = label.output.filter(|_| !called.any(|model| prices.same(model, label.model)))
+            else {
+                continue;
+            };
+            let usage = Usage {
+                output: length(output),
+                ..evidence.basis().map_or(Usage::UNKNOWN, |call| call.usage)
+            };
+            self.shadow_calls += 1;
+            self.shadow.add(charge(&usage, prices.rates(label.model, at)).as_estimate());
+        }
+    }
+
+    /// Ends it.
+    pub fn end(self) -> Savings {
+        let mut all = Sums::default();
+        let mut models = Vec::new();
+        for (tag, route) in &self.routes {
+            all.merge(&route.named);
+            // The first of those that cost the same.
+            let dearest = route.beside.iter().rev().max_by_key(|(_, sums)| sums.baseline);
+            if let Some((model, sums)) = dearest {
+                all.merge(sums);
+                let tag = if self.against == Against::Dearest { *tag } else { RouteTag::NONE };
+                models.push((tag, *model));
+            }
+        }
+        models.dedup();
+        let lines = self.lines(&all);
+        let taken: Pico = lines.iter().filter_map(|(_, line)| line.amount()).sum();
+        let net = all.baseline - all.answers - taken;
+        Savings {
+            requests: self.requests,
+            spend: self.spend,
+            compared: all.requests,
+            spend_compared: all.answers + all.escalation + all.retries,
+            baseline: all.baseline,
+            answers: all.answers,
+            lines,
+            net,
+            interval: (all.unspread == 0 && all.requests > 0)
+                .then(|| Interval::around(net, all.spread.half_width())),
+            models,
+            shadow_calls: self.shadow_calls,
+        }
+    }
+
+    fn lines(&self, all: &Sums) -> Vec<(&'static str, Line)> {
+        let cache = if self.warm.named == 0 {
+            Line::Unknown("no session is named")
+        } else if self.warm.caches {
+            Line::Estimated(all.cache)
+        } else {
+            Line::Absent("nothing is cached here")
+        };
+        let shadow = if self.shadow_calls == 0 {
+            Line::Absent("no label tells of any")
+        } else if self.shadow.is_unknown() {
+            Line::Unknown("models called have no price")
+        } else {
+            Line::Estimated(self.shadow.total())
+        };
+        let judge = match self.judged {
+            0 => Line::Absent("nothing was judged"),
+            _ => Line::Unknown("labels do not tell its cost"),
+        };
+        vec![
+            ("escalation", Line::Known(all.escalation)),
+            ("retries", Line::Known(all.retries)),
+            ("cache_loss", cache),
+            ("shadow", shadow),
+            ("judge", judge),
+            ("classifier", Line::Absent("built in, it makes no call")),
+        ]
+    }
+}
+
+/// Says whether a request stays with the model that its client named, whatever the ladder.
+fn stays(route: &Route, evidence: &Evidence<'_>) -> bool {
+    route.serves_as_named(&evidence.operation.signals())
+}
+
+fn length(output: u32) -> Count {
+    Count::new(u64::from(output)).unwrap_or(Count::UNKNOWN)
+}
+
+struct Beside {
+    cost: Pico,
+    cache: Pico,
+    spread: Spread,
+    unspread: bool,
+}
+
+/// Says what a request would have cost on a model: the tokens of its answer at that model's prices, with the length that a label
+/// measured where one did. A failure would have cost what it cost.
+fn on(
+    model: ModelId,
+    evidence: &Evidence<'_>,
+    last: &Attempt,
+    lost: u64,
+    outlook: &Outlook<'_>,
+) -> Option<Beside> {
+    let prices = outlook.prices;
+    let at: Instant = evidence.operation.at;
+    let rates = prices.rates(model, at);
+    // Tokens that were sent anew are in the prompt at the full price; one model throughout would have read them from its cache.
+    let cache = |usage: &Usage| {
+        let tier = rates.map(|rates| rates.for_prompt(usage.prompt().unwrap_or(0)));
+        let saves = tier.and_then(|tier| Some(tier.input.charge(lost) - tier.cache_read?.charge(lost)));
+        Pico(saves.unwrap_or(Pico::ZERO).0.max(0))
+    };
+    if prices.same(last.model, model) || !last.status.is_ok() {
+        let (cost, ok) = (last.cost.amount()?, last.status.is_ok());
+        let cache = if ok { cache(&last.usage) } else { Pico::ZERO };
+        return Some(Beside { cost, cache, spread: Spread::NONE, unspread: false });
+    }
+    let rates = rates?;
+    let measured = evidence.label(model, prices).and_then(|label| label.output);
+    let usage = match measured {
+        Some(output) => Usage { output: length(output), reasoning: Count::UNKNOWN, ..last.usage },
+        None => last.usage,
+    };
+    let cost = charge(&usage, Some(rates)).amount()?;
+    let (from, to) = (prices.identity(last.model), prices.identity(model));
+    let scales = outlook.profiles.scales(from, to, evidence.operation.class);
+    let spread = spread_of(&usage, (rates, cost), scales, (to, measured.is_some()), outlook);
+    let unspread = measured.is_none() && outlook.profiles.output_spread(to) == 0;
+    Some(Beside { cost, cache: cache(&usage), spread, unspread })
+}

@@ -1,0 +1,190 @@
+//! The best thresholds of all routes of a window, and what they come to.
+//!
+//! Invariant: what is said of a plan is read from the frontiers at its very thresholds, not from the sweep that found them.
+
+use super::frontiers::{Frontiers, Setting, same_names};
+use crate::pricing::CostSum;
+use crate::routing::{Mode, Policy, Route, RouteId, Thresholds};
+use crate::telemetry::{Basis, Forecast, Goal, Menu, Optimum, Outcome, optimise};
+use crate::units::{PerMille, Pico};
+
+/// A good answer, in which quality is counted.
+pub const GOOD: i128 = 1_000_000;
+
+/// What is wanted of all routes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Most quality at this cost of the window at most.
+    Cost(Pico),
+    /// The same, at a cost changed by so many thousandths.
+    Change(i32),
+    /// Least cost at this quality on average at least, in millionths.
+    Quality(u32),
+    /// Least cost.
+    Least,
+}
+
+/// What a plan does with one route.
+#[derive(Clone, Debug)]
+pub struct PlannedRoute {
+    /// The route as the policy in force has it.
+    pub route: RouteId,
+    /// Its thresholds after the plan.
+    pub thresholds: Thresholds,
+    /// What was in force gave.
+    pub applied: Forecast,
+    /// What the plan gives.
+    pub planned: Forecast,
+    /// Its quality before and after, what nobody judged filled in.
+    pub quality: (i128, i128),
+    /// What that rests on.
+    pub basis: Basis,
+    /// Below what no threshold may be.
+    pub floors: Thresholds,
+}
+
+/// The best thresholds.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is done with every route whose thresholds move anything.
+    pub routes: Vec<PlannedRoute>,
+    /// What is not moved: requests of routes of earlier policies, of routes that observe, and those whose clients named the model.
+    pub fixed: CostSum,
+    /// Cost before, all in.
+    pub cost_before: CostSum,
+    /// Cost after.
+    pub cost_after: CostSum,
+    /// Quality before and after in millionths, summed over the requests that are moved.
+    pub quality: (i128, i128),
+    /// Requests of the routes that are moved.
+    pub requests: u64,
+    /// Whether what is wanted is kept.
+    pub is_feasible: bool,
+    /// By how much any thresholds could be better at most: in quality where a cost was wanted, in pico-dollars else.
+    pub gap: i128,
+    /// The next step that was not taken.
+    pub margin: Option<Outcome>,
+}
+
+impl Plan {
+    /// Returns the policy with the thresholds of the plan.
+    pub fn staged(&self, now: &Policy) -> Policy {
+        let mut staged = now.clone();
+        for planned in &self.routes {
+            if let Some(route) = staged.routes.get_mut(planned.route.index()) {
+                // They descend by construction: cannot be refused.
+                let _ = route.set_thresholds(&planned.thresholds);
+            }
+        }
+        staged
+    }
+}
+
+impl Frontiers {
+    /// Finds the best thresholds of a policy's routes over the window; `None` where no threshold moves anything.
+    pub fn plan(
+        &mut self,
+        now: &Policy,
+        wanted: Target,
+        floor: &dyn Fn(&Route, usize) -> Option<PerMille>,
+    ) -> Option<Plan> {
+        let mut menus: Vec<Menu> = Vec::new();
+        let mut routes: Vec<PlannedRoute> = Vec::new();
+        let mut fixed = self.kept().clone();
+        let mut is_moved = vec![false; self.settings().len()];
+        for (at, route) in now.routes.iter().enumerate() {
+            let Ok(id) = u8::try_from(at).map(RouteId) else { continue };
+            if route.mode == Mode::Observe || route.ladder.len() < 2 {
+                continue;
+            }
+            let own: Vec<usize> = (0..is_moved.len())
+                .filter(|&at| self.settings().get(at).is_some_and(|s| fits(s, route)))
+                .collect();
+            let floors: Thresholds =
+                (0..route.ladder.len() - 1).map(|rung| floor(route, rung).unwrap_or_default()).collect();
+            let frontiers: Vec<_> =
+                own.iter().filter_map(|&at| Some(&self.settings().get(at)?.frontier)).collect();
+            let Some((menu, basis)) = Menu::of(&frontiers, floors.clone(), route.thresholds()) else {
+                continue;
+            };
+            let mut applied = Forecast::default();
+            for &at in &own {
+                if let Some(setting) = self.setting(at) {
+                    applied.join(&setting.in_force());
+                }
+                if let Some(slot) = is_moved.get_mut(at) {
+                    *slot = true;
+                }
+            }
+            if applied.requests == 0 {
+                continue;
+            }
+            // What was in force may have changed on the way: each stretch by its own thresholds.
+            let before = self.filled(&own, basis);
+            menus.push(menu);
+            routes.push(PlannedRoute {
+                route: id,
+                thresholds: Thresholds::new(),
+                applied,
+                planned: Forecast::default(),
+                quality: (before, 0),
+                basis,
+                floors,
+            });
+        }
+        for at in (0..is_moved.len()).filter(|&at| !is_moved.get(at).copied().unwrap_or(false)) {
+            if let Some(setting) = self.setting(at) {
+                fixed += &setting.in_force().cost;
+            }
+        }
+        let mut cost_before = fixed.clone();
+        routes.iter().for_each(|route| cost_before += &route.applied.cost);
+        let requests: u64 = routes.iter().map(|route| route.applied.requests).sum();
+        let goal = match wanted {
+            Target::Cost(limit) => Goal::Cost((limit - fixed.total()).0),
+            Target::Change(thousandths) => {
+                let limit = cost_before.total().ratio(1000 + i128::from(thousandths), 1000);
+                Goal::Cost((limit - fixed.total()).0)
+            }
+            Target::Quality(millionths) => Goal::Quality(i128::from(millionths) * i128::from(requests)),
+            Target::Least => Goal::Quality(i128::MIN / 4),
+        };
+        if routes.is_empty() {
+            return None;
+        }
+        let Optimum { choice, is_feasible, gap, price } = optimise(&menus, goal);
+        let mut cost_after = fixed.clone();
+        let mut quality = (0, 0);
+        for ((planned, thresholds), menu) in routes.iter_mut().zip(choice.thresholds).zip(&menus) {
+            planned.quality.1 = menu.outcome(&thresholds).quality;
+            let Some(route) = now.routes.get(planned.route.index()) else { continue };
+            for at in 0..is_moved.len() {
+                if let Some(setting) = self.setting(at).filter(|setting| fits(setting, route)) {
+                    planned.planned.join(&setting.at(&thresholds));
+                }
+            }
+            cost_after += &planned.planned.cost;
+            quality = (quality.0 + planned.quality.0, quality.1 + planned.quality.1);
+            planned.thresholds = thresholds;
+        }
+        let margin = price;
+        Some(Plan { routes, fixed, cost_before, cost_after, quality, requests, is_feasible, gap, margin })
+    }
+
+    /// Returns the quality of what was in force, each stretch by its own thresholds.
+    fn filled(&self, own: &[usize], basis: Basis) -> i128 {
+        own.iter()
+            .filter_map(|&at| self.settings().get(at))
+            .filter_map(|setting| {
+                let thresholds = setting.route.thresholds();
+                let (menu, _) = Menu::on(basis, &[&setting.frontier], Thresholds::new(), thresholds.clone())?;
+                Some(menu.outcome(&thresholds).quality)
+            })
+            .sum()
+    }
+}
+
+/// Says whether what a setting holds moves with a route's thresholds.
+fn fits(setting: &Setting, route: &Route) -> bool {
+    setting.route.mode == route.mode && same_names(&setting.route, route)
+}

@@ -1,0 +1,78 @@
+//! What routing saved over a stretch of a log, and what its units cost.
+
+use std::sync::Arc;
+
+use super::fold::{any_remembers, walk};
+use super::{Log, PolicySpan, Reading, settle_one};
+use crate::outcome::{Evidence, Settled};
+use crate::routing::Policy;
+use crate::savings::{Against, Arm, Arms, Measured, Savings, Tally};
+use crate::telemetry::Unit;
+
+impl Log {
+    /// Lists the policies that decide it, from its start on.
+    pub fn spans(&self) -> Vec<PolicySpan> {
+        let first = PolicySpan { from: 0, policy: Arc::clone(&self.policy) };
+        std::iter::once(first).chain(self.policies.iter().cloned()).collect()
+    }
+}
+
+/// Settles a stretch of a log under a reading, request by request in order of arrival. `take` may stop by answering false; says
+/// whether it did not.
+pub fn settle_all(
+    log: &Log,
+    reading: Reading,
+    policies: &[PolicySpan],
+    (first, end): (usize, usize),
+    mut take: impl FnMut(usize, &Evidence<'_>, &Policy, &Settled) -> bool,
+) -> bool {
+    if reading == Reading::Routed && any_remembers(policies) {
+        // What a request meets depends on all before it.
+        return walk(log, (policies, end), |index, evidence, policy, settled| {
+            index < first || take(index, evidence, policy, settled)
+        });
+    }
+    let mut settled = Settled::default();
+    let outlook = log.outlook();
+    for (index, evidence) in log.history.range(first, end) {
+        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
+        let policy = span.map_or(&log.policy, |span| &span.policy);
+        settle_one(&evidence, reading, policy, &outlook, &mut settled);
+        if !take(index, &evidence, policy, &settled) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Says what a log saved beside a baseline, and what a holdout measured, where there was one and the reading is what happened.
+pub fn savings(log: &Log, reading: Reading, against: Against) -> (Savings, Option<Measured>) {
+    let (mut tally, mut arms) = (Tally::new(against), Arms::default());
+    let outlook = log.outlook();
+    settle_all(
+        log,
+        reading,
+        &log.spans(),
+        (log.history.start(), log.len()),
+        |_, evidence, policy, settled| {
+            tally.add(evidence, settled, policy, &outlook);
+            let operation = evidence.operation;
+            if let Some(drawn) = log.circumstances.get(operation.circumstance).drawn {
+                let arm = if drawn.held { Arm::Held } else { Arm::Routed };
+                arms.add(arm, drawn.share, operation.session, settled.cost);
+            }
+            true
+        },
+    );
+    let measured = (reading == Reading::Recorded && !arms.is_empty()).then(|| arms.end());
+    (tally.end(), measured)
+}
+
+/// Says what the units of a log cost.
+pub fn unit_costs(log: &Log, reading: Reading, mut into: Unit) -> Unit {
+    settle_all(log, reading, &log.spans(), (log.history.start(), log.len()), |_, evidence, _, settled| {
+        into.add(evidence, settled, &log.prices);
+        true
+    });
+    into
+}

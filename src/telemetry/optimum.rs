@@ -1,0 +1,486 @@
+//! The best thresholds of all routes at once: most quality for a cost, or least cost for a quality.
+//!
+//! A route's cost and quality are a base and a step for each threshold, so a setting that is best at one price of quality is
+//! found by walking each curve once; the price is found along the convex hull, and what the hull leaves over is used up by
+//! exact exchanges between any two routes. Invariant: all sums are integers, and what is returned keeps its limit exactly.
+
+use crate::routing::Thresholds;
+use crate::units::PerMille;
+
+/// Exchanges between routes end at the latest after so many rounds over all of them.
+const ROUNDS: usize = 8;
+/// Corners of the hull that are looked at, at most.
+const CORNERS: usize = 400;
+
+/// What thresholds give: cost in pico-dollars and quality in millionths of a good answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Cost.
+    pub cost: i128,
+    /// Quality, summed over requests.
+    pub quality: i128,
+}
+
+impl std::ops::Add for Outcome {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { cost: self.cost + other.cost, quality: self.quality + other.quality }
+    }
+}
+
+impl std::ops::Sub for Outcome {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self { cost: self.cost - other.cost, quality: self.quality - other.quality }
+    }
+}
+
+/// What a route's thresholds choose between.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Menu {
+    /// With every request on the last rung, and those without a confidence where they go.
+    pub base: Outcome,
+    /// By rung but the last, and by threshold: what letting requests from there on start on this rung changes.
+    pub steps: Vec<Vec<Outcome>>,
+    /// The lowest thresholds allowed; 0 where not said.
+    pub floors: Thresholds,
+    /// Those in force, which stand where others are no better.
+    pub applied: Thresholds,
+}
+
+impl Menu {
+    fn floor(&self, rung: usize) -> usize {
+        self.floors.get(rung).map_or(0, |floor| floor.bin())
+    }
+
+    /// Says what a setting gives.
+    pub fn outcome(&self, thresholds: &[PerMille]) -> Outcome {
+        let mut sum = self.base;
+        for (steps, threshold) in self.steps.iter().zip(thresholds) {
+            sum = sum + steps.get(threshold.bin()).copied().unwrap_or_default();
+        }
+        sum
+    }
+
+    /// Adds what other requests of the same ladder choose between.
+    pub fn merge(&mut self, other: &Self) {
+        self.base = self.base + other.base;
+        for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
+            for (step, more) in mine.iter_mut().zip(theirs) {
+                *step = *step + *more;
+            }
+        }
+    }
+
+    /// Finds the setting of the highest score, of equal ones the highest thresholds.
+    fn best(&self, score: &Score) -> Thresholds {
+        // From the last threshold up: the best of the rungs from here on, where none may lie above a value.
+        let mut tables: Vec<Vec<((i128, i128), usize)>> = Vec::with_capacity(self.steps.len());
+        for (rung, steps) in self.steps.iter().enumerate().rev() {
+            let floor = self.floor(rung);
+            let mut table = Vec::with_capacity(PerMille::VALUES);
+            let mut best: Option<((i128, i128), usize)> = None;
+            for (threshold, step) in steps.iter().enumerate() {
+                let own = score.of(*step);
+                let below = tables.last().and_then(|table| table.get(threshold)).map_or((0, 0), |one| one.0);
+                let total = (own.0.saturating_add(below.0), own.1.saturating_add(below.1));
+                let is_allowed = threshold >= floor || threshold == PerMille::VALUES - 1;
+                if is_allowed && best.is_none_or(|(known, _)| total >= known) {
+                    best = Some((total, threshold));
+                }
+                // Below the floor nothing is allowed: worse than anything.
+                table.push(best.unwrap_or(((i128::MIN / 4, 0), PerMille::VALUES - 1)));
+            }
+            tables.push(table);
+        }
+        let mut most = PerMille::VALUES - 1;
+        tables
+            .iter()
+            .rev()
+            .map(|table| {
+                most = table.get(most).map_or(most, |one| one.1);
+                PerMille::clamped(i64::try_from(most).unwrap_or(1000))
+            })
+            .collect()
+    }
+
+    /// Lists the settings that differ from one in a single threshold, and that one, cheapest in the limit first; those that
+    /// give no more than a cheaper one are left out.
+    fn around(&self, thresholds: &Thresholds, goal: Goal) -> Vec<(Outcome, Thresholds)> {
+        let here = self.outcome(thresholds);
+        let mut all = vec![(here, thresholds.clone())];
+        for (rung, steps) in self.steps.iter().enumerate() {
+            let Some(own) = thresholds.get(rung) else { continue };
+            let most = rung.checked_sub(1).and_then(|above| thresholds.get(above)).map_or(1000, |t| t.get());
+            let least = thresholds.get(rung + 1).map_or(0, |t| t.bin()).max(self.floor(rung));
+            let now = steps.get(own.bin()).copied().unwrap_or_default();
+            let mut last = None;
+            for threshold in (least..=usize::from(most)).rev() {
+                let Some(&step) = steps.get(threshold).filter(|step| last != Some(**step)) else { continue };
+                last = Some(step);
+                let mut moved = thresholds.clone();
+                if let Some(slot) = moved.get_mut(rung) {
+                    *slot = PerMille::clamped(i64::try_from(threshold).unwrap_or(1000));
+                }
+                all.push((here - now + step, moved));
+            }
+        }
+        all.sort_by_key(|(outcome, _)| (goal.used(*outcome), -goal.gained(*outcome)));
+        let mut best = i128::MIN;
+        all.retain(|(outcome, _)| {
+            let is_more = goal.gained(*outcome) > best;
+            best = best.max(goal.gained(*outcome));
+            is_more
+        });
+        all
+    }
+}
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Most quality at this cost at most.
+    Cost(i128),
+    /// Least cost at this quality at least.
+    Quality(i128),
+}
+
+impl Goal {
+    /// What is limited, as something of which less is allowed.
+    fn used(self, outcome: Outcome) -> i128 {
+        match self {
+            Self::Cost(_) => outcome.cost,
+            Self::Quality(_) => -outcome.quality,
+        }
+    }
+
+    /// What is wanted most of.
+    fn gained(self, outcome: Outcome) -> i128 {
+        match self {
+            Self::Cost(_) => outcome.quality,
+            Self::Quality(_) => -outcome.cost,
+        }
+    }
+
+    fn limit(self) -> i128 {
+        match self {
+            Self::Cost(cost) => cost,
+            Self::Quality(quality) => -quality,
+        }
+    }
+
+    fn is_kept(self, outcome: Outcome) -> bool {
+        self.used(outcome) <= self.limit()
+    }
+}
+
+/// How settings are weighed: `gain` times what is gained less `price` times what is used.
+struct Score {
+    goal: Goal,
+    gain: i128,
+    price: i128,
+    /// Of equal ones, whether the one that gains most is meant, or the one that uses least.
+    gains_first: bool,
+}
+
+impl Score {
+    fn of(&self, outcome: Outcome) -> (i128, i128) {
+        let (gained, used) = (self.goal.gained(outcome), self.goal.used(outcome));
+        let first = self.gain.saturating_mul(gained).saturating_sub(self.price.saturating_mul(used));
+        (first, if self.gains_first { gained } else { -used })
+    }
+}
+
+/// One setting of all routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// By route.
+    pub thresholds: Vec<Thresholds>,
+    /// What they give together.
+    pub outcome: Outcome,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Optimum {
+    /// The setting; where the goal is out of reach, the one that comes nearest.
+    pub choice: Choice,
+    /// Whether it keeps the goal.
+    pub is_feasible: bool,
+    /// By how much any setting could be better, at most: in what is wanted most of.
+    pub gap: i128,
+    /// The next step along the best settings: what one more of the limit is worth; none where the limit does not bind.
+    pub price: Option<Outcome>,
+}
+
+fn solve(menus: &[Menu], score: &Score) -> Choice {
+    let thresholds: Vec<Thresholds> = menus.iter().map(|menu| menu.best(score)).collect();
+    chosen(menus, thresholds)
+}
+
+fn chosen(menus: &[Menu], thresholds: Vec<Thresholds>) -> Choice {
+    let outcomes = menus.iter().zip(&thresholds).map(|(menu, thresholds)| menu.outcome(thresholds));
+    Choice { outcome: outcomes.fold(Outcome::default(), std::ops::Add::add), thresholds }
+}
+
+/// Finds the best thresholds of all routes together.
+pub fn optimise(menus: &[Menu], goal: Goal) -> Optimum {
+    let weigh = |gain, price, gains_first| Score { goal, gain, price, gains_first };
+    let mut kept = solve(menus, &weigh(0, 1, true));
+    let mut over = solve(menus, &weigh(1, 0, false));
+    let found = |choice: Choice, is_feasible, gap, price| Optimum {
+        choice: unmoved(menus, choice),
+        is_feasible,
+        gap,
+        price,
+    };
+    if !goal.is_kept(kept.outcome) {
+        return found(kept, false, 0, None);
+    }
+    if goal.is_kept(over.outcome) {
+        return found(over, true, 0, None);
+    }
+    // Between the two lies the limit; the hull's corner on either side of it is found chord by chord.
+    for _ in 0..CORNERS {
+        let gain = goal.used(over.outcome) - goal.used(kept.outcome);
+        let price = goal.gained(over.outcome) - goal.gained(kept.outcome);
+        let score = weigh(gain, price, false);
+        let corner = solve(menus, &score);
+        if score.of(corner.outcome).0 <= score.of(kept.outcome).0 {
+            break;
+        }
+        if goal.is_kept(corner.outcome) {
+            kept = corner;
+        } else {
+            over = corner;
+        }
+    }
+    let (used, gained) = (
+        goal.used(over.outcome) - goal.used(kept.outcome),
+        goal.gained(over.outcome) - goal.gained(kept.outcome),
+    );
+    let left = goal.limit() - goal.used(kept.outcome);
+    let most = goal.gained(kept.outcome) + gained.saturating_mul(left) / used.max(1);
+    let price = over.outcome - kept.outcome;
+    let best = exchange(menus, goal, kept);
+    let gap = (most - goal.gained(best.outcome)).max(0);
+    found(best, true, gap, Some(price))
+}
+
+/// Uses up what is left of the limit: of any two routes the best setting of both, until no two give more.
+fn exchange(menus: &[Menu], goal: Goal, mut choice: Choice) -> Choice {
+    let around = |choice: &Choice, at: usize| match (menus.get(at), choice.thresholds.get(at)) {
+        (Some(menu), Some(thresholds)) => menu.around(thresholds, goal),
+        _ => Vec::new(),
+    };
+    for _ in 0..ROUNDS {
+        let before = goal.gained(choice.outcome);
+        let mut near: Vec<_> = (0..menus.len()).map(|at| around(&choice, at)).collect();
+        for one in 0..menus.len() {
+            for other in one..menus.len() {
+                let Some((first, second)) = pair(&near, one, other, goal, menus, &choice) else { continue };
+                if let Some(slot) = choice.thresholds.get_mut(one) {
+                    *slot = first;
+                }
+                if let Some((slot, second)) = choice.thresholds.get_mut(other).zip(second) {
+                    *slot = second;
+                }
+                choice = chosen(menus, choice.thresholds);
+                for at in [one, other] {
+                    if let Some(slot) = near.get_mut(at) {
+                        *slot = around(&choice, at);
+                    }
+                }
+            }
+        }
+        if goal.gained(choice.outcome) <= before {
+            break;
+        }
+    }
+    choice
+}
+
+type Near = Vec<(Outcome, Thresholds)>;
+
+/// Finds settings of two routes, or of one and the same, that give more within the limit; `None` where there are none.
+fn pair(
+    near: &[Near],
+    one: usize,
+    other: usize,
+    goal: Goal,
+    menus: &[Menu],
+    choice: &Choice,
+) -> Option<(Thresholds, Option<Thresholds>)> {
+    let now = |at: usize| Some(menus.get(at)?.outcome(choice.thresholds.get(at)?));
+    let left = goal.limit() - goal.used(choice.outcome);
+    let (first, second) = (near.get(one)?, near.get(other)?);
+    if one == other {
+        let own = now(one)?;
+        let room = left + goal.used(own);
+        let best = first.iter().rev().find(|(outcome, _)| goal.used(*outcome) <= room)?;
+        return (goal.gained(best.0) > goal.gained(own)).then(|| (best.1.clone(), None));
+    }
+    let both = now(one)? + now(other)?;
+    let room = left + goal.used(both);
+    let mut best: Option<(i128, &Thresholds, &Thresholds)> = None;
+    let mut end = second.len();
+    // The more the one uses, the less is left for the other.
+    for (outcome, thresholds) in first {
+        let left = room - goal.used(*outcome);
+        while second.get(end.wrapping_sub(1)).is_some_and(|(other, _)| goal.used(*other) > left) {
+            end -= 1;
+        }
+        let Some((with, others)) = end.checked_sub(1).and_then(|at| second.get(at)) else { break };
+        let gained = goal.gained(*outcome) + goal.gained(*with);
+        if best.as_ref().is_none_or(|known| gained > known.0) {
+            best = Some((gained, thresholds, others));
+        }
+    }
+    let (gained, first, second) = best?;
+    (gained > goal.gained(both)).then(|| (first.clone(), Some(second.clone())))
+}
+
+/// Leaves a route's thresholds as they are in force where that gives the same.
+fn unmoved(menus: &[Menu], mut choice: Choice) -> Choice {
+    for (menu, thresholds) in menus.iter().zip(&mut choice.thresholds) {
+        let is_allowed =
+            menu.applied.iter().zip(0..).all(|(threshold, rung)| threshold.bin() >= menu.floor(rung));
+        if menu.applied.len() == menu.steps.len()
+            && is_allowed
+            && menu.outcome(&menu.applied) == menu.outcome(thresholds)
+        {
+            thresholds.clone_from(&menu.applied);
+        }
+    }
+    choice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn per_mille(value: u16) -> PerMille {
+        PerMille::new(value).unwrap_or_default()
+    }
+
+    /// A route of two rungs: at each of a few confidences, what starting on the cheap one saves and loses.
+    fn menu(groups: &[(u16, i128, i128)], base: Outcome) -> Menu {
+        let mut steps = vec![Outcome::default(); PerMille::VALUES];
+        for &(confidence, saves, loses) in groups {
+            for step in steps.iter_mut().take(usize::from(confidence) + 1) {
+                *step = *step + Outcome { cost: -saves, quality: -loses };
+            }
+        }
+        Menu { base, steps: vec![steps], floors: Thresholds::new(), applied: Thresholds::new() }
+    }
+
+    /// Numbers by counting.
+    fn drawn(seed: &mut u64, below: u64) -> u64 {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*seed >> 33) % below
+    }
+
+    fn worlds(seed: &mut u64) -> Vec<Menu> {
+        (0..3)
+            .map(|_| {
+                let groups: Vec<(u16, i128, i128)> = (0..8u16)
+                    .map(|at| {
+                        (at * 120 + 50, i128::from(drawn(seed, 1000)), i128::from(drawn(seed, 1000)) - 200)
+                    })
+                    .collect();
+                menu(&groups, Outcome { cost: 9000, quality: 9000 })
+            })
+            .collect()
+    }
+
+    /// Every setting of three routes that differs in anything.
+    fn all_of(menus: &[Menu]) -> Vec<Outcome> {
+        let distinct = |menu: &Menu| {
+            let mut steps = menu.steps[0].clone();
+            steps.dedup();
+            steps.into_iter().map(|step| menu.base + step).collect::<Vec<_>>()
+        };
+        let [a, b, c] = menus else { panic!("three routes") };
+        let (a, b, c) = (distinct(a), distinct(b), distinct(c));
+        let pairs = a.iter().flat_map(|a| b.iter().map(move |b| *a + *b)).collect::<Vec<_>>();
+        pairs.iter().flat_map(|ab| c.iter().map(move |c| *ab + *c)).collect()
+    }
+
+    #[test]
+    fn it_is_what_trying_every_setting_finds_or_says_by_how_much_not() {
+        let mut seed = 3;
+        let (mut exact, mut tried) = (0, 0);
+        for _ in 0..60 {
+            let menus = worlds(&mut seed);
+            let every = all_of(&menus);
+            for share in [20, 40, 60, 80] {
+                let (low, high) = (
+                    every.iter().map(|one| one.cost).min().unwrap_or(0),
+                    every.iter().map(|one| one.cost).max().unwrap_or(0),
+                );
+                let limit = low + (high - low) * share / 100;
+                let best =
+                    every.iter().filter(|one| one.cost <= limit).map(|one| one.quality).max().unwrap_or(0);
+                let found = optimise(&menus, Goal::Cost(limit));
+                assert!(found.is_feasible && found.choice.outcome.cost <= limit);
+                assert!(found.choice.outcome.quality <= best);
+                assert!(found.choice.outcome.quality + found.gap >= best, "the gap is a bound");
+                tried += 1;
+                exact += u32::from(found.choice.outcome.quality == best);
+
+                let cheapest = every.iter().filter(|one| one.quality >= best).map(|one| one.cost).min();
+                let found = optimise(&menus, Goal::Quality(best));
+                assert!(found.is_feasible && found.choice.outcome.quality >= best);
+                assert!(cheapest.is_some_and(|cost| found.choice.outcome.cost - found.gap <= cost));
+            }
+        }
+        assert!(exact * 10 >= tried * 9, "{exact} of {tried} exact");
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_said_with_what_comes_nearest() {
+        let menus = [menu(&[(500, 100, 50)], Outcome { cost: 1000, quality: 900 })];
+        let found = optimise(&menus, Goal::Cost(800));
+        assert!(!found.is_feasible);
+        assert_eq!(found.choice.outcome, Outcome { cost: 900, quality: 850 });
+        let found = optimise(&menus, Goal::Quality(950));
+        assert!(!found.is_feasible && found.choice.outcome.quality == 900);
+        let free = optimise(&menus, Goal::Cost(5000));
+        assert_eq!((free.is_feasible, free.price), (true, None));
+        assert_eq!(free.choice.thresholds[0][0].get(), 1000, "of equal ones the safest");
+    }
+
+    #[test]
+    fn a_floor_is_kept_and_a_setting_that_is_as_good_stays() {
+        let mut route = menu(&[(500, 100, 1), (800, 100, 1)], Outcome { cost: 1000, quality: 900 });
+        route.floors.push(per_mille(600));
+        route.applied.push(per_mille(700));
+        let found = optimise(std::slice::from_ref(&route), Goal::Quality(0));
+        assert_eq!(found.choice.thresholds[0][0].get(), 700, "700 and 601 to 800 give the same");
+        assert_eq!(found.choice.outcome.cost, 900, "the saving at 500 lies below the floor");
+        let found = optimise(&[route], Goal::Cost(850));
+        assert!(!found.is_feasible);
+    }
+
+    #[test]
+    fn thresholds_of_more_rungs_stay_in_order() {
+        let mut seed = 9;
+        let mut route = worlds(&mut seed).swap_remove(0);
+        let second = worlds(&mut seed).swap_remove(0).steps.swap_remove(0);
+        route.steps.push(second);
+        let every: Vec<Outcome> = (0..=1000u16)
+            .step_by(10)
+            .flat_map(|upper| (0..=upper).step_by(10).map(move |lower| [per_mille(upper), per_mille(lower)]))
+            .map(|setting| route.outcome(&setting))
+            .collect();
+        let low = every.iter().map(|one| one.cost).min().unwrap_or(0);
+        for more in [0, 300, 900, 2000] {
+            let best = every.iter().filter(|one| one.cost <= low + more).map(|one| one.quality).max();
+            let found = optimise(std::slice::from_ref(&route), Goal::Cost(low + more));
+            let thresholds = &found.choice.thresholds[0];
+            assert!(thresholds[0] >= thresholds[1], "{thresholds:?}");
+            assert!(found.choice.outcome.cost <= low + more);
+            assert!(best.is_some_and(|best| found.choice.outcome.quality + found.gap >= best));
+        }
+    }
+}
