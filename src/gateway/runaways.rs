@@ -88,7 +88,7 @@ impl Gateway {
             && let Err(error) = self.ledger.commit().await
         {
             let done = if lifts { "lifted" } else { "stopped" };
-            let message = format!("{whom} is {done}, but a restart may forget it: {}", error);
+            let message = format!("{whom} is {done}, but a restart may forget it: {error}");
             return Err(ApiError::new(ErrorKind::Server, message));
         }
         Ok(changed.is_some())
