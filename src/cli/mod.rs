@@ -24,12 +24,14 @@ pub mod replay;
 pub mod report;
 pub mod reprice;
 pub mod requests;
+pub mod runaways;
 pub mod sample;
 pub mod savings;
 pub mod scenario;
 pub mod serve;
 pub mod settings;
 pub mod snapshot;
+pub mod stop;
 pub mod unit;
 pub mod whatif;
 pub mod why;
@@ -104,6 +106,12 @@ enum Command {
     Budgets(budgets::BudgetsArgs),
     /// List alerts, silence and acknowledge them, try receivers, and see what a log would have told
     Alerts(alerts::AlertsArgs),
+    /// Show where rules against runaways would have tripped in a log, or who is stopped now
+    Runaways(Box<runaways::RunawaysArgs>),
+    /// Stop a key, a session, a team or everything at a running gateway
+    Stop(stop::StopArgs),
+    /// Let go who was stopped
+    Lift(stop::LiftArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
     /// Run a worked example through the engine, or list them
@@ -190,6 +198,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Budgets(args)) => budgets::run(&args),
         Some(Command::Alerts(args)) => alerts::run(&args),
+        Some(Command::Runaways(args)) => runaways::run(&args),
+        Some(Command::Stop(args)) => stop::stop(&args),
+        Some(Command::Lift(args)) => stop::lift(&args),
         Some(Command::Prices(args)) => prices::run(&args),
         Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),

@@ -82,6 +82,8 @@ pub struct Operation {
     pub circumstance: CircumstanceId,
     /// The strongest features behind a classified confidence.
     pub saw: Saw,
+    /// The tool call that it follows, packed; read it with [`Call::unpacked`](crate::runaway::Call::unpacked).
+    pub call: u64,
 }
 
 /// A confidence or none, in two bytes.

@@ -11,6 +11,7 @@ mod outside;
 mod own_logs;
 mod program;
 mod remembered;
+mod runaways;
 mod saved;
 mod slips;
 mod spending;

@@ -386,7 +386,8 @@ mod tests {
             let area = Rect::new(0, 0, width, 1);
             let mut buf = Buffer::empty(area);
             let look = Look { theme: &Theme::default(), glyphs: Glyphs::of(GlyphSet::Braille) };
-            Histogram { bins: &[], segments: &segments, markers: &markers, certified: None }.rungs(area, &mut buf, look);
+            Histogram { bins: &[], segments: &segments, markers: &markers, certified: None }
+                .rungs(area, &mut buf, look);
             let row: String = (0..width).map(|x| buf[(x, 0)].symbol().to_owned()).collect();
             assert!(row.contains(" large ") && row.contains(" nano "), "{staged}: {row}");
         }
