@@ -141,6 +141,7 @@ impl Event<'_> {
             What::Note(note) => match note.kind {
                 NoteKind::Price => "price",
                 NoteKind::Policy => "policy",
+                NoteKind::Runaway => "runaway",
                 NoteKind::Note => "note",
             },
             What::Policy(..) => "policy",
