@@ -33,7 +33,8 @@ impl Player {
         let proofs = self.proof.told().clone();
         let floor = |route: &Route, rung: usize| {
             let at = now.routes.iter().position(|one| one.tag == route.tag)?;
-            let given = proofs.get(at).and_then(|rungs| rungs.get(rung)).and_then(|proof| proof.standing.given);
+            let given =
+                proofs.get(at).and_then(|rungs| rungs.get(rung)).and_then(|proof| proof.standing.given);
             is_certified.then(|| given.map_or(PerMille::ONE, |given| given.threshold))
         };
         let Some(plan) = self.view.frontiers().plan(&now, target, &floor) else {

@@ -210,7 +210,8 @@ impl Histogram<'_> {
         let mut longest = Rect { width: 0, ..row };
         let mut from = first;
         for x in first..=to {
-            if x < to && self.markers.iter().all(|marker| column(row, marker.at) != x) {
+            let is_gate = self.certified.is_some_and(|from| column(row, from) == x);
+            if x < to && !is_gate && self.markers.iter().all(|marker| column(row, marker.at) != x) {
                 continue;
             }
             if x.saturating_sub(from) > longest.width {
@@ -386,7 +387,8 @@ mod tests {
             let area = Rect::new(0, 0, width, 1);
             let mut buf = Buffer::empty(area);
             let look = Look { theme: &Theme::default(), glyphs: Glyphs::of(GlyphSet::Braille) };
-            Histogram { bins: &[], segments: &segments, markers: &markers, certified: None }.rungs(area, &mut buf, look);
+            Histogram { bins: &[], segments: &segments, markers: &markers, certified: None }
+                .rungs(area, &mut buf, look);
             let row: String = (0..width).map(|x| buf[(x, 0)].symbol().to_owned()).collect();
             assert!(row.contains(" large ") && row.contains(" nano "), "{staged}: {row}");
         }
