@@ -95,10 +95,21 @@ pub struct Drawn<'a> {
     pub at_most: (u64, u64),
 }
 
+fn source(limit: &super::Limit, member: &str) -> String {
+    let name = limit.name();
+    if member.is_empty() { name } else { format!("{name} of {member}") }
+}
+
 impl Over {
     /// Names the limit, and whose it is where each has one: `teams/day of search`.
     pub fn source(&self) -> String {
-        let name = self.limit.name();
-        if self.member.is_empty() { name } else { format!("{name} of {}", self.member) }
+        source(&self.limit, &self.member)
+    }
+}
+
+impl Standing {
+    /// Names the limit, and whose it is where each has one: `teams/day of search`.
+    pub fn source(&self) -> String {
+        source(&self.limit, &self.member)
     }
 }

@@ -385,6 +385,16 @@ impl Budgets {
         list
     }
 
+    /// Returns how one account stands in the window of a moment; none where nothing was drawn on it there.
+    pub fn standing(&mut self, (at, member): (u16, Member), when: Instant) -> Option<Standing> {
+        let slot = self.limits.get_mut(usize::from(at))?;
+        let window = slot.window(when);
+        let account = *self.accounts.get_mut(&(at, member))?.find(window.start)?;
+        let member = Arc::clone(self.names.get(member.0 as usize)?);
+        let amount = slot.limit.amount_of(&member);
+        Some(Standing { limit: Arc::clone(&slot.limit), member, amount, account, ahead: None })
+    }
+
     /// Counts the holds that are open: 0 wherever no call is under way.
     pub fn open_holds(&self) -> u64 {
         let accounts = self.accounts.values().filter(|windows| !windows.is_at_rest());

@@ -177,20 +177,24 @@ impl Which {
 /// # Errors
 /// Where the file cannot be used; that there is none of one's own is none.
 pub(super) fn play(player: &mut Player, named: Option<&Path>, is_sample: bool) -> anyhow::Result<()> {
+    let (limits, name) = of_log(named, is_sample)?.unwrap_or_default();
+    player.set_alerts(super::alerts::rules()?, &limits, name);
+    Ok(())
+}
+
+/// Reads the budgets that a log is played against, with where they are from.
+///
+/// # Errors
+/// Where the file cannot be used; that there is none of one's own is none.
+pub(super) fn of_log(named: Option<&Path>, is_sample: bool) -> anyhow::Result<Option<(Vec<Limit>, String)>> {
     if named.is_none() && is_sample {
-        player.set_budgets(
-            &budgets::parse(sample::BUDGETS, "the sample's budgets")?,
-            "the sample's".to_owned(),
-        );
-        return Ok(());
+        let limits = budgets::parse(sample::BUDGETS, "the sample's budgets")?;
+        return Ok(Some((limits, "the sample's".to_owned())));
     }
     let own = || config::user_dir().map(|dir| dir.join(budgets::FILE)).filter(|path| path.is_file());
-    if let Some(path) = named.map(Path::to_path_buf).or_else(own) {
-        let name = path.display().to_string();
-        let limits = Which { budgets: Some(path) }.limits()?;
-        player.set_budgets(&limits, name);
-    }
-    Ok(())
+    let Some(path) = named.map(Path::to_path_buf).or_else(own) else { return Ok(None) };
+    let name = path.display().to_string();
+    Ok(Some((Which { budgets: Some(path) }.limits()?, name)))
 }
 
 fn list(of: &Which, format: Format) -> anyhow::Result<()> {

@@ -82,7 +82,7 @@ impl LookArgs {
 }
 
 fn screen(text: &str) -> Result<ScreenId, String> {
-    ScreenId::named(text).ok_or_else(|| "write overview, tune, traffic, models or spend".to_owned())
+    ScreenId::named(text).ok_or_else(|| "write overview, tune, traffic, models, spend or events".to_owned())
 }
 
 /// Loads the logs named, or the bundled sample.

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
 
 pub mod advise;
+pub mod alerts;
 pub mod anomalies;
 pub mod args;
 pub mod attach;
@@ -104,6 +105,8 @@ enum Command {
     Ledger(ledger::LedgerArgs),
     /// List budgets, show how they stand, change them
     Budgets(budgets::BudgetsArgs),
+    /// List alerts, silence and acknowledge them, try receivers, and see what a log would have told
+    Alerts(alerts::AlertsArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
     /// Run a worked example through the engine, or list them
@@ -190,6 +193,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Budgets(args)) => budgets::run(&args),
+        Some(Command::Alerts(args)) => alerts::run(&args),
         Some(Command::Prices(args)) => prices::run(&args),
         Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
 
 use super::output;
-use crate::config::{self, console, gateway, parameters, policy, providers, themes};
+use crate::config::{self, alerts, console, gateway, parameters, policy, providers, themes};
 use crate::console::keys;
 use crate::units::choice;
 
@@ -33,6 +33,8 @@ pub enum File {
     Gateway,
     /// providers.toml: who serves which model, keys, timeouts, limits.
     Providers,
+    /// alerts.toml: what is told, and to whom.
+    Alerts,
     /// parameters.toml: what models are known to refuse.
     Parameters,
     /// keys.toml: every action with its keys.
@@ -68,6 +70,7 @@ pub fn run(args: &SettingsArgs) -> anyhow::Result<()> {
         Some(File::Console) => output::text(console::DEFAULT_CONSOLE),
         Some(File::Gateway) => output::text(gateway::DEFAULT_GATEWAY),
         Some(File::Providers) => output::text(providers::BUILTIN),
+        Some(File::Alerts) => output::text(alerts::DEFAULT_ALERTS),
         Some(File::Parameters) => output::text(parameters::BUILTIN),
         Some(File::Keys) => output::text(&keys::default_file()),
         Some(File::Classifier) => output::text(crate::classifier::BUILTIN),
@@ -95,6 +98,7 @@ fn places() -> anyhow::Result<()> {
         ("console.toml", "theme, glyphs, mouse, pace"),
         ("gateway.toml", "how the gateway serves"),
         ("providers.toml", "who serves which model"),
+        (alerts::FILE, "what is told, and to whom"),
         ("parameters.toml", "what models refuse"),
         ("keys.toml", "keys"),
         ("themes/NAME.toml", "themes of your own"),

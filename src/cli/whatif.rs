@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use self::budgets::BudgetsReport;
+use self::budgets::{BudgetsReport, Limits};
 use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::{load_log, policies_text};
@@ -330,7 +330,7 @@ fn report(
 /// # Errors
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
-    let limits = args.limits()?;
+    let limits = Limits::read(args.budgets.as_deref(), &args.budget)?;
     let (log, mut trial) = if limits.is_none() {
         (None, args.engine.trial(&args.log)?)
     } else {

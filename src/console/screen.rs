@@ -55,6 +55,8 @@ screens! {
     Models,
     /// Budgets and how they stand.
     Spend,
+    /// Alerts and whatever else happened.
+    Events,
 }
 
 impl ScreenId {
@@ -105,6 +107,8 @@ pub enum FiguresOf {
     WhatIf,
     /// The windows of the budgets, as recorded.
     Budgets,
+    /// No figures: what happened.
+    Events,
 }
 
 /// What a screen wants done.

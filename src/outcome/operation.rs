@@ -214,10 +214,16 @@ impl Operation {
             project: self.project,
             class: self.class,
             asked: self.asked,
+            known_as: self.asked,
             confidence: self.confidence(),
             source: self.source,
             pinned: self.pinned,
         }
+    }
+
+    /// Returns what a decision looks at, where prices say which names are one model's.
+    pub fn signals_by(&self, prices: &PriceTable) -> Signals {
+        Signals { known_as: prices.known_as(self.asked), ..self.signals() }
     }
 }
 

@@ -60,10 +60,28 @@ pub enum Command {
     Loop,
     /// Go to the end; in live traffic, keep to it.
     Follow,
+    /// Take note of an alert, or have nobody told for a while.
+    Alert(AlertDeed),
     /// Send a prompt to the live session.
     Ask(Box<Question>),
     /// Have the live session finish what is in flight and take no new requests.
     Drain,
+}
+
+/// What an operator does about an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlertDeed {
+    /// Takes note of the one with this id.
+    Ack(String),
+    /// Has nobody told of a rule and scope for so long.
+    Silence {
+        /// The rule.
+        rule: Arc<str>,
+        /// The scope.
+        scope: Arc<str>,
+        /// For how long.
+        span: Span,
+    },
 }
 
 impl Command {

@@ -89,7 +89,7 @@ fn same_ladder(one: &Route, other: &Route) -> bool {
 pub(super) fn same_names(one: &Route, other: &Route) -> bool {
     one.tag == other.tag
         && one.ladder.len() == other.ladder.len()
-        && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.model == b.model)
+        && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.known_as == b.known_as)
 }
 
 /// The frontiers of a window.
@@ -288,7 +288,7 @@ impl Frontiers {
 
 /// Returns the place that a route's rung has in the same route as another policy has it.
 fn place_of(of: &Route, route: &Route, rung: &Rung) -> Option<usize> {
-    let place = of.ladder.iter().position(|one| one.name == rung.name && one.model == rung.model);
+    let place = of.ladder.iter().position(|one| one.name == rung.name && one.known_as == rung.known_as);
     place.filter(|_| of.tag == route.tag)
 }
 
@@ -304,7 +304,8 @@ pub fn carried(route: &Route, now: &Policy, staged: &Policy) -> Thresholds {
     for (old, new) in
         before.ladder.iter().zip(&after.ladder).filter(|(old, new)| old.threshold != new.threshold)
     {
-        let rung = route.ladder.iter().position(|rung| rung.name == old.name && rung.model == old.model);
+        let rung =
+            route.ladder.iter().position(|rung| rung.name == old.name && rung.known_as == old.known_as);
         changed.extend(rung.filter(|rung| *rung < thresholds.len()).map(|rung| (rung, new.threshold)));
     }
     moved_along(&thresholds, &changed)

@@ -6,6 +6,7 @@
 mod advice;
 mod aim;
 mod aimed;
+mod alerts;
 mod all_on;
 mod anomalies;
 mod arrivals;
@@ -62,12 +63,13 @@ mod written;
 
 pub use advice::{Advice, Asked, Candidate, InUse, PriceNews, Verdict, advise};
 pub use aim::{Aim, AimError};
+pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};
-pub use command::Command;
+pub use command::{AlertDeed, Command};
 pub use constraints::{Broken, Constraints};
 pub use events::LogEvents;
 pub use explain::{Answered, Explanation, cost_text, cost_text_of, explain, tokens_text};

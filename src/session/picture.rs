@@ -43,6 +43,7 @@ impl Player {
             message: self.message.clone(),
             live: self.live_view(),
             spending: self.budgets(),
+            alerts: self.alerts(),
             proofs,
         }
     }

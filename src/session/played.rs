@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
+use super::alerts::Alerted;
 use super::spending::Spending;
-use super::{BudgetsView, Log, PolicySpan};
+use super::{AlertsView, BudgetsView, Log, PolicySpan};
+use crate::alert::Rules;
 use crate::budget::Limit;
 use crate::outcome::{Evidence, Settled, recorded};
 use crate::routing::match_route;
@@ -27,6 +29,7 @@ pub(super) struct Played {
     settled: Settled,
     /// How many operations a growing log had taken in between others when it was looked at last.
     seen: u64,
+    alerts: Option<Alerted>,
 }
 
 impl Played {
@@ -41,12 +44,23 @@ impl Played {
             view: (Instant(i64::MIN), Arc::default()),
             settled: Settled::default(),
             seen: log.inserts.count(),
+            alerts: None,
         }
     }
 
     /// Returns the budgets with nothing spent.
     pub(super) fn fresh(&self) -> Spending {
         self.start.clone()
+    }
+
+    /// Has rules told of what happens, too.
+    pub(super) fn watch(&mut self, rules: Arc<Rules>, limits: &[Limit], log: &Log) {
+        self.alerts = Some(Alerted::new(rules, limits, log));
+    }
+
+    /// Returns the alerts at a moment, once `head` operations have been counted.
+    pub(super) fn alerts(&mut self, log: &Log, head: usize, clock: Instant) -> Arc<AlertsView> {
+        self.alerts.as_mut().map_or_else(Arc::default, |alerts| alerts.view(log, head, clock))
     }
 
     /// Returns how budgets stand at a moment, once `head` operations have been counted.

@@ -154,8 +154,7 @@ impl Player {
                 }
             }
             Command::SetSpeed(speed) => self.speed = speed,
-            Command::Faster(true) => self.speed = self.speed.faster(),
-            Command::Faster(false) => self.speed = self.speed.slower(),
+            Command::Faster(up) => self.speed = if up { self.speed.faster() } else { self.speed.slower() },
             Command::Window(window) => {
                 self.window = window;
                 self.rebuild();
@@ -205,7 +204,7 @@ impl Player {
             Command::Follow => self.seek(self.log.len()),
             // The worker of a live session takes these to whoever can do them.
             Command::Ask(_) => self.message = self.may_ask().map(|why| format!("not sent: {why}")),
-            Command::Drain => {}
+            Command::Drain | Command::Alert(_) => {}
         }
         if self.live.is_some() && self.play == Play::Ended {
             self.follow();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
-use super::{BudgetsTried, BudgetsView, Log, PolicySpan};
+use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan};
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
@@ -253,6 +253,8 @@ pub struct Snapshot {
     pub spending: Arc<BudgetsView>,
     /// What labels prove of the thresholds of the policy in force, up to the clock.
     pub proofs: Arc<Proofs>,
+    /// What would have been told of a log up to the clock; a live session's alerts are told with its state.
+    pub alerts: Arc<AlertsView>,
 }
 
 impl Snapshot {
@@ -261,6 +263,11 @@ impl Snapshot {
         // A log that is followed tells of none: it is played against the operator's own.
         let told = self.live.as_ref().map(|live| &live.status.budgets).filter(|told| !told.is_empty());
         told.unwrap_or(&self.spending)
+    }
+
+    /// Returns the alerts.
+    pub fn alerts(&self) -> &AlertsView {
+        self.live.as_ref().map_or(&*self.alerts, |live| &live.status.alerts)
     }
 
     /// Returns the policy that decides an operation.

@@ -306,6 +306,7 @@ pub(super) fn policy_event(at: &str, version: u32, name: &str, routes: &str) -> 
 fn prices_and_policies_count_from_their_own_moment_on_wherever_they_stand() {
     let desk = desk();
     log(&desk, "price.jsonl", &[PRICE]);
+    log(&desk, "always.jsonl", &[&PRICE.replace(r#""at":"2026-05-23T10:00:00Z","#, "")]);
     log(&desk, "requests.jsonl", &[AT_ELEVEN]);
     // More than one batch of requests before the event, so that some were counted without it.
     let filler: Vec<String> = (0..9000)
@@ -316,7 +317,13 @@ fn prices_and_policies_count_from_their_own_moment_on_wherever_they_stand() {
         }))
         .collect();
     log(&desk, "long.jsonl", &filler.iter().map(String::as_str).collect::<Vec<_>>());
-    for order in ["price.jsonl requests.jsonl", "requests.jsonl price.jsonl", "long.jsonl price.jsonl"] {
+    for order in [
+        "price.jsonl requests.jsonl",
+        "requests.jsonl price.jsonl",
+        "long.jsonl price.jsonl",
+        "always.jsonl requests.jsonl",
+        "requests.jsonl always.jsonl",
+    ] {
         assert_eq!(report(&desk, order)["cost_usd"], "0.1", "{order}");
     }
 

@@ -23,14 +23,20 @@ use proptest::prelude::*;
 
 pub(super) const MODELS: [&str; 5] = ["nano", "flash", "mid", "strong", "unlisted"];
 
+/// Other names of two of them.
+pub(super) const DATED: [&str; 2] = ["mid-2025-04-14", "strong-2025-04-14"];
+
 pub(super) fn names() -> Names {
-    let mut names = Names::default();
+    let mut names = Names::default().knowing(Arc::new(book()));
     for model in MODELS {
         names.intern_model(model);
     }
     // As a policy that is compiled with these names finds them.
     for route in ["r1", "r2", "rest"] {
         names.intern_model(&format!("{AUTO}/{route}"));
+    }
+    for model in DATED {
+        names.intern_model(model);
     }
     for team in ["a", "b", "c"] {
         names.intern_team(team);
@@ -122,7 +128,8 @@ pub(super) fn circumstances() -> Circumstances {
         let down = if kind & 8 != 0 { vec![ModelId(1), ModelId(2)] } else { Vec::new() };
         let share = PerMille::new(300).unwrap();
         let drawn = (kind & 16 != 0).then_some(Drawn { held: kind & 1 == 0, share });
-        table.intern(&Circumstance { needs, down, drawn, ..Circumstance::default() });
+        let circumstance = Circumstance { needs, drawn, ..Circumstance::default() };
+        table.intern(&circumstance.with_down(down, |model| model));
     }
     table
 }
@@ -247,7 +254,7 @@ pub(super) fn compile((a, b, c, constrained): &Choices) -> Policy {
     let when_full = bit(14).then_some(WhenFull::Refuse);
     let spec = PolicySpec {
         name: "random".into(),
-        models: [capped(12, "flash", 1), capped(13, "strong", 2), capped(15, "nano", 3)]
+        models: [capped(12, "flash", 1), capped(13, DATED[1], 2), capped(15, "nano", 3)]
             .into_iter()
             .flatten()
             .collect(),

@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
-use super::WhatIfArgs;
 use crate::app::{Cancel, Progress};
 use crate::budget::{Dimension, Limit, Period};
 use crate::config::budgets;
@@ -27,13 +27,13 @@ pub(super) struct Limits {
     staged: Vec<Limit>,
 }
 
-impl WhatIfArgs {
-    /// Reads what is asked of budgets; none where nothing is.
-    pub(super) fn limits(&self) -> anyhow::Result<Option<Limits>> {
-        if self.budgets.is_none() && self.budget.is_empty() {
+impl Limits {
+    /// Reads what is asked of budgets, a file and changes to it; none where nothing is.
+    pub(super) fn read(file: Option<&Path>, changes: &[String]) -> anyhow::Result<Option<Self>> {
+        if file.is_none() && changes.is_empty() {
             return Ok(None);
         }
-        let applied = match &self.budgets {
+        let applied = match file {
             None => Vec::new(),
             Some(path) => {
                 let name = path.display().to_string();
@@ -42,10 +42,10 @@ impl WhatIfArgs {
             }
         };
         let mut staged = applied.clone();
-        for text in &self.budget {
+        for text in changes {
             change(&mut staged, text)?;
         }
-        Ok(Some(Limits { applied, staged }))
+        Ok(Some(Self { applied, staged }))
     }
 }
 

@@ -66,6 +66,10 @@ impl App {
                 self.filter.render(" filter / ", hint, area, buf, look);
                 self.completing.render(area, self.area, buf, look);
             }
+            Overlay::Prompt(Asked::Events) => {
+                let hint = "word  !word  alert  price  policy  note  faults";
+                self.events.render(" events / ", hint, area, buf, look);
+            }
             Overlay::Prompt(Asked::Model) => {
                 let hint = "a model of the price book; Tab completes, Enter takes it";
                 self.model.render(" all on ", hint, area, buf, look);

@@ -79,6 +79,7 @@ pub enum Export {
 enum Asked {
     Goto,
     Filter,
+    Events,
     Model,
     Aim,
 }
@@ -120,6 +121,7 @@ pub struct App {
     goto: Prompt,
     aim: Prompt,
     filter: Prompt,
+    events: Prompt,
     model: Prompt,
     completing: Completing,
     ask: AskBox,
@@ -153,6 +155,7 @@ impl App {
             goto: Prompt::default(),
             aim: Prompt::default(),
             filter: Prompt::default(),
+            events: Prompt::default(),
             model: Prompt::default(),
             completing: Completing::default(),
             ask: AskBox::default(),
@@ -199,6 +202,21 @@ impl App {
     /// Shows another theme.
     pub fn dress(&mut self, theme: Theme) {
         self.settings.theme = theme;
+    }
+
+    /// Returns the words of an alert that is new in a live picture, and more than a notice; nothing of a first picture, which
+    /// tells what was there before.
+    pub fn news(&self, picture: &Snapshot) -> Option<String> {
+        let (before, now) = (self.latest.live.as_ref()?, picture.live.as_ref()?);
+        if before.status.started != now.status.started {
+            return None;
+        }
+        let is_known = |id: &str| before.status.alerts.alerts.iter().any(|alert| alert.id == id);
+        let news = now.status.alerts.alerts.iter().rev().find(|alert| {
+            let is_loud = alert.level > crate::alert::Level::Notice && !alert.silenced;
+            is_loud && alert.resolved.is_none() && alert.at > now.status.started && !is_known(&alert.id)
+        });
+        news.map(|alert| alert.words.clone())
     }
 
     /// Takes a new picture.
@@ -311,6 +329,12 @@ impl App {
             (Overlay::Prompt(Asked::Filter), None) => {
                 if self.filter.key(key) {
                     self.filter_typed();
+                }
+                Vec::new()
+            }
+            (Overlay::Prompt(Asked::Events), None) => {
+                if self.events.key(key) {
+                    self.ui.events.set_filter(self.events.value());
                 }
                 Vec::new()
             }

@@ -40,6 +40,10 @@ impl App {
 
     /// Asks for a filter where the table it narrows is seen; Esc then comes back.
     pub(super) fn ask_filter(&mut self) -> Vec<Do> {
+        if self.ui.view.screen == ScreenId::Events && self.ui.detail.is_none() {
+            self.overlay = Overlay::Prompt(Asked::Events);
+            return Vec::new();
+        }
         let here = self.ui.view.screen == ScreenId::Traffic && self.ui.detail.is_none();
         let done = if here { Vec::new() } else { self.lead(ScreenId::Traffic) };
         self.overlay = Overlay::Prompt(Asked::Filter);
@@ -104,6 +108,10 @@ impl App {
                 self.filter.paste(text);
                 self.filter_typed();
             }
+            Overlay::Prompt(Asked::Events) => {
+                self.events.paste(text);
+                self.ui.events.set_filter(self.events.value());
+            }
             Overlay::Prompt(Asked::Model) => {
                 self.model.paste(text);
                 self.model_typed();
@@ -119,6 +127,7 @@ impl App {
         let line = match asked {
             Asked::Goto => &mut self.goto,
             Asked::Filter => &mut self.filter,
+            Asked::Events => &mut self.events,
             Asked::Model => &mut self.model,
             Asked::Aim => &mut self.aim,
         };
@@ -164,6 +173,12 @@ impl App {
                         Vec::new()
                     }
                 }
+            }
+            (Asked::Events, Action::PromptAccept) => self.close_overlay(),
+            (Asked::Events, Action::PromptCancel) => {
+                self.events.set("");
+                self.ui.events.set_filter("");
+                self.close_overlay()
             }
             (Asked::Goto, Action::PromptCancel) => {
                 self.goto.set("");

@@ -35,7 +35,20 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
     }
     let whole = saved.baseline;
     let share = |amount| figures::money_thousandths(amount, whole);
+    let role = if saved.net.0 < 0 { Role::Worse } else { Role::Better };
+    let of = format::percent_change(whole.0, whole.0.saturating_add(saved.net.0));
+    let of = of.strip_prefix('+').unwrap_or(&of);
+    let sure = match saved.interval {
+        Some(at) => format!(
+            "{of} {}{}, by answer lengths",
+            scene.look.glyphs.plus_minus(),
+            format::money(at.high - saved.net)
+        ),
+        None => format!("{of}, nobody knows how sure"),
+    };
     let mut list = vec![
+        // First, so that it is there in the smallest window.
+        Row::new("saved, net", format::money(saved.net), role).bar(share(saved.net), role).note(sure),
         Row::new("baseline", format::money(whole), Role::Estimated)
             .bar(1000, Role::GaugeEmpty)
             .note(format!("all on {model}")),
@@ -62,18 +75,6 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             }
         });
     }
-    let role = if saved.net.0 < 0 { Role::Worse } else { Role::Better };
-    let of = format::percent_change(whole.0, whole.0.saturating_add(saved.net.0));
-    let of = of.strip_prefix('+').unwrap_or(&of);
-    let sure = match saved.interval {
-        Some(at) => format!(
-            "{of} {}{}, by answer lengths",
-            scene.look.glyphs.plus_minus(),
-            format::money(at.high - saved.net)
-        ),
-        None => format!("{of}, nobody knows how sure"),
-    };
-    list.push(Row::new("saved, net", format::money(saved.net), role).bar(share(saved.net), role).note(sure));
     let on = format!("of {}", figures::plural(saved.requests, "request"));
     list.push(Row::new("stands on", format::count(saved.compared), Role::Muted).note(on));
     rows(scene, &list, None, inside, buf);
