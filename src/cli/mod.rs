@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
 
+pub mod advise;
 pub mod alerts;
 pub mod anomalies;
 pub mod args;
@@ -80,6 +81,8 @@ enum Command {
     Certify(Box<certify::CertifyArgs>),
     /// Find the best thresholds of all routes for a cost or a quality
     Optimise(Box<optimise::OptimiseArgs>),
+    /// Find models that nobody uses and that would cost less, with the evidence that is missing
+    Advise(Box<advise::AdviseArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
     /// Say why cost changed between two windows
@@ -185,6 +188,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Certify(args)) => certify::run(&args),
         Some(Command::Optimise(args)) => optimise::run(&args),
+        Some(Command::Advise(args)) => advise::run(&args),
         Some(Command::Why(args)) => why::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Reprice(args)) => reprice::run(&args),

@@ -3,6 +3,7 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod advice;
 mod aim;
 mod aimed;
 mod alerts;
@@ -61,6 +62,7 @@ mod whatif;
 mod worker;
 mod written;
 
+pub use advice::{Advice, Asked, Candidate, InUse, PriceNews, Verdict, advise};
 pub use aim::{Aim, AimError};
 pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};

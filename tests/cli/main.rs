@@ -10,6 +10,7 @@ mod money;
 mod outside;
 mod own_logs;
 mod program;
+mod proved;
 mod remembered;
 mod runaways;
 mod saved;
