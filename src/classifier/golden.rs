@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::{Basis, Classifier, FeatureId, Measures, Opinion, TaskClass};
+use super::{Basis, Classifier, FeatureId, Measures, Tags, Opinion, TaskClass};
 use crate::units::PerMille;
 
 const NOTHING: Measures =
-    Measures { prompt_tokens: None, turn: None, tools: None, history: None, task: None };
+    Measures { prompt_tokens: None, turn: None, tools: None, history: None, task: None, tags: Tags([0, 0]) };
 
 fn opinion(text: &str) -> Opinion {
     Classifier::builtin().classify(Some(text), &NOTHING)
@@ -242,7 +242,14 @@ fn material_in_the_middle_does_not_ask() {
 fn measures() -> impl Strategy<Value = Measures> {
     let task = proptest::option::of((0..TaskClass::ALL.len()).prop_map(|at| TaskClass::ALL[at]));
     (any::<Option<u64>>(), any::<Option<u32>>(), any::<Option<u32>>(), any::<Option<u32>>(), task).prop_map(
-        |(prompt_tokens, turn, tools, history, task)| Measures { prompt_tokens, turn, tools, history, task },
+        |(prompt_tokens, turn, tools, history, task)| Measures {
+            prompt_tokens,
+            turn,
+            tools,
+            history,
+            task,
+            tags: Tags::default(),
+        },
     )
 }
 

@@ -10,7 +10,7 @@ use super::headers::Tags;
 use super::operation::Operation;
 use super::{Gateway, now};
 use crate::access::Caller;
-use crate::classifier::{Measures, TaskClass};
+use crate::classifier::{self, Measures, TaskClass};
 use crate::ledger::{Entry, Opened, Prompt};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
 use crate::session::{Arriving, Wants};
@@ -129,6 +129,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             tools: Some(found.tools),
             history: Some(u32::try_from(found.earlier_bytes / 4).unwrap_or(u32::MAX)),
             task: if embeds { Some(TaskClass::Embedding) } else { tags.task },
+            tags: classifier::Tags::of(&tags.task_words, &tags.project),
         },
         wants: Wants {
             vision: found.has_images,

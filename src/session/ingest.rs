@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Stretch;
 use super::met::Met;
-use crate::classifier::{Classifier, Measures, Saw, TaskClass};
+use crate::classifier::{Classifier, Measures, Saw, Tags, TaskClass};
 use crate::outcome::{Evidence, Extra, ModelLabel, Observed, Operation, Particulars, Seen, Timeline};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
@@ -384,6 +384,7 @@ impl Ingest {
                 tools: record.tools,
                 history: record.history,
                 task: record.task,
+                tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
             },
         );
         operation.class = record.task.unwrap_or(opinion.class);

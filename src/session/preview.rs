@@ -1,7 +1,7 @@
 //! How a prompt would be routed, and why, before anybody sends it.
 
 use super::{Question, Snapshot};
-use crate::classifier::{Basis, Measures, TaskClass};
+use crate::classifier::{Basis, Measures, Tags, TaskClass};
 use crate::outcome::Operation;
 use crate::pricing::{Cost, Usage, charge};
 use crate::routing::{Circumstance, ConfidenceSource, Needs, RouteId, decide, on_grid};
@@ -48,7 +48,12 @@ pub fn preview(question: &Question, snapshot: &Snapshot) -> Option<Preview> {
     let task = (!question.task.is_empty()).then(|| question.task.parse().unwrap_or(TaskClass::Other));
     let opinion = classifier.classify(
         Some(&question.prompt),
-        &Measures { prompt_tokens: Some(prompt_tokens), turn: None, tools: None, history: None, task },
+        &Measures {
+            prompt_tokens: Some(prompt_tokens),
+            task,
+            tags: Tags::of(&question.task, &question.project),
+            ..Measures::default()
+        },
     );
     let class = task.unwrap_or(opinion.class);
     let source = match opinion.basis {
