@@ -4,6 +4,7 @@
 //! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
 
 pub mod access;
+pub mod alert;
 pub mod anomaly;
 pub mod app;
 pub mod budget;
@@ -18,6 +19,7 @@ pub mod engine;
 pub mod forecast;
 pub mod gateway;
 pub mod ledger;
+pub mod notify;
 pub mod outcome;
 pub mod pricing;
 pub mod providers;

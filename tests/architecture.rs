@@ -16,7 +16,7 @@ use std::path::Path;
 use source::Word;
 
 /// The pure core, lowest first. Arrows point downwards: each room may name those before it.
-/// Those from `anomaly` on stand last: they score in floats, and nothing that routes, charges or refuses may name them.
+/// Those from `anomaly` on stand last: they score in floats, or only tell,, and nothing that routes, charges or refuses may name them.
 const CORE: &[&str] = &[
     "units",
     "pricing",
@@ -30,6 +30,7 @@ const CORE: &[&str] = &[
     "telemetry",
     "engine",
     "anomaly",
+    "alert",
     "calibration",
     "certificate",
 ];
@@ -59,11 +60,13 @@ const SHELLS: &[Shell] = &[
     // Writes what happened, in the terms of a log.
     Shell { name: "ledger", core: CORE, shells: &["record", "config"] },
     Shell { name: "access", core: &["units"], shells: &["config"] },
+    // Tells receivers of alerts; what is to be told is in the ledger first.
+    Shell { name: "notify", core: CORE, shells: &["ledger", "config"] },
     // Takes requests in, asks the live session where they go, has providers call, has the ledger write.
     Shell {
         name: "gateway",
         core: CORE,
-        shells: &["wire", "providers", "ledger", "access", "session", "record", "config"],
+        shells: &["wire", "providers", "ledger", "access", "notify", "session", "record", "config"],
     },
     // A client like any other: it knows no more of a gateway than its address.
     Shell { name: "drive", core: CORE, shells: &["wire", "record", "config"] },
@@ -84,6 +87,7 @@ const ABOVE_ALL: &[&str] = &[
     "providers",
     "ledger",
     "access",
+    "notify",
     "gateway",
     "drive",
     "training",

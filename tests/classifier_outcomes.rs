@@ -5,6 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that reads known files and prints what it measured")]
 
+#[path = "outcomes/estimates.rs"]
+mod estimates;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader};

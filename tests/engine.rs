@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use pointsman::classifier::TaskClass;
 use pointsman::engine::{Arrival, Engine, Event};
-use pointsman::outcome::{Attempt, Choice, Extra, Observed, Operation, on_model};
+use pointsman::outcome::{Attempt, Choice, Extra, Observed, Operation, Spread, on_model};
 use pointsman::pricing::{Cost, CostSum, Unpriced, Usage};
 use pointsman::routing::{Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status, Thresholds};
 use pointsman::session::{Command, Player, Reading};
@@ -47,7 +47,7 @@ proptest! {
             let (mut requests, mut escalated, mut errors, mut quality, mut labelled, mut known_latency) = (0, 0, 0, 0, 0, 0);
             let mut placed = [0u64; 8];
             let mut answered = [0u64; 8];
-            let mut variance = 0i128;
+            let mut spread = Spread::NONE;
             for entry in &log {
                 let settled = world.settle(entry, &staged, Reading::Routed);
                 let is_kept = entry.0.pinned && staged.routes[index].pins(entry.0.class);
@@ -62,7 +62,7 @@ proptest! {
                     placed[usize::from(settled.first_rung)] += 1;
                     answered[usize::from(settled.rung)] += 1;
                 }
-                variance += settled.attempts.iter().map(|attempt| attempt.variance).sum::<i128>();
+                settled.attempts.iter().for_each(|attempt| spread.add(attempt.spread));
                 known_latency += u64::from(settled.latency.get().is_some());
                 if let Some(value) = settled.quality {
                     quality += u64::from(value.get());
@@ -76,7 +76,7 @@ proptest! {
             prop_assert_eq!((forecast.quality, forecast.labelled), (quality, labelled));
             prop_assert_eq!(forecast.placed, placed);
             prop_assert_eq!(forecast.answered, answered);
-            prop_assert_eq!(forecast.variance, variance);
+            prop_assert_eq!(forecast.spread, spread);
             prop_assert_eq!(forecast.latency.known(), known_latency);
         }
     }

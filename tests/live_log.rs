@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pointsman::classifier::Classifier;
-use pointsman::config::{policy, prices};
+use pointsman::config::{budgets, policy, prices};
 use pointsman::record::{self, Input, InputFormat, ReadOptions};
 use pointsman::routing::{Policy, RouteId};
 use pointsman::session::{
@@ -431,4 +431,43 @@ fn a_log_that_is_followed_keeps_its_own_time() {
         assert!(player.tick(today + Span::secs(17)));
         assert_eq!(player.snapshot().live.unwrap().held, Some(Span::secs(12)));
     }
+}
+
+#[test]
+fn budgets_over_a_followed_log_stand_as_over_the_log_loaded_at_once() {
+    const BUDGETS: &str = "[budget.all]\nlimit = { hour = 5, day = \"9.5\" }\n[budget.teams]\neach = \"team\"\nlimit = { day = 1 }\n";
+    let limits = budgets::parse(BUDGETS, "budgets.toml").unwrap();
+    let lines: Vec<(i64, String)> = (0..300u64).map(|n| line(n, i64::try_from(n).unwrap() * 29)).collect();
+    // Each third request is told long after later ones.
+    let (late, early): (Vec<_>, Vec<_>) = lines.iter().enumerate().partition(|(n, _)| n % 3 == 2);
+    let order = early.iter().take(120).chain(&late[..40]).chain(&early[120..]).chain(&late[40..]);
+    let start = LiveStart { logs_time: true, ..start(at(0), 1000) };
+    let mut player = Player::live(start, None);
+    player.set_budgets(&limits, "budgets.toml".to_owned());
+    for (nth, (_, (_, line))) in order.enumerate() {
+        player.extend(&format!("{line}\n"));
+        if nth % 7 == 0 {
+            player.snapshot();
+        }
+    }
+    let mut whole = Player::new(Arc::new(loaded(&lines)), Reading::Recorded, None);
+    whole.set_budgets(&limits, "budgets.toml".to_owned());
+    whole.handle(Command::Follow);
+    let sums = |player: &mut Player| -> Vec<_> {
+        let picture = player.snapshot();
+        let mut rows: Vec<_> = picture
+            .budgets()
+            .rows
+            .iter()
+            .map(|row| {
+                let whose = (row.budget.clone(), row.window.clone(), row.member.clone());
+                (whose, row.spent, row.assumed, row.calls, row.expected, row.runs_out.is_some())
+            })
+            .collect();
+        rows.sort();
+        rows
+    };
+    let (followed, at_once) = (sums(&mut player), sums(&mut whole));
+    assert!(followed.len() >= 6 && followed.iter().any(|row| row.4.is_some()), "{followed:?}");
+    assert_eq!(followed, at_once);
 }

@@ -386,7 +386,11 @@ async fn watch_all(
                 }
                 let picture = Arc::clone(&pictures.borrow_and_update());
                 let answer = !app.plays(&picture);
+                let news = app.news(&picture).filter(|_| dressing.settings.alert != "off");
                 app.update(picture);
+                if let Some(words) = news {
+                    session.notify(Some(&*words).filter(|_| dressing.settings.alert == "osc9"))?;
+                }
                 if app.has_drained() {
                     break;
                 }

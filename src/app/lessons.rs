@@ -86,9 +86,15 @@ impl<'a> Lessons<'a> {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub fn open(path: &'a Path, read: &'a ReadOptions, book: &'a PriceBook) -> anyhow::Result<(Self, Contents)> {
+    pub fn open(
+        path: &'a Path,
+        read: &'a ReadOptions,
+        book: &'a PriceBook,
+    ) -> anyhow::Result<(Self, Contents)> {
         if path == Path::new("-") {
-            anyhow::bail!("standard input can be read only once and this is read twice; write it to a file first");
+            anyhow::bail!(
+                "standard input can be read only once and this is read twice; write it to a file first"
+            );
         }
         let is_log = Outcomes::open(&input(&[path.to_owned()]))?.is_none();
         let mut lessons = Self { path, read, book, is_log, late: HashMap::new() };
@@ -123,7 +129,11 @@ impl<'a> Lessons<'a> {
     ///
     /// # Errors
     /// Where reading fails.
-    pub fn each(&self, doing: &str, mut each: impl FnMut(&Lesson<'_>)) -> anyhow::Result<(u64, Option<String>)> {
+    pub fn each(
+        &self,
+        doing: &str,
+        mut each: impl FnMut(&Lesson<'_>),
+    ) -> anyhow::Result<(u64, Option<String>)> {
         if self.is_log { self.each_request(doing, &mut each) } else { self.each_outcome(doing, &mut each) }
     }
 
@@ -150,7 +160,10 @@ impl<'a> Lessons<'a> {
             };
             let key = line.split_key.as_deref().filter(|key| !key.is_empty());
             let text = || line.prompt.as_deref().unwrap_or(&line.id);
-            let question = key.map_or_else(|| hash(text()), |key| u64::from_str_radix(key, 16).unwrap_or_else(|_| hash(key)));
+            let question = key.map_or_else(
+                || hash(text()),
+                |key| u64::from_str_radix(key, 16).unwrap_or_else(|_| hash(key)),
+            );
             let text_of = |tag: &Option<Cow<'_, str>>| tag.as_deref().unwrap_or("").to_owned();
             each(&Lesson {
                 prompt: line.prompt.as_deref().filter(|prompt| !prompt.is_empty()),
@@ -219,11 +232,12 @@ impl<'a> Lessons<'a> {
     /// Gathers what a request's log says of answers: labels first, then whether an answer passed its check.
     fn legs<'r>(&self, record: &'r Record<'_>) -> Vec<(Cow<'r, str>, Option<f64>, Option<Pico>)> {
         let mut legs: Vec<(Cow<'r, str>, Option<f64>, Option<Pico>)> = Vec::new();
-        let mut add = |model: &'r str, quality: Option<f64>, cost: Option<Pico>| {
-            match legs.iter_mut().find(|(name, ..)| name == model) {
-                Some(leg) => (leg.1, leg.2) = (leg.1.or(quality), leg.2.or(cost)),
-                None => legs.push((Cow::Borrowed(model), quality, cost)),
-            }
+        let mut add = |model: &'r str, quality: Option<f64>, cost: Option<Pico>| match legs
+            .iter_mut()
+            .find(|(name, ..)| name == model)
+        {
+            Some(leg) => (leg.1, leg.2) = (leg.1.or(quality), leg.2.or(cost)),
+            None => legs.push((Cow::Borrowed(model), quality, cost)),
         };
         for label in &record.labels {
             add(&label.model, worth(label), None);
@@ -250,13 +264,19 @@ impl<'a> Lessons<'a> {
             if let Entry::Label(label) = entry
                 && let Some(quality) = worth(&label.label)
             {
-                late.entry(label.id.into_owned()).or_default().push((label.label.model.into_owned(), quality));
+                late.entry(label.id.into_owned())
+                    .or_default()
+                    .push((label.label.model.into_owned(), quality));
             }
         })?;
         Ok(late)
     }
 
-    fn each_entry(&self, doing: &str, mut each: impl FnMut(Entry<'_>)) -> anyhow::Result<(u64, Option<String>)> {
+    fn each_entry(
+        &self,
+        doing: &str,
+        mut each: impl FnMut(Entry<'_>),
+    ) -> anyhow::Result<(u64, Option<String>)> {
         let mut source = record::open(&input(&[self.path.to_owned()]), self.read)?;
         let watch = source.progress();
         let mut progress = Progress::new(doing, watch.total);
@@ -314,7 +334,11 @@ pub fn meant(wanted: &str, contents: &Contents, path: &Path) -> anyhow::Result<S
     let by = |is: &dyn Fn(&str) -> bool| -> Vec<&Taught> {
         contents.models.iter().filter(|model| is(&model.name)).collect()
     };
-    for found in [by(&|name| name == wanted), by(&|name| name.to_lowercase() == lower), by(&|name| name.to_lowercase().contains(&lower))] {
+    for found in [
+        by(&|name| name == wanted),
+        by(&|name| name.to_lowercase() == lower),
+        by(&|name| name.to_lowercase().contains(&lower)),
+    ] {
         match found.as_slice() {
             [one] => return Ok(one.name.clone()),
             [] => {}
@@ -345,5 +369,6 @@ pub fn list(contents: &Contents) -> String {
 
 /// Names the file of a path.
 pub fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| PathBuf::from(name).display().to_string())
+    path.file_name()
+        .map_or_else(|| path.display().to_string(), |name| PathBuf::from(name).display().to_string())
 }

@@ -11,14 +11,15 @@ use tokio::runtime::Handle;
 
 use super::console::run_live_console;
 use super::remote::{Remote, text_of};
-use super::told::Told;
+use super::told::Told as Read;
 use super::{ConsoleOptions, Internal, Serving, Setup};
 use crate::budget::StandingRow;
 use crate::gateway::{self, Gateway};
+use crate::notify::Told;
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
 use crate::routing::Policy;
-use crate::session::{Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question};
+use crate::session::{AlertDeed, Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question};
 use crate::units::{Instant, Names, Span};
 
 /// The window that a live console begins with.
@@ -92,9 +93,10 @@ impl LiveControl for Beside {
     }
 
     fn apply(&mut self, policy: &Policy, names: &Names, deed: Deed<'_>) -> Result<(), String> {
-        let who =
-            std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"));
-        self.gateway.apply(&policy.spec(names), &who, deed).map(drop).map_err(|error| error.to_string())
+        self.gateway
+            .apply(&policy.spec(names), &operator(), deed)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 
     fn send(&mut self, question: Question) -> Result<(), String> {
@@ -110,6 +112,22 @@ impl LiveControl for Beside {
     fn drain(&mut self) {
         self.gateway.drain();
     }
+
+    fn alert(&mut self, deed: AlertDeed) -> Result<(), String> {
+        let desk = self.gateway.alerts();
+        match deed {
+            AlertDeed::Ack(id) => desk.ack(&id, &operator()).map(drop),
+            AlertDeed::Silence { rule, scope, span } => {
+                desk.silence(Told::silence(&rule, &scope, gateway::now() + span, &operator()));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Names whoever sits at this console.
+fn operator() -> String {
+    std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"))
 }
 
 /// Where to attach to, and with which key.
@@ -141,14 +159,40 @@ pub fn budgets_at(wanted: &AttachOptions) -> anyhow::Result<Vec<StandingRow>> {
     struct Answer {
         budgets: Vec<StandingRow>,
     }
+    let text = operator_get(wanted, "/operator/v1/budgets")?;
+    let answer: Answer = serde_json::from_str(&text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
+    Ok(answer.budgets)
+}
+
+/// Asks a gateway elsewhere for something that its operator may see.
+///
+/// # Errors
+/// Where the gateway cannot be reached or refuses.
+pub fn operator_get(wanted: &AttachOptions, path: &str) -> anyhow::Result<String> {
+    let (runtime, remote) = alone(wanted)?;
+    runtime.block_on(remote.get(path))
+}
+
+/// Asks a gateway elsewhere to do something.
+///
+/// # Errors
+/// Where the gateway cannot be reached or refuses.
+pub fn operator_post(wanted: &AttachOptions, path: &str, body: String) -> anyhow::Result<String> {
+    let (runtime, remote) = alone(wanted)?;
+    runtime.block_on(post(&remote, path, body))
+}
+
+async fn post(remote: &Remote, path: &str, body: String) -> anyhow::Result<String> {
+    let request = remote.keyed(remote.client.post(format!("{}{path}", remote.url)));
+    text_of(&remote.url, request.body(body).send().await).await
+}
+
+fn alone(wanted: &AttachOptions) -> anyhow::Result<(tokio::runtime::Runtime, Remote)> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Internal::from_any)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let remote = remote(wanted)?;
-    let text = runtime.block_on(remote.get("/operator/v1/budgets"))?;
-    let answer: Answer = serde_json::from_str(&text)
-        .with_context(|| format!("{} does not answer like a gateway of this program", remote.url))?;
-    Ok(answer.budgets)
+    Ok((runtime, remote(wanted)?))
 }
 
 /// Opens the console on a gateway elsewhere.
@@ -174,7 +218,7 @@ pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) ->
     // Where the console falls behind, the gateway is read no further, and says what it left out.
     let (send, feed) = sync_channel(WAITING);
     let (reader, lines) = (remote.clone(), send.clone());
-    let mut told = Told::from(rights.cursor.clone());
+    let mut told = Read::from(rights.cursor.clone());
     runtime.spawn(async move { reader.follow(&mut told, &lines).await });
     let player = player(url, ingest, Arc::new(policy), book, Some(WINDOW));
     let read_only: Option<Arc<str>> = if options.read_only {
@@ -255,6 +299,23 @@ impl LiveControl for Attached {
     }
 
     fn drain(&mut self) {}
+
+    fn alert(&mut self, deed: AlertDeed) -> Result<(), String> {
+        let body = match deed {
+            AlertDeed::Ack(id) => serde_json::json!({ "do": "ack", "id": id }),
+            AlertDeed::Silence { rule, scope, span } => {
+                let until = (gateway::now() + span).rfc3339();
+                serde_json::json!({ "do": "silence", "rule": &*rule, "scope": &*scope, "until": until })
+            }
+        };
+        let (remote, answers) = (self.remote.clone(), self.answers.clone());
+        self.handle.spawn(async move {
+            if let Err(error) = post(&remote, "/operator/v1/alerts", body.to_string()).await {
+                let _ = answers.send(Feed::Refused(format!("not done: {error:#}").into()));
+            }
+        });
+        Ok(())
+    }
 }
 
 /// Returns what a gateway says against a policy that it has brought into force all the same.

@@ -66,17 +66,17 @@ impl Setup {
     /// # Errors
     /// Where one of the files cannot be used; the message says where and how to mend it.
     pub fn new(options: &SetupOptions) -> anyhow::Result<Self> {
-        let mut names = Names::default();
+        let book = config::prices::layered(
+            options.prices.as_deref().unwrap_or("list"),
+            config::user_dir().as_deref(),
+        )?;
+        let mut names = Names::default().knowing(Arc::new(book.clone()));
         let own = config::user_dir().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
         let policy_path = options.policy.clone().or(own);
         let (mut policy, places) = match &policy_path {
             Some(path) => policy::load_placed(path, &mut names)?,
             None => policy::parse_placed(policy::BUILTIN, "built-in policy", &mut names)?,
         };
-        let book = config::prices::layered(
-            options.prices.as_deref().unwrap_or("list"),
-            config::user_dir().as_deref(),
-        )?;
         if let Some(baseline) = &options.baseline {
             if book.find(baseline).is_none() {
                 anyhow::bail!(

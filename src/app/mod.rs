@@ -1,5 +1,6 @@
 //! The composition root: the one place that knows every room. Turns what was asked for into sessions and reports.
 
+mod alerting;
 #[cfg(test)]
 mod away;
 mod console;
@@ -29,7 +30,7 @@ mod trace;
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
-pub use live::{AttachOptions, attach, budgets_at, watch};
+pub use live::{AttachOptions, attach, budgets_at, operator_get, operator_post, watch};
 pub use load::{
     Setup, SetupOptions, find_request, load_log, load_trial, policies_text, report_scope, stream_report,
 };

@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::alerting;
 use super::scheduled::Schedule;
 use super::{Internal, Setup};
 use crate::access::{self, Access};
@@ -43,6 +44,8 @@ pub struct ServeOptions {
     pub providers: Option<PathBuf>,
     /// A budgets file instead of one's own.
     pub budgets: Option<PathBuf>,
+    /// An alerts file instead of one's own.
+    pub alerts: Option<PathBuf>,
 }
 
 /// A gateway that serves.
@@ -217,6 +220,13 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         .build()
         .map_err(Internal::from_any)?;
     let server = runtime.block_on(Server::bind(Arc::clone(&gateway), &listen))?;
+    let basis = alerting::Basis {
+        ingest: ingest.clone(),
+        policy: Arc::new(policy.clone()),
+        book: book.clone(),
+        ledger: (!options.no_ledger).then_some(ledger_options.path),
+    };
+    alerting::start(&gateway, runtime.handle(), options.alerts.clone(), basis)?;
     let (stop, stopped) = watch::channel(false);
     let done = runtime.spawn(server.run(stopped));
     if let Some(reports) = reports {

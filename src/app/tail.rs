@@ -36,12 +36,14 @@ pub fn follow(
     setup: Setup,
     read: &ReadOptions,
     options: &ConsoleOptions,
+    prepare: impl FnOnce(&mut Player) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     // What is wrong with the logs as they are is told before the console takes the terminal.
     record::open(&super::input(paths), read)?;
     let title = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
     let Setup { policy, book, ingest, .. } = setup;
-    let player = Player::live(LiveStart { logs_time: true, ..start(title, ingest, policy, book) }, None);
+    let mut player = Player::live(LiveStart { logs_time: true, ..start(title, ingest, policy, book) }, None);
+    prepare(&mut player)?;
     let ((send, feed), (stop, stopped)) = (channel(), channel());
     let mut tail = Tail { paths: paths.to_vec(), read: read.clone(), ..Tail::default() };
     std::thread::Builder::new()

@@ -93,7 +93,11 @@ mod tests {
         let dollars = |amount: i128| Pico(Pico::USD.0 * amount);
         let ahead = pace.ahead(at(0, 0), at(4, 30), Some(at(24, 0)), dollars(12), dollars(30)).unwrap();
         assert_eq!(ahead.end, Some(Pico(Pico::USD.0 * 705 / 10)));
-        assert_eq!(ahead.runs_out, Some(at(11, 0)), "18 dollars last to within the sixth hour after this one");
+        assert_eq!(
+            ahead.runs_out,
+            Some(at(11, 0)),
+            "18 dollars last to within the sixth hour after this one"
+        );
         assert_eq!(ahead.method.name(), "run_rate");
         let enough = pace.ahead(at(0, 0), at(4, 30), Some(at(24, 0)), dollars(12), dollars(71)).unwrap();
         assert_eq!(enough.runs_out, None);

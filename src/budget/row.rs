@@ -75,7 +75,7 @@ impl From<&Standing> for StandingRow {
             starts: (account.window.start.0 != i64::MIN).then(|| account.window.start.rfc3339()),
             ends: account.window.end.map(Instant::rfc3339),
             ran_out: account.ran_out.map(Instant::rfc3339),
-            expected: ahead.and_then(|ahead| ahead.end).map(|end| end.usd()),
+            expected: ahead.and_then(|ahead| ahead.end).map(crate::units::Pico::usd),
             runs_out: ahead.and_then(|ahead| ahead.runs_out).map(Instant::rfc3339),
             method: ahead.map(|ahead| ahead.method.name().to_owned()),
         }
@@ -95,10 +95,21 @@ pub struct Drawn<'a> {
     pub at_most: (u64, u64),
 }
 
+fn source(limit: &super::Limit, member: &str) -> String {
+    let name = limit.name();
+    if member.is_empty() { name } else { format!("{name} of {member}") }
+}
+
 impl Over {
     /// Names the limit, and whose it is where each has one: `teams/day of search`.
     pub fn source(&self) -> String {
-        let name = self.limit.name();
-        if self.member.is_empty() { name } else { format!("{name} of {}", self.member) }
+        source(&self.limit, &self.member)
+    }
+}
+
+impl Standing {
+    /// Names the limit, and whose it is where each has one: `teams/day of search`.
+    pub fn source(&self) -> String {
+        source(&self.limit, &self.member)
     }
 }

@@ -302,13 +302,7 @@ impl Budgets {
         let told = cost.amount().filter(|cost| cost.0 >= 0);
         let spent = told.unwrap_or(hold.amount);
         let is_fact = told.is_some() && matches!(cost, Cost::Known(_));
-        for &(limit, member, _) in &hold.parts {
-            let pace = self.accounts.get_mut(&(limit, member)).and_then(|windows| windows.pace.as_mut());
-            if let Some(pace) = pace {
-                pace.spend(hold.at, spent);
-            }
-        }
-        self.give_back(&hold, |account| {
+        self.give_back(&hold, Some(spent), |account| {
             account.calls += 1;
             account.beyond += u64::from(spent > hold.amount);
             account.spent = Pico(account.spent.0.saturating_add(spent.0));
@@ -324,13 +318,16 @@ impl Budgets {
         reason = "a hold is given up, so that it can be given back only once"
     )]
     pub fn release(&mut self, hold: Hold) {
-        self.give_back(&hold, |_| ());
+        self.give_back(&hold, None, |_| ());
     }
 
-    fn give_back(&mut self, hold: &Hold, then: impl Fn(&mut Account)) {
+    fn give_back(&mut self, hold: &Hold, spent: Option<Pico>, then: impl Fn(&mut Account)) {
         for &(limit, member, start) in &hold.parts {
-            let found = self.accounts.get_mut(&(limit, member)).and_then(|windows| windows.find(start));
-            if let Some(account) = found {
+            let Some(windows) = self.accounts.get_mut(&(limit, member)) else { continue };
+            if let (Some(pace), Some(spent)) = (&mut windows.pace, spent) {
+                pace.spend(hold.at, spent);
+            }
+            if let Some(account) = windows.find(start) {
                 account.held = Pico(account.held.0.saturating_sub(hold.amount.0));
                 account.holds = account.holds.saturating_sub(1);
                 then(account);
@@ -386,6 +383,16 @@ impl Budgets {
             }
         }
         list
+    }
+
+    /// Returns how one account stands in the window of a moment; none where nothing was drawn on it there.
+    pub fn standing(&mut self, (at, member): (u16, Member), when: Instant) -> Option<Standing> {
+        let slot = self.limits.get_mut(usize::from(at))?;
+        let window = slot.window(when);
+        let account = *self.accounts.get_mut(&(at, member))?.find(window.start)?;
+        let member = Arc::clone(self.names.get(member.0 as usize)?);
+        let amount = slot.limit.amount_of(&member);
+        Some(Standing { limit: Arc::clone(&slot.limit), member, amount, account, ahead: None })
     }
 
     /// Counts the holds that are open: 0 wherever no call is under way.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: state is of fixed size; every label costs the same; reading changes nothing.
 
+use crate::calibration::special::falling;
 use crate::units::PerMille;
 
 /// Shares of the largest stake that are bet at once on the loss being below epsilon.
@@ -83,13 +84,7 @@ impl Alarm {
 
     /// Starts with no evidence.
     pub fn new(epsilon: f64) -> Self {
-        Self {
-            epsilon,
-            logs: [0.0; AGAINST.len()],
-            since: [0.0; AGAINST.len()],
-            best: 0.0,
-            highest: 0.0,
-        }
+        Self { epsilon, logs: [0.0; AGAINST.len()], since: [0.0; AGAINST.len()], best: 0.0, highest: 0.0 }
     }
 
     /// Takes the loss of one request.
@@ -113,5 +108,100 @@ impl Alarm {
     /// in [`Alarm::RUN_LENGTH`] labels for the second.
     pub fn fires(&self, delta: f64) -> bool {
         self.best >= -delta.ln() || self.highest >= Self::RUN_LENGTH.ln()
+    }
+}
+
+/// Evidence for every threshold at once, that may be read after every label: losses at or above a threshold are what it lets
+/// through, so that the lowest certified one follows from the labels counted and the confidences lost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steps {
+    epsilon: f64,
+    delta: f64,
+    n: u64,
+    /// Confidences of requests that were lost, highest first.
+    lost: Vec<PerMille>,
+    /// Losses that so many labels allow; none where they are too few for any.
+    allowed: Option<u64>,
+}
+
+impl Steps {
+    /// Starts with no evidence.
+    pub fn new(epsilon: f64, delta: f64) -> Self {
+        Self { epsilon, delta, n: 0, lost: Vec::new(), allowed: None }
+    }
+
+    /// The logarithm of the evidence of so many labels with so many losses.
+    fn log_wealth(epsilon: f64, n: u64, losses: u64) -> f64 {
+        let logs = FOR.map(|stake| {
+            let bet = stake / (1.0 - epsilon);
+            n.saturating_sub(losses) as f64 * (bet * epsilon).ln_1p()
+                + losses as f64 * (bet * (epsilon - 1.0)).ln_1p()
+        });
+        mean_of_exponents(&logs)
+    }
+
+    /// Takes a label: the confidence of its request, and whether serving it cheaply loses it.
+    pub fn observe(&mut self, confidence: PerMille, is_lost: bool) {
+        self.n += 1;
+        if is_lost {
+            let at = self.lost.partition_point(|known| *known >= confidence);
+            self.lost.insert(at, confidence);
+        }
+        // More labels only ever allow more losses.
+        let mut next = self.allowed.map_or(0, |allowed| allowed + 1);
+        while next <= self.n && Self::log_wealth(self.epsilon, self.n, next) >= -self.delta.ln() {
+            self.allowed = Some(next);
+            next += 1;
+        }
+    }
+
+    /// Returns the lowest threshold that the evidence certifies now, and the losses it lets through.
+    pub fn certified(&self) -> Option<(PerMille, u64)> {
+        let allowed = usize::try_from(self.allowed?).unwrap_or(usize::MAX);
+        let Some(first_out) = self.lost.get(allowed) else {
+            return Some((PerMille::ZERO, self.lost.len() as u64));
+        };
+        let threshold = PerMille::new(first_out.get() + 1)?;
+        Some((threshold, self.losses_from(threshold)))
+    }
+
+    /// Counts the losses at or above a threshold.
+    pub fn losses_from(&self, threshold: PerMille) -> u64 {
+        self.lost.partition_point(|lost| *lost >= threshold) as u64
+    }
+
+    /// Counts the labels.
+    pub fn n(&self) -> u64 {
+        self.n
+    }
+
+    /// Returns what the loss at a threshold stays below, but for a chance of delta, however often that is read.
+    pub fn bound(&self, threshold: PerMille) -> f64 {
+        let losses = self.losses_from(threshold);
+        falling(0.5, |epsilon| {
+            let is_out = epsilon > 0.0
+                && epsilon < 1.0
+                && Self::log_wealth(epsilon, self.n, losses) >= -self.delta.ln();
+            if is_out { 0.0 } else { 1.0 }
+        })
+    }
+
+    /// Counts the labels that are missing until a threshold is certified, none of which may be lost.
+    pub fn needed(&self, threshold: PerMille) -> u64 {
+        let losses = self.losses_from(threshold);
+        let is_enough = |n: u64| Self::log_wealth(self.epsilon, n, losses) >= -self.delta.ln();
+        let (mut low, mut high) = (self.n, self.n.max(64));
+        if is_enough(low) {
+            return 0;
+        }
+        while !is_enough(high) && high < 1 << 40 {
+            low = high;
+            high *= 2;
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if is_enough(middle) { high = middle } else { low = middle }
+        }
+        high - self.n
     }
 }

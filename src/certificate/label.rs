@@ -29,7 +29,9 @@ impl Loss {
         match self {
             Self::Acceptable(floor) if label.strong >= floor && label.cheap < floor => PerMille::ONE,
             Self::Acceptable(_) => PerMille::ZERO,
-            Self::Graded => PerMille::new(label.strong.get().saturating_sub(label.cheap.get())).unwrap_or_default(),
+            Self::Graded => {
+                PerMille::new(label.strong.get().saturating_sub(label.cheap.get())).unwrap_or_default()
+            }
         }
     }
 }

@@ -4,9 +4,7 @@
 //! confidences are let through together.
 
 use super::label::{Label, Loss};
-use super::tails::{
-    Judge, betting, betting_bound, needed, needed_at_rate, needed_graded,
-};
+use super::tails::{Judge, betting, betting_bound, needed, needed_at_rate, needed_graded};
 use crate::calibration::special::{binomial_at_most, clopper_pearson};
 use crate::units::PerMille;
 
@@ -180,7 +178,11 @@ impl<'a> Grid<'a> {
                 betting_bound(self.losses(threshold), n, delta)
             },
             needed: missing(&|| {
-                if is_whole { needed(failures, n, epsilon, delta) } else { needed_graded(loss, n, epsilon, delta) }
+                if is_whole {
+                    needed(failures, n, epsilon, delta)
+                } else {
+                    needed_graded(loss, n, epsilon, delta)
+                }
             }),
             needed_at_rate: missing(&|| is_whole.then(|| needed_at_rate(failures, n, epsilon, delta))?),
         }
@@ -188,7 +190,11 @@ impl<'a> Grid<'a> {
 
     /// Fewer labels than this pass no test, whatever they say.
     fn fewest(&self) -> u64 {
-        if self.epsilon <= 0.0 { u64::MAX } else { needed(0, 0, self.epsilon, self.delta).unwrap_or(u64::MAX) }
+        if self.epsilon <= 0.0 {
+            u64::MAX
+        } else {
+            needed(0, 0, self.epsilon, self.delta).unwrap_or(u64::MAX)
+        }
     }
 }
 

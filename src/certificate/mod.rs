@@ -9,13 +9,15 @@ mod label;
 mod learn;
 mod standing;
 mod tails;
+mod watch;
 
 pub use drift::{Drift, DriftReading, Reference};
-pub use evidence::{Alarm, Licence};
+pub use evidence::{Alarm, Licence, Steps};
 pub use label::{Label, Loss};
 pub use learn::{Finding, Promise, Scope, Test, certify};
-pub use standing::{Certificate, Grounds, Withdrawn};
+pub use standing::Withdrawn;
 pub use tails::{Judge, needed, needed_at_rate};
+pub use watch::{Given, Standing, Terms, Watch};
 
 #[cfg(test)]
 mod simulated;

@@ -94,7 +94,9 @@ fn certified_thresholds_keep_their_promise_and_naive_ones_do_not() {
             }
             naively += u64::from(all[naive(&labels, epsilon)] > epsilon);
         }
-        eprintln!("loss {epsilon} of {n} labels: certified broke {broken}, naive {naively} of {DRAWS}; cheap share {share:.3}");
+        eprintln!(
+            "loss {epsilon} of {n} labels: certified broke {broken}, naive {naively} of {DRAWS}; cheap share {share:.3}"
+        );
         assert!(broken <= AT_MOST, "{epsilon} of {n}: {broken}");
         assert!((400..=680).contains(&naively), "{epsilon} of {n}: {naively}");
         assert!(share > 0.25, "a promise that certifies nothing is no use: {share}");
@@ -173,7 +175,9 @@ fn evidence_holds_however_often_it_is_looked_at() {
         falsely += u64::from(licence.holds(0.05));
         peeking += u64::from(has_peeked);
     }
-    eprintln!("looked at after each of 400 labels: evidence was wrong {falsely}, a fixed test {peeking} of {DRAWS}");
+    eprintln!(
+        "looked at after each of 400 labels: evidence was wrong {falsely}, a fixed test {peeking} of {DRAWS}"
+    );
     assert!(falsely <= AT_MOST, "{falsely}");
     assert!(peeking > 100, "what this guards against: {peeking}");
 }

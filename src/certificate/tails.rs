@@ -108,10 +108,6 @@ impl Judge {
 }
 
 /// Returns the loss that graded losses bound, but for a chance of `delta`.
-pub(super) fn betting_bound(
-    losses: impl Iterator<Item = PerMille> + Clone,
-    n: u64,
-    delta: f64,
-) -> f64 {
+pub(super) fn betting_bound(losses: impl Iterator<Item = PerMille> + Clone, n: u64, delta: f64) -> f64 {
     falling(delta, |epsilon| betting(losses.clone(), n, epsilon, delta))
 }

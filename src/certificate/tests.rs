@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::tails::{betting, hoeffding_bentkus};
 use super::{
-    Alarm, Certificate, Drift, Grounds, Judge, Label, Licence, Loss, Promise, Reference, Scope, Withdrawn,
-    certify, needed, needed_at_rate,
+    Alarm, Drift, Given, Judge, Label, Licence, Loss, Promise, Reference, Scope, Steps, Terms, Watch,
+    Withdrawn, certify, needed, needed_at_rate,
 };
 use crate::calibration::special::binomial_at_most;
 use crate::units::{Instant, PerMille, Span};
@@ -40,7 +40,8 @@ fn group(confidence: u16, n: u16, failures: u16) -> impl Iterator<Item = Label> 
 
 #[test]
 fn so_many_failures_are_allowed_as_the_tables_say() {
-    let allowed = |epsilon: f64, n: u64| (0..n).take_while(|&k| binomial_at_most(k, n, epsilon) <= 0.05).last();
+    let allowed =
+        |epsilon: f64, n: u64| (0..n).take_while(|&k| binomial_at_most(k, n, epsilon) <= 0.05).last();
     for (epsilon, wanted) in [
         (0.01, [None, Some(0), Some(1), Some(4), Some(12), Some(38)]),
         (0.02, [Some(0), Some(1), Some(4), Some(12), Some(29), Some(83)]),
@@ -56,7 +57,10 @@ fn so_many_failures_are_allowed_as_the_tables_say() {
 #[test]
 fn the_lowest_threshold_before_the_first_failure_is_certified() {
     let labels: Vec<Label> =
-        [group(900, 500, 3), group(700, 300, 5), group(600, 100, 20), group(300, 100, 0)].into_iter().flatten().collect();
+        [group(900, 500, 3), group(700, 300, 5), group(600, 100, 20), group(300, 100, 0)]
+            .into_iter()
+            .flatten()
+            .collect();
     let found = certify(&labels, &promise(0.02));
     let certified = found.certified.unwrap_or_else(|| panic!("{found:?}"));
     // 8 of 1,000 pass; the whole group at 600 fails together; what lies below is never looked at.
@@ -90,7 +94,11 @@ fn all_traffic_is_certified_where_nothing_fails() {
 
 #[test]
 fn a_loss_needs_an_acceptable_strong_answer() {
-    let label = |cheap, strong| Label { confidence: PerMille::ONE, cheap: per_mille(cheap), strong: per_mille(strong) };
+    let label = |cheap, strong| Label {
+        confidence: PerMille::ONE,
+        cheap: per_mille(cheap),
+        strong: per_mille(strong),
+    };
     let loss = Loss::Acceptable(per_mille(500));
     assert_eq!(loss.of(&label(0, 1000)), PerMille::ONE);
     assert_eq!(loss.of(&label(499, 500)), PerMille::ONE);
@@ -130,7 +138,9 @@ fn served_requests_alone_can_be_promised() {
 #[test]
 fn what_a_judge_may_hide_is_taken_off_the_promise() {
     let labels: Vec<Label> = group(900, 1000, 0).collect();
-    let with = |checked, wrong| certify(&labels, &Promise { judge: Some(Judge { checked, wrong }), ..promise(0.02) });
+    let with = |checked, wrong| {
+        certify(&labels, &Promise { judge: Some(Judge { checked, wrong }), ..promise(0.02) })
+    };
     assert!(with(2000, 2).certified.is_some());
     let short = with(100, 0);
     assert_eq!((short.certified, short.failed.and_then(|test| test.needed)), (None, None));
@@ -187,35 +197,87 @@ fn drift_is_seen_by_the_chi_square_rule() {
 }
 
 #[test]
-fn a_certificate_dies_with_what_it_rests_on() {
-    let at = Instant::from_millis(0);
-    let grounds = Grounds {
-        classifier: "house 1a2b".into(),
-        cheap: "flash".into(),
-        strong: "opus".into(),
-        prices: "77".into(),
-    };
-    let certificate = Certificate {
-        route: "extraction".into(),
-        rung: "flash".into(),
-        threshold: per_mille(566),
-        epsilon_millionths: 20_000,
-        delta_millionths: 50_000,
-        is_of_served: false,
-        n: 1204,
-        failures: 11,
-        at,
-        lasts: Span::days(30),
-        grounds: grounds.clone(),
-    };
-    assert_eq!(certificate.void(at + Span::days(30), &grounds), None);
-    assert_eq!(certificate.void(at + Span::days(31), &grounds), Some(Withdrawn::Age));
-    let changed = |change: &dyn Fn(&mut Grounds)| {
-        let mut now = grounds.clone();
-        change(&mut now);
-        certificate.void(at, &now)
-    };
-    assert_eq!(changed(&|now| now.classifier = "house 3c4d".into()), Some(Withdrawn::Classifier));
-    assert_eq!(changed(&|now| now.strong = "gpt".into()), Some(Withdrawn::Model));
-    assert_eq!(changed(&|now| now.prices = "78".into()), Some(Withdrawn::Prices));
+fn evidence_for_all_thresholds_is_that_of_each_alone() {
+    let mut steps = Steps::new(0.05, 0.05);
+    let mut each: Vec<Licence> = (0..=1000).map(|_| Licence::new(0.05)).collect();
+    let mut state = 5u32;
+    for _ in 0..600 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let confidence = per_mille(u16::try_from((state >> 16) % 1001).unwrap_or(0));
+        let is_lost = (state >> 8) % 1000 < 300 - u32::from(confidence.get()) * 3 / 10;
+        steps.observe(confidence, is_lost);
+        for (threshold, licence) in (0u16..).zip(&mut each) {
+            let counts = is_lost && confidence.get() >= threshold;
+            licence.observe(if counts { PerMille::ONE } else { PerMille::ZERO });
+        }
+    }
+    let wanted = each.iter().position(|licence| licence.log_wealth() >= 20f64.ln());
+    assert_eq!(steps.certified().map(|(threshold, _)| threshold.bin()), wanted);
+    let (threshold, losses) = steps.certified().unwrap_or_else(|| panic!("{steps:?}"));
+    assert_eq!((losses, steps.needed(threshold)), (steps.losses_from(threshold), 0));
+    assert!(steps.bound(threshold) <= 0.05 && steps.bound(threshold) > losses as f64 / 600.0);
+    assert_eq!(Steps::new(0.02, 0.05).needed(PerMille::ONE), 212, "as many as the tables say");
+}
+
+/// A rung that was certified, at the second of its last label.
+fn certified() -> (Watch, i64) {
+    let mut watch = Watch::new(Terms::default());
+    let mut second = 0;
+    for at in 0..1000u16 {
+        second += 1;
+        let confidence = per_mille(at.wrapping_mul(7) % 1000);
+        watch.arrive(Instant::from_secs(second), confidence);
+        if at % 2 == 0 {
+            let label = Label { confidence, cheap: PerMille::ONE, strong: PerMille::ONE };
+            watch.judge(Instant::from_secs(second), &label);
+        }
+    }
+    (watch, second)
+}
+
+#[test]
+fn a_certificate_is_given_when_there_is_evidence_and_says_what_is_missing() {
+    let watch = Watch::new(Terms::default());
+    assert_eq!((watch.standing().given, watch.standing().needed), (None, 212));
+    let standing = certified().0.standing();
+    // The 212th label came with the 423rd request.
+    assert_eq!(standing.given, Some(Given { at: Instant::from_secs(423), threshold: PerMille::ZERO }));
+    assert_eq!((standing.n, standing.losses, standing.withdrawn), (500, 0, None));
+    assert!(standing.bound < 0.02);
+}
+
+#[test]
+fn a_certificate_dies_of_losses_drift_age_and_what_it_rests_on() {
+    let lost = Label { confidence: per_mille(900), cheap: PerMille::ZERO, strong: PerMille::ONE };
+    let (mut watch, second) = certified();
+    let mut losses = 0;
+    while watch.standing().withdrawn.is_none() && losses < 100 {
+        losses += 1;
+        watch.judge(Instant::from_secs(second + losses), &lost);
+    }
+    assert!(losses < 20, "{losses}");
+    let standing = watch.standing();
+    assert_eq!(standing.withdrawn, Some((Instant::from_secs(second + losses), Withdrawn::Alarm)));
+    assert_eq!(
+        (standing.given, standing.n, standing.needed),
+        (None, 0, 212),
+        "what was known is no longer so"
+    );
+
+    let (mut watch, second) = certified();
+    (0..1000).for_each(|at| watch.arrive(Instant::from_secs(second + at), per_mille(300)));
+    assert_eq!(watch.standing().withdrawn.map(|(_, why)| why), Some(Withdrawn::Drift));
+
+    let (mut watch, _) = certified();
+    watch.arrive(Instant::from_secs(423) + Span::days(30), per_mille(500));
+    assert_eq!(watch.standing().withdrawn, None);
+    watch.arrive(Instant::from_secs(424) + Span::days(30), per_mille(500));
+    assert_eq!(watch.standing().withdrawn.map(|(_, why)| why), Some(Withdrawn::Age));
+
+    let (mut watch, second) = certified();
+    watch.withdraw(Instant::from_secs(second), Withdrawn::Prices);
+    assert_eq!(watch.standing().withdrawn, Some((Instant::from_secs(second), Withdrawn::Prices)));
+    let mut fresh = Watch::new(Terms::default());
+    fresh.withdraw(Instant::from_secs(1), Withdrawn::Model);
+    assert_eq!(fresh.standing().withdrawn, None, "where none stood, none is withdrawn");
 }

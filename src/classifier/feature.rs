@@ -33,7 +33,9 @@ impl Tags {
     }
 
     fn hash(text: &str) -> u64 {
-        text.bytes().fold(0, |hash: u64, byte| (hash ^ u64::from(byte) ^ 0x100).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(9))
+        text.bytes().fold(0, |hash: u64, byte| {
+            (hash ^ u64::from(byte) ^ 0x100).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(9)
+        })
     }
 }
 

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::{Basis, Classifier, FeatureId, Measures, Tags, Opinion, TaskClass};
+use super::{Basis, Classifier, FeatureId, Measures, Opinion, Tags, TaskClass};
 use crate::units::PerMille;
 
 const NOTHING: Measures =
-    Measures { prompt_tokens: None, turn: None, tools: None, history: None, task: None, tags: Tags([0, 0]) };
+    Measures { prompt_tokens: None, turn: None, tools: None, history: None, task: None, tags: Tags([0; 2]) };
 
 fn opinion(text: &str) -> Opinion {
     Classifier::builtin().classify(Some(text), &NOTHING)
@@ -248,7 +248,7 @@ fn measures() -> impl Strategy<Value = Measures> {
             tools,
             history,
             task,
-            tags: Tags::default(),
+            ..NOTHING
         },
     )
 }

@@ -146,8 +146,22 @@ const fn short(word: &str) -> u64 {
 
 /// The words that ask, packed.
 const ASKS: [u64; 16] = [
-    short("what"), short("which"), short("who"), short("when"), short("where"), short("why"), short("how"), short("is"),
-    short("are"), short("does"), short("do"), short("can"), short("find"), short("write"), short("given"), short("if"),
+    short("what"),
+    short("which"),
+    short("who"),
+    short("when"),
+    short("where"),
+    short("why"),
+    short("how"),
+    short("is"),
+    short("are"),
+    short("does"),
+    short("do"),
+    short("can"),
+    short("find"),
+    short("write"),
+    short("given"),
+    short("if"),
 ];
 
 /// Returns the number of a word that asks, from 1; 0 for any other.
@@ -189,7 +203,9 @@ impl Folded {
             let bytes = piece.as_bytes();
             let head = END.saturating_sub(from).min(bytes.len());
             let rest = tail.saturating_sub(from).clamp(head, bytes.len());
-            for end in [bytes.get(..head), bytes.get(rest..)].into_iter().flatten().filter(|end| !end.is_empty()) {
+            for end in
+                [bytes.get(..head), bytes.get(rest..)].into_iter().flatten().filter(|end| !end.is_empty())
+            {
                 self.take(end);
                 if rest > head {
                     self.put(b' ');
@@ -228,7 +244,8 @@ impl Folded {
     fn find_words(&mut self) {
         let (mut was_inside, mut start) = (0u64, 0);
         for (block, bytes) in self.text.chunks(64).take(self.len.div_ceil(64)).enumerate() {
-            let inside = (bytes.iter().zip(0u32..)).fold(0, |bits, (&byte, at)| bits | u64::from(is_inside(byte)) << at);
+            let inside = (bytes.iter().zip(0u32..))
+                .fold(0, |bits, (&byte, at)| bits | u64::from(is_inside(byte)) << at);
             let mut edges = inside ^ (inside << 1 | was_inside);
             was_inside = inside >> 63;
             while edges != 0 {
@@ -275,14 +292,20 @@ impl Folded {
                 take((eight << 32).wrapping_mul(SPREAD ^ 0xFF00) >> CHARACTER_SHIFT, &mut counts.characters);
             }
             if at < whole {
-                take((eight << 24).wrapping_mul(SPREAD ^ 0xFF_0000) >> CHARACTER_SHIFT, &mut counts.characters);
+                take(
+                    (eight << 24).wrapping_mul(SPREAD ^ 0xFF_0000) >> CHARACTER_SHIFT,
+                    &mut counts.characters,
+                );
             }
         }
         let mut before = 0;
         for &word in &self.words.hashes {
             take(CHARACTERS as u64 + (mix(word) >> WORD_SHIFT), &mut counts.words);
             if before != 0 {
-                take(CHARACTERS as u64 + (mix(before ^ word.rotate_left(23)) >> WORD_SHIFT), &mut counts.words);
+                take(
+                    CHARACTERS as u64 + (mix(before ^ word.rotate_left(23)) >> WORD_SHIFT),
+                    &mut counts.words,
+                );
             }
             before = word;
         }

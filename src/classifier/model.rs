@@ -1,10 +1,10 @@
 //! The classifier: features times weights, a logistic score, a calibrated confidence; or what training found instead.
 
+use super::about::About;
 use super::feature::Features;
 use super::logistic::sigmoid;
 use super::opinion::{Basis, Contribution, Opinion};
 use super::reading::Reading;
-use super::about::About;
 use super::trained::{Trained, contributions};
 use super::weights::{CLASSES, Classifier};
 use super::{FeatureId, Measures, TaskClass, ask, extract};
@@ -116,7 +116,8 @@ impl Classifier {
     }
 
     fn class(&self, features: &mut Features, measures: &Measures, votes: bool) -> TaskClass {
-        let class = measures.task.unwrap_or_else(|| if votes { self.vote(features) } else { TaskClass::Other });
+        let class =
+            measures.task.unwrap_or_else(|| if votes { self.vote(features) } else { TaskClass::Other });
         features.set(FeatureId::of_class(class), 1000);
         class
     }

@@ -130,7 +130,9 @@ impl Counted {
             }
         }
         let [even, odd] = tables;
-        Self(std::array::from_fn(|kind| even.get(kind).copied().unwrap_or(0) + odd.get(kind).copied().unwrap_or(0)))
+        Self(std::array::from_fn(|kind| {
+            even.get(kind).copied().unwrap_or(0) + odd.get(kind).copied().unwrap_or(0)
+        }))
     }
 
     fn get(&self, kind: Kind) -> u32 {

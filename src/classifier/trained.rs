@@ -86,7 +86,10 @@ impl Trained {
     }
 
     /// Returns what each part says of a request.
-    #[expect(clippy::indexing_slicing, reason = "there is a weight for every bucket that the type tells apart")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there is a weight for every bucket that the type tells apart"
+    )]
     pub fn parts(&self, reading: Option<&Reading>, tags: Tags) -> Parts {
         let Some(reading) = reading else { return self.parts_of((0, 0), Counts::default(), None, tags) };
         let (mut characters, mut words) = (0i64, 0i64);
@@ -141,7 +144,11 @@ impl Trained {
 
     /// Says whether there is something to go by: a text like those trained on, or else a tag that was met.
     pub fn has_signal(&self, parts: &Parts) -> bool {
-        if parts.has_text { parts.unknown <= self.most_unknown } else { parts.tags.iter().any(Option::is_some) }
+        if parts.has_text {
+            parts.unknown <= self.most_unknown
+        } else {
+            parts.tags.iter().any(Option::is_some)
+        }
     }
 
     /// Adds the parts up: what the strong answer is worth more, in millionths.

@@ -73,7 +73,8 @@ impl<'t, 'i> Under<'_, 't, 'i> {
         let bytes = self.bytes(field)?;
         let (records, rest) = bytes.as_chunks::<SIZE>();
         let read: Option<Vec<T>> = records.iter().map(read).collect();
-        read.filter(|_| rest.is_empty()).ok_or_else(|| self.wrong(field, "is cut short; train the weights again"))
+        read.filter(|_| rest.is_empty())
+            .ok_or_else(|| self.wrong(field, "is cut short; train the weights again"))
     }
 
     fn wrong(self, field: &str, problem: &str) -> WeightsError {
@@ -115,8 +116,10 @@ impl Trained {
     /// Lists everything that decides, for the hash.
     fn all(&self) -> impl Iterator<Item = u64> + '_ {
         let numbers = [i64::from(self.mean), i64::from(self.unit), i64::from(self.most_unknown)];
-        let tags = self.tags.iter().flatten().flat_map(|&(tag, worth)| [tag, u64::from(worth.cast_unsigned())]);
-        let curve = self.curve.iter().flat_map(|&(gain, confidence)| [i64::from(gain), confidence.get().into()]);
+        let tags =
+            self.tags.iter().flatten().flat_map(|&(tag, worth)| [tag, u64::from(worth.cast_unsigned())]);
+        let curve =
+            self.curve.iter().flat_map(|&(gain, confidence)| [i64::from(gain), confidence.get().into()]);
         let trees = self.trees.iter().flat_map(pack_tree).map(u64::from);
         (numbers.into_iter().chain(curve).map(i64::cast_unsigned))
             .chain([self.tags[0].len() as u64])
@@ -132,7 +135,13 @@ impl Classifier {
     ///
     /// # Errors
     /// Where its tables have a wrong shape.
-    pub fn trained(&self, name: &str, version: u32, trained: Trained, about: About) -> Result<Self, WeightsError> {
+    pub fn trained(
+        &self,
+        name: &str,
+        version: u32,
+        trained: Trained,
+        about: About,
+    ) -> Result<Self, WeightsError> {
         if let Some((field, problem)) = trained.fault() {
             return Err(WeightsError::Field { line: 0, field: field.to_owned(), problem });
         }
@@ -160,13 +169,15 @@ impl Classifier {
         for (field, have) in [("features", FEATURES_VERSION), ("surface", SURFACE_VERSION)] {
             let made_for = top.number(field)?;
             if made_for != i64::from(have) {
-                let problem = format!("made for {field} {made_for}, this program has {have}; train the weights again");
+                let problem =
+                    format!("made for {field} {made_for}, this program has {have}; train the weights again");
                 return Err(top.wrong(field, &problem));
             }
         }
         let lexicon = format!("{:016x}", over.lexicon_hash());
         if source.text(top.get("lexicon")?, "lexicon")? != lexicon {
-            return Err(top.wrong("lexicon", "made over another lexicon than this program's; train the weights again"));
+            return Err(top
+                .wrong("lexicon", "made over another lexicon than this program's; train the weights again"));
         }
         let under = |field| Ok(Under { source, table: source.table(top.get(field)?, field)?, name: field });
         let about = read_about(under("about")?)?;
@@ -184,7 +195,9 @@ impl Classifier {
             known: tables.records("known", |bytes| Some(u64::from_le_bytes(*bytes)))?.into(),
             buckets: (tables.records("buckets", |&[byte]| Some(byte.cast_signed()))?.into_boxed_slice())
                 .try_into()
-                .map_err(|_| tables.wrong("buckets", "holds a wrong number of weights; train the weights again"))?,
+                .map_err(|_| {
+                    tables.wrong("buckets", "holds a wrong number of weights; train the weights again")
+                })?,
         };
         let name = source.text(top.get("name")?, "name")?;
         over.trained(name, top.small("version")?, trained, about)
@@ -221,7 +234,9 @@ impl Classifier {
         line(format_args!("mean = {}\nunit = {}\n", trained.mean, trained.unit));
         line(format_args!("most_unknown = {}\n", trained.most_unknown));
         let curve: Vec<u8> = (trained.curve.iter())
-            .flat_map(|(gain, confidence)| gain.to_le_bytes().into_iter().chain(confidence.get().to_le_bytes()))
+            .flat_map(|(gain, confidence)| {
+                gain.to_le_bytes().into_iter().chain(confidence.get().to_le_bytes())
+            })
             .collect();
         let trees: Vec<u8> = trained.trees.iter().flat_map(pack_tree).collect();
         let known: Vec<u8> = trained.known.iter().flat_map(|bits| bits.to_le_bytes()).collect();

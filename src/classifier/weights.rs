@@ -5,9 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::about::About;
 use super::feature::{FEATURES, FEATURES_VERSION};
 use super::lexicon::{Lexicon, WordHash};
-use super::about::About;
 use super::logistic::Calibration;
 use super::trained::Trained;
 use super::{FeatureId, TaskClass};
@@ -130,7 +130,11 @@ impl Source<'_> {
         Ok(())
     }
 
-    pub(super) fn text<'t>(self, value: &'t Spanned<DeValue<'_>>, field: &str) -> Result<&'t str, WeightsError> {
+    pub(super) fn text<'t>(
+        self,
+        value: &'t Spanned<DeValue<'_>>,
+        field: &str,
+    ) -> Result<&'t str, WeightsError> {
         match value.get_ref() {
             DeValue::String(text) => Ok(text),
             _ => Err(self.wrong(&value.span(), field, "must be a text in quotes")),

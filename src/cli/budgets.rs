@@ -13,12 +13,15 @@ use super::args::{EngineArgs, input};
 use super::output;
 use super::replay::ReadAs;
 use crate::app::{AttachOptions, Cancel, Progress, budgets_at, load_log};
-use crate::budget::{Limit, StandingRow};
+use crate::budget::{Limit, Standing, StandingRow};
 use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::sample;
-use crate::session::{Player, budgeted};
+use crate::session::{Player, Reading, budgeted};
 use crate::units::{Pico, counted};
+
+/// Requests refused or moved that are listed one by one; all are counted.
+const TURNED: usize = 1000;
 
 /// Lists budgets, shows how they stand, and changes them.
 #[derive(Args, Debug)]
@@ -29,14 +32,8 @@ pub struct BudgetsArgs {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// List the limits of a file
-    List {
-        #[command(flatten)]
-        of: Which,
-        /// How to print.
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
-    },
+    /// List the limits of a file; with logs, what is spent of each and where it is heading
+    List(Box<List>),
     /// Show how budgets stand: at a running gateway, or over logs
     #[command(
         after_help = "Examples:\n  pointsman budgets show\n  pointsman budgets show gateway.jsonl --budgets budgets.toml\n  pointsman budgets show gateway.jsonl --budgets tighter.toml --as routed --format json"
@@ -55,6 +52,20 @@ struct Which {
     /// Budgets file (TOML) instead of budgets.toml in the configuration directory.
     #[arg(long, value_name = "FILE")]
     budgets: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct List {
+    /// Logs or ledgers, to say what was spent up to their end and what each window will have cost at its own.
+    #[arg(value_name = "LOG")]
+    logs: Vec<PathBuf>,
+    #[command(flatten)]
+    of: Which,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 #[derive(Args, Debug)]
@@ -136,7 +147,8 @@ struct Set {
 /// Where file, log or gateway cannot be used.
 pub fn run(args: &BudgetsArgs) -> anyhow::Result<()> {
     match &args.command {
-        Command::List { of, format } => list(of, *format),
+        Command::List(args) if args.logs.is_empty() => list(&args.of, args.format),
+        Command::List(args) => heading(args),
         Command::Show(show) if show.logs.is_empty() => show_live(show),
         Command::Show(show) => show_logs(show),
         Command::Set(set) => change(set),
@@ -165,20 +177,24 @@ impl Which {
 /// # Errors
 /// Where the file cannot be used; that there is none of one's own is none.
 pub(super) fn play(player: &mut Player, named: Option<&Path>, is_sample: bool) -> anyhow::Result<()> {
+    let (limits, name) = of_log(named, is_sample)?.unwrap_or_default();
+    player.set_alerts(super::alerts::rules()?, &limits, name);
+    Ok(())
+}
+
+/// Reads the budgets that a log is played against, with where they are from.
+///
+/// # Errors
+/// Where the file cannot be used; that there is none of one's own is none.
+pub(super) fn of_log(named: Option<&Path>, is_sample: bool) -> anyhow::Result<Option<(Vec<Limit>, String)>> {
     if named.is_none() && is_sample {
-        player.set_budgets(
-            &budgets::parse(sample::BUDGETS, "the sample's budgets")?,
-            "the sample's".to_owned(),
-        );
-        return Ok(());
+        let limits = budgets::parse(sample::BUDGETS, "the sample's budgets")?;
+        return Ok(Some((limits, "the sample's".to_owned())));
     }
     let own = || config::user_dir().map(|dir| dir.join(budgets::FILE)).filter(|path| path.is_file());
-    if let Some(path) = named.map(Path::to_path_buf).or_else(own) {
-        let name = path.display().to_string();
-        let limits = Which { budgets: Some(path) }.limits()?;
-        player.set_budgets(&limits, name);
-    }
-    Ok(())
+    let Some(path) = named.map(Path::to_path_buf).or_else(own) else { return Ok(None) };
+    let name = path.display().to_string();
+    Ok(Some((Which { budgets: Some(path) }.limits()?, name)))
 }
 
 fn list(of: &Which, format: Format) -> anyhow::Result<()> {
@@ -216,6 +232,82 @@ fn list(of: &Which, format: Format) -> anyhow::Result<()> {
         return output::text(&to_json(&rows)?);
     }
     output::text(&render(&[sheet], format))
+}
+
+#[derive(serde::Serialize)]
+struct Heading {
+    schema: &'static str,
+    /// The last request: what is known ends there.
+    at: String,
+    budgets: Vec<StandingRow>,
+}
+
+/// Lists the present windows of all limits over logs, and where each is heading.
+fn heading(args: &List) -> anyhow::Result<()> {
+    let limits = args.of.limits()?;
+    let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
+    let end = log.bounds().map(|(_, last)| last).unwrap_or_default();
+    let found = budgeted(&log, &log.spans(), &limits, Reading::Recorded, |_| true);
+    let Some(found) = found else { bail!("cancelled") };
+    let is_present = |standing: &&Standing| {
+        let window = &standing.account.window;
+        window.start <= end && window.end.is_none_or(|over| end < over)
+    };
+    let rows: Vec<StandingRow> = found.standings.iter().filter(is_present).map(StandingRow::from).collect();
+    if args.format == Format::Json {
+        output::text(&to_json(&Heading {
+            schema: "pointsman.budgets.ahead/1",
+            at: end.rfc3339(),
+            budgets: rows,
+        })?)?;
+        return output::damage(&log.skipped.damaged);
+    }
+    let exact = args.format == Format::Csv;
+    let heads = [
+        "budget",
+        "window",
+        "whom",
+        "member",
+        ">limit",
+        ">spent",
+        ">expected",
+        "runs out",
+        "by",
+        "starts anew",
+    ];
+    let mut sheet = Sheet::new(if exact { String::new() } else { format!("As of {end}, UTC") }, &heads);
+    let money = |usd: &str| match Pico::from_usd(usd) {
+        Ok(amount) if !exact => amount.usd_rounded(2),
+        _ => usd.to_owned(),
+    };
+    let moment = |text: &Option<String>| match text {
+        None if exact => String::new(),
+        None => "-".to_owned(),
+        Some(text) if exact => text.clone(),
+        Some(text) => text.get(..16).unwrap_or(text).replace('T', " "),
+    };
+    for row in rows {
+        let unknown = || if exact { String::new() } else { "unknown".to_owned() };
+        let by = match row.method.as_deref() {
+            Some("run_rate") if !exact => "rate so far".to_owned(),
+            Some(method) => method.to_owned(),
+            None => unknown(),
+        };
+        sheet.push(vec![
+            row.budget,
+            row.window,
+            row.scope,
+            if row.member.is_empty() && !exact { "-".to_owned() } else { row.member },
+            money(&row.limit),
+            money(&row.spent),
+            row.expected.as_deref().map_or_else(unknown, money),
+            moment(if row.ran_out.is_some() { &row.ran_out } else { &row.runs_out }),
+            by,
+            moment(&row.ends),
+        ]);
+    }
+    output::text(&render(&[sheet], args.format))?;
+    output::damage(&log.skipped.damaged)
 }
 
 #[derive(serde::Serialize)]
@@ -287,6 +379,7 @@ fn show_logs(show: &Show) -> anyhow::Result<()> {
             turned: found
                 .turned
                 .iter()
+                .take(TURNED)
                 .map(|turned| TurnedRow {
                     id: id(turned.index),
                     at: turned.at.rfc3339(),

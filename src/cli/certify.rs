@@ -202,8 +202,7 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         ..args.promise.promise()
     };
     let part = one(&args.labels)?;
-    let is_settled =
-        args.engine.input_format.is_some() || args.engine.map.is_some() || args.labels.is_dir();
+    let is_settled = args.engine.input_format.is_some() || args.engine.map.is_some() || args.labels.is_dir();
     let judged = if is_settled { None } else { Judgements::open(&part, args.engine.strict)? };
     let (found, bad, damaged) = match judged {
         Some(judged) => {

@@ -82,7 +82,7 @@ impl LookArgs {
 }
 
 fn screen(text: &str) -> Result<ScreenId, String> {
-    ScreenId::named(text).ok_or_else(|| "write overview, tune, traffic, models or spend".to_owned())
+    ScreenId::named(text).ok_or_else(|| "write overview, tune, traffic, models, spend or events".to_owned())
 }
 
 /// Loads the logs named, or the bundled sample.
@@ -138,7 +138,10 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
         return report(args);
     }
     if args.follow {
-        return follow(&args.logs, args.engine.start()?, &args.engine.read(), &args.look.options());
+        let setup = args.engine.start()?;
+        return follow(&args.logs, setup, &args.engine.read(), &args.look.options(), |player| {
+            budgets::play(player, args.gateway.budgets.as_deref(), false)
+        });
     }
     let mut logs = args.logs.clone();
     if logs.is_empty() && std::io::stdin().is_terminal() {

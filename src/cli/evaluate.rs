@@ -120,7 +120,8 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let trained = made.about().map_or(&[][..], |about| about.ladder.as_slice());
     let ladder = match (args.cheap.as_deref().zip(args.strong.as_deref()), trained) {
         (None, [cheap, .., strong])
-            if meant(cheap, &contents, &args.from).is_ok() && meant(strong, &contents, &args.from).is_ok() =>
+            if meant(cheap, &contents, &args.from).is_ok()
+                && meant(strong, &contents, &args.from).is_ok() =>
         {
             vec![meant(cheap, &contents, &args.from)?, meant(strong, &contents, &args.from)?]
         }
@@ -265,7 +266,8 @@ fn sheet(report: &Report) -> Sheet {
         report.hash.get(..8).unwrap_or("")
     );
     let mut sheet = Sheet::new(title, &["", ">", ""]);
-    let share = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.3}"));
+    let share =
+        |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.3}"));
     let mut line = |name: &str, value: String, note: &str| sheet.push(vec![name.into(), value, note.into()]);
     line("questions", report.n.to_string(), "");
     line("quality, cheap", share(Some(report.quality_cheap)), "");
@@ -281,7 +283,11 @@ fn sheet(report: &Report) -> Sheet {
     line("  knowing the answers", share(report.baselines.oracle), "nobody can do better");
     line("CPT 50", share(report.cpt50), "strong share that recovers half of the gap");
     line("CPT 80", share(report.cpt80), "strong share that recovers four fifths");
-    line("saved at 95%", share(report.saved_at_95), "of always asking the strong model, at 95% of its quality");
+    line(
+        "saved at 95%",
+        share(report.saved_at_95),
+        "of always asking the strong model, at 95% of its quality",
+    );
     line("  strong share there", share(report.strong_share_at_95), "");
     line("calibration error", share(report.ece), "");
     line("without confidence", report.without_confidence.to_string(), "these go to the strong model");

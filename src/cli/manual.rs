@@ -46,7 +46,7 @@ pub(super) fn mistyped(first: Option<&OsStr>, command: &Command) -> Option<anyho
     }
     let meant = match TRIED.iter().find(|(tried, _)| *tried == word) {
         Some((_, meant)) => vec![format!("`{meant}`")],
-        None => nearest(word, command.get_subcommands().map(Command::get_name))
+        None => nearest(word, command.get_subcommands().map(Command::get_name).chain(["help"]))
             .into_iter()
             .map(|name| format!("`pointsman {name}`"))
             .collect(),

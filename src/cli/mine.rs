@@ -57,7 +57,10 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
         output::say(&format!("{}: {}", logs.agent, logs.path.display()));
     }
     if args.follow {
-        return follow(&paths, args.engine.start()?, &args.engine.read(), &args.look.options());
+        let setup = args.engine.start()?;
+        return follow(&paths, setup, &args.engine.read(), &args.look.options(), |player| {
+            super::budgets::play(player, None, false)
+        });
     }
     let log = console::open(&paths, &args.engine)?;
     run_console(console::start(log, Reading::Recorded, false), &args.look.options())

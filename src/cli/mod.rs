@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
 
+pub mod alerts;
 pub mod anomalies;
 pub mod args;
 pub mod attach;
@@ -30,8 +31,8 @@ pub mod scenario;
 pub mod serve;
 pub mod settings;
 pub mod snapshot;
-pub mod unit;
 pub mod train;
+pub mod unit;
 pub mod whatif;
 pub mod why;
 
@@ -107,6 +108,8 @@ enum Command {
     Ledger(ledger::LedgerArgs),
     /// List budgets, show how they stand, change them
     Budgets(budgets::BudgetsArgs),
+    /// List alerts, silence and acknowledge them, try receivers, and see what a log would have told
+    Alerts(alerts::AlertsArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
     /// Run a worked example through the engine, or list them
@@ -194,6 +197,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Budgets(args)) => budgets::run(&args),
+        Some(Command::Alerts(args)) => alerts::run(&args),
         Some(Command::Prices(args)) => prices::run(&args),
         Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),

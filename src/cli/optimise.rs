@@ -130,8 +130,7 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     let target = aim.target(trial.rated())?;
     let promise = args.promise.promise();
     let lowest = |trial: &Trial, route: &Route, rung: usize| {
-        let labels: Vec<Label> =
-            trial.pairs(route, rung).shuffled().into_iter().map(Label::from).collect();
+        let labels: Vec<Label> = trial.pairs(route, rung).shuffled().into_iter().map(Label::from).collect();
         let finding = certify(&labels, &promise);
         (finding.certified.map(|test| test.threshold), finding.labels)
     };
@@ -139,7 +138,9 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     let proved: Vec<Vec<(Option<PerMille>, u64)>> = now
         .routes
         .iter()
-        .map(|route| (0..route.ladder.len().saturating_sub(1)).map(|rung| lowest(&trial, route, rung)).collect())
+        .map(|route| {
+            (0..route.ladder.len().saturating_sub(1)).map(|rung| lowest(&trial, route, rung)).collect()
+        })
         .collect();
     let of = |route: &Route, rung: usize| {
         let at = now.routes.iter().position(|one| one.tag == route.tag)?;
@@ -173,7 +174,9 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
 fn aim(args: &OptimiseArgs) -> anyhow::Result<Aim> {
     let parsed = match (&args.budget, &args.quality, &args.cost) {
         (Some(budget), _, _) => Aim::budget(budget).map_err(|error| format!("--budget {budget}: {error}")),
-        (_, Some(quality), _) => Aim::quality(quality).map_err(|error| format!("--quality {quality}: {error}")),
+        (_, Some(quality), _) => {
+            Aim::quality(quality).map_err(|error| format!("--quality {quality}: {error}"))
+        }
         (_, _, Some(cost)) => Aim::change(cost).map_err(|error| format!("--cost {cost}: {error}")),
         (None, None, None) => Ok(Aim::Least),
     };
@@ -232,7 +235,10 @@ fn report(
         feasible: plan.is_feasible,
         nearest: (!plan.is_feasible).then(|| {
             if is_quality {
-                format!("no thresholds reach it; the highest quality is {}", share(plan.quality.1, plan.requests))
+                format!(
+                    "no thresholds reach it; the highest quality is {}",
+                    share(plan.quality.1, plan.requests)
+                )
             } else {
                 let month = per_month(plan.cost_after.total(), span);
                 format!(
@@ -300,7 +306,8 @@ fn route_report(
 }
 
 fn sheets(report: &Report) -> Vec<Sheet> {
-    let money = |usd: &str| Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |usd| format::money(usd).to_string());
+    let money =
+        |usd: &str| Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |usd| format::money(usd).to_string());
     let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".to_owned(), money);
     let short = |text: &str| text.get(..text.len().saturating_sub(2)).unwrap_or(text).to_owned();
     let title = format!(
@@ -341,7 +348,18 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     }
     let mut by_route = Sheet::new(
         "",
-        &["route", "rung", ">applied", ">planned", ">certified", ">labels", ">cost", ">planned", ">quality", "from"],
+        &[
+            "route",
+            "rung",
+            ">applied",
+            ">planned",
+            ">certified",
+            ">labels",
+            ">cost",
+            ">planned",
+            ">quality",
+            "from",
+        ],
     );
     for route in &report.routes {
         for (at, rung) in route.thresholds.iter().enumerate() {

@@ -57,8 +57,7 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
         Baseline::Dearest => Against::Dearest,
     };
     let (found, holdout) = savings(&log, reading, against);
-    let scope =
-        SavingsScope { logs: names(&args.logs), reading: reading.name(), prices: log.book.clone() };
+    let scope = SavingsScope { logs: names(&args.logs), reading: reading.name(), prices: log.book.clone() };
     let report = SavingsReport::new(scope, (against, &found), holdout.as_ref(), &log.names);
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,

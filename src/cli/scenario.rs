@@ -81,7 +81,7 @@ fn load(name: &str) -> anyhow::Result<Scenario> {
     if !Path::new(name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml")) {
         let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
         bail!(
-            "there is no scenario `{name}`\nhint: {}; a file of your own ends in .toml",
+            "there is no scenario `{name}`\nhint: a file of your own ends in .toml; {}",
             choice(name, &known)
         );
     }
@@ -212,6 +212,9 @@ fn unit(vary: Vary, value: u64) -> String {
 
 /// Writes dollars exactly, with cents at least.
 fn usd(amount: Pico) -> String {
+    if amount == Pico::ZERO {
+        return "$0".to_owned();
+    }
     let exact = amount.usd();
     let places = exact.split_once('.').map_or(0, |(_, decimals)| decimals.len());
     format!("${}", amount.usd_rounded(u32::try_from(places.clamp(2, 8)).unwrap_or(2)))

@@ -27,6 +27,9 @@ pub struct GatewayArgs {
     /// Budgets file (TOML) instead of budgets.toml in the configuration directory; watched while a gateway serves.
     #[arg(long, value_name = "FILE")]
     pub budgets: Option<PathBuf>,
+    /// Alerts file (TOML) instead of alerts.toml in the configuration directory; watched while a gateway serves.
+    #[arg(long, value_name = "FILE")]
+    pub alerts: Option<PathBuf>,
 }
 
 impl GatewayArgs {
@@ -38,6 +41,7 @@ impl GatewayArgs {
             no_ledger: self.no_ledger,
             providers: self.providers.clone(),
             budgets: self.budgets.clone(),
+            alerts: self.alerts.clone(),
         }
     }
 }

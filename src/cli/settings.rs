@@ -4,8 +4,9 @@ use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
 
 use super::output;
-use crate::config::{self, console, gateway, parameters, policy, providers, themes};
+use crate::config::{self, alerts, console, gateway, parameters, policy, providers, themes};
 use crate::console::keys;
+use crate::units::choice;
 
 /// Prints built-in settings, and says where your own are looked for.
 #[derive(Args, Debug)]
@@ -32,6 +33,8 @@ pub enum File {
     Gateway,
     /// providers.toml: who serves which model, keys, timeouts, limits.
     Providers,
+    /// alerts.toml: what is told, and to whom.
+    Alerts,
     /// parameters.toml: what models are known to refuse.
     Parameters,
     /// keys.toml: every action with its keys.
@@ -52,9 +55,13 @@ pub fn run(args: &SettingsArgs) -> anyhow::Result<()> {
         return output::text(&(names.join("\n") + "\n"));
     }
     if let Some(name) = &args.print_theme {
-        let mut all = themes::built_in().chain(own_themes());
-        let Some(theme) = all.find(|theme| theme.name == *name) else {
-            anyhow::bail!("no theme `{name}`\nhint: `pointsman config --list-themes`");
+        let all: Vec<_> = themes::built_in().chain(own_themes()).collect();
+        let Some(theme) = all.iter().find(|theme| theme.name == *name) else {
+            let known: Vec<&str> = all.iter().map(|theme| theme.name.as_str()).collect();
+            anyhow::bail!(
+                "no theme `{name}`\nhint: `pointsman config --list-themes`; {}",
+                choice(name, &known)
+            );
         };
         return output::text(&theme.text);
     }
@@ -63,6 +70,7 @@ pub fn run(args: &SettingsArgs) -> anyhow::Result<()> {
         Some(File::Console) => output::text(console::DEFAULT_CONSOLE),
         Some(File::Gateway) => output::text(gateway::DEFAULT_GATEWAY),
         Some(File::Providers) => output::text(providers::BUILTIN),
+        Some(File::Alerts) => output::text(alerts::DEFAULT_ALERTS),
         Some(File::Parameters) => output::text(parameters::BUILTIN),
         Some(File::Keys) => output::text(&keys::default_file()),
         Some(File::Classifier) => output::text(crate::classifier::BUILTIN),
@@ -90,6 +98,7 @@ fn places() -> anyhow::Result<()> {
         ("console.toml", "theme, glyphs, mouse, pace"),
         ("gateway.toml", "how the gateway serves"),
         ("providers.toml", "who serves which model"),
+        (alerts::FILE, "what is told, and to whom"),
         ("parameters.toml", "what models refuse"),
         ("keys.toml", "keys"),
         ("themes/NAME.toml", "themes of your own"),

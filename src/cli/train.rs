@@ -77,13 +77,17 @@ pub fn ladder(
         return match contents.models.as_slice() {
             [one, two] => {
                 let (cheap, strong) = if one.quality <= two.quality { (one, two) } else { (two, one) };
-                output::remark(&format!("--cheap {} --strong {}: the only two, by quality", cheap.name, strong.name));
+                output::remark(&format!(
+                    "--cheap {} --strong {}: the only two, by quality",
+                    cheap.name, strong.name
+                ));
                 Ok(vec![cheap.name.clone(), strong.name.clone()])
             }
             _ => bail!("say which: --cheap MODEL --strong MODEL\n{}", list(contents)),
         };
     }
-    let found: Vec<String> = named.iter().map(|name| meant(name, contents, path)).collect::<Result<_, _>>()?;
+    let found: Vec<String> =
+        named.iter().map(|name| meant(name, contents, path)).collect::<Result<_, _>>()?;
     if found.len() < 2 {
         bail!("--ladder needs two models or more, cheapest first");
     }
@@ -92,7 +96,8 @@ pub fn ladder(
             bail!("{model} is named twice; a ladder has every model once");
         }
     }
-    let quality = |name: &str| contents.models.iter().find(|model| model.name == name).map(|model| model.quality);
+    let quality =
+        |name: &str| contents.models.iter().find(|model| model.name == name).map(|model| model.quality);
     if let (Some(cheap), Some(strong)) = (found.first(), found.last())
         && quality(cheap) >= quality(strong)
     {
@@ -110,7 +115,10 @@ pub fn tell(contents: &Contents) {
     }
     if contents.without_text > 0 {
         let (of, all) = (contents.without_text, contents.rows);
-        output::remark(&format!("{of} of {} have no text: only their tags are used", counted(all, "question")));
+        output::remark(&format!(
+            "{of} of {} have no text: only their tags are used",
+            counted(all, "question")
+        ));
     }
 }
 
@@ -132,7 +140,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let mut examples = Examples::new(ladder.len());
     let keep_below = (MOST << 32) / contents.rows.max(MOST);
     lessons.each("reading", |lesson| {
-        let qualities: Vec<Option<f32>> = ladder.iter().map(|model| lesson.quality(model).map(narrow)).collect();
+        let qualities: Vec<Option<f32>> =
+            ladder.iter().map(|model| lesson.quality(model).map(narrow)).collect();
         let known = qualities.iter().flatten().count();
         let drawn = (lesson.question ^ args.seed).wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 32 < keep_below;
         if known >= 2 && drawn && !(args.hold_out && lesson.tenth >= 7) {
@@ -140,9 +149,15 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         }
     })?;
     if contents.rows > MOST {
-        output::remark(&format!("{} are more than are learned from: a fair part of {MOST} was drawn", counted(contents.rows, "question")));
+        output::remark(&format!(
+            "{} are more than are learned from: a fair part of {MOST} was drawn",
+            counted(contents.rows, "question")
+        ));
     }
-    let stem = args.output.file_stem().map_or_else(|| "trained".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let stem = args
+        .output
+        .file_stem()
+        .map_or_else(|| "trained".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let plan = Plan {
         name: args.name.clone().unwrap_or(stem),
         ladder: ladder.clone(),
@@ -186,7 +201,8 @@ fn sheet(made: &Classifier, about: &About, path: &Path, size: usize) -> Sheet {
     match about.apgr {
         Some([apgr, low, high]) => {
             let length = about.length_only.map_or_else(|| "unknown".to_owned(), share);
-            let note = format!("95% {} to {}; by length alone {length}, by chance .500", share(low), share(high));
+            let note =
+                format!("95% {} to {}; by length alone {length}, by chance .500", share(low), share(high));
             line("APGR", share(apgr), note);
         }
         None => line("APGR", "unknown".to_owned(), unknown),
@@ -195,7 +211,10 @@ fn sheet(made: &Classifier, about: &About, path: &Path, size: usize) -> Sheet {
         line("calibration error", share(error), "of confidences for questions not seen".to_owned());
     }
     if let Some([most, mean]) = about.quantised {
-        let note = format!("and {:.2} in the mean: what whole numbers moved confidences by, per mille", mean as f64 / 1000.0);
+        let note = format!(
+            "and {:.2} in the mean: what whole numbers moved confidences by, per mille",
+            mean as f64 / 1000.0
+        );
         line("rounding", most.to_string(), note);
     }
     line("size", size.div_ceil(1024).to_string(), "KiB".to_owned());

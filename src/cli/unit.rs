@@ -59,10 +59,15 @@ pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
     let reading: Reading = args.read_as.into();
     let good = PerMille::clamped(i64::from(args.good));
     let mut by: Vec<Dimension> = Vec::new();
-    args.by.iter().for_each(|one| if !by.contains(one) { by.push(*one) });
+    for one in &args.by {
+        if !by.contains(one) {
+            by.push(*one);
+        }
+    }
     let found = unit_costs(&log, reading, Unit::new(by.clone(), good));
     let agents = if by == [Dimension::Session] {
-        unit_costs(&log, reading, Unit::new(vec![Dimension::Session, Dimension::User], good)).named(&log.names)
+        unit_costs(&log, reading, Unit::new(vec![Dimension::Session, Dimension::User], good))
+            .named(&log.names)
     } else {
         Vec::new()
     };

@@ -1,14 +1,17 @@
 //! `pointsman whatif`: the policy in force against one with other thresholds, over a log.
 
+mod budgets;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::args::EngineArgs;
+use self::budgets::{BudgetsReport, Limits};
+use super::args::{EngineArgs, input};
 use super::output;
-use crate::app::policies_text;
+use crate::app::{load_log, policies_text};
 use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
@@ -20,7 +23,7 @@ use crate::units::{Names, PerMille, Pico, Span, choice, counted};
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n\nRUNG is a rung's name, its model, or its number from 1; a route with one threshold needs none: --set extraction=588"
+    after_help = "Examples:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n  pointsman whatif gateway.jsonl --budgets budgets.toml --budget company=400/day --budget team:search=50/day\n\nRUNG is a rung's name, its model, or its number from 1; a route with one threshold needs none: --set extraction=588"
 )]
 pub struct WhatIfArgs {
     /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
@@ -29,6 +32,13 @@ pub struct WhatIfArgs {
     /// Moves a threshold; may be given more than once. Where routes observe, what they would do is told without it.
     #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE")]
     pub set: Vec<String>,
+    /// Budgets (TOML) in force on both sides: each request is then decided in order, on how they stood at its arrival.
+    #[arg(long, value_name = "FILE")]
+    pub budgets: Option<PathBuf>,
+    /// Tries a limit: one of the file by its name (company=400/day) or a new one (team:search=50/day, each:team=25/day,
+    /// all=450/day); may be given more than once.
+    #[arg(long = "budget", value_name = "WHOSE=USD/WINDOW")]
+    pub budget: Vec<String>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -107,11 +117,15 @@ struct WhatIfReport {
     staged: Side,
     change: ChangeReport,
     by_route: Vec<RouteReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budgets: Option<BudgetsReport>,
 }
 
 #[derive(Debug, Serialize)]
 struct ChangeReport {
     cost_usd: Option<String>,
+    /// Half the width of a 95% interval of it: of what changes alone, not of what is estimated on both sides.
+    cost_error_usd: Option<String>,
     cost_percent: Option<String>,
     cost_per_month_usd: Option<String>,
     escalated: i64,
@@ -233,6 +247,13 @@ fn percent(from: Pico, to: Pico) -> Option<String> {
     })
 }
 
+/// Returns how far off the change of all routes together may be.
+fn change_error(routes: &[RouteConsequences]) -> Pico {
+    let squared =
+        routes.iter().map(|route| route.change_error().0.saturating_pow(2)).fold(0, i128::saturating_add);
+    Pico(i128::try_from(squared.unsigned_abs().isqrt()).unwrap_or(i128::MAX))
+}
+
 fn report(
     trial: &Trial,
     consequences: &[RouteConsequences],
@@ -289,6 +310,7 @@ fn report(
         flipped_requests: consequences.iter().map(|route| route.flips).sum(),
         change: ChangeReport {
             cost_usd: difference.map(Pico::usd),
+            cost_error_usd: difference.map(|_| change_error(consequences).usd()),
             cost_percent: difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
             cost_per_month_usd: difference
                 .and_then(|difference| per_month(difference, span))
@@ -299,6 +321,7 @@ fn report(
         applied: side(&applied, span, Vec::new()),
         staged: side(&staged, span, Vec::new()),
         by_route: routes,
+        budgets: None,
     }
 }
 
@@ -307,9 +330,19 @@ fn report(
 /// # Errors
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
-    let mut trial = args.engine.trial(&args.log)?;
+    let limits = Limits::read(args.budgets.as_deref(), &args.budget)?;
+    let (log, mut trial) = if limits.is_none() {
+        (None, args.engine.trial(&args.log)?)
+    } else {
+        // Budgets are a matter of order: the log is held in memory.
+        let logs = [args.log.clone()];
+        let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
+        let log = Arc::new(log);
+        let trial = Trial::loaded(&log);
+        (Some(log), trial)
+    };
     let observes = trial.policies.iter().any(|policy| policy.observes());
-    if args.set.is_empty() && !observes {
+    if args.set.is_empty() && !observes && limits.is_none() {
         anyhow::bail!(
             "nothing to compare: no threshold is moved, and no route of the policy observes\nhint: --set ROUTE.RUNG=PERMILLE moves one; mode = \"observe\" in a policy compares its ladders with what clients asked for"
         );
@@ -324,10 +357,24 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let routes = in_order.unwrap_or_else(|| trial.consequences(&after));
     let mut report = report(&trial, &routes, grounds, &after);
     report.in_order = is_in_order;
+    if let Some((log, limits)) = log.zip(limits) {
+        report.budgets = Some(budgets::tried(&log, (grounds, &after), &limits)?);
+    }
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
-        Format::Csv => output::text(&render(&[flat(&report)], Format::Csv))?,
-        format => output::text(&render(&sheets(&report), format))?,
+        Format::Csv => {
+            let mut all = vec![flat(&report)];
+            all.extend(report.budgets.iter().map(|budgets| budgets.sheet(Format::Csv)));
+            output::text(&render(&all, Format::Csv))?;
+        }
+        format => {
+            let mut all = sheets(&report);
+            all.extend(
+                report.budgets.iter().flat_map(|budgets| [budgets.sheet(format), budgets.turned(format)]),
+            );
+            all.retain(|sheet| !sheet.rows.is_empty());
+            output::text(&render(&all, format))?;
+        }
     }
     output::damage(&trial.damaged)
 }

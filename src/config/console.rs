@@ -22,12 +22,14 @@ pub struct ConsoleSettings {
     pub mouse: bool,
     /// The most redraws a second that data alone may cause; 0 chooses 10, or 4 over ssh.
     pub refresh_hz: u8,
-    /// The screen to begin with: `overview`, `tune`, `traffic` or `models`.
+    /// The screen to begin with: `overview`, `tune`, `traffic`, `models`, `spend` or `events`.
     pub screen: String,
     /// The most bytes handed to the terminal's clipboard at once.
     pub copy_limit: usize,
     /// How long a message stays, in seconds.
     pub message_seconds: u8,
+    /// How a live console tells of a new alert: `bell`, `osc9` (a notification of the desktop, where the terminal has them) or `off`.
+    pub alert: String,
 }
 
 impl Default for ConsoleSettings {
@@ -40,6 +42,7 @@ impl Default for ConsoleSettings {
             screen: "overview".to_owned(),
             copy_limit: 74_994,
             message_seconds: 4,
+            alert: "bell".to_owned(),
         }
     }
 }
@@ -48,9 +51,10 @@ impl Default for ConsoleSettings {
 pub fn read(origin: &str, text: &str) -> Result<ConsoleSettings, FileError> {
     let settings: ConsoleSettings =
         toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
-    let choices: [(&str, &str, &[&str]); 2] = [
+    let choices: [(&str, &str, &[&str]); 3] = [
+        ("alert", &settings.alert, &["bell", "osc9", "off"]),
         ("glyphs", &settings.glyphs, &["auto", "braille", "block", "ascii"]),
-        ("screen", &settings.screen, &["overview", "tune", "traffic", "models", "spend"]),
+        ("screen", &settings.screen, &["overview", "tune", "traffic", "models", "spend", "events"]),
     ];
     for (key, value, allowed) in choices {
         if !allowed.contains(&value) {
@@ -72,7 +76,9 @@ mod tests {
     #[test]
     fn the_file_that_comes_with_the_program_says_the_defaults() {
         assert_eq!(read("console.toml", DEFAULT_CONSOLE).unwrap(), ConsoleSettings::default());
-        for key in ["theme", "glyphs", "mouse", "refresh-hz", "screen", "copy-limit", "message-seconds"] {
+        for key in
+            ["theme", "glyphs", "mouse", "refresh-hz", "screen", "copy-limit", "message-seconds", "alert"]
+        {
             assert!(
                 DEFAULT_CONSOLE.lines().any(|line| line.starts_with(key)),
                 "{key} should be shown to the user"

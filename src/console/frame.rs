@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use super::format;
 use super::paint::{self, Look};
 use super::screen::{FiguresOf, Scene, Screen, ScreenId};
-use super::screens::spend;
+use super::screens::{events, spend};
 use super::text;
 use super::theme::Role;
 use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
@@ -211,6 +211,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     if let Some((words, role)) = &fullest {
         put_right(words, *role, buf);
     }
+    if let Some((words, role)) = events::headline(snapshot) {
+        put_right(&words, role, buf);
+    }
     // A live session's address is worth more than the date, which is today's; so is a budget.
     if area.width >= if snapshot.live.is_some() || fullest.is_some() { 140 } else { 110 } {
         put_right(&date, Role::Muted, buf);
@@ -297,6 +300,10 @@ pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String
     let (snapshot, dot) = (scene.snapshot, scene.look.glyphs.dot);
     if front.figures_of() == FiguresOf::Budgets {
         return if snapshot.live.is_some() { "budgets in force, now" } else { "budgets so far, as recorded" }
+            .to_owned();
+    }
+    if front.figures_of() == FiguresOf::Events {
+        return if snapshot.live.is_some() { "alerts in force, now" } else { "what would have been told" }
             .to_owned();
     }
     let listed = front.figures_of() == FiguresOf::Played;

@@ -62,6 +62,8 @@ pub struct Glyphs {
     pub scroll: (char, char),
     /// A point where nothing else can be drawn.
     pub speck: char,
+    /// Where what is certified begins, and the line from there on.
+    pub certified: (char, char),
 }
 
 const BRAILLE: Glyphs = Glyphs {
@@ -87,6 +89,7 @@ const BRAILLE: Glyphs = Glyphs {
     dot: '·',
     scroll: ('│', '█'),
     speck: '•',
+    certified: ('┃', '━'),
 };
 
 const BLOCK: Glyphs = Glyphs { set: GlyphSet::Block, ..BRAILLE };
@@ -115,6 +118,7 @@ const ASCII: Glyphs = Glyphs {
     dot: '|',
     scroll: ('|', '#'),
     speck: '*',
+    certified: ('[', '='),
 };
 
 impl Glyphs {

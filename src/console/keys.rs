@@ -350,7 +350,7 @@ mod tests {
             shadows("[tune]\nnudge-down = \"q\"\n"),
             ["`q` does tune.nudge-down and not app.quit on tune (keys.toml:2)"]
         );
-        let hidden = shadows("[app]\nquit = \"x\"\n");
+        let hidden = shadows("[app]\nquit = \"u\"\n");
         assert_eq!(hidden.len(), 1, "{hidden:?}");
         assert!(hidden[0].contains("and not app.quit on tune ("), "{hidden:?}");
         assert_eq!(shadows(&default_file()), Vec::<String>::new());
@@ -447,7 +447,7 @@ mod tests {
 
     #[test]
     fn the_users_keys_take_the_place_of_the_tables() {
-        let keymap = map("[app]\nquit = [\"x\", \"Q\"]\n[tune]\nflipped = []").unwrap();
+        let keymap = map("[app]\nquit = [\"x\", \"Q\"]\n[tune]\nflipped = []\n[spend]\nwhy = []").unwrap();
         let layers = Context::Overview.layers(false);
         assert_eq!(keymap.find(layers, chord("x")), Some(Action::Quit));
         assert_eq!(keymap.find(layers, chord("q")), None);

@@ -55,6 +55,8 @@ screens! {
     Models,
     /// Budgets and how they stand.
     Spend,
+    /// Alerts and whatever else happened.
+    Events,
 }
 
 impl ScreenId {
@@ -105,6 +107,8 @@ pub enum FiguresOf {
     WhatIf,
     /// The windows of the budgets, as recorded.
     Budgets,
+    /// No figures: what happened.
+    Events,
 }
 
 /// What a screen wants done.
@@ -132,6 +136,8 @@ pub enum Ask {
     Copy(String),
     /// Put the listed requests on the clipboard.
     CopyList,
+    /// Type a cost or a quality for which the best thresholds are staged.
+    Aim,
     /// Type the name of a model that is to answer everything.
     PickModel,
     /// List the requests that the staged policy sends elsewhere.

@@ -103,6 +103,15 @@ pub fn copy(out: &mut impl Write, text: &str, limit: usize) -> io::Result<Copied
     Ok(Copied::Sent)
 }
 
+/// Tells of something new beyond the screen: a notification (OSC 9) with these words, else the bell.
+pub fn notify(out: &mut impl Write, words: Option<&str>) -> io::Result<()> {
+    match words {
+        Some(words) => write!(out, "\x1b]9;{}\x1b\\", crate::units::clean(words))?,
+        None => out.write_all(b"\x07")?,
+    }
+    out.flush()
+}
+
 fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
@@ -218,6 +227,11 @@ impl<W: Write> Session<W> {
         copy(self.terminal.backend_mut(), text, limit)
     }
 
+    /// Tells of something new beyond the screen, by a notification with these words or the bell.
+    pub fn notify(&mut self, words: Option<&str>) -> io::Result<()> {
+        notify(self.terminal.backend_mut(), words)
+    }
+
     /// Gives the terminal to the shell and stops the process until it is called back; then draws everything afresh.
     #[cfg(unix)]
     pub fn suspend(&mut self) -> io::Result<()> {
@@ -285,6 +299,11 @@ mod tests {
             assert_eq!(base64(plain.as_bytes()), encoded);
         }
         let mut out = Vec::new();
+        notify(&mut out, None).unwrap();
+        notify(&mut out, Some("a\u{1b}b")).unwrap();
+        assert!(out.starts_with(b"\x07\x1b]9;a"));
+        assert_eq!(out.iter().filter(|byte| **byte == 0x1b).count(), 2, "words cannot end it");
+        out.clear();
         assert_eq!(copy(&mut out, "foobar", 8).unwrap(), Copied::Sent);
         assert_eq!(out, b"\x1b]52;c;Zm9vYmFy\x1b\\");
         out.clear();

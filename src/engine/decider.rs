@@ -133,7 +133,7 @@ impl Decider {
             return None;
         }
         let operation = arrival.operation;
-        let decision = decide(&self.policy, &operation.signals(), arrival.circumstance);
+        let decision = decide(&self.policy, &operation.signals_by(&self.prices), arrival.circumstance);
         let mut settled = self.spare.pop().unwrap_or_default();
         settled.begin(&self.policy, decision.route, decision.rung);
         self.note_over(arrival, &decision);

@@ -151,6 +151,12 @@ pub(super) fn left(
     }
 }
 
+/// Returns what a call came to that its provider refused under a good status: nothing, as where the status says so.
+pub(super) fn refused(error: &WireError) -> Option<(Usage, WriteTtl, bool)> {
+    let WireError::Upstream(told) = error else { return None };
+    (400..500).contains(&told.status).then_some((Usage::NONE, WriteTtl::Reported, false))
+}
+
 /// Ends a call that failed before the client had anything.
 pub(super) fn lost(
     operation: &Operation,

@@ -17,6 +17,14 @@ use crate::session::{Arriving, Wants};
 use crate::units::Span;
 use crate::wire::{Ask, Dialect};
 
+/// Hashes of a prompt.
+pub(super) struct Hashes {
+    /// Of all of the body.
+    pub(super) prompt: [u8; 32],
+    /// Of its beginnings.
+    pub(super) prefix: Arc<[u64]>,
+}
+
 /// Takes a request in: the engine decides, the ledger hears of it.
 pub(super) fn open(
     gateway: &Arc<Gateway>,
@@ -24,12 +32,17 @@ pub(super) fn open(
     pinned: bool,
     headers: HeaderMap,
     caller: &Caller,
-    (place, prompt_hash): (InFlight, [u8; 32]),
+    (place, hashes): (InFlight, Hashes),
 ) -> Operation {
     let tags = gateway.tags(&headers, caller, ask.user());
     let id = gateway.next_id();
     let at = now();
-    let mut arriving = Arriving { id: Arc::clone(&id), pinned, ..arriving(&ask, &tags, caller) };
+    let mut arriving = Arriving {
+        id: Arc::clone(&id),
+        pinned,
+        prefix: Arc::clone(&hashes.prefix),
+        ..arriving(&ask, &tags, caller)
+    };
     if gateway.live.has_budgets() {
         bound(&mut arriving.wants, &ask, gateway.settings.max_output_default);
     }
@@ -60,7 +73,8 @@ pub(super) fn open(
         turn: measures.turn,
         tools: measures.tools,
         history: measures.history,
-        prompt_hash: Some(prompt_hash),
+        prompt_hash: Some(hashes.prompt),
+        prefix: hashes.prefix,
         prompt_bytes: ask.body().len() as u64,
         route: Arc::clone(&placed.route),
         rung: placed.send.as_ref().ok().and_then(|send| send.rung),
@@ -123,6 +137,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
         asked: ask.model().into(),
         pinned: false,
         prompt: ask.ask_text(),
+        prefix: Arc::default(),
         measures: Measures {
             prompt_tokens: Some(found.estimated_prompt_tokens),
             turn: Some(found.earlier_user_turns),

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    accent, billed, called, can_escalate, hollow, left, lost, report, terms, told, unfit, watched, written,
+    accent, billed, called, can_escalate, hollow, left, lost, refused as refused_within, report, terms, told,
+    unfit, watched, written,
 };
 use super::audience::Audience;
 use super::large::{self, LARGE};
@@ -235,6 +236,7 @@ pub(super) async fn attempt(
             let prompt = measures.estimated_prompt_tokens;
             let told =
                 wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, 0));
+            let told = told.or_else(|| refused_within(&error));
             lost(operation, dispatch, &target, permit, status, api, told)
         }
     }

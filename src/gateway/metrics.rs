@@ -55,6 +55,7 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.line("pointsman_policy_version", &[], &snapshot.policy.version.to_string());
     health(&mut out, gateway);
     budgets(&mut out, gateway);
+    alerts(&mut out, gateway);
     let state = gateway.ledger.state();
     out.head("pointsman_ledger_ok", "gauge", "Whether the ledger is being written.");
     let fails = matches!(state.health, Health::Failing { .. });
@@ -100,6 +101,28 @@ fn budgets(out: &mut Page, gateway: &Gateway) {
             out.line(name, &labels, &figure(one));
         }
     }
+}
+
+/// Writes what fires, and how well receivers are told.
+fn alerts(out: &mut Page, gateway: &Gateway) {
+    out.head("pointsman_alerts_firing", "gauge", "Alerts that fire, by level.");
+    for (level, count) in gateway.alerts.firing() {
+        out.line("pointsman_alerts_firing", &[("level", level.name())], &count.to_string());
+    }
+    let counts = gateway.alerts.counts();
+    out.head("pointsman_alerts_fired_total", "counter", "Alerts that fired.");
+    out.line("pointsman_alerts_fired_total", &[], &counts.fired.to_string());
+    out.head(
+        "pointsman_alert_deliveries_total",
+        "counter",
+        "Tries to tell a receiver, by what came of them.",
+    );
+    let all = [("delivered", counts.delivered), ("failed", counts.failed), ("given_up", counts.given_up)];
+    for (outcome, count) in all {
+        out.line("pointsman_alert_deliveries_total", &[("outcome", outcome)], &count.to_string());
+    }
+    out.head("pointsman_alert_deliveries_waiting", "gauge", "Deliveries that wait.");
+    out.line("pointsman_alert_deliveries_waiting", &[], &counts.waiting.to_string());
 }
 
 /// A counter of a model: its name, what it counts, where it stands.

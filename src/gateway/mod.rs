@@ -5,12 +5,14 @@
 //! nothing from a client or a model reaches a log or an error unclean.
 
 mod account;
+mod alerts;
 mod arriving;
 mod audience;
 mod background;
 mod body;
 mod budget;
 mod call;
+mod corrections;
 mod cors;
 mod count;
 mod crowd;
@@ -30,6 +32,7 @@ mod operation;
 mod pace;
 mod paths;
 mod posted;
+mod prefix;
 mod prices;
 mod question;
 mod remembered;
@@ -49,6 +52,7 @@ mod told;
 mod turned_away;
 mod watch;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -56,11 +60,13 @@ use rustc_hash::FxHashMap;
 
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
-use crate::ledger::{Audit, Entry, Ledger, LedgerFile, Note, PolicyVersion};
+use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion, Signal};
+use crate::notify::Desk;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Deed, Live};
 use crate::units::{Instant, Names, hex};
+use crate::wire::PrefixKey;
 
 pub use crate::ledger::now;
 pub use headers::Tags;
@@ -119,6 +125,8 @@ pub struct Gateway {
     projects: roll::Roll,
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
+    prefix_key: PrefixKey,
+    alerts: Arc<Desk>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -155,8 +163,12 @@ impl Gateway {
             teams.learn(known);
             projects.learn(theirs);
         }
+        let place = keeps_ledger.then(|| ledger.state().path);
+        let prefix_key = prefix::key(place.as_deref().and_then(Path::parent));
         let budget = budget::Budget::new(settings.limits.memory);
+        let alerts = Arc::new(Desk::new(ledger.clone()));
         let gateway = Self {
+            alerts,
             live,
             providers,
             ledger,
@@ -180,6 +192,7 @@ impl Gateway {
             projects,
             on_apply,
             limits: Mutex::new(limits),
+            prefix_key,
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway
@@ -196,6 +209,11 @@ impl Gateway {
     /// Returns the live session.
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// Returns what fires and who is told.
+    pub fn alerts(&self) -> &Arc<Desk> {
+        &self.alerts
     }
 
     /// Returns the ledger.
@@ -270,8 +288,9 @@ impl Gateway {
 
     /// Tells the engine, and whoever reads the log, now or from the ledger, what became of a model.
     pub(super) fn signal(&self, model: &str, until: Option<Instant>, why: &str) {
-        let (at, words) = self.live.signal(model, until, why, now());
-        self.ledger.record(Entry::Note(Box::new(Note { at, text: words.into(), simulated: false })));
+        let at = self.live.signal(model, until, why, now());
+        let (model, why) = (model.into(), why.into());
+        self.ledger.record(Entry::Signal(Box::new(Signal { at, model, until, why })));
     }
 
     /// Writes the policy of the start into the ledger.

@@ -23,6 +23,8 @@ pub(super) enum Endpoint {
     Rights,
     Policy,
     Budgets,
+    Corrections,
+    Alerts,
     Unknown,
 }
 
@@ -71,6 +73,8 @@ pub(super) fn place(path: &str) -> Place<'_> {
         "/operator/v1/log" => Some(Endpoint::Log),
         "/operator/v1/policy" => Some(Endpoint::Policy),
         "/operator/v1/budgets" => Some(Endpoint::Budgets),
+        "/operator/v1/corrections" => Some(Endpoint::Corrections),
+        "/operator/v1/alerts" => Some(Endpoint::Alerts),
         "/operator/v1/rights" => Some(Endpoint::Rights),
         _ => None,
     };
@@ -152,11 +156,13 @@ impl Place<'_> {
     /// Lists the methods that the path takes, as the header `allow` says them.
     pub(super) fn methods(&self) -> &'static str {
         match self.endpoint {
-            Endpoint::Generate(_) | Endpoint::CountTokens(_) | Endpoint::Feedback => "POST",
+            Endpoint::Generate(_) | Endpoint::CountTokens(_) | Endpoint::Feedback | Endpoint::Corrections => {
+                "POST"
+            }
             Endpoint::Stored if self.name.ends_with("/cancel") => "POST",
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
-            Endpoint::Policy => "GET, POST",
+            Endpoint::Policy | Endpoint::Alerts => "GET, POST",
             Endpoint::Feed | Endpoint::Log | Endpoint::Budgets => "GET",
             _ => "GET, HEAD",
         }
@@ -180,8 +186,8 @@ impl Place<'_> {
             Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights | Endpoint::Budgets => {
                 &[Scope::Read]
             }
-            Endpoint::Policy if *method == Method::GET => &[Scope::Read],
-            Endpoint::Policy => &[Scope::Operate],
+            Endpoint::Policy | Endpoint::Alerts if *method == Method::GET => &[Scope::Read],
+            Endpoint::Policy | Endpoint::Alerts | Endpoint::Corrections => &[Scope::Operate],
             // What was answered before costs nothing more.
             Endpoint::Feedback | Endpoint::Stored => &[Scope::Route, Scope::Operate],
             _ => &[Scope::Route],
@@ -200,6 +206,8 @@ impl Place<'_> {
                 | Endpoint::Rights
                 | Endpoint::Policy
                 | Endpoint::Budgets
+                | Endpoint::Corrections
+                | Endpoint::Alerts
         )
     }
 }
@@ -282,6 +290,7 @@ mod tests {
             ("/healthz", Endpoint::Health, ""),
             ("/operator/v1/log", Endpoint::Log, ""),
             ("/operator/v1/rights/", Endpoint::Rights, ""),
+            ("/operator/v1/corrections", Endpoint::Corrections, ""),
         ] {
             let place = place(path);
             assert_eq!((place.endpoint, place.name), (endpoint, name), "{path}");

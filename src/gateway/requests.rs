@@ -13,7 +13,10 @@ use super::intake::{CODINGS, collect, spill};
 use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
-use super::{Gateway, count, feed, feedback, large, metrics, missed, models, posted, run, spending, stored};
+use super::{
+    Gateway, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted, run,
+    spending, stored,
+};
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
 use crate::routing::AUTO;
@@ -164,9 +167,18 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
             Ok(json(StatusCode::OK, gateway.live.policy_line().to_string()))
         }
         Endpoint::Budgets => spending::standings(gateway),
+        Endpoint::Alerts if method == Method::GET => alerts::list(gateway),
+        Endpoint::Alerts => {
+            let body = collect(gateway, &headers, body).await?;
+            alerts::act(gateway, &body, &caller).await
+        }
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;
             posted::apply(gateway, &body, &caller)
+        }
+        Endpoint::Corrections => {
+            let body = collect(gateway, &headers, body).await?;
+            corrections::take(gateway, &body, &caller).await
         }
         Endpoint::Health | Endpoint::Ready | Endpoint::Unknown => Ok(text(StatusCode::OK, "ok\n")),
     }

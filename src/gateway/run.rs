@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant as Clock;
 
 use super::account::watched;
-use super::arriving::open;
+use super::arriving::{Hashes, open};
 use super::audience::{Audience, Client};
 use super::body::Reply;
 use super::gate::InFlight;
@@ -40,9 +40,14 @@ pub(super) async fn run(
     caller: &Caller,
     place: InFlight,
 ) -> Result<Response<Reply>, ApiError> {
-    let body = ask.body().clone();
-    let hash = large::on(body.len(), move || Sha256::digest(&body).into()).await;
-    let operation = open(gateway, ask, pinned, headers, caller, (place, hash));
+    let (key, bytes) = (gateway.prefix_key, ask.body().len());
+    let hash = move || {
+        let prompt = Sha256::digest(ask.body()).into();
+        let prefix = ask.prefix(&key).into();
+        (ask, Hashes { prompt, prefix })
+    };
+    let (ask, hashes) = large::on(bytes, hash).await;
+    let operation = open(gateway, ask, pinned, headers, caller, (place, hashes));
     let (client, response) = oneshot::channel();
     let work = Box::pin(async move {
         // Pinned in its place: it is large, and each adapter would move it.

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::account::{
-    accent, billed, called, can_escalate, hollow, left, lost, report, terms, unfit, watched,
+    accent, billed, called, can_escalate, hollow, left, lost, refused, report, terms, unfit, watched,
 };
 use super::audience::Audience;
 use super::budget::Held;
@@ -176,7 +176,10 @@ pub(super) async fn relay(
                 // What was written before the break may not be all that was.
                 Some((usage, write_ttl, estimated || stream.relay.has_content()))
             } else {
-                None
+                match &why {
+                    Break::Wire(error) => refused(error),
+                    _ => None,
+                }
             };
             let Attempt { dispatch, target, .. } = stream.attempt;
             let mut lost = lost(operation, dispatch, target, permit, why.status(), why.error(), usage);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::arriving::open;
+use super::arriving::{Hashes, open};
 use super::gate::let_in;
 use super::{Gateway, Limits, Parts, now, run};
 use crate::access::{Access, Caller};
@@ -57,7 +57,8 @@ async fn an_operation_that_fails_within_the_gateway_is_settled() {
         let body = r#"{"model":"auto","messages":[{"role":"user","content":"hello"}]}"#;
         let ask = Ask::read(Dialect::OpenAiChat, body.into()).unwrap();
         let place = let_in(&gateway).unwrap();
-        let mut open = open(&gateway, ask, false, HeaderMap::new(), &Caller::local(), (place, [0; 32]));
+        let hashes = Hashes { prompt: [0; 32], prefix: Arc::default() };
+        let mut open = open(&gateway, ask, false, HeaderMap::new(), &Caller::local(), (place, hashes));
         if is_called {
             let send = open.placed.send.clone().unwrap();
             open.record_start(&send, &"openai".into());

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::{Gateway, now};
 use crate::ledger::{Entry, Health, Note};
-use crate::session::{Breaker, BudgetsView, Headroom, LedgerState, LiveStatus, ModelHealth, Severity};
+use crate::session::{
+    AlertsView, Breaker, BudgetsView, Headroom, LedgerState, LiveStatus, ModelHealth, Severity,
+};
 use crate::telemetry::{BreakerState, QuotaLeft};
 use crate::units::{Instant, Span};
 
@@ -20,6 +22,12 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
         ticks.tick().await;
         let stepped = clock.step(now(), std::time::Instant::now());
         for remark in gateway.ledger.take_remarks().into_iter().chain(stepped) {
+            let at = gateway.live.note(&remark, now());
+            let note = Note { at, text: remark.as_str().into(), simulated: false };
+            gateway.ledger.record(Entry::Note(Box::new(note)));
+            say(&remark);
+        }
+        for remark in gateway.alerts.take_remarks() {
             let at = gateway.live.note(&remark, now());
             let note = Note { at, text: remark.as_str().into(), simulated: false };
             gateway.ledger.record(Entry::Note(Box::new(note)));
@@ -120,6 +128,7 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         open: gateway.live.open() as u64,
         ledger: ledger_state(gateway),
         budgets: BudgetsView::of(&standings, ""),
+        alerts: AlertsView::told(gateway.alerts.shown()),
         keys: gateway.access.usable(at) as u64,
         turned_away: gateway.turned_away.told(),
         draining: gateway.is_draining(),

@@ -2,8 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
+use super::Alerting;
 use super::entry::{
-    AttemptEnded, AttemptStarted, Audit, Closed, Entry, Kept, Label, Note, Opened, PolicyVersion, Prompt,
+    AttemptEnded, AttemptStarted, Audit, Closed, Correction, Entry, Kept, Label, Note, Opened, PolicyVersion,
+    Prompt, Signal,
 };
 
 /// What a batch says of one attempt.
@@ -32,10 +34,14 @@ pub(super) enum Aside<'b> {
     Policy(&'b PolicyVersion),
     Audit(&'b Audit),
     Label(&'b Label),
+    Correction(&'b Correction),
     /// With the first operation that comes after it.
     Note(&'b Note, u64),
+    /// Likewise.
+    Signal(&'b Signal, u64),
     Prompt(&'b Prompt),
     Kept(&'b Kept),
+    Alerting(&'b Alerting),
 }
 
 /// A batch, gathered.
@@ -87,9 +93,12 @@ impl<'b> Batch<'b> {
                 Entry::Policy(policy) => batch.asides.push(Aside::Policy(policy)),
                 Entry::Audit(audit) => batch.asides.push(Aside::Audit(audit)),
                 Entry::Label(label) => batch.asides.push(Aside::Label(label)),
+                Entry::Correction(correction) => batch.asides.push(Aside::Correction(correction)),
+                Entry::Signal(signal) => batch.asides.push(Aside::Signal(signal, newest + 1)),
                 Entry::Note(note) => batch.asides.push(Aside::Note(note, newest + 1)),
                 Entry::Prompt(prompt) => batch.asides.push(Aside::Prompt(prompt)),
                 Entry::Kept(kept) => batch.asides.push(Aside::Kept(kept)),
+                Entry::Alerting(alerting) => batch.asides.push(Aside::Alerting(alerting)),
             }
         }
         batch

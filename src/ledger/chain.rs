@@ -10,6 +10,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::encoding::{Encoding, Hash, chained, origin, parse_hash};
 
+/// The version from which on entries are chained, and amounts are integers.
+pub(super) const CHAINED: i64 = 3;
+/// The version from which on corrections and signals have tables of their own.
+pub(super) const CORRECTED: i64 = 4;
 /// Bits of an operation's or a link's number that are the gateway's own sequence; above them stands the gateway.
 const OWN_BITS: u32 = 40;
 /// The largest number of a gateway's own sequence.
@@ -88,6 +92,8 @@ pub(super) enum Kind {
     Label,
     Note,
     Prompt,
+    Correction,
+    Signal,
 }
 
 /// What is asked of the tables for a kind.
@@ -153,10 +159,19 @@ static LABEL: Statements = statements!(
 );
 static NOTE: Statements = statements!("7", "notes", "id", "before_seq & 0xffffffffff, at, text, simulated");
 static PROMPT: Statements = statements!("8", "prompts", "id", "seq & 0xffffffffff, kind, hash, expires_at");
+static CORRECTION: Statements = statements!(
+    "9",
+    "corrections",
+    "id",
+    "seq & 0xffffffffff, coalesce((SELECT o.id FROM operations o WHERE o.seq = corrections.seq), ''), n, kind, why, micro, \
+     pico, source, at"
+);
+static SIGNAL: Statements =
+    statements!("10", "signals", "id", "before_seq & 0xffffffffff, at, model, until, why");
 
 impl Kind {
     /// Every kind, those first that others speak of.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Run,
         Self::Price,
         Self::Policy,
@@ -165,7 +180,16 @@ impl Kind {
         Self::Prompt,
         Self::Operation,
         Self::Label,
+        Self::Correction,
+        Self::Signal,
     ];
+
+    /// Those that a ledger of a version has tables for.
+    pub(super) fn of_version(version: i64) -> impl Iterator<Item = Self> {
+        let is_there =
+            move |kind: &Self| version >= CORRECTED || !matches!(kind, Self::Correction | Self::Signal);
+        Self::ALL.into_iter().filter(is_there)
+    }
 
     /// Its number in the table.
     pub(super) fn code(self) -> i64 {
@@ -178,6 +202,8 @@ impl Kind {
             Self::Label => 6,
             Self::Note => 7,
             Self::Prompt => 8,
+            Self::Correction => 9,
+            Self::Signal => 10,
         }
     }
 
@@ -200,6 +226,8 @@ impl Kind {
             Self::Label => "label",
             Self::Note => "note",
             Self::Prompt => "prompt",
+            Self::Correction => "correction",
+            Self::Signal => "signal",
         }
     }
 
@@ -213,6 +241,8 @@ impl Kind {
             Self::Label => &LABEL,
             Self::Note => &NOTE,
             Self::Prompt => &PROMPT,
+            Self::Correction => &CORRECTION,
+            Self::Signal => &SIGNAL,
         }
     }
 }
@@ -360,7 +390,7 @@ pub(super) fn link_all(conn: &Connection, mut tick: impl FnMut(u64, u64)) -> rus
     let Some(mut chain) = Chain::take_up(conn, 0)? else { return Ok(()) };
     let count = "SELECT count(*) FROM operations";
     let total = conn.query_row(count, [], |row| super::row::count_at(row, 0))?;
-    for kind in Kind::ALL {
+    for kind in Kind::of_version(CHAINED) {
         let mut all = conn.prepare(kind.statements().astray)?;
         let numbers: Vec<i64> = all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for (done, number) in (0..).zip(numbers) {

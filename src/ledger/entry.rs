@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Price;
+use super::{Alerting, Price};
 use crate::classifier::TaskClass;
 use crate::pricing::{Cost, Terms, Usage};
 use crate::routing::{Check, Effort, Status};
@@ -44,12 +44,18 @@ pub enum Entry {
     Audit(Box<Audit>),
     /// Someone judged an answer.
     Label(Box<Label>),
+    /// A charge was set right.
+    Correction(Box<Correction>),
+    /// A provider signalled something of a model.
+    Signal(Box<Signal>),
     /// Something worth knowing later.
     Note(Box<Note>),
     /// A prompt or an answer, where a route keeps them.
     Prompt(Box<Prompt>),
     /// A provider keeps an answer under an id.
     Kept(Box<Kept>),
+    /// Something happened to an alert.
+    Alerting(Box<Alerting>),
 }
 
 /// A request that arrived.
@@ -89,6 +95,8 @@ pub struct Opened {
     pub history: Option<u32>,
     /// A hash of the prompt.
     pub prompt_hash: Option<[u8; 32]>,
+    /// Hashes of the prompt's beginnings.
+    pub prefix: Arc<[u64]>,
     /// The prompt's length in bytes.
     pub prompt_bytes: u64,
     /// The route that took it.
@@ -134,6 +142,7 @@ impl Default for Opened {
             tools: None,
             history: None,
             prompt_hash: None,
+            prefix: Arc::default(),
             prompt_bytes: 0,
             route: none.clone(),
             rung: None,
@@ -275,6 +284,34 @@ pub struct Label {
     pub at: Instant,
 }
 
+/// A charge set right after its request had been recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// The operation.
+    pub seq: u64,
+    /// Which of its calls, from 0; `None` is the last one.
+    pub n: Option<u32>,
+    /// What it cost in truth.
+    pub cost: Cost,
+    /// Who or what says so: a bill.
+    pub source: Text,
+    /// When.
+    pub at: Instant,
+}
+
+/// What a provider signalled of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// When.
+    pub at: Instant,
+    /// The model.
+    pub model: Text,
+    /// The moment before which it cannot be called; `None`: it can again.
+    pub until: Option<Instant>,
+    /// Why.
+    pub why: Text,
+}
+
 /// Something worth knowing later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -332,6 +369,8 @@ impl Entry {
             Self::Policy(entry) => entry.text.len(),
             Self::Note(entry) => entry.text.len(),
             Self::Label(_)
+            | Self::Correction(_)
+            | Self::Signal(_)
             | Self::Opened(_)
             | Self::AttemptStarted(_)
             | Self::Closed(_)
@@ -339,6 +378,7 @@ impl Entry {
             | Self::Simulated { .. }
             | Self::Audit(_)
             | Self::Kept(_) => 0,
+            Self::Alerting(_) => 1024,
         };
         text.saturating_add(640)
     }
@@ -356,12 +396,13 @@ impl Entry {
             Self::AttemptEnded(entry) => move_on(&mut entry.seq),
             Self::Closed(entry) => move_on(&mut entry.seq),
             Self::Label(entry) => move_on(&mut entry.seq),
+            Self::Correction(entry) => move_on(&mut entry.seq),
             Self::Prompt(entry) => move_on(&mut entry.seq),
             Self::Policy(entry) => {
                 move_on(&mut entry.from_seq);
                 entry.version = entry.version.saturating_add(by.policies);
             }
-            Self::Audit(_) | Self::Note(_) | Self::Kept(_) => {}
+            Self::Audit(_) | Self::Note(_) | Self::Signal(_) | Self::Kept(_) | Self::Alerting(_) => {}
         }
     }
 
@@ -374,8 +415,14 @@ impl Entry {
             Self::AttemptEnded(entry) => Some(entry.seq),
             Self::Closed(entry) => Some(entry.seq),
             Self::Label(entry) => Some(entry.seq),
+            Self::Correction(entry) => Some(entry.seq),
             Self::Prompt(entry) => Some(entry.seq),
-            Self::Policy(_) | Self::Audit(_) | Self::Note(_) | Self::Kept(_) => None,
+            Self::Policy(_)
+            | Self::Audit(_)
+            | Self::Note(_)
+            | Self::Signal(_)
+            | Self::Kept(_)
+            | Self::Alerting(_) => None,
         }
     }
 }

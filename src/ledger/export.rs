@@ -10,18 +10,21 @@ use std::path::Path;
 use rusqlite::{Row, Rows, params};
 
 use super::chain::{Kind, own};
+use super::corrections::{self, StoredCorrection};
 use super::error::Faults;
 use super::file::{LedgerFile, Range, WITHIN};
 use super::marks::{self, Marks};
 use super::proof::{Member, PolicyRest, SOURCE};
 use super::row::{STRIDE, count_at, whole};
+use super::schema::CORRECTED;
 use super::stored::{
-    ATTEMPT, JOINED, LateStored, NEEDS, NO_NEEDS, OPERATION, REST, StoredAttempt, StoredLabel, record, rest,
+    ATTEMPT, JOINED, LateStored, NEEDS, NO_NEEDS, OPERATION, REST, REST_AT, StoredAttempt, StoredLabel,
+    record, rest,
 };
 use super::{Cursor, LedgerError, price};
 use crate::config;
 use crate::pricing::PriceRow;
-use crate::record::{Entry, Header, PolicyChange, PriceChange, Under, Writer};
+use crate::record::{Entry, Header, PolicyChange, PriceChange, Signal, Under, Writer};
 use crate::routing::PolicySpec;
 use crate::units::{Instant, Names};
 
@@ -100,12 +103,15 @@ impl LedgerFile {
         let mut late = Ahead::new(late.query([first, own_lines]).map_err(fails)?, LateStored::read);
         let mut attempts = Ahead::new(attempts.query([first, last]).map_err(fails)?, StoredAttempt::read);
         let mut labels = Ahead::new(labels.query([first, joined]).map_err(fails)?, StoredLabel::read);
+        let mut corrected = self.conn.prepare(&corrections::of_stretch(self.version)).map_err(fails)?;
+        let mut corrected =
+            Ahead::new(corrected.query([first, last]).map_err(fails)?, StoredCorrection::read);
         let mut rows = all.query(params![first, last, from, to]).map_err(fails)?;
         let mut written = Exported::default();
         let mut events = self.events(range, &mut Faults::fatal())?.into_iter().peekable();
         let mut prices = options.prices.then(|| self.rates()).transpose()?.map(Prices::new);
         let mut out = Writer::new(out, &self.header(range)?);
-        let mut passed = 0;
+        let (mut passed, mut run) = (0, None);
         while let Some(row) = rows.next().map_err(fails)? {
             let seq = count_at(row, 0).map_err(fails)?;
             let own_attempts = attempts.of(seq).map_err(fails)?;
@@ -119,6 +125,10 @@ impl LedgerFile {
                 written.open += 1;
             } else {
                 let record = record(row, seq, &own_attempts, &own_labels)?;
+                let of_run: i64 = row.get(REST_AT).map_err(fails)?;
+                if run.replace(of_run) != Some(of_run) {
+                    self.tell_run(of_run, &mut marks, &mut out)?;
+                }
                 if let Some(prices) = &mut prices {
                     written.events += prices.tell(record.at, &own_attempts, &mut out)?;
                 }
@@ -131,6 +141,10 @@ impl LedgerFile {
                     let member = marks.member(Kind::Label, judged.number).map_err(fails)?;
                     let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
                     marks::write_entry(&mut out, &judged.event(&id), member.as_ref())?;
+                    written.events += 1;
+                }
+                for correction in corrected.of(seq).map_err(fails)? {
+                    correction.tell((seq, &id), &mut marks, &mut out)?;
                     written.events += 1;
                 }
             }
@@ -150,7 +164,7 @@ impl LedgerFile {
         }
         marks.finish(&mut out)?;
         out.finish()?;
-        drop((rows, attempts, labels, late));
+        drop((rows, attempts, labels, late, corrected));
         moment.finish().map_err(fails)?;
         Ok(written)
     }
@@ -213,6 +227,12 @@ impl LedgerFile {
                 Err(error) => faults.pass("notes", error).map_err(fails)?,
             }
         }
+        for signal in self.signals(since).map_err(fails)? {
+            match signal {
+                Ok(event) => events.push(event),
+                Err(error) => faults.pass("signals", error).map_err(fails)?,
+            }
+        }
         let mut policies = self.policies(faults).map_err(fails)?;
         // The stretch begins with the one in force at its first request.
         let opening = u64::try_from(first).unwrap_or(0);
@@ -222,6 +242,22 @@ impl LedgerFile {
         }
         events.sort_by_key(|event| event.before);
         Ok(events)
+    }
+
+    /// Returns what providers signalled from an operation on.
+    fn signals(&self, since: i64) -> rusqlite::Result<Vec<rusqlite::Result<Event>>> {
+        if self.version < CORRECTED {
+            return Ok(Vec::new());
+        }
+        let mut all = self.conn.prepare(
+            "SELECT before_seq, at, model, until, why, id FROM signals WHERE before_seq > ?1 ORDER BY before_seq, id",
+        )?;
+        let all = all.query_map([since], |row| {
+            let until: Option<i64> = row.get(3)?;
+            let what = What::Signal { model: row.get(2)?, until: until.map(Instant), why: row.get(4)? };
+            Ok(Event { before: count_at(row, 0)?, at: Instant(row.get(1)?), number: row.get(5)?, what })
+        })?;
+        Ok(all.collect())
     }
 
     fn policies(&self, faults: &mut Faults) -> rusqlite::Result<Vec<StoredPolicy>> {
@@ -284,6 +320,11 @@ enum What {
         text: String,
         simulated: bool,
     },
+    Signal {
+        model: String,
+        until: Option<Instant>,
+        why: String,
+    },
     Policy {
         version: u32,
         who: String,
@@ -301,6 +342,7 @@ impl Event {
     pub(super) fn entry(&self) -> (i64, i64) {
         match self.what {
             What::Note { .. } => (Kind::Note.code(), self.number),
+            What::Signal { .. } => (Kind::Signal.code(), self.number),
             What::Policy { .. } | What::Unreadable(_) => (Kind::Policy.code(), self.number),
         }
     }
@@ -317,6 +359,12 @@ impl Event {
                 let member = member(Kind::Note)?.map(|member| Member { seq: Some(before), ..member });
                 let note = Entry::Note { at: self.at, text: text.into(), simulated: *simulated };
                 marks::write_entry(out, &note, member.as_ref())?;
+            }
+            What::Signal { model, until, why } => {
+                let member = member(Kind::Signal)?.map(|member| Member { seq: Some(before), ..member });
+                let (model, why) = (model.into(), why.into());
+                let signal = Signal { at: self.at, model, until: *until, why };
+                marks::write_entry(out, &Entry::Signal(signal), member.as_ref())?;
             }
             What::Unreadable(text) => {
                 out.write(&Entry::Note { at: self.at, text: text.into(), simulated: false })?;

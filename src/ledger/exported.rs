@@ -12,8 +12,10 @@ use serde::Deserialize;
 
 use super::chain::{Cursor, Kind, noted};
 use super::check::plain;
+use super::corrections;
 use super::encoding::{Encoding, Hash, chained, parse_hash};
 use super::proof::{self, Member, Stretch};
+use super::runs::Run;
 use super::{Head, LedgerError};
 use crate::config;
 use crate::record::{self, Entry};
@@ -35,7 +37,7 @@ pub struct ExportReport {
     pub wrong: u64,
     /// Lines that were proved by their links.
     pub proved: u64,
-    /// Lines that no link covers: prices, a policy of before the stretch, judgements that came after it.
+    /// Lines that no link covers: prices, a run or policy of before the stretch, judgements and corrections that came after it.
     pub unproved: u64,
     /// Links told by their digest alone, by kind.
     pub by_digest: BTreeMap<String, u64>,
@@ -84,6 +86,7 @@ struct Line {
     pointsman: Option<String>,
     ledger: Option<Member>,
     chain: Option<Stretch>,
+    run: Option<Run>,
 }
 
 /// A link as the file tells it.
@@ -180,6 +183,9 @@ impl Proof {
     fn line(&mut self, text: &str) -> Result<(), String> {
         let line: Line =
             serde_json::from_str(text).map_err(|error| format!("no line of an export: {error}"))?;
+        if let (Some(_), Some(run)) = (&line.pointsman, &line.run) {
+            return self.run(run, line.ledger);
+        }
         if line.pointsman.is_some() {
             self.begins = true;
             if let Some(stretch) = line.chain {
@@ -191,7 +197,7 @@ impl Proof {
             // Prices, the policy that was in force before the first line, and judgements that came after a stretch.
             match line.event.as_deref() {
                 None => return Err("a request that no link covers".to_owned()),
-                Some("price" | "label") => {}
+                Some("price" | "label" | "correction") => {}
                 Some("policy") if self.begins => {}
                 Some(event) => return Err(format!("a {event} event that no link covers")),
             }
@@ -199,18 +205,43 @@ impl Proof {
             return Ok(());
         };
         self.begins = false;
-        let cursor: Cursor = member.cursor.parse()?;
-        let number = i64::try_from(cursor.link).map_err(|_| "its cursor is none".to_owned())?;
-        let hash = parse_hash(&member.hash).ok_or("its hash is none")?;
         let kind = match line.event.as_deref() {
             None => Kind::Operation,
             Some("label") => Kind::Label,
+            Some("correction") => Kind::Correction,
+            Some("signal") => Kind::Signal,
             Some("policy") => Kind::Policy,
             Some(_) => Kind::Note,
         };
         let digest = entry(text, &member)?;
+        self.link(&member, kind, digest, true)
+    }
+
+    /// Takes a line that tells of a run.
+    fn run(&mut self, run: &Run, member: Option<Member>) -> Result<(), String> {
+        let Some(member) = member else {
+            self.report.unproved += 1;
+            return Ok(());
+        };
+        let mut form = Encoding::of("");
+        run.form(&mut form)?;
+        let cursor: Cursor = member.cursor.parse()?;
+        if cursor.gateway != run.gateway {
+            return Err("the run is another gateway's than its link".to_owned());
+        }
+        // It stands before the first request of its run, wherever its link is.
+        self.link(&member, Kind::Run, form.digest(), false)
+    }
+
+    /// Takes the link of a line.
+    fn link(&mut self, member: &Member, kind: Kind, digest: Hash, in_order: bool) -> Result<(), String> {
+        let cursor: Cursor = member.cursor.parse()?;
+        let number = i64::try_from(cursor.link).map_err(|_| "its cursor is none".to_owned())?;
+        let hash = parse_hash(&member.hash).ok_or("its hash is none")?;
         let chain = self.chains.entry(cursor.gateway).or_default();
-        chain.order.1.follow(number);
+        if in_order {
+            chain.order.1.follow(number);
+        }
         if let Some(rest) = &member.operation {
             chain.order.0.follow(rest.0);
         }
@@ -332,6 +363,10 @@ fn entry(text: &str, member: &Member) -> Result<Hash, String> {
             Ok(Entry::Request(record)) => request(&mut form, &record, member),
             Ok(Entry::Policy(change)) => policy(&mut form, &change, member),
             Ok(Entry::Label(late)) => seq.clone().map(|seq| proof::label(&mut form, &late, seq)),
+            Ok(Entry::Correction(told)) => {
+                seq.clone().and_then(|seq| corrections::form(&mut form, &told, seq))
+            }
+            Ok(Entry::Signal(told)) => seq.clone().map(|before| proof::signal(&mut form, &told, before)),
             Ok(Entry::Note { at, text, simulated }) => {
                 seq.clone().map(|before| proof::note(&mut form, (at, &text, simulated), before))
             }

@@ -4,9 +4,11 @@
 //! Invariants: a committed charge is never lost nor changed; a charge is written once for each attempt, whatever is
 //! retried; what cannot be written is kept and told, and what cannot be kept is counted; amounts are exact.
 
+mod alerts;
 mod batch;
 mod chain;
 mod check;
+mod corrections;
 mod encoding;
 mod entry;
 mod error;
@@ -26,6 +28,7 @@ mod proof;
 mod queue;
 mod recover;
 mod row;
+mod runs;
 mod salvage;
 mod schema;
 mod since;
@@ -41,11 +44,13 @@ mod wal;
 mod writer;
 mod writing;
 
+pub use alerts::{Alarms, Alerting, Delivery, DeliveryState, News};
 pub use chain::{Cursor, Head};
 pub use check::CheckReport;
+pub use corrections::ChargedCalls;
 pub use entry::{
-    AttemptEnded, AttemptStarted, Audit, Closed, Entry, Kept, Label, Note, Opened, PolicyVersion, Prompt,
-    Text,
+    AttemptEnded, AttemptStarted, Audit, Closed, Correction, Entry, Kept, Label, Note, Opened, PolicyVersion,
+    Prompt, Signal, Text,
 };
 pub use error::{Faults, LedgerError};
 pub use export::{ExportOptions, Exported, export};

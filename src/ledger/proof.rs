@@ -2,13 +2,15 @@
 //!
 //! Invariant: the form made here is the one that [`super::chain::find`] makes from the tables; docs/ledger.md describes both.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::encoding::Encoding;
 use super::row::{amount, buckets, check_word, kind, list, meters, whole, word};
 use crate::pricing::Terms;
-use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds};
+use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds, Signal};
 use crate::units::{Instant, PerMille, hex};
 
 /// Where a log of the ledger comes from, as its header says it.
@@ -28,7 +30,7 @@ pub(super) struct Member {
     pub(super) calls: Vec<CallRest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) policy: Option<PolicyRest>,
-    /// The operation that a judgement is about, or that follows a note.
+    /// The operation that a judgement or correction is about, or that follows a note or signal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) seq: Option<i64>,
 }
@@ -112,7 +114,7 @@ pub(super) fn operation(form: &mut Encoding, record: &Record<'_>, rest: &Rest, c
     for count in [record.turn, record.tools, record.history] {
         form.maybe_whole(count.map(i64::from));
     }
-    form.maybe_text(prompt_hash.as_deref());
+    form.maybe_text(prompt_hashes(prompt_hash.as_deref(), &record.prefix).as_deref());
     form.whole(*prompt_bytes);
     form.text(route);
     form.maybe_whole(*rung);
@@ -131,6 +133,15 @@ pub(super) fn operation(form: &mut Encoding, record: &Record<'_>, rest: &Rest, c
         call(form, n, attempt, rest);
     }
     form.whole(whole(record.attempts.len() as u64));
+}
+
+/// Puts the hash of the prompt and those of its beginnings together as the ledger has them.
+fn prompt_hashes<'a>(hash: Option<&'a str>, prefix: &[u64]) -> Option<Cow<'a, str>> {
+    if prefix.is_empty() {
+        return hash.map(Cow::Borrowed);
+    }
+    let all = hash.into_iter().map(str::to_owned).chain(prefix.iter().map(|hash| hex(&hash.to_be_bytes())));
+    Some(all.collect::<String>().into())
 }
 
 fn call(form: &mut Encoding, n: i64, attempt: &Attempt<'_>, rest: &CallRest) {
@@ -200,6 +211,16 @@ pub(super) fn note(form: &mut Encoding, (at, text, simulated): (Instant, &str, b
     form.whole(i64::from(simulated));
 }
 
+/// Makes the form of a provider's signal.
+pub(super) fn signal(form: &mut Encoding, signal: &Signal<'_>, before: i64) {
+    form.begin("signal");
+    form.whole(before);
+    form.whole(signal.at.0);
+    form.text(&signal.model);
+    form.maybe_whole(signal.until.map(|until| until.0));
+    form.text(&signal.why);
+}
+
 /// Makes the form of a judgement.
 pub(super) fn label(form: &mut Encoding, late: &LateLabel<'_>, seq: i64) {
     form.begin("label");
@@ -249,6 +270,7 @@ pub(super) fn says_more(record: &Record<'_>) -> bool {
         turn: record.turn,
         tools: record.tools,
         history: record.history,
+        prefix: record.prefix.clone(),
         needs: record.needs.clone(),
         claimed_usd: claimed.map(|amount| amount.usd().into()),
         simulated: record.simulated.clone(),

@@ -140,9 +140,10 @@ impl Inner {
                     true
                 }
                 Entry::Closed(closed) => self.refused.remove(&closed.seq),
-                Entry::Policy(_) | Entry::Audit(_) | Entry::Opened(_) => false,
-                Entry::Note(_) | Entry::Kept(_) => full,
+                Entry::Policy(_) | Entry::Audit(_) | Entry::Alerting(_) | Entry::Opened(_) => false,
+                Entry::Note(_) | Entry::Signal(_) | Entry::Kept(_) => full,
                 Entry::Label(label) => full || self.refused.contains(&label.seq),
+                Entry::Correction(correction) => full || self.refused.contains(&correction.seq),
                 Entry::Prompt(prompt) => full || self.refused.contains(&prompt.seq),
                 entry => entry.seq().is_some_and(|seq| self.refused.contains(&seq)),
             };

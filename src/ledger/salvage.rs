@@ -7,6 +7,7 @@ use std::io::Write;
 
 use rusqlite::{Connection, Row, Statement, params};
 
+use super::corrections::{self, StoredCorrection};
 use super::error::{Faults, LedgerError};
 use super::export::Exported;
 use super::file::{LedgerFile, Range};
@@ -46,6 +47,7 @@ struct Parts<'c> {
     /// Likewise, where the charges cannot be read.
     uncharged: Statement<'c>,
     labels: Statement<'c>,
+    corrections: Statement<'c>,
     orphans: Statement<'c>,
 }
 
@@ -121,7 +123,7 @@ impl LedgerFile {
                     found.exported.open += 1;
                     continue;
                 }
-                found.request(row, seq, &mut parts, &mut out)?;
+                found.request(row, seq, &mut parts, (&mut marks, &mut out))?;
             }
         }
         found.told(&mut broken, next);
@@ -152,6 +154,7 @@ impl LedgerFile {
             attempts: of_one(true, JOINED)?,
             uncharged: of_one(false, "FROM attempts a")?,
             labels: self.conn.prepare("SELECT seq, model, quality, output FROM labels WHERE seq = ?1 ORDER BY id")?,
+            corrections: self.conn.prepare(&corrections::of_stretch(self.version))?,
             orphans: self.conn.prepare(
                 "SELECT seq, min(started) FROM attempts WHERE seq BETWEEN ?1 AND ?2 GROUP BY seq ORDER BY seq",
             )?,
@@ -201,7 +204,7 @@ impl Salvaged {
         row: &Row<'_>,
         seq: u64,
         parts: &mut Parts<'_>,
-        out: &mut Writer<impl Write>,
+        (marks, out): (&mut Marks<'_>, &mut Writer<impl Write>),
     ) -> Result<(), LedgerError> {
         let before = self.faults.count;
         let mut attempts = self.attempts(parts, seq);
@@ -215,7 +218,19 @@ impl Salvaged {
         });
         match record(row, seq, &attempts, &labels) {
             Ok(record) => {
+                let id = record.id.to_string();
                 out.write(&Entry::Request(record))?;
+                let (corrections, one) = (&mut parts.corrections, whole(seq));
+                let read =
+                    corrections.query_map([one, one], StoredCorrection::read).and_then(Iterator::collect);
+                let read: Vec<(u64, StoredCorrection)> = read.unwrap_or_else(|error: rusqlite::Error| {
+                    self.faults.tell(format!("request {seq}: corrections cannot be read: {error}"));
+                    Vec::new()
+                });
+                for (_, correction) in &read {
+                    correction.tell((seq, &id), marks, out)?;
+                    self.exported.events += 1;
+                }
                 self.exported.requests += 1;
                 self.calls.0 += attempts.len() as u64;
                 self.partial += u64::from(self.faults.count > before);

@@ -12,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::chain::{self, Chain};
+pub(super) use super::chain::{CHAINED, CORRECTED};
 use super::encoding::text_hash;
 use super::lock::{WriteLock, beside};
 use super::{Durability, LedgerError};
@@ -19,18 +20,21 @@ use super::{Durability, LedgerError};
 /// Marks a SQLite file as a ledger: "pmld".
 const APPLICATION_ID: i32 = 0x706d_6c64;
 /// How each version is made from the one before; the place in the list is the version it starts from.
-const STEPS: &[&str] =
-    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
+];
 /// How long one try waits for a lock that another process holds.
 const LOCK_PATIENCE: Duration = Duration::from_millis(250);
 /// How large the write-ahead log may stay on disk once it was written back.
 const KEPT_WAL: i64 = 64 << 20;
 
 /// The version that this program writes.
-pub(super) const VERSION: i64 = 3;
-/// The version from which on entries are chained, and amounts are integers.
-pub(super) const CHAINED: i64 = 3;
-const _: () = assert!(STEPS.len() == 3, "every step raises the version by one");
+pub(super) const VERSION: i64 = 5;
+const _: () = assert!(STEPS.len() == 5, "every step raises the version by one");
 
 /// Says whether a file is a ledger, by its first bytes.
 pub fn is_ledger(path: &Path) -> bool {

@@ -113,7 +113,9 @@ impl Lines<'_> {
         match kind {
             Kind::Operation => return self.operation(number, marks, out),
             Kind::Label => self.label(number, marks, out)?,
-            Kind::Policy | Kind::Note => {
+            Kind::Run => return self.file.tell_run(number, marks, out),
+            Kind::Correction => self.file.tell_correction(number, marks, out)?,
+            Kind::Policy | Kind::Note | Kind::Signal => {
                 let events = match &mut self.events {
                     Some(events) => events,
                     none => {
@@ -126,7 +128,7 @@ impl Lines<'_> {
                 }
             }
             // They are no part of a log, and told by their digests.
-            Kind::Price | Kind::Run | Kind::Audit | Kind::Prompt => return Ok(()),
+            Kind::Price | Kind::Audit | Kind::Prompt => return Ok(()),
         }
         self.written.events += 1;
         Ok(())

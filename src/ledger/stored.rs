@@ -151,20 +151,28 @@ pub(super) const OPERATION: &str = "o.seq, o.state, o.id, o.at, o.team, o.projec
 /// The columns besides those, from the one on that follows them.
 pub(super) const REST: &str = "o.run, o.key_name, o.classified, o.prompt_hash, o.prompt_bytes, o.route, o.rung, o.policy, \
     o.reason, o.status, o.finished";
-const REST_AT: usize = 22;
+pub(super) const REST_AT: usize = 22;
 /// The policy's version among those.
 const POLICY_AT: usize = REST_AT + 7;
+
+/// Returns the hash of the prompt in hexadecimal, and those of its beginnings.
+fn prompt_at(row: &Row<'_>) -> rusqlite::Result<Option<(String, Vec<u64>)>> {
+    let Some(all) = row.get::<_, Option<Vec<u8>>>(REST_AT + 3)? else { return Ok(None) };
+    let (hash, beginnings) = all.split_at(all.len().min(32));
+    let whole = beginnings.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok().map(u64::from_be_bytes));
+    Ok(Some((hex(hash), whole.collect())))
+}
 
 /// What the ledger keeps of an operation besides what a log says.
 pub(super) fn rest(row: &Row<'_>, seq: u64) -> rusqlite::Result<Rest> {
     let at = |place: usize| REST_AT + place;
-    let prompt: Option<Vec<u8>> = row.get(at(3))?;
+    let prompt = prompt_at(row)?.map(|(hash, _)| hash);
     Ok(Rest(
         own(whole(seq)),
         row.get(at(0))?,
         row.get(at(1))?,
         row.get(at(2))?,
-        prompt.map(|hash| hex(&hash)),
+        prompt,
         row.get(at(4))?,
         row.get(at(5))?,
         row.get(at(6))?,
@@ -262,6 +270,7 @@ pub(super) fn record<'a>(
         labels: labels.iter().map(StoredLabel::told).collect(),
         claimed_usd: claimed(attempts).map(|amount| amount.usd().into()),
         simulated: text(15)?,
+        prefix: prompt_at(row).map_err(read)?.map(|(_, prefix)| prefix).unwrap_or_default(),
         needs,
         ..Record::default()
     })

@@ -186,7 +186,7 @@ impl LedgerFile {
 
     /// Finds entries that no link speaks of.
     fn astray(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
-        for kind in Kind::ALL {
+        for kind in Kind::of_version(self.version) {
             let mut all = self.conn.prepare(kind.statements().astray)?;
             let mut rows = all.query([])?;
             while let Some(row) = rows.next()? {

@@ -4,10 +4,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::Price;
 use super::batch::{Aside, AttemptDraft, Batch, Draft};
 use super::chain::{Chain, Kind, OWN, base, own};
+use super::corrections;
 use super::encoding::{Encoding, Field, text_hash};
 use super::entry::{AttemptEnded, Closed, Opened, PolicyVersion};
 use super::row::{amount, buckets, check_word, count, kind, list, meters, whole, word};
@@ -166,7 +168,7 @@ impl Writing<'_> {
              ?29, ?30, ?31, ?32)",
         )?;
         let down = closed.and_then(|closed| closed.down.as_deref()).unwrap_or(&opened.down);
-        let (require, down) = (list(&opened.require), list(down));
+        let (require, down, prompt) = (list(&opened.require), list(down), prompt_hashes(opened));
         let fields: [Field<'_>; OPERATION] = [
             self.number(opened.seq).into(),
             id.into(),
@@ -185,7 +187,7 @@ impl Writing<'_> {
             opened.turn.into(),
             opened.tools.into(),
             opened.history.into(),
-            opened.prompt_hash.as_ref().map(|hash| &hash[..]).into(),
+            prompt.as_deref().into(),
             whole(opened.prompt_bytes).into(),
             (&*opened.route).into(),
             opened.rung.into(),
@@ -439,7 +441,22 @@ impl Writing<'_> {
                     put.execute(params![seq, &*label.model, quality, output, &*label.source, label.at.0])?;
                 self.told(Kind::Label, new)
             }
+            Aside::Correction(correction) => {
+                let new = corrections::write(self.conn, self.number(correction.seq), correction)?;
+                self.told(Kind::Correction, new)
+            }
+            Aside::Signal(signal, before) => {
+                let mut put = self.conn.prepare_cached(
+                    "INSERT INTO signals (before_seq, at, model, until, why) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS \
+                     (SELECT 1 FROM signals WHERE at = ?2 AND model = ?3 AND until IS ?4 AND before_seq >> 40 = ?1 >> 40)",
+                )?;
+                let until = signal.until.map(|until| until.0);
+                let said = params![self.number(*before), signal.at.0, &*signal.model, until, &*signal.why];
+                let new = put.execute(said)?;
+                self.told(Kind::Signal, new)
+            }
             Aside::Kept(kept) => kept.write(self.conn),
+            Aside::Alerting(alerting) => alerting.write(self.conn),
             Aside::Note(note, before) => self.note(note.at, &note.text, note.simulated, *before),
             Aside::Prompt(prompt) => {
                 let mut put = self.conn.prepare_cached(
@@ -500,6 +517,13 @@ impl Writing<'_> {
         let new = put.execute(params![self.number(before), at.0, text, simulated])?;
         self.told(Kind::Note, new)
     }
+}
+
+/// Returns the hash of the prompt, and behind it those of its beginnings, eight bytes each.
+fn prompt_hashes(opened: &Opened) -> Option<SmallVec<[u8; 128]>> {
+    let mut all: SmallVec<[u8; 128]> = opened.prompt_hash?.as_slice().into();
+    all.extend(opened.prefix.iter().flat_map(|hash| hash.to_be_bytes()));
+    Some(all)
 }
 
 /// How much of an operation a batch wrote.

@@ -1,7 +1,8 @@
 //! One call to a model within an operation: as it happened, or as it is estimated to have gone.
 
-use super::{Choice, Evidence, Profiles, Seen};
-use crate::pricing::{Charged, Cost, PriceTable, Recharge, Terms, Unpriced, Usage, bill, charge};
+use super::habits::ONE;
+use super::{Choice, Evidence, Profiles, Scale, Scales, Seen, Spread};
+use crate::pricing::{Charged, Cost, PriceTable, Rates, Recharge, Terms, Unpriced, Usage, bill, charge};
 use crate::routing::{Check, Circumstances, Status};
 use crate::units::{Count, Instant, Millis, ModelId, Pico};
 
@@ -24,8 +25,8 @@ pub struct Attempt {
     pub check: Check,
     /// Whether this happened, or is an estimate.
     pub observed: bool,
-    /// The variance of an estimated cost from answer length, in square pico-dollars.
-    pub variance: i128,
+    /// How far off an estimated cost may be.
+    pub spread: Spread,
 }
 
 impl Attempt {
@@ -46,7 +47,7 @@ impl Attempt {
         status: Status::Refused,
         check: Check::None,
         observed: true,
-        variance: 0,
+        spread: Spread::NONE,
     };
 }
 
@@ -75,7 +76,7 @@ pub fn seen_attempt(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Attempt
         status: seen.status,
         check: seen.check,
         observed: true,
-        variance: 0,
+        spread: Spread::NONE,
     }
 }
 
@@ -144,9 +145,8 @@ pub fn calls<'a>(
 
 /// Says how a call ended, or is estimated to have ended, with this request; of several attempts the last.
 ///
-/// Estimated: the same prompt and cache split, the same answer length (the labelled one where a shadow call measured it; no
-/// more than the rung allows), latency from the model's profile, no failure. The variance is the answer length's alone; a
-/// model that is wordier by habit, or thinks harder, is not in it.
+/// Estimated: the tokens of the answer there is, prompt and answer scaled as the two models' lengths in this class of work show
+/// (the answer as a label measured it, where one did; no more than the rung allows), latency from the model's profile, no failure.
 pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'_>) -> Attempt {
     let at = evidence.operation.at;
     let Choice { model, with } = choice;
@@ -156,8 +156,12 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
     if let Some(seen) = evidence.observed(choice, outlook.prices).last() {
         return seen_attempt(seen, at, outlook.prices);
     }
-    let mut usage = evidence.basis().copied().unwrap_or(Usage::UNKNOWN);
-    usage.reasoning = Count::UNKNOWN;
+    let basis = evidence.basis();
+    let scales = basis.map_or(Scales::SAME, |basis| {
+        let from = outlook.prices.identity(basis.model);
+        outlook.profiles.scales(from, identity, evidence.operation.class)
+    });
+    let mut usage = basis.map_or(Usage::UNKNOWN, |basis| scales.apply(&basis.usage));
     let label = evidence.label(model, outlook.prices);
     let measured = label.and_then(|label| label.output).and_then(|output| Count::new(u64::from(output)));
     if let Some(output) = measured {
@@ -176,12 +180,11 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
             bill(&usage, &terms, row)
         }
     };
-    let variance = match (measured, rates, usage.prompt()) {
-        (None, Some(rates), Some(prompt)) => {
-            let spread = rates.for_prompt(prompt).output.charge(outlook.profiles.output_spread(identity)).0;
-            spread.saturating_mul(spread)
+    let spread = match (rates, cost.amount()) {
+        (Some(rates), Some(amount)) => {
+            spread_of(&usage, (rates, amount), scales, (identity, measured.is_some()), outlook)
         }
-        _ => 0,
+        _ => Spread::NONE,
     };
     Attempt {
         model,
@@ -192,6 +195,29 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
         status: Status::Ok,
         check: Check::None,
         observed: false,
-        variance,
+        spread,
+    }
+}
+
+/// Says how far off an estimated cost may be: by chance as prompts and answers of a model spread, by habit as the scales are unsure.
+pub fn spread_of(
+    usage: &Usage,
+    (rates, amount): (&Rates, Pico),
+    scales: Scales,
+    (model, is_measured): (ModelId, bool),
+    outlook: &Outlook<'_>,
+) -> Spread {
+    let (Some(prompt), Some(output)) = (usage.prompt(), usage.output.get()) else { return Spread::NONE };
+    let price = rates.for_prompt(prompt).output;
+    let answered = price.charge(output).0.min(amount.0);
+    let asked = amount.0 - answered;
+    let by_prompt = outlook.profiles.prompt_spread(model, scales.prompt, prompt);
+    let by_prompt = asked.saturating_mul(i128::from(by_prompt)) / i128::from(prompt.max(1));
+    let by_answer = if is_measured { 0 } else { price.charge(outlook.profiles.output_spread(model)).0 };
+    let unsure = |amount: i128, scale: Scale| amount.saturating_mul(scale.deviation) / ONE;
+    let answer = if is_measured { 0 } else { unsure(answered, scales.answer) };
+    Spread {
+        chance: by_prompt.saturating_mul(by_prompt).saturating_add(by_answer.saturating_mul(by_answer)),
+        habit: unsure(asked, scales.prompt).saturating_add(answer),
     }
 }

@@ -4,17 +4,21 @@
 //! in one place, so live routing, replay and what-if agree to the pico-dollar.
 
 mod attempt;
+mod habits;
 mod history;
 mod operation;
 mod profile;
 mod settle;
+mod spread;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{Attempt, Outlook, calls, on_model, priced, recharge, seen_attempt, visit};
+pub use attempt::{Attempt, Outlook, calls, on_model, priced, recharge, seen_attempt, spread_of, visit};
+pub use habits::{Habits, Scale, Scales};
 pub use history::{Chunk, History};
 pub use operation::{
     Choice, Evidence, Extra, ModelLabel, Observed, Operation, PackedConfidence, Particulars, Seen, Timeline,
 };
 pub use profile::{ProfileFit, Profiles};
 pub use settle::{Settled, recorded, routed};
+pub use spread::Spread;

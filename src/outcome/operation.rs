@@ -214,10 +214,16 @@ impl Operation {
             project: self.project,
             class: self.class,
             asked: self.asked,
+            known_as: self.asked,
             confidence: self.confidence(),
             source: self.source,
             pinned: self.pinned,
         }
+    }
+
+    /// Returns what a decision looks at, where prices say which names are one model's.
+    pub fn signals_by(&self, prices: &PriceTable) -> Signals {
+        Signals { known_as: prices.known_as(self.asked), ..self.signals() }
     }
 }
 
@@ -265,14 +271,16 @@ impl<'a> Evidence<'a> {
         self.extra?.labels.iter().find(|label| prices.same(label.model, model))
     }
 
-    /// Returns the usage that other models' tokens are estimated from: the served attempt's, else any complete one.
-    pub fn basis(&self) -> Option<&'a Usage> {
-        let served = &self.operation.served.usage;
-        let useful =
-            |usage: &Usage| usage.is_complete() && (usage.prompt() != Some(0) || usage.output.or_zero() > 0);
+    /// Returns the call that other models' tokens are estimated from: the served one, else any whose counts are complete.
+    pub fn basis(&self) -> Option<&'a Observed> {
+        let useful = |call: &Observed| {
+            let usage = &call.usage;
+            usage.is_complete() && (usage.prompt() != Some(0) || usage.output.or_zero() > 0)
+        };
+        let served = &self.operation.served;
         if useful(served) {
             return Some(served);
         }
-        self.extra?.earlier.iter().map(|attempt| &attempt.usage).find(|usage| useful(usage))
+        self.extra?.earlier.iter().find(|call| useful(call))
     }
 }

@@ -59,7 +59,7 @@ fn estimates_rest_on_the_served_call_or_else_on_the_first_that_tells_something()
     let extra = Extra { earlier, ..Extra::default() };
     let basis = |served: Usage, extra| {
         let operation = Operation { served: call(LARGE, served), ..Operation::default() };
-        Evidence { operation: &operation, extra }.basis().copied()
+        Evidence { operation: &operation, extra }.basis().map(|call| call.usage)
     };
     assert_eq!(basis(plain(5, 6), Some(&extra)), Some(plain(5, 6)));
     assert_eq!(basis(plain(5, 0), Some(&extra)), Some(plain(5, 0)), "a prompt alone tells something");
@@ -90,10 +90,12 @@ fn a_length_that_a_label_measured_is_no_guess() {
 
     let guessed = estimate(vec![label(SMALL, Some(40)), label(LARGE, None)]);
     assert_eq!((guessed.usage.output.get(), guessed.cost), (Some(50), dollars("0.0005")));
-    assert!(guessed.variance > 0, "how long it would have been is not known");
+    assert!(guessed.spread.chance > 0, "how long it would have been is not known");
     let measured = estimate(vec![label(SMALL, Some(40)), label(LARGE, Some(20))]);
     assert_eq!((measured.usage.output.get(), measured.cost), (Some(20), dollars("0.00038")));
-    assert_eq!(measured.variance, 0);
+    let of_prompt = Pico::from_usd("0.00003").unwrap().0;
+    assert_eq!(measured.spread.chance, of_prompt * of_prompt, "only what a tokenizer makes of the prompt");
+    assert_eq!(measured.spread.habit, of_prompt * 3 / 2);
     assert!(!measured.observed && !guessed.observed);
 }
 
@@ -126,4 +128,60 @@ fn sorting_keeps_everything_together_and_counts_what_came_late() {
         assert_eq!(error, (index % 3 == 0).then(|| format!("e{index}")));
     }
     assert_eq!(history.sort(), 0, "what is in order stays as it is");
+}
+
+/// Draws numbers that are the same on every machine.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+
+    /// Draws a length around a mean whose long ones are five times as long.
+    fn length(&mut self, mean: u64) -> u64 {
+        let spread = 50 + self.below(100);
+        let tail = if self.below(20) == 0 { 5 } else { 1 };
+        mean * spread * tail / 120
+    }
+}
+
+/// What all requests would have cost on a model that answered half of them, against the truth.
+#[test]
+fn an_interval_of_95_percent_holds_what_a_model_would_have_cost() {
+    let prices = prices();
+    let (mut within, draws) = (0, 400);
+    for seed in 0..draws {
+        let mut draw = Draws(seed * 77 + 5);
+        let (wordier, longer) = (40 + draw.below(200), 85 + draw.below(30));
+        let (mut fit, mut hidden) = (ProfileFit::default(), Vec::new());
+        for _ in 0..300 {
+            let (prompt, answer) = (draw.length(1000), draw.length(300));
+            let own = plain(prompt * longer / 100, draw.length(300 * wordier / 100));
+            let (served, truth) = if draw.below(2) == 0 {
+                (call(LARGE, own), None)
+            } else {
+                (call(SMALL, plain(prompt, answer)), Some(own))
+            };
+            let operation = Operation { served, ..Operation::default() };
+            fit.add(&Evidence { operation: &operation, extra: None }, &prices);
+            hidden.extend(truth.map(|truth| (operation, truth)));
+        }
+        let outlook =
+            Outlook { prices: &prices, profiles: &fit.finish(), circumstances: &Circumstances::default() };
+        let (mut guess, mut truth, mut spread) = (Pico::ZERO, Pico::ZERO, Spread::NONE);
+        for (operation, own) in &hidden {
+            let evidence = Evidence { operation, extra: None };
+            let attempt = on_model(&evidence, Choice::plain(LARGE), &outlook);
+            guess += attempt.cost.amount().unwrap();
+            spread.add(attempt.spread);
+            truth += Pico(
+                i128::from(own.input.or_zero()) * 3_000_000 + i128::from(own.output.or_zero()) * 4_000_000,
+            );
+        }
+        within += u64::from((guess - truth).0.abs() <= spread.half_width().0);
+        assert!(spread.half_width().0 < truth.0 / 2, "so wide an interval would say nothing");
+    }
+    assert!((draws * 92 / 100..=draws * 995 / 1000).contains(&within), "{within} of {draws}");
 }

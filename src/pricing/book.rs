@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::units::{Instant, PicoPerMillion};
+use crate::units::{Instant, Listing, PicoPerMillion};
 
 /// Prices of one tier in pico-dollars per million tokens; an absent cache price means "billed as input".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -207,6 +207,17 @@ pub struct PriceBook {
     pub aliases: BTreeMap<String, String>,
 }
 
+/// How OpenRouter's names of others' models begin.
+const RESELLER: &str = "openrouter/";
+
+impl Listing for PriceBook {
+    fn listed(&self, model: &str) -> Option<&str> {
+        // A reseller passes prices on, not what its source promises of region or retention.
+        let is_resold = model.starts_with(RESELLER) && !self.aliases.contains_key(model);
+        self.find_named(model).filter(|_| !is_resold).map(|(listed, _)| listed)
+    }
+}
+
 impl PriceBook {
     /// Finds a model's prices: by name, by alias, then without the prefix of whoever makes it (`openai/gpt-4.1`), then
     /// without a date suffix (`gpt-4.1-2025-04-14`, `claude-x-20251101`). A cloud, a region or a host in front
@@ -225,7 +236,7 @@ impl PriceBook {
             .or_else(|| known(without_date(model)))
             .or_else(|| {
                 // OpenRouter passes the makers' own prices on.
-                let named = model.strip_prefix("openrouter/").unwrap_or(model);
+                let named = model.strip_prefix(RESELLER).unwrap_or(model);
                 let (maker, bare) = named.rsplit_once('/')?;
                 let found = known(bare).or_else(|| known(without_date(bare)));
                 found.filter(|(_, prices)| makes(maker, prices.provider.as_deref()))

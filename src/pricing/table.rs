@@ -14,6 +14,8 @@ pub struct PriceTable {
     rows: Vec<Vec<PriceRow>>,
     /// The first id of the same model, by id.
     identities: Vec<ModelId>,
+    /// The id that stands for a model wherever policies speak of it, by id: names may be told apart that have one price.
+    known_as: Vec<ModelId>,
     /// The first id of every model of the book that was named.
     listed: BTreeMap<String, ModelId>,
     /// Whether calls are priced anew although the log tells what was charged.
@@ -48,6 +50,7 @@ impl PriceTable {
             let identity =
                 found.map_or(id, |(listed, _)| *self.listed.entry(listed.to_owned()).or_insert(id));
             self.identities.push(identity);
+            self.known_as.push(names.identity(id));
             let rows = found.filter(|_| identity == id).map(|(_, prices)| prices.rows.clone());
             self.rows.push(rows.unwrap_or_default());
         }
@@ -62,6 +65,7 @@ impl PriceTable {
         }
         let id = u16::try_from(table.rows.len()).ok().map(ModelId).filter(|id| id.is_some())?;
         table.identities.push(id);
+        table.known_as.push(id);
         table.listed.insert(listed.to_owned(), id);
         table.rows.push(prices.rows.clone());
         Some((table, id))
@@ -96,6 +100,11 @@ impl PriceTable {
         model.index().and_then(|index| self.identities.get(index)).copied().unwrap_or(model)
     }
 
+    /// Returns the id that stands for a model wherever policies speak of it.
+    pub fn known_as(&self, model: ModelId) -> ModelId {
+        model.index().and_then(|index| self.known_as.get(index)).copied().unwrap_or(model)
+    }
+
     /// Says whether two names are one model's. No name is nobody's.
     pub fn same(&self, one: ModelId, other: ModelId) -> bool {
         one == other || self.identity(one) == self.identity(other)
@@ -105,7 +114,9 @@ impl PriceTable {
     pub fn change(&mut self, model: ModelId, row: PriceRow) {
         let Some(index) = self.identity(model).index() else { return };
         while self.rows.len() <= index {
-            self.identities.push(ModelId(u16::try_from(self.rows.len()).unwrap_or(u16::MAX)));
+            let id = ModelId(u16::try_from(self.rows.len()).unwrap_or(u16::MAX));
+            self.identities.push(id);
+            self.known_as.push(id);
             self.rows.push(Vec::new());
         }
         let rows = &mut self.rows[index];

@@ -126,7 +126,11 @@ impl Outcomes {
     ) -> Result<(), Error> {
         loop {
             let mut bytes = std::mem::take(&mut self.bytes);
-            let whole = if self.is_over { bytes.len() } else { bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1) };
+            let whole = if self.is_over {
+                bytes.len()
+            } else {
+                bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1)
+            };
             for line in bytes.get(..whole).unwrap_or(&[]).split_inclusive(|&byte| byte == b'\n') {
                 self.line += 1;
                 let line = line.trim_ascii();

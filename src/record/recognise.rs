@@ -136,6 +136,8 @@ fn by_names(has: &dyn Fn(&str) -> bool) -> Option<InputFormat> {
         (has("ai_model") || (has("ai_provider") && any(&["request_tokens", "req_units"])), F::Portkey),
         (has("model_provider_name"), F::TensorZero),
         (has("at"), F::Native),
+        // A price that holds from the beginning needs no moment.
+        (all(&["event", "model", "input", "output"]), F::Native),
     ];
     rules.into_iter().find(|(fits, _)| *fits).map(|(_, format)| format)
 }

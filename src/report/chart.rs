@@ -25,7 +25,8 @@ pub(super) fn escaped(text: &str) -> String {
 /// Writes an amount as people read it.
 pub(super) fn money(amount: Pico) -> String {
     let places = match amount.0.abs() {
-        1.. if amount.0.abs() < Pico::USD.0 / 100 => 6,
+        0 => 0,
+        size if size < Pico::USD.0 / 100 => 6,
         _ => 2,
     };
     let sign = if amount.0 < 0 { "−" } else { "" };

@@ -207,8 +207,8 @@ pub struct ReplayReport {
     pub cost_known_usd: String,
     /// The part priced from assumed or estimated tokens.
     pub cost_estimated_usd: String,
-    /// Half-width of a 95% interval of the estimated part, from the spread of answer lengths alone; null where something
-    /// is estimated and that spread is not known.
+    /// Half-width of a 95% interval of the estimated part; null where something is estimated and nothing is known of how far
+    /// off.
     pub cost_error_usd: Option<String>,
     /// Operations whose cost is unknown and not in `cost_usd`.
     pub cost_unknown_requests: u64,

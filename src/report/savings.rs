@@ -88,7 +88,8 @@ pub struct SavingsReport {
     holdout: Option<HoldoutRow>,
 }
 
-const LENGTHS: &str = "how lengths of answers that nobody saw may differ, each by itself; not on a habit of longer answers";
+const LENGTHS: &str =
+    "how lengths of answers that nobody saw may differ, each by itself; not on a habit of longer answers";
 const SESSIONS: &str = "how sessions differ";
 
 impl SavingsReport {

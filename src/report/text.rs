@@ -85,12 +85,16 @@ pub(crate) fn count(n: u64) -> String {
     out
 }
 
-/// Rounds a decimal dollar text for people: cents from a dollar up, six decimals below.
+/// Rounds a decimal dollar text for people: cents from a dollar up, six decimals below, nothing behind a zero.
 pub(super) fn dollars_rounded(text: &str) -> String {
     crate::units::Pico::from_usd(text).map_or_else(
         |_| text.to_owned(),
         |amount| {
-            let places = if amount.0.abs() >= crate::units::Pico::USD.0 || amount.0 == 0 { 2 } else { 6 };
+            let places = match amount.0.abs() {
+                0 => 0,
+                size if size >= crate::units::Pico::USD.0 => 2,
+                _ => 6,
+            };
             let sign = if amount.0 < 0 { "-" } else { "" };
             format!("{sign}${}", crate::units::Pico(amount.0.abs()).usd_rounded(places))
         },

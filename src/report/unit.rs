@@ -104,7 +104,10 @@ impl UnitRow {
         let sums = &self.sums;
         let about = if sums.cost.estimated == Pico::ZERO { "" } else { "~" };
         let usd = |amount: Option<Pico>, none: &str| {
-            amount.map_or_else(|| none.to_owned(), |amount| format!("{about}{}", dollars_rounded(&amount.usd())))
+            amount.map_or_else(
+                || none.to_owned(),
+                |amount| format!("{about}{}", dollars_rounded(&amount.usd())),
+            )
         };
         let some = |amount: Pico| if amount == Pico::ZERO { "-".to_owned() } else { usd(Some(amount), "") };
         let named = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
@@ -148,7 +151,13 @@ type Named = Vec<(Vec<String>, UnitCell)>;
 impl UnitReport {
     /// Draws it up of rows and of the agents of each session (its name first), the most expensive first, at most `limit` with
     /// the rest as one.
-    pub fn new(scope: UnitScope, all: UnitCell, mut rows: Named, agents: &Named, limit: Option<usize>) -> Self {
+    pub fn new(
+        scope: UnitScope,
+        all: UnitCell,
+        mut rows: Named,
+        agents: &Named,
+        limit: Option<usize>,
+    ) -> Self {
         if let Some(limit) = limit.filter(|limit| *limit < rows.len()) {
             let mut others = UnitCell::default();
             rows.drain(limit..).for_each(|(_, sums)| others.merge(&sums));
@@ -208,8 +217,13 @@ impl UnitReport {
                 sheet.push(cells);
             }
         }
-        let mut total: Vec<String> =
-            self.scope.by.iter().enumerate().map(|(at, _)| if at == 0 { "all" } else { "" }.to_owned()).collect();
+        let mut total: Vec<String> = self
+            .scope
+            .by
+            .iter()
+            .enumerate()
+            .map(|(at, _)| if at == 0 { "all" } else { "" }.to_owned())
+            .collect();
         total.extend(self.total.for_people());
         sheet.push(total);
         let mut text = render(&[sheet], format);
@@ -222,6 +236,7 @@ impl UnitReport {
     /// Says what is in no amount; nothing where all costs are known.
     pub fn remark(&self) -> Option<String> {
         let unknown = self.total.sums.cost.unknown;
-        (unknown > 0).then(|| format!("the cost of {} requests is unknown; it is in no amount", count(unknown)))
+        (unknown > 0)
+            .then(|| format!("the cost of {} requests is unknown; it is in no amount", count(unknown)))
     }
 }

@@ -16,11 +16,11 @@ pub(super) fn afford(
     if circumstance.over.is_empty() {
         return Some(wanted);
     }
-    let short = |at: usize| route.ladder.get(at).and_then(|rung| circumstance.short(rung.model));
+    let short = |at: usize| route.ladder.get(at).and_then(|rung| circumstance.short(rung.known_as));
     let place = usize::from(wanted);
     let Some(why) = short(place) else { return Some(wanted) };
     trail.push(Step::Barred { rung: wanted, why: Bar::Budget(why) });
-    let is_full = |at: usize| route.ladder.get(at).is_some_and(|rung| circumstance.is_full(rung.model));
+    let is_full = |at: usize| route.ladder.get(at).is_some_and(|rung| circumstance.is_full(rung.known_as));
     let fits = |at: &usize| {
         open.has(*at)
             && !is_full(*at)

@@ -85,10 +85,10 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
 /// have gone.
 fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circumstance, into: &mut Decision) {
     let required = route.require.and(circumstance.needs.labels);
-    let facts = policy.facts(signals.asked);
-    let is_full = facts.max_in_flight.is_some() && circumstance.is_full(signals.asked);
+    let facts = policy.facts(signals.known_as);
+    let is_full = facts.max_in_flight.is_some() && circumstance.is_full(signals.known_as);
     let full = || is_full.then_some(Bar::Full);
-    let short = circumstance.short(signals.asked);
+    let short = circumstance.short(signals.known_as);
     let over = || short.filter(|short| *short != Short::Soft).map(Bar::Budget);
     if let Some(why) = lacking(&facts, required).or_else(full).or_else(over) {
         into.trail.push(Step::Barred { rung: NO_RUNG, why });
@@ -116,7 +116,7 @@ fn escalates_to(route: &Route, circumstance: &Circumstance, open: Rungs, from: u
         return open;
     }
     let is_short =
-        |at: &usize| route.ladder.get(*at).is_some_and(|rung| circumstance.is_short_later(rung.model));
+        |at: &usize| route.ladder.get(*at).is_some_and(|rung| circumstance.is_short_later(rung.known_as));
     (usize::from(from) + 1..route.ladder.len()).filter(is_short).fold(open, Rungs::without)
 }
 

@@ -79,7 +79,7 @@ pub fn forbids(
     if let Some(first) = rungs.next() {
         return rungs.fold(first, Option::and);
     }
-    let known = policy.models.iter().find(|(known, _)| same(*known, model));
+    let known = policy.known.iter().find(|(known, _)| same(*known, model));
     bar(&known.map(|(_, facts)| *facts).unwrap_or_default(), None)
 }
 
@@ -88,8 +88,15 @@ pub(super) fn avail(route: &Route, circumstance: &Circumstance, open: Rungs, tra
     if circumstance.down.is_empty() {
         return open;
     }
+    // Where rungs call one model by two names (two providers), each is known by its own.
+    let by_name =
+        |other: &Rung, rung: &Rung| other.known_as == rung.known_as && circumstance.is_down(other.model);
+    let by_another = |rung: &Rung| {
+        circumstance.is_down_as(rung.known_as) && !route.ladder.iter().any(|other| by_name(other, rung))
+    };
     let is_down = |at: &usize| {
-        open.has(*at) && route.ladder.get(*at).is_some_and(|rung| circumstance.is_down(rung.model))
+        let rung = route.ladder.get(*at).filter(|_| open.has(*at));
+        rung.is_some_and(|rung| circumstance.is_down(rung.model) || by_another(rung))
     };
     let down = || (0..route.ladder.len()).filter(is_down);
     let left = down().fold(open, Rungs::without);

@@ -60,7 +60,7 @@ pub(super) fn admit(
     let mut left = open;
     for (at, rung) in route.ladder.iter().enumerate() {
         let is_capped = rung.facts.max_in_flight.is_some();
-        if open.has(at) && is_capped && circumstance.is_full(rung.model) {
+        if open.has(at) && is_capped && circumstance.is_full(rung.known_as) {
             left = left.without(at);
             trail.push(Step::Barred { rung: u8::try_from(at).unwrap_or(u8::MAX), why: Bar::Full });
         }
@@ -87,7 +87,7 @@ impl Route {
 impl Policy {
     /// Lists the models that it caps, with how many calls each may have under way.
     pub fn capped(&self) -> impl Iterator<Item = (ModelId, u32)> {
-        self.models.iter().filter_map(|(model, facts)| Some((*model, facts.max_in_flight?)))
+        self.known.iter().filter_map(|(model, facts)| Some((*model, facts.max_in_flight?)))
     }
 
     /// Says whether what it decides depends on how requests before were routed.

@@ -95,9 +95,11 @@ pub struct Circumstance {
     pub needs: Needs,
     /// Models that could not be called (a breaker open, a quota spent), in ascending order.
     pub down: Vec<ModelId>,
-    /// Models that had as many calls under way as the policy lets them, in ascending order.
+    /// The ids that stand for them under all their names, in ascending order.
+    pub down_as: Vec<ModelId>,
+    /// The ids of models that had as many calls under way as the policy lets them, in ascending order.
     pub full: Vec<ModelId>,
-    /// Models for a call to which budgets had no room, in ascending order.
+    /// The ids of models for a call to which budgets had no room, in ascending order.
     pub over: Vec<(ModelId, Short)>,
     /// How a holdout drew the request; none where its route held nobody out.
     pub drawn: Option<Drawn>,
@@ -114,10 +116,23 @@ impl Circumstance {
             at_most: AtMost { prompt: 0, output: 0, any_tier: false },
         },
         down: Vec::new(),
+        down_as: Vec::new(),
         full: Vec::new(),
         over: Vec::new(),
         drawn: None,
     };
+
+    /// Takes models that could not be called, in any order.
+    #[must_use]
+    pub fn with_down(mut self, mut down: Vec<ModelId>, known_as: impl Fn(ModelId) -> ModelId) -> Self {
+        down.sort_unstable();
+        down.dedup();
+        self.down_as = down.iter().map(|&model| known_as(model)).collect();
+        self.down_as.sort_unstable();
+        self.down_as.dedup();
+        self.down = down;
+        self
+    }
 
     /// Says what budgets had to say of a call to a model at the request's arrival; none where there was room.
     pub fn short(&self, model: ModelId) -> Option<Short> {
@@ -136,9 +151,14 @@ impl Circumstance {
         !self.full.is_empty() && self.full.binary_search(&model).is_ok()
     }
 
-    /// Says whether a model could not be called.
+    /// Says whether a model could not be called by a name.
     pub fn is_down(&self, model: ModelId) -> bool {
         !self.down.is_empty() && self.down.binary_search(&model).is_ok()
+    }
+
+    /// Says whether a model could not be called by one of its names.
+    pub fn is_down_as(&self, known_as: ModelId) -> bool {
+        self.down_as.binary_search(&known_as).is_ok()
     }
 }
 

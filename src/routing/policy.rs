@@ -38,8 +38,10 @@ pub struct Policy {
     pub version: u32,
     /// The model that savings are measured against.
     pub baseline: ModelId,
-    /// What is known of models; rungs carry theirs.
+    /// What is said of models, as written; rungs carry theirs.
     pub models: Vec<(ModelId, Facts)>,
+    /// What is known of models under all their names, by the id that stands for each.
+    pub known: Vec<(ModelId, Facts)>,
     /// Routes in order of precedence; the last one takes all that is left.
     pub routes: Vec<Route>,
 }
@@ -78,6 +80,8 @@ pub struct Rung {
     pub name: Arc<str>,
     /// The model that serves it.
     pub model: ModelId,
+    /// The id that stands for that model under all its names.
+    pub known_as: ModelId,
     /// The least confidence it serves; zero on the last rung.
     pub threshold: PerMille,
     /// How slow its streams may be, where that differs from its route.
@@ -132,6 +136,7 @@ impl Policy {
             }
             models.push((model, facts));
         }
+        let known = by_identity(&models, names);
         let mut routes = Vec::with_capacity(spec.routes.len());
         for (at, route) in spec.routes.iter().enumerate() {
             if route.name.is_empty() {
@@ -168,7 +173,7 @@ impl Policy {
         for route in &mut routes {
             route.alias = names.intern_model(&format!("{AUTO}/{}", route.name));
         }
-        Ok(Self { name: spec.name.as_str().into(), version, baseline, models, routes })
+        Ok(Self { name: spec.name.as_str().into(), version, baseline, models, known, routes })
     }
 
     /// Writes the policy as a spec that compiles to it again.
@@ -236,9 +241,9 @@ impl Policy {
             && !names.find_model(name).is_some_and(|asked| is_alias(asked) || is_listed(asked))
     }
 
-    /// Returns what is known of a model that no rung names here.
-    pub fn facts(&self, model: ModelId) -> Facts {
-        self.models.iter().find(|(known, _)| *known == model).map(|(_, facts)| *facts).unwrap_or_default()
+    /// Returns what is known of a model that no rung names here, by the id that stands for it.
+    pub fn facts(&self, known_as: ModelId) -> Facts {
+        self.known.iter().find(|(known, _)| *known == known_as).map(|(_, facts)| *facts).unwrap_or_default()
     }
 
     /// Finds a route by name.
@@ -318,6 +323,29 @@ impl Policy {
     }
 }
 
+/// Adds up what is said of a model under all its names, its own first.
+fn said_of(model: ModelId, models: &[(ModelId, Facts)], names: &Names) -> Facts {
+    let own = models.iter().filter(|(name, _)| *name == model);
+    let is_other = |name: ModelId| name != model && names.identity(name) == names.identity(model);
+    let others = models.iter().filter(|(name, _)| is_other(*name));
+    own.chain(others).fold(Facts::default(), |all, (_, said)| Facts {
+        max_in_flight: all.max_in_flight.or(said.max_in_flight),
+        ..all.over(said, names)
+    })
+}
+
+/// Adds up what is said of models, by the id that stands for each.
+fn by_identity(models: &[(ModelId, Facts)], names: &Names) -> Vec<(ModelId, Facts)> {
+    let mut known: Vec<(ModelId, Facts)> = Vec::with_capacity(models.len());
+    for (model, _) in models {
+        let identity = names.identity(*model);
+        if !known.iter().any(|(listed, _)| *listed == identity) {
+            known.push((identity, said_of(*model, models, names)));
+        }
+    }
+    known
+}
+
 /// A limit of nothing would cut every stream.
 fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
     let all = [limits.first_byte_ms, limits.gap_ms, limits.tokens_per_second];
@@ -328,7 +356,10 @@ fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
 fn held_out(share: i64, field: &str) -> Result<PerMille, PolicyError> {
     let share = u16::try_from(share).ok().filter(|share| (1..1000).contains(share)).and_then(PerMille::new);
     share.ok_or_else(|| {
-        wrong(field.to_owned(), "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out")
+        wrong(
+            field.to_owned(),
+            "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out",
+        )
     })
 }
 
@@ -416,13 +447,13 @@ impl Route {
                 ));
             }
             let own_facts = Facts::compile(&rung.facts, &field(&format!("ladder[{at}]")), names)?;
-            let known = models.iter().find(|(known, _)| *known == model).map(|(_, facts)| *facts);
             ladder.push(Rung {
                 name: name.into(),
                 model,
+                known_as: names.identity(model),
                 threshold,
                 stream: rung.stream,
-                facts: own_facts.over(&known.unwrap_or_default(), names),
+                facts: own_facts.over(&said_of(model, models, names), names),
                 own_facts,
                 with: rung.with.clone(),
             });

@@ -94,7 +94,9 @@ impl Bar {
             Self::Down => "could not be called then".to_owned(),
             Self::Full => "had as many calls in flight as it may have".to_owned(),
             Self::Budget(Short::Soft) => "would have gone over a soft budget".to_owned(),
-            Self::HeldOut => "is passed over: the session is held out, to measure what routing saves".to_owned(),
+            Self::HeldOut => {
+                "is passed over: the session is held out, to measure what routing saves".to_owned()
+            }
             Self::Budget(_) => "could have gone over a budget".to_owned(),
         }
     }

@@ -49,6 +49,8 @@ pub struct Signals {
     pub class: TaskClass,
     /// The model or alias asked for.
     pub asked: ModelId,
+    /// The id that stands for that model under all its names.
+    pub known_as: ModelId,
     /// The confidence that the cheap answer will do.
     pub confidence: Option<PerMille>,
     /// Where that confidence comes from.

@@ -2,10 +2,9 @@
 //!
 //! Invariant: no interval is better than a made-up one: where the spread is unknown there is none.
 
+use crate::outcome::Spread;
 use crate::units::Pico;
 
-/// Standard deviations on either side, in thousandths: 95 % of a normal distribution.
-const WIDTH: u128 = 1960;
 /// Fewer sessions than this on either side give no interval.
 const LEAST: usize = 30;
 
@@ -19,11 +18,8 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Lays one around a figure by the variance of it, in square pico-dollars.
-    pub fn around(middle: Pico, variance: i128) -> Self {
-        let deviation = variance.max(0).unsigned_abs().isqrt();
-        let half = deviation.saturating_mul(WIDTH).div_ceil(1000);
-        let half = Pico(i128::try_from(half).unwrap_or(i128::MAX));
+    /// Lays one around a figure by half its width.
+    pub fn around(middle: Pico, half: Pico) -> Self {
         Self { low: Pico(middle.0.saturating_sub(half.0)), high: Pico(middle.0.saturating_add(half.0)) }
     }
 }
@@ -59,5 +55,8 @@ fn mean(clusters: &[Cluster]) -> Option<(Pico, i128)> {
 pub fn mean_difference(held: &[Cluster], routed: &[Cluster]) -> Option<(Pico, Interval)> {
     let ((one, a), (other, b)) = (mean(held)?, mean(routed)?);
     let difference = one - other;
-    Some((difference, Interval::around(difference, a.saturating_add(b))))
+    Some((
+        difference,
+        Interval::around(difference, (Spread { chance: a.saturating_add(b), habit: 0 }).half_width()),
+    ))
 }

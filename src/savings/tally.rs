@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::interval::Interval;
 use super::warm::Warm;
-use crate::outcome::{Attempt, Evidence, Outlook, Settled};
+use crate::outcome::{Attempt, Evidence, Outlook, Settled, Spread, spread_of};
 use crate::pricing::{CostSum, PriceTable, Usage, charge};
 use crate::routing::{Policy, Route};
 use crate::units::{Count, Instant, ModelId, Pico, RouteTag};
@@ -50,7 +50,7 @@ struct Sums {
     escalation: Pico,
     retries: Pico,
     cache: Pico,
-    variance: i128,
+    spread: Spread,
     /// Estimates whose error is not known.
     unspread: u64,
 }
@@ -63,7 +63,7 @@ impl Sums {
         self.escalation += other.escalation;
         self.retries += other.retries;
         self.cache += other.cache;
-        self.variance = self.variance.saturating_add(other.variance);
+        self.spread.add(other.spread);
         self.unspread += other.unspread;
     }
 }
@@ -143,7 +143,13 @@ impl Tally {
     }
 
     /// Adds a settled operation, in order of arrival.
-    pub fn add(&mut self, evidence: &Evidence<'_>, settled: &Settled, policy: &Policy, outlook: &Outlook<'_>) {
+    pub fn add(
+        &mut self,
+        evidence: &Evidence<'_>,
+        settled: &Settled,
+        policy: &Policy,
+        outlook: &Outlook<'_>,
+    ) {
         self.requests += 1;
         self.spend.add_operation(settled.costs());
         self.judge(evidence, settled, outlook.prices);
@@ -154,6 +160,8 @@ impl Tally {
         let before = settled.attempts.iter().rev().skip(1);
         let again = before.filter(|call| outlook.prices.same(call.model, last.model));
         let retries: Pico = again.filter_map(|call| call.cost.amount()).sum();
+        let mut spread = Spread::NONE;
+        settled.attempts.iter().for_each(|call| spread.add(call.spread));
         let own = Sums {
             requests: 1,
             baseline: answer,
@@ -161,7 +169,7 @@ impl Tally {
             escalation: whole - answer - retries,
             retries,
             cache: Pico::ZERO,
-            variance: settled.attempts.iter().map(|call| call.variance).fold(0, i128::saturating_add),
+            spread,
             unspread: 0,
         };
         let route = policy.route(settled.route);
@@ -172,10 +180,12 @@ impl Tally {
         }
         let mut beside = |model: ModelId| {
             let Some(found) = on(model, evidence, last, lost, outlook) else { return };
+            let mut spread = own.spread;
+            spread.add(found.spread);
             let one = Sums {
                 baseline: found.cost,
                 cache: found.cache,
-                variance: own.variance.saturating_add(found.variance),
+                spread,
                 unspread: u64::from(found.unspread),
                 ..own
             };
@@ -206,7 +216,10 @@ impl Tally {
             else {
                 continue;
             };
-            let usage = Usage { output: length(output), ..evidence.basis().copied().unwrap_or(Usage::UNKNOWN) };
+            let usage = Usage {
+                output: length(output),
+                ..evidence.basis().map_or(Usage::UNKNOWN, |call| call.usage)
+            };
             self.shadow_calls += 1;
             self.shadow.add(charge(&usage, prices.rates(label.model, at)).as_estimate());
         }
@@ -239,7 +252,8 @@ impl Tally {
             answers: all.answers,
             lines,
             net,
-            interval: (all.unspread == 0 && all.requests > 0).then(|| Interval::around(net, all.variance)),
+            interval: (all.unspread == 0 && all.requests > 0)
+                .then(|| Interval::around(net, all.spread.half_width())),
             models,
             shadow_calls: self.shadow_calls,
         }
@@ -247,22 +261,22 @@ impl Tally {
 
     fn lines(&self, all: &Sums) -> Vec<(&'static str, Line)> {
         let cache = if self.warm.named == 0 {
-            Line::Unknown("no request names its session")
+            Line::Unknown("no session is named")
         } else if self.warm.caches {
             Line::Estimated(all.cache)
         } else {
-            Line::Absent("nothing is cached in this traffic")
+            Line::Absent("nothing is cached here")
         };
         let shadow = if self.shadow_calls == 0 {
-            Line::Absent("no label tells of a call beside the traffic")
+            Line::Absent("no label tells of any")
         } else if self.shadow.is_unknown() {
-            Line::Unknown("the models called beside the traffic have no price")
+            Line::Unknown("models called have no price")
         } else {
             Line::Estimated(self.shadow.total())
         };
         let judge = match self.judged {
             0 => Line::Absent("nothing was judged"),
-            _ => Line::Unknown("labels do not tell what judging cost"),
+            _ => Line::Unknown("labels do not tell its cost"),
         };
         vec![
             ("escalation", Line::Known(all.escalation)),
@@ -270,7 +284,7 @@ impl Tally {
             ("cache_loss", cache),
             ("shadow", shadow),
             ("judge", judge),
-            ("classifier", Line::Absent("the built-in one makes no call")),
+            ("classifier", Line::Absent("built in, it makes no call")),
         ]
     }
 }
@@ -287,7 +301,7 @@ fn length(output: u32) -> Count {
 struct Beside {
     cost: Pico,
     cache: Pico,
-    variance: i128,
+    spread: Spread,
     unspread: bool,
 }
 
@@ -312,7 +326,7 @@ fn on(
     if prices.same(last.model, model) || !last.status.is_ok() {
         let (cost, ok) = (last.cost.amount()?, last.status.is_ok());
         let cache = if ok { cache(&last.usage) } else { Pico::ZERO };
-        return Some(Beside { cost, cache, variance: 0, unspread: false });
+        return Some(Beside { cost, cache, spread: Spread::NONE, unspread: false });
     }
     let rates = rates?;
     let measured = evidence.label(model, prices).and_then(|label| label.output);
@@ -321,9 +335,9 @@ fn on(
         None => last.usage,
     };
     let cost = charge(&usage, Some(rates)).amount()?;
-    let spread = outlook.profiles.output_spread(prices.identity(model));
-    let deviation = rates.for_prompt(usage.prompt().unwrap_or(0)).output.charge(spread).0;
-    let (variance, unspread) =
-        if measured.is_some() { (0, false) } else { (deviation.saturating_mul(deviation), spread == 0) };
-    Some(Beside { cost, cache: cache(&usage), variance, unspread })
+    let (from, to) = (prices.identity(last.model), prices.identity(model));
+    let scales = outlook.profiles.scales(from, to, evidence.operation.class);
+    let spread = spread_of(&usage, (rates, cost), scales, (to, measured.is_some()), outlook);
+    let unspread = measured.is_none() && outlook.profiles.output_spread(to) == 0;
+    Some(Beside { cost, cache: cache(&usage), spread, unspread })
 }

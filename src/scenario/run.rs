@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::read::{Caching, CallSpec, Scenario, StepSpec};
 use crate::engine::{Arrival, Effect, Engine, Event};
-use crate::outcome::{Attempt, Operation};
+use crate::outcome::{Attempt, Operation, Spread};
 use crate::pricing::{Cost, PriceBook, PriceTable, Usage, charge};
 use crate::routing::{
     AUTO, Check, Circumstance, ConfidenceSource, Policy, PolicyError, PolicySpec, RouteSpec, RungSpec, Status,
@@ -173,6 +173,6 @@ fn attempt(model: ModelId, usage: Usage, cost: Cost, check: Check) -> Attempt {
         status: Status::Ok,
         check,
         observed: true,
-        variance: 0,
+        spread: Spread::NONE,
     }
 }

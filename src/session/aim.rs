@@ -30,6 +30,22 @@ const PERIODS: [(&str, Span); 7] = [
 ];
 
 impl Aim {
+    /// What may be typed.
+    pub const HINT: &'static str = "-20%   $900 a month   $30/day   q .97   -20% certified";
+
+    /// Reads an aim as it is typed, and whether `certified` stands behind it.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn parse_certified(text: &str) -> Result<(Self, bool), String> {
+        let text = text.trim();
+        match text.strip_suffix("certified") {
+            Some("") => Ok((Self::Least, true)),
+            Some(aim) => Ok((Self::parse(aim)?, true)),
+            None => Ok((Self::parse(text)?, false)),
+        }
+    }
+
     /// Reads an aim as it is typed in one line: a change ends in `%`, a quality begins with `q`, all else is a budget a month.
     ///
     /// # Errors
@@ -42,6 +58,7 @@ impl Aim {
         if text.ends_with('%') {
             return Self::change(text);
         }
+        let text = text.strip_suffix("a month").unwrap_or(text).trim();
         let budget = Self::budget(text).map_err(|_| {
             format!("`{text}` is no aim; write -20% of cost, $900 a month, $30/day or q .97 of quality")
         })?;
@@ -81,7 +98,8 @@ impl Aim {
     /// Where it is none.
     pub fn quality(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{}` is no quality between 0 and 1; write .97 or 97%", text.trim());
-        let (number, is_percent) = text.trim().strip_suffix('%').map_or((text, false), |number| (number, true));
+        let (number, is_percent) =
+            text.trim().strip_suffix('%').map_or((text, false), |number| (number, true));
         // Dollars are read to the digit, and so may this be.
         let number = number.trim();
         let number = if number.starts_with('.') { format!("0{number}") } else { number.to_owned() };
@@ -144,7 +162,11 @@ impl fmt::Display for Aim {
             Self::Budget(amount, None) => write!(f, "most quality for ${} at most", amount.usd_rounded(2)),
             Self::Quality(millionths) => {
                 let digits = format!("{millionths:06}");
-                let whole = if *millionths == 1_000_000 { "1".to_owned() } else { format!(".{}", digits.trim_end_matches('0')) };
+                let whole = if *millionths == 1_000_000 {
+                    "1".to_owned()
+                } else {
+                    format!(".{}", digits.trim_end_matches('0'))
+                };
                 write!(f, "least cost at quality {whole}")
             }
             Self::Change(thousandths) => {

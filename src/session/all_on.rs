@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::Snapshot;
 use super::settled::settle_one;
-use crate::outcome::{Choice, Outlook, Settled, visit};
+use crate::outcome::{Choice, Outlook, Settled, Spread, visit};
 use crate::pricing::{CostSum, PriceTable};
 use crate::units::{ModelId, Pico};
 
@@ -24,8 +24,8 @@ pub struct AllOn {
     pub estimated: u64,
     /// What its own answers come to.
     pub cost: CostSum,
-    /// The variance of the estimates, in square pico-dollars.
-    variance: i128,
+    /// How far off the estimates may be.
+    spread: Spread,
     /// Those whose quality on this model a label tells.
     pub labelled: u64,
     /// The sum of that quality, in per mille.
@@ -35,10 +35,9 @@ pub struct AllOn {
 }
 
 impl AllOn {
-    /// Returns half the width of the 95 % interval of the cost, by answer lengths alone.
+    /// Returns half the width of the 95 % interval of the cost.
     pub fn cost_error(&self) -> Pico {
-        let deviation = self.variance.max(0).unsigned_abs().isqrt();
-        Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)
+        self.spread.half_width()
     }
 }
 
@@ -75,7 +74,7 @@ fn added_up(snapshot: &Snapshot, prices: &PriceTable, model: ModelId) -> AllOn {
         let mut costs = arrayvec::ArrayVec::<_, 16>::new();
         for attempt in visit(&evidence, Choice::plain(model), &outlook) {
             observed &= attempt.observed;
-            all.variance = all.variance.saturating_add(attempt.variance);
+            all.spread.add(attempt.spread);
             if longest.is_some_and(|longest| !attempt.observed && attempt.usage.prompt() > Some(longest)) {
                 all.longer += 1;
             }

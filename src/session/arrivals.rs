@@ -159,6 +159,7 @@ impl Player {
         }
         self.named();
         if counted {
+            self.proof.clear();
             self.recount();
         }
     }

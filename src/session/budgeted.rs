@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::played::Played;
 use super::snapshot::Reading;
 use super::spending::{Budgeted, Spending};
-use super::{BudgetsView, Fold, Log, Player, PolicySpan};
+use super::{AlertsView, BudgetsView, Fold, Log, Player, PolicySpan};
+use crate::alert::Rules;
 use crate::budget::Limit;
 use crate::outcome::{Settled, recorded};
 use crate::routing::match_route;
@@ -50,6 +51,20 @@ impl Player {
     pub fn set_budgets(&mut self, limits: &[Limit], source: String) {
         self.budgets = Some(Box::new(Played::new(limits, source, &self.log)));
         self.touch();
+    }
+
+    /// Plays the log against budgets and rules: what would have been told.
+    pub fn set_alerts(&mut self, rules: Arc<Rules>, limits: &[Limit], source: String) {
+        let mut played = Played::new(limits, source, &self.log);
+        played.watch(rules, limits, &self.log);
+        self.budgets = Some(Box::new(played));
+        self.touch();
+    }
+
+    /// Returns the alerts at the head.
+    pub(super) fn alerts(&mut self) -> Arc<AlertsView> {
+        let Self { budgets, log, head, clock, .. } = self;
+        budgets.as_mut().map_or_else(Arc::default, |played| played.alerts(log, *head, *clock))
     }
 
     /// Returns how budgets stand at the head.

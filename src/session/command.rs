@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::snapshot::Reading;
-use super::{Question, Speed};
+use super::{Aim, Question, Speed};
 use crate::routing::{Policy, RouteId};
 use crate::units::{Instant, PerMille, Span};
 
@@ -42,6 +42,8 @@ pub enum Command {
     Nudge(RouteId, usize, i32),
     /// Set a threshold of the staged policy, as near as its neighbours let it.
     SetThreshold(RouteId, usize, PerMille),
+    /// Stage the best thresholds for a cost or a quality, where so said within their certificates.
+    Aim(Aim, bool),
     /// Stage that a route which observes routes; again, that it goes on observing.
     TurnOn(RouteId),
     /// Bring the staged policy into force from the head on.
@@ -58,10 +60,28 @@ pub enum Command {
     Loop,
     /// Go to the end; in live traffic, keep to it.
     Follow,
+    /// Take note of an alert, or have nobody told for a while.
+    Alert(AlertDeed),
     /// Send a prompt to the live session.
     Ask(Box<Question>),
     /// Have the live session finish what is in flight and take no new requests.
     Drain,
+}
+
+/// What an operator does about an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlertDeed {
+    /// Takes note of the one with this id.
+    Ack(String),
+    /// Has nobody told of a rule and scope for so long.
+    Silence {
+        /// The rule.
+        rule: Arc<str>,
+        /// The scope.
+        scope: Arc<str>,
+        /// For how long.
+        span: Span,
+    },
 }
 
 impl Command {

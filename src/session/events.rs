@@ -23,7 +23,7 @@ pub struct LogEvents {
 impl LogEvents {
     /// Counts them.
     pub fn len(&self) -> usize {
-        self.prices.len() + self.policies.len() + self.labels.len()
+        self.prices.len() + self.policies.len() + self.labels.len() + self.corrections.len()
     }
 
     /// Says whether there are none.

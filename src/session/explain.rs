@@ -155,7 +155,7 @@ impl Answered {
 
 /// Says what the request asked of whoever was to serve it, and what could not be called then.
 fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
-    let Circumstance { needs, down, full, over, drawn } = log.circumstances.get(operation.circumstance);
+    let Circumstance { needs, down, full, over, drawn, .. } = log.circumstances.get(operation.circumstance);
     let mut asks: Vec<String> = needs.labels.names(&log.names);
     asks.extend(needs.capabilities.has(Capability::Vision).then(|| "pictures".to_owned()));
     asks.extend(needs.capabilities.has(Capability::Tools).then(|| "tools".to_owned()));

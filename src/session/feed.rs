@@ -11,7 +11,7 @@ use super::following::Outgoing;
 use super::snapshot::{Play, Snapshot};
 use super::worker::{Inbox, Reruns, Worker};
 use super::written::Deed;
-use super::{Answer, Command, LiveStatus, Player, Question};
+use super::{AlertDeed, Answer, Command, LiveStatus, Player, Question};
 use crate::routing::Policy;
 use crate::units::Names;
 
@@ -71,6 +71,15 @@ pub trait LiveControl: Send {
 
     /// Asks for requests in flight to be finished and no new ones to be taken.
     fn drain(&mut self);
+
+    /// Does something about an alert; what came of it shows in the state.
+    ///
+    /// # Errors
+    /// Where it can be told at once, why not, in words for the screen.
+    fn alert(&mut self, deed: AlertDeed) -> Result<(), String> {
+        let _ = deed;
+        Err("nobody is told of alerts here".to_owned())
+    }
 }
 
 /// Reads the wall clock, the only place of the session that does: a live log's time is that of the world.
@@ -200,6 +209,12 @@ fn obey(player: &mut Player, command: Command, control: &mut dyn LiveControl) {
             Err(why) => player.say(format!("not sent: {why}")),
         },
         Command::Drain => control.drain(),
+        Command::Alert(deed) => {
+            match control.read_only().map_or_else(|| control.alert(deed), |why| Err(why.to_string())) {
+                Ok(()) => player.touch(),
+                Err(why) => player.say(format!("not done: {why}")),
+            }
+        }
         command => player.handle(command),
     }
 }

@@ -109,7 +109,7 @@ impl Fold {
         overs: &[(ModelId, Over)],
     ) -> RouteId {
         let operation = evidence.operation;
-        let mut decision = decide(policy, &operation.signals(), &self.circumstance);
+        let mut decision = decide(policy, &operation.signals_by(outlook.prices), &self.circumstance);
         let ladder = &policy.route(decision.route).ladder;
         let model_of = |rung: u8| ladder.get(usize::from(rung)).map_or(operation.asked, |rung| rung.model);
         let over = decision.trail.iter().find_map(|step| match step {
@@ -123,7 +123,7 @@ impl Fold {
         }
         // Where it goes up its ladder, it goes where there was room.
         for (at, rung) in ladder.iter().enumerate() {
-            if self.circumstance.short(rung.model).is_some_and(|short| short != Short::Soft)
+            if self.circumstance.short(rung.known_as).is_some_and(|short| short != Short::Soft)
                 && at > usize::from(decision.rung)
             {
                 decision.open = decision.open.without(at);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::settled::settle_one;
 use super::snapshot::{Reading, RouteConsequences};
-use crate::outcome::{Evidence, Outlook, Settled};
+use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
 use crate::routing::{Mode, Policy, Route, RouteId, Rung, Thresholds};
 use crate::telemetry::{CurvePoint, Forecast, Frontier, Pairs, Prefix, Sign};
@@ -89,7 +89,7 @@ fn same_ladder(one: &Route, other: &Route) -> bool {
 pub(super) fn same_names(one: &Route, other: &Route) -> bool {
     one.tag == other.tag
         && one.ladder.len() == other.ladder.len()
-        && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.model == b.model)
+        && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.name == b.name && a.known_as == b.known_as)
 }
 
 /// The frontiers of a window.
@@ -228,6 +228,12 @@ impl Frontiers {
                 } else {
                     frontier.flips(&own, &then)
                 };
+                // A route whose requests went by other rules is compared as a whole.
+                let moved = match &actual {
+                    Some(actual) => [actual.spread, staged.spread],
+                    None => prefix.moved(&own, &then),
+                };
+                row.moved.iter_mut().zip(moved).for_each(|(side, more)| side.add(more));
                 row.unsure += frontier.without_confidence();
                 row.staged.join(staged);
                 row.applied.join(actual.as_ref().unwrap_or(&applied));
@@ -282,7 +288,7 @@ impl Frontiers {
 
 /// Returns the place that a route's rung has in the same route as another policy has it.
 fn place_of(of: &Route, route: &Route, rung: &Rung) -> Option<usize> {
-    let place = of.ladder.iter().position(|one| one.name == rung.name && one.model == rung.model);
+    let place = of.ladder.iter().position(|one| one.name == rung.name && one.known_as == rung.known_as);
     place.filter(|_| of.tag == route.tag)
 }
 
@@ -298,7 +304,8 @@ pub fn carried(route: &Route, now: &Policy, staged: &Policy) -> Thresholds {
     for (old, new) in
         before.ladder.iter().zip(&after.ladder).filter(|(old, new)| old.threshold != new.threshold)
     {
-        let rung = route.ladder.iter().position(|rung| rung.name == old.name && rung.model == old.model);
+        let rung =
+            route.ladder.iter().position(|rung| rung.name == old.name && rung.known_as == old.known_as);
         changed.extend(rung.filter(|rung| *rung < thresholds.len()).map(|rung| (rung, new.threshold)));
     }
     moved_along(&thresholds, &changed)
@@ -362,6 +369,7 @@ impl RouteConsequences {
             applied: Forecast::default(),
             staged: Forecast::default(),
             flips: 0,
+            moved: [Spread::NONE; 2],
         }
     }
 
@@ -380,5 +388,46 @@ impl RouteConsequences {
         for (count, more) in Arc::make_mut(&mut self.histogram).iter_mut().zip(more.iter()) {
             *count = count.saturating_add(*more);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::is_within_error;
+    use super::*;
+    use crate::routing::{Labels, Matcher, StreamLimits, WhenFull};
+    use crate::units::{ModelId, Pico};
+
+    fn some_route() -> Route {
+        Route {
+            name: "one".into(),
+            tag: RouteTag::NONE,
+            matcher: Matcher::default(),
+            mode: Mode::default(),
+            require: Labels::default(),
+            when_full: WhenFull::default(),
+            ladder: Vec::new(),
+            no_signal: 0,
+            holdout: None,
+            alias: ModelId::NONE,
+            stream: StreamLimits::default(),
+        }
+    }
+
+    #[test]
+    fn a_change_is_weighed_against_the_error_of_what_changes() {
+        let route = |applied: i128, staged: i128, error: i128| {
+            let mut route = RouteConsequences::none(&some_route());
+            (route.applied.cost.estimated, route.staged.cost.estimated) = (Pico(applied), Pico(staged));
+            route.staged.spread.chance = i128::MAX;
+            route.moved[1].chance = error * error;
+            route
+        };
+        let (unsure, sure) = (route(1_000, 1_010, 100), route(1_000, 9_000, 10));
+        let still = route(5_000, 5_000, 0);
+        let within = |routes: &[&RouteConsequences]| is_within_error(routes.iter().copied());
+        assert!(within(&[&unsure, &still]));
+        assert!(!within(&[&sure, &still]), "what is the same on both sides adds no error");
+        assert!(!within(&[&still]), "nothing changed");
     }
 }

@@ -10,8 +10,8 @@ use crate::outcome::{Evidence, Extra, ModelLabel, Observed, Operation, Particula
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels, Needs,
-    Policy, PolicyError, Short, on_grid,
+    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels,
+    Needs, Policy, PolicyError, Short, on_grid,
 };
 use crate::units::{Instant, Millis, Names, SessionId};
 
@@ -251,9 +251,11 @@ impl Ingest {
         let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
         for name in &told.down {
             if let Some(name) = name.strip_prefix(FULL) {
-                full.push(self.names.intern_model(name));
+                let model = self.names.intern_model(name);
+                full.push(self.names.identity(model));
             } else if let Some((short, name)) = Short::parse(name) {
-                over.push((self.names.intern_model(name), short));
+                let model = self.names.intern_model(name);
+                over.push((self.names.identity(model), short));
             } else if let Some(told) = Drawn::parse(name) {
                 drawn = Some(told);
             } else {
@@ -262,11 +264,9 @@ impl Ingest {
         }
         over.sort_unstable();
         over.dedup();
-        for list in [&mut down, &mut full] {
-            list.sort_unstable();
-            list.dedup();
-        }
-        Circumstance {
+        full.sort_unstable();
+        full.dedup();
+        let circumstance = Circumstance {
             needs: Needs {
                 capabilities: has
                     .into_iter()
@@ -277,11 +277,12 @@ impl Ingest {
                 output: on_grid(u64::from(told.output.unwrap_or(0))),
                 at_most: AtMost::default(),
             },
-            down,
             full,
             over,
             drawn,
-        }
+            ..Circumstance::default()
+        };
+        circumstance.with_down(down, |model| self.names.identity(model))
     }
 
     /// Turns one entry into an operation and, for the few that have more, its extra.

@@ -4,6 +4,7 @@
 //! the same when it is replayed; every
 //! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
 
+mod asides;
 mod backlog;
 mod foresee;
 mod outlet;
@@ -19,8 +20,6 @@ use self::outlet::Outlet;
 pub use self::outlet::Reader;
 use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
-use super::ingest::METERS;
-use super::log::{billed_by_text, signal_note};
 use super::reason::{barred, reason, why_text};
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
@@ -28,11 +27,11 @@ use crate::budget::Over;
 use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
-use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage, is_unlisted};
-use crate::record::{self, Entry, LateLabel, Under, WriteTtl};
+use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage};
+use crate::record::{self, Entry, Under, WriteTtl};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
-    PolicyError, PolicySpec, Status, decide, on_grid,
+    PolicyError, PolicySpec, Short, Status, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
 use crate::units::{Instant, Millis, ModelId, Names, OTHERS, Pico, Span};
@@ -175,9 +174,8 @@ impl Live {
         core.next_seq += 1;
         core.applied += 1;
         let (claims, over) = core.claim(&arriving, &operation, &needs);
-        let (down, full) = (core.decider.down_at(operation.at), core.decider.full());
         let drawn = core.drawn(&operation, &arriving);
-        let circumstance = Circumstance { needs, down, full, over, drawn };
+        let circumstance = Circumstance { drawn, ..core.circumstance(needs, over, operation.at) };
         let arrival = Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims) };
         let course = core.decider.arrived(&arrival);
         let policy = Arc::clone(core.decider.policy());
@@ -216,7 +214,7 @@ impl Live {
             send
         });
         let route = policy.route(decision.route);
-        let Arriving { id, team, project, user, session, asked, measures, wants, .. } = arriving;
+        let Arriving { id, team, project, user, session, asked, measures, prefix, wants, .. } = arriving;
         let require = wants.require;
         let mut placed = Placed {
             seq,
@@ -238,7 +236,18 @@ impl Live {
                 operation,
                 policy: Arc::clone(&policy),
                 decision,
-                said: Said { id, team, project, user, key: wants.key, session, asked, measures, require },
+                said: Said {
+                    id,
+                    team,
+                    project,
+                    user,
+                    key: wants.key,
+                    session,
+                    asked,
+                    measures,
+                    prefix,
+                    require,
+                },
                 needs,
                 cap: wants.cap,
                 down,
@@ -351,17 +360,16 @@ impl Live {
     }
 
     /// Takes what a provider says of a model: it cannot be called before a moment, or can again. Returns the moment that
-    /// was written, and what was said in words.
-    pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> (Instant, String) {
+    /// was written.
+    pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> Instant {
         let mut core = lock(&self.core);
         let id = core.model(model, &self.book);
         core.price_new_models(&self.book);
         let at = core.event_at(now);
         core.decider.signal(at, id, until);
         let signal = record::Signal { at, model: model.into(), until, why: why.into() };
-        let words = signal_note(&signal).text;
         lock(&self.outlet).publish(&line_of(&Entry::Signal(signal)));
-        (at, words)
+        at
     }
 
     /// Returns the policy in force as it would be written.
@@ -405,44 +413,6 @@ impl Live {
     /// Adds a reader; it gets the policy in force, what the backlog holds, and everything from now on.
     pub fn follow(&self, reader: Reader) {
         lock(&self.outlet).follow(reader);
-    }
-
-    /// Tells readers of the log what became known of an answer.
-    pub fn judge(&self, late: &LateLabel<'_>) {
-        let late = Entry::Label(Box::new(late.clone()));
-        lock(&self.outlet).publish(&line_of(&late));
-    }
-
-    /// Writes something that readers of the log should know at that moment; gives the moment that was written.
-    pub fn note(&self, text: &str, now: Instant) -> Instant {
-        let at = {
-            let core = lock(&self.core);
-            core.dated(now, core.last_at)
-        };
-        self.note_at(at, text, false);
-        at
-    }
-
-    fn note_at(&self, at: Instant, text: &str, simulated: bool) {
-        let line = line_of(&Entry::Note { at, text: text.into(), simulated });
-        lock(&self.outlet).publish(&line);
-    }
-
-    /// Tells of a meter that nobody here knows, once for each kind.
-    fn tell_meters(&self, call: &Called) {
-        let unlisted = call.terms.meters().filter(|(meter, _)| is_unlisted(meter));
-        for (meter, _) in unlisted.filter(|(meter, _)| !self.book.prices_meter(meter)) {
-            let (is_new, at) = {
-                let mut core = lock(&self.core);
-                let is_new = core.meters.len() < METERS && core.meters.insert(meter.to_owned());
-                (is_new, core.last_at)
-            };
-            if is_new {
-                let text = billed_by_text(&call.provider, &call.model, meter);
-                tracing::warn!("{text}");
-                self.note_at(at, &text, call.simulated);
-            }
-        }
     }
 
     /// Returns the engine's picture and the names in it. The sums may be ahead or behind by what is being settled.
@@ -521,6 +491,16 @@ impl Core {
         self.last_at
     }
 
+    /// Returns how things stand for a request at a moment.
+    fn circumstance(&self, needs: Needs, over: Vec<(ModelId, Short)>, at: Instant) -> Circumstance {
+        let (down, full) = (self.decider.down_at(at), self.decider.full());
+        let circumstance = Circumstance { needs, full, over, ..Circumstance::default() };
+        if down.is_empty() {
+            return circumstance;
+        }
+        circumstance.with_down(down, |model| self.names.identity(model))
+    }
+
     fn price_new_models(&mut self, book: &PriceBook) {
         if self.decider.prices().len() < self.names.models().len() {
             let mut prices = (**self.decider.prices()).clone();
@@ -540,7 +520,9 @@ impl Core {
     fn decision(&self, seq: u64, operation: &Operation, circumstance: &Circumstance) -> Decision {
         let open = self.decider.decision(seq).map(|(_, decision)| decision.clone());
         // Places are given out once, so that each is open; were one not, this is what it would have been.
-        open.unwrap_or_else(|| decide(self.decider.policy(), &operation.signals(), circumstance))
+        open.unwrap_or_else(|| {
+            decide(self.decider.policy(), &operation.signals_by(self.decider.prices()), circumstance)
+        })
     }
 
     fn send(&self, policy: &Policy, decision: &Decision, rung: u8, cap: Option<u32>) -> Dispatch {
@@ -569,7 +551,7 @@ impl Core {
             model,
             last: true,
             limits,
-            with: cut(&Parameters::NONE, policy.facts(decision.model).max_output),
+            with: cut(&Parameters::NONE, policy.facts(self.names.identity(decision.model)).max_output),
         }
     }
 }

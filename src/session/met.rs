@@ -75,12 +75,19 @@ impl Met {
         if let Some(Some(known)) = self.places.get(id.index()) {
             return *known;
         }
-        let Circumstance { needs, down, full, over, drawn } = self.circumstances.get(id).clone();
+        let Circumstance { needs, down, full, over, drawn, .. } = self.circumstances.get(id).clone();
         // One name at most, so there is no order to keep.
         let labels = Labels::of(&needs.labels.names(&self.names), names);
-        let [down, full] = [down, full].map(|list| list.iter().map(|one| self.model(*one, names)).collect());
-        let over = over.into_iter().map(|(model, short)| (self.model(model, names), short)).collect();
-        let found = whole.intern(&Circumstance { needs: Needs { labels, ..needs }, down, full, over, drawn });
+        let down = down.iter().map(|one| self.model(*one, names)).collect();
+        let mut known_as = |model, names: &mut Names| {
+            let model = self.model(model, names);
+            names.identity(model)
+        };
+        let full = full.iter().map(|one| known_as(*one, names)).collect();
+        let over = over.into_iter().map(|(model, short)| (known_as(model, names), short)).collect();
+        let needs = Needs { labels, ..needs };
+        let circumstance = Circumstance { needs, full, over, drawn, ..Circumstance::default() };
+        let found = whole.intern(&circumstance.with_down(down, |model| names.identity(model)));
         known(&mut self.places, id.index(), || found)
     }
 }

@@ -4,6 +4,8 @@
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
 mod aim;
+mod aimed;
+mod alerts;
 mod all_on;
 mod anomalies;
 mod arrivals;
@@ -29,11 +31,13 @@ mod log;
 mod met;
 mod pace;
 mod parse;
+mod picture;
 mod plan;
 mod played;
 mod player;
 mod portion;
 mod preview;
+mod proof;
 mod readers;
 mod reason;
 mod repriced;
@@ -49,6 +53,7 @@ mod stream;
 mod stretch;
 mod study;
 mod trial;
+mod tried;
 mod view;
 mod wanted;
 mod whatif;
@@ -56,12 +61,13 @@ mod worker;
 mod written;
 
 pub use aim::{Aim, AimError};
+pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};
-pub use command::Command;
+pub use command::{AlertDeed, Command};
 pub use constraints::{Broken, Constraints};
 pub use events::LogEvents;
 pub use explain::{Answered, Explanation, cost_text, cost_text_of, explain, tokens_text};
@@ -83,6 +89,7 @@ pub use pace::{Pace, pace};
 pub use plan::{GOOD, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
+pub use proof::{Proofs, RungProof};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
 pub use saved::{savings, settle_all, unit_costs};
@@ -90,7 +97,7 @@ pub use settled::settle_one;
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
     Change, Consequences, Play, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS, WindowScope,
-    window_label,
+    is_within_error, window_label,
 };
 pub use speed::Speed;
 pub use spending::{Budgeted, Spending, Turned};
@@ -102,6 +109,7 @@ pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
 pub use study::{Beside, Found, Studies, Topic};
 pub use trial::Trial;
+pub use tried::{BudgetsTried, TriedRow, TriedSide, try_budgets};
 pub use view::View;
 pub use wanted::{Search, Wanted};
 pub use worker::{Worker, spawn};

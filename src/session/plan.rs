@@ -97,12 +97,16 @@ impl Frontiers {
             if route.mode == Mode::Observe || route.ladder.len() < 2 {
                 continue;
             }
-            let own: Vec<usize> =
-                (0..is_moved.len()).filter(|&at| self.settings().get(at).is_some_and(|s| fits(s, route))).collect();
+            let own: Vec<usize> = (0..is_moved.len())
+                .filter(|&at| self.settings().get(at).is_some_and(|s| fits(s, route)))
+                .collect();
             let floors: Thresholds =
                 (0..route.ladder.len() - 1).map(|rung| floor(route, rung).unwrap_or_default()).collect();
-            let frontiers: Vec<_> = own.iter().filter_map(|&at| Some(&self.settings().get(at)?.frontier)).collect();
-            let Some((menu, basis)) = Menu::of(&frontiers, floors.clone(), route.thresholds()) else { continue };
+            let frontiers: Vec<_> =
+                own.iter().filter_map(|&at| Some(&self.settings().get(at)?.frontier)).collect();
+            let Some((menu, basis)) = Menu::of(&frontiers, floors.clone(), route.thresholds()) else {
+                continue;
+            };
             let mut applied = Forecast::default();
             for &at in &own {
                 if let Some(setting) = self.setting(at) {

@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
+use super::alerts::Alerted;
 use super::spending::Spending;
-use super::{BudgetsView, Log, PolicySpan};
+use super::{AlertsView, BudgetsView, Log, PolicySpan};
+use crate::alert::Rules;
 use crate::budget::Limit;
-use crate::outcome::{Settled, recorded};
+use crate::outcome::{Evidence, Settled, recorded};
 use crate::routing::match_route;
 use crate::units::Instant;
 
@@ -25,6 +27,9 @@ pub(super) struct Played {
     checkpoints: Vec<(usize, Spending)>,
     view: (Instant, Arc<BudgetsView>),
     settled: Settled,
+    /// How many operations a growing log had taken in between others when it was looked at last.
+    seen: u64,
+    alerts: Option<Alerted>,
 }
 
 impl Played {
@@ -38,7 +43,24 @@ impl Played {
             checkpoints: Vec::new(),
             view: (Instant(i64::MIN), Arc::default()),
             settled: Settled::default(),
+            seen: log.inserts.count(),
+            alerts: None,
         }
+    }
+
+    /// Returns the budgets with nothing spent.
+    pub(super) fn fresh(&self) -> Spending {
+        self.start.clone()
+    }
+
+    /// Has rules told of what happens, too.
+    pub(super) fn watch(&mut self, rules: Arc<Rules>, limits: &[Limit], log: &Log) {
+        self.alerts = Some(Alerted::new(rules, limits, log));
+    }
+
+    /// Returns the alerts at a moment, once `head` operations have been counted.
+    pub(super) fn alerts(&mut self, log: &Log, head: usize, clock: Instant) -> Arc<AlertsView> {
+        self.alerts.as_mut().map_or_else(Arc::default, |alerts| alerts.view(log, head, clock))
     }
 
     /// Returns how budgets stand at a moment, once `head` operations have been counted.
@@ -49,10 +71,52 @@ impl Played {
         head: usize,
         clock: Instant,
     ) -> Arc<BudgetsView> {
-        if self.move_to(log, policies, head) || self.view.0 != clock {
+        let grown = self.take_late(log, policies);
+        if self.move_to(log, policies, head) || grown || self.view.0 != clock {
             self.view = (clock, Arc::new(BudgetsView::of(&self.spending.standings(clock), &self.source)));
         }
         Arc::clone(&self.view.1)
+    }
+
+    /// Counts operations that a growing log took in before the head: each belongs to the windows of its own moment, so only which
+    /// request first had no room may be told later than it was. Says whether there were any.
+    fn take_late(&mut self, log: &Log, policies: &[PolicySpan]) -> bool {
+        let count = log.inserts.count();
+        if count == self.seen {
+            return false;
+        }
+        let places: Option<Vec<usize>> = log.inserts.since(self.seen).map(Iterator::collect);
+        self.seen = count;
+        let Some(places) = places else {
+            // Too many to follow: what memory holds is counted anew.
+            (self.at, self.spending) = (log.history.start(), self.start.clone());
+            self.checkpoints.clear();
+            return true;
+        };
+        self.spending.know(&log.names);
+        for (nth, place) in places.iter().enumerate() {
+            self.checkpoints.retain(|(at, _)| at <= place);
+            if *place >= self.at {
+                continue;
+            }
+            self.at += 1;
+            // Later ones may have moved it on.
+            let later = places.iter().skip(nth + 1);
+            let index = later.fold(*place, |index, other| index + usize::from(*other <= index));
+            if let Some(evidence) = log.history.evidence(index) {
+                self.count(log, policies, index, &evidence);
+            }
+        }
+        true
+    }
+
+    fn count(&mut self, log: &Log, policies: &[PolicySpan], index: usize, evidence: &Evidence<'_>) {
+        let outlook = log.outlook();
+        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
+        let policy = span.map_or(&log.policy, |span| &span.policy);
+        let route = match_route(policy, &evidence.operation.signals());
+        recorded(evidence, policy, route, &outlook, &mut self.settled);
+        self.spending.count(index, evidence, &policy.route(route).name, (&self.settled, &outlook));
     }
 
     /// Goes to the state in which `head` operations have been counted; says whether that is another.
@@ -67,16 +131,13 @@ impl Played {
             let start = || (log.history.start(), self.start.clone());
             (self.at, self.spending) = back.cloned().unwrap_or_else(start);
         }
-        let outlook = log.outlook();
-        for (index, evidence) in log.history.range(self.at, head) {
+        self.spending.know(&log.names);
+        // Of a log that is followed the oldest are let go, long after they were counted.
+        for (index, evidence) in log.history.range(self.at.max(log.history.start()), head) {
             if index.is_multiple_of(CHECKPOINT) && self.checkpoints.last().is_none_or(|(at, _)| *at < index) {
                 self.checkpoints.push((index, self.spending.clone()));
             }
-            let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-            let policy = span.map_or(&log.policy, |span| &span.policy);
-            let route = match_route(policy, &evidence.operation.signals());
-            recorded(&evidence, policy, route, &outlook, &mut self.settled);
-            self.spending.count(index, &evidence, &policy.route(route).name, (&self.settled, &outlook));
+            self.count(log, policies, index, &evidence);
         }
         self.at = head;
         true

@@ -11,10 +11,12 @@ use super::fold::any_remembers;
 use super::following::Live;
 use super::log::PolicySpan;
 use super::played::Played;
-use super::snapshot::{Change, Play, Reading, RerunState, Snapshot, WindowScope};
+use super::proof::Proof;
+use super::snapshot::{Change, Play, Reading, RerunState};
 use super::stream::settle;
 use super::view::View;
 use super::{Command, Log, Speed};
+use crate::certificate::Terms;
 use crate::engine::{Engine, Event};
 use crate::outcome::Settled;
 use crate::routing::{Mode, Policy, RouteId};
@@ -33,7 +35,7 @@ pub struct Player {
     pub(super) log: Arc<Log>,
     pub(super) reading: Reading,
     pub(super) play: Play,
-    speed: Speed,
+    pub(super) speed: Speed,
     pub(super) head: usize,
     pub(super) clock: Instant,
     pub(super) engine: Engine,
@@ -49,7 +51,8 @@ pub struct Player {
     pub(super) looped: Option<(usize, usize)>,
     pub(super) focus: (RouteId, usize),
     pub(super) message: Option<String>,
-    revision: u64,
+    pub(super) revision: u64,
+    pub(super) proof: Proof,
     pub(super) scratch: Settled,
     /// What it has more where the log is live.
     pub(super) live: Option<Box<Live>>,
@@ -90,6 +93,7 @@ impl Player {
             focus: (RouteId(0), 0),
             message: None,
             revision: 0,
+            proof: Proof::new(Terms::default()),
             scratch: Settled::default(),
             live: None,
             budgets: None,
@@ -150,8 +154,7 @@ impl Player {
                 }
             }
             Command::SetSpeed(speed) => self.speed = speed,
-            Command::Faster(true) => self.speed = self.speed.faster(),
-            Command::Faster(false) => self.speed = self.speed.slower(),
+            Command::Faster(up) => self.speed = if up { self.speed.faster() } else { self.speed.slower() },
             Command::Window(window) => {
                 self.window = window;
                 self.rebuild();
@@ -181,6 +184,7 @@ impl Player {
                 self.stage_threshold(route, rung, PerMille::clamped(i64::from(now) + i64::from(by)));
             }
             Command::SetThreshold(route, rung, to) => self.stage_threshold(route, rung, to),
+            Command::Aim(aim, is_certified) => self.aim(aim, is_certified),
             Command::TurnOn(route) => self.stage_turn_on(route),
             Command::Apply => self.apply_staged(),
             Command::Undo => self.undo_last(),
@@ -200,7 +204,7 @@ impl Player {
             Command::Follow => self.seek(self.log.len()),
             // The worker of a live session takes these to whoever can do them.
             Command::Ask(_) => self.message = self.may_ask().map(|why| format!("not sent: {why}")),
-            Command::Drain => {}
+            Command::Drain | Command::Alert(_) => {}
         }
         if self.live.is_some() && self.play == Play::Ended {
             self.follow();
@@ -307,7 +311,7 @@ impl Player {
             return;
         };
         let before = Arc::clone(self.policy());
-        let what = describe_change(&before, &staged);
+        let what = format!("{}{}", describe_change(&before, &staged), self.leaving(&before, &staged));
         if self.live.is_some() {
             // It takes force when its event comes back in the feed, on every console alike.
             self.staged = Some(Arc::clone(&staged));
@@ -553,43 +557,6 @@ impl Player {
         if self.view.range().0 < first {
             let log = Arc::clone(&self.log);
             self.view.drop_before(&log, first, self.reading, &self.policies);
-        }
-    }
-
-    /// Returns the picture of this moment.
-    pub fn snapshot(&mut self) -> Snapshot {
-        self.draw_strip();
-        let consequences = Arc::new(self.consequences());
-        let nothing = if self.live.is_some() { self.clock } else { Instant(0) };
-        let log_start = self.log.bounds().map_or(nothing, |(first, _)| first);
-        let (first, end) = self.view.range();
-        let from = self.window.map_or(log_start, |span| (self.clock - span).max(log_start));
-        let trend = self.view.trend().series(from, Instant(self.clock.0 + 1), 240);
-        Snapshot {
-            revision: self.revision,
-            log: Arc::clone(&self.log),
-            reading: self.reading,
-            play: self.play,
-            speed: self.speed,
-            head: self.head,
-            clock: self.clock,
-            policies: Arc::new(self.policies.clone()),
-            policy: Arc::clone(self.policy()),
-            staged: self.staged.clone(),
-            changes: Arc::new(self.changes.clone()),
-            undoable: self.undo.len(),
-            window: WindowScope { window: self.window, from, to: self.clock, first, end },
-            totals: Arc::new(self.view.totals().clone()),
-            to_date: Arc::new(self.engine.totals().clone()),
-            trend: Arc::new(trend),
-            trend_slot: self.view.trend().slot(),
-            consequences,
-            rerun: self.rerun.clone(),
-            marks: Arc::new(self.marks.clone()),
-            looped: self.looped,
-            message: self.message.clone(),
-            live: self.live_view(),
-            spending: self.budgets(),
         }
     }
 

@@ -79,7 +79,7 @@ pub fn preview(question: &Question, snapshot: &Snapshot) -> Option<Preview> {
         needs: Needs { window: on_grid(prompt_tokens), ..Needs::default() },
         ..Circumstance::default()
     };
-    let decision = decide(policy, &operation.signals(), &circumstance);
+    let decision = decide(policy, &operation.signals_by(&log.prices), &circumstance);
     let seen = snapshot.totals.tasks.get(class.index()).filter(|cell| cell.requests >= 20);
     let mean = seen.and_then(|cell| cell.tokens.output.checked_div(cell.requests)).filter(|&mean| mean > 0);
     let answer_tokens = mean.unwrap_or(ANSWER);

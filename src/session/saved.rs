@@ -49,15 +49,21 @@ pub fn settle_all(
 pub fn savings(log: &Log, reading: Reading, against: Against) -> (Savings, Option<Measured>) {
     let (mut tally, mut arms) = (Tally::new(against), Arms::default());
     let outlook = log.outlook();
-    settle_all(log, reading, &log.spans(), (log.history.start(), log.len()), |_, evidence, policy, settled| {
-        tally.add(evidence, settled, policy, &outlook);
-        let operation = evidence.operation;
-        if let Some(drawn) = log.circumstances.get(operation.circumstance).drawn {
-            let arm = if drawn.held { Arm::Held } else { Arm::Routed };
-            arms.add(arm, drawn.share, operation.session, settled.cost);
-        }
-        true
-    });
+    settle_all(
+        log,
+        reading,
+        &log.spans(),
+        (log.history.start(), log.len()),
+        |_, evidence, policy, settled| {
+            tally.add(evidence, settled, policy, &outlook);
+            let operation = evidence.operation;
+            if let Some(drawn) = log.circumstances.get(operation.circumstance).drawn {
+                let arm = if drawn.held { Arm::Held } else { Arm::Routed };
+                arms.add(arm, drawn.share, operation.session, settled.cost);
+            }
+            true
+        },
+    );
     let measured = (reading == Reading::Recorded && !arms.is_empty()).then(|| arms.end());
     (tally.end(), measured)
 }

@@ -12,7 +12,7 @@ pub fn settle_one(
     outlook: &Outlook<'_>,
     into: &mut Settled,
 ) {
-    let signals = evidence.operation.signals();
+    let signals = evidence.operation.signals_by(outlook.prices);
     match reading {
         Reading::Recorded => {
             recorded(evidence, policy, match_route(policy, &signals), outlook, into);

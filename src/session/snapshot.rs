@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
-use super::{BudgetsView, Log, PolicySpan};
+use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan};
+use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Speed;
 use crate::telemetry::{CurvePoint, Forecast, Slot, Totals};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, PerMille, Pico, Span};
 
 /// How a log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +117,27 @@ pub struct RouteConsequences {
     pub staged: Forecast,
     /// Requests that start on another rung.
     pub flips: u64,
+    /// How far off the cost of those may be: where they started, and where they would.
+    pub moved: [Spread; 2],
+}
+
+impl RouteConsequences {
+    /// Returns half the width of a 95% interval of the change of cost: what is the same on both sides is not in it.
+    pub fn change_error(&self) -> Pico {
+        let squares = self.moved.map(|side| side.half_width().0.saturating_pow(2));
+        let root = squares[0].saturating_add(squares[1]).unsigned_abs().isqrt();
+        Pico(i128::try_from(root).unwrap_or(i128::MAX))
+    }
+}
+
+/// Says whether what changes in the cost of routes is no more than the error of what changes; what is the same on both sides
+/// adds nothing to either.
+pub fn is_within_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences>) -> bool {
+    let (change, squared) = routes.fold((Pico::ZERO, 0_i128), |(change, squared), route| {
+        let difference = route.staged.cost.total() - route.applied.cost.total();
+        (change + difference, squared.saturating_add(route.change_error().0.saturating_pow(2)))
+    });
+    change != Pico::ZERO && change.0.saturating_pow(2) <= squared
 }
 
 /// What the staged policy would have meant.
@@ -172,6 +195,8 @@ pub enum RerunState {
         in_order: bool,
         /// How long it took.
         took: Duration,
+        /// What budgets would have come to, where the log is played against some.
+        budgets: Option<Arc<BudgetsTried>>,
     },
 }
 
@@ -226,12 +251,23 @@ pub struct Snapshot {
     pub live: Option<LiveView>,
     /// How budgets stand over a log at the clock; those of a live session are told with its state.
     pub spending: Arc<BudgetsView>,
+    /// What labels prove of the thresholds of the policy in force, up to the clock.
+    pub proofs: Arc<Proofs>,
+    /// What would have been told of a log up to the clock; a live session's alerts are told with its state.
+    pub alerts: Arc<AlertsView>,
 }
 
 impl Snapshot {
     /// Returns how budgets stand.
     pub fn budgets(&self) -> &BudgetsView {
-        self.live.as_ref().map_or(&*self.spending, |live| &live.status.budgets)
+        // A log that is followed tells of none: it is played against the operator's own.
+        let told = self.live.as_ref().map(|live| &live.status.budgets).filter(|told| !told.is_empty());
+        told.unwrap_or(&self.spending)
+    }
+
+    /// Returns the alerts.
+    pub fn alerts(&self) -> &AlertsView {
+        self.live.as_ref().map_or(&*self.alerts, |live| &live.status.alerts)
     }
 
     /// Returns the policy that decides an operation.
@@ -251,6 +287,21 @@ impl Snapshot {
     /// Returns the policy being tried: the staged one, or the one in force where nothing is staged.
     pub fn tried(&self) -> &Policy {
         self.staged.as_deref().unwrap_or(&self.policy)
+    }
+
+    /// Returns what labels prove of a threshold.
+    pub fn proof(&self, route: RouteId, rung: usize) -> Option<&RungProof> {
+        self.proofs.get(route.index())?.get(rung)
+    }
+
+    /// Returns the lowest certified value of a threshold, where a certificate stands.
+    pub fn certified(&self, route: RouteId, rung: usize) -> Option<PerMille> {
+        self.proof(route, rung)?.standing.given.map(|given| given.threshold)
+    }
+
+    /// Lists the staged thresholds that leave what is certified, with the lowest value that is.
+    pub fn uncertified(&self) -> Vec<(RouteId, usize, PerMille)> {
+        self.staged.as_ref().map_or_else(Vec::new, |staged| leaving(&self.proofs, &self.policy, staged))
     }
 
     /// Says whether what is staged caps calls, which the instant figure leaves out.

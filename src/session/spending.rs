@@ -3,9 +3,9 @@
 //! Invariant: as recorded, every call stands as it was made and only counts; as routed, each request is decided on how the budgets
 //! stood at its arrival. A call is held at what it cost or would have, which a gateway cannot know: near its limit it is stricter.
 
-use crate::budget::{Budgets, Draws, Limit, Over, Payer, Standing};
+use crate::budget::{Budgets, Draws, Limit, Member, Over, Payer, Standing};
 use crate::engine::{most, of_any, short};
-use crate::outcome::{Choice, Evidence, Outlook, Settled, on_model};
+use crate::outcome::{Attempt, Choice, Evidence, Outlook, Settled, on_model};
 use crate::pricing::Cost;
 use crate::routing::{AtMost, Circumstance, Policy, Short, match_route};
 use crate::units::{Instant, ModelId, Names, Pico};
@@ -13,7 +13,7 @@ use crate::units::{Instant, ModelId, Names, Pico};
 /// The tokens of an answer where nobody limited it, as a gateway holds for it.
 const ANSWER: u32 = 8192;
 /// Requests turned away or moved that are kept one by one; all are counted.
-const KEPT: usize = 1000;
+const KEPT: usize = 20_000;
 
 /// Budgets beside a run over a log.
 #[derive(Clone, Debug)]
@@ -62,6 +62,11 @@ impl Spending {
         Self { budgets, names: names.share(), turned: Vec::new(), refused: 0, moved: 0 }
     }
 
+    /// Takes the names of a log that has grown.
+    pub(super) fn know(&mut self, names: &Names) {
+        self.names = names.share();
+    }
+
     fn draws(&mut self, evidence: &Evidence<'_>, route: &str, (model, listed): (ModelId, ModelId)) -> Draws {
         let Self { budgets, names, .. } = self;
         let operation = evidence.operation;
@@ -95,7 +100,8 @@ impl Spending {
         let (mut lacks, mut overs) = (Vec::new(), Vec::new());
         for choice in named.into_iter().chain(ladder) {
             let model = choice.model;
-            if lacks.iter().any(|(known, _)| *known == model) {
+            let known_as = outlook.prices.known_as(model);
+            if lacks.iter().any(|(known, _)| *known == known_as) {
                 continue;
             }
             let draws = self.draws(evidence, &route.name, (model, outlook.prices.identity(model)));
@@ -105,7 +111,7 @@ impl Spending {
             let would = on_model(evidence, choice, outlook);
             let bound = bound(would.cost, model, evidence, circumstance, outlook);
             if let Some(over) = self.lacking(&draws, bound, evidence.operation.at) {
-                lacks.push((model, short(&over)));
+                lacks.push((known_as, short(&over)));
                 overs.push((model, over));
             }
         }
@@ -155,15 +161,60 @@ impl Spending {
         (settled, outlook): (&Settled, &Outlook<'_>),
     ) {
         for attempt in settled.attempts.iter().filter(|attempt| attempt.status.is_call()) {
-            let draws = self.draws(evidence, route, (attempt.model, outlook.prices.identity(attempt.model)));
-            if draws.is_empty() {
-                continue;
-            }
-            let (Bound::Cost(amount) | Bound::Unpriced(amount)) =
-                bound(attempt.cost, attempt.model, evidence, circumstance, outlook);
-            let hold = self.budgets.take(&draws, amount, evidence.operation.at);
-            self.budgets.settle(hold, attempt.cost);
+            let call = self.call(evidence, route, circumstance, (attempt, outlook));
+            self.pay(&call, evidence.operation.at);
         }
+    }
+
+    /// Finds whose money a call is, and how much of it.
+    pub(super) fn call(
+        &mut self,
+        evidence: &Evidence<'_>,
+        route: &str,
+        circumstance: &Circumstance,
+        (attempt, outlook): (&Attempt, &Outlook<'_>),
+    ) -> Payment {
+        let draws = self.draws(evidence, route, (attempt.model, outlook.prices.identity(attempt.model)));
+        let cost = attempt.cost;
+        if draws.is_empty() {
+            return Payment { draws, most: Pico::ZERO, cost };
+        }
+        let (Bound::Cost(most) | Bound::Unpriced(most)) =
+            bound(cost, attempt.model, evidence, circumstance, outlook);
+        Payment { draws, most, cost }
+    }
+
+    /// Finds the accounts that a call to a model would draw on.
+    pub(super) fn accounts(
+        &mut self,
+        evidence: &Evidence<'_>,
+        route: &str,
+        (model, outlook): (ModelId, &Outlook<'_>),
+    ) -> Draws {
+        self.draws(evidence, route, (model, outlook.prices.identity(model)))
+    }
+
+    /// Books what a call cost.
+    pub(super) fn pay(&mut self, Payment { draws, most, cost }: &Payment, at: Instant) {
+        if !draws.is_empty() {
+            let hold = self.budgets.take(draws, *most, at);
+            self.budgets.settle(hold, *cost);
+        }
+    }
+
+    /// Returns how an account stands in the window of a moment.
+    pub(super) fn standing(&mut self, draw: (u16, Member), at: Instant) -> Option<Standing> {
+        self.budgets.standing(draw, at)
+    }
+
+    /// Brings other limits into force; what was spent stands.
+    pub(super) fn change(&mut self, limits: &[Limit]) {
+        self.budgets.change(limits.iter().cloned());
+    }
+
+    /// Returns the names.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Books a request as it was settled, and notes where there was no room for it.
@@ -194,6 +245,14 @@ impl Spending {
             open_holds: self.budgets.open_holds(),
         }
     }
+}
+
+/// Whose money a call is, how much it can be at most, and how much it was.
+#[derive(Clone, Debug)]
+pub(super) struct Payment {
+    pub(super) draws: Draws,
+    most: Pico,
+    pub(super) cost: Cost,
 }
 
 /// The models that there is no room for, in ascending order, and the limits that have none.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::BudgetsView;
+use super::{AlertsView, BudgetsView};
 use crate::units::{Instant, Pico, Span};
 
 /// How bad something is.
@@ -116,6 +116,9 @@ pub struct LiveStatus {
     /// How budgets stand.
     #[serde(skip_serializing_if = "BudgetsView::is_empty")]
     pub budgets: BudgetsView,
+    /// The newest alerts.
+    #[serde(skip_serializing_if = "AlertsView::is_empty")]
+    pub alerts: AlertsView,
     /// Bytes that requests, answers, streams and backlogs hold.
     pub memory_held: u64,
     /// How many they may hold; 0 where that is not told.

@@ -129,7 +129,8 @@ struct Study {
 impl Study {
     fn new(snapshot: &Snapshot, topic: Topic) -> Self {
         let log = Arc::clone(&snapshot.log);
-        let mut places = topic.stretches().map(|(from, to)| (log.history.first_at(from), log.history.first_at(to)));
+        let mut places =
+            topic.stretches().map(|(from, to)| (log.history.first_at(from), log.history.first_at(to)));
         // What has not been played yet is in no window.
         for (from, to) in &mut places {
             (*from, *to) = ((*from).min(topic.end), (*to).min(topic.end));
@@ -181,7 +182,8 @@ impl Study {
 
     fn end(self, baseline: ModelId) -> Found {
         let rows = self.units.named(&self.log.names);
-        let first = |(names, cell): (Vec<String>, UnitCell)| (names.into_iter().next().unwrap_or_default(), cell);
+        let first =
+            |(names, cell): (Vec<String>, UnitCell)| (names.into_iter().next().unwrap_or_default(), cell);
         Found {
             baseline,
             savings: self.tally.end(),
@@ -209,9 +211,11 @@ impl Studies {
 
     /// Reads a stretch for a topic; says whether there is more to read.
     pub fn work(&mut self, snapshot: &Snapshot, topic: Topic) -> bool {
-        let still = self.running.as_ref().is_some_and(|study| topic.is_served_by(&study.topic, snapshot.play));
+        let still =
+            self.running.as_ref().is_some_and(|study| topic.is_served_by(&study.topic, snapshot.play));
         if !still {
-            let known = self.found.as_ref().is_some_and(|(known, _)| topic.is_served_by(known, snapshot.play));
+            let known =
+                self.found.as_ref().is_some_and(|(known, _)| topic.is_served_by(known, snapshot.play));
             self.running = (!known).then(|| Box::new(Study::new(snapshot, topic)));
         }
         let Some(study) = &mut self.running else { return false };

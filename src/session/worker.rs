@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::fold::any_remembers;
 use super::snapshot::{Play, RerunState, Snapshot};
-use super::{Command, Player, Rerun, RerunJob, rerun};
+use super::tried::tried;
+use super::{BudgetsTried, Command, Player, Rerun, RerunJob, rerun};
 
 /// The pace of published pictures while playing.
 const FRAME: Duration = Duration::from_millis(100);
@@ -51,7 +52,7 @@ struct Running {
     what: RerunJob,
     done: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
-    result: Receiver<Option<Rerun>>,
+    result: Receiver<Option<(Rerun, Option<BudgetsTried>)>>,
     started: Instant,
 }
 
@@ -166,7 +167,7 @@ fn watch_rerun(
             return true;
         }
         match job.result.try_recv() {
-            Ok(Some(found)) => {
+            Ok(Some((found, budgets))) => {
                 let agrees = player.agrees(&found);
                 tracing::debug!(requests = found.requests, agrees, took = ?job.started.elapsed(), "decided again");
                 let in_order = any_remembers(&job.what.policies);
@@ -179,6 +180,7 @@ fn watch_rerun(
                     agrees,
                     in_order,
                     took: job.started.elapsed(),
+                    budgets: budgets.map(Arc::new),
                 };
                 *checked = Some(job.what.clone());
                 *running = None;
@@ -221,8 +223,16 @@ fn watch_rerun(
     let (sender, result) = channel();
     let (log, job) = (Arc::clone(player.log()), what.clone());
     let (job_done, job_stop) = (Arc::clone(&done), Arc::clone(&stop));
+    let (fresh, in_force) = (player.fresh_budgets(), player.policies_in_force());
     let thread = std::thread::Builder::new().name("re-run".to_owned()).spawn(move || {
-        let _ = sender.send(rerun(&log, &job, &job_done, &job_stop));
+        let found = rerun(&log, &job, &job_done, &job_stop).and_then(|found| {
+            let Some(fresh) = fresh else { return Some((found, None)) };
+            let goes_on = || !job_stop.load(Ordering::Relaxed);
+            let applied = tried(&log, &in_force, fresh.clone(), job.end, goes_on)?;
+            let staged = tried(&log, &job.policies, fresh, job.end, goes_on)?;
+            Some((found, Some(BudgetsTried::beside(&applied, &staged))))
+        });
+        let _ = sender.send(found);
     });
     if thread.is_ok() {
         player.rerun = RerunState::Running { done: 0, total: what.end - what.first };

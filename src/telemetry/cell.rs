@@ -1,7 +1,7 @@
 //! The sums of one slice of traffic: a model, a team, a route, or all of it.
 
 use super::{Latencies, Sign};
-use crate::outcome::{Attempt, Settled};
+use crate::outcome::{Attempt, Settled, Spread};
 use crate::pricing::{CostSum, Usage};
 use crate::units::{Millis, Pico};
 
@@ -77,8 +77,8 @@ pub struct Cell {
     pub tokens: TokenSums,
     /// Cost, per operation; at a model, per call.
     pub cost: CostSum,
-    /// The variance of the estimated part of the cost, in square pico-dollars.
-    pub variance: i128,
+    /// How far off the estimated part of the cost may be.
+    pub spread: Spread,
     /// What the baseline model would have cost, over operations where both are known.
     pub baseline: CostSum,
     /// The cost of just those operations.
@@ -149,8 +149,8 @@ impl Cell {
         sign.count(&mut self.tokens_unknown, u64::from(!attempt.usage.is_complete()));
         self.tokens.apply(&attempt.usage, sign);
         match sign {
-            Sign::Plus => self.variance = self.variance.saturating_add(attempt.variance),
-            Sign::Minus => self.variance = self.variance.saturating_sub(attempt.variance),
+            Sign::Plus => self.spread.add(attempt.spread),
+            Sign::Minus => self.spread.remove(attempt.spread),
         }
     }
 
@@ -181,13 +181,13 @@ impl Cell {
                 self.cost += &other.cost;
                 self.baseline += &other.baseline;
                 self.compared += other.compared;
-                self.variance = self.variance.saturating_add(other.variance);
+                self.spread.add(other.spread);
             }
             Sign::Minus => {
                 self.cost -= &other.cost;
                 self.baseline -= &other.baseline;
                 self.compared -= other.compared;
-                self.variance = self.variance.saturating_sub(other.variance);
+                self.spread.remove(other.spread);
             }
         }
     }
@@ -197,10 +197,9 @@ impl Cell {
         self.baseline.total() - self.compared
     }
 
-    /// Returns the half-width of a 95% interval of the cost from the spread of answer lengths alone.
+    /// Returns the half-width of a 95% interval of the cost.
     pub fn cost_error(&self) -> Pico {
-        let deviation = self.variance.max(0).unsigned_abs().isqrt();
-        Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)
+        self.spread.half_width()
     }
 
     /// Says whether nothing was counted.

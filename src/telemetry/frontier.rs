@@ -11,7 +11,7 @@ use super::latency::{BUCKETS, LatencyBuckets, bucket};
 use super::pairs::Pairs;
 use super::sums::Sums;
 use super::visit::Visit;
-use crate::outcome::{Evidence, Outlook, Settled};
+use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
 use crate::routing::{MAX_RUNGS, Next, Route, Rungs, after_attempt};
 use crate::units::{PerMille, Pico};
@@ -110,8 +110,8 @@ pub struct Forecast {
     pub requests: u64,
     /// Their cost.
     pub cost: CostSum,
-    /// Variance of the estimated part, in square pico-dollars.
-    pub variance: i128,
+    /// How far off the estimated part may be.
+    pub spread: Spread,
     /// Operations that start on each rung.
     pub placed: [u64; MAX_RUNGS],
     /// Operations that start on the very model that their client named.
@@ -227,7 +227,7 @@ impl Frontier {
                 one.known += visit.known;
                 one.estimated += visit.estimated;
                 one.unknown |= u64::from(visit.unknown);
-                one.variance = one.variance.saturating_add(visit.variance);
+                one.spread.add(visit.spread);
                 one.input += visit.input;
                 one.output += visit.output;
                 latency = latency.zip(visit.latency).map(|(a, b)| a + b);
@@ -409,13 +409,28 @@ impl Prefix {
         all
     }
 
+    /// Says how far off the cost of what starts on another rung may be: where it started, and where it would.
+    pub fn moved(&self, applied: &[PerMille], staged: &[PerMille]) -> [Spread; 2] {
+        let mut moved = [Spread::NONE; 2];
+        for (was, from, to) in bands(applied, self.rungs) {
+            for (will, first, end) in bands(staged, self.rungs).filter(|(will, ..)| *will != was) {
+                let (first, end) = (from.max(first), to.min(end));
+                if first < end {
+                    moved[0].add(self.band(was, first, end).spread);
+                    moved[1].add(self.band(will, first, end).spread);
+                }
+            }
+        }
+        moved
+    }
+
     /// Says what thresholds give, without latency.
     pub fn forecast(&self, thresholds: &[PerMille]) -> Forecast {
         let all = self.sums(thresholds);
         Forecast {
             requests: all.requests,
             cost: all.cost(),
-            variance: all.variance,
+            spread: all.spread,
             placed: all.begun,
             kept: all.kept,
             answered: all.answered,
@@ -484,10 +499,10 @@ impl Forecast {
         for attempt in &settled.attempts {
             step(&mut self.input, attempt.usage.prompt().unwrap_or(0));
             step(&mut self.output, attempt.usage.output.or_zero());
-            self.variance = match sign {
-                Sign::Plus => self.variance.saturating_add(attempt.variance),
-                Sign::Minus => self.variance.saturating_sub(attempt.variance),
-            };
+            match sign {
+                Sign::Plus => self.spread.add(attempt.spread),
+                Sign::Minus => self.spread.remove(attempt.spread),
+            }
         }
         if let Some(slot) = settled.latency.get().and_then(|millis| self.latency.0.get_mut(bucket(millis))) {
             step(slot, 1);
@@ -499,7 +514,7 @@ impl Forecast {
         self.requests += other.requests;
         self.kept += other.kept;
         self.cost += &other.cost;
-        self.variance = self.variance.saturating_add(other.variance);
+        self.spread.add(other.spread);
         self.escalated += other.escalated;
         self.errors += other.errors;
         self.quality += other.quality;
@@ -522,9 +537,8 @@ impl Forecast {
         }
     }
 
-    /// Returns the half-width of a 95% interval of the cost from the spread of answer lengths alone.
+    /// Returns the half-width of a 95% interval of the cost.
     pub fn cost_error(&self) -> Pico {
-        let deviation = self.variance.max(0).unsigned_abs().isqrt();
-        Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)
+        self.spread.half_width()
     }
 }

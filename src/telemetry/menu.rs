@@ -129,8 +129,7 @@ fn by_labels(row: &[Place]) -> Vec<Outcome> {
     let whole = mean(row, 0, GOOD);
     // Requests without a confidence are a band of their own.
     let (sure, unsure) = row.split_at(row.len().min(NONE));
-    let bands: Vec<i128> =
-        sure.chunks(BAND).chain([unsure]).map(|band| mean(band, SHRINK, whole)).collect();
+    let bands: Vec<i128> = sure.chunks(BAND).chain([unsure]).map(|band| mean(band, SHRINK, whole)).collect();
     row.iter()
         .enumerate()
         .map(|(bin, place)| {

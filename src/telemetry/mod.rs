@@ -26,7 +26,8 @@ pub use optimum::{Choice, Goal, Menu, Optimum, Outcome, optimise};
 pub use pairs::{Pair, Pairs};
 pub use sign::Sign;
 pub use spend::{
-    Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, SpendCell, SpendOptions, SpendTable, Unit, UnitCell, Value,
+    Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, SpendCell, SpendOptions, SpendTable, Unit,
+    UnitCell, Value,
 };
 pub use totals::Totals;
 pub use trend::{Slot, Trend};

@@ -228,8 +228,11 @@ pub fn optimise(menus: &[Menu], goal: Goal) -> Optimum {
     let weigh = |gain, price, gains_first| Score { goal, gain, price, gains_first };
     let mut kept = solve(menus, &weigh(0, 1, true));
     let mut over = solve(menus, &weigh(1, 0, false));
-    let found = |choice: Choice, is_feasible, gap, price| {
-        Optimum { choice: unmoved(menus, choice), is_feasible, gap, price }
+    let found = |choice: Choice, is_feasible, gap, price| Optimum {
+        choice: unmoved(menus, choice),
+        is_feasible,
+        gap,
+        price,
     };
     if !goal.is_kept(kept.outcome) {
         return found(kept, false, 0, None);

@@ -2,6 +2,7 @@
 
 use std::ops::{AddAssign, SubAssign};
 
+use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::MAX_RUNGS;
 use crate::units::Pico;
@@ -12,7 +13,7 @@ pub(super) struct Sums {
     pub(super) requests: u64,
     pub(super) known: i128,
     pub(super) estimated: i128,
-    pub(super) variance: i128,
+    pub(super) spread: Spread,
     pub(super) unknown: u64,
     /// Of `known` and `estimated`, what belongs to requests counted in `unknown`.
     pub(super) partial: i128,
@@ -33,7 +34,7 @@ impl AddAssign<&Sums> for Sums {
         self.requests = self.requests.wrapping_add(o.requests);
         self.known = self.known.wrapping_add(o.known);
         self.estimated = self.estimated.wrapping_add(o.estimated);
-        self.variance = self.variance.wrapping_add(o.variance);
+        self.spread.add(o.spread);
         self.unknown = self.unknown.wrapping_add(o.unknown);
         self.partial = self.partial.wrapping_add(o.partial);
         self.escalated = self.escalated.wrapping_add(o.escalated);
@@ -57,7 +58,7 @@ impl SubAssign<&Sums> for Sums {
         self.requests = self.requests.wrapping_sub(o.requests);
         self.known = self.known.wrapping_sub(o.known);
         self.estimated = self.estimated.wrapping_sub(o.estimated);
-        self.variance = self.variance.wrapping_sub(o.variance);
+        self.spread.remove(o.spread);
         self.unknown = self.unknown.wrapping_sub(o.unknown);
         self.partial = self.partial.wrapping_sub(o.partial);
         self.escalated = self.escalated.wrapping_sub(o.escalated);

@@ -1,6 +1,6 @@
 //! The calls of one operation to one model, added up.
 
-use crate::outcome::{Choice, Evidence, Outlook, visit};
+use crate::outcome::{Choice, Evidence, Outlook, Spread, visit};
 use crate::pricing::Cost;
 use crate::routing::{Check, Status};
 
@@ -9,7 +9,7 @@ pub(super) struct Visit {
     pub(super) known: i128,
     pub(super) estimated: i128,
     pub(super) unknown: bool,
-    pub(super) variance: i128,
+    pub(super) spread: Spread,
     pub(super) input: u64,
     pub(super) output: u64,
     /// Waits included.
@@ -29,7 +29,7 @@ impl Visit {
             known: 0,
             estimated: 0,
             unknown: false,
-            variance: 0,
+            spread: Spread::NONE,
             input: 0,
             output: 0,
             latency: Some(0),
@@ -44,7 +44,7 @@ impl Visit {
                 Cost::Estimated(amount) => sums.estimated += amount.0,
                 Cost::Unknown(_) => sums.unknown = true,
             }
-            sums.variance = sums.variance.saturating_add(attempt.variance);
+            sums.spread.add(attempt.spread);
             sums.input += attempt.usage.prompt().unwrap_or(0);
             sums.output += attempt.usage.output.or_zero();
             let is_call = attempt.status.is_call();

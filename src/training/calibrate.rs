@@ -93,13 +93,18 @@ pub(super) fn fit(rows: &[(f64, bool)]) -> Curve {
     let spare = ((most - least) * 0.1).max(0.01);
     let mut points: Vec<(f64, f64)> = if sorted.len() >= MANY {
         let levels = isotonic(&sorted);
-        let (first, last) = (levels.first().map_or(0.5, |level| level.1), levels.last().map_or(0.5, |level| level.1));
+        let (first, last) =
+            (levels.first().map_or(0.5, |level| level.1), levels.last().map_or(0.5, |level| level.1));
         let ends = [(least - spare, first), (most + spare, last)];
-        let blend = |(gain, level): (f64, f64)| (gain, ISOTONIC * level + (1.0 - ISOTONIC) * logistic.at(gain));
+        let blend =
+            |(gain, level): (f64, f64)| (gain, ISOTONIC * level + (1.0 - ISOTONIC) * logistic.at(gain));
         levels.into_iter().chain(ends).map(blend).collect()
     } else {
         let step = (most - least + 2.0 * spare) / (KNOTS - 1) as f64;
-        (0..KNOTS).map(|knot| least - spare + step * knot as f64).map(|gain| (gain, logistic.at(gain))).collect()
+        (0..KNOTS)
+            .map(|knot| least - spare + step * knot as f64)
+            .map(|gain| (gain, logistic.at(gain)))
+            .collect()
     };
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut curve = Curve::new();

@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::calibrate::{self, millionths, whole};
 use super::draw::Draw;
+use super::evaluate::{kept, reliability};
 use super::examples::Examples;
 use super::forest::{Binned, Forest};
 use super::linear::Linear;
-use super::evaluate::{kept, reliability};
 use super::measure::{Ranked, area, interval, sorted};
 use super::stack::{self, PARTS, Said};
 use super::tags::Tags;
@@ -98,7 +98,11 @@ impl Model {
         let [tasks, projects] = &self.tags;
         [
             self.linear.dot(examples.grams(row)),
-            examples.surfaces.get(row).and_then(Option::as_ref).map_or(0.0, |surface| self.forest.value(surface)),
+            examples
+                .surfaces
+                .get(row)
+                .and_then(Option::as_ref)
+                .map_or(0.0, |surface| self.forest.value(surface)),
             tasks.value(task),
             projects.value(project),
         ]
@@ -164,9 +168,8 @@ pub fn train(
     over: &Classifier,
     told: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Classifier, TrainError> {
-    let pairs: Vec<PairRows> = (0..examples.rungs() - 1)
-        .map(|low| PairRows::of(examples, low, plan))
-        .collect::<Result<_, _>>()?;
+    let pairs: Vec<PairRows> =
+        (0..examples.rungs() - 1).map(|low| PairRows::of(examples, low, plan)).collect::<Result<_, _>>()?;
     let binned = Binned::of(&examples.surfaces);
     let jobs: Vec<(usize, Option<u8>)> = (0..pairs.len())
         .flat_map(|pair| (0..FOLDS).map(Some).chain([None]).map(move |fold| (pair, fold)))
@@ -175,7 +178,8 @@ pub fn train(
         let Some(rows) = pairs.get(pair) else { return Done::Said(Vec::new()) };
         let model = Model::fit(examples, &binned, rows, fold, plan.seed);
         let Some(fold) = fold else { return Done::Model(Box::new(model)) };
-        let rows = (0u32..).zip(0..examples.len()).filter(|&(row, _)| fold_of(examples, row, plan.seed) == fold);
+        let rows =
+            (0u32..).zip(0..examples.len()).filter(|&(row, _)| fold_of(examples, row, plan.seed) == fold);
         Done::Said(rows.map(|(_, at)| (at, model.say(examples, at))).collect())
     };
     let done = in_parallel(&jobs, work, told);
@@ -183,9 +187,13 @@ pub fn train(
     let mut gains = vec![pairs.iter().map(|pair| f64::from(pair.mean)).sum::<f64>(); examples.len()];
     let mut sum = Sum::new(gains.first().copied().unwrap_or(0.0));
     for (place, pair) in pairs.iter().enumerate() {
-        let of_pair = || jobs.iter().zip(&done).filter(move |((of, _), _)| *of == place).map(|(_, done)| done);
+        let of_pair =
+            || jobs.iter().zip(&done).filter(move |((of, _), _)| *of == place).map(|(_, done)| done);
         let mut said = vec![[0.0; PARTS]; examples.len()];
-        for (row, one) in of_pair().filter_map(|done| if let Some(Done::Said(rows)) = done { Some(rows) } else { None }).flatten() {
+        for (row, one) in of_pair()
+            .filter_map(|done| if let Some(Done::Said(rows)) = done { Some(rows) } else { None })
+            .flatten()
+        {
             if let Some(slot) = said.get_mut(*row) {
                 *slot = *one;
             }
@@ -283,9 +291,8 @@ impl Sum {
         let most = self.linear.iter().fold(0.0f64, |most, weight| most.max(weight.abs()));
         // Billionths of quality that a weight of one stands for, so that the largest is 127.
         let unit = whole((most * 1e9 / 127.0).ceil()).max(1);
-        let small = |weight: &f64| {
-            i8::try_from(whole(weight * 1e9 / unit as f64).clamp(-127, 127)).unwrap_or(0)
-        };
+        let small =
+            |weight: &f64| i8::try_from(whole(weight * 1e9 / unit as f64).clamp(-127, 127)).unwrap_or(0);
         let tree = |(tree, weight): &(super::forest::Tree, f64)| Tree {
             splits: tree.splits,
             leaves: tree.leaves.map(|leaf| millionths(f64::from(leaf) * weight)),
@@ -320,16 +327,23 @@ impl Sum {
             let float = |buckets: &[Bucket]| -> f64 {
                 buckets.iter().filter_map(|&bucket| self.linear.get(usize::from(bucket))).sum()
             };
-            let mut gain = self.mean
-                + float(grams.0) * f64::from(of_characters)
-                + float(grams.1) * f64::from(of_words);
+            let mut gain =
+                self.mean + float(grams.0) * f64::from(of_characters) + float(grams.1) * f64::from(of_words);
             if let Some(surface) = surface {
-                gain += self.trees.iter().map(|(tree, weight)| f64::from(tree.value(surface)) * weight).sum::<f64>();
+                gain += self
+                    .trees
+                    .iter()
+                    .map(|(tree, weight)| f64::from(tree.value(surface)) * weight)
+                    .sum::<f64>();
             }
             gain += self.tags.iter().zip(tags.0).filter_map(|(table, tag)| table.get(&tag)).sum::<f64>();
 
             let sum = |buckets: &[Bucket]| -> i64 {
-                buckets.iter().filter_map(|&bucket| trained.buckets.get(usize::from(bucket))).map(|&w| i64::from(w)).sum()
+                buckets
+                    .iter()
+                    .filter_map(|&bucket| trained.buckets.get(usize::from(bucket)))
+                    .map(|&w| i64::from(w))
+                    .sum()
             };
             let count = |buckets: &[Bucket]| u32::try_from(buckets.len()).unwrap_or(u32::MAX);
             let counts = Counts { characters: count(grams.0), words: count(grams.1) };
@@ -374,7 +388,10 @@ impl Ends {
 
     fn by_length(&self, examples: &Examples) -> Option<i64> {
         let length = |at: &usize| examples.lengths.get(*at).copied().unwrap_or(0);
-        let by = |(row, at): (&Ranked, &usize)| Ranked { hard: i64::try_from(length(at)).unwrap_or(i64::MAX), ..*row };
+        let by = |(row, at): (&Ranked, &usize)| Ranked {
+            hard: i64::try_from(length(at)).unwrap_or(i64::MAX),
+            ..*row
+        };
         let sorted = sorted(self.ranked.iter().zip(&self.places).map(by).collect());
         Some(whole(area(&sorted)? * 1000.0))
     }
@@ -416,7 +433,9 @@ fn words_met(examples: &Examples, seed: u64) -> (Box<[u64]>, u16) {
     }
     unknown.sort_unstable_by(|a, b| b.cmp(a));
     let most = unknown.get(unknown.len() * STRANGE / 1000).copied().unwrap_or(0).max(LEAST_UNKNOWN);
-    let known = folds.chunks(64).map(|slots| (0u32..).zip(slots).fold(0, |bits, (at, &met)| bits | u64::from(met != 0) << at));
+    let known = folds
+        .chunks(64)
+        .map(|slots| (0u32..).zip(slots).fold(0, |bits, (at, &met)| bits | u64::from(met != 0) << at));
     (known.collect(), most)
 }
 

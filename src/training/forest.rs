@@ -47,7 +47,8 @@ impl Binned {
     pub(super) fn of(surfaces: &[Option<Surface>]) -> Self {
         let edges: Vec<Vec<i16>> = (0..SURFACE)
             .map(|number| {
-                let mut values: Vec<i16> = surfaces.iter().flatten().map(|surface| surface.get(number)).collect();
+                let mut values: Vec<i16> =
+                    surfaces.iter().flatten().map(|surface| surface.get(number)).collect();
                 values.sort_unstable();
                 let mut edges: Vec<i16> =
                     (1..BINS).filter_map(|step| values.get(values.len() * step / BINS).copied()).collect();
@@ -102,8 +103,9 @@ impl Forest {
             .filter(|(row, _)| surfaces.get(**row as usize).is_some_and(Option::is_some))
             .map(|(&row, &wanted)| (row, wanted))
             .unzip();
-        let usable: Vec<usize> =
-            (0..SURFACE).filter(|&number| binned.edges.get(number).is_some_and(|edges| !edges.is_empty())).collect();
+        let usable: Vec<usize> = (0..SURFACE)
+            .filter(|&number| binned.edges.get(number).is_some_and(|edges| !edges.is_empty()))
+            .collect();
         let mut forest = Self::default();
         if rows.is_empty() || usable.is_empty() {
             return forest;
@@ -150,8 +152,12 @@ fn grow(binned: &Binned, rows: &[u32], drawn: &[u32], rest: &[f32], numbers: &[u
         let best = best_split(binned, rows, &members, rest, numbers);
         let (left, right): (Vec<u32>, Vec<u32>) = match best {
             Some((number, bin)) => {
-                let threshold =
-                    binned.edges.get(number).and_then(|edges| edges.get(usize::from(bin))).copied().unwrap_or(i16::MAX);
+                let threshold = binned
+                    .edges
+                    .get(number)
+                    .and_then(|edges| edges.get(usize::from(bin)))
+                    .copied()
+                    .unwrap_or(i16::MAX);
                 if let Some(split) = tree.splits.get_mut(node) {
                     *split = (u8::try_from(number).unwrap_or(0), threshold);
                 }

@@ -31,7 +31,9 @@ impl Linear {
             draw.shuffle(&mut order);
             for &at in &order {
                 let at = at as usize;
-                let (Some(&row), Some(&wanted), Some(dual)) = (rows.get(at), target.get(at), dual.get_mut(at)) else {
+                let (Some(&row), Some(&wanted), Some(dual)) =
+                    (rows.get(at), target.get(at), dual.get_mut(at))
+                else {
                     continue;
                 };
                 let grams = examples.grams(row as usize);
@@ -55,7 +57,9 @@ impl Linear {
     }
 
     pub(super) fn dot(&self, grams: (&[Bucket], &[Bucket])) -> f32 {
-        let sum = |buckets: &[Bucket]| buckets.iter().filter_map(|&bucket| self.0.get(usize::from(bucket))).sum::<f32>();
+        let sum = |buckets: &[Bucket]| {
+            buckets.iter().filter_map(|&bucket| self.0.get(usize::from(bucket))).sum::<f32>()
+        };
         let (of_characters, of_words) = shares(grams);
         sum(grams.0) * of_characters + sum(grams.1) * of_words
     }

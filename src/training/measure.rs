@@ -70,8 +70,7 @@ pub(super) fn interval(sorted: &[Ranked], seed: u64) -> Option<(f64, f64)> {
     let mut groups: Vec<u64> = sorted.iter().map(|row| row.group).collect();
     groups.sort_unstable();
     groups.dedup();
-    let places: Vec<usize> =
-        sorted.iter().map(|row| groups.binary_search(&row.group).unwrap_or(0)).collect();
+    let places: Vec<usize> = sorted.iter().map(|row| groups.binary_search(&row.group).unwrap_or(0)).collect();
     let mut draw = Draw::new(seed);
     let mut found = Vec::with_capacity(SAMPLES);
     for _ in 0..SAMPLES {

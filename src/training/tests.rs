@@ -9,7 +9,8 @@ use crate::classifier::{Basis, Classifier, FeatureId, Measures, Tags};
 
 const TASKS: [&str; 3] = ["invoices", "proofs", "chat"];
 const EASY: [&str; 4] = ["list the names", "say hello politely", "copy this line", "name the month"];
-const HARD: [&str; 4] = ["prove the theorem", "derive the bound", "integrate over the sphere", "find all roots"];
+const HARD: [&str; 4] =
+    ["prove the theorem", "derive the bound", "integrate over the sphere", "find all roots"];
 
 /// Made-up questions: those with hard words, and those of one task, mostly need the strong model.
 fn questions(count: u64, flipped: Option<u64>) -> Examples {
@@ -64,10 +65,16 @@ fn it_finds_what_is_hard_and_says_why() {
     let of = |text: &str, task: &str| {
         made.classify(Some(text), &Measures { tags: Tags::of(task, ""), ..Measures::default() })
     };
-    let (easy, hard) = (of("Please copy this line for case 3.", "chat"), of("Please derive the bound for case 3.", "proofs"));
+    let (easy, hard) = (
+        of("Please copy this line for case 3.", "chat"),
+        of("Please derive the bound for case 3.", "proofs"),
+    );
     assert!(easy.confidence > hard.confidence, "{easy:?} {hard:?}");
     assert_eq!(hard.basis, Basis::Text);
-    assert!(hard.top().iter().any(|part| part.feature == FeatureId::PART_TASK && part.milli_logits < 0), "{hard:?}");
+    assert!(
+        hard.top().iter().any(|part| part.feature == FeatureId::PART_TASK && part.milli_logits < 0),
+        "{hard:?}"
+    );
     let about = made.about().unwrap();
     let [apgr, low, high] = about.apgr.unwrap();
     assert!(apgr > 560 && low < apgr && apgr < high, "{about:?}");
@@ -78,11 +85,16 @@ fn it_finds_what_is_hard_and_says_why() {
 #[test]
 fn what_is_unlike_anything_learned_gets_no_confidence_and_the_reason() {
     let made = trained(&questions(400, None), 1);
-    let strange = made.classify(Some("Quousque tandem abutere Catilina patientia nostra"), &Measures::default());
+    let strange =
+        made.classify(Some("Quousque tandem abutere Catilina patientia nostra"), &Measures::default());
     assert_eq!((strange.confidence, strange.basis), (None, Basis::NoSignal));
     assert_eq!(strange.top().first().map(|part| part.feature), Some(FeatureId::PART_UNLIKE));
     let tags = |task| Measures { tags: Tags::of(task, ""), ..Measures::default() };
-    assert_eq!(made.classify(None, &tags("chat")).basis, Basis::Measures, "without a text a known tag is something to go by");
+    assert_eq!(
+        made.classify(None, &tags("chat")).basis,
+        Basis::Measures,
+        "without a text a known tag is something to go by"
+    );
     assert_eq!(made.classify(None, &tags("never met")).confidence, None);
 }
 

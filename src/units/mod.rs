@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here reads a clock, the environment or a file, and no arithmetic on money uses floats.
 
+mod alike;
 mod count;
 mod hex;
 mod id;
@@ -17,6 +18,7 @@ mod slip;
 mod text;
 mod when;
 
+pub use alike::Listing;
 pub use count::{Count, counted};
 pub use hex::hex;
 pub use id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId, UserId};

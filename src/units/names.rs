@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::alike::{Alike, Listing};
 use super::id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId, UserId};
 use super::sessions::Sessions;
 
@@ -53,6 +54,7 @@ impl NameTable {
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     models: Arc<NameTable>,
+    alike: Arc<Alike>,
     teams: Arc<NameTable>,
     projects: Arc<NameTable>,
     routes: Arc<NameTable>,
@@ -63,9 +65,9 @@ pub struct Names {
 }
 
 macro_rules! table {
-    ($intern:ident, $find:ident, $get:ident, $all:ident, $field:ident, $id:ident, $repr:ty, $most:expr, $what:literal) => {
+    ($vis:vis $intern:ident, $find:ident, $get:ident, $all:ident, $field:ident, $id:ident, $repr:ty, $most:expr, $what:literal) => {
         #[doc = concat!("Gives the id of a ", $what, ", making one at first sight; an empty name has none.")]
-        pub fn $intern(&mut self, name: &str) -> $id {
+        $vis fn $intern(&mut self, name: &str) -> $id {
             if name.is_empty() {
                 return $id::NONE;
             }
@@ -89,13 +91,33 @@ macro_rules! table {
 }
 
 impl Names {
-    table!(intern_model, find_model, model, models, models, ModelId, u16, MOST, "model");
-    table!(intern_team, find_team, team, teams, teams, TeamId, u16, MOST, "team");
-    table!(intern_route, find_route, route, routes, routes, RouteTag, u16, MOST, "route");
-    table!(intern_label, find_label, label, labels, labels, LabelId, u8, MOST_LABELS, "label");
-    table!(intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
-    table!(intern_user, find_user, user, users, users, UserId, u16, MOST, "user");
-    table!(intern_key, find_key, key, keys, keys, KeyId, u16, MOST, "key");
+    table!(name_model, find_model, model, models, models, ModelId, u16, MOST, "model");
+    table!(pub intern_team, find_team, team, teams, teams, TeamId, u16, MOST, "team");
+    table!(pub intern_route, find_route, route, routes, routes, RouteTag, u16, MOST, "route");
+    table!(pub intern_label, find_label, label, labels, labels, LabelId, u8, MOST_LABELS, "label");
+    table!(pub intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
+    table!(pub intern_user, find_user, user, users, users, UserId, u16, MOST, "user");
+    table!(pub intern_key, find_key, key, keys, keys, KeyId, u16, MOST, "key");
+
+    /// Gives the id of a model, making one at first sight; an empty name has none.
+    pub fn intern_model(&mut self, name: &str) -> ModelId {
+        let id = self.name_model(name);
+        if self.alike.lacks(&self.models.list) {
+            Arc::make_mut(&mut self.alike).see(&self.models.list);
+        }
+        id
+    }
+
+    /// Returns these names, with a list that says which of them are one model's.
+    #[must_use]
+    pub fn knowing(self, listing: Arc<dyn Listing>) -> Self {
+        Self { alike: Arc::new(Alike::by(listing, &self.models.list)), ..self }
+    }
+
+    /// Returns the id that stands for a model under all its names.
+    pub fn identity(&self, model: ModelId) -> ModelId {
+        self.alike.identity(model)
+    }
 
     /// Says whether names of a kind may no longer be told apart.
     pub fn is_full(&self) -> bool {
@@ -124,6 +146,7 @@ impl Names {
     pub fn share(&self) -> Self {
         Self {
             models: Arc::clone(&self.models),
+            alike: Arc::clone(&self.alike),
             teams: Arc::clone(&self.teams),
             projects: Arc::clone(&self.projects),
             routes: Arc::clone(&self.routes),

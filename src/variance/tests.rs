@@ -59,7 +59,7 @@ fn add(window: &mut Window, request: &Request, prices: &PriceTable) {
             status,
             check: Check::None,
             observed: true,
-            variance: 0,
+            spread: crate::outcome::Spread::NONE,
         });
     }
     settled.escalated = calls.first().map(|call| call.0) != calls.last().map(|call| call.0);

@@ -13,7 +13,7 @@ use super::messages::SIGNATURE;
 pub(super) const MOST: usize = 1024;
 
 /// The most bytes of an address, a title or a quotation.
-const LONGEST: usize = 16 * 1024;
+const LONGEST: usize = 4 * 1024;
 
 /// The most bytes of a text that are kept to find stretches of it.
 const KEPT: usize = 1024 * 1024;

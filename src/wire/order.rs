@@ -25,8 +25,8 @@ const HELD: usize = 4 * 1024 * 1024;
 pub(super) struct Order {
     /// Whether fragments of calls may alternate.
     is_free: bool,
-    /// Whether nothing can be added to a text once something else was told.
-    is_closed: bool,
+    /// The client's dialect.
+    to: Dialect,
     /// Which of the answers it is.
     choice: usize,
     ids: CallIds,
@@ -84,7 +84,7 @@ impl Order {
         Self {
             choice,
             is_free: ask.dialect() == Dialect::OpenAiChat,
-            is_closed: ask.dialect() == Dialect::AnthropicMessages,
+            to: ask.dialect(),
             ids: CallIds::new(ask),
             calls: Vec::new(),
             current: None,
@@ -310,7 +310,7 @@ impl Order {
             (0..self.calls.len()).for_each(|call| self.ended(call, tell));
         }
         // A message's text is closed by now; a response's can still be added to.
-        self.lost |= !self.pending.is_empty() && (self.is_closed || self.chars == 0);
+        self.lost |= !self.pending.is_empty() && (self.to == Dialect::AnthropicMessages || self.chars == 0);
         if !self.lost {
             self.pending.drain(..).for_each(|citation| tell(Delta::Cited(&citation)));
         }

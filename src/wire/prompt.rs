@@ -360,6 +360,29 @@ impl<'a> Prompt<'a> {
         }
     }
 
+    /// Leaves pictures and documents out of the assistant's turns where the provider takes them from users alone: they are
+    /// what another model made, and without them the conversation can go on.
+    pub(super) fn settle_pictures(&mut self, reader: Reader<'_>) {
+        if reader.to == Dialect::Gemini {
+            return;
+        }
+        for turn in self.turns.iter_mut().filter(|turn| !turn.is_user) {
+            turn.parts.retain(|piece| {
+                let kind = match piece {
+                    Piece::Image { .. } => "picture",
+                    Piece::File { .. } => "document",
+                    _ => return true,
+                };
+                reader.leave_out(&format!("{} ({kind})", reader.turns()));
+                false
+            });
+            // A turn has to say something.
+            if turn.parts.is_empty() {
+                turn.parts.push(Piece::text("...", None));
+            }
+        }
+    }
+
     /// Returns the name of the tool that was called under an id, the latest first.
     pub(super) fn tool_called(&self, id: &str) -> Option<&str> {
         self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {

@@ -40,6 +40,7 @@ pub(super) fn request(
     }
     prompt.follow(sending.with, temperature.as_deref(), reader);
     prompt.obey(sending.known, reader);
+    prompt.settle_pictures(reader);
     prompt.settle_prefill(sending.known, reader);
     let body = match to {
         Dialect::OpenAiChat => chat::write_request::write(&prompt, model, sending, reader)?,

@@ -150,7 +150,7 @@ fn another_price_book_and_baseline_change_the_bill() {
     assert_eq!(models["gemini-2.5-flash"], "0.000345");
     assert_eq!(report["scope"]["baseline_model"], "claude-opus-4-6");
     for (args, said) in [
-        ("--prices nobook", "known books are list, guide-2026"),
+        ("--prices nobook", "write one of list, guide-2026"),
         ("--baseline nomodel", "`pointsman prices list`"),
     ] {
         let message = desk.refused(&format!("replay small.jsonl {args}"));
@@ -306,6 +306,7 @@ pub(super) fn policy_event(at: &str, version: u32, name: &str, routes: &str) -> 
 fn prices_and_policies_count_from_their_own_moment_on_wherever_they_stand() {
     let desk = desk();
     log(&desk, "price.jsonl", &[PRICE]);
+    log(&desk, "always.jsonl", &[&PRICE.replace(r#""at":"2026-05-23T10:00:00Z","#, "")]);
     log(&desk, "requests.jsonl", &[AT_ELEVEN]);
     // More than one batch of requests before the event, so that some were counted without it.
     let filler: Vec<String> = (0..9000)
@@ -316,7 +317,13 @@ fn prices_and_policies_count_from_their_own_moment_on_wherever_they_stand() {
         }))
         .collect();
     log(&desk, "long.jsonl", &filler.iter().map(String::as_str).collect::<Vec<_>>());
-    for order in ["price.jsonl requests.jsonl", "requests.jsonl price.jsonl", "long.jsonl price.jsonl"] {
+    for order in [
+        "price.jsonl requests.jsonl",
+        "requests.jsonl price.jsonl",
+        "long.jsonl price.jsonl",
+        "always.jsonl requests.jsonl",
+        "requests.jsonl always.jsonl",
+    ] {
         assert_eq!(report(&desk, order)["cost_usd"], "0.1", "{order}");
     }
 
@@ -364,7 +371,7 @@ fn a_log_that_brings_its_policy_is_reported_under_it() {
     let curve = json(&desk.good("frontier own.jsonl --route mails --step 500 --format json"));
     assert_eq!(curve["requests"], 1);
     let refused = desk.refused("frontier own.jsonl --route extraction");
-    assert!(refused.contains("policy mine v5 has mails, other-work"), "{refused}");
+    assert!(refused.contains("in policy mine v5; write one of mails, other-work"), "{refused}");
 }
 
 #[test]
@@ -569,7 +576,8 @@ fn a_stretch_is_the_same_in_every_command() {
         desk.refused("frontier small.jsonl --route agent --from 2027-01-01").contains("none in that stretch")
     );
     assert!(
-        desk.good("snapshot overview --log small.jsonl --from 10:00:10 --to 10:00:20").contains("ev 1/1")
+        desk.good("snapshot overview --log small.jsonl --from 10:00:10 --to 10:00:20")
+            .contains("1/1 requests")
     );
 }
 

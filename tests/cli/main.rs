@@ -11,6 +11,7 @@ mod outside;
 mod own_logs;
 mod program;
 mod remembered;
+mod saved;
 mod slips;
 mod spending;
 
@@ -258,8 +259,8 @@ fn a_rung_goes_by_name_model_or_number_and_nothing_else() {
         ("extraction.flash=-1", "no whole number"),
         ("extraction.flash=0.5", "no whole number"),
         ("extraction.flash=", "no whole number"),
-        ("extraction.nano=500", "it has flash, 4.1, opus"),
-        ("extraction.4=500", "it has flash, 4.1, opus"),
+        ("extraction.nano=500", "write one of flash, 4.1, opus"),
+        ("extraction.4=500", "write one of flash, 4.1, opus"),
         ("nowhere.flash=500", "no such route; write one of classification"),
         ("extraction.opus=500", "the last rung has no threshold"),
         ("extraction.flash=100 --set extraction.4.1=200", "thresholds must descend"),
@@ -384,12 +385,12 @@ fn a_wrong_settings_file_is_told_by_file_and_line() {
     let rising = policy.replacen("threshold = 180", "threshold = 700", 1);
     let rising_said = format!("policy.toml:{line}: ");
     for (file, text, said) in [
-        ("policy.toml", "name = ", "policy.toml:1: "),
+        ("policy.toml", "name = ", "policy.toml:1:8: "),
         ("policy.toml", rising.as_str(), rising_said.as_str()),
-        ("policy.toml", "name = \"a\"\nbaseline = \"b\"\nbogus = 1\n", "policy.toml:3: "),
-        ("console.toml", "theme = \"dark\"\nbogus = 1\n", "console.toml:2: "),
-        ("console.toml", "theme = \"dark\"\nrefresh-hz = \"fast\"\n", "console.toml:2: "),
-        ("keys.toml", "[app]\nquit = \"x\n", "keys.toml:2: "),
+        ("policy.toml", "name = \"a\"\nbaseline = \"b\"\nbogus = 1\n", "policy.toml:3:1: "),
+        ("console.toml", "theme = \"dark\"\nbogus = 1\n", "console.toml:2:1: "),
+        ("console.toml", "theme = \"dark\"\nrefresh-hz = \"fast\"\n", "console.toml:2:14: "),
+        ("keys.toml", "[app]\nquit = \"x\n", "keys.toml:2:10: "),
         ("keys.toml", "[app]\nfly = \"x\"\n", "keys.toml:2: "),
         ("keys.toml", "[app]\nhelp = \"q\"\n", "keys.toml:2: "),
         ("keys.toml", "[app]\nhelp = \"ctrl-c\"\n", "keys.toml:2: "),
@@ -427,6 +428,7 @@ fn help_is_understood_and_a_mistyped_command_is_answered_with_the_right_one() {
         ("prics list", "`pointsman prices`"),
         ("help fronteer", "`pointsman frontier`"),
         ("version", "`pointsman --version`"),
+        ("hlep", "`pointsman help`"),
     ] {
         let told = desk.refused(typed);
         assert!(told.contains("did you mean") && told.contains(meant), "{typed}: {told}");

@@ -110,6 +110,87 @@ fn constraints_and_what_was_down_decide_before_the_threshold() {
     );
 }
 
+/// What a policy says of a model, and what could not be called, holds under all its names; what a reseller passes on is its own.
+#[test]
+fn what_is_known_of_a_model_holds_under_all_its_names() {
+    let desk = desk();
+    let policy = |known: &str, rung: &str| {
+        format!(
+            "name = \"house\"\n[model.\"{known}\"]\ncontext = 2000\nvision = false\nregion = \"eu\"\nmax_in_flight = 1\n\
+             [[route]]\nname = \"rest\"\nladder = [{{ model = \"{rung}\", threshold = 500 }}, {{ model = \"claude-opus-4-6\" }}]\n"
+        )
+    };
+    let line = |id: &str, more: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"at\":\"2026-05-23T10:00:00Z\",\"confidence\":900,\"model\":\"gpt-4.1\",\"in\":100,\"out\":10,\"latency_ms\":100{more}}}\n"
+        )
+    };
+    let names = ["gpt-4.1", "gpt-4.1-2025-04-14", "openai/gpt-4.1"];
+    for (known, rung, down) in [
+        (names[0], names[1], names[2]),
+        (names[1], names[0], names[0]),
+        (names[2], names[0], names[1]),
+        (names[0], names[2], names[2]),
+    ] {
+        desk.write("p.toml", policy(known, rung));
+        let lines = [
+            line("long", ",\"window\":4096"),
+            line("picture", ",\"vision\":true"),
+            line("eu", ",\"require\":[\"region=eu\"]"),
+            line("down", &format!(",\"down\":[\"{down}\"]")),
+        ];
+        for one in &lines {
+            desk.write("l.jsonl", one);
+            let id = one.split('"').nth(3).unwrap();
+            let told = desk.run(&format!("why l.jsonl {id} --policy p.toml")).out;
+            let stays = id == "eu";
+            assert_eq!(
+                told.contains(&format!("of {rung}")) && !told.contains("could not"),
+                stays,
+                "{known} {rung} {id}: {told}"
+            );
+            let routed = report(&desk, "l.jsonl --as routed --policy p.toml");
+            let by_model = &routed["by_model"][0]["model"];
+            assert_eq!(by_model == "claude-opus-4-6", !stays, "{known} {rung} {id}: {by_model}");
+        }
+        // Two at once: the cap is the model's, whichever name calls it.
+        desk.write("crowd.jsonl", line("a", "") + &line("b", ""));
+        let routed = report(&desk, "crowd.jsonl --as routed --policy p.toml");
+        assert_eq!(routed["by_model"].as_array().map(Vec::len), Some(2), "{known} {rung}");
+    }
+    // A client that names it, by a third name.
+    desk.write("p.toml", policy(names[0], names[1]));
+    desk.write(
+        "l.jsonl",
+        line("eu", &format!(",\"require\":[\"region=eu\"],\"asked\":\"{}\",\"pinned\":true", names[2])),
+    );
+    assert_eq!(report(&desk, "l.jsonl --as routed --policy p.toml")["errors"], 0);
+    desk.write("p.toml", policy(names[0], "openrouter/openai/gpt-4.1"));
+    desk.write("l.jsonl", line("eu", ",\"require\":[\"region=eu\"]"));
+    assert_eq!(report(&desk, "l.jsonl --as routed --policy p.toml")["errors"], 1);
+}
+
+/// A staged change holds in every policy that has the rung, by whichever name it calls the model.
+#[test]
+fn a_rung_is_the_same_by_any_name_of_its_model() {
+    let desk = desk();
+    let policy = |hour: u32, version: u32, model: &str| {
+        format!(
+            "{{\"event\":\"policy\",\"at\":\"2026-05-23T{hour}:00:00Z\",\"version\":{version},\"name\":\"p\",\"routes\":[{{\"route\":\"all\",\"ladder\":[{{\"rung\":\"a\",\"model\":\"{model}\",\"threshold\":700}},{{\"rung\":\"b\",\"model\":\"claude-opus-4-6\"}}]}}]}}\n"
+        )
+    };
+    let request = |hour: u32| {
+        format!(
+            "{{\"id\":\"q{hour}\",\"at\":\"2026-05-23T{hour}:30:00Z\",\"task\":\"code\",\"confidence\":500,\"model\":\"gpt-4.1\",\"in\":1000,\"out\":100}}\n"
+        )
+    };
+    let log = policy(10, 1, "gpt-4.1") + &request(10) + &policy(11, 2, "gpt-4.1-2025-04-14") + &request(11);
+    desk.write("l.jsonl", &log);
+    let found = json(&desk.good("whatif l.jsonl --set all.a=300 --format json"));
+    assert_eq!(found["flipped_requests"], 2, "{found}");
+    assert_eq!(found["by_route"].as_array().map(Vec::len), Some(1), "{found}");
+}
+
 /// A label makes a headless replay read the log once more; what policies of the log name is called the same then.
 #[test]
 fn a_log_that_is_read_once_more_keeps_its_names() {

@@ -6,18 +6,18 @@ use std::sync::mpsc::channel;
 
 use pointsman::classifier::{Classifier, Measures};
 use pointsman::config::budgets::parse;
-use pointsman::pricing::{CostSum, PriceBook, Usage};
-use pointsman::record::{self, Input, LateLabel, ReadOptions};
+use pointsman::pricing::{Charged, Cost, CostSum, Unpriced, Usage};
+use pointsman::record::{self, Correction, Input, LateLabel, ReadOptions};
 use pointsman::routing::{AtMost, Check, NO_RUNG, Policy, Status, up_to_grid};
 use pointsman::session::{
     Arriving, Called, Command, Deed, Follow, Ingest, IngestOptions, Live, LiveSetup, Log, Player, Reading,
     StreamOptions, Ticket, Wants, explain, stream,
 };
 use pointsman::telemetry::Cell;
-use pointsman::units::{Count, Instant, PerMille, Span};
+use pointsman::units::{Count, Instant, PerMille, Pico, Span};
 use proptest::prelude::*;
 
-use super::world::{Choices, MODELS, book, capped_policy, compile, names};
+use super::world::{Choices, DATED, MODELS, book, capped_policy, compile, names};
 
 /// What may happen next, and how much later.
 #[derive(Clone, Debug)]
@@ -32,12 +32,14 @@ enum Deal {
     Signal { model: usize, millis: Option<i64> },
     /// Somebody judges an answer.
     Judge { which: usize, quality: u16 },
+    /// A charge of a request that is over is set right: which call, to how much, or to nobody knows.
+    Correct { which: usize, call: Option<u32>, kind: u8, amount: u32 },
     /// Budgets change: hundredths of a cent for all a day, for each team, for one model; whether they are soft, or refuse at once.
     Limit { all: u32, team: u32, model: usize, soft: bool, refuse: bool },
 }
 
 fn deal() -> impl Strategy<Value = Deal> {
-    let come = (0usize..4, 0usize..3, 0usize..9, any::<bool>(), any::<bool>(), 0u64..9_000, any::<bool>());
+    let come = (0usize..4, 0usize..3, 0usize..12, any::<bool>(), any::<bool>(), 0u64..9_000, any::<bool>());
     let end = (any::<usize>(), 0usize..11, any::<bool>(), any::<bool>(), 0u64..40_000, any::<bool>());
     prop_oneof![
         6 => come.prop_map(|(prompt, team, asked, vision, tools, most, eu)| {
@@ -47,9 +49,11 @@ fn deal() -> impl Strategy<Value = Deal> {
             Deal::End { which, status, failed, again, tokens, estimated }
         }),
         1 => (capped_policy(), any::<bool>()).prop_map(|(choices, undo)| Deal::Apply(choices, undo)),
-        1 => (0usize..5, proptest::option::of(1i64..4_000))
+        1 => (0usize..7, proptest::option::of(1i64..4_000))
             .prop_map(|(model, millis)| Deal::Signal { model, millis }),
         1 => (any::<usize>(), 0u16..=1000).prop_map(|(which, quality)| Deal::Judge { which, quality }),
+        1 => (any::<usize>(), proptest::option::of(1u32..3), 0u8..3, any::<u32>())
+            .prop_map(|(which, call, kind, amount)| Deal::Correct { which, call, kind, amount }),
         1 => (0u32..4_000, 0u32..2_000, 0usize..5, any::<bool>(), any::<bool>())
             .prop_map(|(all, team, model, soft, refuse)| Deal::Limit { all, team, model, soft, refuse }),
     ]
@@ -67,7 +71,7 @@ const PROMPTS: [&str; 4] = [
 struct Heard {
     rung: Option<u8>,
     version: u32,
-    cost: Option<pointsman::pricing::Cost>,
+    cost: Option<Cost>,
 }
 
 struct Stage {
@@ -77,6 +81,9 @@ struct Stage {
     heard: BTreeMap<String, Heard>,
     done: Vec<(Arc<str>, Arc<str>)>,
     judged: BTreeMap<String, u16>,
+    /// What the calls of each request cost, and what they were corrected to.
+    costs: BTreeMap<String, Vec<Cost>>,
+    corrected: Vec<(String, Option<u32>, Cost)>,
     count: usize,
 }
 
@@ -89,6 +96,7 @@ impl Stage {
                 let name: Arc<str> = match asked {
                     0..5 => MODELS[*asked].into(),
                     5 => "auto/r2".into(),
+                    6..8 => DATED[*asked - 6].into(),
                     _ => "auto".into(),
                 };
                 let measures = Measures {
@@ -100,7 +108,7 @@ impl Stage {
                     id: Arc::clone(&id),
                     team: ["a", "b", "c"][*team].into(),
                     asked: Arc::clone(&name),
-                    pinned: *asked < 5,
+                    pinned: *asked != 5 && *asked < 8,
                     prompt: PROMPTS[*prompt].into(),
                     measures,
                     wants: Wants {
@@ -137,7 +145,8 @@ impl Stage {
                     latency_ms: Some(7),
                     ..Called::default()
                 };
-                let (_, follow) = self.live.ended(ticket, called, *again).unwrap();
+                let (cost, follow) = self.live.ended(ticket, called, *again).unwrap();
+                self.costs.entry(id.to_string()).or_default().push(cost);
                 match follow {
                     Follow::Again => {}
                     Follow::Escalate(send, _) => *model = send.model,
@@ -155,7 +164,12 @@ impl Stage {
             }
             Deal::Signal { model, millis } => {
                 let until = millis.map(|millis| self.now + Span(millis * 1000));
-                self.live.signal(MODELS[*model], until, "breaker", self.now);
+                self.live.signal(
+                    MODELS.iter().chain(&DATED).nth(*model).unwrap(),
+                    until,
+                    "breaker",
+                    self.now,
+                );
             }
             Deal::Judge { which, quality } => {
                 let Some(at) = which.checked_rem(self.done.len()) else { return };
@@ -172,6 +186,20 @@ impl Stage {
                     },
                 });
                 self.judged.insert(id.to_string(), *quality);
+            }
+            Deal::Correct { which, call, kind, amount } => {
+                let Some(at) = which.checked_rem(self.done.len()) else { return };
+                let id = self.done[at].0.to_string();
+                let amount = Pico(i128::from(*amount));
+                let cost = match kind {
+                    0 => Cost::Known(amount),
+                    1 => Cost::Estimated(amount),
+                    _ => Cost::Unknown(Unpriced::NoUsage),
+                };
+                let (source, charged) = ("bill".into(), Charged::new(cost));
+                let id_of = id.clone().into();
+                self.live.correct(&Correction { at: self.now, id: id_of, call: *call, charged, source });
+                self.corrected.push((id, *call, cost));
             }
             Deal::Limit { all, team, model, soft, refuse } => {
                 let (mode, over) =
@@ -226,14 +254,14 @@ proptest! {
             classifier: Arc::new(Classifier::builtin()),
             book: book(),
             next_seq: 1,
-            at: Instant(400_000_000),
+            at: Instant(499_700_000),
             who: "test".to_owned(),
             gateway: String::new(),
         });
         live.follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));
         let mut stage = Stage {
-            live, now: Instant(400_000_000), open: Vec::new(), heard: BTreeMap::new(), done: Vec::new(),
-            judged: BTreeMap::new(), count: 0,
+            live, now: Instant(499_700_000), open: Vec::new(), heard: BTreeMap::new(), done: Vec::new(),
+            judged: BTreeMap::new(), costs: BTreeMap::new(), corrected: Vec::new(), count: 0,
         };
         for (deal, later) in &deals {
             stage.now = stage.now + Span(*later);
@@ -249,11 +277,39 @@ proptest! {
         let (picture, theirs) = stage.live.snapshot();
         prop_assert_eq!((picture.open, picture.unexpected), (0, pointsman::engine::Unexpected::default()));
 
-        let lines: Vec<String> = lines.try_iter().map(|line| line.to_string()).collect();
+        let told: Vec<String> = lines.try_iter().map(|line| line.to_string()).collect();
+        let is_correction = |line: &&String| line.starts_with(r#"{"event":"correction""#);
+        let lines: Vec<String> = told.iter().filter(|line| !is_correction(line)).cloned().collect();
         let cut = cut.min(lines.len());
         let whole = vec![lines.concat().into_bytes()];
         let halves = vec![lines[..cut].concat().into_bytes(), lines[cut..].concat().into_bytes()];
         let swapped = vec![halves[1].clone(), halves[0].clone()];
+
+        // With its corrections the log costs what they say, wherever they stand.
+        for (id, call, cost) in &stage.corrected {
+            let calls = stage.costs.get_mut(id).unwrap();
+            let at = call.map_or(calls.len() - 1, |call| call as usize - 1);
+            if let Some(call) = calls.get_mut(at) {
+                *call = *cost;
+            }
+        }
+        let mut owed = CostSum::default();
+        stage.costs.values().for_each(|calls| owed.add_operation(calls.iter().copied()));
+        let (early, late): (Vec<String>, Vec<String>) = told.iter().cloned().partition(|line| is_correction(&line));
+        for files in [vec![told.concat().into_bytes()], vec![early.concat().into_bytes(), late.concat().into_bytes()]] {
+            let log = Arc::new(load(&files, &policy));
+            let mut player = Player::new(Arc::clone(&log), Reading::Recorded, None);
+            player.handle(Command::SeekEvent(log.len()));
+            prop_assert_eq!(player.snapshot().to_date.all.cost, owed, "corrected");
+            let source = || record::open(&input(&files), &ReadOptions::default()).unwrap();
+            let options = StreamOptions::from(Reading::Recorded);
+            let mut found = stream(source(), ingest(), &policy, &book(), &options, |_| true).unwrap();
+            if let Some(events) = found.late.take() {
+                let options = StreamOptions { events: Some(events), ..options };
+                found = stream(source(), ingest(), &policy, &book(), &options, |_| true).unwrap();
+            }
+            prop_assert_eq!(found.totals.all.cost, owed, "corrected, headless");
+        }
 
         // Prices that stand in the log, before its requests or behind them, price as the book does.
         let mut told = Vec::new();
@@ -264,9 +320,12 @@ proptest! {
             }
         }
         let spoken = [vec![told.clone(), whole[0].clone()], vec![whole[0].clone(), told]];
+        // A book that knows the models under their names, and no price.
+        let mut bare_book = book();
+        bare_book.models.values_mut().for_each(|prices| prices.rows.clear());
         for files in &spoken {
             let source = record::open(&input(files), &ReadOptions::default()).unwrap();
-            let log = Log::load("live".into(), source, ingest(), Arc::clone(&policy), &PriceBook::default(), |_| true);
+            let log = Log::load("live".into(), source, ingest(), Arc::clone(&policy), &bare_book, |_| true);
             let log = Arc::new(log.unwrap());
             let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
             player.handle(Command::SeekEvent(log.len()));

@@ -11,7 +11,8 @@ use pointsman::outcome::{
 use pointsman::pricing::{PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
 use pointsman::routing::{
     AUTO, Capabilities, Capability, Check, Circumstance, CircumstanceId, Circumstances, ConfidenceSource,
-    FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteSpec, RungSpec, Status, WhenFull,
+    Drawn, FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteSpec, RungSpec, Status,
+    WhenFull,
 };
 use pointsman::session::{Log, Reading, Skipped, settle_one};
 use pointsman::telemetry::{Frontier, Sign, Totals};
@@ -22,14 +23,20 @@ use proptest::prelude::*;
 
 pub(super) const MODELS: [&str; 5] = ["nano", "flash", "mid", "strong", "unlisted"];
 
+/// Other names of two of them.
+pub(super) const DATED: [&str; 2] = ["mid-2025-04-14", "strong-2025-04-14"];
+
 pub(super) fn names() -> Names {
-    let mut names = Names::default();
+    let mut names = Names::default().knowing(Arc::new(book()));
     for model in MODELS {
         names.intern_model(model);
     }
     // As a policy that is compiled with these names finds them.
     for route in ["r1", "r2", "rest"] {
         names.intern_model(&format!("{AUTO}/{route}"));
+    }
+    for model in DATED {
+        names.intern_model(model);
     }
     for team in ["a", "b", "c"] {
         names.intern_team(team);
@@ -119,13 +126,16 @@ pub(super) fn circumstances() -> Circumstances {
             ..Needs::default()
         };
         let down = if kind & 8 != 0 { vec![ModelId(1), ModelId(2)] } else { Vec::new() };
-        table.intern(&Circumstance { needs, down, ..Circumstance::default() });
+        let share = PerMille::new(300).unwrap();
+        let drawn = (kind & 16 != 0).then_some(Drawn { held: kind & 1 == 0, share });
+        let circumstance = Circumstance { needs, drawn, ..Circumstance::default() };
+        table.intern(&circumstance.with_down(down, |model| model));
     }
     table
 }
 
 /// Kinds of circumstances, the plain one included.
-pub(super) const CIRCUMSTANCES: usize = 16;
+pub(super) const CIRCUMSTANCES: usize = 32;
 
 pub(super) fn entry() -> impl Strategy<Value = Entry> {
     let label = (0u16..5, proptest::option::of(0u16..=1000), proptest::option::of(0u32..3000)).prop_map(
@@ -244,7 +254,7 @@ pub(super) fn compile((a, b, c, constrained): &Choices) -> Policy {
     let when_full = bit(14).then_some(WhenFull::Refuse);
     let spec = PolicySpec {
         name: "random".into(),
-        models: [capped(12, "flash", 1), capped(13, "strong", 2), capped(15, "nano", 3)]
+        models: [capped(12, "flash", 1), capped(13, DATED[1], 2), capped(15, "nano", 3)]
             .into_iter()
             .flatten()
             .collect(),
@@ -265,6 +275,8 @@ pub(super) fn compile((a, b, c, constrained): &Choices) -> Policy {
                 ladder: ladder(&["nano", "unlisted", "mid", "strong"], b),
                 mode: mode(6),
                 no_signal: Some("mid".into()),
+                // Live, some are held out.
+                holdout: Some(300),
                 ..RouteSpec::default()
             },
             RouteSpec {

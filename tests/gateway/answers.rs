@@ -128,6 +128,27 @@ fn an_error_within_an_answer_tells_no_address_of_a_machine() {
     assert!(rows.iter().all(|row| row.error.contains("10.1.2.3:99")), "the operator reads where: {rows:#?}");
 }
 
+#[test]
+fn a_refusal_under_a_good_status_costs_what_one_by_its_status_does() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    for code in [400, 429] {
+        let error = json!({"error": {"message": "no", "type": "invalid_request_error", "code": code}});
+        for (stream, text) in
+            [(false, error.to_string()), (true, error.to_string()), (true, format!("data: {error}\n\n"))]
+        {
+            upstream.push(body(text));
+            let answer = chat("gpt-4.1", stream).send(front.address());
+            assert_eq!(answer.status(), code, "{}", answer.text());
+        }
+    }
+    nothing_held(&front);
+    let rows = front.settle();
+    assert!(rows.iter().all(|row| row.kind == "known" && row.amount == Some(0)), "{rows:#?}");
+}
+
 /// A stream of chat: this delta, then this word for its end, usage and the last mark.
 fn streamed(delta: &str, word: &str) -> String {
     let chunk = |rest: &str| format!("data: {{\"id\":\"c\",\"model\":\"m\",{rest}}}\n\n");

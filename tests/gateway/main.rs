@@ -8,6 +8,7 @@
     reason = "a test's own scaffolding may fail the test"
 )]
 
+mod alerts;
 mod answers;
 mod away;
 mod bounds;
@@ -15,6 +16,7 @@ mod budgets;
 mod caps;
 mod charges;
 mod client;
+mod corrected;
 mod crash;
 mod disk;
 mod doors;

@@ -1,6 +1,6 @@
 //! The chain as whoever audits relies on it: whatever is changed behind its back is found, in the ledger and in an export.
 
-use pointsman::ledger::{Audit, Cursor, ExportReport, Head, check_export};
+use pointsman::ledger::{Audit, Correction, Cursor, ExportReport, Head, Signal, check_export};
 use pointsman::pricing::{Cost, Unpriced};
 use pointsman::routing::Effort;
 
@@ -27,6 +27,7 @@ pub(super) fn full(folder: &Path, first: u64) -> LedgerOptions {
             (opened.window, opened.max_output, opened.vision) = (Some(900), Some(64), true);
             opened.require = ["eu".into(), "zdr".into()].into();
             opened.down = vec!["gpt-4.1".into()];
+            (opened.prompt_hash, opened.prefix) = (Some([7; 32]), [1, (1 << 52) - 1].into());
             Entry::Opened(opened)
         }
         other => other,
@@ -47,8 +48,8 @@ pub(super) fn full(folder: &Path, first: u64) -> LedgerOptions {
     options
 }
 
-/// A change, a judgement, a note and a prompt.
-fn told_of(seq: u64) -> [Entry; 4] {
+/// A change, a judgement, a note, a prompt, a correction and a signal.
+fn told_of(seq: u64) -> [Entry; 6] {
     [
         Entry::Audit(Box::new(Audit {
             at: at(33),
@@ -71,6 +72,19 @@ fn told_of(seq: u64) -> [Entry; 4] {
             kind: "prompt".into(),
             body: "hello".into(),
             expires_at: Instant(i64::MAX),
+        })),
+        Entry::Correction(Box::new(Correction {
+            seq,
+            n: Some(0),
+            cost: Cost::Known(Pico(12_416_000_001)),
+            source: "bill of May".into(),
+            at: at(33),
+        })),
+        Entry::Signal(Box::new(Signal {
+            at: at(33),
+            model: "gpt-4.1".into(),
+            until: Some(at(34)),
+            why: "breaker".into(),
         })),
     ]
 }
@@ -164,6 +178,8 @@ fn rows_put_in_exchanged_or_cut_off_are_found() {
         ),
         "UPDATE prompts SET body = NULL",
         "DELETE FROM prompts; DELETE FROM chain WHERE kind = 8",
+        "INSERT INTO corrections (seq, kind, micro, pico, source, at) VALUES (3, 'known', 0, 0, 'me', 5)",
+        "INSERT INTO signals (before_seq, at, model, why) VALUES (3, 5, 'gpt-4.1', '')",
     ] {
         assert!(!tampered(&path, sql).unwrap().is_empty(), "{sql}");
     }
@@ -229,7 +245,11 @@ fn an_export_proves_itself_on_another_machine() {
     let text = marked(&path, &Range::default());
     let report = proved(folder.path(), &text, Some(&head.hash));
     assert_eq!(report.findings, Vec::<String>::new());
-    assert_eq!((report.proved, report.unproved), (38, 0), "34 requests, 2 policies, a judgement, a note");
+    assert_eq!(
+        (report.proved, report.unproved),
+        (41, 0),
+        "34 requests, 2 policies, a judgement, a note, a correction, a signal, a run"
+    );
     let Head { cursor, hash } = head.clone();
     assert_eq!(report.stretches, [(0, Head { cursor: Cursor { ..cursor }, hash })]);
     let packed = folder.path().join("export.jsonl.zst");
@@ -290,7 +310,7 @@ fn a_reader_goes_on_where_it_stopped_and_is_told_all_of_it_once() {
         told.push(text);
         (written.requests, written.events)
     };
-    assert_eq!(read(&mut cursor), (7, 4));
+    assert_eq!(read(&mut cursor), (7, 6));
     assert_eq!(read(&mut cursor), (0, 0));
     // One is under way while the reader looks, and ends behind one that arrived later; a judgement comes when its request
     // was told long ago.

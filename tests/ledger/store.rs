@@ -2,6 +2,9 @@
 
 use std::panic::catch_unwind;
 
+use pointsman::ledger::Correction;
+use pointsman::pricing::{Cost, Unpriced};
+
 use super::chain::full;
 use super::*;
 
@@ -211,6 +214,42 @@ fn an_older_ledger_is_read_as_it_is_and_brought_on_when_it_is_written() {
         .query_row("SELECT body, hash FROM prompts", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();
     assert!(prompt.0 == "keep me" && prompt.1.len() == 32);
+}
+
+/// A ledger of the version before corrections is read as it is, and brought on with its chain when it is written.
+#[test]
+fn a_ledger_without_corrections_gets_their_tables_and_keeps_its_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = filled(folder.path(), 1..=9);
+    let conn = Connection::open(&options.path).unwrap();
+    conn.execute_batch("DROP TABLE corrections; DROP TABLE signals; PRAGMA user_version = 3").unwrap();
+    drop(conn);
+    let head = LedgerFile::open(&options.path).unwrap().heads().unwrap();
+    assert_eq!(findings(&options.path), Vec::<String>::new());
+    let log = exported(&options.path, &Range::default(), ExportOptions { prices: false, chain: true });
+    assert!(
+        LedgerFile::open(&options.path)
+            .unwrap()
+            .salvage(&Range::default(), std::io::sink(), |_, _| true)
+            .is_ok()
+    );
+    let (ledger, _) = Ledger::open(options.clone()).unwrap();
+    ledger.record(Entry::Correction(Box::new(Correction {
+        seq: 3,
+        n: None,
+        cost: Cost::Unknown(Unpriced::NoUsage),
+        source: "mia".into(),
+        at: at(9),
+    })));
+    ledger.close().unwrap();
+    let file = LedgerFile::open(&options.path).unwrap();
+    assert!(file.check_against(Some(&head[0].hash), |_, _| true).unwrap().is_sound());
+    let now = exported(&options.path, &Range::default(), ExportOptions { prices: false, chain: true });
+    let requests = |text: &str| text.lines().filter(|line| line.starts_with("{\"id\"")).count();
+    assert_eq!((requests(&now), requests(&log)), (9, 9));
+    assert!(now.contains(r#""charged_as":"no_usage","source":"mia""#), "{now}");
+    let corrected = file.charged(&["op-3".into(), "nobody".into()]).unwrap();
+    assert!(corrected[1].is_none());
 }
 
 #[test]

@@ -390,3 +390,40 @@ fn citations_of_ours_do_not_go_back_to_anthropic_which_could_not_read_their_inde
     let sent: Value = serde_json::from_slice(&sent.body).unwrap();
     assert_eq!(sent["messages"][1]["content"], json!([{"type":"text","text":"sky"}, theirs]));
 }
+
+#[test]
+fn a_picture_of_an_earlier_answer_never_ends_the_conversation() {
+    let picture = json!({"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}});
+    let chat = |assistant: Value| json!({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"draw"},assistant,{"role":"user","content":"now say"}]});
+    let block = json!({"type":"image","source":{"type":"base64","media_type":"image/png","data":"QUJD"}});
+    let gemini = json!({"contents":[{"role":"user","parts":[{"text":"draw"}]},
+        {"role":"model","parts":[{"inlineData":{"mimeType":"image/png","data":"QUJD"}}]},{"role":"user","parts":[{"text":"now say"}]}]});
+    let requests = [
+        ask(OpenAiChat, &chat(json!({"role":"assistant","content":null,"images":[picture]}))),
+        ask(OpenAiChat, &chat(json!({"role":"assistant","content":[picture]}))),
+        ask(AnthropicMessages, &chat(json!({"role":"assistant","content":[block]}))),
+        Ask::read_for(Gemini, Bytes::from(gemini.to_string()), Some("m")).unwrap(),
+    ];
+    for request in &requests {
+        for to in super::PROVIDERS.into_iter().filter(|to| *to != request.dialect()) {
+            let sent = request.body_for(to, "m", &Sending::default()).unwrap();
+            let body = String::from_utf8(sent.body.to_vec()).unwrap();
+            let what = format!("{} to {to}: {body}", request.dialect());
+            assert!(body.contains("draw") && body.contains("now say"), "{what}");
+            assert_eq!(body.contains("QUJD"), to == Gemini, "{what}");
+            let member = if request.dialect() == Gemini { "contents" } else { "messages" };
+            let told = if to == Gemini { vec![] } else { vec![format!("{member} (picture)")] };
+            assert_eq!(sent.left_out, told, "{what}");
+            assert!(to == Gemini || body.contains("\"...\""), "a turn says something: {what}");
+        }
+    }
+    // What a client of Anthropic's form was given does not go back to Anthropic either.
+    let drawn = json!({"candidates":[{"content":{"role":"model","parts":[{"text":"here"},{"inlineData":{"mimeType":"image/png","data":"QUJD"}}]},"finishReason":"STOP","index":0}]});
+    let answer = answer(Gemini, &request(AnthropicMessages, false), Bytes::from(drawn.to_string())).unwrap();
+    let told: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(told["content"][1]["source"]["data"], "QUJD");
+    let back = ask(AnthropicMessages, &chat(json!({"role":"assistant","content":told["content"]})));
+    let sent = back.body_for(AnthropicMessages, "m", &Sending::default()).unwrap();
+    let sent: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(sent["messages"][1]["content"], json!([{"type":"text","text":"here"}]));
+}

@@ -52,6 +52,13 @@ fn sampling_is_left_out_where_a_model_refuses_it() {
             assert_eq!(body.get(*name), None, "{model}");
         }
     }
+    // Anthropic's way to say how much to think, which chat servers other than OpenAI's take as well.
+    let thinking = chat(&json!({"thinking":{"type":"enabled","budget_tokens":2000}}));
+    for (model, want) in [("gpt-5", &["thinking"][..]), ("mistral-large-latest", &[])] {
+        let (body, left_out) = put(OpenAiChat, &thinking, OpenAiChat, model);
+        assert_eq!(left_out, want, "{model}");
+        assert_eq!(body.get("thinking").is_none(), !want.is_empty(), "{model}");
+    }
     // The same from another dialect, by the client's own names.
     let messages = json!({"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"x"}],"temperature":0.5,"top_k":3,"stop_sequences":["x"]});
     let (body, left_out) = put(AnthropicMessages, &messages, OpenAiChat, "o3");

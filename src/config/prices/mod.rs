@@ -81,7 +81,7 @@ pub enum Error {
     },
     /// No book has this name.
     #[error(
-        "no price book `{name}`\nhint: {}; a path to a .toml or .json file works too",
+        "no price book `{name}`\nhint: a path to a .toml or .json file works too; {}",
         choice(name, known)
     )]
     UnknownBook {

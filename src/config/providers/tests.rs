@@ -75,8 +75,14 @@ fn errors_name_line_field_and_way_out() {
         (format!("{head}base_url = \"https://h/v1?key=1\""), "p.toml:5: provider.x.base_url: has a query"),
         (format!("{head}base_url = \"ftp://h\""), "p.toml:5: provider.x.base_url: is neither"),
         (format!("{head}base_url = \"http://10.0.0.1\"\nkey = {{ env = \"K\" }}"), "would send the key"),
-        (format!("{head}base_url = \"https://h\"\ntimeouts = {{ idle = 5 }}"), "p.toml:6:21: provider[0].timeouts.idle is a number; write"),
-        (format!("{head}base_url = \"https://h\"\nlimits = {{ per = \"day\" }}"), "p.toml:6:18: provider[0].limits.per is a text"),
+        (
+            format!("{head}base_url = \"https://h\"\ntimeouts = {{ idle = 5 }}"),
+            "p.toml:6:21: provider[0].timeouts.idle is a number; write",
+        ),
+        (
+            format!("{head}base_url = \"https://h\"\nlimits = {{ per = \"day\" }}"),
+            "p.toml:6:18: provider[0].limits.per is a text",
+        ),
         (format!("{head}base_url = \"https://h\"\nheaders = {{ Authorization = \"B\" }}"), "carries a key"),
         (format!("{head}base_url = \"https://h\"\n{head}"), "p.toml:7: provider.x: stands here twice"),
         (

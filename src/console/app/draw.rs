@@ -8,6 +8,7 @@ use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
 use crate::console::widgets::panel;
 use crate::console::{frame, goto};
+use crate::session::Aim;
 
 impl App {
     pub(super) fn strip_area(&self) -> Rect {
@@ -58,11 +59,16 @@ impl App {
     fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
         let look = self.look();
         match self.overlay {
+            Overlay::Prompt(Asked::Aim) => self.aim.render(" aim for ", Aim::HINT, area, buf, look),
             Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
             Overlay::Prompt(Asked::Filter) => {
                 let hint = "word  !word  team:search  model~gpt  status:error  cost>0.05";
                 self.filter.render(" filter / ", hint, area, buf, look);
                 self.completing.render(area, self.area, buf, look);
+            }
+            Overlay::Prompt(Asked::Events) => {
+                let hint = "word  !word  alert  price  policy  note  faults";
+                self.events.render(" events / ", hint, area, buf, look);
             }
             Overlay::Prompt(Asked::Model) => {
                 let hint = "a model of the price book; Tab completes, Enter takes it";

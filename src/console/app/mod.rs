@@ -79,7 +79,9 @@ pub enum Export {
 enum Asked {
     Goto,
     Filter,
+    Events,
     Model,
+    Aim,
 }
 
 /// What lies over the screen.
@@ -117,7 +119,9 @@ pub struct App {
     settings: Settings,
     overlay: Overlay,
     goto: Prompt,
+    aim: Prompt,
     filter: Prompt,
+    events: Prompt,
     model: Prompt,
     completing: Completing,
     ask: AskBox,
@@ -149,7 +153,9 @@ impl App {
             settings,
             overlay: Overlay::None,
             goto: Prompt::default(),
+            aim: Prompt::default(),
             filter: Prompt::default(),
+            events: Prompt::default(),
             model: Prompt::default(),
             completing: Completing::default(),
             ask: AskBox::default(),
@@ -196,6 +202,21 @@ impl App {
     /// Shows another theme.
     pub fn dress(&mut self, theme: Theme) {
         self.settings.theme = theme;
+    }
+
+    /// Returns the words of an alert that is new in a live picture, and more than a notice; nothing of a first picture, which
+    /// tells what was there before.
+    pub fn news(&self, picture: &Snapshot) -> Option<String> {
+        let (before, now) = (self.latest.live.as_ref()?, picture.live.as_ref()?);
+        if before.status.started != now.status.started {
+            return None;
+        }
+        let is_known = |id: &str| before.status.alerts.alerts.iter().any(|alert| alert.id == id);
+        let news = now.status.alerts.alerts.iter().rev().find(|alert| {
+            let is_loud = alert.level > crate::alert::Level::Notice && !alert.silenced;
+            is_loud && alert.resolved.is_none() && alert.at > now.status.started && !is_known(&alert.id)
+        });
+        news.map(|alert| alert.words.clone())
     }
 
     /// Takes a new picture.
@@ -301,9 +322,19 @@ impl App {
                 self.goto.key(key);
                 Vec::new()
             }
+            (Overlay::Prompt(Asked::Aim), None) => {
+                self.aim.key(key);
+                Vec::new()
+            }
             (Overlay::Prompt(Asked::Filter), None) => {
                 if self.filter.key(key) {
                     self.filter_typed();
+                }
+                Vec::new()
+            }
+            (Overlay::Prompt(Asked::Events), None) => {
+                if self.events.key(key) {
+                    self.ui.events.set_filter(self.events.value());
                 }
                 Vec::new()
             }
@@ -479,6 +510,10 @@ impl App {
                 self.ui.view.focus = WHY_PANEL;
                 done
             }
+            Action::Why if self.ui.context() == Context::Spend && self.ui.view.focus != WHY_PANEL => {
+                self.ui.view.focus = WHY_PANEL;
+                Vec::new()
+            }
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => {
                 self.say("type the digits");
@@ -534,6 +569,7 @@ impl App {
                 Ask::Copy(text) => out.push(Do::Copy(text)),
                 Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
                 Ask::PickModel => out.extend(self.pick_model()),
+                Ask::Aim => self.overlay = Overlay::Prompt(Asked::Aim),
                 Ask::CopyList => out.extend(self.copy_list()),
                 Ask::ListFlips => {
                     self.lead(ScreenId::Traffic);

@@ -7,6 +7,7 @@ use crate::console::goto;
 use crate::console::screen::{Ask, ScreenId};
 use crate::console::screens::{models, traffic};
 use crate::session::listing::completions;
+use crate::session::{Aim, Command};
 
 impl App {
     /// Takes the filter as far as it is typed.
@@ -39,6 +40,10 @@ impl App {
 
     /// Asks for a filter where the table it narrows is seen; Esc then comes back.
     pub(super) fn ask_filter(&mut self) -> Vec<Do> {
+        if self.ui.view.screen == ScreenId::Events && self.ui.detail.is_none() {
+            self.overlay = Overlay::Prompt(Asked::Events);
+            return Vec::new();
+        }
         let here = self.ui.view.screen == ScreenId::Traffic && self.ui.detail.is_none();
         let done = if here { Vec::new() } else { self.lead(ScreenId::Traffic) };
         self.overlay = Overlay::Prompt(Asked::Filter);
@@ -96,9 +101,16 @@ impl App {
             Overlay::Prompt(Asked::Goto) => {
                 self.goto.paste(text);
             }
+            Overlay::Prompt(Asked::Aim) => {
+                self.aim.paste(text);
+            }
             Overlay::Prompt(Asked::Filter) => {
                 self.filter.paste(text);
                 self.filter_typed();
+            }
+            Overlay::Prompt(Asked::Events) => {
+                self.events.paste(text);
+                self.ui.events.set_filter(self.events.value());
             }
             Overlay::Prompt(Asked::Model) => {
                 self.model.paste(text);
@@ -115,7 +127,9 @@ impl App {
         let line = match asked {
             Asked::Goto => &mut self.goto,
             Asked::Filter => &mut self.filter,
+            Asked::Events => &mut self.events,
             Asked::Model => &mut self.model,
+            Asked::Aim => &mut self.aim,
         };
         match action {
             Action::PromptEarlier => line.earlier(),
@@ -140,6 +154,30 @@ impl App {
                 self.completing = Completing::default();
                 self.filter.set("");
                 traffic::set_filter(&mut self.ui.traffic, "");
+                self.close_overlay()
+            }
+            (Asked::Aim, Action::PromptCancel) => {
+                self.aim.set("");
+                self.close_overlay()
+            }
+            (Asked::Aim, Action::PromptAccept) => {
+                let typed = self.aim.take();
+                self.overlay = Overlay::None;
+                if typed.trim().is_empty() {
+                    return Vec::new();
+                }
+                match Aim::parse_certified(&typed) {
+                    Ok((aim, is_certified)) => vec![Do::Send(Command::Aim(aim, is_certified))],
+                    Err(problem) => {
+                        self.warn(&problem);
+                        Vec::new()
+                    }
+                }
+            }
+            (Asked::Events, Action::PromptAccept) => self.close_overlay(),
+            (Asked::Events, Action::PromptCancel) => {
+                self.events.set("");
+                self.ui.events.set_filter("");
                 self.close_overlay()
             }
             (Asked::Goto, Action::PromptCancel) => {

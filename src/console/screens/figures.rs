@@ -9,6 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+use crate::certificate::Standing;
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
@@ -19,7 +20,7 @@ use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::session::Snapshot;
 use crate::telemetry::Cell;
-use crate::units::{Instant, ModelId, Pico, PicoPerMillion, Span};
+use crate::units::{Instant, ModelId, Pico, PicoPerMillion, Span, counted};
 
 /// A line of words on the stack.
 pub(super) type Line = ArrayString<480>;
@@ -263,5 +264,15 @@ mod tests {
         assert_eq!((rate(5, 10).is_some(), besides(&sum(5))), (true, " +?"));
         assert_eq!(rate(6, 10), None);
         assert_eq!(at_rate(&sum(0), 10, Span::secs(59), Span::hours(1)), None);
+    }
+}
+
+/// Says how a threshold's certificate stands; none where no answer was judged.
+pub(super) fn certificate(standing: &Standing) -> Option<String> {
+    match (standing.given, standing.withdrawn) {
+        (Some(given), _) => Some(format!("certified from {}", given.threshold)),
+        (None, Some((_, why))) => Some(format!("certificate withdrawn: {}", why.reason())),
+        (None, None) if standing.n == 0 => None,
+        (None, None) => Some(format!("not certifiable, {} more", counted(standing.needed, "label"))),
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: a screen draws what the snapshot says and asks for what it wants; it changes no figure itself.
 
 pub mod detail;
+pub mod events;
 mod figures;
 pub mod models;
 pub mod overview;

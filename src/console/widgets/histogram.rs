@@ -63,6 +63,8 @@ pub struct Histogram<'a> {
     pub segments: &'a [Segment<'a>],
     /// The thresholds.
     pub markers: &'a [Marker],
+    /// From where on the chosen threshold is certified.
+    pub certified: Option<PerMille>,
 }
 
 /// Returns the column in which a confidence is drawn.
@@ -244,10 +246,26 @@ impl Histogram<'_> {
                 paint::text(buf, inside, segment.name, segment.style, look.glyphs.cut);
             }
         }
+        self.certified(at, buf, look);
         for marker in self.in_order() {
             let (sign, style) = sign_of(*marker, look);
             paint::sign(buf, column(at, marker.at), at.y, sign, style);
         }
+    }
+
+    /// Draws where the chosen threshold may stand: a gate, and a heavy line from there on but for what is written on it.
+    fn certified(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
+        let Some(from) = self.certified else { return };
+        let (gate, line) = look.glyphs.certified;
+        let (start, style) = (column(at, from), look.style(Role::Better));
+        for x in start..at.right() {
+            let thin = look.glyphs.line.0;
+            let is_line = buf.cell((x, at.y)).is_some_and(|cell| cell.symbol().starts_with(thin));
+            if is_line {
+                paint::sign(buf, x, at.y, line, style);
+            }
+        }
+        paint::sign(buf, start, at.y, gate, style);
     }
 
     fn labels(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
@@ -277,6 +295,23 @@ impl Histogram<'_> {
             used += 1;
             let (_, style) = sign_of(*marker, look);
             paint::text(buf, Rect { x: start, width: wide, ..at }, &words, style, look.glyphs.cut);
+        }
+        let Some(from) = self.certified else { return };
+        let gate = column(at, from);
+        let forms = [format!("certified from {from}"), format!("cert. {from}"), from.to_string()];
+        for words in forms {
+            let wide = u16::try_from(words.len()).unwrap_or(u16::MAX);
+            // To the right of the gate or to its left, wherever nothing stands.
+            let places = [gate, (gate + 1).saturating_sub(wide)];
+            let is_free = |start: &u16| {
+                let fits = *start >= at.left() && start.saturating_add(wide) <= at.right();
+                fits && taken.iter().take(used).all(|&(from, to)| *start > to || start + wide < from)
+            };
+            if let Some(start) = places.into_iter().find(is_free) {
+                let room = Rect { x: start, width: wide, ..at };
+                paint::text(buf, room, &words, look.style(Role::Better), look.glyphs.cut);
+                return;
+            }
         }
     }
 }
@@ -351,7 +386,8 @@ mod tests {
             let area = Rect::new(0, 0, width, 1);
             let mut buf = Buffer::empty(area);
             let look = Look { theme: &Theme::default(), glyphs: Glyphs::of(GlyphSet::Braille) };
-            Histogram { bins: &[], segments: &segments, markers: &markers }.rungs(area, &mut buf, look);
+            Histogram { bins: &[], segments: &segments, markers: &markers, certified: None }
+                .rungs(area, &mut buf, look);
             let row: String = (0..width).map(|x| buf[(x, 0)].symbol().to_owned()).collect();
             assert!(row.contains(" large ") && row.contains(" nano "), "{staged}: {row}");
         }

@@ -1,7 +1,7 @@
 //! The playback bar: where in the log we are, and what lies ahead.
 //!
 //! ```text
-//! ▶ 2.0×  14:03:20 ┊▁▂▅█▃▁▁▂│▂▅▃▁┊ 14:30:00  37 %  7 faults  ev 12,408/33,120  ⚑ 3  loop 14:02:00–14:05:00
+//! ▶ 2.0×  14:03:20 ┊▁▂▅█▃▁▁▂│▂▅▃▁┊ 14:30:00  37 %  7 faults  12,408/33,120 requests  ⚑ 3  loop 14:02:00–14:05:00
 //! ```
 //!
 //! Invariant: places are millionths of the whole log, so that drawing needs no times; [`hit`] is the inverse of drawing.
@@ -174,7 +174,7 @@ impl ReplayBar<'_> {
         }
         let all = format::count(self.events.1);
         let wide = all.len();
-        let _ = write!(events.0, "ev {:>wide$}/{all}", format::count(self.events.0).as_str());
+        let _ = write!(events.0, "{:>wide$}/{all} requests", format::count(self.events.0).as_str());
         if !self.strip.marks.is_empty() {
             let _ = write!(marks.0, "{} {}", look.glyphs.mark, self.strip.marks.len());
             marks.1 = Role::ReplayMark;

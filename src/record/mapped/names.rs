@@ -29,14 +29,15 @@ pub(super) const NAMES: &[(Field, &str)] = &[
         Field::In,
         "prompttokens inputtokens tokensin intokens tokensinput tokensprompt usageprompt usageinput usagein \
          requesttokens contexttokens prompttokencount inputtokencount numinputtokens numprompttokens nprompt \
-         ninput input prompt in promptlen inputlength promptlength tokin intok prompttok inputtok",
+         ninput input prompt in promptlen inputlength promptlength tokin intok prompttok inputtok prompttoks inputtoks",
     ),
     (
         Field::Out,
         "completiontokens outputtokens tokensout outtokens tokensoutput tokenscompletion usagecompletion \
          usageoutput usageout responsetokens generatedtokens answertokens completiontokencount \
          outputtokencount numoutputtokens numcompletiontokens candidatestokens ncompletion noutput output \
-         completion out response generated outputlength tokout outtok completiontok outputtok",
+         completion out response generated outputlength tokout outtok completiontok outputtok compltok compltokens comptokens \
+         completiontoks outputtoks replytokens gentokens",
     ),
     (Field::Total, "totaltokens tokenstotal usagetotal total tokens"),
     (Field::FirstToken, "ttft timetofirsttoken firsttoken firsttokenlatency timetofirstbyte ttfb"),

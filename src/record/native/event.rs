@@ -214,9 +214,9 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
                 at.ok_or_else(|| Refusal::bad("at: missing; a policy needs the moment it came into force"))?;
             policy(at, text)
         }
-        other => {
-            Err(Refusal::Bad(format!("event: `{other}` is neither policy, price, signal, label nor note")))
-        }
+        other => Err(Refusal::Bad(format!(
+            "event: `{other}` is neither policy, price, signal, label, correction nor note"
+        ))),
     }
 }
 

@@ -91,11 +91,10 @@ impl Core {
         operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();
         let needs = needs(arriving, &mut self.names);
         let (_, over) = self.claim(arriving, operation, &needs);
-        let (down, full) = (self.decider.down_at(self.last_at), self.decider.full());
         let drawn = self.drawn(operation, arriving);
-        let circumstance = Circumstance { needs, down, full, over, drawn };
+        let circumstance = Circumstance { drawn, ..self.circumstance(needs, over, self.last_at) };
         let policy = Arc::clone(self.decider.policy());
-        let decision = decide(&policy, &operation.signals(), &circumstance);
+        let decision = decide(&policy, &operation.signals_by(self.decider.prices()), &circumstance);
         (policy, decision)
     }
 }

@@ -49,6 +49,7 @@ impl Ticket {
             turn: self.said.measures.turn,
             tools: self.said.measures.tools,
             history: self.said.measures.history,
+            prefix: self.said.prefix.to_vec(),
             needs: self.needs(),
             seq: Some(self.seq),
             policy: Some(self.policy.version),

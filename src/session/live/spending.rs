@@ -24,6 +24,11 @@ impl Live {
         self.has_budgets.store(!core.decider.budgets().is_empty(), Ordering::Relaxed);
     }
 
+    /// Lists the limits in force.
+    pub fn limits(&self) -> Vec<Arc<Limit>> {
+        lock(&self.core).decider.budgets().limits().cloned().collect()
+    }
+
     /// Books what was spent before this session, in the order in which requests arrived.
     pub fn draw(&self, before: &[Drawn<'_>]) {
         let mut core = lock(&self.core);
@@ -115,6 +120,11 @@ impl Core {
     ) -> (Claims, Vec<(ModelId, Short)>) {
         let Arriving { team, project, user, session, wants, .. } = arriving;
         let payer = Payer { team, project, user, session, key: &wants.key, ..Payer::default() };
-        self.decider.claim(operation, needs, (&payer, &self.names))
+        let (claims, mut over) = self.decider.claim(operation, needs, (&payer, &self.names));
+        for (model, _) in &mut over {
+            *model = self.names.identity(*model);
+        }
+        over.sort_unstable();
+        (claims, over)
     }
 }

@@ -35,6 +35,8 @@ pub struct Arriving<'a> {
     pub prompt: Cow<'a, str>,
     /// What is known besides.
     pub measures: Measures,
+    /// Hashes of the prompt's beginnings.
+    pub prefix: Arc<[u64]>,
     /// What it asks of whoever serves it.
     pub wants: Wants,
 }
@@ -138,6 +140,7 @@ pub(super) struct Said {
     pub(super) session: Arc<str>,
     pub(super) asked: Arc<str>,
     pub(super) measures: Measures,
+    pub(super) prefix: Arc<[u64]>,
     pub(super) require: Arc<[Arc<str>]>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the costs of all rows add up to that of the whole, to the pico-dollar; an outcome that nobody judged is none.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::{Dimension, Value};
 use crate::outcome::{Evidence, Settled};
@@ -16,12 +16,12 @@ pub struct UnitCell {
     pub requests: u64,
     /// Sessions that have a request in it.
     pub sessions: u64,
-    /// Requests that name a session.
-    pub in_sessions: u64,
+    /// Those of them whose requests all have a cost.
+    pub priced_sessions: u64,
+    /// What those cost.
+    pub session_cost: Pico,
     /// What all requests cost.
     pub cost: CostSum,
-    /// What requests of a session cost.
-    pub session_cost: CostSum,
     /// Of it: calls to another model before the one that ended the request.
     pub escalation: Pico,
     /// Of it: earlier calls to the model that ended it.
@@ -30,22 +30,18 @@ pub struct UnitCell {
     pub wasted: Pico,
     /// Requests that ended without an answer.
     pub failed: u64,
-    /// Requests whose outcome is known: judged by a label, or failed.
+    /// Requests with a cost whose outcome is known: judged by a label, or failed.
     pub judged: u64,
     /// Those that were good.
     pub good: u64,
     /// What requests of known outcome cost, failures included.
-    pub judged_cost: CostSum,
+    pub judged_cost: Pico,
 }
 
 impl UnitCell {
-    fn add(&mut self, settled: &Settled, session: SessionId, prices: &PriceTable, good: PerMille) {
+    fn add(&mut self, settled: &Settled, prices: &PriceTable, good: PerMille) {
         self.requests += 1;
         self.cost.add_operation(settled.costs());
-        if session.is_some() {
-            self.in_sessions += 1;
-            self.session_cost.add_operation(settled.costs());
-        }
         let failed = !settled.status.is_ok();
         self.failed += u64::from(failed);
         if let Some(last) = settled.attempts.last() {
@@ -58,9 +54,9 @@ impl UnitCell {
         if failed {
             self.wasted += settled.costs().filter_map(Cost::amount).sum();
         }
-        if failed || settled.quality.is_some() {
+        if let (true, Some(cost)) = (failed || settled.quality.is_some(), settled.cost.amount()) {
             self.judged += 1;
-            self.judged_cost.add_operation(settled.costs());
+            self.judged_cost += cost;
             self.good += u64::from(!failed && settled.quality.is_some_and(|quality| quality >= good));
         }
     }
@@ -69,16 +65,16 @@ impl UnitCell {
     pub fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.sessions += other.sessions;
-        self.in_sessions += other.in_sessions;
+        self.priced_sessions += other.priced_sessions;
         self.cost += &other.cost;
-        self.session_cost += &other.session_cost;
+        self.session_cost += other.session_cost;
         self.escalation += other.escalation;
         self.retries += other.retries;
         self.wasted += other.wasted;
         self.failed += other.failed;
         self.judged += other.judged;
         self.good += other.good;
-        self.judged_cost += &other.judged_cost;
+        self.judged_cost += other.judged_cost;
     }
 
     /// Returns the cost of so many requests, of those with a cost; none where none has one.
@@ -87,17 +83,15 @@ impl UnitCell {
         (priced > 0).then(|| self.cost.whole().proportion([so_many], [priced]))
     }
 
-    /// Returns the cost of a session; none where no request names one, or the cost of one is unknown.
+    /// Returns the cost of a session, of those whose requests all have a cost; none where there is none.
     pub fn per_session(&self) -> Option<Pico> {
-        let told = self.sessions > 0 && self.session_cost.unknown == 0;
-        told.then(|| self.session_cost.total().proportion([1], [self.sessions]))
+        (self.priced_sessions > 0).then(|| self.session_cost.proportion([1], [self.priced_sessions]))
     }
 
     /// Returns the cost of a good answer, what was spent on bad ones and failures inside; none where no label says that any
-    /// was good, or a cost is unknown.
+    /// was good.
     pub fn per_good(&self) -> Option<Pico> {
-        let told = self.good > 0 && self.judged_cost.unknown == 0;
-        told.then(|| self.judged_cost.total().proportion([1], [self.good]))
+        (self.good > 0).then(|| self.judged_cost.proportion([1], [self.good]))
     }
 }
 
@@ -111,8 +105,36 @@ pub struct Unit {
     /// The rows.
     pub rows: FxHashMap<Vec<Value>, UnitCell>,
     good: PerMille,
-    met: FxHashSet<(Vec<Value>, SessionId)>,
-    sessions: FxHashSet<SessionId>,
+    /// What each session cost in each row, and in all of them: its requests with a cost, and whether there are others.
+    met: FxHashMap<(Vec<Value>, SessionId), Met>,
+    sessions: FxHashMap<SessionId, Met>,
+}
+
+/// A session so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Met {
+    cost: Pico,
+    unpriced: bool,
+}
+
+impl Met {
+    /// Takes a request of the session in, and brings the sums over sessions up to it.
+    fn add(met: &mut Option<Self>, cost: Option<Pico>, sums: &mut UnitCell) {
+        let before = *met;
+        let mut now = before.unwrap_or_default();
+        now.cost += cost.unwrap_or(Pico::ZERO);
+        now.unpriced |= cost.is_none();
+        sums.sessions += u64::from(before.is_none());
+        if let Some(before) = before.filter(|before| !before.unpriced) {
+            sums.priced_sessions -= 1;
+            sums.session_cost -= before.cost;
+        }
+        if !now.unpriced {
+            sums.priced_sessions += 1;
+            sums.session_cost += now.cost;
+        }
+        *met = Some(now);
+    }
 }
 
 impl Unit {
@@ -126,8 +148,8 @@ impl Unit {
             all: UnitCell::default(),
             rows: FxHashMap::default(),
             good,
-            met: FxHashSet::default(),
-            sessions: FxHashSet::default(),
+            met: FxHashMap::default(),
+            sessions: FxHashMap::default(),
         }
     }
 
@@ -135,14 +157,21 @@ impl Unit {
     pub fn add(&mut self, evidence: &Evidence<'_>, settled: &Settled, prices: &PriceTable) {
         let session = evidence.operation.session;
         let key: Vec<Value> = self.by.iter().map(|by| by.of(evidence, &[], settled, 0)).collect();
-        self.all.add(settled, session, prices, self.good);
+        let cost = settled.cost.amount();
+        self.all.add(settled, prices, self.good);
         if session.is_some() {
-            self.all.sessions += u64::from(self.sessions.insert(session));
+            let mut met = self.sessions.get(&session).copied();
+            Met::add(&mut met, cost, &mut self.all);
+            met.map(|met| self.sessions.insert(session, met));
         }
-        let new = session.is_some() && self.met.insert((key.clone(), session));
-        let cell = self.rows.entry(key).or_default();
-        cell.add(settled, session, prices, self.good);
-        cell.sessions += u64::from(new);
+        let cell = self.rows.entry(key.clone()).or_default();
+        cell.add(settled, prices, self.good);
+        if session.is_some() {
+            let at = (key, session);
+            let mut met = self.met.get(&at).copied();
+            Met::add(&mut met, cost, cell);
+            met.map(|met| self.met.insert(at, met));
+        }
     }
 
     /// Lists the rows by name, the most expensive first.
@@ -156,5 +185,68 @@ impl Unit {
             (b.cost.total(), b.requests).cmp(&(a.cost.total(), a.requests)).then_with(|| one.cmp(other))
         });
         rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Attempt, Operation};
+    use crate::pricing::Usage;
+    use crate::routing::{Check, Status};
+    use crate::units::{Millis, ModelId, TeamId};
+    use proptest::prelude::*;
+
+    fn call((model, status, cost): (u16, u8, Option<i64>)) -> Attempt {
+        let unknown = Cost::Unknown(crate::pricing::Unpriced::NoPrice);
+        Attempt {
+            model: ModelId(model),
+            usage: Usage::NONE,
+            cost: cost.map_or(unknown, |cost| Cost::Known(Pico(cost.into()))),
+            latency: Millis::UNKNOWN,
+            waited: 0,
+            status: [Status::Ok, Status::Timeout][usize::from(status)],
+            check: Check::None,
+            observed: true,
+            spread: crate::outcome::Spread::NONE,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn units_add_up_to_the_whole(
+            requests in prop::collection::vec(
+                (0u16..3, 0u32..4, proptest::option::of(0u16..=1000),
+                    prop::collection::vec((0u16..2, 0u8..2, proptest::option::weighted(0.9, 0i64..1_000_000)), 1..4)),
+                0..40,
+            ),
+        ) {
+            let prices = PriceTable::default();
+            let mut unit = Unit::new(vec![Dimension::Team], PerMille::clamped(500));
+            let mut whole = Pico::ZERO;
+            for (team, session, quality, calls) in &requests {
+                let operation = Operation { team: TeamId(*team), session: SessionId(*session), ..Operation::default() };
+                let mut settled = Settled::default();
+                settled.cost = Cost::Known(Pico::ZERO);
+                for one in calls {
+                    settled.push(call(*one));
+                }
+                settled.quality = quality.and_then(PerMille::new);
+                whole += settled.costs().filter_map(Cost::amount).sum();
+                unit.add(&Evidence { operation: &operation, extra: None }, &settled, &prices);
+            }
+            let mut sum = UnitCell::default();
+            for cell in unit.rows.values() {
+                sum.merge(cell);
+            }
+            // A session may ask for several teams: it is one of all, and one of each.
+            prop_assert!(sum.sessions >= unit.all.sessions);
+            (sum.sessions, sum.priced_sessions) = (unit.all.sessions, unit.all.priced_sessions);
+            sum.session_cost = unit.all.session_cost;
+            prop_assert_eq!(sum, unit.all);
+            prop_assert_eq!(unit.all.cost.total(), whole, "what is known of any request is in the sum");
+            prop_assert!(unit.all.escalation + unit.all.retries <= whole);
+            prop_assert!(unit.all.good <= unit.all.judged);
+        }
     }
 }

@@ -8,6 +8,7 @@ mod gemini;
 mod measures;
 mod parameters;
 mod prefill;
+mod prefix;
 mod refused;
 mod request;
 mod returned;
@@ -25,6 +26,7 @@ use super::{Dialect, WireError, chat, embeddings, translate};
 use crate::wire::error::Result;
 
 pub use measures::AskMeasures;
+pub use prefix::PrefixKey;
 pub use request::Ask;
 
 impl Ask {

@@ -1,5 +1,5 @@
 //! What an answer of ours brings back in a later turn and no provider takes: thoughts of another provider's model, which
-//! carry no signature of Anthropic's and lie in no store of OpenAI's, and citations that no search of Anthropic's found.
+//! carry no signature of Anthropic's and lie in no store of OpenAI's, pictures, which Anthropic takes from users alone, and citations that no search of Anthropic's found.
 //!
 //! Invariant: a body without such is given back as it is, after one search for a mark.
 

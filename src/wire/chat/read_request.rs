@@ -80,6 +80,19 @@ fn message<'a>(message: Value<'a>, at: usize, reader: Reader<'_>, prompt: &mut P
         "user" => prompt.say(true, pieces()?),
         "assistant" => {
             let mut parts = pieces()?;
+            if message.list("annotations").next().is_some() {
+                reader.leave_out("messages.annotations");
+            }
+            // Pictures of earlier answers, as OpenRouter and others have them; an address is for nobody to fetch again.
+            for image in message.list("images") {
+                let url = image.get("image_url").and_then(|image| image.text_of("url")).unwrap_or_default();
+                match Data::of_url(url) {
+                    data @ Data::Base64 { .. } => {
+                        parts.push(Piece::Image { data, detail: None, cache: None });
+                    }
+                    Data::Url(_) => reader.leave_out("messages (picture)"),
+                }
+            }
             let refusal = message.text_of("refusal").filter(|text| !text.is_empty());
             parts.extend(refusal.map(|text| Piece::text(text, None)));
             for (nth, call) in message.list("tool_calls").enumerate() {

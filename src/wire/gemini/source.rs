@@ -20,6 +20,9 @@ use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
 /// The members of a part that stand beside what it holds.
 const BESIDE: [&str; 5] = ["thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata"];
 
+/// The most candidates that Google gives, and of which the text is kept for what it rests on.
+const CANDIDATES: u64 = 8;
+
 /// Reads chunks.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Chunks {
@@ -193,7 +196,10 @@ impl Chunks {
         said(text, |text| {
             has_said = !is_thought && !text.trim().is_empty();
             tell(if is_thought { Delta::Thought(text) } else { Delta::Text(text) });
-            if !is_thought && let Some(seen) = self.seen(self.at) {
+            if !is_thought
+                && self.at < CANDIDATES
+                && let Some(seen) = self.seen(self.at)
+            {
                 seen.spoken.push(text);
             }
         });

@@ -111,7 +111,12 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
     }
     let input = || block.get("input").map_or("{}", Value::raw);
     Ok(Some(match kind.as_deref() {
-        Some("text") => Piece::text(block.need("text", place)?, cache),
+        Some("text") => {
+            if block.list("citations").next().is_some() {
+                reader.leave_out("messages.citations");
+            }
+            Piece::text(block.need("text", place)?, cache)
+        }
         Some("tool_reference") => {
             let name = block.need("tool_name", place)?;
             Piece::text(format!("The tool {name} may be called now."), cache)

@@ -59,9 +59,11 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
     out
 }
 
-/// Writes a picture as requests have it: answers of Anthropic's own hold none.
+/// Writes a picture as requests have it: answers of Anthropic's own hold none, and Anthropic takes none in a turn of its own,
+/// so it is marked as thoughts are, and like them does not go back to it.
 fn picture(o: &mut Object<'_>, mime: &str, data: &str) {
     put!(o, "type": "image", "source": { "type": "base64", "media_type": mime, "data": data });
+    put!(o, "signature": SIGNATURE);
 }
 
 /// Writes why a message ended.

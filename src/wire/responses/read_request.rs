@@ -224,7 +224,12 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
         Ok(Piece::File { data, name: part.text_of("filename"), cache: None })
     };
     match part.text_of("type").as_deref() {
-        Some("input_text" | "output_text" | "text") => Ok(Piece::text(part.need("text", place)?, None)),
+        Some("input_text" | "output_text" | "text") => {
+            if part.list("annotations").next().is_some() {
+                reader.leave_out("input.annotations");
+            }
+            Ok(Piece::text(part.need("text", place)?, None))
+        }
         Some("refusal") => Ok(Piece::text(part.need("refusal", place)?, None)),
         Some("input_image") => {
             let Some(url) = part.text_of("image_url") else {

@@ -30,6 +30,9 @@ models of Anthropic's that take one (`takes-system` in `config/parameters.toml`)
 no blanks at its end, which they refuse. For all others (newer models of Anthropic's by a rule of `config/parameters.toml`, also
 for Anthropic's own clients) the user asks in a turn after it to go on where it ends; that is told as `messages (prefill)`.
 
+**A picture or document in a turn of the assistant's**, which another model made, goes to Gemini; all others take them from users alone:
+it is left out and told as `messages (picture)`, and the conversation goes on. Citations of earlier answers are left out and told.
+
 **Embeddings in Gemini's form** go to Gemini as they came, always as `batchEmbedContents`, and to others in OpenAI's form:
 texts as `input`, `outputDimensionality` as `dimensions`, `taskType` and `title` left out and told, anything but text refused.
 ";

@@ -248,7 +248,7 @@ impl Page<'_> {
     fn staged(&self, columns: usize) -> Vec<Line> {
         let Some(staged) = &self.snapshot.staged else { return Vec::new() };
         let names = &self.snapshot.log.names;
-        let signals = self.operation.signals();
+        let signals = self.operation.signals_by(&self.snapshot.log.prices);
         let circumstance = self.snapshot.log.circumstances.get(self.operation.circumstance);
         let decided = |policy| decide(policy, &signals, circumstance);
         let (now, then) = (decided(self.policy), decided(staged));

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::alone::{self, Alone};
-use super::columns::{series, state_of};
+use super::columns::{error_role, series, state_of};
 use super::health;
 use super::roster::Row;
 use crate::console::format::{self, Short, UNKNOWN};
@@ -111,7 +111,7 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, asked: Option<&Alone>, at: 
         put("  of unknown cost", line(format_args!("{calls}")), Role::Warn);
     }
     put("calls", count(cell.attempts), Role::Text);
-    put("  of them failed", shared(cell.errors, cell.attempts), worse(cell.errors));
+    put("  of them failed", shared(cell.errors, cell.attempts), error_role(cell));
     put("  of them estimated", shared(cell.estimated, cell.attempts), Role::Text);
     if cell.not_made > 0 {
         put("calls not made (breaker, limit)", count(cell.not_made), Role::Warn);
@@ -142,10 +142,6 @@ fn health_lines(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) -> 
 /// Writes a count with its share: `12  0.4 %`.
 fn shared(part: u64, whole: u64) -> Line {
     line(format_args!("{}  {:>7}", format::count_short(part), format::percent(part, whole).as_str()))
-}
-
-fn worse(count: u64) -> Role {
-    if count > 0 { Role::Error } else { Role::Text }
 }
 
 fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {

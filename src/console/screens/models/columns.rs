@@ -330,8 +330,14 @@ pub(super) fn series(look: Look<'_>, row: &Row<'_>) -> Style {
     figures::series(look, row.model)
 }
 
-fn error_role(cell: &Cell) -> Role {
-    if cell.errors > 0 { Role::Error } else { Role::Muted }
+/// The look of failed calls: that of the state they make, so that red means one thing.
+pub(super) fn error_role(cell: &Cell) -> Role {
+    match cell.errors {
+        0 => Role::Muted,
+        errors if errors.saturating_mul(100) < cell.attempts => Role::Text,
+        errors if errors.saturating_mul(10) < cell.attempts => Role::Warn,
+        _ => Role::Error,
+    }
 }
 
 /// A model's state by its calls in the window: from one failed call in a hundred on it is failing.
@@ -339,13 +345,13 @@ pub(super) fn state_of(look: Look<'_>, cell: Option<&Cell>) -> (char, Role, Shor
     let (wrong, look_at, well) = look.glyphs.state;
     match cell {
         None => (look.glyphs.absent, Role::Unknown, short(format_args!("not seen"))),
-        Some(cell) if cell.errors.saturating_mul(100) < cell.attempts || cell.errors == 0 => {
-            (well, Role::Ok, short(format_args!("ok")))
-        }
         Some(cell) => {
-            let words = short(format_args!("{} fail", format::percent(cell.errors, cell.attempts)));
-            let bad = cell.errors.saturating_mul(10) >= cell.attempts;
-            if bad { (wrong, Role::Error, words) } else { (look_at, Role::Warn, words) }
+            let words = || short(format_args!("{} fail", format::percent(cell.errors, cell.attempts)));
+            match error_role(cell) {
+                Role::Error => (wrong, Role::Error, words()),
+                Role::Warn => (look_at, Role::Warn, words()),
+                _ => (well, Role::Ok, short(format_args!("ok"))),
+            }
         }
     }
 }

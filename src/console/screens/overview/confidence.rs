@@ -83,7 +83,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: 
         height => (Rect { height: height - 1, ..inner }, paint::nth_row(inner, height - 1)),
     };
     let (segments, markers) = (segments(scene, route), markers(snapshot, shown));
-    Histogram { bins: &found.histogram, segments: &segments, markers: &markers }
+    Histogram { bins: &found.histogram, segments: &segments, markers: &markers, certified: None }
         .render(chart, buf, scene.look);
     placed(scene, route, found, figures_row, buf);
 }

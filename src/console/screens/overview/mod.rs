@@ -17,7 +17,6 @@
 
 mod breakdown;
 mod confidence;
-mod events;
 mod latency;
 mod layout;
 mod rate;
@@ -32,6 +31,7 @@ use self::breakdown::Dimension;
 use self::layout::Panel;
 use crate::console::action::Action;
 use crate::console::screen::{Ask, Asks, Pointer, Scene, Screen, ScreenId, View};
+use crate::console::screens::events::list as events;
 use crate::console::screens::welcome;
 use crate::console::widgets::panel;
 use crate::console::widgets::table::TableState;
@@ -132,7 +132,16 @@ impl Screen for State {
                 Panel::Confidence => confidence::draw(scene, place, self.route, at, buf),
                 Panel::Traffic => traffic::draw(scene, place, at, buf),
                 Panel::Breakdown => breakdown::draw(scene, place, (self.dimension, self.parts), at, buf),
-                Panel::Events => events::draw(scene, place, self.events.selected, at, buf),
+                Panel::Events => {
+                    let focus = scene.view.focus == place;
+                    let scope = if focus {
+                        "all so far, newest first; Enter goes there"
+                    } else {
+                        "all so far, newest first"
+                    };
+                    let events = events::Events::of(scene.snapshot);
+                    events::draw(scene, (place, "Events", scope), (self.events.selected, &events), at, buf);
+                }
                 Panel::Rate => rate::draw(scene, place, at, buf),
             }
         }
@@ -176,9 +185,9 @@ impl Screen for State {
                 }
             }
             Panel::Events => {
-                let rows = events::Events::of(snapshot).len();
-                if let Some(row) = events::hit(self.events.selected, snapshot, inside, y) {
-                    self.events.select(row, rows);
+                let all = events::Events::of(snapshot);
+                if let Some(row) = events::hit((self.events.selected, &all), snapshot, inside, y) {
+                    self.events.select(row, all.len());
                 }
             }
             Panel::Spend | Panel::Confidence | Panel::Traffic | Panel::Rate => {}

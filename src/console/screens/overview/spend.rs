@@ -86,8 +86,8 @@ fn lines(scene: Scene<'_>) -> Lines {
         }
         _ => (key(if covered.is_none() { "no times" } else { UNKNOWN }), Role::Unknown),
     };
-    put(3, key("per hour at this rate"), rate(Span::hours(1)), false);
-    put(1, key("per 30 days at this rate"), rate(Span::days(30)), false);
+    put(3, key("an hour at this rate"), rate(Span::hours(1)), false);
+    put(1, key("30 days at this rate"), rate(Span::days(30)), false);
     let thousand = figures::per_thousand(&all.cost, all.requests);
     let mark = if all.cost.estimated == Pico::ZERO { "" } else { "~" };
     let thousand =

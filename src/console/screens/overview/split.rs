@@ -75,6 +75,9 @@ const COLUMNS: [Column<'_>; 7] = [
     Column { name: "$/1k calls", width: Width::Fixed(10), right: true, yields: 4 },
 ];
 
+/// The columns below which bars make way for names.
+const NARROW: u16 = 60;
+
 /// Returns the row under the mouse, here and in the latencies.
 pub(super) fn hit(state: TableState, rows: usize, inside: Rect, x: u16, y: u16) -> Option<usize> {
     Table { columns: &COLUMNS, rows, sorted: None, state, focus: true }.hit(paint::margin(inside), x, y)
@@ -106,7 +109,15 @@ pub(super) fn draw(
     stacked(scene, models, paint::split_top(spare, 1).1, buf);
     let unknown = all.cost.unknown > 0;
     let mut columns = COLUMNS;
-    columns[0].width = Width::Fixed(models.longest(snapshot).clamp(6, (inner.width * 2 / 7).max(6)));
+    let longest = models.longest(snapshot).max(6);
+    let room = if inner.width < NARROW {
+        // Names before bars: whose share it is says more than its length. Beside them stand share and cost.
+        columns[1].yields = 1;
+        inner.width.saturating_sub(21)
+    } else {
+        inner.width * 2 / 7
+    };
+    columns[0].width = Width::Fixed(longest.min(room.max(6)));
     let focus = scene.view.focus == place;
     let table = Table { columns: &columns, rows: models.len(), sorted: None, state, focus };
     table.render(inner, buf, scene.look, |buf, slot| {

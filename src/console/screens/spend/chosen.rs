@@ -92,11 +92,17 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
             if row.ran_out.is_some() { state } else { Role::Muted },
         ),
     ];
-    let by = if row.by_rate { "the rate so far: under a week is known" } else { "hours of the week at the present level" };
+    let by = if row.by_rate {
+        "the rate so far, of under a week"
+    } else {
+        "hours of the week at the present level"
+    };
     let expected = match (row.expected, row.runs_out.filter(|_| row.ran_out.is_none())) {
         (None, None) => ("not known yet: it takes a whole hour".to_owned(), Role::Muted),
         (end, gone) => {
-            let end = end.map(|_| super::table::expected(row).0).map_or_else(String::new, |end| format!("{end} at its end"));
+            let end = end
+                .map(|_| super::table::expected(row).0)
+                .map_or_else(String::new, |end| format!("{end} at its end"));
             let gone = gone.map_or_else(String::new, |at| format!(", spent {} UTC", edge(at)));
             let role = if gone.is_empty() { Role::Text } else { Role::Warn };
             (format!("{end}{gone}; by {by}").trim_start_matches(", ").to_owned(), role)

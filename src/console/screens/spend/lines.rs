@@ -47,7 +47,8 @@ impl<'a> Row<'a> {
 pub(super) fn rows(scene: Scene<'_>, list: &[Row<'_>], chosen: Option<usize>, area: Rect, buf: &mut Buffer) {
     let look = scene.look;
     let columns = |widest: Option<usize>| u16::try_from(widest.unwrap_or(0)).unwrap_or(u16::MAX);
-    let names = columns(list.iter().map(|row| text::width(&row.name)).max()).clamp(10, 24).min(area.width / 3);
+    let names =
+        columns(list.iter().map(|row| text::width(&row.name)).max()).clamp(10, 24).min(area.width / 3);
     let left = area.width.saturating_sub(names + AMOUNT + 4);
     // Words go before bars: what is left of them is the bar's.
     let notes = columns(list.iter().map(|row| text::width(&row.note)).max()).min(left);

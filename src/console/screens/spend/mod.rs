@@ -21,6 +21,7 @@ mod layout;
 mod lines;
 mod saved;
 mod table;
+mod tree;
 mod units;
 mod unset;
 mod why;
@@ -203,7 +204,10 @@ impl State {
             None => vec![Ask::Refuse(format!("no {what} is chosen whose requests a filter could tell"))],
         };
         match panel {
-            WHY => listed(found.and_then(|found| why::filter(snapshot, found, self.slice)), "part of the traffic"),
+            WHY => listed(
+                found.and_then(|found| why::filter(snapshot, found, self.slice)),
+                "part of the traffic",
+            ),
             UNITS => listed(found.and_then(|found| units::filter(found, self.unit)), "row"),
             _ => {
                 let lines = Lines::of(snapshot.budgets());

@@ -15,7 +15,12 @@ use crate::session::Found;
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let scope = short(format_args!("{} {} {}", figures::window(snapshot), scene.look.glyphs.dot, snapshot.reading.name()));
+    let scope = short(format_args!(
+        "{} {} {}",
+        figures::window(snapshot),
+        scene.look.glyphs.dot,
+        snapshot.reading.name()
+    ));
     let inside = figures::frame(scene, place, "Saved", &scope, area, buf);
     let inside = crate::console::paint::margin(inside);
     let Some(found) = found else { return figures::nothing(scene, "working it out", inside, buf) };
@@ -30,13 +35,26 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
     }
     let whole = saved.baseline;
     let share = |amount| figures::money_thousandths(amount, whole);
+    let role = if saved.net.0 < 0 { Role::Worse } else { Role::Better };
+    let of = format::percent_change(whole.0, whole.0.saturating_add(saved.net.0));
+    let of = of.strip_prefix('+').unwrap_or(&of);
+    let sure = match saved.interval {
+        Some(at) => format!(
+            "{of} {}{}, by answer lengths",
+            scene.look.glyphs.plus_minus(),
+            format::money(at.high - saved.net)
+        ),
+        None => format!("{of}, nobody knows how sure"),
+    };
     let mut list = vec![
+        // First, so that it is there in the smallest window.
+        Row::new("saved, net", format::money(saved.net), role).bar(share(saved.net), role).note(sure),
         Row::new("baseline", format::money(whole), Role::Estimated)
             .bar(1000, Role::GaugeEmpty)
-            .note(format!("all of it on {model}")),
+            .note(format!("all on {model}")),
         Row::new("answers", format::money(saved.answers), Role::Text)
             .bar(share(saved.answers), Role::GaugeFill)
-            .note("the calls that answered"),
+            .note("calls that answered"),
     ];
     for (name, line) in &saved.lines {
         let name = match *name {
@@ -44,7 +62,9 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             name => name,
         };
         list.push(match *line {
-            Line::Known(amount) => Row::new(name, format::money(amount), Role::Text).bar(share(amount), Role::Worse),
+            Line::Known(amount) => {
+                Row::new(name, format::money(amount), Role::Text).bar(share(amount), Role::Worse)
+            }
             Line::Estimated(amount) => {
                 let words = short(format_args!("~{}", format::money(amount)));
                 Row::new(name, words, Role::Estimated).bar(share(amount), Role::Worse)
@@ -55,18 +75,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             }
         });
     }
-    let role = if saved.net.0 < 0 { Role::Worse } else { Role::Better };
-    let of = figures::money_share(saved.net, whole);
-    let sure = match saved.interval {
-        Some(at) => format!(
-            "{of} of it {}{}, by lengths of answers",
-            scene.look.glyphs.plus_minus(),
-            format::money(at.high - saved.net)
-        ),
-        None => format!("{of} of it; how sure that is, nobody knows"),
-    };
-    list.push(Row::new("saved, net", format::money(saved.net), role).bar(share(saved.net), role).note(sure));
-    let on = format!("of {} requests have both figures", format::count(saved.requests));
+    let on = format!("of {}", figures::plural(saved.requests, "request"));
     list.push(Row::new("stands on", format::count(saved.compared), Role::Muted).note(on));
     rows(scene, &list, None, inside, buf);
 }

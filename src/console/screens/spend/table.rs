@@ -30,7 +30,8 @@ pub(super) enum Line<'a> {
 
 /// The lines in order.
 pub(super) struct Lines<'a> {
-    lines: Vec<Line<'a>>,
+    /// Each with its depth.
+    lines: Vec<(u16, Line<'a>)>,
     /// Whether every account is here, so that sums are of all.
     whole: bool,
 }
@@ -38,14 +39,7 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Lays out the accounts.
     pub(super) fn of(budgets: &'a BudgetsView) -> Self {
-        let mut lines = Vec::with_capacity(budgets.rows.len() * 2);
-        for of in budgets.rows.chunk_by(BudgetRow::is_of) {
-            if of.iter().any(|row| row.member.is_some()) {
-                lines.push(Line::Limit { of });
-            }
-            lines.extend(of.iter().map(Line::Account));
-        }
-        Self { lines, whole: budgets.left_out == 0 }
+        Self { lines: super::tree::lines(&budgets.rows), whole: budgets.left_out == 0 }
     }
 
     /// Counts them.
@@ -55,7 +49,12 @@ impl<'a> Lines<'a> {
 
     /// Returns one.
     pub(super) fn at(&self, at: usize) -> Option<Line<'a>> {
-        self.lines.get(at).copied()
+        self.lines.get(at).map(|(_, line)| *line)
+    }
+
+    /// Returns the columns that a line is set in by.
+    fn indent(&self, at: usize) -> u16 {
+        self.lines.get(at).map_or(0, |(depth, _)| 2 * (*depth).min(8))
     }
 
     /// Returns the account of a line.
@@ -85,7 +84,7 @@ const COLUMNS: [Column<'static>; 13] = [
     column("held", Width::Fixed(9), true, 6),
     column("limit", Width::Fixed(9), true, 0),
     column("expected", Width::Fixed(10), true, 3),
-    column("will run out", Width::Fixed(12), false, 5),
+    column("will run out", Width::Fixed(12), true, 5),
     column("starts anew", Width::Fixed(12), false, 2),
     column("refused", Width::Fixed(7), true, 7),
     column("moved", Width::Fixed(7), true, 8),
@@ -119,8 +118,8 @@ pub(super) fn draw(scene: Scene<'_>, lines: &Lines<'_>, state: TableState, area:
     let now = scene.snapshot.live.as_ref().map_or(scene.snapshot.clock, |live| live.now);
     table(lines, state, focus).render(paint::margin(inside), buf, look, |buf, slot| {
         match lines.at(slot.row) {
-            Some(Line::Account(row)) => account(row, now, slot, buf),
-            Some(Line::Limit { of }) => limit(of, lines.whole, slot, buf),
+            Some(Line::Account(row)) => account(row, now, (slot, lines.indent(slot.row)), buf),
+            Some(Line::Limit { of }) => limit(of, lines.whole, (slot, lines.indent(slot.row)), buf),
             None => {}
         }
     });
@@ -158,7 +157,7 @@ fn minute(at: Instant) -> String {
     text.get(5..16).map_or(text.clone(), |text| text.replace('T', " "))
 }
 
-fn account(row: &BudgetRow, now: Instant, slot: Slot<'_>, buf: &mut Buffer) {
+fn account(row: &BudgetRow, now: Instant, (slot, indent): (Slot<'_>, u16), buf: &mut Buffer) {
     let look = slot.look;
     let counted = |count: u64| match count {
         0 => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
@@ -170,6 +169,7 @@ fn account(row: &BudgetRow, now: Instant, slot: Slot<'_>, buf: &mut Buffer) {
             if slot.selected && at.width > 0 {
                 look.sign(buf, at.x, at.y, look.glyphs.chosen, Role::Accent);
             }
+            let (_, rest) = paint::split_left(rest, indent);
             let role = if row.member.as_deref() == Some("") { Role::Muted } else { Role::Text };
             match &row.member {
                 Some(member) => {
@@ -224,12 +224,12 @@ fn mode(row: &BudgetRow, slot: Slot<'_>, buf: &mut Buffer) {
 }
 
 /// Draws a limit over those who draw on it: their sums, where all are here.
-fn limit(of: &[BudgetRow], whole: bool, slot: Slot<'_>, buf: &mut Buffer) {
+fn limit(of: &[BudgetRow], whole: bool, (slot, indent): (Slot<'_>, u16), buf: &mut Buffer) {
     let Some(first) = of.first() else { return };
     let sum = |amount: fn(&BudgetRow) -> Pico| of.iter().map(amount).sum::<Pico>();
     let unknown = || short(format_args!("{UNKNOWN}"));
     match slot.column {
-        0 => limit_name(first, paint::split_left(slot.at, 2).1, slot.look, buf),
+        0 => limit_name(first, paint::split_left(slot.at, 2 + indent).1, slot.look, buf),
         1 => mode(first, slot, buf),
         3 => slot.say(buf, &text::clean(&first.scope), Role::Muted),
         4 => {

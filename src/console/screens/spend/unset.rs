@@ -14,7 +14,8 @@ pub(super) const ROWS: u16 = 14;
 /// Draws the page.
 pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (look, live) = (scene.look, scene.snapshot.live.is_some());
-    let inside = Panel { title: "No budgets", scope: "", focus: scene.view.focus == 0 }.render(area, buf, look);
+    let inside =
+        Panel { title: "No budgets", scope: "", focus: scene.view.focus == 0 }.render(area, buf, look);
     let inside = paint::margin(inside);
     let then = if live {
         "The gateway takes them up within a second."

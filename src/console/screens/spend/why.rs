@@ -91,14 +91,19 @@ pub(super) fn draw(
     scene.look.text_right(buf, paint::split_left(top, used + 2).1, &requests, Role::Muted);
     let parts = split.parts.list();
     let most = parts.iter().map(|(_, amount)| amount.0.abs()).max().unwrap_or(0);
-    let slices_most = found.explained.slices.iter().map(|slice| slice.split.change().0.abs()).max().unwrap_or(0);
+    let slices_most =
+        found.explained.slices.iter().map(|slice| slice.split.change().0.abs()).max().unwrap_or(0);
     let share = |amount: Pico, most: i128| figures::money_thousandths(Pico(amount.0.abs()), Pico(most));
     let mut list: Vec<Row<'_>> = Vec::new();
     let mut causes: Vec<_> = parts.into_iter().filter(|(_, amount)| amount.0 != 0).collect();
     causes.sort_by_key(|(_, amount)| std::cmp::Reverse(amount.0.abs()));
     for (cause, amount) in causes {
         let role = toward(amount);
-        list.push(Row::new(cause, format::money_change(amount), role).bar(share(amount, most), role).note(says(cause)));
+        list.push(
+            Row::new(cause, format::money_change(amount), role)
+                .bar(share(amount, most), role)
+                .note(says(cause)),
+        );
     }
     let slices: Vec<Row<'_>> = found
         .explained
@@ -119,8 +124,12 @@ pub(super) fn draw(
         .iter()
         .filter(|trouble| trouble.course != Course::Eased)
         .map(|trouble| {
-            let teams: Vec<_> =
-                trouble.hits.iter().take(3).map(|hit| text::clean(names.team(hit.team)).into_owned()).collect();
+            let teams: Vec<_> = trouble
+                .hits
+                .iter()
+                .take(3)
+                .map(|hit| text::clean(names.team(hit.team)).into_owned())
+                .collect();
             let whom = if teams.is_empty() { String::new() } else { format!(", hits {}", teams.join(", ")) };
             format!(
                 "{} fails: {} of {} calls{whom}",

@@ -10,11 +10,12 @@ use crate::console::format::{self, Short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, short};
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::routing::{Mode, RouteId};
-use crate::session::{RerunState, Snapshot};
+use crate::session::{RerunState, Snapshot, TriedSide, is_within_error};
 use crate::telemetry::Forecast;
 use crate::units::{Pico, Span, counted};
 
@@ -156,23 +157,6 @@ fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64
     Line::new(key(name), [figures::latency(a), figures::latency(b), change], role)
 }
 
-/// Says whether what changes in the cost of routes is no more than the estimates' own error; routes that do not change
-/// add nothing to either.
-fn is_within_error<'a>(routes: impl Iterator<Item = (&'a Forecast, &'a Forecast)>) -> bool {
-    let square = |error: Pico| error.0.saturating_mul(error.0);
-    let (mut change, mut error) = (Pico::ZERO, 0_i128);
-    for (applied, staged) in routes {
-        let difference = staged.cost.total() - applied.cost.total();
-        if difference != Pico::ZERO {
-            change += difference;
-            error = error
-                .saturating_add(square(applied.cost_error()))
-                .saturating_add(square(staged.cost_error()));
-        }
-    }
-    change != Pico::ZERO && square(change) <= error
-}
-
 /// What labels say of the answers, where there are any.
 fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_>) -> Line {
     if applied.labelled.max(tried.labelled) == 0 {
@@ -204,6 +188,27 @@ fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_
     line
 }
 
+/// Says whether the chosen threshold is certified, before and after; none where no answer was judged.
+fn certificate_line(scene: Scene<'_>, id: RouteId) -> Option<Line> {
+    let (snapshot, rung) = (scene.snapshot, scene.snapshot.consequences.rung);
+    let standing = &snapshot.proof(id, rung)?.standing;
+    figures::certificate(standing)?;
+    let at = |policy: &crate::routing::Policy| policy.route(id).ladder.get(rung).map(|rung| rung.threshold);
+    let (now, then) = (at(&snapshot.policy)?, at(snapshot.tried())?);
+    let is_inside = |threshold| standing.given.is_some_and(|given| threshold >= given.threshold);
+    let word = |threshold| key(if is_inside(threshold) { "yes" } else { "no" });
+    let change = match standing.given {
+        Some(given) => short(format_args!("from {}", given.threshold)),
+        None => short(format_args!("{} more", format::count(standing.needed))),
+    };
+    let role = match (is_inside(now), is_inside(then)) {
+        (true, false) => Role::Worse,
+        (false, true) => Role::Better,
+        _ => Role::Muted,
+    };
+    Some(Line::new(key("certified (loss 2 %)"), [word(now), word(then), change], role).yielding(1))
+}
+
 /// Draws up the table of the chosen route.
 fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     let snapshot = scene.snapshot;
@@ -228,10 +233,10 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     let every = [(&every_applied, requests), (&every_tried, requests)];
     let mut all_routes = month_line("  all routes", every, covered);
     // What the estimates' own error covers is no difference that anybody has seen.
-    if is_within_error(std::iter::once((applied, tried))) {
+    if is_within_error(std::iter::once(one)) {
         lines.iter_mut().for_each(Line::within_error);
     }
-    if is_within_error(snapshot.consequences.routes.iter().map(|one| (&one.applied, &one.staged))) {
+    if is_within_error(snapshot.consequences.routes.iter()) {
         all_routes.within_error();
     }
     lines.push(all_routes.yielding(4));
@@ -260,6 +265,7 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         lines.push(line.styled(figures::series(scene.look, rung.model)));
     }
     lines.push(quality_line(applied, tried, figure, scene.look));
+    lines.extend(certificate_line(scene, id));
     lines.push(latency_line("p50 latency (est.)", applied, tried, 500).yielding(5));
     lines.push(latency_line("p95 latency (est.)", applied, tried, 950).yielding(2));
     // An answer nobody saw is taken to have failed no check, so fewer of these is no promise: no colour says "better".
@@ -267,6 +273,28 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither).yielding(6),
     );
     lines.push(count_line("failed (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
+    lines.extend(budget_lines(snapshot));
+    lines
+}
+
+/// What budgets would have come to: whom they turn away, and when the first that goes another way would have run out. Decided in
+/// order from the log's start on, which takes a moment, so these lines come after the others.
+fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
+    let RerunState::Done { budgets: Some(budgets), .. } = &snapshot.rerun else { return Vec::new() };
+    let (refused, moved) = (budgets.refused, budgets.moved);
+    let mut lines = vec![
+        count_line("budgets refuse (in order)", refused.0, refused.1, Good::Less).yielding(4),
+        count_line("budgets move (in order)", moved.0, moved.1, Good::Neither).yielding(4),
+    ];
+    if let Some(row) = budgets.changed().next() {
+        let out = |side: Option<TriedSide>| match side.and_then(|side| side.ran_out) {
+            Some(at) => key(at.clock().get(..5).unwrap_or_default()),
+            None => key("never"),
+        };
+        let name = short(format_args!("{:.28} runs out", text::clean(&row.name)));
+        let cells = [out(row.applied), out(row.staged), Short::new()];
+        lines.push(Line::new(name, cells, Role::Muted).yielding(4));
+    }
     lines
 }
 
@@ -451,23 +479,6 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_change_is_weighed_against_the_error_of_what_changes() {
-        let route = |applied: i128, staged: i128, error: i128| {
-            [applied, staged].map(|cost| {
-                let mut side = Forecast { variance: error * error, ..Forecast::default() };
-                side.cost.estimated = Pico(cost);
-                side
-            })
-        };
-        let (unsure, sure) = (route(1_000, 1_010, 100), route(1_000, 9_000, 10));
-        let still = route(5_000, 5_000, 1_000_000);
-        let within_error = |routes: &[&[Forecast; 2]]| is_within_error(routes.iter().map(|[a, b]| (a, b)));
-        assert!(within_error(&[&unsure, &still]));
-        assert!(!within_error(&[&sure, &still]), "a route that does not change adds no error");
-        assert!(!within_error(&[&still]), "nothing changed");
-    }
 
     #[test]
     fn where_there_is_no_month_there_is_no_change_of_it() {

@@ -3,10 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format::{self, Short};
+use crate::console::format::Short;
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures;
+use crate::console::screens::figures::{self, short};
 use crate::console::theme::Role;
 use crate::console::widgets::chart::{Axis, Chart, Point, Series, Ticks, dollars};
 use crate::console::widgets::panel::Panel;
@@ -18,8 +18,8 @@ use crate::telemetry::CurvePoint;
 const LEAST_LABELS: u64 = 20;
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for drawing only")]
-fn whole(value: f64, _: f64) -> Short {
-    format::count(value.max(0.0) as u64)
+fn threshold(value: f64, _: f64) -> Short {
+    short(format_args!("{}", value.max(0.0) as u64))
 }
 
 fn share(value: f64, _: f64) -> Short {
@@ -45,7 +45,8 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), area: Rect, buf: 
     let route = snapshot.policy.route(id);
     let name = route.ladder.get(rung).map_or("", |rung| &rung.name);
     let title = format!("Cost · {} · {name}", route.name);
-    let panel = Panel { title: &title, scope: "$ per 1,000 requests", focus: scene.view.focus == 3 };
+    let panel =
+        Panel { title: &title, scope: "$ per 1,000 requests by threshold", focus: scene.view.focus == 3 };
     let inside = paint::margin(panel.render(area, buf, scene.look));
     let requests = snapshot.consequences.routes.get(id.index()).map_or(0, |one| one.applied.requests);
     let current = snapshot.consequences.route == id && snapshot.consequences.rung == rung;
@@ -116,7 +117,7 @@ fn draw_cost(scene: Scene<'_>, chosen: (RouteId, usize), requests: u64, area: Re
         series: &[Series { points: &points, style: look.theme.series(0) }],
         points: &named,
         rules: &[],
-        x: Axis { from: 0.0, to: 1000.0, write: whole, ticks: Ticks::Round },
+        x: Axis { from: 0.0, to: 1000.0, write: threshold, ticks: Ticks::Round },
         y: Axis::around(points.iter().map(|point| point.1), dollars),
     };
     chart.render(area, buf, look);

@@ -16,6 +16,7 @@ mod curve;
 mod routes;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -46,6 +47,8 @@ pub struct State {
     pub dragging: bool,
     /// Whether a threshold was chosen; until then the busiest route's is.
     pub picked: bool,
+    /// The policy that was to be applied although it leaves what is certified: applied when it is asked for once more.
+    pub confirming: Option<Arc<Policy>>,
 }
 
 /// Returns the route with the most requests in the window among those that have a threshold; the first of equals.
@@ -113,6 +116,12 @@ fn draw_confidence(scene: Scene<'_>, (id, rung): (RouteId, usize), area: Rect, b
     if unsure > 0 {
         let _ = write!(scope, " · {} without confidence", format::count(u64::from(unsure)));
     }
+    if let Some(words) = snapshot.proof(id, rung).and_then(|proof| figures::certificate(&proof.standing)) {
+        // What may be done is said first, where there is no room for both.
+        let room = usize::from(area.width).saturating_sub(text::width(&route.name) + 20);
+        let both = format!("{words} · {scope}");
+        scope = if text::width(&both) <= room { both } else { words };
+    }
     let title = format!("Confidence · {}", route.name);
     let panel = Panel { title: &title, scope: &scope, focus: scene.view.focus == 1 };
     let inside = paint::margin(panel.render(area, buf, scene.look));
@@ -137,7 +146,9 @@ fn draw_confidence(scene: Scene<'_>, (id, rung): (RouteId, usize), area: Rect, b
             markers.push(Marker { at: then, kind: MarkerKind::Staged, chosen: at == rung });
         }
     }
-    let histogram = Histogram { bins: &consequences.histogram, segments: &segments, markers: &markers };
+    let certified = snapshot.certified(id, rung);
+    let histogram =
+        Histogram { bins: &consequences.histogram, segments: &segments, markers: &markers, certified };
     histogram.render(inside, buf, scene.look);
 }
 
@@ -216,6 +227,31 @@ impl State {
     }
 }
 
+impl State {
+    /// Applies what is staged; what leaves a certificate has to be asked for twice.
+    fn apply(&mut self, snapshot: &Snapshot) -> Asks {
+        let confirmed = self.confirming.take();
+        let left = snapshot.uncertified();
+        let (Some((route, rung, from)), Some(staged)) = (left.first(), &snapshot.staged) else {
+            return vec![Ask::Send(Command::Apply)];
+        };
+        if confirmed.is_some_and(|confirmed| confirmed == *staged) {
+            return vec![Ask::Send(Command::Apply)];
+        }
+        self.confirming = Some(Arc::clone(staged));
+        let route = staged.route(*route);
+        let rung = route.ladder.get(*rung).map_or("", |rung| &rung.name);
+        let more = match left.len() {
+            1 => String::new(),
+            more => format!(" and {} more", more - 1),
+        };
+        vec![Ask::Refuse(format!(
+            "{} {rung}{more} would leave what is certified, from {from} up: Enter once more applies it all the same",
+            route.name
+        ))]
+    }
+}
+
 impl Screen for State {
     /// Routes, confidence, consequences, curve, changes.
     fn panels(&self) -> usize {
@@ -254,6 +290,7 @@ impl Screen for State {
                 | Action::NudgeDownTen
                 | Action::NudgeUpTen
                 | Action::Apply
+                | Action::Aim
                 | Action::Undo
                 | Action::TurnOn
         );
@@ -270,7 +307,8 @@ impl Screen for State {
             Action::RouteNext => self.step_route(snapshot, 1),
             Action::RoutePrevious => self.step_route(snapshot, -1),
             Action::Apply if !self.typed.is_empty() => self.commit(snapshot),
-            Action::Apply => vec![Ask::Send(Command::Apply)],
+            Action::Apply => self.apply(snapshot),
+            Action::Aim => vec![Ask::Aim],
             Action::Drop if !self.typed.is_empty() => {
                 self.typed.clear();
                 Asks::new()

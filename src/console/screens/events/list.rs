@@ -1,8 +1,9 @@
-//! What happened besides: price changes, notes in the log, changes of policy, and stretches of failed calls.
+//! What happened besides: alerts, price changes, notes in the log, changes of policy, and stretches of failed calls.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::alert::{Alert, Level};
 use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
@@ -15,53 +16,61 @@ use crate::units::Instant;
 
 /// What an event tells.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum What<'a> {
+pub(in crate::console::screens) enum What<'a> {
     /// Something written in the log.
     Note(&'a LogNote),
     /// A change of policy: the version, who changed it where somebody else may have, and what.
     Policy(u32, &'a str, &'a str),
     /// So many requests with a failed call since the event before.
     Failed(usize),
+    /// An alert that fired.
+    Alert(&'a Alert),
+    /// One that was over.
+    Over(&'a Alert),
 }
 
 /// One event.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Event<'a> {
+pub(in crate::console::screens) struct Event<'a> {
     /// When; for failed calls, the last of them.
-    pub(super) at: Instant,
+    pub(in crate::console::screens) at: Instant,
     /// What.
-    pub(super) what: What<'a>,
+    pub(in crate::console::screens) what: What<'a>,
 }
 
 /// The most events listed, the newest ones.
 const MOST: usize = 200;
 
 /// What has happened up to the clock, the newest first.
-pub(super) struct Events<'a>(Vec<Event<'a>>);
+pub(in crate::console::screens) struct Events<'a>(Vec<Event<'a>>);
 
 impl<'a> Events<'a> {
     /// Gathers the events of a snapshot.
-    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+    pub(in crate::console::screens) fn of(snapshot: &'a Snapshot) -> Self {
         let log = &snapshot.log;
         let notes = log.notes.partition_point(|note| note.at <= snapshot.clock);
-        let mut notes = log.notes.get(..notes).unwrap_or_default().iter().rev().peekable();
-        let mut changes =
-            snapshot.changes.iter().rev().filter(|change| change.from <= snapshot.head).peekable();
+        let notes = log.notes.get(notes.saturating_sub(MOST)..notes).unwrap_or_default();
+        let notes = notes.iter().map(|note| Event { at: note.at, what: What::Note(note) });
+        let changes = snapshot.changes.iter().filter(|change| change.from <= snapshot.head);
+        let changes = changes.map(|change| Event {
+            at: change.at,
+            what: What::Policy(change.version, &change.who, &change.what),
+        });
+        // A live view may be held at a moment before some of them; those of a log are told up to its clock.
+        let is_held = snapshot.live.as_ref().is_some_and(|live| live.rewound);
+        let is_past = move |at: Instant| !is_held || at <= snapshot.clock;
+        let alerts = snapshot.alerts().alerts.iter().flat_map(|alert| {
+            let over = alert.resolved.map(|at| Event { at, what: What::Over(alert) });
+            [Event { at: alert.at, what: What::Alert(alert) }].into_iter().chain(over)
+        });
+        let alerts = alerts.filter(|event| is_past(event.at));
+        let mut told: Vec<Event<'a>> = changes.chain(notes).chain(alerts).collect();
+        told.sort_by_key(|event| event.at);
+        let mut told = told.into_iter().rev();
         let mut failed = log.errors.partition_point(|&index| (index as usize) < snapshot.head);
         let mut out = Vec::with_capacity(32);
         while out.len() < MOST {
-            let note_first = match (notes.peek(), changes.peek()) {
-                (Some(note), Some(change)) => note.at > change.at,
-                (note, _) => note.is_some(),
-            };
-            let next = if note_first {
-                notes.next().map(|note| Event { at: note.at, what: What::Note(note) })
-            } else {
-                changes.next().map(|change| Event {
-                    at: change.at,
-                    what: What::Policy(change.version, &change.who, &change.what),
-                })
-            };
+            let next = told.next();
             // Failed calls between two events are told in one line, so that an outage hides nothing else.
             let since = next.as_ref().map_or(0, |event| log.history.first_at(event.at));
             let before = log.errors.partition_point(|&index| (index as usize) < since).min(failed);
@@ -78,13 +87,28 @@ impl<'a> Events<'a> {
         Self(out)
     }
 
+    /// Keeps those with all words of a text, in any case.
+    pub(in crate::console::screens) fn filtered(mut self, text: &str) -> Self {
+        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+        if !words.is_empty() {
+            self.0.retain(|event| {
+                let line = format!("{} {}", event.kind(), event.words()).to_lowercase();
+                words.iter().all(|word| match word.strip_prefix('!').filter(|rest| !rest.is_empty()) {
+                    Some(other) => !line.contains(other),
+                    None => line.contains(word.as_str()),
+                })
+            });
+        }
+        self
+    }
+
     /// Counts them.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::console::screens) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Returns one, counted from the newest.
-    pub(super) fn at(&self, row: usize) -> Option<Event<'a>> {
+    pub(in crate::console::screens) fn at(&self, row: usize) -> Option<Event<'a>> {
         self.0.get(row).copied()
     }
 }
@@ -100,6 +124,27 @@ impl Event<'_> {
             },
             What::Policy(..) => (glyphs.threshold.0, Role::Applied),
             What::Failed(_) => (glyphs.state.0, Role::Error),
+            What::Over(_) => (glyphs.state.2, Role::Ok),
+            What::Alert(alert) if alert.acked.is_some() || alert.silenced => (glyphs.state.1, Role::Muted),
+            What::Alert(alert) => match alert.level {
+                Level::Notice => (glyphs.state.1, Role::Accent),
+                Level::Warning => (glyphs.state.1, Role::Warn),
+                Level::Critical => (glyphs.state.0, Role::Error),
+            },
+        }
+    }
+
+    /// Names its kind, for filters.
+    fn kind(&self) -> &'static str {
+        match self.what {
+            What::Note(note) => match note.kind {
+                NoteKind::Price => "price",
+                NoteKind::Policy => "policy",
+                NoteKind::Note => "note",
+            },
+            What::Policy(..) => "policy",
+            What::Failed(_) => "faults",
+            What::Alert(_) | What::Over(_) => "alert",
         }
     }
 
@@ -120,6 +165,25 @@ impl Event<'_> {
                 push(&mut words, what);
                 words
             }
+            What::Alert(alert) | What::Over(alert) => {
+                let mut words = Line::new();
+                if matches!(self.what, What::Over(_)) {
+                    push(&mut words, "over: ");
+                } else {
+                    push(&mut words, alert.level.name());
+                    push(&mut words, ": ");
+                }
+                push(&mut words, &text::clean(&alert.words));
+                if let (What::Alert(_), Some(who)) = (self.what, &alert.acked) {
+                    push(&mut words, " (noted by ");
+                    push(&mut words, &text::clean(who));
+                    push(&mut words, ")");
+                }
+                if alert.silenced {
+                    push(&mut words, " (silenced)");
+                }
+                words
+            }
             What::Failed(1) => line(format_args!("1 fault: a request with a failed call")),
             What::Failed(count) => {
                 let count = format::count(count as u64);
@@ -128,8 +192,13 @@ impl Event<'_> {
         }
     }
 
+    /// Says it in a line.
+    pub(in crate::console::screens) fn line(&self) -> Line {
+        self.words()
+    }
+
     /// The sign, its look, and the words.
-    pub(super) fn show(&self, scene: Scene<'_>) -> (char, Role, Line) {
+    pub(in crate::console::screens) fn show(&self, scene: Scene<'_>) -> (char, Role, Line) {
         let (sign, role) = self.sign(scene.look.glyphs);
         (sign, role, self.words())
     }
@@ -178,11 +247,15 @@ fn first_shown(chosen: Option<usize>, events: &Events<'_>, snapshot: &Snapshot, 
 }
 
 /// Returns the event under the mouse.
-pub(super) fn hit(chosen: Option<usize>, snapshot: &Snapshot, inside: Rect, y: u16) -> Option<usize> {
+pub(in crate::console::screens) fn hit(
+    (chosen, events): (Option<usize>, &Events<'_>),
+    snapshot: &Snapshot,
+    inside: Rect,
+    y: u16,
+) -> Option<usize> {
     let inner = paint::margin(inside);
-    let events = Events::of(snapshot);
     let mut rest = y.checked_sub(inner.y).filter(|_| y < inner.bottom())?;
-    for row in first_shown(chosen, &events, snapshot, inner)..events.len() {
+    for row in first_shown(chosen, events, snapshot, inner)..events.len() {
         let high = height(&events.at(row)?, snapshot, inner.width);
         match rest.checked_sub(high) {
             Some(below) => rest = below,
@@ -192,13 +265,17 @@ pub(super) fn hit(chosen: Option<usize>, snapshot: &Snapshot, inside: Rect, y: u
     None
 }
 
-/// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: Rect, buf: &mut Buffer) {
+/// Draws events in a panel; `scope` says which they are.
+pub(in crate::console::screens) fn draw(
+    scene: Scene<'_>,
+    (place, title, scope): (usize, &'static str, &str),
+    (chosen, events): (Option<usize>, &Events<'_>),
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let snapshot = scene.snapshot;
     let focus = scene.view.focus == place;
-    let scope = if focus { "all so far, newest first; Enter goes there" } else { "all so far, newest first" };
-    let inner = paint::margin(figures::frame(scene, place, "Events", scope, area, buf));
-    let events = Events::of(snapshot);
+    let inner = paint::margin(figures::frame(scene, place, title, scope, area, buf));
     if events.len() == 0 {
         figures::nothing(scene, "nothing but requests so far", inner, buf);
         return;
@@ -206,7 +283,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: 
     let look = scene.look;
     let clock = clock_columns(snapshot);
     let mut below = inner;
-    for row in first_shown(chosen, &events, snapshot, inner)..events.len() {
+    for row in first_shown(chosen, events, snapshot, inner)..events.len() {
         let Some(event) = events.at(row).filter(|_| !below.is_empty()) else { break };
         let (at, rest) = paint::split_top(below, height(&event, snapshot, inner.width));
         below = rest;

@@ -1,0 +1,209 @@
+//! Alerts beside a gateway: its lines are folded on a thread of its own, and what fires goes to the desk.
+//!
+//! Invariants: traffic never waits for it; what fired before a crash and was not written down fires again, under the same id; a file with
+//! a slip in it changes nothing and is told with its line.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+
+use crate::budget::Limit;
+use crate::config::{self, alerts};
+use crate::gateway::{Gateway, now};
+use crate::ledger::{ExportOptions, LedgerFile, Range};
+use crate::pricing::PriceBook;
+use crate::routing::Policy;
+use crate::session::{AlertFeed, Ingest};
+use crate::units::{Instant, Span};
+
+/// How often time passes where nothing comes.
+const LOOK: Duration = Duration::from_millis(500);
+/// Lines taken before time passes again.
+const AT_ONCE: usize = 4096;
+/// The past that is read at the start at least: what figures are compared with.
+const PAST: Span = Span::days(8);
+/// What fired so long before the last run's end and was not written down is told of.
+const UNTOLD: Span = Span::mins(15);
+/// Alerts and deliveries that are known after a start.
+const KNOWN: u32 = 500;
+
+/// The file of alerts, and what was read of it.
+#[derive(Debug, Default)]
+struct File {
+    path: Option<PathBuf>,
+    seen: Option<(SystemTime, u64)>,
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len()))
+}
+
+impl File {
+    fn read(&mut self) -> anyhow::Result<alerts::AlertSettings> {
+        let Some(path) = self.path.as_deref() else { return Ok(alerts::AlertSettings::default()) };
+        self.seen = stamp(path);
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+        Ok(alerts::parse(&text, &name)?)
+    }
+
+    /// Looks whether the file changed.
+    fn look(&mut self) -> Option<anyhow::Result<alerts::AlertSettings>> {
+        let changed = self.path.as_deref().is_some_and(|path| stamp(path) != self.seen);
+        changed.then(|| self.read())
+    }
+}
+
+/// What the fold rests on.
+pub(super) struct Basis {
+    pub(super) ingest: Ingest,
+    pub(super) policy: Arc<Policy>,
+    pub(super) book: PriceBook,
+    /// The ledger's file, where one is kept.
+    pub(super) ledger: Option<PathBuf>,
+}
+
+/// Starts to watch and to tell. A file that is named has to be there.
+///
+/// # Errors
+/// Where the file cannot be used, or the system gives no thread.
+pub(super) fn start(
+    gateway: &Arc<Gateway>,
+    runtime: &tokio::runtime::Handle,
+    named: Option<PathBuf>,
+    basis: Basis,
+) -> anyhow::Result<()> {
+    let usual = || config::user_dir().map(|dir| dir.join(alerts::FILE));
+    let is_named = named.is_some();
+    let mut file = File { path: named.or_else(usual), seen: None };
+    let is_there = is_named || file.path.as_deref().is_some_and(Path::exists);
+    let settings = Arc::new(if is_there { file.read()? } else { alerts::AlertSettings::default() });
+    let rules = Arc::new(settings.rules.clone());
+    let desk = gateway.alerts();
+    desk.set_settings(settings);
+    let (send, lines) = channel();
+    gateway.live().follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));
+    let limits: Vec<Limit> = gateway.live().limits().iter().map(|limit| (**limit).clone()).collect();
+    let past = basis.ledger.filter(|path| path.is_file()).map(|path| {
+        let began = now();
+        let from = began - PAST;
+        let from = gateway.live().budgets_since(began).map_or(from, |since| since.min(from));
+        (path, Range { from: Some(from), to: Some(began), ..Range::default() })
+    });
+    if let Some((path, _)) = &past {
+        // Before anybody is told anything anew.
+        match LedgerFile::open(path).and_then(|file| file.alarms(now(), KNOWN)) {
+            Ok(alarms) => desk.take_up(alarms),
+            Err(error) => tracing::error!(%error, "the alerts of before cannot be read from the ledger"),
+        }
+    }
+    let feed = AlertFeed::new(rules, &limits, (basis.ingest, basis.policy, basis.book));
+    let watching = Arc::downgrade(gateway);
+    let watch = move || Watching { gateway: watching, feed, file, limits: Vec::new() }.run(past, &lines);
+    std::thread::Builder::new().name("alerts".to_owned()).spawn(watch).context("no thread for alerts")?;
+    runtime.spawn(Arc::clone(desk).deliver());
+    Ok(())
+}
+
+struct Watching {
+    gateway: Weak<Gateway>,
+    feed: AlertFeed,
+    file: File,
+    limits: Vec<Arc<Limit>>,
+}
+
+impl Watching {
+    fn run(mut self, past: Option<(PathBuf, Range)>, lines: &Receiver<Arc<str>>) {
+        if let Some((path, range)) = past {
+            self.catch_up(&path, &range);
+        }
+        loop {
+            match lines.recv_timeout(LOOK) {
+                Ok(line) => {
+                    self.feed.take(&line);
+                    lines.try_iter().take(AT_ONCE).for_each(|line| self.feed.take(&line));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let Some(gateway) = self.gateway.upgrade() else { return };
+            let changes = self.feed.pass(now());
+            gateway.alerts().take(changes, Instant(i64::MIN));
+            self.look(&gateway);
+        }
+    }
+
+    /// Folds what the ledger holds, so that budgets, figures and what fires stand as they stood.
+    fn catch_up(&mut self, path: &Path, range: &Range) {
+        let mut lines = Lines { feed: &mut self.feed, waiting: Vec::new() };
+        let options = ExportOptions::default();
+        let read =
+            LedgerFile::open(path).and_then(|file| file.export(range, options, &mut lines, |_, _| true));
+        if let Err(error) = read {
+            tracing::error!(%error, "what was before cannot be read from the ledger: alerts go by what comes");
+            return;
+        }
+        let changes = self.feed.finish();
+        let Some(gateway) = self.gateway.upgrade() else { return };
+        let since = self.feed.last().map_or(Instant(i64::MAX), |last| last - UNTOLD);
+        gateway.alerts().take(changes, since);
+        let changes = self.feed.pass(now());
+        gateway.alerts().take(changes, since);
+        gateway.alerts().end_others(&self.feed.firing(), now());
+    }
+
+    /// Looks whether rules or limits have changed.
+    fn look(&mut self, gateway: &Gateway) {
+        match self.file.look() {
+            Some(Ok(settings)) => {
+                let settings = Arc::new(settings);
+                self.feed.set_rules(Arc::new(settings.rules.clone()));
+                let receivers = settings.receivers.len() as u64;
+                gateway.alerts().set_settings(settings);
+                gateway.alerts().remark(format!(
+                    "alerts: the file is read again; {} told",
+                    crate::units::counted(receivers, "receiver")
+                ));
+            }
+            Some(Err(error)) => {
+                gateway.alerts().remark(format!("alerts: {error:#}; what was read before stays in force"));
+            }
+            None => {}
+        }
+        let limits = gateway.live().limits();
+        let same = limits.len() == self.limits.len()
+            && limits.iter().zip(&self.limits).all(|(one, other)| Arc::ptr_eq(one, other));
+        if !same {
+            let plain: Vec<Limit> = limits.iter().map(|limit| (**limit).clone()).collect();
+            self.feed.set_limits(&plain);
+            self.limits = limits;
+        }
+    }
+}
+
+/// Gives whole lines on.
+struct Lines<'f> {
+    feed: &'f mut AlertFeed,
+    waiting: Vec<u8>,
+}
+
+impl Write for Lines<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.waiting.extend_from_slice(bytes);
+        if let Some(end) = memchr::memrchr(b'\n', &self.waiting) {
+            let rest = self.waiting.split_off(end + 1);
+            self.feed.take_past(&String::from_utf8_lossy(&self.waiting));
+            self.waiting = rest;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

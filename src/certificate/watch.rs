@@ -1,0 +1,173 @@
+//! One rung's certificate over time: given when there is evidence enough, withdrawn when something speaks against it.
+//!
+//! Invariant: a fold over requests in their order. What it says may be read at any moment; what happens after a withdrawal
+//! rests on labels after it alone.
+
+use std::sync::Arc;
+
+use super::drift::{Drift, DriftReading, Reference};
+use super::evidence::{Alarm, Steps};
+use super::label::{Label, Loss};
+use super::standing::Withdrawn;
+use crate::units::{Instant, PerMille, Span};
+
+/// Confidences that drift is looked for in.
+const WINDOW: usize = 1000;
+/// Requests between two looks.
+const LOOK: u64 = 100;
+
+/// What is promised, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// The most loss, of all requests.
+    pub epsilon: f64,
+    /// The chance that a certificate is wrong.
+    pub delta: f64,
+    /// Answers of this quality or better are acceptable.
+    pub acceptable: PerMille,
+    /// How long a certificate stands at most.
+    pub lasts: Span,
+    /// Series among which false alarms of drift are divided.
+    pub series: u32,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        let acceptable = PerMille::clamped(500);
+        Self { epsilon: 0.02, delta: 0.05, acceptable, lasts: Span::days(30), series: 8 }
+    }
+}
+
+/// A certificate that stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Given {
+    /// When it was given.
+    pub at: Instant,
+    /// The lowest threshold it covers.
+    pub threshold: PerMille,
+}
+
+/// What can be said of a rung.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// The certificate, where one stands.
+    pub given: Option<Given>,
+    /// Labels since evidence began.
+    pub n: u64,
+    /// Of those, lost at or above the certified threshold, or at 1000 where none is.
+    pub losses: u64,
+    /// What the loss there stays below.
+    pub bound: f64,
+    /// Labels that are missing for a certificate; of one that stands, for a threshold one lower.
+    pub needed: u64,
+    /// When the last one was withdrawn, and why.
+    pub withdrawn: Option<(Instant, Withdrawn)>,
+    /// How far confidences are from how they were when it was given.
+    pub drift: Option<DriftReading>,
+}
+
+/// One rung beside the strongest, watched.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    terms: Terms,
+    steps: Steps,
+    given: Option<Given>,
+    alarm: Alarm,
+    spread: Vec<u32>,
+    drift: Option<Drift>,
+    seen: u64,
+    withdrawn: Option<(Instant, Withdrawn)>,
+}
+
+impl Watch {
+    /// Starts with no evidence.
+    pub fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            steps: Steps::new(terms.epsilon, terms.delta),
+            given: None,
+            alarm: Alarm::new(terms.epsilon),
+            spread: vec![0; PerMille::VALUES],
+            drift: None,
+            seen: 0,
+            withdrawn: None,
+        }
+    }
+
+    /// Takes the confidence of a request of the route.
+    pub fn arrive(&mut self, at: Instant, confidence: PerMille) {
+        if self.given.is_some_and(|given| at - given.at > self.terms.lasts) {
+            self.withdraw(at, Withdrawn::Age);
+        }
+        self.seen += 1;
+        let Some(drift) = &mut self.drift else {
+            if let Some(count) = self.spread.get_mut(confidence.bin()) {
+                *count = count.saturating_add(1);
+            }
+            if self.given.is_some() && self.seen.is_multiple_of(LOOK) {
+                self.remember();
+            }
+            return;
+        };
+        drift.observe(confidence);
+        if self.seen.is_multiple_of(LOOK) && drift.read().has_drifted {
+            self.withdraw(at, Withdrawn::Drift);
+        }
+    }
+
+    /// Takes what became known of both answers to a request.
+    pub fn judge(&mut self, at: Instant, label: &Label) {
+        let loss = Loss::Acceptable(self.terms.acceptable).of(label);
+        if let Some(given) = self.given {
+            let is_served = label.confidence >= given.threshold;
+            self.alarm.observe(if is_served { loss } else { PerMille::ZERO });
+            if self.alarm.fires(self.terms.delta) {
+                self.withdraw(at, Withdrawn::Alarm);
+                return;
+            }
+        }
+        self.steps.observe(label.confidence, loss > PerMille::ZERO);
+        let Some((threshold, _)) = self.steps.certified() else { return };
+        match &mut self.given {
+            Some(given) => given.threshold = given.threshold.min(threshold),
+            None => {
+                self.given = Some(Given { at, threshold });
+                self.alarm = Alarm::new(self.terms.epsilon);
+                self.remember();
+            }
+        }
+    }
+
+    /// Takes how confidences have been spread so far for how they are, if that is enough to tell.
+    fn remember(&mut self) {
+        let reference = Reference::new(&self.spread, self.terms.series);
+        self.drift = reference.map(|reference| Drift::new(Arc::new(reference), WINDOW));
+    }
+
+    /// Begins anew, since what evidence rested on has changed; a certificate that stood is withdrawn.
+    pub fn withdraw(&mut self, at: Instant, why: Withdrawn) {
+        let withdrawn = if self.given.is_some() { Some((at, why)) } else { self.withdrawn };
+        *self = Self { withdrawn, ..Self::new(self.terms) };
+    }
+
+    /// Counts the requests since evidence began.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Says how it stands.
+    pub fn standing(&self) -> Standing {
+        let at = self.given.map_or(PerMille::ONE, |given| given.threshold);
+        let lower = PerMille::new(at.get().saturating_sub(1)).unwrap_or_default();
+        let wanted = if self.given.is_some() { lower } else { at };
+        Standing {
+            given: self.given,
+            n: self.steps.n(),
+            losses: self.steps.losses_from(at),
+            bound: self.steps.bound(at),
+            needed: self.steps.needed(wanted),
+            withdrawn: self.withdrawn,
+            drift: self.drift.as_ref().map(Drift::read),
+        }
+    }
+}

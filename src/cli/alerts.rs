@@ -1,0 +1,322 @@
+//! `pointsman alerts`: what fires, what was told, what a log would have told.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::args::EngineArgs;
+use super::{budgets, console, output};
+use crate::alert::{Alert, Rules};
+use crate::app::{AttachOptions, Cancel, Progress, operator_get, operator_post};
+use crate::config::{self, alerts};
+use crate::report::{Format, Sheet, render, to_json};
+use crate::session::alerts as alerts_of;
+use crate::units::{Instant, counted, marked_lines};
+
+/// Lists alerts, silences and acknowledges them, tries receivers.
+#[derive(Args, Debug)]
+pub struct AlertsArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Show what would have fired over logs, or over the bundled sample; nobody is told
+    #[command(
+        after_help = "Examples:\n  pointsman alerts replay\n  pointsman alerts replay gateway.jsonl --budgets budgets.toml --format json"
+    )]
+    Replay(Box<Replay>),
+    /// List the alerts of a running gateway, the newest last
+    List {
+        /// Only those that fire.
+        #[arg(long)]
+        firing: bool,
+        #[command(flatten)]
+        at: At,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// List what receivers were told, what waits, and what was given up
+    History {
+        #[command(flatten)]
+        at: At,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Send a receiver a message marked as a test, and show what it answers
+    Test {
+        /// The receiver, as alerts.toml names it.
+        receiver: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Have nobody told of what matches, for a while; it is listed all the same
+    #[command(
+        after_help = "Examples:\n  pointsman alerts silence --for 2h --rule anomaly\n  pointsman alerts silence --for 1d --scope 'teams/*'"
+    )]
+    Silence {
+        /// For how long: 30m, 2h, 1d.
+        #[arg(long = "for", value_name = "LENGTH")]
+        span: String,
+        /// Rules; `*` stands for anything. All where absent.
+        #[arg(long, default_value = "")]
+        rule: String,
+        /// Scopes; `*` stands for anything. All where absent.
+        #[arg(long, default_value = "")]
+        scope: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Take note of an alert
+    Ack {
+        /// Its id, or as much of it as tells it apart.
+        id: String,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// Which gateway. A key with the scope `read`, or `operate` to change something, is taken from POINTSMAN_KEY.
+#[derive(Args, Debug)]
+struct At {
+    /// The gateway's address.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141")]
+    url: String,
+}
+
+/// Where a gateway tells of alerts.
+const PATH: &str = "/operator/v1/alerts";
+
+impl At {
+    fn options(&self) -> AttachOptions {
+        let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
+        AttachOptions { url: self.url.clone(), key }
+    }
+
+    fn get(&self) -> anyhow::Result<Listed> {
+        let text = operator_get(&self.options(), PATH)?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} does not answer like a gateway of this program", self.url))
+    }
+
+    fn post(&self, body: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+        let text = operator_post(&self.options(), PATH, body.to_string())?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} does not answer like a gateway of this program", self.url))
+    }
+}
+
+/// What a gateway tells of alerts.
+#[derive(serde::Deserialize)]
+struct Listed {
+    alerts: Vec<AlertRow>,
+    deliveries: Vec<DeliveryRow>,
+}
+
+/// How a receiver was told.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct DeliveryRow {
+    alert: String,
+    news: String,
+    receiver: String,
+    state: String,
+    tries: u32,
+    at: String,
+    answer: String,
+}
+
+/// Which file.
+#[derive(Args, Debug)]
+struct Which {
+    /// Alerts file (TOML) instead of alerts.toml in the configuration directory.
+    #[arg(long, value_name = "FILE")]
+    alerts: Option<PathBuf>,
+}
+
+impl Which {
+    fn settings(&self) -> anyhow::Result<alerts::AlertSettings> {
+        let own = || config::user_dir().map(|dir| dir.join(alerts::FILE)).filter(|path| path.is_file());
+        let Some(path) = self.alerts.clone().or_else(own) else {
+            return Ok(alerts::AlertSettings::default());
+        };
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(&path).with_context(|| name.clone())?;
+        Ok(alerts::parse(&text, &name)?)
+    }
+}
+
+/// Reads the rules that a log is played against.
+///
+/// # Errors
+/// Where one's own file cannot be used.
+pub(super) fn rules() -> anyhow::Result<Arc<Rules>> {
+    Ok(Arc::new(Which { alerts: None }.settings()?.rules))
+}
+
+#[derive(Args, Debug)]
+struct Replay {
+    /// Logs; the bundled sample where absent.
+    #[arg(value_name = "LOG")]
+    logs: Vec<PathBuf>,
+    #[command(flatten)]
+    of: Which,
+    /// Budgets file (TOML) instead of budgets.toml in the configuration directory.
+    #[arg(long, value_name = "FILE")]
+    budgets: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where file, log or gateway cannot be used.
+pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
+    match &args.command {
+        Command::Replay(replay) => over_logs(replay),
+        Command::List { firing, at, format } => {
+            let mut alerts = at.get()?.alerts;
+            alerts.retain(|row| !firing || row.resolved.is_none());
+            print(*format, alerts)
+        }
+        Command::History { at, format } => history(*format, &at.get()?.deliveries),
+        Command::Test { receiver, at } => {
+            let answer = at.post(&json!({ "do": "test", "receiver": receiver }))?;
+            let said = answer.get("answer").and_then(|said| said.as_str()).unwrap_or_default();
+            if answer.get("delivered").and_then(serde_json::Value::as_bool) == Some(true) {
+                return output::text(&format!("{receiver} was told: {said}\n"));
+            }
+            bail!("{receiver} could not be told: {said}")
+        }
+        Command::Silence { span, rule, scope, at } => {
+            let answer = at.post(&json!({ "do": "silence", "rule": rule, "scope": scope, "for": span }))?;
+            let until = answer.get("until").and_then(|until| until.as_str()).unwrap_or_default();
+            output::text(&format!("silenced until {until}\n"))
+        }
+        Command::Ack { id, at } => {
+            let answer = at.post(&json!({ "do": "ack", "id": id }))?;
+            let text = answer.get("text").and_then(|text| text.as_str()).unwrap_or_default();
+            output::text(&format!("acknowledged: {}\n", marked_lines(text)))
+        }
+    }
+}
+
+fn over_logs(replay: &Replay) -> anyhow::Result<()> {
+    let rules = Arc::new(replay.of.settings()?.rules);
+    let limits = budgets::of_log(replay.budgets.as_deref(), replay.logs.is_empty())?;
+    let limits = limits.map_or_else(Vec::new, |(limits, _)| limits);
+    let log = console::open(&replay.logs, &replay.engine)?;
+    let (mut progress, requests) = (Progress::new("alerts", None), log.len() as u64);
+    let cancel = Cancel::on_interrupt();
+    let found = alerts_of(&log, rules, &limits, |done| {
+        progress.step(done as u64, requests);
+        !cancel.is_raised()
+    });
+    progress.finish();
+    let Some(found) = found else { bail!("cancelled") };
+    print(replay.format, found.iter().map(AlertRow::from).collect())?;
+    output::damage(&log.skipped.damaged)
+}
+
+#[derive(serde::Serialize)]
+struct Report {
+    schema: &'static str,
+    firing: usize,
+    alerts: Vec<AlertRow>,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct AlertRow {
+    id: String,
+    rule: String,
+    source: String,
+    level: String,
+    scope: String,
+    threshold: String,
+    window: Option<String>,
+    fired: String,
+    resolved: Option<String>,
+    acknowledged_by: Option<String>,
+    silenced: bool,
+    text: String,
+}
+
+impl From<&Alert> for AlertRow {
+    fn from(alert: &Alert) -> Self {
+        Self {
+            id: alert.id.clone(),
+            rule: alert.rule.to_string(),
+            source: alert.source.name().to_owned(),
+            level: alert.level.name().to_owned(),
+            scope: alert.scope.to_string(),
+            threshold: alert.threshold.to_string(),
+            window: (alert.window.0 != i64::MIN).then(|| alert.window.rfc3339()),
+            fired: alert.at.rfc3339(),
+            resolved: alert.resolved.map(Instant::rfc3339),
+            acknowledged_by: alert.acked.clone(),
+            silenced: alert.silenced,
+            text: alert.words.clone(),
+        }
+    }
+}
+
+/// Writes a moment as people read it.
+fn brief(text: &str, format: Format) -> String {
+    match format {
+        Format::Table | Format::Md => text.get(..19).unwrap_or(text).replace('T', " "),
+        _ => text.to_owned(),
+    }
+}
+
+fn print(format: Format, alerts: Vec<AlertRow>) -> anyhow::Result<()> {
+    let firing = alerts.iter().filter(|alert| alert.resolved.is_none()).count();
+    if format == Format::Json {
+        return output::text(&to_json(&Report { schema: "pointsman.alerts/1", firing, alerts })?);
+    }
+    let count = alerts.len() as u64;
+    let mut sheet = Sheet::new("", &["fired", "over", "level", "rule", "what", "id"]);
+    for row in alerts {
+        let mut state = row.resolved.map_or_else(|| "fires".to_owned(), |at| brief(&at, format));
+        for (is_so, word) in [(row.silenced, "silenced"), (row.acknowledged_by.is_some(), "acknowledged")] {
+            if is_so {
+                state = format!("{state}, {word}");
+            }
+        }
+        sheet.push(vec![brief(&row.fired, format), state, row.level, row.rule, row.text, row.id]);
+    }
+    output::text(&render(&[sheet], format))?;
+    if format == Format::Table {
+        output::say(&format!("{}, {firing} of them still firing", counted(count, "alert")));
+    }
+    Ok(())
+}
+
+fn history(format: Format, deliveries: &[DeliveryRow]) -> anyhow::Result<()> {
+    if format == Format::Json {
+        return output::text(&to_json(
+            &json!({ "schema": "pointsman.deliveries/1", "deliveries": deliveries }),
+        )?);
+    }
+    let mut sheet = Sheet::new("", &["at", "receiver", "alert", "news", "state", ">tries", "answer"]);
+    for row in deliveries {
+        sheet.push(vec![
+            brief(&row.at, format),
+            row.receiver.clone(),
+            row.alert.clone(),
+            row.news.clone(),
+            row.state.replace('_', " "),
+            row.tries.to_string(),
+            row.answer.clone(),
+        ]);
+    }
+    output::text(&render(&[sheet], format))
+}

@@ -1,0 +1,263 @@
+//! Budgets in a what-if: limits as they are tried, and whom they would have turned away or moved.
+//!
+//! Invariant: a limit is written as a budget file has it, so it means the same here and there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+
+use crate::app::{Cancel, Progress};
+use crate::budget::{Dimension, Limit, Period};
+use crate::config::budgets;
+use crate::report::{Format, Sheet, count};
+use crate::routing::Policy;
+use crate::session::{BudgetsTried, Log, TriedRow, TriedSide, try_budgets};
+use crate::units::{Instant, Pico};
+
+/// Requests turned away or moved that a table lists; JSON has as many as were kept.
+const LISTED: usize = 20;
+
+/// The limits of both sides.
+#[derive(Debug)]
+pub(super) struct Limits {
+    applied: Vec<Limit>,
+    staged: Vec<Limit>,
+}
+
+impl Limits {
+    /// Reads what is asked of budgets, a file and changes to it; none where nothing is.
+    pub(super) fn read(file: Option<&Path>, changes: &[String]) -> anyhow::Result<Option<Self>> {
+        if file.is_none() && changes.is_empty() {
+            return Ok(None);
+        }
+        let applied = match file {
+            None => Vec::new(),
+            Some(path) => {
+                let name = path.display().to_string();
+                let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+                budgets::parse(&text, &name)?
+            }
+        };
+        let mut staged = applied.clone();
+        for text in changes {
+            change(&mut staged, text)?;
+        }
+        Ok(Some(Self { applied, staged }))
+    }
+}
+
+/// Changes a limit, or adds one.
+fn change(limits: &mut Vec<Limit>, text: &str) -> anyhow::Result<()> {
+    let split = text.rsplit_once('=').and_then(|(whose, rest)| Some((whose.trim(), rest.split_once('/')?)));
+    let Some((whose, (amount, window))) = split else {
+        bail!("--budget {text}: write whose, US dollars and a window, like team:search=50/day");
+    };
+    let amount = amount.trim().trim_start_matches('$');
+    let told = Pico::from_usd(amount).ok().filter(|amount| *amount >= Pico::ZERO);
+    let Some(told) = told else { bail!("--budget {text}: `{amount}` is no amount in US dollars") };
+    let window = window.trim();
+    let Some(period) = Period::parse(window) else {
+        bail!(
+            "--budget {text}: `{window}` is no window; write hour, day, week, month, quarter, year, lifetime or 6h"
+        );
+    };
+    if let Some(known) = limits.iter_mut().find(|limit| *limit.budget == *whose && limit.period == period) {
+        known.amount = told;
+        return Ok(());
+    }
+    let like = limits.iter().find(|limit| *limit.budget == *whose).cloned();
+    if let Some(like) = like {
+        limits.push(Limit { period, amount: told, special: BTreeMap::new(), ..like });
+        return Ok(());
+    }
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let mut file =
+        format!("[budget.{}]\nlimit = {{ {} = {} }}\n", quoted(whose), quoted(window), quoted(amount));
+    match whose.split_once(':') {
+        None if whose == "all" => {}
+        Some(("each", dimension)) => _ = writeln!(file, "each = {}", quoted(dimension)),
+        Some((dimension, value)) if Dimension::parse(dimension).is_some() && !value.is_empty() => {
+            _ = writeln!(file, "{dimension} = [{}]", quoted(value));
+        }
+        _ => bail!(
+            "--budget {text}: no budget is called `{whose}`; write one of the file's, all, team:search or each:team (team, project, user, key, session, route, model, task)"
+        ),
+    }
+    limits.extend(budgets::parse(&file, &format!("--budget {text}"))?);
+    Ok(())
+}
+
+#[derive(Debug, Serialize)]
+struct SideReport {
+    limit_usd: String,
+    spent_usd: String,
+    refused_requests: u64,
+    moved_requests: u64,
+    ran_out: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct WindowReport {
+    limit: String,
+    starts: Option<String>,
+    applied: Option<SideReport>,
+    staged: Option<SideReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct Turned {
+    id: String,
+    at: String,
+    limit: String,
+    model: String,
+    refused: bool,
+    /// Whether it was turned so in force, too.
+    as_before: bool,
+}
+
+/// What budgets come to on both sides.
+#[derive(Debug, Serialize)]
+pub(super) struct BudgetsReport {
+    /// `in_order`: every request was decided in order of arrival, on how the budgets stood then.
+    decided: &'static str,
+    applied_refused_requests: u64,
+    staged_refused_requests: u64,
+    applied_moved_requests: u64,
+    staged_moved_requests: u64,
+    windows: Vec<WindowReport>,
+    turned: Vec<Turned>,
+}
+
+/// Runs the log on both sides.
+pub(super) fn tried(
+    log: &Log,
+    policies: (&Policy, &Policy),
+    limits: &Limits,
+) -> anyhow::Result<BudgetsReport> {
+    let (mut progress, cancel) = (Progress::new("budgets", None), Cancel::on_interrupt());
+    let steps = (log.len() as u64).div_ceil(4096) * 2;
+    let mut step = 0;
+    let found = try_budgets(log, policies, [&limits.applied, &limits.staged], || {
+        step += 1;
+        progress.step(step, steps);
+        !cancel.is_raised()
+    });
+    progress.finish();
+    let Some([applied, staged]) = found else { bail!("cancelled") };
+    let both = BudgetsTried::beside(&applied, &staged);
+    let side = |side: TriedSide| SideReport {
+        limit_usd: side.limit.usd(),
+        spent_usd: side.spent.usd(),
+        refused_requests: side.refused,
+        moved_requests: side.moved,
+        ran_out: side.ran_out.map(Instant::rfc3339),
+    };
+    let window = |row: &TriedRow| WindowReport {
+        limit: row.name.clone(),
+        starts: row.starts.map(Instant::rfc3339),
+        applied: row.applied.map(side),
+        staged: row.staged.map(side),
+    };
+    let before: BTreeSet<(usize, bool)> = applied.turned.iter().map(|one| (one.index, one.refused)).collect();
+    let turned = staged.turned.iter().map(|one| Turned {
+        id: log.history.id(one.index).to_owned(),
+        at: one.at.rfc3339(),
+        limit: one.limit.clone(),
+        model: log.names.model(one.model).to_owned(),
+        refused: one.refused,
+        as_before: before.contains(&(one.index, one.refused)),
+    });
+    Ok(BudgetsReport {
+        decided: "in_order",
+        applied_refused_requests: both.refused.0,
+        staged_refused_requests: both.refused.1,
+        applied_moved_requests: both.moved.0,
+        staged_moved_requests: both.moved.1,
+        turned: turned.collect(),
+        windows: both.rows.iter().map(window).collect(),
+    })
+}
+
+impl BudgetsReport {
+    /// Makes the table of windows.
+    pub(super) fn sheet(&self, format: Format) -> Sheet {
+        let exact = format == Format::Csv;
+        let title = if exact {
+            String::new()
+        } else {
+            format!(
+                "Budgets, decided in order · refused {} then {}, moved {} then {}",
+                count(self.applied_refused_requests),
+                count(self.staged_refused_requests),
+                count(self.applied_moved_requests),
+                count(self.staged_moved_requests)
+            )
+        };
+        let heads = [
+            "limit",
+            "starts",
+            ">applied USD",
+            ">spent",
+            ">refused",
+            ">moved",
+            "ran out",
+            ">staged USD",
+            ">spent",
+            ">refused",
+            ">moved",
+            "ran out",
+        ];
+        let mut sheet = Sheet::new(title, &heads);
+        let money = |usd: &str| match Pico::from_usd(usd) {
+            Ok(amount) if !exact => amount.usd_rounded(2),
+            _ => usd.to_owned(),
+        };
+        let side = |side: &Option<SideReport>| match side {
+            None => std::array::from_fn(|_| if exact { String::new() } else { "-".to_owned() }),
+            Some(side) => [
+                money(&side.limit_usd),
+                money(&side.spent_usd),
+                side.refused_requests.to_string(),
+                side.moved_requests.to_string(),
+                moment(side.ran_out.as_deref(), format),
+            ],
+        };
+        for row in &self.windows {
+            let mut cells = vec![row.limit.clone(), moment(row.starts.as_deref(), format)];
+            cells.extend::<[String; 5]>(side(&row.applied));
+            cells.extend::<[String; 5]>(side(&row.staged));
+            sheet.push(cells);
+        }
+        sheet
+    }
+
+    /// Makes the table of requests that go another way than before.
+    pub(super) fn turned(&self, format: Format) -> Sheet {
+        let new = || self.turned.iter().filter(|one| !one.as_before);
+        let title = format!("Turned away or moved by what is tried: the first {}", LISTED.min(new().count()));
+        let mut sheet = Sheet::new(title, &["request", "at", "limit", "no room for", "what became of it"]);
+        for one in new().take(LISTED) {
+            let became = if one.refused { "refused" } else { "moved" };
+            sheet.push(vec![
+                one.id.clone(),
+                moment(Some(&one.at), format),
+                one.limit.clone(),
+                one.model.clone(),
+                became.to_owned(),
+            ]);
+        }
+        sheet
+    }
+}
+
+fn moment(text: Option<&str>, format: Format) -> String {
+    match (text, format) {
+        (None, Format::Csv) => String::new(),
+        (None, _) => "-".to_owned(),
+        (Some(text), Format::Csv) => text.to_owned(),
+        (Some(text), _) => text.get(..16).unwrap_or(text).replace('T', " "),
+    }
+}

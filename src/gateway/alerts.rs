@@ -1,0 +1,134 @@
+//! Alerts over HTTP: what fires, what was told, and what an operator does about it.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::Reply;
+use super::respond;
+use super::{Gateway, now};
+use crate::access::Caller;
+use crate::alert::{Alert, Silence};
+use crate::ledger::Delivery;
+use crate::notify::Told;
+use crate::units::{Instant, Span};
+use crate::wire::{ApiError, ErrorKind};
+
+/// What a body has to be.
+const FORM: &str = "send {\"do\":\"ack\",\"id\":\"..\"}, {\"do\":\"silence\",\"rule\":\"budget\",\"scope\":\"teams/*\",\"for\":\"2h\"} or \
+                    {\"do\":\"test\",\"receiver\":\"..\"}";
+/// How long alerts may be silenced.
+const LONGEST: Span = Span::days(366);
+
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
+enum Deed {
+    Ack {
+        id: String,
+    },
+    Silence {
+        #[serde(default)]
+        rule: String,
+        #[serde(default)]
+        scope: String,
+        #[serde(rename = "for")]
+        span: Option<String>,
+        until: Option<String>,
+    },
+    Test {
+        receiver: String,
+    },
+}
+
+fn wrong(message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorKind::InvalidRequest, message)
+}
+
+fn alert_row(alert: &Alert) -> Value {
+    json!({
+        "id": alert.id,
+        "rule": &*alert.rule,
+        "source": alert.source.name(),
+        "level": alert.level.name(),
+        "scope": &*alert.scope,
+        "threshold": &*alert.threshold,
+        "window": (alert.window.0 != i64::MIN).then(|| alert.window.rfc3339()),
+        "fired": alert.at.rfc3339(),
+        "resolved": alert.resolved.map(Instant::rfc3339),
+        "acknowledged_by": alert.acked,
+        "silenced": alert.silenced,
+        "text": alert.words,
+    })
+}
+
+fn delivery_row(one: &Delivery) -> Value {
+    json!({
+        "alert": one.alert,
+        "news": one.news.name(),
+        "receiver": &*one.receiver,
+        "state": one.state.name(),
+        "tries": one.tries,
+        "at": one.at.rfc3339(),
+        "answer": one.answer,
+    })
+}
+
+fn silence_row(silence: &Silence) -> Value {
+    json!({ "rule": &*silence.rule.0, "scope": &*silence.scope.0, "until": silence.until.rfc3339(), "who": silence.who })
+}
+
+/// Answers what is known of alerts.
+pub(super) fn list(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
+    let Told { alerts, deliveries, silences, receivers } = gateway.alerts.told();
+    let receivers: Vec<Value> = (receivers.iter())
+        .map(|(name, way, least)| json!({ "name": &**name, "kind": way, "least": least.name() }))
+        .collect();
+    answer(&json!({
+        "schema": "pointsman.alerts/1",
+        "at": now().rfc3339(),
+        "alerts": alerts.iter().map(alert_row).collect::<Vec<_>>(),
+        "deliveries": deliveries.iter().map(delivery_row).collect::<Vec<_>>(),
+        "silences": silences.iter().map(silence_row).collect::<Vec<_>>(),
+        "receivers": receivers,
+    }))
+}
+
+fn answer(body: &Value) -> Result<Response<Reply>, ApiError> {
+    let text =
+        serde_json::to_vec(body).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
+    Ok(respond::json(StatusCode::OK, text))
+}
+
+/// Does what an operator asks for.
+pub(super) async fn act(
+    gateway: &Gateway,
+    body: &Bytes,
+    caller: &Caller,
+) -> Result<Response<Reply>, ApiError> {
+    let deed: Deed = serde_json::from_slice(body)
+        .map_err(|error| wrong(format!("not the expected JSON: {error}; {FORM}")))?;
+    match deed {
+        Deed::Ack { id } => answer(&alert_row(&gateway.alerts.ack(&id, &caller.name).map_err(wrong)?)),
+        Deed::Silence { rule, scope, span, until } => {
+            let until = match (span, until) {
+                (Some(span), None) => Span::parse(&span).map(|span| now() + span),
+                (None, Some(until)) => Instant::parse(&until).ok(),
+                _ => None,
+            };
+            let ahead = until.filter(|until| *until > now() && *until <= now() + LONGEST);
+            let Some(until) = ahead else {
+                return Err(wrong(
+                    "say for how long, such as \"for\":\"2h\", or \"until\" a moment ahead; a year at most",
+                ));
+            };
+            let silence = Told::silence(&rule, &scope, until, &caller.name);
+            gateway.alerts.silence(silence.clone());
+            answer(&silence_row(&silence))
+        }
+        Deed::Test { receiver } => {
+            let outcome = gateway.alerts.test(&receiver).await.map_err(wrong)?;
+            answer(&json!({ "receiver": receiver, "delivered": outcome.delivered, "answer": outcome.answer }))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Runs of a gateway in an export: which classifier and price book the requests behind such a line were decided under.
+
+use std::io::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::LedgerError;
+use super::chain::Kind;
+use super::encoding::Encoding;
+use super::file::LedgerFile;
+use super::marks::{self, Marks};
+use super::proof::{Member, SOURCE};
+use crate::record::Writer;
+use crate::units::Instant;
+
+/// A header that tells of a run. Readers of logs pass over it.
+#[derive(Debug, Serialize, Deserialize)]
+struct RunLine {
+    pointsman: String,
+    v: u64,
+    source: String,
+    run: Run,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ledger: Option<Member>,
+}
+
+/// A run, as its gateway began it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Run {
+    number: i64,
+    pub(super) gateway: String,
+    program: String,
+    started: String,
+    listen: String,
+    classifier: String,
+    prices: String,
+}
+
+impl Run {
+    /// Makes its canonical form.
+    pub(super) fn form(&self, form: &mut Encoding) -> Result<(), String> {
+        let started = Instant::parse(&self.started).map_err(|error| format!("started: {error}"))?;
+        form.begin(Kind::Run.name());
+        form.whole(self.number);
+        form.text(&self.program);
+        form.whole(started.0);
+        for text in [&self.listen, &self.classifier, &self.prices] {
+            form.text(text);
+        }
+        Ok(())
+    }
+}
+
+impl LedgerFile {
+    /// Writes the run of a number, where lines are marked.
+    pub(super) fn tell_run(
+        &self,
+        number: i64,
+        marks: &mut Marks<'_>,
+        out: &mut Writer<impl Write>,
+    ) -> Result<(), LedgerError> {
+        if !marks.on() {
+            return Ok(());
+        }
+        let read = || -> rusqlite::Result<Option<Run>> {
+            use rusqlite::OptionalExtension as _;
+            let mut one = self.conn.prepare_cached(
+                "SELECT r.program, r.started, r.listen, r.classifier, r.prices, coalesce(g.id, '') FROM runs r \
+                 LEFT JOIN gateways g ON g.gateway = r.gateway WHERE r.run = ?1",
+            )?;
+            let run = one.query_row([number], |row| {
+                Ok(Run {
+                    number,
+                    program: row.get(0)?,
+                    started: Instant(row.get(1)?).to_string(),
+                    listen: row.get(2)?,
+                    classifier: row.get(3)?,
+                    prices: row.get(4)?,
+                    gateway: row.get(5)?,
+                })
+            });
+            run.optional()
+        };
+        let fails = |source| self.failed(source);
+        let Some(run) = read().map_err(fails)? else { return Ok(()) };
+        let ledger = marks.member(Kind::Run, number).map_err(fails)?;
+        let (pointsman, source) = ("log".to_owned(), SOURCE.to_owned());
+        marks::write_line(out, &RunLine { pointsman, v: crate::record::VERSION, source, run, ledger })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! How far off a sum of estimates may be.
+//!
+//! Invariant: what request by request is off by chance adds up in squares; what all requests are off by together, as a model is
+//! wordier than was thought, adds up as it is and never averages out.
+
+use crate::units::Pico;
+
+/// The uncertainty of an estimated cost, or of a sum of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Spread {
+    /// The variance by chance, in square pico-dollars.
+    pub chance: i128,
+    /// One standard deviation of what all are off by together, in pico-dollars.
+    pub habit: i128,
+}
+
+impl Spread {
+    /// Nothing is estimated.
+    pub const NONE: Self = Self { chance: 0, habit: 0 };
+
+    /// Adds another's.
+    pub fn add(&mut self, other: Self) {
+        self.chance = self.chance.saturating_add(other.chance);
+        self.habit = self.habit.saturating_add(other.habit);
+    }
+
+    /// Takes another's away.
+    pub fn remove(&mut self, other: Self) {
+        self.chance = self.chance.saturating_sub(other.chance);
+        self.habit = self.habit.saturating_sub(other.habit);
+    }
+
+    /// Returns half the width of a 95% interval.
+    pub fn half_width(self) -> Pico {
+        let variance = self.chance.max(0).saturating_add(self.habit.saturating_mul(self.habit));
+        let deviation = variance.unsigned_abs().isqrt();
+        Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)
+    }
+}

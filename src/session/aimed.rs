@@ -1,0 +1,85 @@
+//! The player's answer to an aim: the best thresholds of the window, staged.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::difference::same_thresholds;
+use super::plan::{GOOD, Plan, Target};
+use super::proof::leaving;
+use super::{Aim, Player};
+use crate::routing::{Policy, Route};
+use crate::telemetry::Basis;
+use crate::units::{PerMille, Span};
+
+impl Player {
+    /// Stages the best thresholds for an aim over the window, where so said within their certificates; or says what comes nearest.
+    pub(super) fn aim(&mut self, aim: Aim, is_certified: bool) {
+        let (first, end) = self.view.range();
+        if first >= end {
+            self.message = Some("no requests in the window to aim with".to_owned());
+            return;
+        }
+        let start = self.log.bounds().map_or(self.clock, |(first, _)| first);
+        let from = self.window.map_or(start, |span| (self.clock - span).max(start));
+        let covered = Span((self.clock - from).0.max(1_000_000));
+        let target = match aim.target(self.log.rated(covered)) {
+            Ok(target) => target,
+            Err(error) => {
+                self.message = Some(error.to_string());
+                return;
+            }
+        };
+        let now = Arc::clone(self.policy());
+        let proofs = self.proof.told().clone();
+        let floor = |route: &Route, rung: usize| {
+            let at = now.routes.iter().position(|one| one.tag == route.tag)?;
+            let given =
+                proofs.get(at).and_then(|rungs| rungs.get(rung)).and_then(|proof| proof.standing.given);
+            is_certified.then(|| given.map_or(PerMille::ONE, |given| given.threshold))
+        };
+        let Some(plan) = self.view.frontiers().plan(&now, target, &floor) else {
+            self.message = Some("no threshold moves any request of the window".to_owned());
+            return;
+        };
+        let staged = plan.staged(&now);
+        self.message = Some(words(&plan, aim, target));
+        self.staged = (!same_thresholds(&staged, &now)).then(|| Arc::new(staged));
+        if self.staged.is_none() && plan.is_feasible {
+            self.message = Some(format!("{aim}: the thresholds in force are the best"));
+        }
+    }
+
+    /// Says which thresholds of a change leave their certificates; empty where none does.
+    pub(super) fn leaving(&self, before: &Policy, after: &Policy) -> String {
+        let mut words = String::new();
+        for (route, rung, from) in leaving(self.proof.told(), before, after) {
+            let route = before.route(route);
+            let name = route.ladder.get(rung).map_or("", |rung| &rung.name);
+            let start = if words.is_empty() { " (" } else { ", " };
+            let _ = write!(words, "{start}{} {name} below its certificate, {from}", route.name);
+        }
+        if !words.is_empty() {
+            words.push(')');
+        }
+        words
+    }
+}
+
+fn words(plan: &Plan, aim: Aim, target: Target) -> String {
+    let quality = plan.quality.1 / i128::from(plan.requests.max(1));
+    let (cost, quality) =
+        (plan.cost_after.total().usd_rounded(2), format!("{}.{:03}", quality / GOOD, quality % GOOD / 1000));
+    let guessed = plan.routes.iter().filter(|route| route.basis == Basis::Confidence).count();
+    let basis = match guessed {
+        0 => "",
+        some if some == plan.routes.len() => " by confidence alone, no labels",
+        _ => " in part by confidence alone",
+    };
+    match (plan.is_feasible, target) {
+        (true, _) => format!("staged, {aim}: ${cost} in the window, quality {quality}{basis}"),
+        (false, Target::Quality(_) | Target::Least) => {
+            format!("out of reach; staged what comes nearest: quality {quality}{basis} for ${cost}")
+        }
+        (false, _) => format!("out of reach; staged what comes nearest: ${cost} in the window"),
+    }
+}

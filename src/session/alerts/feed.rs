@@ -1,0 +1,135 @@
+//! Alerts over a log that is written at this moment: its lines in the order in which requests end.
+
+use std::sync::Arc;
+
+use super::Watcher;
+use crate::alert::{Alert, Change, Rules};
+use crate::budget::Limit;
+use crate::outcome::{Evidence, Outlook, Profiles};
+use crate::pricing::{PriceBook, PriceTable};
+use crate::record::{self, Entry};
+use crate::routing::Policy;
+use crate::session::Ingest;
+use crate::units::{Instant, Span};
+
+/// How long a line may take from the end of its request to here.
+const ON_THE_WAY: Span = Span::secs(1);
+/// How long a request of the past may have taken without being counted late.
+const LONGEST: Span = Span::hours(1);
+/// Policies that are remembered: those that decided requests which are still under way.
+const POLICIES: usize = 64;
+/// Names of sessions that are kept before they are forgotten.
+const SESSIONS: usize = 65_536;
+
+/// The fold over a log's lines.
+#[derive(Debug)]
+pub struct AlertFeed {
+    watcher: Watcher,
+    ingest: Ingest,
+    book: PriceBook,
+    prices: PriceTable,
+    profiles: Profiles,
+    policies: Vec<(Instant, Arc<Policy>)>,
+    swept: usize,
+    last: Instant,
+}
+
+impl AlertFeed {
+    /// Starts with nothing seen.
+    pub fn new(
+        rules: Arc<Rules>,
+        limits: &[Limit],
+        (ingest, policy, book): (Ingest, Arc<Policy>, PriceBook),
+    ) -> Self {
+        let prices = PriceTable::new(&book, &ingest.names);
+        Self {
+            watcher: Watcher::new(rules, limits, &ingest.names),
+            prices,
+            ingest,
+            book,
+            profiles: Profiles::default(),
+            policies: vec![(Instant(i64::MIN), policy)],
+            swept: 0,
+            last: Instant(i64::MIN),
+        }
+    }
+
+    /// Takes lines of a past, in the order in which their requests arrived or ended.
+    pub fn take_past(&mut self, lines: &str) {
+        self.take(lines);
+        self.watcher.pass(self.last - LONGEST);
+    }
+
+    /// Returns when the last request arrived.
+    pub fn last(&self) -> Option<Instant> {
+        Some(self.last).filter(|last| last.0 != i64::MIN)
+    }
+
+    /// Takes lines.
+    pub fn take(&mut self, lines: &str) {
+        record::each_line(lines, |_, entry| match entry {
+            Ok(Entry::Request(record)) => {
+                self.last = self.last.max(record.at);
+                let (operation, extra) = self.ingest.take(&record);
+                self.prices.extend(&self.book, &self.ingest.names);
+                self.watcher.know(&self.ingest.names);
+                let evidence = Evidence { operation: &operation, extra: extra.as_ref() };
+                let outlook = Outlook {
+                    prices: &self.prices,
+                    profiles: &self.profiles,
+                    circumstances: &self.ingest.circumstances,
+                };
+                let at = self.policies.partition_point(|(from, _)| *from <= operation.at);
+                let policy = at.checked_sub(1).and_then(|at| self.policies.get(at));
+                if let Some((_, policy)) = policy.or(self.policies.first()) {
+                    self.watcher.take(&evidence, policy, &outlook);
+                }
+                let sessions = self.ingest.names.session_count();
+                if sessions - self.swept > SESSIONS {
+                    self.swept = sessions;
+                    self.ingest.names.forget_sessions(|_| false);
+                }
+            }
+            Ok(Entry::Policy(change)) => {
+                if let Ok(Some(policy)) = self.ingest.policy(&change) {
+                    self.policies.push((change.at, policy));
+                    let old = self.policies.len().saturating_sub(POLICIES);
+                    self.policies.drain(..old);
+                }
+            }
+            Ok(Entry::Price(change)) => {
+                let model = self.ingest.names.intern_model(&change.model);
+                self.prices.extend(&self.book, &self.ingest.names);
+                self.prices.change(model, change.row.clone());
+            }
+            _ => {}
+        });
+    }
+
+    /// Lets time pass up to a moment by the clock. What is on its way here is waited for.
+    pub fn pass(&mut self, now: Instant) -> Vec<Change> {
+        self.watcher.pass(now - ON_THE_WAY);
+        self.watcher.take_changes()
+    }
+
+    /// Takes a past whole, up to its end.
+    pub fn finish(&mut self) -> Vec<Change> {
+        self.watcher.finish();
+        self.watcher.take_changes()
+    }
+
+    /// Lists what fires.
+    pub fn firing(&self) -> Vec<&Alert> {
+        self.watcher.firing()
+    }
+
+    /// Brings other rules into force.
+    pub fn set_rules(&mut self, rules: Arc<Rules>) {
+        self.watcher.set_rules(rules);
+    }
+
+    /// Brings other limits into force.
+    pub fn set_limits(&mut self, limits: &[Limit]) {
+        self.watcher.set_limits(limits);
+    }
+}

@@ -1,0 +1,125 @@
+//! What is unlike its past, as alerts: an incident that is told of fires, and is over when it ends.
+
+use super::{Desk, Seen};
+use crate::alert::{Level, Rules, Source};
+use crate::anomaly::{Changed, Incident, Metric, Scope, Survey, Tally, Window};
+use crate::units::{Instant, Names, Span};
+
+/// An incident that was told of.
+#[derive(Clone, Debug)]
+struct Told {
+    scope: String,
+    metric: Metric,
+    of: (Scope, Option<Scope>),
+    start: Instant,
+    /// Up to when it was heard of.
+    last: Instant,
+}
+
+/// The survey, and what was told of it.
+#[derive(Clone, Debug)]
+pub(super) struct Incidents {
+    survey: Survey,
+    slot: Span,
+    told: Vec<Told>,
+    /// The start of the latest incident that was ended.
+    ended: Instant,
+}
+
+impl Incidents {
+    pub(super) fn new(rules: &Rules) -> Self {
+        let survey = Survey::new(rules.slot, rules.knobs);
+        Self { slot: survey.length(), survey, told: Vec::new(), ended: Instant(i64::MIN) }
+    }
+
+    pub(super) fn add(&mut self, at: Instant, parts: &[(Scope, Tally)]) {
+        self.survey.add(at, parts);
+    }
+
+    /// Looks at a slot that has ended.
+    pub(super) fn look(&mut self, at: Instant, names: &Names, desk: &mut Desk) {
+        if at.0.rem_euclid(self.slot.0) != 0 || desk.rules.of(Source::Anomaly).next().is_none() {
+            return;
+        }
+        self.survey.pass(at);
+        let found = self.survey.incidents();
+        let going = found.iter().filter(|incident| incident.end.is_none());
+        let mut heard = vec![false; self.told.len()];
+        for incident in going {
+            let of = (incident.lead.scope, incident.causes.first().map(|cause| cause.scope));
+            // The same goes by its figure and whose it is, or by what explains it, though its start is seen better later.
+            let same = |told: &Told| {
+                (told.metric == incident.lead.metric && told.of.0 == of.0)
+                    || (of.1.is_some() && told.of.1 == of.1)
+            };
+            if let Some(place) = self.told.iter().position(same) {
+                heard[place] = true;
+                self.told[place].last = at;
+                continue;
+            }
+            let scope =
+                named(names, incident.causes.first().map_or(incident.lead.scope, |cause| cause.scope));
+            let seen = Seen {
+                source: Source::Anomaly,
+                scope: &scope,
+                threshold: incident.lead.metric.name(),
+                window: (incident.start, None),
+                at,
+                level: Level::Warning,
+            };
+            desk.fire(&seen, || words(incident, names));
+            heard.push(true);
+            let (metric, start) = (incident.lead.metric, incident.start);
+            self.told.push(Told { scope, metric, of, start, last: at });
+        }
+        let mut heard = heard.into_iter();
+        let ended = &mut self.ended;
+        self.told.retain(|told| {
+            let goes_on = heard.next().unwrap_or(true);
+            if !goes_on {
+                desk.resolve(Source::Anomaly, &told.scope, told.metric.name(), at);
+                *ended = (*ended).max(told.start);
+            }
+            goes_on
+        });
+    }
+}
+
+fn named(names: &Names, scope: Scope) -> String {
+    match scope {
+        Scope::All => "all traffic".to_owned(),
+        Scope::Team(team) => format!("team {}", names.team(team)),
+        Scope::Project(project) => format!("project {}", names.project(project)),
+        Scope::Route(route) => format!("route {}", names.route(route)),
+        Scope::Model(model) => format!("model {}", names.model(model)),
+    }
+}
+
+fn words(incident: &Incident, names: &Names) -> String {
+    let Changed { scope, metric, before, during } = &incident.lead;
+    let mut words = format!(
+        "{} of {} since {}: {}, usually {}",
+        metric.name().replace('_', " "),
+        named(names, *scope),
+        incident.start.rfc3339(),
+        figure(*metric, during),
+        figure(*metric, before)
+    );
+    if let Some(cause) = incident.causes.first() {
+        words.push_str("; explained by ");
+        words.push_str(&named(names, cause.scope));
+    }
+    words
+}
+
+fn figure(metric: Metric, window: &Window) -> String {
+    let Some(figure) = window.figure(metric) else { return "unknown".to_owned() };
+    match metric {
+        Metric::Spend => format!("${figure:.4} a slot"),
+        Metric::Requests => format!("{figure:.1} a slot"),
+        Metric::CostPerRequest => format!("${figure:.6}"),
+        Metric::TokensPerRequest => format!("{figure:.0}"),
+        Metric::Latency => format!("{figure:.0} ms"),
+        Metric::Escalations | Metric::Errors | Metric::CacheHits => format!("{:.1}%", figure * 100.0),
+    }
+}

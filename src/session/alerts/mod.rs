@@ -1,0 +1,249 @@
+//! Alerts over a log: the same fold live and in replay.
+//!
+//! Invariants: what is over counts at the moment at which it was over, whatever order it came in; every minute is looked at once, in
+//! order; nothing depends on how the fold got to where it is.
+
+mod accounts;
+mod feed;
+mod incidents;
+mod trouble;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use self::accounts::Accounts;
+pub use self::feed::AlertFeed;
+use self::incidents::Incidents;
+use self::trouble::Trouble;
+pub(super) use self::view::Alerted;
+pub use self::view::{AlertsView, alerts};
+use super::anomalies::tell;
+use super::spending::Payment;
+use crate::alert::{Alert, Alerts, Change, Level, Rule, Rules, Source, Subject};
+use crate::anomaly::{Scope, Tally};
+use crate::budget::{Draws, Limit};
+use crate::outcome::{Evidence, Outlook, Settled, recorded};
+use crate::pricing::{Cost, Unpriced};
+use crate::routing::{Policy, match_route};
+use crate::units::{Instant, ModelId, Names, Span};
+
+const MINUTE: Span = Span::mins(1);
+const HOUR: Span = Span::hours(1);
+/// After so long without a request only full hours are looked at: nothing else can change any more.
+const IDLE: Span = Span::days(4);
+
+/// A call that is over.
+#[derive(Clone, Debug)]
+struct Call {
+    model: ModelId,
+    is_ok: bool,
+    unpriced: Option<Unpriced>,
+    payment: Payment,
+}
+
+/// A request that is over, as far as alerts go by it.
+#[derive(Clone, Debug)]
+struct Done {
+    arrived: Instant,
+    calls: SmallVec<[Call; 1]>,
+    parts: Vec<(Scope, Tally)>,
+    /// The accounts of models that there was no room for.
+    short: SmallVec<[Draws; 1]>,
+    /// Models that could not be called when it arrived.
+    down: SmallVec<[ModelId; 2]>,
+}
+
+/// The fold.
+#[derive(Debug)]
+pub struct Watcher {
+    desk: Desk,
+    accounts: Accounts,
+    incidents: Incidents,
+    trouble: Trouble,
+    /// What came and is not counted yet, by when it was over.
+    waiting: BTreeMap<(Instant, u64), Done>,
+    came: u64,
+    /// Up to here everything is counted.
+    now: Instant,
+    /// The next minute to look at; none before the first request.
+    minute: Option<Instant>,
+    last: Instant,
+    settled: Settled,
+}
+
+/// Where sources tell what they see.
+#[derive(Debug)]
+struct Desk {
+    rules: Arc<Rules>,
+    alerts: Alerts,
+    changes: Vec<Change>,
+}
+
+/// What a source sees.
+struct Seen<'a> {
+    source: Source,
+    scope: &'a str,
+    threshold: &'a str,
+    /// The window in which it is told once, and its end where that ends it.
+    window: (Instant, Option<Instant>),
+    at: Instant,
+    level: Level,
+}
+
+fn subject(rule: &Rule, scope: &str, threshold: &str) -> Subject {
+    Subject { rule: Arc::clone(&rule.name), scope: scope.into(), threshold: threshold.into() }
+}
+
+impl Desk {
+    /// Fires by every rule of the source that the scope is of.
+    fn fire(&mut self, seen: &Seen<'_>, words: impl Fn() -> String) {
+        let rules = Arc::clone(&self.rules);
+        for rule in rules.of(seen.source).filter(|rule| rule.scope.matches(seen.scope)) {
+            self.fire_by(rule, seen, &words);
+        }
+    }
+
+    fn fire_by(&mut self, rule: &Rule, seen: &Seen<'_>, words: impl Fn() -> String) {
+        let level = rule.level.unwrap_or(seen.level);
+        let subject = subject(rule, seen.scope, seen.threshold);
+        self.changes.extend(self.alerts.fire(subject, seen.window, seen.at, (seen.source, level), words));
+    }
+
+    /// Ends what fires of a source, by every rule.
+    fn resolve(&mut self, source: Source, scope: &str, threshold: &str, at: Instant) {
+        let rules = Arc::clone(&self.rules);
+        for rule in rules.of(source) {
+            self.changes.extend(self.alerts.resolve(&subject(rule, scope, threshold), at));
+        }
+    }
+}
+
+impl Watcher {
+    /// Starts with nothing seen.
+    pub fn new(rules: Arc<Rules>, limits: &[Limit], names: &Names) -> Self {
+        Self {
+            accounts: Accounts::new(&rules, limits, names),
+            incidents: Incidents::new(&rules),
+            desk: Desk { rules, alerts: Alerts::default(), changes: Vec::new() },
+            trouble: Trouble::default(),
+            waiting: BTreeMap::new(),
+            came: 0,
+            now: Instant(i64::MIN),
+            minute: None,
+            last: Instant(i64::MIN),
+            settled: Settled::default(),
+        }
+    }
+
+    /// Takes a request that is over. One whose moment is past is counted now.
+    pub fn take(&mut self, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>) {
+        let operation = evidence.operation;
+        let route = match_route(policy, &operation.signals());
+        let mut settled = std::mem::take(&mut self.settled);
+        recorded(evidence, policy, route, outlook, &mut settled);
+        let name = &policy.route(route).name;
+        let circumstance = outlook.circumstances.get(operation.circumstance);
+        let mut parts = Vec::new();
+        tell(&settled, operation.team, operation.project, &mut parts);
+        let made = settled.attempts.iter().filter(|attempt| attempt.status.is_call());
+        let spending = &mut self.accounts.spending;
+        let calls = made.map(|attempt| Call {
+            model: attempt.model,
+            is_ok: attempt.status.is_ok(),
+            unpriced: match attempt.cost {
+                Cost::Unknown(why) => Some(why),
+                Cost::Known(_) | Cost::Estimated(_) => None,
+            },
+            payment: spending.call(evidence, name, circumstance, (attempt, outlook)),
+        });
+        let calls = calls.collect();
+        let short = circumstance.over.iter();
+        let short = short.map(|(model, _)| spending.accounts(evidence, name, (*model, outlook))).collect();
+        let down = circumstance.down.iter().copied().collect();
+        let latency = settled.latency.get().unwrap_or(0).saturating_mul(1000);
+        let took = Span(i64::try_from(latency).unwrap_or(0));
+        self.settled = settled;
+        let over = (operation.at + took).max(self.now);
+        let done = Done { arrived: operation.at, calls, parts, short, down };
+        self.waiting.insert((over, self.came), done);
+        self.came += 1;
+    }
+
+    /// Lets time pass: all that was over before a moment has come.
+    pub fn pass(&mut self, to: Instant) {
+        loop {
+            let over = self.waiting.first_key_value().map(|((at, _), _)| *at);
+            match self.minute.filter(|minute| over.is_none_or(|over| *minute <= over)) {
+                Some(minute) if minute < to => self.look(minute),
+                Some(_) => break,
+                None if over.is_some_and(|over| over < to) => self.count(),
+                None => break,
+            }
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// Counts all that has come, however late it was over.
+    pub fn finish(&mut self) {
+        if let Some(((last, _), _)) = self.waiting.last_key_value() {
+            let last = *last;
+            self.pass(last + Span(1));
+        }
+    }
+
+    fn count(&mut self) {
+        let Some(((at, _), done)) = self.waiting.pop_first() else { return };
+        self.last = at;
+        if self.minute.is_none() {
+            self.minute = Some(Instant((at.0.div_euclid(MINUTE.0) + 1) * MINUTE.0));
+        }
+        self.accounts.count(at, &done, &mut self.desk);
+        self.trouble.count(at, &done, self.accounts.spending.names(), &mut self.desk);
+        self.incidents.add(at, &done.parts);
+    }
+
+    /// Looks how things stand at the end of a minute.
+    fn look(&mut self, at: Instant) {
+        let over = self.desk.alerts.pass(at);
+        self.desk.changes.extend(over);
+        self.accounts.look(at, &mut self.desk);
+        let names = self.accounts.spending.names();
+        self.trouble.look(at, names, &mut self.desk);
+        self.incidents.look(at, names, &mut self.desk);
+        let is_idle = at.0.saturating_sub(self.last.0) > IDLE.0;
+        let step = if is_idle { HOUR } else { MINUTE };
+        self.minute = Some(Instant((at.0.div_euclid(step.0) + 1) * step.0));
+    }
+
+    /// Takes what has changed since this was asked last, in the order in which it happened.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.desk.changes)
+    }
+
+    /// Lists what fires.
+    pub fn firing(&self) -> Vec<&Alert> {
+        self.desk.alerts.firing()
+    }
+
+    /// Brings other rules into force; what was told of stands, and what is learnt.
+    pub fn set_rules(&mut self, rules: Arc<Rules>) {
+        if (rules.slot, rules.knobs) != (self.desk.rules.slot, self.desk.rules.knobs) {
+            self.incidents = Incidents::new(&rules);
+        }
+        self.accounts.set_rules(&rules);
+        self.desk.rules = rules;
+    }
+
+    /// Brings other limits into force; what was spent stands.
+    pub fn set_limits(&mut self, limits: &[Limit]) {
+        self.accounts.spending.change(limits);
+    }
+
+    /// Takes names that were met since.
+    pub fn know(&mut self, names: &Names) {
+        self.accounts.spending.know(names);
+    }
+}

@@ -1,0 +1,137 @@
+//! Alerts as a picture has them, and those of a whole log.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Watcher;
+use crate::alert::{Alert, Change, Rules};
+use crate::budget::Limit;
+use crate::session::Log;
+use crate::units::Instant;
+
+/// The most alerts that are shown: the newest.
+const MOST: usize = 500;
+/// The most alerts that are told with a live session's state.
+const TOLD: usize = 50;
+
+/// Alerts as they stood at a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AlertsView {
+    /// The alerts, in the order in which they fired.
+    pub alerts: Vec<Alert>,
+    /// Those that fire, shown or not.
+    pub firing: u64,
+    /// Those of them that nobody has taken note of, and that are not silenced.
+    pub open: u64,
+    /// What could not be delivered, in words; empty where all could.
+    pub trouble: String,
+}
+
+impl AlertsView {
+    /// Makes the picture of alerts in the order in which they fired.
+    pub fn of(mut alerts: Vec<Alert>, trouble: String) -> Self {
+        let fires = |alert: &&Alert| alert.resolved.is_none();
+        let is_open = |alert: &&Alert| fires(alert) && alert.acked.is_none() && !alert.silenced;
+        let firing = alerts.iter().filter(fires).count() as u64;
+        let open = alerts.iter().filter(is_open).count() as u64;
+        alerts.drain(..alerts.len().saturating_sub(MOST));
+        Self { alerts, firing, open, trouble }
+    }
+
+    /// Makes the picture that a live session tells once a second: of fewer.
+    pub fn told((alerts, trouble): (Vec<Alert>, String)) -> Self {
+        let mut view = Self::of(alerts, trouble);
+        view.alerts.drain(..view.alerts.len().saturating_sub(TOLD));
+        view
+    }
+
+    /// Says whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.alerts.is_empty() && self.trouble.is_empty()
+    }
+}
+
+/// Takes changes up to a moment together.
+fn up_to(changes: &[Change], clock: Instant) -> Vec<Alert> {
+    let mut alerts: Vec<Alert> = Vec::new();
+    for change in changes.iter().filter(|change| change.at() <= clock) {
+        match change {
+            Change::Fired(alert) => alerts.push(alert.clone()),
+            Change::Resolved(alert) => {
+                if let Some(known) = alerts.iter_mut().rev().find(|known| known.id == alert.id) {
+                    known.resolved = alert.resolved;
+                }
+            }
+        }
+    }
+    alerts
+}
+
+/// Plays a log against rules and budgets: what would have fired, and when it was over. `tick` hears how many requests are over and may
+/// cancel by answering false, which gives none.
+pub fn alerts(
+    log: &Log,
+    rules: Arc<Rules>,
+    limits: &[Limit],
+    mut tick: impl FnMut(usize) -> bool,
+) -> Option<Vec<Alert>> {
+    let mut alerted = Alerted::new(rules, limits, log);
+    let (start, len) = (log.history.start(), log.len());
+    for end in (start..len).step_by(4096).skip(1).chain([len]) {
+        alerted.move_to(log, end);
+        if !tick(end) {
+            return None;
+        }
+    }
+    Some(up_to(&alerted.changes, Instant(i64::MAX)))
+}
+
+/// Alerts over a log, at the play head.
+#[derive(Debug)]
+pub(in crate::session) struct Alerted {
+    watcher: Watcher,
+    /// Operations counted; going back takes none away, for what came later is told by its moment.
+    at: usize,
+    changes: Vec<Change>,
+    shown: (Instant, usize, Arc<AlertsView>),
+}
+
+impl Alerted {
+    pub(in crate::session) fn new(rules: Arc<Rules>, limits: &[Limit], log: &Log) -> Self {
+        let watcher = Watcher::new(rules, limits, &log.names);
+        let shown = (Instant(i64::MIN), 0, Arc::default());
+        Self { watcher, at: log.history.start(), changes: Vec::new(), shown }
+    }
+
+    fn move_to(&mut self, log: &Log, head: usize) {
+        if head <= self.at {
+            return;
+        }
+        let outlook = log.outlook();
+        for (index, evidence) in log.history.range(self.at, head) {
+            self.watcher.pass(evidence.operation.at);
+            self.watcher.take(&evidence, log.policy_at(index), &outlook);
+        }
+        self.at = head;
+        if head == log.len() {
+            self.watcher.finish();
+        }
+        self.changes.extend(self.watcher.take_changes());
+    }
+
+    /// Returns the alerts at a moment, once `head` operations have been counted.
+    pub(in crate::session) fn view(&mut self, log: &Log, head: usize, clock: Instant) -> Arc<AlertsView> {
+        self.move_to(log, head);
+        // At the end of a log what was under way comes to its end.
+        let clock = if head == log.len() { Instant(i64::MAX) } else { clock };
+        if (self.shown.0, self.shown.1) != (clock, self.changes.len()) {
+            let view = AlertsView::of(up_to(&self.changes, clock), String::new());
+            let old = &self.shown.2;
+            let view = if **old == view { Arc::clone(old) } else { Arc::new(view) };
+            self.shown = (clock, self.changes.len(), view);
+        }
+        Arc::clone(&self.shown.2)
+    }
+}

@@ -1,0 +1,157 @@
+//! Savings, unit costs, where budgets are heading, and budgets in a what-if, from a shell.
+
+use serde_json::Value;
+
+use super::program::Desk;
+use super::{desk, json};
+
+/// By the list prices of gpt-4.1 (2, 8 $/1M) and gemini-2.5-flash (0.3, 2.5): u-1 costs 0.55; u-2 0.3 on flash, whose check fails,
+/// and then 2.8; u-3 2, for nothing.
+const UNITS: &str = r#"{"pointsman":"log","v":1,"source":"a test"}
+{"id":"u-1","at":"2026-05-23T10:00:00Z","team":"a","session":"s1","user":"main","task":"code","model":"gemini-2.5-flash","in":1000000,"out":100000,"labels":[{"model":"gemini-2.5-flash","quality":900}]}
+{"id":"u-2","at":"2026-05-23T11:00:00Z","team":"a","session":"s1","user":"main/helper","task":"code","attempts":[{"model":"gemini-2.5-flash","in":1000000,"out":0,"check":"failed"},{"model":"gpt-4.1","in":1000000,"out":100000}]}
+{"id":"u-3","at":"2026-05-23T12:30:00Z","team":"b","session":"s2","user":"main","task":"extraction","model":"gpt-4.1","status":"timeout","in":1000000,"out":0}
+"#;
+
+fn units() -> Desk {
+    let desk = Desk::new();
+    desk.write("units.jsonl", UNITS);
+    desk
+}
+
+fn run(desk: &Desk, args: &str) -> Value {
+    json(&desk.good(&format!("{args} --format json")))
+}
+
+fn line<'v>(report: &'v Value, name: &str) -> &'v Value {
+    let lines = report["lines"].as_array().expect("lines");
+    lines.iter().find(|line| line["name"] == name).expect(name)
+}
+
+#[test]
+fn what_routing_saved_is_told_line_by_line() {
+    let report = run(&units(), "savings units.jsonl --baseline gpt-4.1");
+    // On gpt-4.1 u-1 would have cost 2.8; u-2 was answered by it, u-3 came to nothing there.
+    for (key, usd) in [
+        ("baseline_usd", "7.6"),
+        ("answers_usd", "5.35"),
+        ("gross_usd", "2.25"),
+        ("net_usd", "1.95"),
+        ("compared_spend_usd", "5.65"),
+    ] {
+        assert_eq!(report[key], usd, "{key}: {report}");
+    }
+    assert_eq!(line(&report, "escalation")["usd"], "0.3");
+    assert_eq!(line(&report, "judge")["usd"], Value::Null, "labels do not tell what judging cost");
+    assert_eq!(line(&report, "judge")["is"], "unknown");
+    assert_eq!(line(&report, "shadow")["is"], "absent");
+    assert_eq!(report["holdout"], Value::Null);
+    let dearest = run(&units(), "savings units.jsonl --against dearest");
+    assert_eq!(dearest["against"], "dearest");
+    // What nobody can price is in no sum, and counted.
+    let small = run(&desk(), "savings small.jsonl --baseline gpt-4.1");
+    assert_eq!((&small["requests"], &small["compared_requests"]), (&Value::from(4), &Value::from(3)));
+    assert_eq!(small["net_usd"], "-0.00135", "one escalation, and nothing saved");
+    let table = units().good("savings units.jsonl --baseline gpt-4.1");
+    assert!(table.contains("less escalation") && table.contains("unknown"), "{table}");
+}
+
+#[test]
+fn a_holdout_in_the_log_is_measured_beside() {
+    let mut log = "{\"pointsman\":\"log\",\"v\":1,\"source\":\"a test\"}\n".to_owned();
+    for at in 0..80 {
+        // Every second session is held out and costs 3 $ a request more.
+        let (word, model) = if at % 2 == 0 { ("holdout:500", "2.5") } else { ("routed:500", "0.5") };
+        let charged = format!("{model}{}", at % 3);
+        log.push_str(&format!(
+            "{{\"id\":\"h-{at}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"session\":\"s-{at}\",\"model\":\"gpt-4.1\",\"in\":10,\"out\":10,\"charged\":\"{charged}\",\"down\":[\"{word}\"]}}\n",
+            at % 60
+        ));
+    }
+    let desk = Desk::new();
+    desk.write("held.jsonl", log);
+    let report = run(&desk, "savings held.jsonl");
+    let holdout = &report["holdout"];
+    assert_eq!(
+        (&holdout["held_sessions"], &holdout["routed_requests"]),
+        (&Value::from(40), &Value::from(40))
+    );
+    let saved: f64 = holdout["saved_usd"].as_str().expect("measured").parse().expect("a number");
+    assert!((saved - 80.0).abs() < 0.1, "forty requests, two dollars each: {saved}");
+    assert_eq!(holdout["interval"]["level_percent"], 95);
+}
+
+#[test]
+fn units_cost_what_all_of_it_cost() {
+    let report = run(&units(), "unit units.jsonl --by task");
+    let total = &report["total"];
+    for (key, usd) in [
+        ("cost_usd", "5.65"),
+        ("per_session_usd", "2.825"),
+        ("per_1000_usd", "1883.333333333333"),
+        ("per_good_answer_usd", "2.55"),
+        ("escalation_usd", "0.3"),
+        ("wasted_usd", "2"),
+    ] {
+        assert_eq!(total[key], usd, "{key}: {report}");
+    }
+    assert_eq!(report["rows"][0]["task"], "code");
+    let by_session = run(&units(), "unit units.jsonl --by session");
+    let first = &by_session["rows"][0];
+    assert_eq!((&first["session"], &first["cost_usd"]), (&"s1".into(), &"3.65".into()));
+    let agents: Vec<_> = first["agents"]
+        .as_array()
+        .expect("agents")
+        .iter()
+        .map(|agent| (agent["agent"].as_str().unwrap_or(""), agent["cost_usd"].as_str().unwrap_or("")))
+        .collect();
+    assert_eq!(agents, [("main/helper", "3.1"), ("main", "0.55")]);
+    let table = units().good("unit units.jsonl --by session");
+    assert!(table.contains("└ main/helper"), "{table}");
+    // The bar is the operator's to set; under it no answer was good, and the cost of one is not known.
+    let strict = run(&units(), "unit units.jsonl --by team --good 950");
+    assert_eq!(strict["total"]["per_good_answer_usd"], Value::Null);
+    units().refused("unit units.jsonl --by model");
+}
+
+#[test]
+fn limits_are_listed_with_where_they_are_heading() {
+    let desk = units();
+    desk.write("budgets.toml", "[budget.company]\nlimit = { day = 10, month = 900 }\n");
+    let report = run(&desk, "budgets list units.jsonl --budgets budgets.toml");
+    let day = &report["budgets"][0];
+    // Two whole hours cost 3.65; half an hour is left of this one, and eleven hours after it.
+    assert_eq!((&day["window"], &day["spent"]), (&"day".into(), &"5.65".into()));
+    assert_eq!(day["expected"], "26.6375", "1.825 an hour for eleven and a half hours: {report}");
+    assert_eq!(day["method"], "run_rate");
+    assert_eq!(day["runs_out"], "2026-05-23T16:00:00.000Z", "what is left lasts three hours: {report}");
+    assert_eq!(report["budgets"][1]["runs_out"], Value::Null, "the month has room at this rate");
+}
+
+#[test]
+fn a_tried_limit_says_whom_it_would_have_turned_away_and_when() {
+    let desk = units();
+    desk.write("budgets.toml", "[budget.company]\nlimit = { day = 1000 }\n");
+    let report = run(&desk, "whatif units.jsonl --budgets budgets.toml --budget company=0.000001/day");
+    let budgets = &report["budgets"];
+    assert_eq!(budgets["decided"], "in_order");
+    assert_eq!(
+        (&budgets["applied_refused_requests"], &budgets["staged_refused_requests"]),
+        (&0.into(), &3.into())
+    );
+    assert_eq!(budgets["turned"][0]["id"], "u-1");
+    assert_eq!(budgets["windows"][0]["applied"]["ran_out"], Value::Null);
+    assert_eq!(budgets["windows"][0]["staged"]["ran_out"], "2026-05-23T10:00:00.000Z");
+    let team = run(&desk, "whatif units.jsonl --budget team:b=0.000001/day");
+    assert_eq!(team["budgets"]["staged_refused_requests"], 1, "{team}");
+    let table = desk.good("whatif units.jsonl --budget team:b=0.000001/day");
+    assert!(table.contains("decided in order") && table.contains("u-3"), "{table}");
+    for (wrong, says) in [
+        ("company=5", "whose, US dollars and a window"),
+        ("nobody=5/day", "no budget is called"),
+        ("all=5/fortnight", "no window"),
+        ("all=x/day", "no amount"),
+    ] {
+        assert!(desk.refused(&format!("whatif units.jsonl --budget {wrong}")).contains(says), "{wrong}");
+    }
+}
