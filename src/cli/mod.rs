@@ -9,6 +9,7 @@ pub mod budgets;
 pub mod certify;
 pub mod console;
 pub mod drive;
+pub mod evaluate;
 pub mod explain;
 pub mod forecast;
 pub mod frontier;
@@ -33,6 +34,7 @@ pub mod serve;
 pub mod settings;
 pub mod snapshot;
 pub mod stop;
+pub mod train;
 pub mod unit;
 pub mod whatif;
 pub mod why;
@@ -95,6 +97,10 @@ enum Command {
     Savings(Box<savings::SavingsArgs>),
     /// Say what a request, a session and a good answer cost
     Unit(Box<unit::UnitArgs>),
+    /// Train a classifier on your own log or on a set of outcomes
+    Train(Box<train::TrainArgs>),
+    /// Measure what a classifier is worth, beside doing without
+    Evaluate(Box<evaluate::EvaluateArgs>),
     /// Find what is unlike its past in a log or in any series
     Anomalies(Box<anomalies::AnomaliesArgs>),
     /// Report spend by team, project, model and more: a table, a page, CSV or FOCUS
@@ -195,6 +201,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Forecast(args)) => forecast::run(&args),
         Some(Command::Savings(args)) => savings::run(&args),
         Some(Command::Unit(args)) => unit::run(&args),
+        Some(Command::Train(args)) => train::run(&args),
+        Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Anomalies(args)) => anomalies::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Reconcile(args)) => reconcile::run(&args),

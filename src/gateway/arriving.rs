@@ -10,7 +10,7 @@ use super::headers::Tags;
 use super::operation::Operation;
 use super::{Gateway, now};
 use crate::access::Caller;
-use crate::classifier::{Measures, TaskClass};
+use crate::classifier::{self, Measures, TaskClass};
 use crate::ledger::{Entry, Opened, Prompt};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
 use crate::session::{Arriving, Wants};
@@ -150,7 +150,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             tools: Some(found.tools),
             history: Some(u32::try_from(found.earlier_bytes / 4).unwrap_or(u32::MAX)),
             task: if embeds { Some(TaskClass::Embedding) } else { tags.task },
-            tags: crate::classifier::Tags::of(tags.task.map_or("", TaskClass::name), &tags.project),
+            tags: classifier::Tags::of(&tags.task_words, &tags.project),
         },
         call: None,
         wants: Wants {
