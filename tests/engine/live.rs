@@ -220,6 +220,7 @@ impl Stage {
                 let id_of = id.clone().into();
                 self.live.correct(&Correction { at: self.now, id: id_of, call: *call, charged, source });
                 self.corrected.push((id, *call, cost));
+            }
             Deal::Watch { then, cap, calls } => {
                 let word = |at: usize| ["tell", "degrade", "cheapest", "freeze"][at];
                 let cap = cap.map(|cap| {
