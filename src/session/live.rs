@@ -305,7 +305,8 @@ impl Live {
             status: call.status,
             check: call.check,
             effort: call.effort,
-            assumed: call.estimated || call.write_ttl == WriteTtl::Assumed,
+            assumed: call.estimated,
+            is_lifetime_assumed: call.write_ttl == WriteTtl::Assumed,
         };
         let seen = Seen { call: &observed, terms: &call.terms };
         let attempt = seen_attempt(seen, ticket.operation.at, core.decider.prices());
