@@ -231,7 +231,8 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
     let [histogram, curves, table_at, rest] = half(area);
     let inner = Panel { title: "Confidence", scope: "extraction · 12,408 requests · 日本", focus: true }
         .render(histogram, buf, look);
-    Histogram { bins: &bins, segments: &segments, markers: &markers, certified: None }.render(inner, buf, look);
+    Histogram { bins: &bins, segments: &segments, markers: &markers, certified: None }
+        .render(inner, buf, look);
 
     let inner =
         Panel { title: "Cost against quality", scope: "last 15 m", focus: false }.render(curves, buf, look);
@@ -387,7 +388,8 @@ fn the_histogram_shows_every_request_and_its_thresholds() {
         Marker { at: PerMille::clamped(620), kind: MarkerKind::Applied, chosen: false },
         Marker { at: PerMille::clamped(540), kind: MarkerKind::Staged, chosen: true },
     ];
-    Histogram { bins: &bins, segments: &segments, markers: &markers, certified: None }.render(area, &mut buf, look);
+    Histogram { bins: &bins, segments: &segments, markers: &markers, certified: None }
+        .render(area, &mut buf, look);
     let at = |value, y| buf[(histogram::column(area, PerMille::clamped(value)), y)].symbol().to_owned();
     assert_eq!((at(500, 0), at(500, 2)), ("█".into(), "█".into()));
     assert_eq!(at(900, 2), "▁", "one request among a million is still to be seen");
