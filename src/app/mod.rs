@@ -7,6 +7,7 @@ mod console;
 mod exported;
 mod fault;
 mod known;
+mod lessons;
 mod live;
 mod load;
 mod logs;
@@ -28,7 +29,10 @@ mod trace;
 
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
-pub use live::{AttachOptions, attach, budgets_at, operator_get, operator_post, watch};
+pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
+pub use live::{
+    AttachOptions, attach, budgets_at, operator_get, operator_post, order_at, runaways_at, watch,
+};
 pub use load::{
     Setup, SetupOptions, find_request, load_log, load_trial, policies_text, report_scope, stream_report,
 };

@@ -204,7 +204,6 @@ fn measures_alone_order_requests_as_text_does() {
         turn: Some(12),
         tools: Some(14),
         history: Some(50_000),
-        task: None,
         ..NOTHING
     };
     assert!(of(small) > of(agent));

@@ -5,7 +5,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::ask::{self, Ask};
+use super::ask::Ask;
 
 /// The buckets of runs of characters; words and their pairs follow.
 pub const CHARACTERS: usize = 1 << 15;
@@ -18,8 +18,10 @@ pub type Bucket = u16;
 const _: () = assert!(BUCKETS == 1 << Bucket::BITS);
 /// How many slots tell which words are known.
 pub const WORD_SLOTS: usize = 1 << 18;
-/// The most bytes read, with a gap between pieces and room for a wide load.
-const READ: usize = ask::HEAD + ask::TAIL + 256;
+/// The bytes read at each end of an ask.
+const END: usize = 2048;
+/// The most bytes read, with blanks between pieces.
+const READ: usize = 2 * END + 256;
 /// Beyond the text, so that eight bytes can be loaded anywhere.
 const SLACK: usize = 8;
 /// The most words that are read; a text of nothing but short words has fewer.
@@ -196,9 +198,21 @@ impl Folded {
     /// Reads an ask; where it is large it is better not moved afterwards.
     pub(super) fn read(&mut self, ask: &Ask<'_>) {
         self.put(b' ');
+        let (mut from, tail) = (0, ask.read.saturating_sub(END));
         for piece in &ask.pieces {
-            self.take(piece.as_bytes());
+            let bytes = piece.as_bytes();
+            let head = END.saturating_sub(from).min(bytes.len());
+            let rest = tail.saturating_sub(from).clamp(head, bytes.len());
+            for end in
+                [bytes.get(..head), bytes.get(rest..)].into_iter().flatten().filter(|end| !end.is_empty())
+            {
+                self.take(end);
+                if rest > head {
+                    self.put(b' ');
+                }
+            }
             self.put(b' ');
+            from += bytes.len();
         }
         self.find_words();
     }

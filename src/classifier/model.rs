@@ -60,7 +60,7 @@ impl Classifier {
         let mut reading = Reading::new();
         let (mut features, told) = self.look(text, measures, Some(&mut reading));
         let class = self.class(&mut features, measures, basis_of(told, measures) != Basis::NoSignal);
-        let parts = trained.parts(told.map(|_| &reading), measures.tags);
+        let parts = trained.parts(told.map(|_| &reading), trained.tags_of(measures));
         let unlike = Contribution { feature: FeatureId::PART_UNLIKE, milli_logits: -10_000 };
         if !trained.has_signal(&parts) {
             let mut opinion = Opinion::without_signal(class);

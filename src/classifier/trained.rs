@@ -6,7 +6,7 @@
 use super::grams::{BUCKETS, CHARACTERS, Counts, Met, WORD_SLOTS, word_slot};
 use super::reading::Reading;
 use super::surface::Surface;
-use super::{FeatureId, Tags};
+use super::{FeatureId, Measures, Tags};
 use crate::units::PerMille;
 
 /// How deep a tree is.
@@ -75,6 +75,16 @@ pub struct Parts {
 }
 
 impl Trained {
+    /// Returns the tags to look up: the task in the client's own words, or else the class that these mean.
+    pub fn tags_of(&self, measures: &Measures) -> Tags {
+        let [task, project] = measures.tags.0;
+        let is_known = |tag: u64| self.tags[0].binary_search_by_key(&tag, |&(known, _)| known).is_ok();
+        match measures.task {
+            Some(class) if !is_known(task) => Tags([Tags::of(class.name(), "").0[0], project]),
+            _ => measures.tags,
+        }
+    }
+
     /// Returns what each part says of a request.
     #[expect(
         clippy::indexing_slicing,

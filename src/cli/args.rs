@@ -9,6 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::output;
 pub use crate::app::input;
 use crate::app::{Setup, SetupOptions, load_trial};
+use crate::pricing::PriceBook;
 use crate::record::{InputFormat, Mapping, ReadOptions};
 use crate::session::{Stretch, Trial};
 use crate::units::When;
@@ -50,8 +51,8 @@ pub struct EngineArgs {
     /// Charge by the price book even where the log tells what was charged.
     #[arg(long)]
     pub reprice: bool,
-    /// Classifier file (TOML) instead of the built-in one.
-    #[arg(long, value_name = "FILE")]
+    /// Classifier file instead of the built-in one: set by hand, or made by `pointsman train`.
+    #[arg(long, visible_alias = "weights", value_name = "FILE")]
     pub classifier: Option<PathBuf>,
 }
 
@@ -119,6 +120,33 @@ impl EngineArgs {
     }
 }
 
+/// How lessons for a classifier are read: logs, and prices where costs matter.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ReadArgs {
+    /// Name the log format instead of recognising it (`pointsman import --help` lists them).
+    #[arg(long, value_name = "FORMAT", value_parser = formats(), hide_possible_values = true)]
+    pub input_format: Option<InputFormat>,
+    /// Read a log of your own shape: where its fields stand (at=ts,model=req.model,in=usage.prompt), or a file that says so.
+    #[arg(long, value_name = "FIELD=PATH,..|FILE", value_parser = mapping)]
+    pub map: Option<Arc<Mapping>>,
+    /// Price book, for calls whose cost is not told: a name, a .toml book or a LiteLLM .json catalogue, laid over `list`.
+    #[arg(long, value_name = "BOOK|FILE", default_value = "list")]
+    pub prices: String,
+}
+
+impl ReadArgs {
+    /// Returns how logs are read, and the prices.
+    ///
+    /// # Errors
+    /// Where the prices cannot be read.
+    pub fn open(&self) -> anyhow::Result<(ReadOptions, PriceBook)> {
+        let options =
+            ReadOptions { format: self.input_format, mapping: self.map.clone(), ..ReadOptions::default() };
+        let own = crate::config::user_dir();
+        Ok((options, crate::config::prices::layered(&self.prices, own.as_deref())?))
+    }
+}
+
 /// What a gateway, or a console on one, rests on: nothing here is about logs.
 #[derive(Args, Debug, Clone, Default)]
 pub struct ServingArgs {
@@ -131,8 +159,8 @@ pub struct ServingArgs {
     /// Measure savings against this model instead of the policy's baseline.
     #[arg(long, value_name = "MODEL")]
     pub baseline: Option<String>,
-    /// Classifier file (TOML) instead of the built-in one.
-    #[arg(long, value_name = "FILE")]
+    /// Classifier file instead of the built-in one: set by hand, or made by `pointsman train`.
+    #[arg(long, visible_alias = "weights", value_name = "FILE")]
     pub classifier: Option<PathBuf>,
 }
 

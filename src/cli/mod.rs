@@ -9,6 +9,7 @@ pub mod budgets;
 pub mod certify;
 pub mod console;
 pub mod drive;
+pub mod evaluate;
 pub mod explain;
 pub mod forecast;
 pub mod frontier;
@@ -25,12 +26,15 @@ pub mod replay;
 pub mod report;
 pub mod reprice;
 pub mod requests;
+pub mod runaways;
 pub mod sample;
 pub mod savings;
 pub mod scenario;
 pub mod serve;
 pub mod settings;
 pub mod snapshot;
+pub mod stop;
+pub mod train;
 pub mod unit;
 pub mod whatif;
 pub mod why;
@@ -93,6 +97,10 @@ enum Command {
     Savings(Box<savings::SavingsArgs>),
     /// Say what a request, a session and a good answer cost
     Unit(Box<unit::UnitArgs>),
+    /// Train a classifier on your own log or on a set of outcomes
+    Train(Box<train::TrainArgs>),
+    /// Measure what a classifier is worth, beside doing without
+    Evaluate(Box<evaluate::EvaluateArgs>),
     /// Find what is unlike its past in a log or in any series
     Anomalies(Box<anomalies::AnomaliesArgs>),
     /// Report spend by team, project, model and more: a table, a page, CSV or FOCUS
@@ -107,6 +115,12 @@ enum Command {
     Budgets(budgets::BudgetsArgs),
     /// List alerts, silence and acknowledge them, try receivers, and see what a log would have told
     Alerts(alerts::AlertsArgs),
+    /// Show where rules against runaways would have tripped in a log, or who is stopped now
+    Runaways(Box<runaways::RunawaysArgs>),
+    /// Stop a key, a session, a team or everything at a running gateway
+    Stop(stop::StopArgs),
+    /// Let go who was stopped
+    Lift(stop::LiftArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
     /// Run a worked example through the engine, or list them
@@ -187,6 +201,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Forecast(args)) => forecast::run(&args),
         Some(Command::Savings(args)) => savings::run(&args),
         Some(Command::Unit(args)) => unit::run(&args),
+        Some(Command::Train(args)) => train::run(&args),
+        Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Anomalies(args)) => anomalies::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Reconcile(args)) => reconcile::run(&args),
@@ -194,6 +210,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Budgets(args)) => budgets::run(&args),
         Some(Command::Alerts(args)) => alerts::run(&args),
+        Some(Command::Runaways(args)) => runaways::run(&args),
+        Some(Command::Stop(args)) => stop::stop(&args),
+        Some(Command::Lift(args)) => stop::lift(&args),
         Some(Command::Prices(args)) => prices::run(&args),
         Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),

@@ -10,7 +10,7 @@ use super::headers::Tags;
 use super::operation::Operation;
 use super::{Gateway, now};
 use crate::access::Caller;
-use crate::classifier::{Measures, TaskClass};
+use crate::classifier::{self, Measures, TaskClass};
 use crate::ledger::{Entry, Opened, Prompt};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
 use crate::session::{Arriving, Wants};
@@ -46,8 +46,14 @@ pub(super) fn open(
     if gateway.live.has_budgets() {
         bound(&mut arriving.wants, &ask, gateway.settings.max_output_default);
     }
+    if gateway.live.compares_calls() {
+        arriving.call = gateway.calls.of(&ask);
+    }
     let (asked, measures) = (Arc::clone(&arriving.asked), arriving.measures);
     let placed = gateway.live.arrive(arriving, at);
+    if !placed.trips.is_empty() {
+        gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
+    }
     let needs = placed.ticket.needs();
     let call_began = placed.at;
     gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
@@ -144,8 +150,9 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             tools: Some(found.tools),
             history: Some(u32::try_from(found.earlier_bytes / 4).unwrap_or(u32::MAX)),
             task: if embeds { Some(TaskClass::Embedding) } else { tags.task },
-            tags: crate::classifier::Tags::of(tags.task.map_or("", TaskClass::name), &tags.project),
+            tags: classifier::Tags::of(&tags.task_words, &tags.project),
         },
+        call: None,
         wants: Wants {
             vision: found.has_images,
             max_output: found.max_output,

@@ -62,6 +62,8 @@ pub struct Tags {
     pub user: Arc<str>,
     /// The kind of work, where the client says.
     pub task: Option<TaskClass>,
+    /// The same in the client's own words; empty where it says nothing.
+    pub task_words: Arc<str>,
 }
 
 fn tag(headers: &HeaderMap, names: [&str; 2]) -> Option<String> {
@@ -88,6 +90,7 @@ impl Tags {
         };
         let plain = |names| tag(headers, names).map_or_else(|| Arc::from(""), Into::into);
         let user = user.map(|user| user.chars().filter(|c| is_safe(*c)).take(LONGEST).collect::<String>());
+        let task_words = plain(["pointsman-task", "x-pointsman-task"]);
         Self {
             team: or_key(&caller.team, ["pointsman-team", "x-pointsman-team"]),
             project: or_key(&caller.project, ["pointsman-project", "x-pointsman-project"]),
@@ -95,8 +98,8 @@ impl Tags {
             user: tag(headers, ["pointsman-user", "x-pointsman-user"])
                 .or(user)
                 .map_or_else(|| Arc::from(""), Into::into),
-            task: tag(headers, ["pointsman-task", "x-pointsman-task"])
-                .map(|task| task.parse().unwrap_or(TaskClass::Other)),
+            task: (!task_words.is_empty()).then(|| task_words.parse().unwrap_or(TaskClass::Other)),
+            task_words,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
 use super::{
-    Gateway, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted, run,
+    Gateway, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted, run, runaways,
     spending, stored,
 };
 use crate::access::{Caller, presented};
@@ -171,6 +171,11 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
         Endpoint::Alerts => {
             let body = collect(gateway, &headers, body).await?;
             alerts::act(gateway, &body, &caller).await
+        }
+        Endpoint::Runaways if method == Method::GET => Ok(runaways::standing(gateway)),
+        Endpoint::Runaways => {
+            let body = collect(gateway, &headers, body).await?;
+            runaways::order(gateway, &body, &caller).await
         }
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;

@@ -446,3 +446,13 @@ fn seen(examples: &Examples) -> Vec<u32> {
     seen.truncate(MOST_SEEN);
     seen
 }
+
+/// Returns what models that have not seen a row say of it.
+#[cfg(test)]
+pub(super) fn unseen(examples: &Examples, binned: &Binned, plan: &Plan, row: u32) -> Option<Said> {
+    let pair = PairRows::of(examples, 0, plan).ok()?;
+    // The mean of all is no model; it is held equal so that the parts alone are compared.
+    let pair = PairRows { mean: 0.0, ..pair };
+    let fold = fold_of(examples, row, plan.seed);
+    Some(Model::fit(examples, binned, &pair, Some(fold), plan.seed).say(examples, row as usize))
+}

@@ -12,6 +12,8 @@ mod linear;
 mod measure;
 mod stack;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 pub use evaluate::{Baselines, Evaluation, Judged, evaluate};
 pub use examples::{Examples, Qualities};

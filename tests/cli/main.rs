@@ -12,6 +12,7 @@ mod own_logs;
 mod program;
 mod proved;
 mod remembered;
+mod runaways;
 mod saved;
 mod slips;
 mod spending;

@@ -1,0 +1,374 @@
+//! What a classifier learns from or is judged by: questions with what several models' answers were worth, from sets or from logs.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::{Progress, input};
+use crate::classifier::{Measures, Tags, TaskClass};
+use crate::pricing::{Cost, PriceBook, Usage, charge};
+use crate::record::{self, Attempt, Check, Entry, Label, Outcomes, ReadOptions, Record};
+use crate::units::{Count, Instant, Pico, counted};
+
+/// One question, with what is known of answers to it.
+#[derive(Debug)]
+pub struct Lesson<'a> {
+    /// What was asked, where known.
+    pub prompt: Option<&'a str>,
+    /// What else is known of it.
+    pub measures: Measures,
+    /// The question's hash; the same question has the same one in every set.
+    pub question: u64,
+    /// What groups it for a fixed split: 0 to 9.
+    pub tenth: u64,
+    /// By model: quality 0 to 1 where known, and cost.
+    pub legs: Vec<(Cow<'a, str>, Option<f64>, Option<Pico>)>,
+}
+
+impl Lesson<'_> {
+    /// Returns the quality of a model's answer.
+    pub fn quality(&self, model: &str) -> Option<f64> {
+        self.leg(model)?.1
+    }
+
+    /// Returns the cost of a model's answer.
+    pub fn cost(&self, model: &str) -> Option<Pico> {
+        self.leg(model)?.2
+    }
+
+    fn leg(&self, model: &str) -> Option<&(Cow<'_, str>, Option<f64>, Option<Pico>)> {
+        self.legs.iter().find(|(name, ..)| name == model)
+    }
+}
+
+/// A model of which a file tells something.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Taught {
+    /// Its name.
+    pub name: String,
+    /// Questions whose answer's quality is known.
+    pub rows: u64,
+    /// The mean of it.
+    pub quality: f64,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Models, the one with most rows first.
+    pub models: Vec<Taught>,
+    /// Questions.
+    pub rows: u64,
+    /// Those without a text.
+    pub without_text: u64,
+    /// Lines that could not be read, and what is wrong with the first.
+    pub bad: u64,
+    /// The first of them.
+    pub first_bad: Option<String>,
+    /// Whether it is a log of requests.
+    pub is_log: bool,
+}
+
+/// A file of lessons.
+#[derive(Debug)]
+pub struct Lessons<'a> {
+    path: &'a Path,
+    read: &'a ReadOptions,
+    book: &'a PriceBook,
+    is_log: bool,
+    /// Of a log: judgements told after their request.
+    late: HashMap<String, Vec<(String, f64)>>,
+}
+
+impl<'a> Lessons<'a> {
+    /// Opens a file and says what is in it.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn open(
+        path: &'a Path,
+        read: &'a ReadOptions,
+        book: &'a PriceBook,
+    ) -> anyhow::Result<(Self, Contents)> {
+        if path == Path::new("-") {
+            anyhow::bail!(
+                "standard input can be read only once and this is read twice; write it to a file first"
+            );
+        }
+        let is_log = Outcomes::open(&input(&[path.to_owned()]))?.is_none();
+        let mut lessons = Self { path, read, book, is_log, late: HashMap::new() };
+        if is_log {
+            lessons.late = lessons.late_labels()?;
+        }
+        let mut sums: BTreeMap<String, (u64, f64)> = BTreeMap::new();
+        let mut contents = Contents { is_log, ..Contents::default() };
+        let (bad, first_bad) = lessons.each("looking through", |lesson| {
+            contents.rows += 1;
+            contents.without_text += u64::from(lesson.prompt.is_none());
+            for (model, quality, _) in &lesson.legs {
+                if let Some(quality) = quality {
+                    let sum = if let Some(sum) = sums.get_mut(model.as_ref()) {
+                        sum
+                    } else {
+                        sums.entry(model.clone().into_owned()).or_default()
+                    };
+                    *sum = (sum.0 + 1, sum.1 + quality);
+                }
+            }
+        })?;
+        (contents.bad, contents.first_bad) = (bad, first_bad);
+        contents.models = (sums.into_iter())
+            .map(|(name, (rows, sum))| Taught { name, rows, quality: sum / rows as f64 })
+            .collect();
+        contents.models.sort_by_key(|model| std::cmp::Reverse(model.rows));
+        Ok((lessons, contents))
+    }
+
+    /// Hands every question over; gives how many lines were bad, and what is wrong with the first.
+    ///
+    /// # Errors
+    /// Where reading fails.
+    pub fn each(
+        &self,
+        doing: &str,
+        mut each: impl FnMut(&Lesson<'_>),
+    ) -> anyhow::Result<(u64, Option<String>)> {
+        if self.is_log { self.each_request(doing, &mut each) } else { self.each_outcome(doing, &mut each) }
+    }
+
+    fn each_outcome(
+        &self,
+        doing: &str,
+        each: &mut dyn FnMut(&Lesson<'_>),
+    ) -> anyhow::Result<(u64, Option<String>)> {
+        let Some(outcomes) = Outcomes::open(&input(&[self.path.to_owned()]))? else {
+            anyhow::bail!("{}: changed while it was read", self.path.display());
+        };
+        let mut progress = Progress::new(doing, outcomes.progress().1);
+        let (mut rows, mut bad, mut first_bad) = (0, 0, None);
+        outcomes.each(|number, line, reader| {
+            rows += 1;
+            progress.update(reader.progress().0, rows);
+            let line = match line {
+                Ok(line) => line,
+                Err(problem) => {
+                    bad += 1;
+                    first_bad.get_or_insert_with(|| format!("line {number}: {problem}"));
+                    return true;
+                }
+            };
+            let key = line.split_key.as_deref().filter(|key| !key.is_empty());
+            let text = || line.prompt.as_deref().unwrap_or(&line.id);
+            let question = key.map_or_else(
+                || hash(text()),
+                |key| u64::from_str_radix(key, 16).unwrap_or_else(|_| hash(key)),
+            );
+            let text_of = |tag: &Option<Cow<'_, str>>| tag.as_deref().unwrap_or("").to_owned();
+            each(&Lesson {
+                prompt: line.prompt.as_deref().filter(|prompt| !prompt.is_empty()),
+                measures: Measures {
+                    tools: line.n_tools,
+                    tags: Tags::of(&text_of(&line.task), &text_of(&line.project)),
+                    ..Measures::default()
+                },
+                question: spread(question),
+                tenth: (question & 0xFFFF) % 10,
+                legs: (line.outcomes.iter())
+                    .map(|(model, leg)| {
+                        let priced = || self.priced(model, leg.input_tokens?, leg.output_tokens?);
+                        (model.clone(), leg.worth(), leg.cost().or_else(priced))
+                    })
+                    .collect(),
+            });
+            true
+        })?;
+        progress.finish();
+        Ok((bad, first_bad))
+    }
+
+    /// Prices tokens by the book, as it is now.
+    fn priced(&self, model: &str, input: u64, output: u64) -> Option<Pico> {
+        let rates = &self.book.find(model)?.at(Instant(i64::MAX))?.standard;
+        let usage = Usage { input: Count::new(input)?, output: Count::new(output)?, ..Usage::NONE };
+        match charge(&usage, Some(rates)) {
+            Cost::Known(cost) | Cost::Estimated(cost) => Some(cost),
+            Cost::Unknown(_) => None,
+        }
+    }
+
+    fn each_request(
+        &self,
+        doing: &str,
+        each: &mut dyn FnMut(&Lesson<'_>),
+    ) -> anyhow::Result<(u64, Option<String>)> {
+        let mut rows = 0;
+        self.each_entry(doing, |entry| {
+            let Entry::Request(record) = entry else { return };
+            rows += 1;
+            let question = match record.prompt.as_deref() {
+                Some(prompt) if !prompt.is_empty() => hash(prompt),
+                _ => hash(&record.id),
+            };
+            let prompt = record.prompt.as_deref().filter(|prompt| !prompt.is_empty());
+            let served = record.attempts.last();
+            each(&Lesson {
+                prompt,
+                measures: Measures {
+                    prompt_tokens: served.and_then(|attempt| attempt.usage.prompt()),
+                    turn: record.turn,
+                    tools: record.tools,
+                    history: record.history,
+                    task: record.task,
+                    tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
+                },
+                question: spread(question),
+                tenth: (question & 0xFFFF) % 10,
+                legs: self.legs(&record),
+            });
+        })
+    }
+
+    /// Gathers what a request's log says of answers: labels first, then whether an answer passed its check.
+    fn legs<'r>(&self, record: &'r Record<'_>) -> Vec<(Cow<'r, str>, Option<f64>, Option<Pico>)> {
+        let mut legs: Vec<(Cow<'r, str>, Option<f64>, Option<Pico>)> = Vec::new();
+        let mut add = |model: &'r str, quality: Option<f64>, cost: Option<Pico>| match legs
+            .iter_mut()
+            .find(|(name, ..)| name == model)
+        {
+            Some(leg) => (leg.1, leg.2) = (leg.1.or(quality), leg.2.or(cost)),
+            None => legs.push((Cow::Borrowed(model), quality, cost)),
+        };
+        for label in &record.labels {
+            add(&label.model, worth(label), None);
+        }
+        for attempt in record.attempts.iter().filter(|attempt| !attempt.model.is_empty()) {
+            add(&attempt.model, checked(attempt), self.cost_of(attempt));
+        }
+        for (model, quality) in self.late.get(record.id.as_ref()).into_iter().flatten() {
+            match legs.iter_mut().find(|(name, ..)| name == model) {
+                Some(leg) => leg.1 = Some(*quality),
+                None => legs.push((Cow::Owned(model.clone()), Some(*quality), None)),
+            }
+        }
+        legs
+    }
+
+    fn cost_of(&self, attempt: &Attempt<'_>) -> Option<Pico> {
+        self.priced(&attempt.model, attempt.usage.prompt()?, attempt.usage.output.get()?)
+    }
+
+    fn late_labels(&self) -> anyhow::Result<HashMap<String, Vec<(String, f64)>>> {
+        let mut late: HashMap<String, Vec<(String, f64)>> = HashMap::new();
+        self.each_entry("looking for labels", |entry| {
+            if let Entry::Label(label) = entry
+                && let Some(quality) = worth(&label.label)
+            {
+                late.entry(label.id.into_owned())
+                    .or_default()
+                    .push((label.label.model.into_owned(), quality));
+            }
+        })?;
+        Ok(late)
+    }
+
+    fn each_entry(
+        &self,
+        doing: &str,
+        mut each: impl FnMut(Entry<'_>),
+    ) -> anyhow::Result<(u64, Option<String>)> {
+        let mut source = record::open(&input(&[self.path.to_owned()]), self.read)?;
+        let watch = source.progress();
+        let mut progress = Progress::new(doing, watch.total);
+        let (mut rows, mut bad, mut first_bad) = (0, 0, None);
+        while let Some(block) = source.next_block() {
+            let block = block?;
+            let _ = block.for_each_new(source.known(), |_, entry| {
+                rows += 1;
+                match entry {
+                    Ok(entry) => each(entry),
+                    Err(skip) => {
+                        bad += 1;
+                        first_bad.get_or_insert_with(|| skip.to_string());
+                    }
+                }
+                ControlFlow::Continue(())
+            });
+            progress.update(watch.read(), rows);
+        }
+        progress.finish();
+        Ok((bad, first_bad))
+    }
+}
+
+fn worth(label: &Label<'_>) -> Option<f64> {
+    label.quality.map(|quality| f64::from(quality.get()) / 1000.0)
+}
+
+fn checked(attempt: &Attempt<'_>) -> Option<f64> {
+    match attempt.check {
+        Check::Passed => Some(1.0),
+        Check::Failed => Some(0.0),
+        Check::None => None,
+    }
+}
+
+/// Hashes a text, the same on every machine.
+fn hash(text: &str) -> u64 {
+    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+    spread(text.bytes().fold(0xCBF2_9CE4_8422_2325, fold))
+}
+
+/// Spreads a key over all bits.
+const fn spread(key: u64) -> u64 {
+    let mixed = (key ^ (key >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed ^ (mixed >> 29)
+}
+
+/// Finds the one model that is meant: by its name, or by a part that no other has.
+///
+/// # Errors
+/// Where none or several are meant; the message lists what there is.
+pub fn meant(wanted: &str, contents: &Contents, path: &Path) -> anyhow::Result<String> {
+    let lower = wanted.to_lowercase();
+    let by = |is: &dyn Fn(&str) -> bool| -> Vec<&Taught> {
+        contents.models.iter().filter(|model| is(&model.name)).collect()
+    };
+    for found in [
+        by(&|name| name == wanted),
+        by(&|name| name.to_lowercase() == lower),
+        by(&|name| name.to_lowercase().contains(&lower)),
+    ] {
+        match found.as_slice() {
+            [one] => return Ok(one.name.clone()),
+            [] => {}
+            several => {
+                let names: Vec<&str> = several.iter().map(|model| model.name.as_str()).collect();
+                anyhow::bail!("{wanted} may mean {}; write one of them", names.join(", "));
+            }
+        }
+    }
+    anyhow::bail!("{}: nothing is known of answers of {wanted}\n{}", path.display(), list(contents))
+}
+
+/// Lists the models that a file teaches of.
+pub fn list(contents: &Contents) -> String {
+    if contents.models.is_empty() {
+        return if contents.is_log {
+            "hint: no request of the log says how good an answer was; label some (`labels` of its entries, label events, or checks)".to_owned()
+        } else {
+            "hint: no line says in outcomes.MODEL.quality, from 0 to 1, how good an answer was".to_owned()
+        };
+    }
+    let mut lines = vec!["models in it, with labelled answers and their mean quality:".to_owned()];
+    for model in contents.models.iter().take(60) {
+        lines.push(format!("  {}  {}  {:.3}", model.name, counted(model.rows, "answer"), model.quality));
+    }
+    lines.join("\n")
+}
+
+/// Names the file of a path.
+pub fn file_name(path: &Path) -> String {
+    path.file_name()
+        .map_or_else(|| path.display().to_string(), |name| PathBuf::from(name).display().to_string())
+}

@@ -1,0 +1,158 @@
+//! Sets of questions with what the answers of several models were worth: one JSON object a line, no requests, so no log format.
+//!
+//! Invariant: a line is held only while it is looked at; what it does not say is unknown, never zero.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Deserialize;
+use serde_json::Number;
+
+use super::cut::{BLOCK, MAX_ENTRY};
+use super::input::Stream;
+use super::{Error, Input};
+use crate::units::Pico;
+
+/// What is known of one model's answer.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Leg {
+    /// How good it was, 0 to 1.
+    #[serde(default)]
+    pub quality: Option<f64>,
+    /// Tokens of the prompt.
+    #[serde(default)]
+    pub input_tokens: Option<u64>,
+    /// Tokens of the answer.
+    #[serde(default)]
+    pub output_tokens: Option<u64>,
+    #[serde(default)]
+    cost_usd: Option<Number>,
+}
+
+impl Leg {
+    /// Returns the quality where it is one: from 0 to 1.
+    pub fn worth(&self) -> Option<f64> {
+        self.quality.filter(|quality| (0.0..=1.0).contains(quality))
+    }
+
+    /// Returns what the call cost, where the line says.
+    pub fn cost(&self) -> Option<Pico> {
+        Pico::from_others(&self.cost_usd.as_ref()?.to_string(), 12).ok()
+    }
+}
+
+/// One question.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct OutcomeLine<'a> {
+    /// Its id.
+    #[serde(default, borrow)]
+    pub id: Cow<'a, str>,
+    /// The kind of work, in the set's own words.
+    #[serde(default, borrow)]
+    pub task: Option<Cow<'a, str>>,
+    /// The project, where the set knows any.
+    #[serde(default, borrow)]
+    pub project: Option<Cow<'a, str>>,
+    /// What was asked; none where only tags are known.
+    #[serde(default, borrow)]
+    pub prompt: Option<Cow<'a, str>>,
+    /// Tools offered.
+    #[serde(default)]
+    pub n_tools: Option<u32>,
+    /// What groups the same question across sets.
+    #[serde(default, borrow)]
+    pub split_key: Option<Cow<'a, str>>,
+    /// By model.
+    #[serde(borrow)]
+    pub outcomes: BTreeMap<Cow<'a, str>, Leg>,
+}
+
+/// Lines of outcomes on their way in.
+pub struct Outcomes {
+    stream: Stream,
+    bytes: Vec<u8>,
+    read: Arc<AtomicU64>,
+    total: Option<u64>,
+    line: u64,
+    is_over: bool,
+}
+
+impl Outcomes {
+    /// Opens the first part of an input, plain or packed; `None` where its first line is none of these.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn open(input: &Input) -> Result<Option<Self>, Error> {
+        input.check()?;
+        let read = Arc::new(AtomicU64::new(0));
+        let Some(stream) = input.open(0, &read) else { return Ok(None) };
+        let (stream, total) = (stream?, input.size());
+        let mut outcomes = Self { stream, bytes: Vec::new(), read, total, line: 0, is_over: false };
+        while !outcomes.bytes.contains(&b'\n') && outcomes.bytes.len() < MAX_ENTRY && !outcomes.is_over {
+            outcomes.fill()?;
+        }
+        let first = outcomes.bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+        let is_one = first.is_some_and(|line| serde_json::from_slice::<OutcomeLine<'_>>(line).is_ok());
+        Ok(is_one.then_some(outcomes))
+    }
+
+    fn fill(&mut self) -> Result<(), Error> {
+        let count = self.stream.fill(&mut self.bytes, BLOCK).map_err(|source| {
+            let (file, line) = (self.stream.name.clone(), self.line);
+            match self.stream.packed {
+                Some(kind) => Error::Damaged { file, kind, line, source },
+                None => Error::Read { file, line, source },
+            }
+        })?;
+        self.is_over = count == 0;
+        Ok(())
+    }
+
+    /// Returns how many bytes were read, and how many there are where that is known.
+    pub fn progress(&self) -> (u64, Option<u64>) {
+        (self.read.load(Ordering::Relaxed), self.total)
+    }
+
+    /// Hands every line over, with its number from 1; one that cannot be read as what is wrong with it. Gives back whether all was read:
+    /// `each` may end it.
+    ///
+    /// # Errors
+    /// Where reading fails on the way.
+    pub fn each(
+        mut self,
+        mut each: impl FnMut(u64, Result<OutcomeLine<'_>, String>, &Self) -> bool,
+    ) -> Result<(), Error> {
+        loop {
+            let mut bytes = std::mem::take(&mut self.bytes);
+            let whole = if self.is_over {
+                bytes.len()
+            } else {
+                bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1)
+            };
+            for line in bytes.get(..whole).unwrap_or(&[]).split_inclusive(|&byte| byte == b'\n') {
+                self.line += 1;
+                let line = line.trim_ascii();
+                if line.is_empty() {
+                    continue;
+                }
+                let read = serde_json::from_slice(line).map_err(|error| error.to_string());
+                if !each(self.line, read, &self) {
+                    return Ok(());
+                }
+            }
+            if self.is_over {
+                return Ok(());
+            }
+            bytes.drain(..whole);
+            if bytes.len() > MAX_ENTRY {
+                let problem = format!("a line is longer than {} MiB", MAX_ENTRY >> 20);
+                each(self.line + 1, Err(problem), &self);
+                return Ok(());
+            }
+            self.bytes = bytes;
+            self.fill()?;
+        }
+    }
+}
