@@ -32,7 +32,8 @@ pub use fault::Internal;
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
 pub use live::{AttachOptions, attach, budgets_at, operator_get, operator_post, watch};
 pub use load::{
-    Setup, SetupOptions, find_request, load_log, load_trial, policies_text, report_scope, stream_report,
+    Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,
+    stream_report,
 };
 pub use logs::{input, input_within};
 pub use mine::{AgentLogs, agent_logs, mine_report};

@@ -69,6 +69,7 @@ const fn mix(value: u64) -> u64 {
 }
 
 /// Returns the slot of a word's hash.
+#[expect(clippy::cast_possible_truncation, reason = "eighteen bits are left")]
 pub const fn word_slot(word: u64) -> u32 {
     (mix(word) >> (64 - WORD_SLOTS.ilog2())) as u32
 }
@@ -119,7 +120,7 @@ impl Words {
         }
         let _ = self.hashes.try_push(hash);
         self.longest = self.longest.max(len);
-        let number = u32::from((b'0'..=b'9').contains(&(first as u8)));
+        let number = u32::from(word.first().is_some_and(u8::is_ascii_digit));
         self.numbers += number;
         self.longest_number = self.longest_number.max(len * number);
         let asks = if len <= 5 { asks(first) } else { 0 };
@@ -167,19 +168,21 @@ const ASKS: [u64; 16] = [
 /// Returns the number of a word that asks, from 1; 0 for any other.
 fn asks(packed: u64) -> u32 {
     // All sixteen are compared, without a branch.
-    (1u32..).zip(ASKS).fold(0, |found, (number, asks)| found | number * u32::from(asks == packed))
+    (1u32..).zip(ASKS).fold(0, |found, (number, asks)| found | (number * u32::from(asks == packed)))
 }
 
 /// How a byte is read: small letters, and a blank for white space and control.
 const FOLDED: [u8; 256] = {
     let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let small = (byte as u8).to_ascii_lowercase();
-        table[byte] = if small <= b' ' { b' ' } else { small };
+    let mut byte = 0u8;
+    loop {
+        let small = byte.to_ascii_lowercase();
+        table[byte as usize] = if small <= b' ' { b' ' } else { small };
+        if byte == u8::MAX {
+            break table;
+        }
         byte += 1;
     }
-    table
 };
 
 /// The ask in small letters, with one blank for every run of white space.
@@ -278,15 +281,15 @@ impl Folded {
         let mut counts = Counts::default();
         let mut take = |bucket: u64, count: &mut u32| {
             // Without a branch: half of them would be foretold wrongly.
-            let bucket = bucket as Bucket;
+            let bucket = Bucket::try_from(bucket & 0xFFFF).unwrap_or(0);
             let is_new = met.take(bucket);
             *count += u32::from(is_new);
             give(bucket, is_new);
         };
         // The last places have no room for the longer ones.
         let whole = self.len.saturating_sub(4);
-        for (at, eight) in self.text.array_windows().take(self.len.saturating_sub(2)).enumerate() {
-            let eight = u64::from_le_bytes(*eight);
+        for (at, eight) in self.text.windows(SLACK).take(self.len.saturating_sub(2)).enumerate() {
+            let eight = u64::from_le_bytes(eight.try_into().unwrap_or_default());
             take((eight << 40).wrapping_mul(SPREAD) >> CHARACTER_SHIFT, &mut counts.characters);
             if at <= whole {
                 take((eight << 32).wrapping_mul(SPREAD ^ 0xFF00) >> CHARACTER_SHIFT, &mut counts.characters);

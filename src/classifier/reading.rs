@@ -13,6 +13,12 @@ pub struct Reading {
     pub surface: Surface,
 }
 
+impl Default for Reading {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Reading {
     /// Starts empty.
     pub const fn new() -> Self {

@@ -45,7 +45,7 @@ pub struct TrainArgs {
     /// What draws come from; the same rows and seed give the same bytes.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
-    /// Keep three tenths of the questions (by split_key) away from training, for `evaluate`.
+    /// Keep three tenths of the questions (by `split_key`) away from training, for `evaluate`.
     #[arg(long)]
     pub hold_out: bool,
     /// The name of the weights; the file's where absent.

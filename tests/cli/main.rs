@@ -14,6 +14,7 @@ mod remembered;
 mod saved;
 mod slips;
 mod spending;
+mod trained;
 
 use program::Desk;
 use serde_json::Value;
