@@ -26,6 +26,7 @@ pub mod providers;
 pub mod record;
 pub mod report;
 pub mod routing;
+pub mod runaway;
 pub mod sample;
 pub mod savings;
 pub mod scenario;

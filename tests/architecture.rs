@@ -22,6 +22,7 @@ const CORE: &[&str] = &[
     "pricing",
     "forecast",
     "budget",
+    "runaway",
     "classifier",
     "routing",
     "outcome",

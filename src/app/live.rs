@@ -14,11 +14,12 @@ use super::remote::{Remote, text_of};
 use super::told::Told as Read;
 use super::{ConsoleOptions, Internal, Serving, Setup};
 use crate::budget::StandingRow;
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, StopRow, TripRow};
 use crate::notify::Told;
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
 use crate::routing::Policy;
+use crate::runaway::Whom;
 use crate::session::{AlertDeed, Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question};
 use crate::units::{Instant, Names, Span};
 
@@ -92,6 +93,20 @@ impl LiveControl for Beside {
         true
     }
 
+    fn switch(&mut self, whom: &Whom, lifts: bool) -> Result<(), String> {
+        let (gateway, answers, whom) = (Arc::clone(&self.gateway), self.answers.clone(), whom.clone());
+        self.handle.spawn(async move {
+            let who = operator();
+            let switch = gateway::Switch { whom: &whom, who: &who, why: "", lifts };
+            let said = match gateway.switch(&switch).await {
+                Ok(changed) => switched(&whom, lifts, changed),
+                Err(error) => error.message,
+            };
+            let _ = answers.send(Feed::Refused(said.into()));
+        });
+        Ok(())
+    }
+
     fn apply(&mut self, policy: &Policy, names: &Names, deed: Deed<'_>) -> Result<(), String> {
         self.gateway
             .apply(&policy.spec(names), &operator(), deed)
@@ -128,6 +143,16 @@ impl LiveControl for Beside {
 /// Names whoever sits at this console.
 fn operator() -> String {
     std::env::var("USER").map_or_else(|_| "console".to_owned(), |user| format!("{user} (console)"))
+}
+
+/// Says what became of a turn of the kill switch.
+fn switched(whom: &Whom, lifts: bool, changed: bool) -> String {
+    match (lifts, changed) {
+        (false, true) => format!("{whom} is stopped; K and `lift {whom}` lets it go"),
+        (false, false) => format!("{whom} was stopped already"),
+        (true, true) => format!("{whom} may call again"),
+        (true, false) => format!("{whom} is not stopped"),
+    }
 }
 
 /// Where to attach to, and with which key.
@@ -195,6 +220,39 @@ fn alone(wanted: &AttachOptions) -> anyhow::Result<(tokio::runtime::Runtime, Rem
     Ok((runtime, remote(wanted)?))
 }
 
+/// Who is stopped at a gateway, and what tripped.
+#[derive(Debug, serde::Deserialize)]
+pub struct RunawaysAt {
+    /// Who is stopped.
+    pub stops: Vec<StopRow>,
+    /// What tripped, the latest first.
+    pub trips: Vec<TripRow>,
+}
+
+/// Asks a gateway who is stopped and what tripped; gives its answer as it came, too.
+///
+/// # Errors
+/// Where it cannot be reached, refuses, or is no gateway of this program.
+pub fn runaways_at(wanted: &AttachOptions) -> anyhow::Result<(String, RunawaysAt)> {
+    let text = operator_get(wanted, RUNAWAYS)?;
+    let answer = serde_json::from_str(&text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
+    Ok((text, answer))
+}
+
+/// Sends a gateway an order to stop someone or to let him go.
+///
+/// # Errors
+/// Where it cannot be reached, or does not take the order.
+pub fn order_at(wanted: &AttachOptions, order: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+    let text = operator_post(wanted, RUNAWAYS, order.to_string())?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))
+}
+
+/// Where a gateway says who is stopped, and takes orders.
+pub(super) const RUNAWAYS: &str = "/operator/v1/runaways";
+
 /// Opens the console on a gateway elsewhere.
 ///
 /// # Errors
@@ -257,6 +315,23 @@ impl LiveControl for Attached {
 
     fn owns(&self) -> bool {
         false
+    }
+
+    fn switch(&mut self, whom: &Whom, lifts: bool) -> Result<(), String> {
+        let (remote, answers, whom) = (self.remote.clone(), self.answers.clone(), whom.clone());
+        let order = serde_json::json!({ (if lifts { "lift" } else { "stop" }): whom.to_string() });
+        self.handle.spawn(async move {
+            let said = match remote.order(order.to_string()).await {
+                Ok(answer) => {
+                    let answer: Option<serde_json::Value> = serde_json::from_str(&answer).ok();
+                    let changed = answer.and_then(|answer| answer.get("changed")?.as_bool());
+                    switched(&whom, lifts, changed.unwrap_or(true))
+                }
+                Err(error) => format!("not done: {error:#}"),
+            };
+            let _ = answers.send(Feed::Refused(said.into()));
+        });
+        Ok(())
     }
 
     fn apply(&mut self, policy: &Policy, names: &Names, deed: Deed<'_>) -> Result<(), String> {

@@ -30,7 +30,9 @@ mod trace;
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
-pub use live::{AttachOptions, attach, budgets_at, operator_get, operator_post, watch};
+pub use live::{
+    AttachOptions, attach, budgets_at, operator_get, operator_post, order_at, runaways_at, watch,
+};
 pub use load::{
     Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,
     stream_report,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
+use super::live::RUNAWAYS;
 use super::told::Told;
 use crate::access::Scope;
 use crate::gateway;
@@ -113,6 +114,12 @@ impl Remote {
 
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<String> {
         text_of(&self.url, self.ask(path).send().await).await
+    }
+
+    /// Sends an order to stop someone, or to let him go.
+    pub(super) async fn order(&self, order: String) -> anyhow::Result<String> {
+        let request = self.keyed(self.client.post(format!("{}{RUNAWAYS}", self.url)));
+        text_of(&self.url, request.body(order).send().await).await
     }
 
     /// Asks what the key may do; a gateway that does not say is tried.

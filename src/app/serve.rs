@@ -25,6 +25,7 @@ use crate::ledger::{self, Ledger, LedgerError, LedgerFile, LedgerOptions, Run, S
 use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
 use crate::routing::{Policy, PolicySpec};
+use crate::runaway::Stop;
 use crate::session::{Ingest, Live, LiveSetup};
 use crate::units::{Names, hex};
 
@@ -193,6 +194,9 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         gateway: ledger.newest().map(|place| place.gateway).unwrap_or_default(),
     }));
     let limits = spending(&live, options, &ledger_options.path)?;
+    if !options.no_ledger {
+        restore_stops(&live, &ledger_options.path, gateway_settings.ledger.when_failing, &mut remarks)?;
+    }
     let keeps: Option<crate::gateway::OnApply> = data_dir.map(|data_dir| {
         let keep: crate::gateway::OnApply = Box::new(move |spec: &PolicySpec, version: u32| {
             if let Err(error) = keep_applied(&data_dir, &base, spec, version) {
@@ -251,8 +255,9 @@ fn spending(live: &Live, options: &ServeOptions, ledger: &Path) -> anyhow::Resul
     let usual = config::user_dir().map(|dir| dir.join(config::budgets::FILE));
     let path = options.budgets.clone().or(usual);
     let is_named = options.budgets.is_some();
-    let (limits, in_force) = Limits::open(path, is_named)?;
+    let (limits, in_force, rules) = Limits::open(path, is_named)?;
     live.limit(in_force);
+    live.watch(rules);
     let Some(from) = live.budgets_since(now()).filter(|_| !options.no_ledger && ledger.is_file()) else {
         return Ok(limits);
     };
@@ -267,6 +272,31 @@ fn spending(live: &Live, options: &ServeOptions, ledger: &Path) -> anyhow::Resul
     let drawn: Vec<Drawn<'_>> = calls.iter().map(drawn).collect();
     live.draw(&drawn);
     Ok(limits)
+}
+
+/// Puts back into force who was stopped when the last run ended.
+fn restore_stops(
+    live: &Live,
+    ledger: &Path,
+    when: WhenFailing,
+    remarks: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    if !ledger.is_file() {
+        return Ok(());
+    }
+    let stops = match LedgerFile::open(ledger).and_then(|file| file.stops()) {
+        Ok(stops) => stops,
+        Err(error) if when == WhenFailing::Serve => {
+            remarks.push(format!("who was stopped cannot be read from the ledger, so nobody is: {error}"));
+            return Ok(());
+        }
+        Err(error) => {
+            return Err(anyhow::Error::from(error).context("who was stopped cannot be read from the ledger"));
+        }
+    };
+    remarks.extend(stops.iter().map(Stop::words));
+    live.restore_stops(stops);
+    Ok(())
 }
 
 fn drawn(call: &SpentCall) -> Drawn<'_> {

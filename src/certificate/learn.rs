@@ -4,7 +4,9 @@
 //! confidences are let through together.
 
 use super::label::{Label, Loss};
-use super::tails::{Judge, betting, betting_bound, needed, needed_at_rate, needed_graded};
+use super::tails::{
+    Judge, betting, betting_at_most, betting_bound, fewest_graded, needed, needed_at_rate, needed_graded,
+};
 use crate::calibration::special::{binomial_at_most, clopper_pearson};
 use crate::units::PerMille;
 
@@ -152,11 +154,19 @@ impl<'a> Grid<'a> {
         }
         match self.promise.loss {
             Loss::Acceptable(_) => binomial_at_most(above.failures, self.trials(above), self.epsilon),
-            Loss::Graded => betting(self.losses(threshold), self.trials(above), self.epsilon, self.delta),
+            Loss::Graded => {
+                betting_at_most(self.losses(threshold), self.trials(above), self.epsilon, self.delta)
+            }
         }
     }
 
-    fn test(&self, threshold: PerMille, above: Above, p_value: f64) -> Test {
+    fn test(&self, threshold: PerMille, above: Above) -> Test {
+        let p_value = match self.promise.loss {
+            Loss::Graded if self.epsilon > 0.0 => {
+                betting(self.losses(threshold), self.trials(above), self.epsilon, self.delta)
+            }
+            _ => self.p_value(threshold, above),
+        };
         let (n, failures, loss) = (self.trials(above), above.failures, above.loss as f64 / 1000.0);
         let (epsilon, delta) = (self.epsilon, self.delta);
         let is_whole = matches!(self.promise.loss, Loss::Acceptable(_));
@@ -190,10 +200,10 @@ impl<'a> Grid<'a> {
 
     /// Fewer labels than this pass no test, whatever they say.
     fn fewest(&self) -> u64 {
-        if self.epsilon <= 0.0 {
-            u64::MAX
-        } else {
-            needed(0, 0, self.epsilon, self.delta).unwrap_or(u64::MAX)
+        match self.promise.loss {
+            _ if self.epsilon <= 0.0 => u64::MAX,
+            Loss::Graded => fewest_graded(self.epsilon, self.delta),
+            Loss::Acceptable(_) => needed(0, 0, self.epsilon, self.delta).unwrap_or(u64::MAX),
         }
     }
 }
@@ -212,7 +222,7 @@ pub fn certify(labels: &[Label], promise: &Promise) -> Finding {
     let fewest = if promise.scope == Scope::Served { grid.fewest() } else { 0 };
     let from = promise.from.unwrap_or(PerMille::ONE);
     let (mut above, mut last) = (Above::default(), None::<(Above, f64)>);
-    let mut passed: Option<(PerMille, Above, f64)> = None;
+    let mut passed: Option<(PerMille, Above)> = None;
     for threshold in (0..=1000u16).rev().filter_map(PerMille::new) {
         let bin = threshold.bin();
         above.n += grid.n[bin];
@@ -231,11 +241,11 @@ pub fn certify(labels: &[Label], promise: &Promise) -> Finding {
         };
         last = Some((above, p_value));
         if p_value > grid.delta || grid.trials(above) == 0 {
-            finding.failed = Some(grid.test(threshold, above, p_value));
+            finding.failed = Some(grid.test(threshold, above));
             break;
         }
-        passed = Some((threshold, above, p_value));
+        passed = Some((threshold, above));
     }
-    finding.certified = passed.map(|(threshold, above, p_value)| grid.test(threshold, above, p_value));
+    finding.certified = passed.map(|(threshold, above)| grid.test(threshold, above));
     finding
 }

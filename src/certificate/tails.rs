@@ -1,6 +1,6 @@
 //! Chances of seeing so little loss by luck, and how many labels that takes.
 
-use crate::calibration::special::{binomial_at_most, clopper_pearson, falling};
+use crate::calibration::special::{binomial_at_most, clopper_pearson};
 use crate::units::PerMille;
 
 /// Labels beyond which nobody is told to go on.
@@ -23,6 +23,26 @@ pub(super) fn hoeffding_bentkus(loss: f64, n: u64, epsilon: f64) -> f64 {
 /// Returns the chance of such losses by luck, were the true one `epsilon`: the best that a bettor against it ever had
 /// (Waudby-Smith and Ramdas). The order must not depend on the losses.
 pub(super) fn betting(losses: impl Iterator<Item = PerMille>, n: u64, epsilon: f64, delta: f64) -> f64 {
+    betting_until(1e300, losses, n, epsilon, delta)
+}
+
+/// Returns the same, or delta at most as soon as it is known to be no more.
+pub(super) fn betting_at_most(
+    losses: impl Iterator<Item = PerMille>,
+    n: u64,
+    epsilon: f64,
+    delta: f64,
+) -> f64 {
+    betting_until(1.0 / delta, losses, n, epsilon, delta)
+}
+
+fn betting_until(
+    enough: f64,
+    losses: impl Iterator<Item = PerMille>,
+    n: u64,
+    epsilon: f64,
+    delta: f64,
+) -> f64 {
     let stake = 2.0 * (1.0 / delta).ln() / n.max(1) as f64;
     let (mut wealth, mut best) = (1.0_f64, 1.0_f64);
     let (mut sum, mut squares, mut seen) = (0.5, 0.25, 1.0);
@@ -32,7 +52,7 @@ pub(super) fn betting(losses: impl Iterator<Item = PerMille>, n: u64, epsilon: f
         let bet = (stake / variance).sqrt().min(1.0);
         wealth *= 1.0 - bet * (loss - epsilon);
         best = best.max(wealth);
-        if best > 1e300 {
+        if best >= enough {
             break;
         }
         sum += loss;
@@ -64,6 +84,18 @@ pub fn needed_at_rate(failures: u64, n: u64, epsilon: f64, delta: f64) -> Option
 /// Counts the labels that are missing where losses are graded, by the bound that asks for more.
 pub(super) fn needed_graded(loss: f64, n: u64, epsilon: f64, delta: f64) -> Option<u64> {
     first(n, |all| hoeffding_bentkus(loss, all, epsilon) <= delta).map(|all| all - n)
+}
+
+/// Counts the labels without any loss that certify something, where losses are graded.
+pub(super) fn fewest_graded(epsilon: f64, delta: f64) -> u64 {
+    let none = |n: u64| std::iter::repeat_n(PerMille::ZERO, usize::try_from(n).unwrap_or(0));
+    // Sure bets against no loss grow by epsilon a label, after a few smaller ones.
+    let about = ((1.0 / delta).ln() / epsilon.ln_1p()).clamp(0.0, 1e7);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was clamped")]
+    let from = about as u64;
+    (from..from.saturating_add(1000))
+        .find(|&n| betting(none(n), n, epsilon, delta) <= delta)
+        .unwrap_or(u64::MAX)
 }
 
 /// Finds the first number from `n` on that is enough, for what stays enough.
@@ -109,5 +141,11 @@ impl Judge {
 
 /// Returns the loss that graded losses bound, but for a chance of `delta`.
 pub(super) fn betting_bound(losses: impl Iterator<Item = PerMille> + Clone, n: u64, delta: f64) -> f64 {
-    falling(delta, |epsilon| betting(losses.clone(), n, epsilon, delta))
+    // A few digits are enough of what is read by people, and each costs a walk over all labels.
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..24 {
+        let middle = 0.5 * (low + high);
+        if betting_at_most(losses.clone(), n, middle, delta) > delta { low = middle } else { high = middle }
+    }
+    high
 }

@@ -275,6 +275,11 @@ fn of_lines(judged: &Judgements, promise: &Promise) -> anyhow::Result<Found> {
             _ => halves += 1,
         }
     }
+    if labels.is_empty() {
+        anyhow::bail!(
+            "no label has all of `confidence`, `cheap` and `strong`; a line is {{\"confidence\":812,\"cheap\":1000,\"strong\":1000}}"
+        );
+    }
     if unsure > 0 {
         output::remark(&format!(
             "{} without a confidence: no threshold moves them, so they are left out",
@@ -286,11 +291,6 @@ fn of_lines(judged: &Judgements, promise: &Promise) -> anyhow::Result<Found> {
             "{} with one of the two answers alone: both `cheap` and `strong` are needed, so they are left out",
             counted(halves, "label")
         ));
-    }
-    if labels.is_empty() {
-        anyhow::bail!(
-            "no label has all of `confidence`, `cheap` and `strong`; a line is {{\"confidence\":812,\"cheap\":1000,\"strong\":1000}}"
-        );
     }
     Ok(Found { half_labels: halves, ..found(&labels, promise) })
 }
@@ -376,6 +376,7 @@ fn sheet(report: &Report<'_>, found: &Found) -> Sheet {
         (Some(route), Some(rung), Some(cheap), Some(strong)) => {
             format!("route {route} · threshold of {rung}: {cheap} against {strong}")
         }
+        _ if report.labels_from == "-" => "standard input".to_owned(),
         _ => report.labels_from.clone(),
     };
     let title = format!(

@@ -156,6 +156,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
     let log = open(&logs, &args.engine)?;
     let mut player = start(log, args.read_as.into(), logs.is_empty());
     budgets::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty())?;
+    player.mark_runaways(&super::runaways::rules(args.gateway.budgets.as_ref())?);
     run_console(player, &args.look.options())
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
 
+pub mod advise;
 pub mod alerts;
 pub mod anomalies;
 pub mod args;
@@ -25,12 +26,14 @@ pub mod replay;
 pub mod report;
 pub mod reprice;
 pub mod requests;
+pub mod runaways;
 pub mod sample;
 pub mod savings;
 pub mod scenario;
 pub mod serve;
 pub mod settings;
 pub mod snapshot;
+pub mod stop;
 pub mod train;
 pub mod unit;
 pub mod whatif;
@@ -80,6 +83,8 @@ enum Command {
     Certify(Box<certify::CertifyArgs>),
     /// Find the best thresholds of all routes for a cost or a quality
     Optimise(Box<optimise::OptimiseArgs>),
+    /// Find models that nobody uses and that would cost less, with the evidence that is missing
+    Advise(Box<advise::AdviseArgs>),
     /// Show why one request went where it went
     Why(Box<why::WhyArgs>),
     /// Say why cost changed between two windows
@@ -110,6 +115,12 @@ enum Command {
     Budgets(budgets::BudgetsArgs),
     /// List alerts, silence and acknowledge them, try receivers, and see what a log would have told
     Alerts(alerts::AlertsArgs),
+    /// Show where rules against runaways would have tripped in a log, or who is stopped now
+    Runaways(Box<runaways::RunawaysArgs>),
+    /// Stop a key, a session, a team or everything at a running gateway
+    Stop(stop::StopArgs),
+    /// Let go who was stopped
+    Lift(stop::LiftArgs),
     /// List, show and import prices
     Prices(prices::PricesArgs),
     /// Run a worked example through the engine, or list them
@@ -183,6 +194,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Certify(args)) => certify::run(&args),
         Some(Command::Optimise(args)) => optimise::run(&args),
+        Some(Command::Advise(args)) => advise::run(&args),
         Some(Command::Why(args)) => why::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Reprice(args)) => reprice::run(&args),
@@ -198,6 +210,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Ledger(args)) => ledger::run(&args),
         Some(Command::Budgets(args)) => budgets::run(&args),
         Some(Command::Alerts(args)) => alerts::run(&args),
+        Some(Command::Runaways(args)) => runaways::run(&args),
+        Some(Command::Stop(args)) => stop::stop(&args),
+        Some(Command::Lift(args)) => stop::lift(&args),
         Some(Command::Prices(args)) => prices::run(&args),
         Some(Command::Scenario(args)) => scenario::run(&args),
         Some(Command::Sample(args)) => sample::run(&args),

@@ -165,7 +165,8 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&sheets(&report), format))?,
     }
-    if let Some(nearest) = &report.nearest {
+    // A table says it itself.
+    if let Some(nearest) = report.nearest.as_ref().filter(|_| args.format == Format::Json) {
         output::say(&format!("infeasible: {nearest}"));
     }
     output::damage(&trial.damaged)

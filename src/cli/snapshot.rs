@@ -108,6 +108,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     let log = Arc::new(open(&logs, &args.engine)?);
     let mut player = Player::new(Arc::clone(&log), args.read_as.into(), args.window.0);
     budgets::play(&mut player, args.budgets.as_deref(), logs.is_empty())?;
+    player.mark_runaways(&super::runaways::rules(args.budgets.as_ref())?);
     match &args.at {
         None => player.handle(Command::Follow),
         Some(at) => {

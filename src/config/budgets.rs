@@ -8,7 +8,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::place::FileError;
+use super::runaways::RuleKeys;
 use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
+use crate::runaway::{Rule, built_in};
 use crate::units::{Instant, Pico, choice, line_of};
 
 /// The file of one's own budgets.
@@ -22,6 +24,7 @@ pub const EXAMPLE: &str = include_str!("../../config/budgets.toml");
 struct File {
     #[serde(default)]
     budget: BTreeMap<String, Spanned<Budget>>,
+    runaways: Option<BTreeMap<String, Spanned<RuleKeys>>>,
 }
 
 #[derive(Deserialize)]
@@ -70,18 +73,18 @@ struct Starts {
 type Amounts = Vec<(Period, Pico)>;
 
 /// A file being read.
-struct Reading<'a> {
+pub(super) struct Reading<'a> {
     text: &'a str,
     origin: &'a str,
 }
 
 impl Reading<'_> {
-    fn wrong<T>(&self, at: &Spanned<T>, what: String) -> FileError {
+    pub(super) fn wrong<T>(&self, at: &Spanned<T>, what: String) -> FileError {
         FileError::new(self.origin, line_of(self.text, at.span().start), what)
     }
 
     /// Finds a word among those that are known.
-    fn one_of<T: Copy>(
+    pub(super) fn one_of<T: Copy>(
         &self,
         word: Option<&Spanned<String>>,
         known: &[(&str, T)],
@@ -95,7 +98,7 @@ impl Reading<'_> {
         })
     }
 
-    fn amount(&self, value: &Spanned<toml::Value>) -> Result<Pico, FileError> {
+    pub(super) fn amount(&self, value: &Spanned<toml::Value>) -> Result<Pico, FileError> {
         let text = match value.get_ref() {
             toml::Value::String(text) => text.trim().trim_start_matches('$').to_owned(),
             toml::Value::Integer(number) => number.to_string(),
@@ -265,15 +268,30 @@ const MONTHS: [(&str, i8); 12] = [
 /// Reads the limits of all budgets from text; `origin` is for messages.
 ///
 /// # Errors
-/// Where the text is no TOML, has unknown keys, or says what cannot be, with its line.
+/// As [`parse_all`].
 pub fn parse(text: &str, origin: &str) -> Result<Vec<Limit>, FileError> {
+    parse_all(text, origin).map(|(limits, _)| limits)
+}
+
+/// Reads limits, and the rules against runaways: the built-in ones where the text names none.
+///
+/// # Errors
+/// Where the text is no TOML, has unknown keys, or says what cannot be, with its line.
+pub fn parse_all(text: &str, origin: &str) -> Result<(Vec<Limit>, Vec<Rule>), FileError> {
     let file: File = toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let reading = Reading { text, origin };
     let mut limits = Vec::new();
     for (name, budget) in &file.budget {
         limits.extend(reading.limits(name, budget)?);
     }
-    Ok(limits)
+    let rules = match &file.runaways {
+        None => built_in(),
+        Some(rules) => rules
+            .iter()
+            .map(|(name, keys)| keys.get_ref().rule(name, keys, &reading))
+            .collect::<Result<_, _>>()?,
+    };
+    Ok((limits, rules))
 }
 
 #[cfg(test)]

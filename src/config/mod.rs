@@ -12,6 +12,7 @@ pub mod policy;
 pub mod prices;
 pub mod providers;
 mod reports;
+mod runaways;
 mod span;
 pub mod themes;
 mod whole;

@@ -207,6 +207,7 @@ actions! {
     WindowLonger "app.window-longer" [Global] ["W"] "/", "Longer window", "Counts over a longer stretch of time.", "range span";
     Reading "app.reading" [Global] ["v"] "reading", "Recorded or routed", "Switches between what the log recorded and what this policy would have done.", "what-if baseline compare";
     Ask "app.ask" [Global] ["i"] "ask", "Ask: type a prompt", "Opens a box for a prompt: how it would be routed, and in live traffic its answer.", "prompt send try chat question";
+    Stop "app.stop" [Global] ["K"] "", "Stop someone, or let him go", "Asks whom to stop in live traffic (a key, session, team, project, user, or all) or to let go; Enter does it.", "kill switch freeze lift emergency runaway";
     CopyRow "app.copy-row" [Global] ["y"] "copy", "Copy", "Copies the chosen row on Traffic and the request looked at; elsewhere the panel with the keys, as Markdown.", "yank clipboard";
     CopyPanel "app.copy-panel" [Global] ["Y"] "", "Copy the panel", "Copies the panel with the keys as Markdown; on Traffic the listed requests as a table.", "yank clipboard markdown export table";
     CopyMode "app.copy-mode" [Global] ["c"] "mouse", "Give the mouse back", "Gives the mouse back to the terminal so that text can be selected, or takes it again.", "select text clipboard mouse release";

@@ -16,6 +16,7 @@ use crate::routing::{
     Availability, Bar, Decision, InFlight, NO_RUNG, Needs, Next, Policy, Short, Step, Why, after_attempt,
     decide,
 };
+use crate::runaway::{Runaways, Then, Whose};
 use crate::units::{Instant, ModelId, Names};
 
 /// An operation that was sent and has not been answered.
@@ -29,6 +30,8 @@ struct Open {
     settled: Settled,
     claims: Claims,
     hold: Option<Hold>,
+    /// Whose it is, where anybody is watched.
+    whose: Option<Box<Whose>>,
 }
 
 impl Open {
@@ -94,6 +97,7 @@ pub struct Decider {
     availability: Availability,
     in_flight: InFlight,
     budgets: Budgets,
+    runaways: Runaways,
     spare: Vec<Settled>,
 }
 
@@ -109,6 +113,7 @@ impl Decider {
             availability: Availability::default(),
             in_flight: InFlight::default(),
             budgets: Budgets::default(),
+            runaways: Runaways::default(),
             spare: Vec::new(),
         }
     }
@@ -126,7 +131,7 @@ impl Decider {
     }
 
     /// Takes a request in and says where it goes; nothing where its key is taken.
-    pub fn arrived(&mut self, arrival: &Arrival<'_>) -> Option<Course> {
+    pub fn arrived(&mut self, arrival: Arrival<'_>) -> Option<Course> {
         self.seen(arrival.operation.at);
         if self.open.contains_key(&arrival.key) {
             self.unexpected.repeated_arrivals += 1;
@@ -136,7 +141,7 @@ impl Decider {
         let decision = decide(&self.policy, &operation.signals_by(&self.prices), arrival.circumstance);
         let mut settled = self.spare.pop().unwrap_or_default();
         settled.begin(&self.policy, decision.route, decision.rung);
-        self.note_over(arrival, &decision);
+        self.note_over(&arrival, &decision);
         if decision.refused {
             settled.push(Attempt::REFUSED);
             let evidence = Evidence { operation: &operation, extra: None };
@@ -148,7 +153,9 @@ impl Decider {
         let policy = Arc::clone(&self.policy);
         let claims = arrival.claims.cloned().unwrap_or_default();
         let hold = claims.of(model).map(|claim| self.budgets.take(claim.draws, claim.amount, operation.at));
-        self.open.insert(arrival.key, Open { operation, decision, policy, rung, settled, claims, hold });
+        let whose = arrival.whose;
+        self.open
+            .insert(arrival.key, Open { operation, decision, policy, rung, settled, claims, hold, whose });
         Some(Course::Call { rung, model, why: None })
     }
 
@@ -179,6 +186,10 @@ impl Decider {
         self.ended(key, attempt)?;
         let open = self.open.get_mut(&key).ok_or(UnknownOperation(key))?;
         let (model, at) = (open.called(), open.operation.at);
+        if is_stopped(&self.runaways, open) {
+            open.decision.trail.push(Step::Barred { rung: open.rung, why: Bar::Runaway(Then::Freeze) });
+            return self.follow(key, attempt, None).map(Some);
+        }
         if let Some(over) = open.claims.ask(&mut self.budgets, model, at) {
             open.decision.trail.push(Step::Barred { rung: open.rung, why: Bar::Budget(Short::Hard) });
             self.budgets.note(&over, false, at);
@@ -199,6 +210,9 @@ impl Decider {
             Some(hold) if attempt.status.is_call() => self.budgets.settle(hold, attempt.cost),
             Some(hold) => self.budgets.release(hold),
             None => {}
+        }
+        if let Some(whose) = open.whose.as_deref().filter(|_| attempt.status.is_call()) {
+            self.runaways.spent(whose, attempt.cost);
         }
         Ok(())
     }
@@ -232,6 +246,11 @@ impl Decider {
             after_attempt(open.rung, open.decision.open, attempt.status, attempt.check)
             && let Some(next) = ladder.get(usize::from(to))
         {
+            if is_stopped(&self.runaways, open) {
+                open.decision.open = open.decision.open.without(usize::from(to));
+                open.decision.trail.push(Step::Barred { rung: to, why: Bar::Runaway(Then::Freeze) });
+                continue;
+            }
             if let Some(over) = open.claims.ask(&mut self.budgets, next.model, at) {
                 open.decision.open = open.decision.open.without(usize::from(to));
                 open.decision.trail.push(Step::Barred { rung: to, why: Bar::Budget(Short::Hard) });
@@ -273,6 +292,16 @@ impl Decider {
     /// Returns the budgets, to change their limits or to book what was spent before.
     pub fn budgets_mut(&mut self) -> &mut Budgets {
         &mut self.budgets
+    }
+
+    /// Returns who is watched and who is stopped.
+    pub fn runaways(&self) -> &Runaways {
+        &self.runaways
+    }
+
+    /// Returns the same, to change rules and stops, or to ask about a request that arrives.
+    pub fn runaways_mut(&mut self) -> &mut Runaways {
+        &mut self.runaways
     }
 
     /// Brings another policy into force; an older one is unexpected.
@@ -334,4 +363,9 @@ impl Decider {
     pub fn unexpected(&self) -> Unexpected {
         self.unexpected
     }
+}
+
+/// Says whether whoever sent an open operation was stopped since.
+fn is_stopped(runaways: &Runaways, open: &Open) -> bool {
+    open.whose.as_deref().is_some_and(|whose| runaways.is_stopped(whose))
 }

@@ -6,13 +6,14 @@ use super::Claims;
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
 use crate::routing::{Circumstance, Decision, Policy};
+use crate::runaway::Whose;
 use crate::units::{Instant, ModelId};
 
 /// Names an operation within one engine.
 pub type OperationKey = u64;
 
 /// A request that arrived, classified.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Arrival<'a> {
     /// Its key.
     pub key: OperationKey,
@@ -22,6 +23,8 @@ pub struct Arrival<'a> {
     pub circumstance: &'a Circumstance,
     /// What it claims of budgets, where there are any.
     pub claims: Option<&'a Claims>,
+    /// Whose it is, where anybody is watched.
+    pub whose: Option<Box<Whose>>,
 }
 
 /// Something that happened.

@@ -39,8 +39,9 @@ impl Engine {
         self.applied += 1;
         match event {
             Event::Arrived(arrival) => {
-                let course = self.decider.arrived(&arrival)?;
-                Some(self.effect(arrival.key, course, None))
+                let key = arrival.key;
+                let course = self.decider.arrived(arrival)?;
+                Some(self.effect(key, course, None))
             }
             Event::Attempted { key, attempt, evidence } => {
                 let course = self.decider.attempted(key, attempt, evidence.as_ref()).ok()?;

@@ -46,8 +46,14 @@ pub(super) fn open(
     if gateway.live.has_budgets() {
         bound(&mut arriving.wants, &ask, gateway.settings.max_output_default);
     }
+    if gateway.live.compares_calls() {
+        arriving.call = gateway.calls.of(&ask);
+    }
     let (asked, measures) = (Arc::clone(&arriving.asked), arriving.measures);
     let placed = gateway.live.arrive(arriving, at);
+    if !placed.trips.is_empty() {
+        gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
+    }
     let needs = placed.ticket.needs();
     let call_began = placed.at;
     gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
@@ -147,6 +153,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             tags: classifier::Tags::of(&tags.task_words, &tags.project),
         },
         confidence: tags.confidence,
+        call: None,
         wants: Wants {
             vision: found.has_images,
             max_output: found.max_output,

@@ -40,6 +40,7 @@ mod requests;
 mod respond;
 mod roll;
 mod run;
+mod runaways;
 mod server;
 mod signals;
 mod socket;
@@ -71,6 +72,7 @@ use crate::wire::PrefixKey;
 pub use crate::ledger::now;
 pub use headers::Tags;
 pub use question::ask_over_http;
+pub use runaways::{StopRow, Switch, TripRow};
 pub use server::{ServeError, Server, is_place};
 pub use spending::{Limits, LimitsError};
 pub use watch::{live_status, tell_of_ledger};
@@ -127,6 +129,7 @@ pub struct Gateway {
     limits: Mutex<Limits>,
     prefix_key: PrefixKey,
     alerts: Arc<Desk>,
+    calls: runaways::Calls,
 }
 
 impl std::fmt::Debug for Parts {
@@ -193,6 +196,7 @@ impl Gateway {
             on_apply,
             limits: Mutex::new(limits),
             prefix_key,
+            calls: runaways::Calls::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

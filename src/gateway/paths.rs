@@ -25,6 +25,7 @@ pub(super) enum Endpoint {
     Budgets,
     Corrections,
     Alerts,
+    Runaways,
     Unknown,
 }
 
@@ -75,6 +76,7 @@ pub(super) fn place(path: &str) -> Place<'_> {
         "/operator/v1/budgets" => Some(Endpoint::Budgets),
         "/operator/v1/corrections" => Some(Endpoint::Corrections),
         "/operator/v1/alerts" => Some(Endpoint::Alerts),
+        "/operator/v1/runaways" => Some(Endpoint::Runaways),
         "/operator/v1/rights" => Some(Endpoint::Rights),
         _ => None,
     };
@@ -162,7 +164,7 @@ impl Place<'_> {
             Endpoint::Stored if self.name.ends_with("/cancel") => "POST",
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
-            Endpoint::Policy | Endpoint::Alerts => "GET, POST",
+            Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways => "GET, POST",
             Endpoint::Feed | Endpoint::Log | Endpoint::Budgets => "GET",
             _ => "GET, HEAD",
         }
@@ -186,8 +188,12 @@ impl Place<'_> {
             Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights | Endpoint::Budgets => {
                 &[Scope::Read]
             }
-            Endpoint::Policy | Endpoint::Alerts if *method == Method::GET => &[Scope::Read],
-            Endpoint::Policy | Endpoint::Alerts | Endpoint::Corrections => &[Scope::Operate],
+            Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways if *method == Method::GET => {
+                &[Scope::Read]
+            }
+            Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways | Endpoint::Corrections => {
+                &[Scope::Operate]
+            }
             // What was answered before costs nothing more.
             Endpoint::Feedback | Endpoint::Stored => &[Scope::Route, Scope::Operate],
             _ => &[Scope::Route],

@@ -15,7 +15,7 @@ use super::respond::{json, refuse, text};
 use super::socket::Sending;
 use super::{
     Gateway, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted, run,
-    spending, stored,
+    runaways, spending, stored,
 };
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
@@ -171,6 +171,11 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
         Endpoint::Alerts => {
             let body = collect(gateway, &headers, body).await?;
             alerts::act(gateway, &body, &caller).await
+        }
+        Endpoint::Runaways if method == Method::GET => Ok(runaways::standing(gateway)),
+        Endpoint::Runaways => {
+            let body = collect(gateway, &headers, body).await?;
+            runaways::order(gateway, &body, &caller).await
         }
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;

@@ -20,6 +20,7 @@ use super::gate::InFlight;
 use super::operation::{Attempted, Operation, Outcome, not_made, unknown_operation};
 use super::pace::millis;
 use super::respond::{json, refuse};
+use super::runaways::halted;
 use super::told::Told;
 use super::{Gateway, call, headers, large};
 use crate::access::Caller;
@@ -164,7 +165,9 @@ impl Operation {
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(ended)));
         self.close(Status::Refused);
         let mut error = ApiError::new(ErrorKind::InvalidRequest, why);
-        if let Some(over) = &refusal.over {
+        if let Some(stop) = &refusal.stop {
+            error = halted(stop, why);
+        } else if let Some(over) = &refusal.over {
             error = over_budget(over, why, self.placed.at);
         } else if self.placed.is_crowded_out() {
             // It may be sent again as it is.
@@ -174,7 +177,7 @@ impl Operation {
             error.code = Some(NO_MODEL_MAY_SERVE.to_owned());
         }
         let mut response = refuse(self.ask.dialect(), &error);
-        if error.budget.is_some() {
+        if error.budget.is_some() || error.halted.is_some() {
             // Libraries would try again at once, where the wait is longer than they are willing to.
             response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
         }

@@ -12,8 +12,9 @@ use super::respond::json;
 use super::{Gateway, now};
 use crate::budget::{Limit, StandingRow};
 use crate::config::FileError;
-use crate::config::budgets::parse;
+use crate::config::budgets::parse_all;
 use crate::ledger::{Audit, Entry};
+use crate::runaway::{Rule, built_in};
 use crate::wire::{ApiError, ErrorKind};
 
 /// The limits' file, and what was read of it.
@@ -27,6 +28,7 @@ pub struct Limits {
 /// What a file says that was changed.
 struct Changed {
     limits: Vec<Limit>,
+    rules: Vec<Rule>,
     before: String,
     after: String,
 }
@@ -47,17 +49,17 @@ impl Limits {
     ///
     /// # Errors
     /// Where it cannot be read, or says what cannot be.
-    pub fn open(path: Option<PathBuf>, is_named: bool) -> Result<(Self, Vec<Limit>), LimitsError> {
+    pub fn open(path: Option<PathBuf>, is_named: bool) -> Result<(Self, Vec<Limit>, Vec<Rule>), LimitsError> {
         let mut limits = Self { path, ..Self::default() };
-        let Some(path) = limits.path.clone() else { return Ok((limits, Vec::new())) };
+        let Some(path) = limits.path.clone() else { return Ok((limits, Vec::new(), built_in())) };
         if !is_named && !path.exists() {
-            return Ok((limits, Vec::new()));
+            return Ok((limits, Vec::new(), built_in()));
         }
         limits.seen = stamp(&path);
         let name = path.display().to_string();
         limits.text = std::fs::read_to_string(&path).map_err(|error| LimitsError::Io(name.clone(), error))?;
-        let in_force = parse(&limits.text, &name)?;
-        Ok((limits, in_force))
+        let (in_force, rules) = parse_all(&limits.text, &name)?;
+        Ok((limits, in_force, rules))
     }
 
     /// Looks whether the file changed: gives the limits it has now, and the text before and after.
@@ -74,11 +76,11 @@ impl Limits {
             // A file that is gone may be on its way back; whoever wants no limits empties it.
             Err(error) => return Some(Err(LimitsError::Io(name, error))),
         };
-        match parse(&text, &name) {
+        match parse_all(&text, &name) {
             Ok(_) if text == self.text => None,
-            Ok(limits) => {
+            Ok((limits, rules)) => {
                 let before = std::mem::replace(&mut self.text, text.clone());
-                Some(Ok(Changed { limits, before, after: text }))
+                Some(Ok(Changed { limits, rules, before, after: text }))
             }
             Err(error) => Some(Err(error.into())),
         }
@@ -95,9 +97,10 @@ impl Gateway {
     pub(super) fn look_at_limits(&self) -> Option<String> {
         let looked = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner).look()?;
         match looked {
-            Ok(Changed { limits, before, after }) => {
-                let count = limits.len();
+            Ok(Changed { limits, rules, before, after }) => {
+                let (count, watched) = (limits.len(), rules.len());
                 self.live.limit(limits);
+                self.live.watch(rules);
                 self.ledger.record(Entry::Audit(Box::new(Audit {
                     at: now(),
                     who: "budgets file".into(),
@@ -105,7 +108,9 @@ impl Gateway {
                     before: before.into(),
                     after: after.into(),
                 })));
-                Some(format!("budgets: {} in force", crate::units::counted(count as u64, "limit")))
+                let counted = |count: usize, what| crate::units::counted(count as u64, what);
+                let rules = counted(watched, "rule");
+                Some(format!("budgets: {} in force, {rules} against runaways", counted(count, "limit")))
             }
             Err(error) => Some(format!("budgets: {error}; the limits before stay in force")),
         }

@@ -129,6 +129,7 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         ledger: ledger_state(gateway),
         budgets: BudgetsView::of(&standings, ""),
         alerts: AlertsView::told(gateway.alerts.shown()),
+        stopped: gateway.live.stopped(),
         keys: gateway.access.usable(at) as u64,
         turned_away: gateway.turned_away.told(),
         draining: gateway.is_draining(),

@@ -35,6 +35,7 @@ mod since;
 mod spent;
 mod sqlite;
 mod state;
+mod stops;
 mod store;
 mod stored;
 mod sums;

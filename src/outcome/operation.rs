@@ -26,8 +26,10 @@ pub struct Observed {
     pub check: Check,
     /// How hard its rung told it to think; none where the request went as it was.
     pub effort: Option<Effort>,
-    /// Whether model or cache-write lifetime were assumed, which makes the cost an estimate.
+    /// Whether model or tokens were assumed, which makes the cost an estimate.
     pub assumed: bool,
+    /// Whether nobody said how long what was written to a cache lives: an estimate where that has prices of its own.
+    pub is_lifetime_assumed: bool,
     /// What was charged for it then, where the log tells.
     pub charged: Charged,
 }
@@ -82,6 +84,8 @@ pub struct Operation {
     pub circumstance: CircumstanceId,
     /// The strongest features behind a classified confidence.
     pub saw: Saw,
+    /// The tool call that it follows, packed; read it with [`Call::unpacked`](crate::runaway::Call::unpacked).
+    pub call: u64,
 }
 
 /// A confidence or none, in two bytes.

@@ -95,6 +95,12 @@ impl PriceTable {
         }
     }
 
+    /// Returns all prices of a model, in order of time.
+    pub fn rows(&self, model: ModelId) -> &[PriceRow] {
+        let rows = self.identity(model).index().and_then(|index| self.rows.get(index));
+        rows.map_or(&[], Vec::as_slice)
+    }
+
     /// Returns the id that stands for a model under all its names.
     pub fn identity(&self, model: ModelId) -> ModelId {
         model.index().and_then(|index| self.identities.get(index)).copied().unwrap_or(model)

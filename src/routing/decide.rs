@@ -1,13 +1,14 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
 use super::afford::afford;
-use super::guard::{avail, constrain, lacking};
+use super::guard::{avail, constrain, hold_back, lacking};
 use super::holdout::hold_out;
 use super::in_flight::admit;
 use super::{
     Bar, Check, Circumstance, NO_RUNG, Policy, Route, RouteId, Rungs, Short, Signals, Status, Step, Trail,
     Why, match_route,
 };
+use crate::runaway::Then;
 use crate::units::{ModelId, PerMille};
 
 /// Where a request goes, and why.
@@ -63,6 +64,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     let open = constrain(route, circumstance, trail);
     let open = avail(route, circumstance, open, trail);
     let open = hold_out(route, circumstance, open, trail);
+    let open = hold_back(open, circumstance, trail);
     decision.open = open;
     let placed = place(route, signals.confidence, open)
         .and_then(|(rung, step)| {
@@ -87,10 +89,11 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
     let required = route.require.and(circumstance.needs.labels);
     let facts = policy.facts(signals.known_as);
     let is_full = facts.max_in_flight.is_some() && circumstance.is_full(signals.known_as);
+    let stopped = || (circumstance.runaway == Then::Freeze).then_some(Bar::Runaway(Then::Freeze));
     let full = || is_full.then_some(Bar::Full);
     let short = circumstance.short(signals.known_as);
     let over = || short.filter(|short| *short != Short::Soft).map(Bar::Budget);
-    if let Some(why) = lacking(&facts, required).or_else(full).or_else(over) {
+    if let Some(why) = stopped().or_else(|| lacking(&facts, required)).or_else(full).or_else(over) {
         into.trail.push(Step::Barred { rung: NO_RUNG, why });
         into.trail.push(Step::Refused);
         (into.open, into.refused) = (Rungs::NONE, true);
@@ -102,7 +105,8 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
         return;
     }
     let open = constrain(route, circumstance, &mut into.trail);
-    into.open = avail(route, circumstance, open, &mut into.trail);
+    let open = avail(route, circumstance, open, &mut into.trail);
+    into.open = hold_back(open, circumstance, &mut into.trail);
     if let Some((rung, step)) = place(route, signals.confidence, into.open) {
         into.trail.push(step);
         into.would = Some(rung);

@@ -7,9 +7,10 @@ use rustc_hash::FxHashMap;
 
 use super::holdout::hold_out;
 use super::{
-    Bar, Capability, Circumstance, Effort, Facts, Labels, Policy, Route, Rung, Rungs, Signals, Step, Trail,
-    match_route,
+    Bar, Capability, Circumstance, Effort, Facts, Labels, MAX_RUNGS, Policy, Route, Rung, Rungs, Signals,
+    Step, Trail, match_route,
 };
+use crate::runaway::Then;
 use crate::units::{Instant, ModelId};
 
 /// Says which label that is required a model does not carry.
@@ -107,6 +108,21 @@ pub(super) fn avail(route: &Route, circumstance: &Circumstance, open: Rungs, tra
     left
 }
 
+/// Runaways: bars the dearest rung, or all but the cheapest, of those that are left, and all of them for who is stopped.
+pub(super) fn hold_back(open: Rungs, circumstance: &Circumstance, trail: &mut Trail) -> Rungs {
+    let Some(first) = open.at_or_after(0).filter(|_| circumstance.runaway != Then::Tell) else { return open };
+    let barred = |at: &usize| match circumstance.runaway {
+        Then::Tell => false,
+        Then::Degrade => *at != first && open.at_or_after(at + 1).is_none(),
+        Then::Cheapest => *at != first,
+        Then::Freeze => true,
+    };
+    let rungs = || (0..MAX_RUNGS).filter(|at| open.has(*at)).filter(barred);
+    let why = Bar::Runaway(circumstance.runaway);
+    trail.extend(rungs().map(|at| Step::Barred { rung: u8::try_from(at).unwrap_or(u8::MAX), why }));
+    rungs().fold(open, Rungs::without)
+}
+
 impl Route {
     /// Returns the rungs that all guards let serve a request, without the reasons.
     pub fn open(&self, circumstance: &Circumstance) -> Rungs {
@@ -116,7 +132,8 @@ impl Route {
         let mut unread = Trail::new();
         let open = constrain(self, circumstance, &mut unread);
         let open = avail(self, circumstance, open, &mut unread);
-        hold_out(self, circumstance, open, &mut unread)
+        let open = hold_out(self, circumstance, open, &mut unread);
+        hold_back(open, circumstance, &mut unread)
     }
 }
 

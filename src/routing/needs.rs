@@ -6,6 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{Capabilities, Drawn, Labels};
+use crate::runaway::Then;
 use crate::units::ModelId;
 
 /// What a request asks of a model.
@@ -88,6 +89,12 @@ impl Short {
     }
 }
 
+/// How a log writes, among what could not be called, that who sent a request was stopped: `stopped:key ci-bot`.
+pub const STOPPED: &str = "stopped:";
+
+/// How a log writes, among what could not be called, that a request had to be served more cheaply: `runaway:degrade`.
+pub const RUNAWAY: &str = "runaway:";
+
 /// How things stood when a request arrived, as far as guards look at it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Circumstance {
@@ -101,6 +108,8 @@ pub struct Circumstance {
     pub full: Vec<ModelId>,
     /// The ids of models for a call to which budgets had no room, in ascending order.
     pub over: Vec<(ModelId, Short)>,
+    /// What held for whoever sent it: [`Then::Freeze`] where he was stopped, [`Then::Tell`] where nothing did.
+    pub runaway: Then,
     /// How a holdout drew the request; none where its route held nobody out.
     pub drawn: Option<Drawn>,
 }
@@ -119,6 +128,7 @@ impl Circumstance {
         down_as: Vec::new(),
         full: Vec::new(),
         over: Vec::new(),
+        runaway: Then::Tell,
         drawn: None,
     };
 

@@ -1,6 +1,7 @@
 //! Which rungs of a ladder may serve, and why one may not.
 
 use super::{Capability, Short};
+use crate::runaway::Then;
 use crate::units::{LabelId, Names};
 
 /// The most rungs a ladder may have.
@@ -76,6 +77,8 @@ pub enum Bar {
     Full,
     /// A budget had no room for a call to its model.
     Budget(Short),
+    /// Whoever sent the request is stopped, or has to make do with cheaper rungs.
+    Runaway(Then),
     /// The request is held out, and a stronger rung is there.
     HeldOut,
 }
@@ -98,6 +101,8 @@ impl Bar {
                 "is passed over: the session is held out, to measure what routing saves".to_owned()
             }
             Self::Budget(_) => "could have gone over a budget".to_owned(),
+            Self::Runaway(Then::Freeze) => "is not called: whoever sent it was stopped".to_owned(),
+            Self::Runaway(_) => "is kept from a runaway".to_owned(),
         }
     }
 }

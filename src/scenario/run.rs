@@ -97,6 +97,7 @@ pub fn run(scenario: &Scenario, step: &StepSpec, book: &PriceBook) -> Result<Run
                 operation,
                 circumstance: Circumstance::PLAIN,
                 claims: None,
+                whose: None,
             }));
             while let Some(effect) = effects.take() {
                 match effect {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::snapshot::Reading;
 use super::{Aim, Question, Speed};
 use crate::routing::{Policy, RouteId};
+use crate::runaway::Whom;
 use crate::units::{Instant, PerMille, Span};
 
 /// What a reader asks of the session.
@@ -64,6 +65,8 @@ pub enum Command {
     Alert(AlertDeed),
     /// Send a prompt to the live session.
     Ask(Box<Question>),
+    /// Stop someone in the live session, or let him go.
+    Switch(Whom, bool),
     /// Have the live session finish what is in flight and take no new requests.
     Drain,
 }

@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::outcome::{Attempt, History, Operation, Particulars, Seen, Settled, priced};
 use crate::pricing::{Cost, Unpriced, unpriced};
 use crate::routing::{Capability, Circumstance, ConfidenceSource, Policy, RouteId};
+use crate::runaway::Then;
 use crate::units::{Instant, ModelId};
 
 /// One request explained.
@@ -155,7 +156,8 @@ impl Answered {
 
 /// Says what the request asked of whoever was to serve it, and what could not be called then.
 fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
-    let Circumstance { needs, down, full, over, drawn, .. } = log.circumstances.get(operation.circumstance);
+    let Circumstance { needs, down, full, over, runaway, drawn, .. } =
+        log.circumstances.get(operation.circumstance);
     let mut asks: Vec<String> = needs.labels.names(&log.names);
     asks.extend(needs.capabilities.has(Capability::Vision).then(|| "pictures".to_owned()));
     asks.extend(needs.capabilities.has(Capability::Tools).then(|| "tools".to_owned()));
@@ -168,6 +170,7 @@ fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
         ("down then", down.join(", ")),
         ("full then", full.join(", ")),
         ("over budget", over.join(", ")),
+        ("runaway", if *runaway == Then::Tell { String::new() } else { runaway.name().to_owned() }),
         (
             "holdout",
             drawn.map_or_else(String::new, |drawn| {

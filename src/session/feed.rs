@@ -13,6 +13,7 @@ use super::worker::{Inbox, Reruns, Worker};
 use super::written::Deed;
 use super::{AlertDeed, Answer, Command, LiveStatus, Player, Question};
 use crate::routing::Policy;
+use crate::runaway::Whom;
 use crate::units::Names;
 
 /// The pace of published pictures while traffic comes.
@@ -68,6 +69,15 @@ pub trait LiveControl: Send {
     /// # Errors
     /// Where it can be told at once, why not, in words for the screen.
     fn send(&mut self, question: Question) -> Result<(), String>;
+
+    /// Asks for someone to be stopped or let go; that he is comes back in the feed.
+    ///
+    /// # Errors
+    /// Where it can be told at once, why not, in words for the screen.
+    fn switch(&mut self, whom: &Whom, lifts: bool) -> Result<(), String> {
+        let done = if lifts { "let go" } else { "stopped" };
+        Err(format!("{whom} cannot be {done} from here"))
+    }
 
     /// Asks for requests in flight to be finished and no new ones to be taken.
     fn drain(&mut self);
@@ -208,6 +218,12 @@ fn obey(player: &mut Player, command: Command, control: &mut dyn LiveControl) {
             Ok(()) => player.touch(),
             Err(why) => player.say(format!("not sent: {why}")),
         },
+        Command::Switch(whom, lifts) => {
+            let may = control.read_only().map_or(Ok(()), |why| Err(why.to_string()));
+            if let Err(why) = may.and_then(|()| control.switch(&whom, lifts)) {
+                player.say(format!("not done: {why}"));
+            }
+        }
         Command::Drain => control.drain(),
         Command::Alert(deed) => {
             match control.read_only().map_or_else(|| control.alert(deed), |why| Err(why.to_string())) {

@@ -11,8 +11,9 @@ use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
     AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels,
-    Needs, Policy, PolicyError, Short, on_grid,
+    Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, on_grid,
 };
+use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId};
 
 /// How entries are read.
@@ -228,7 +229,8 @@ impl Ingest {
             status: attempt.status,
             check: attempt.check,
             effort: attempt.effort,
-            assumed: attempt.assumed_model || attempt.estimated || attempt.write_ttl == WriteTtl::Assumed,
+            assumed: attempt.assumed_model || attempt.estimated,
+            is_lifetime_assumed: attempt.write_ttl == WriteTtl::Assumed,
             charged: attempt.charged,
         }
     }
@@ -249,8 +251,16 @@ impl Ingest {
         let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
         let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let mut runaway = Then::Tell;
         for name in &told.down {
-            if let Some(name) = name.strip_prefix(FULL) {
+            if name.starts_with(Call::WORD) {
+                // Of its request alone, not of how things stood.
+            } else if name.starts_with(STOPPED) {
+                runaway = Then::Freeze;
+            } else if let Some(word) = name.strip_prefix(RUNAWAY) {
+                let known = Then::ALL.iter().find(|(known, _)| *known == word).map(|(_, then)| *then);
+                runaway = runaway.max(known.unwrap_or_default());
+            } else if let Some(name) = name.strip_prefix(FULL) {
                 let model = self.names.intern_model(name);
                 full.push(self.names.identity(model));
             } else if let Some((short, name)) = Short::parse(name) {
@@ -279,6 +289,7 @@ impl Ingest {
             },
             full,
             over,
+            runaway,
             drawn,
             ..Circumstance::default()
         };
@@ -327,6 +338,7 @@ impl Ingest {
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
             class: record.task.unwrap_or_default(),
+            call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
             ..Operation::default()
         };
         self.judge(record, &mut operation);

@@ -9,6 +9,7 @@ mod backlog;
 mod foresee;
 mod outlet;
 mod record_of;
+mod runaways;
 mod spending;
 mod ticket;
 
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
+use self::runaways::{held_back, words_of};
 use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
 use super::reason::{barred, reason, why_text};
@@ -93,6 +95,8 @@ pub struct Live {
     backlog_bytes: Arc<AtomicUsize>,
     /// Whether any budget is in force, so that nobody reckons bounds that nobody asks for.
     has_budgets: AtomicBool,
+    /// Whether any rule compares tool calls.
+    compares_calls: AtomicBool,
 }
 
 /// What has to stay in one order.
@@ -142,6 +146,7 @@ impl Live {
                 meters: BTreeSet::new(),
             }),
             has_budgets: AtomicBool::new(false),
+            compares_calls: AtomicBool::new(false),
             totals: Mutex::default(),
             settled: Mutex::default(),
             outlet: Mutex::new(outlet),
@@ -178,11 +183,15 @@ impl Live {
         let seq = core.next_seq;
         core.next_seq += 1;
         core.applied += 1;
+        let (whose, verdict) = core.watched(&arriving, operation.at);
+        self.tell_trips(&verdict, operation.at);
         let (claims, over) = core.claim(&arriving, &operation, &needs);
         let drawn = core.drawn(&operation, &arriving);
-        let circumstance = Circumstance { drawn, ..core.circumstance(needs, over, operation.at) };
-        let arrival = Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims) };
-        let course = core.decider.arrived(&arrival);
+        let runaway = held_back(&verdict);
+        let circumstance = Circumstance { runaway, drawn, ..core.circumstance(needs, over, operation.at) };
+        let arrival =
+            Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims), whose };
+        let course = core.decider.arrived(arrival);
         let policy = Arc::clone(core.decider.policy());
         let (decision, refused) = match course {
             Some(Course::Over(closed)) => (closed.decision.clone(), Some(closed)),
@@ -194,7 +203,8 @@ impl Live {
         let over =
             over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
         let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
-        let down = down.chain(full).chain(over).chain(drawn).collect();
+        let down =
+            down.chain(full).chain(over).chain(drawn).chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
             Some(_) => Err(()),
@@ -204,11 +214,10 @@ impl Live {
         let send = send.map_err(|()| {
             let route = &policy.route(decision.route).name;
             let over = Self::over_budget(&policy, &decision, &claims, operation.asked);
-            let why = over.as_ref().map_or_else(
-                || format!("no model of route {route} may serve this request: {barred}"),
-                Over::words,
-            );
-            Box::new(Refusal { why, over })
+            let none = || format!("no model of route {route} may serve this request: {barred}");
+            let stop = verdict.stop.clone();
+            let why = stop.as_ref().map(|stop| stop.words()).or_else(|| over.as_ref().map(Over::words));
+            Box::new(Refusal { why: why.unwrap_or_else(none), over, stop })
         });
         let send = send.map(|mut send| {
             if send.rung.is_none() {
@@ -231,6 +240,7 @@ impl Live {
             rungs: route.ladder.len(),
             policy_version: policy.version,
             reason: reason(&decision, &barred),
+            trips: verdict.trips,
             would: decision
                 .would
                 .and_then(|rung| route.ladder.get(usize::from(rung)))
@@ -299,7 +309,8 @@ impl Live {
             status: call.status,
             check: call.check,
             effort: call.effort,
-            assumed: call.estimated || call.write_ttl == WriteTtl::Assumed,
+            assumed: call.estimated,
+            is_lifetime_assumed: call.write_ttl == WriteTtl::Assumed,
         };
         let seen = Seen { call: &observed, terms: &call.terms };
         let attempt = seen_attempt(seen, ticket.operation.at, core.decider.prices());

@@ -116,6 +116,8 @@ pub enum NoteKind {
     Price,
     /// Another policy came into force.
     Policy,
+    /// A rule against runaways would have tripped.
+    Runaway,
     /// Somebody wrote something into the log.
     Note,
 }

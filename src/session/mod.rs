@@ -3,6 +3,7 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod advice;
 mod aim;
 mod aimed;
 mod alerts;
@@ -42,6 +43,7 @@ mod readers;
 mod reason;
 mod repriced;
 mod rerun;
+mod runaways;
 mod saved;
 mod settled;
 mod slow;
@@ -60,6 +62,7 @@ mod whatif;
 mod worker;
 mod written;
 
+pub use advice::{Advice, Asked, Candidate, InUse, PriceNews, Verdict, advise};
 pub use aim::{Aim, AimError};
 pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};
@@ -92,6 +95,7 @@ pub use preview::{Preview, preview};
 pub use proof::{Proofs, RungProof};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
+pub use runaways::{Tripped, Watched, watched};
 pub use saved::{savings, settle_all, unit_costs};
 pub use settled::settle_one;
 pub use slow::{SlowStreams, SlowTally};

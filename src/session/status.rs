@@ -119,6 +119,9 @@ pub struct LiveStatus {
     /// The newest alerts.
     #[serde(skip_serializing_if = "AlertsView::is_empty")]
     pub alerts: AlertsView,
+    /// Who is stopped, the latest first: `key ci-bot`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<String>,
     /// Bytes that requests, answers, streams and backlogs hold.
     pub memory_held: u64,
     /// How many they may hold; 0 where that is not told.

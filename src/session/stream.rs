@@ -445,7 +445,8 @@ pub(super) fn drive(
 ) -> Option<(Decision, Settled)> {
     let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
     let operation = *evidence.operation;
-    let mut effect = engine.apply(Event::Arrived(Arrival { key, operation, circumstance, claims: None }))?;
+    let mut effect =
+        engine.apply(Event::Arrived(Arrival { key, operation, circumstance, claims: None, whose: None }))?;
     loop {
         match effect {
             Effect::Send { rung, model, .. } => effect = send(engine, key, rung, model, evidence, outlook)?,

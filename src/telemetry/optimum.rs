@@ -8,7 +8,9 @@ use crate::routing::Thresholds;
 use crate::units::PerMille;
 
 /// Exchanges between routes end at the latest after so many rounds over all of them.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 4;
+/// Nobody sees a gap of one part in so many.
+const CLOSE: i128 = 100_000;
 /// Corners of the hull that are looked at, at most.
 const CORNERS: usize = 400;
 
@@ -104,28 +106,24 @@ impl Menu {
             .collect()
     }
 
-    /// Lists the settings that differ from one in a single threshold, and that one, cheapest in the limit first; those that
-    /// give no more than a cheaper one are left out.
-    fn around(&self, thresholds: &Thresholds, goal: Goal) -> Vec<(Outcome, Thresholds)> {
+    /// Lists what moving a single threshold gives, cheapest in the limit first; what gives no more than a cheaper one is left out.
+    fn around(&self, thresholds: &Thresholds, goal: Goal) -> Near {
         let here = self.outcome(thresholds);
-        let mut all = vec![(here, thresholds.clone())];
+        let stay = thresholds.first().copied().unwrap_or(PerMille::ONE);
+        let mut all = vec![(here, Move { rung: 0, to: stay })];
         for (rung, steps) in self.steps.iter().enumerate() {
             let Some(own) = thresholds.get(rung) else { continue };
             let most = rung.checked_sub(1).and_then(|above| thresholds.get(above)).map_or(1000, |t| t.get());
             let least = thresholds.get(rung + 1).map_or(0, |t| t.bin()).max(self.floor(rung));
             let now = steps.get(own.bin()).copied().unwrap_or_default();
             let mut last = None;
-            for threshold in (least..=usize::from(most)).rev() {
-                let Some(&step) = steps.get(threshold).filter(|step| last != Some(**step)) else { continue };
+            for to in (0..=most).rev().filter_map(PerMille::new).take_while(|to| to.bin() >= least) {
+                let Some(&step) = steps.get(to.bin()).filter(|step| last != Some(**step)) else { continue };
                 last = Some(step);
-                let mut moved = thresholds.clone();
-                if let Some(slot) = moved.get_mut(rung) {
-                    *slot = PerMille::clamped(i64::try_from(threshold).unwrap_or(1000));
-                }
-                all.push((here - now + step, moved));
+                all.push((here - now + step, Move { rung, to }));
             }
         }
-        all.sort_by_key(|(outcome, _)| (goal.used(*outcome), -goal.gained(*outcome)));
+        all.sort_unstable_by_key(|(outcome, _)| (goal.used(*outcome), -goal.gained(*outcome)));
         let mut best = i128::MIN;
         all.retain(|(outcome, _)| {
             let is_more = goal.gained(*outcome) > best;
@@ -135,6 +133,15 @@ impl Menu {
         all
     }
 }
+
+/// A threshold and where it goes.
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    rung: usize,
+    to: PerMille,
+}
+
+type Near = Vec<(Outcome, Move)>;
 
 /// What is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,9 +220,55 @@ pub struct Optimum {
     pub price: Option<Outcome>,
 }
 
-fn solve(menus: &[Menu], score: &Score) -> Choice {
-    let thresholds: Vec<Thresholds> = menus.iter().map(|menu| menu.best(score)).collect();
-    chosen(menus, thresholds)
+/// Routes, and of those with one threshold the settings that are best at any price.
+struct Sweep<'a> {
+    menus: &'a [Menu],
+    corners: Vec<Option<Vec<(Outcome, PerMille)>>>,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(menus: &'a [Menu], goal: Goal) -> Self {
+        Self { menus, corners: menus.iter().map(|menu| corners(menu, goal)).collect() }
+    }
+
+    fn solve(&self, score: &Score) -> Choice {
+        let best = |(menu, corners): (&Menu, &Option<Vec<(Outcome, PerMille)>>)| match corners {
+            Some(corners) => {
+                let best = corners.iter().rev().max_by_key(|(outcome, _)| score.of(*outcome));
+                std::iter::once(best.map_or(PerMille::ONE, |(_, threshold)| *threshold)).collect()
+            }
+            None => menu.best(score),
+        };
+        chosen(self.menus, self.menus.iter().zip(&self.corners).map(best).collect())
+    }
+}
+
+/// Finds the convex hull of a route with one threshold; none of another, whose thresholds depend on each other.
+fn corners(menu: &Menu, goal: Goal) -> Option<Vec<(Outcome, PerMille)>> {
+    let [steps] = menu.steps.as_slice() else { return None };
+    let floor = menu.floor(0);
+    let allowed = (0..=1000u16).rev().filter_map(PerMille::new).take_while(|to| to.bin() >= floor);
+    let mut points: Vec<(Outcome, PerMille)> =
+        allowed.filter_map(|to| Some((menu.base + *steps.get(to.bin())?, to))).collect();
+    // Of equal ones the highest threshold stays.
+    points.sort_by_key(|(outcome, to)| (goal.used(*outcome), -goal.gained(*outcome), std::cmp::Reverse(*to)));
+    let mut hull: Vec<(Outcome, PerMille)> = Vec::new();
+    for point in points {
+        if hull.last().is_some_and(|(last, _)| goal.gained(point.0) <= goal.gained(*last)) {
+            continue;
+        }
+        while let [.., (one, _), (two, _)] = hull.as_slice() {
+            let (first, next) = (*two - *one, point.0 - *two);
+            let bends_down = goal.gained(first).saturating_mul(goal.used(next))
+                > goal.gained(next).saturating_mul(goal.used(first));
+            if bends_down {
+                break;
+            }
+            hull.pop();
+        }
+        hull.push(point);
+    }
+    Some(hull)
 }
 
 fn chosen(menus: &[Menu], thresholds: Vec<Thresholds>) -> Choice {
@@ -226,8 +279,9 @@ fn chosen(menus: &[Menu], thresholds: Vec<Thresholds>) -> Choice {
 /// Finds the best thresholds of all routes together.
 pub fn optimise(menus: &[Menu], goal: Goal) -> Optimum {
     let weigh = |gain, price, gains_first| Score { goal, gain, price, gains_first };
-    let mut kept = solve(menus, &weigh(0, 1, true));
-    let mut over = solve(menus, &weigh(1, 0, false));
+    let sweep = Sweep::new(menus, goal);
+    let mut kept = sweep.solve(&weigh(0, 1, true));
+    let mut over = sweep.solve(&weigh(1, 0, false));
     let found = |choice: Choice, is_feasible, gap, price| Optimum {
         choice: unmoved(menus, choice),
         is_feasible,
@@ -245,7 +299,7 @@ pub fn optimise(menus: &[Menu], goal: Goal) -> Optimum {
         let gain = goal.used(over.outcome) - goal.used(kept.outcome);
         let price = goal.gained(over.outcome) - goal.gained(kept.outcome);
         let score = weigh(gain, price, false);
-        let corner = solve(menus, &score);
+        let corner = sweep.solve(&score);
         if score.of(corner.outcome).0 <= score.of(kept.outcome).0 {
             break;
         }
@@ -262,13 +316,14 @@ pub fn optimise(menus: &[Menu], goal: Goal) -> Optimum {
     let left = goal.limit() - goal.used(kept.outcome);
     let most = goal.gained(kept.outcome) + gained.saturating_mul(left) / used.max(1);
     let price = over.outcome - kept.outcome;
-    let best = exchange(menus, goal, kept);
+    let best = exchange(menus, goal, kept, most);
     let gap = (most - goal.gained(best.outcome)).max(0);
     found(best, true, gap, Some(price))
 }
 
 /// Uses up what is left of the limit: of any two routes the best setting of both, until no two give more.
-fn exchange(menus: &[Menu], goal: Goal, mut choice: Choice) -> Choice {
+fn exchange(menus: &[Menu], goal: Goal, mut choice: Choice, most: i128) -> Choice {
+    let is_close = |choice: &Choice| most - goal.gained(choice.outcome) <= most.abs() / CLOSE;
     let around = |choice: &Choice, at: usize| match (menus.get(at), choice.thresholds.get(at)) {
         (Some(menu), Some(thresholds)) => menu.around(thresholds, goal),
         _ => Vec::new(),
@@ -278,12 +333,16 @@ fn exchange(menus: &[Menu], goal: Goal, mut choice: Choice) -> Choice {
         let mut near: Vec<_> = (0..menus.len()).map(|at| around(&choice, at)).collect();
         for one in 0..menus.len() {
             for other in one..menus.len() {
-                let Some((first, second)) = pair(&near, one, other, goal, menus, &choice) else { continue };
-                if let Some(slot) = choice.thresholds.get_mut(one) {
-                    *slot = first;
+                if is_close(&choice) {
+                    return choice;
                 }
-                if let Some((slot, second)) = choice.thresholds.get_mut(other).zip(second) {
-                    *slot = second;
+                let Some((first, second)) = pair(&near, one, other, goal, menus, &choice) else { continue };
+                for (at, moved) in [(one, Some(first)), (other, second)] {
+                    let Some(Move { rung, to }) = moved else { continue };
+                    let slot = choice.thresholds.get_mut(at).and_then(|own| own.get_mut(rung));
+                    if let Some(slot) = slot {
+                        *slot = to;
+                    }
                 }
                 choice = chosen(menus, choice.thresholds);
                 for at in [one, other] {
@@ -300,8 +359,6 @@ fn exchange(menus: &[Menu], goal: Goal, mut choice: Choice) -> Choice {
     choice
 }
 
-type Near = Vec<(Outcome, Thresholds)>;
-
 /// Finds settings of two routes, or of one and the same, that give more within the limit; `None` where there are none.
 fn pair(
     near: &[Near],
@@ -310,7 +367,7 @@ fn pair(
     goal: Goal,
     menus: &[Menu],
     choice: &Choice,
-) -> Option<(Thresholds, Option<Thresholds>)> {
+) -> Option<(Move, Option<Move>)> {
     let now = |at: usize| Some(menus.get(at)?.outcome(choice.thresholds.get(at)?));
     let left = goal.limit() - goal.used(choice.outcome);
     let (first, second) = (near.get(one)?, near.get(other)?);
@@ -318,26 +375,26 @@ fn pair(
         let own = now(one)?;
         let room = left + goal.used(own);
         let best = first.iter().rev().find(|(outcome, _)| goal.used(*outcome) <= room)?;
-        return (goal.gained(best.0) > goal.gained(own)).then(|| (best.1.clone(), None));
+        return (goal.gained(best.0) > goal.gained(own)).then_some((best.1, None));
     }
     let both = now(one)? + now(other)?;
     let room = left + goal.used(both);
-    let mut best: Option<(i128, &Thresholds, &Thresholds)> = None;
+    let mut best: Option<(i128, Move, Move)> = None;
     let mut end = second.len();
     // The more the one uses, the less is left for the other.
-    for (outcome, thresholds) in first {
-        let left = room - goal.used(*outcome);
+    for &(outcome, own) in first {
+        let left = room - goal.used(outcome);
         while second.get(end.wrapping_sub(1)).is_some_and(|(other, _)| goal.used(*other) > left) {
             end -= 1;
         }
-        let Some((with, others)) = end.checked_sub(1).and_then(|at| second.get(at)) else { break };
-        let gained = goal.gained(*outcome) + goal.gained(*with);
+        let Some(&(with, others)) = end.checked_sub(1).and_then(|at| second.get(at)) else { break };
+        let gained = goal.gained(outcome) + goal.gained(with);
         if best.as_ref().is_none_or(|known| gained > known.0) {
-            best = Some((gained, thresholds, others));
+            best = Some((gained, own, others));
         }
     }
     let (gained, first, second) = best?;
-    (gained > goal.gained(both)).then(|| (first.clone(), Some(second.clone())))
+    (gained > goal.gained(both)).then_some((first, Some(second)))
 }
 
 /// Leaves a route's thresholds as they are in force where that gives the same.

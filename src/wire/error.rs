@@ -208,6 +208,23 @@ pub struct ApiError {
     pub retry_after_ms: Option<u64>,
     /// The budget without room for the request, where that is the trouble.
     pub budget: Option<Box<SpentBudget>>,
+    /// What stops whoever sent the request, where that is the trouble.
+    pub halted: Option<Box<Halted>>,
+}
+
+/// Why nothing is sent for someone, as clients are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halted {
+    /// `runaway` or `kill-switch`.
+    pub limit_source: &'static str,
+    /// The rule that tripped.
+    pub rule: String,
+    /// Who is stopped: `key ci-bot`.
+    pub whom: String,
+    /// Since when.
+    pub since: String,
+    /// How it is lifted.
+    pub lifted_by: String,
 }
 
 /// A budget that has no room for a request, as clients are told. Amounts are US dollars.
@@ -236,6 +253,7 @@ impl ApiError {
             param: None,
             retry_after_ms: None,
             budget: None,
+            halted: None,
         }
     }
 }

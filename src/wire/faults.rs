@@ -75,6 +75,10 @@ fn openai_error(o: &mut Object<'_>, error: &ApiError) {
 
 /// Writes the budget that has no room, in the same members for everybody.
 fn spent(o: &mut Object<'_>, error: &ApiError) {
+    if let Some(halted) = &error.halted {
+        put!(o, "limit_source": halted.limit_source, "rule": &halted.rule, "stopped": &halted.whom);
+        put!(o, "since": &halted.since, "lifted_by": &halted.lifted_by);
+    }
     let Some(budget) = &error.budget else { return };
     put!(o, "limit_source": &budget.limit_source, "limit": &budget.limit, "spent": &budget.spent);
     put!(o, "held": &budget.held, "resets_at": budget.resets_at.as_ref());

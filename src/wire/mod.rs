@@ -43,7 +43,7 @@ mod usage;
 pub use answer::{Answer, answer, used};
 pub use ask::{Ask, AskMeasures, PrefixKey};
 pub use dialect::Dialect;
-pub use error::{ApiError, ErrorKind, SpentBudget, WireError};
+pub use error::{ApiError, ErrorKind, Halted, SpentBudget, WireError};
 pub use faults::{NO_MODEL_MAY_SERVE, error_body, read_error};
 pub use finish::Finish;
 pub use gemini::listed::Listed;

@@ -108,7 +108,10 @@ fn what_is_missing_is_said() {
             "nothing is known of answers of nobody",
         ),
         ("train three.jsonl --cheap large --strong large -o w.toml", "named twice"),
-        ("train small.jsonl --cheap nobody --strong flash -o w.toml", "nothing is known of answers of nobody"),
+        (
+            "train small.jsonl --cheap nobody --strong flash -o w.toml",
+            "nothing is known of answers of nobody",
+        ),
         ("evaluate set.jsonl --weights small.jsonl", "small.jsonl"),
         ("evaluate none.jsonl", "none.jsonl"),
     ] {

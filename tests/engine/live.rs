@@ -23,7 +23,16 @@ use super::world::{Choices, DATED, MODELS, book, capped_policy, compile, names};
 #[derive(Clone, Debug)]
 enum Deal {
     /// A request comes: prompt, team, model asked for, picture, tools, longest answer, label required.
-    Come { prompt: usize, team: usize, asked: usize, vision: bool, tools: bool, most: u64, eu: bool },
+    Come {
+        prompt: usize,
+        team: usize,
+        asked: usize,
+        vision: bool,
+        tools: bool,
+        most: u64,
+        eu: bool,
+        call: u64,
+    },
     /// A call of one of the open requests ends.
     End { which: usize, status: usize, failed: bool, again: bool, tokens: u64, estimated: bool },
     /// Another policy.
@@ -34,17 +43,25 @@ enum Deal {
     Judge { which: usize, quality: u16 },
     /// A charge of a request that is over is set right: which call, to how much, or to nobody knows.
     Correct { which: usize, call: Option<u32>, kind: u8, amount: u32 },
+    /// Rules against runaways change: what becomes of who repeats a call, and of a session with so many calls.
+    Watch { then: usize, cap: Option<usize>, calls: u64 },
+    /// Somebody is stopped or let go.
+    Switch { whom: usize, lifts: bool },
     /// Budgets change: hundredths of a cent for all a day, for each team, for one model; whether they are soft, or refuse at once.
     Limit { all: u32, team: u32, model: usize, soft: bool, refuse: bool },
 }
 
 fn deal() -> impl Strategy<Value = Deal> {
-    let come = (0usize..4, 0usize..3, 0usize..12, any::<bool>(), any::<bool>(), 0u64..9_000, any::<bool>());
+    let come =
+        (0usize..4, 0usize..3, 0usize..12, any::<bool>(), any::<bool>(), 0u64..9_000, any::<bool>(), 0u64..4);
     let end = (any::<usize>(), 0usize..11, any::<bool>(), any::<bool>(), 0u64..40_000, any::<bool>());
     prop_oneof![
-        6 => come.prop_map(|(prompt, team, asked, vision, tools, most, eu)| {
-            Deal::Come { prompt, team, asked, vision, tools, most, eu }
+        6 => come.prop_map(|(prompt, team, asked, vision, tools, most, eu, call)| {
+            Deal::Come { prompt, team, asked, vision, tools, most, eu, call }
         }),
+        1 => (0usize..4, proptest::option::of(0usize..4), 1u64..9)
+            .prop_map(|(then, cap, calls)| Deal::Watch { then, cap, calls }),
+        1 => (0usize..5, any::<bool>()).prop_map(|(whom, lifts)| Deal::Switch { whom, lifts }),
         8 => end.prop_map(|(which, status, failed, again, tokens, estimated)| {
             Deal::End { which, status, failed, again, tokens, estimated }
         }),
@@ -90,7 +107,7 @@ struct Stage {
 impl Stage {
     fn play(&mut self, deal: &Deal) {
         match deal {
-            Deal::Come { prompt, team, asked, vision, tools, most, eu } => {
+            Deal::Come { prompt, team, asked, vision, tools, most, eu, call } => {
                 let id: Arc<str> = format!("r-{}", self.count).into();
                 self.count += 1;
                 let name: Arc<str> = match asked {
@@ -110,6 +127,8 @@ impl Stage {
                     asked: Arc::clone(&name),
                     pinned: *asked != 5 && *asked < 8,
                     prompt: PROMPTS[*prompt].into(),
+                    session: ["s", "t", ""][*team].into(),
+                    call: (*call > 0).then(|| pointsman::runaway::Call::new(*call << 20, self.count)),
                     measures,
                     wants: Wants {
                         vision: *vision,
@@ -120,6 +139,7 @@ impl Stage {
                             output: up_to_grid(*most),
                             any_tier: false,
                         },
+                        key: ["k", "l"][*prompt % 2].into(),
                         ..Wants::default()
                     },
                     ..Arriving::default()
@@ -200,6 +220,27 @@ impl Stage {
                 let id_of = id.clone().into();
                 self.live.correct(&Correction { at: self.now, id: id_of, call: *call, charged, source });
                 self.corrected.push((id, *call, cost));
+            }
+            Deal::Watch { then, cap, calls } => {
+                let word = |at: usize| ["tell", "degrade", "cheapest", "freeze"][at];
+                let cap = cap.map(|cap| {
+                    format!("[runaways.cap]\neach = \"session\"\ncalls = {calls}\nthen = \"{}\"\n", word(cap))
+                });
+                let text = format!(
+                    "[runaways.loop]\neach = \"session\"\nsame-call = 2\namong = 4\nthen = \"{}\"\n{}",
+                    word(*then),
+                    cap.unwrap_or_default()
+                );
+                self.live.watch(pointsman::config::budgets::parse_all(&text, "test").unwrap().1);
+            }
+            Deal::Switch { whom, lifts } => {
+                let name = ["key k", "team a", "session k/s", "all", "session t"][*whom];
+                let whom = pointsman::runaway::Whom::parse(name).unwrap();
+                if *lifts {
+                    drop(self.live.lift(&whom, "test", self.now));
+                } else {
+                    drop(self.live.stop(whom, "test", "", self.now));
+                }
             }
             Deal::Limit { all, team, model, soft, refuse } => {
                 let (mode, over) =
@@ -333,6 +374,10 @@ proptest! {
         }
 
         let log = Arc::new(load(&whole, &policy));
+        // What tripped and who was stopped is told in the log, in the order of events.
+        let (_, _, trips) = stage.live.runaways();
+        let told: Vec<&str> = log.notes.iter().map(|note| note.text.as_str()).filter(|text| text.starts_with("runaway: ")).collect();
+        prop_assert_eq!(trips.iter().map(|trip| trip.words()).collect::<Vec<_>>(), told);
         for index in 0..log.len() {
             let heard = &stage.heard[log.history.id(index)];
             let decided = log.policy_at(index);

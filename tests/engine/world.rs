@@ -361,8 +361,13 @@ pub(super) fn drive(engine: &mut Engine, world: &World, log: &[Entry]) {
     for (key, entry) in log.iter().enumerate() {
         let key = key as u64;
         let circumstance = world.circumstances.get(entry.0.circumstance);
-        let mut effects =
-            engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance, claims: None }));
+        let mut effects = engine.apply(Event::Arrived(Arrival {
+            key,
+            operation: entry.0,
+            circumstance,
+            claims: None,
+            whose: None,
+        }));
         while let Some(effect) = effects.take() {
             if let Effect::Send { model, rung, .. } = effect {
                 let mut attempts: Vec<Attempt> = if rung == NO_RUNG {

@@ -32,6 +32,7 @@ mod lists;
 mod pages;
 mod rehearsal;
 mod replayed;
+mod runaways;
 mod rungs;
 mod soak;
 mod stage;

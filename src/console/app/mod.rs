@@ -81,6 +81,7 @@ enum Asked {
     Filter,
     Events,
     Model,
+    Stop,
     Aim,
 }
 
@@ -123,6 +124,7 @@ pub struct App {
     filter: Prompt,
     events: Prompt,
     model: Prompt,
+    stop: Prompt,
     completing: Completing,
     ask: AskBox,
     /// Whether somebody left while requests were in flight.
@@ -157,6 +159,7 @@ impl App {
             filter: Prompt::default(),
             events: Prompt::default(),
             model: Prompt::default(),
+            stop: Prompt::default(),
             completing: Completing::default(),
             ask: AskBox::default(),
             leaving: false,
@@ -320,6 +323,10 @@ impl App {
             (_, Some(action)) => self.action(action),
             (Overlay::Prompt(Asked::Goto), None) => {
                 self.goto.key(key);
+                Vec::new()
+            }
+            (Overlay::Prompt(Asked::Stop), None) => {
+                self.stop.key(key);
                 Vec::new()
             }
             (Overlay::Prompt(Asked::Aim), None) => {
@@ -498,6 +505,7 @@ impl App {
                 self.overlay = Overlay::Prompt(Asked::Goto);
                 Vec::new()
             }
+            Action::Stop => self.ask_stop(),
             Action::NextError => send(Command::NextError(true)),
             Action::PreviousError => send(Command::NextError(false)),
             Action::Mark => send(Command::Mark),

@@ -3,9 +3,9 @@
 use super::completing::Completing;
 use super::{App, Asked, Do, Overlay};
 use crate::console::action::Action;
-use crate::console::goto;
 use crate::console::screen::{Ask, ScreenId};
 use crate::console::screens::{models, traffic};
+use crate::console::{goto, stop};
 use crate::session::listing::completions;
 use crate::session::{Aim, Command};
 
@@ -89,6 +89,23 @@ impl App {
         }
     }
 
+    /// Asks whom to stop or to let go, where traffic is live.
+    pub(super) fn ask_stop(&mut self) -> Vec<Do> {
+        match &self.latest.live {
+            None => self.warn(
+                "nobody is stopped in a replay; `pointsman runaways LOG` says where rules would have tripped",
+            ),
+            Some(live) => match &live.read_only {
+                Some(why) => {
+                    let why = format!("not from here: {why}");
+                    self.warn(&why);
+                }
+                None => self.overlay = Overlay::Prompt(Asked::Stop),
+            },
+        }
+        Vec::new()
+    }
+
     fn close_model(&mut self) -> Vec<Do> {
         self.model.set("");
         self.completing = Completing::default();
@@ -100,6 +117,9 @@ impl App {
             Overlay::Palette(palette) => palette.paste(text, &self.settings.keymap),
             Overlay::Prompt(Asked::Goto) => {
                 self.goto.paste(text);
+            }
+            Overlay::Prompt(Asked::Stop) => {
+                self.stop.paste(text);
             }
             Overlay::Prompt(Asked::Aim) => {
                 self.aim.paste(text);
@@ -129,6 +149,7 @@ impl App {
             Asked::Filter => &mut self.filter,
             Asked::Events => &mut self.events,
             Asked::Model => &mut self.model,
+            Asked::Stop => &mut self.stop,
             Asked::Aim => &mut self.aim,
         };
         match action {
@@ -155,6 +176,22 @@ impl App {
                 self.filter.set("");
                 traffic::set_filter(&mut self.ui.traffic, "");
                 self.close_overlay()
+            }
+            (Asked::Stop, Action::PromptCancel) => {
+                self.stop.set("");
+                self.close_overlay()
+            }
+            (Asked::Stop, Action::PromptAccept) => {
+                let typed = self.stop.take();
+                self.overlay = Overlay::None;
+                match stop::parse(&typed) {
+                    Ok(Some((whom, lifts))) => vec![Do::Send(Command::Switch(whom, lifts))],
+                    Ok(None) => Vec::new(),
+                    Err(problem) => {
+                        self.warn(&problem);
+                        Vec::new()
+                    }
+                }
             }
             (Asked::Aim, Action::PromptCancel) => {
                 self.aim.set("");

@@ -210,7 +210,8 @@ impl Histogram<'_> {
         let mut longest = Rect { width: 0, ..row };
         let mut from = first;
         for x in first..=to {
-            if x < to && self.markers.iter().all(|marker| column(row, marker.at) != x) {
+            let is_gate = self.certified.is_some_and(|from| column(row, from) == x);
+            if x < to && !is_gate && self.markers.iter().all(|marker| column(row, marker.at) != x) {
                 continue;
             }
             if x.saturating_sub(from) > longest.width {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::budget::Over;
 use crate::classifier::{Measures, TaskClass};
 use crate::outcome::Operation;
@@ -12,6 +14,7 @@ use crate::routing::{
     AtMost, Bar, Check, ConfidenceSource, Decision, Effort, Needs, Parameters, Policy, Status, Step,
     StreamLimits,
 };
+use crate::runaway::{Call, Stop, Trip};
 use crate::units::{Instant, PerMille};
 
 /// A request that arrives. Text is shared, not copied.
@@ -41,6 +44,8 @@ pub struct Arriving<'a> {
     pub prefix: Arc<[u64]>,
     /// What it asks of whoever serves it.
     pub wants: Wants,
+    /// The tool call that it follows, where anybody compares them.
+    pub call: Option<Call>,
 }
 
 /// What a request asks of whoever serves it.
@@ -67,6 +72,8 @@ pub struct Refusal {
     pub why: String,
     /// The limit without room for it, where that is why.
     pub over: Option<Over>,
+    /// What stops whoever sent it, where that is why.
+    pub stop: Option<Arc<Stop>>,
 }
 
 /// Where a request goes, and why.
@@ -92,6 +99,8 @@ pub struct Placed {
     pub reason: String,
     /// The call to make; where no model may serve the request, why.
     pub send: Result<Dispatch, Box<Refusal>>,
+    /// The rules against runaways that tripped with it.
+    pub trips: SmallVec<[Arc<Trip>; 1]>,
     /// Where a route only observes: the rung that its ladder would have started on.
     pub would: Option<Arc<str>>,
     /// What goes back with each call of the operation that ends.

@@ -97,6 +97,12 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
             }
         }
         let is_users = member(turn, "role").and_then(Value::text).is_none_or(|role| role == "user");
+        let gives_results =
+            || parts.into_iter().flat_map(Value::items).any(|p| member(p, "functionResponse").is_some());
+        if !is_users && !gives_results() {
+            scan.last_turn = vec![turn.span_in(body)];
+        }
+        scan.turns = at + 1;
         if let Some(parts) = parts.filter(|parts| is_users && has_text(*parts)) {
             user_turns = user_turns.saturating_add(1);
             scan.ask = Some(parts.span_in(body));

@@ -3,6 +3,7 @@
 //! Invariants: the body is kept byte for byte; for a provider of the same dialect only the documented splices touch it
 //! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
+mod called;
 mod edits;
 mod gemini;
 mod measures;

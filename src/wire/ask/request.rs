@@ -177,7 +177,7 @@ impl Ask {
         self.value(&(0..self.body.len())).unwrap_or(Value::of("null"))
     }
 
-    fn value(&self, span: &Range<usize>) -> Option<Value<'_>> {
+    pub(super) fn value(&self, span: &Range<usize>) -> Option<Value<'_>> {
         std::str::from_utf8(self.body.get(span.clone())?).ok().map(Value::of)
     }
 }

@@ -33,6 +33,10 @@ pub(super) struct Scan {
     pub(super) has_system_turns: bool,
     /// Whether the assistant has the last word.
     pub(super) ends_with_assistant: bool,
+    /// The assistant's last turn; of responses the calls of it, one by one.
+    pub(super) last_turn: Vec<Range<usize>>,
+    /// How many turns there are.
+    pub(super) turns: usize,
     /// Every top-level member, in its order.
     pub(super) members: Vec<Member>,
     pub(super) measures: AskMeasures,
@@ -211,6 +215,8 @@ struct Prompt {
     turns: u64,
     user_turns: u32,
     brings_tools: bool,
+    /// Whether results followed the calls of a response that came last.
+    is_answered: bool,
 }
 
 impl Prompt {
@@ -243,6 +249,8 @@ impl Prompt {
             let (role, kind) = (role.and_then(Value::text), kind.and_then(Value::text));
             self.brings_tools |= matches!(kind.as_deref(), Some("tool_search_output" | "additional_tools"));
             scan.ends_with_assistant = role.as_deref() == Some("assistant");
+            scan.turns = at + 1;
+            self.last_turn(dialect, turn, (scan.ends_with_assistant, kind.as_deref()), body, scan);
             scan.has_system_turns |=
                 dialect == Dialect::AnthropicMessages && role.as_deref() == Some("system");
             if role.is_none() && dialect != Dialect::OpenAiResponses {
@@ -261,6 +269,27 @@ impl Prompt {
             }
         }
         Ok(())
+    }
+
+    /// Notes the assistant's last turn. A response has each call as an item of its own; those that no result parts belong
+    /// together.
+    fn last_turn(
+        &mut self,
+        dialect: Dialect,
+        turn: Value<'_>,
+        (is_assistants, kind): (bool, Option<&str>),
+        body: &[u8],
+        scan: &mut Scan,
+    ) {
+        let is_call = dialect == Dialect::OpenAiResponses && kind.is_some_and(|kind| kind.ends_with("_call"));
+        self.is_answered |= kind.is_some_and(|kind| kind.ends_with("_output"));
+        if is_assistants || (is_call && self.is_answered) {
+            scan.last_turn.clear();
+            self.is_answered = false;
+        }
+        if is_assistants || is_call {
+            scan.last_turn.push(turn.span_in(body));
+        }
     }
 
     /// Notes the parts of a content list that weigh something else than their bytes; gives the bytes to take off for that.

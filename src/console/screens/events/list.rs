@@ -120,6 +120,7 @@ impl Event<'_> {
             What::Note(note) => match note.kind {
                 NoteKind::Price => ('$', Role::Accent),
                 NoteKind::Policy => (glyphs.mark, Role::Accent),
+                NoteKind::Runaway => (glyphs.mark, Role::Warn),
                 NoteKind::Note => (glyphs.mark, Role::Text),
             },
             What::Policy(..) => (glyphs.threshold.0, Role::Applied),
@@ -140,6 +141,7 @@ impl Event<'_> {
             What::Note(note) => match note.kind {
                 NoteKind::Price => "price",
                 NoteKind::Policy => "policy",
+                NoteKind::Runaway => "runaway",
                 NoteKind::Note => "note",
             },
             What::Policy(..) => "policy",

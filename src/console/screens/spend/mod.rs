@@ -102,6 +102,13 @@ const FOR_THE_STATE: usize = 42;
 /// Says in the header how full the fullest hard limit is, in a window so wide: with a bar where there is room for one, else in a
 /// word, which goes before the policy only where it warns. `room` is what is left of the header.
 pub fn headline(snapshot: &Snapshot, width: u16, room: u16, glyphs: &Glyphs) -> Option<(String, Role)> {
+    // Nothing is more urgent than that somebody gets no answers at all.
+    if let Some(first) = snapshot.live.as_ref().and_then(|live| live.status.stopped.first()) {
+        let more = snapshot.live.as_ref().map_or(0, |live| live.status.stopped.len() - 1);
+        let more = if more == 0 { String::new() } else { format!(" +{more}") };
+        let most = if width < 120 { 12 } else { 32 };
+        return Some((format!("stopped: {}{more}", text::cut(&text::clean(first), most)), Role::Error));
+    }
     let row = snapshot.budgets().fullest()?;
     let role = text_role(row, Role::Header);
     let share = match row.used() {

@@ -1,0 +1,223 @@
+//! `pointsman advise`: models that nobody uses yet and that would cost less, each with the evidence that is missing.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::args::{EngineArgs, input, time};
+use super::certify::PromiseArgs;
+use super::output;
+use crate::app::load_log;
+use crate::console::format;
+use crate::report::{Format, Sheet, count, render, to_json};
+use crate::session::{Advice, Asked, Verdict, advise};
+use crate::units::{Pico, When, counted};
+
+/// Looks for models of the price book that would cost less.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  pointsman advise gateway.jsonl\n  pointsman advise gateway.jsonl --prices catalogue.json --most 10 --format json\n\nOf every model in use: the same tokens at the prices of models that nobody uses, an estimate, for models differ in length. What labels prove of their answers beside those of the model in use is said, and what is missing where they do not; without labels nothing is said of quality."
+)]
+pub struct AdviseArgs {
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+    /// Say at most so many of each model in use.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub most: usize,
+    /// Prices and models are news since then; since the start of the log where absent.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub since: Option<When>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub promise: PromiseArgs,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct CandidateReport {
+    model: String,
+    /// The same tokens there: an estimate.
+    cost_usd: String,
+    saved_usd: String,
+    saved_percent: String,
+    /// `proven`, `worse` or `unknown`, by labels alone.
+    quality: &'static str,
+    pairs: u64,
+    lost: u64,
+    /// What the loss stays below, but for a chance of delta.
+    bound: f64,
+    /// Pairs of judged answers that are missing, none of which may be lost.
+    needed_labels: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelReport {
+    model: String,
+    calls: u64,
+    /// Its tokens at its own prices.
+    cost_usd: String,
+    deprecated: Option<String>,
+    cheaper_models: usize,
+    candidates: Vec<CandidateReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct NewsReport {
+    model: String,
+    at: String,
+    /// `price`, or `model` where it is new.
+    what: &'static str,
+    /// What the log's tokens cost more at it.
+    change_usd: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    log: String,
+    prices: String,
+    epsilon: f64,
+    delta: f64,
+    models: Vec<ModelReport>,
+    news: Vec<NewsReport>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the log cannot be used.
+pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
+    let since = match args.since {
+        Some(When::At(at)) => Some(at),
+        Some(When::Clock(_)) => anyhow::bail!("--since: a time of day is of no day; write 2026-05-23"),
+        None => None,
+    };
+    let logs = [args.log.clone()];
+    let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
+    let asked = Asked {
+        epsilon: args.promise.epsilon,
+        delta: args.promise.delta,
+        loss: args.promise.promise().loss,
+        since,
+    };
+    let Advice { models, news } = advise(&log, &asked);
+    let report = Report {
+        schema: "pointsman.advise/1",
+        log: log.title.clone(),
+        prices: log.book.clone(),
+        epsilon: asked.epsilon,
+        delta: asked.delta,
+        models: models
+            .into_iter()
+            .map(|used| ModelReport {
+                cheaper_models: used.candidates.len(),
+                candidates: used
+                    .candidates
+                    .iter()
+                    .take(args.most)
+                    .map(|one| {
+                        let saved = used.cost - one.cost;
+                        let tenths = Pico(saved.0.saturating_mul(1000)).ratio(1, used.cost.0.max(1)).0;
+                        CandidateReport {
+                            model: one.model.clone(),
+                            cost_usd: one.cost.usd(),
+                            saved_usd: saved.usd(),
+                            saved_percent: format!("{}.{}", tenths / 10, tenths % 10),
+                            quality: match one.verdict {
+                                Verdict::Proven => "proven",
+                                Verdict::Worse => "worse",
+                                Verdict::Unknown(_) => "unknown",
+                            },
+                            pairs: one.pairs,
+                            lost: one.lost,
+                            bound: one.bound,
+                            needed_labels: match one.verdict {
+                                Verdict::Proven => Some(0),
+                                Verdict::Unknown(needed) => needed,
+                                Verdict::Worse => None,
+                            },
+                        }
+                    })
+                    .collect(),
+                model: used.model,
+                calls: used.calls,
+                cost_usd: used.cost.usd(),
+                deprecated: used.deprecated,
+            })
+            .collect(),
+        news: news
+            .into_iter()
+            .map(|one| NewsReport {
+                model: one.model,
+                at: one.at.to_string(),
+                what: if one.change.is_some() { "price" } else { "model" },
+                change_usd: one.change.map(Pico::usd),
+            })
+            .collect(),
+    };
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => output::text(&render(&sheets(&report), format))?,
+    }
+    output::damage(&log.skipped.damaged)
+}
+
+fn sheets(report: &Report) -> Vec<Sheet> {
+    let money =
+        |usd: &str| Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |usd| format::money(usd).to_string());
+    let title = format!(
+        "{} · models that nobody uses and that would cost less · prices {}",
+        report.log, report.prices
+    );
+    let mut table = Sheet::new(
+        title,
+        &["in use", ">cost", "instead", ">same tokens ~", ">saved", "what labels say of it"],
+    );
+    for used in &report.models {
+        let mut first = Some((used.model.clone(), money(&used.cost_usd)));
+        for one in &used.candidates {
+            let evidence = match (one.quality, one.needed_labels) {
+                ("proven", _) => format!(
+                    "loses at most {:.2} %: {} of {}",
+                    one.bound * 100.0,
+                    one.lost,
+                    counted(one.pairs, "pair")
+                ),
+                ("worse", _) => format!("worse: {} of {} lost", one.lost, counted(one.pairs, "pair")),
+                (_, Some(needed)) => format!("unknown: {} judged pairs are missing", count(needed)),
+                (_, None) => "unknown".to_owned(),
+            };
+            let (model, cost) = first.take().unwrap_or_default();
+            let saved = format!("{} %", one.saved_percent);
+            table.push(vec![model, cost, one.model.clone(), money(&one.cost_usd), saved, evidence]);
+        }
+        if let Some((model, cost)) = first {
+            let nothing =
+                vec![model, cost, "nothing cheaper".into(), String::new(), String::new(), String::new()];
+            table.push(nothing);
+        }
+    }
+    let mut sheets = vec![table];
+    let deprecated =
+        report.models.iter().filter_map(|used| Some((used.model.clone(), used.deprecated.clone()?)));
+    let mut news = Sheet::new("news", &["model", "when", "what", ">change of this log's cost"]);
+    for (model, day) in deprecated {
+        news.push(vec![model, day, "no longer served from then on".into(), String::new()]);
+    }
+    for one in &report.news {
+        let what = if one.what == "model" { "is new" } else { "changed its price" };
+        let change = one.change_usd.as_deref().map(money).unwrap_or_default();
+        news.push(vec![one.model.clone(), one.at.clone(), what.into(), change]);
+    }
+    if !news.rows.is_empty() {
+        sheets.push(news);
+    }
+    sheets
+}

@@ -1,0 +1,108 @@
+//! `pointsman stop` and `pointsman lift`: the kill switch of a running gateway.
+
+use clap::Args;
+
+use super::output;
+use crate::app::{AttachOptions, order_at};
+
+/// Who is stopped or let go.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Who {
+    /// A virtual key, by its name.
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+    /// A session; KEY/SESSION where it came with a key.
+    #[arg(long, value_name = "NAME")]
+    session: Option<String>,
+    /// A team.
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
+    /// A project.
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// An end user.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Everything.
+    #[arg(long)]
+    all: bool,
+}
+
+impl Who {
+    fn name(&self) -> String {
+        let named = [
+            ("key", &self.key),
+            ("session", &self.session),
+            ("team", &self.team),
+            ("project", &self.project),
+            ("user", &self.user),
+        ];
+        let found = named.into_iter().find_map(|(kind, name)| Some(format!("{kind} {}", name.as_deref()?)));
+        found.unwrap_or_else(|| "all".to_owned())
+    }
+}
+
+/// Where the gateway is.
+#[derive(Args, Debug)]
+struct At {
+    /// The gateway's address; a key of scope `operate` is taken from `POINTSMAN_KEY`.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141")]
+    url: String,
+}
+
+/// Stops someone.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Calls that are under way end; nothing new is sent, no retry and no escalation. It holds until it is lifted, also over a restart, and stands in the ledger's audit.\n\nExamples:\n  pointsman stop --key ci-bot --why \"loops since midnight\"\n  pointsman stop --all\n  pointsman runaways            # who is stopped"
+)]
+pub struct StopArgs {
+    #[command(flatten)]
+    who: Who,
+    /// Why, for whoever asks.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    why: String,
+    #[command(flatten)]
+    at: At,
+}
+
+/// Lets someone go.
+#[derive(Args, Debug)]
+pub struct LiftArgs {
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    at: At,
+}
+
+/// Stops someone.
+///
+/// # Errors
+/// Where the gateway cannot be reached or does not take the order.
+pub fn stop(args: &StopArgs) -> anyhow::Result<()> {
+    let whom = args.who.name();
+    let changed = send(&args.at, &serde_json::json!({ "stop": whom, "why": args.why }))?;
+    output::say(&if changed {
+        format!("{whom} is stopped; `pointsman lift` lets it go")
+    } else {
+        format!("{whom} was stopped already")
+    });
+    Ok(())
+}
+
+/// Lets someone go.
+///
+/// # Errors
+/// Where he is not stopped, or the gateway cannot be reached.
+pub fn lift(args: &LiftArgs) -> anyhow::Result<()> {
+    let whom = args.who.name();
+    send(&args.at, &serde_json::json!({ "lift": whom }))?;
+    output::say(&format!("{whom} may call again"));
+    Ok(())
+}
+
+fn send(at: &At, order: &serde_json::Value) -> anyhow::Result<bool> {
+    let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
+    let answer = order_at(&AttachOptions { url: at.url.clone(), key }, order)?;
+    Ok(answer.get("changed").and_then(serde_json::Value::as_bool).unwrap_or(true))
+}

@@ -1,0 +1,248 @@
+//! Rules against runaways and the kill switch: who is stopped, by whom, until when; written down and put back at the start.
+//!
+//! Invariants: whoever is told that a stop is in force finds it in the ledger; a request that is refused for one is told which.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::body::Reply;
+use super::respond::json;
+use super::{Gateway, now};
+use crate::access::Caller;
+use crate::ledger::{Audit, Entry, Note};
+use crate::runaway::{Call, Stop, Trip, Whom};
+use crate::units::Instant;
+use crate::wire::{ApiError, Ask, ErrorKind, Halted};
+
+/// What an audit entry says was done.
+pub(super) const STOP: &str = "stop";
+pub(super) const LIFT: &str = "lift";
+
+/// Hashes tool calls under a key that no other run knows.
+#[derive(Debug, Default)]
+pub(super) struct Calls(RandomState);
+
+impl Calls {
+    /// Returns the tool call that a request follows.
+    pub(super) fn of(&self, ask: &Ask) -> Option<Call> {
+        ask.last_call(self.0.build_hasher()).map(|(hash, turns)| Call::new(hash, turns))
+    }
+}
+
+impl Gateway {
+    /// Writes down what tripped with a request, and who was stopped for it.
+    pub(super) fn record_trips(&self, trips: &[Arc<Trip>], stop: Option<&Stop>) {
+        for trip in trips {
+            tracing::warn!(rule = &*trip.rule, whom = %trip.whom, "{}", trip.seen);
+            self.record_note(trip.at, trip.words());
+        }
+        if let Some(stop) = stop.filter(|_| !trips.is_empty()) {
+            self.record_deed(STOP, stop, stop.at, &stop.who);
+        }
+    }
+
+    fn record_note(&self, at: Instant, text: String) {
+        self.ledger.record(Entry::Note(Box::new(Note { at, text: text.into(), simulated: false })));
+    }
+
+    fn record_deed(&self, what: &str, stop: &Stop, at: Instant, who: &str) {
+        let whom = stop.whom.to_string();
+        let why = stop.why.as_str();
+        let (before, after) = if what == STOP { (why, whom.as_str()) } else { (whom.as_str(), "") };
+        self.ledger.record(Entry::Audit(Box::new(Audit {
+            at,
+            who: who.into(),
+            what: what.into(),
+            before: before.into(),
+            after: after.into(),
+        })));
+    }
+
+    /// Stops someone, or lets him go. Says whether that changed anything.
+    ///
+    /// # Errors
+    /// Where the ledger should hold it and does not.
+    pub async fn switch(&self, deed: &Switch<'_>) -> Result<bool, ApiError> {
+        let Switch { whom, who, why, lifts } = *deed;
+        let changed = if lifts {
+            self.live.lift(whom, who, now()).map(|(stop, at, text)| {
+                self.record_deed(LIFT, &stop, at, who);
+                self.record_note(at, text);
+            })
+        } else {
+            let (stop, text) = self.live.stop(whom.clone(), who, why, now());
+            text.map(|text| {
+                self.record_deed(STOP, &stop, stop.at, who);
+                self.record_note(stop.at, text);
+            })
+        };
+        if changed.is_some() {
+            tracing::warn!(who, %whom, lifts, "kill switch");
+        }
+        if changed.is_some()
+            && self.keeps_ledger
+            && let Err(error) = self.ledger.commit().await
+        {
+            let done = if lifts { "lifted" } else { "stopped" };
+            let message = format!("{whom} is {done}, but a restart may forget it: {error}");
+            return Err(ApiError::new(ErrorKind::Server, message));
+        }
+        Ok(changed.is_some())
+    }
+}
+
+/// A turn of the kill switch.
+#[derive(Clone, Copy, Debug)]
+pub struct Switch<'a> {
+    /// Who is stopped or let go.
+    pub whom: &'a Whom,
+    /// Who does it.
+    pub who: &'a str,
+    /// Why; empty where nobody says.
+    pub why: &'a str,
+    /// Whether he is let go.
+    pub lifts: bool,
+}
+
+/// One that is stopped, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopRow {
+    /// Who: `key ci-bot`, `all`.
+    pub whom: String,
+    /// Since when.
+    pub since: String,
+    /// By whom.
+    pub by: String,
+    /// The rule; none where an operator did it.
+    pub rule: Option<String>,
+    /// Why.
+    pub why: String,
+    /// The command that lifts it.
+    pub lifted_by: String,
+}
+
+impl From<&Stop> for StopRow {
+    fn from(stop: &Stop) -> Self {
+        Self {
+            whom: stop.whom.to_string(),
+            since: stop.at.rfc3339(),
+            by: stop.who.to_string(),
+            rule: stop.rule.as_deref().map(str::to_owned),
+            why: stop.why.clone(),
+            lifted_by: stop.lifted_by(),
+        }
+    }
+}
+
+/// A rule that tripped, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TripRow {
+    /// When.
+    pub at: String,
+    /// The rule.
+    pub rule: String,
+    /// Who.
+    pub whom: String,
+    /// The team and the project whose request it was.
+    pub team: String,
+    /// The project.
+    pub project: String,
+    /// What was seen.
+    pub seen: String,
+    /// What becomes of him.
+    pub then: String,
+}
+
+impl From<&Trip> for TripRow {
+    fn from(trip: &Trip) -> Self {
+        Self {
+            at: trip.at.rfc3339(),
+            rule: trip.rule.to_string(),
+            whom: trip.whom.to_string(),
+            team: trip.whose.team.to_string(),
+            project: trip.whose.project.to_string(),
+            seen: trip.seen.clone(),
+            then: trip.then.name().to_owned(),
+        }
+    }
+}
+
+/// Answers who is stopped, which rules are in force, and what tripped.
+pub(super) fn standing(gateway: &Gateway) -> Response<Reply> {
+    let (rules, stops, trips) = gateway.live.runaways();
+    let rules: Vec<_> = rules
+        .iter()
+        .map(|rule| {
+            serde_json::json!({ "rule": &*rule.name, "each": rule.each.name(), "looks_for": rule.test.words(), "then": rule.then.name() })
+        })
+        .collect();
+    let stops: Vec<StopRow> = stops.iter().map(|stop| StopRow::from(&**stop)).collect();
+    let trips: Vec<TripRow> = trips.iter().rev().map(|trip| TripRow::from(&**trip)).collect();
+    let body = serde_json::json!({ "at": now().rfc3339(), "rules": rules, "stops": stops, "trips": trips });
+    json(StatusCode::OK, body.to_string())
+}
+
+/// What an operator sends: `{"stop":"key ci-bot","why":"loops"}` or `{"lift":"key ci-bot"}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    stop: Option<String>,
+    lift: Option<String>,
+    #[serde(default)]
+    why: String,
+}
+
+/// The longest reason that is kept, in characters.
+const LONGEST: usize = 200;
+
+/// Takes an order.
+pub(super) async fn order(
+    gateway: &Gateway,
+    body: &Bytes,
+    caller: &Caller,
+) -> Result<Response<Reply>, ApiError> {
+    const FORM: &str = "send {\"stop\":\"key NAME\",\"why\":\"...\"} or {\"lift\":\"key NAME\"}; instead of key: team, project, user, session, or \"all\" alone";
+    let wrong = |what: &str| ApiError::new(ErrorKind::InvalidRequest, format!("{what}; {FORM}"));
+    let order: Order = serde_json::from_slice(body).map_err(|error| wrong(&error.to_string()))?;
+    let (text, lifts) = match (&order.stop, &order.lift) {
+        (Some(stop), None) => (stop, false),
+        (None, Some(lift)) => (lift, true),
+        _ => return Err(wrong("one of stop and lift is needed")),
+    };
+    let is_name = text.len() <= 512 && text.chars().all(crate::units::is_safe);
+    let whom = Whom::parse(text)
+        .filter(|_| is_name)
+        .ok_or_else(|| wrong(&format!("`{}` is nobody", crate::units::clean(text))))?;
+    let why: String = order.why.chars().filter(|c| crate::units::is_safe(*c)).take(LONGEST).collect();
+    let changed = gateway.switch(&Switch { whom: &whom, who: &caller.name, why: &why, lifts }).await?;
+    if !changed && lifts {
+        let message = format!("{whom} is not stopped; GET the same address lists who is");
+        return Err(ApiError {
+            code: Some("not_stopped".to_owned()),
+            ..ApiError::new(ErrorKind::NotFound, message)
+        });
+    }
+    let (_, stops, _) = gateway.live.runaways();
+    let stops: Vec<StopRow> = stops.iter().map(|stop| StopRow::from(&**stop)).collect();
+    let body = serde_json::json!({ "changed": changed, "stops": stops });
+    Ok(json(StatusCode::OK, body.to_string()))
+}
+
+/// Tells a client that it is stopped.
+pub(super) fn halted(stop: &Stop, why: &str) -> ApiError {
+    ApiError {
+        code: Some("stopped".to_owned()),
+        halted: Some(Box::new(Halted {
+            limit_source: if stop.rule.is_some() { "runaway" } else { "kill-switch" },
+            rule: stop.rule_name().to_owned(),
+            whom: stop.whom.to_string(),
+            since: stop.at.rfc3339(),
+            lifted_by: stop.lifted_by(),
+        })),
+        ..ApiError::new(ErrorKind::RateLimited, why)
+    }
+}

@@ -1,0 +1,163 @@
+//! A log played against rules: where each would have tripped, for whom, and what was spent from there on.
+//!
+//! Invariant: every request stands as it was recorded; a charge counts when its call was over, as it does live.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::{Log, LogNote, NoteKind, Player, Reading, settle_one};
+use crate::outcome::{Evidence, Settled};
+use crate::pricing::{Cost, CostSum};
+use crate::runaway::{Call, Kind, Rule, Runaways, Then, Trip, Whom, Whose};
+use crate::units::{Instant, Names, Span};
+
+/// The most trips that are followed to the end of the log.
+const MOST: usize = 1000;
+
+/// A rule that would have tripped.
+#[derive(Clone, Debug)]
+pub struct Tripped {
+    /// What, when, who.
+    pub trip: Arc<Trip>,
+    /// The place of its request in the log.
+    pub index: usize,
+    /// Requests of the same one from there on.
+    pub requests_after: u64,
+    /// What they cost: what a stop there would have saved.
+    pub cost_after: CostSum,
+    /// When the last of them came.
+    pub last: Instant,
+}
+
+/// What a log comes to under rules.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// Where they would have tripped, in order of time.
+    pub tripped: Vec<Tripped>,
+    /// Trips in all; more than are listed where there are very many.
+    pub count: u64,
+    /// Requests that follow a tool call that the log tells.
+    pub calls_told: u64,
+    /// Requests.
+    pub requests: u64,
+}
+
+/// Says whose an operation is.
+pub(super) fn whose_of(names: &Names, evidence: &Evidence<'_>) -> Whose {
+    let operation = evidence.operation;
+    let named = |is_named: bool, name: &str| if is_named { Arc::from(name) } else { Arc::default() };
+    Whose {
+        team: named(operation.team.is_some(), names.team(operation.team)),
+        project: named(operation.project.is_some(), names.project(operation.project)),
+        user: named(operation.user.is_some(), names.user(operation.user)),
+        key: named(operation.key.is_some(), names.key(operation.key)),
+        session: named(operation.session.is_some(), names.session(operation.session)),
+    }
+}
+
+/// A charge that counts once its call is over: when, of which request and call, what, and whose.
+type Due = Reverse<(Instant, usize, usize)>;
+
+/// Plays a log against rules. `tick` hears how many requests are over, and may cancel by answering false, which gives none.
+pub fn watched(log: &Log, rules: &[Rule], mut tick: impl FnMut(usize) -> bool) -> Option<Watched> {
+    // Frozen is nobody, as the log shows what went on.
+    let told = rules.iter().map(|rule| Rule { then: Then::Tell, ..rule.clone() });
+    let mut runaways = Runaways::new(told);
+    let mut found = Watched::default();
+    let mut due: BinaryHeap<Due> = BinaryHeap::new();
+    let mut charges: FxHashMap<(usize, usize), (Arc<Whose>, Cost)> = FxHashMap::default();
+    let mut followed: FxHashMap<Whom, Vec<usize>> = FxHashMap::default();
+    let mut settled = Settled::default();
+    let outlook = log.outlook();
+    for (index, evidence) in log.history.range(log.history.start(), log.history.len()) {
+        let at = evidence.operation.at;
+        while let Some(Reverse((_, of, nth))) = due.pop_if_before(at) {
+            if let Some((whose, cost)) = charges.remove(&(of, nth)) {
+                runaways.spent(&whose, cost);
+            }
+        }
+        settle_one(&evidence, Reading::Recorded, log.policy_at(index), &outlook, &mut settled);
+        let whose = Arc::new(whose_of(&log.names, &evidence));
+        let call = Call::unpacked(evidence.operation.call);
+        found.requests += 1;
+        found.calls_told += u64::from(call.is_some());
+        for trip in runaways.arrived(&whose, call, at).trips {
+            found.count += 1;
+            if found.tripped.len() < MOST {
+                let then =
+                    rules.iter().find(|rule| rule.name == trip.rule).map_or(trip.then, |rule| rule.then);
+                let trip = Arc::new(Trip { then, ..(*trip).clone() });
+                followed.entry(trip.whom.clone()).or_default().push(found.tripped.len());
+                let after =
+                    Tripped { trip, index, requests_after: 0, cost_after: CostSum::default(), last: at };
+                found.tripped.push(after);
+            }
+        }
+        if !followed.is_empty() {
+            for kind in Kind::ALL.map(|(_, kind)| kind) {
+                let Some(name) = whose.name(kind) else { continue };
+                for place in followed.get(&Whom { kind, name }).into_iter().flatten() {
+                    let Some(after) = found.tripped.get_mut(*place) else { continue };
+                    after.requests_after += 1;
+                    after.last = at;
+                    for call in &settled.attempts {
+                        after.cost_after.add(call.cost);
+                    }
+                }
+            }
+        }
+        let mut end = at;
+        for (nth, call) in settled.attempts.iter().enumerate().filter(|(_, call)| call.status.is_call()) {
+            let took = call.latency.get().unwrap_or(0).saturating_add(u64::from(call.waited));
+            end = end + Span(i64::try_from(took).unwrap_or(i64::MAX).saturating_mul(1000));
+            due.push(Reverse((end, index, nth)));
+            charges.insert((index, nth), (Arc::clone(&whose), call.cost));
+        }
+        if index % 4096 == 0 && !tick(index) {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+/// Takes what is due before a moment.
+trait PopBefore {
+    fn pop_if_before(&mut self, at: Instant) -> Option<Due>;
+}
+
+impl PopBefore for BinaryHeap<Due> {
+    fn pop_if_before(&mut self, at: Instant) -> Option<Due> {
+        let is_due = self.peek().is_some_and(|Reverse((end, ..))| *end <= at);
+        if is_due { self.pop() } else { None }
+    }
+}
+
+/// The most requests of a log that is looked through before its console opens.
+const AT_ONCE: usize = 300_000;
+
+impl Player {
+    /// Marks where rules would have tripped in the log, among its events. A log so long that one would wait for it is left as
+    /// it is.
+    pub fn mark_runaways(&mut self, rules: &[Rule]) {
+        if self.log.len() > AT_ONCE {
+            return;
+        }
+        let Some(found) = watched(&self.log, rules, |_| true).filter(|found| !found.tripped.is_empty())
+        else {
+            return;
+        };
+        let notes = &mut Arc::make_mut(&mut self.log).notes;
+        for one in &found.tripped {
+            let spent = one.cost_after.total().usd_rounded(2);
+            let mark = if one.cost_after.estimated > crate::units::Pico::ZERO { "~" } else { "" };
+            let text = format!("{}; {mark}${spent} was spent from here on", one.trip.words());
+            let place = notes.partition_point(|note| note.at <= one.trip.at);
+            let simulated = false;
+            notes.insert(place, LogNote { at: one.trip.at, kind: NoteKind::Runaway, text, simulated });
+        }
+        self.touch();
+    }
+}

@@ -1,0 +1,218 @@
+//! What labels prove of thresholds, and the best thresholds for a cost or a quality.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::json;
+use super::program::Desk;
+
+/// So many labels of a confidence, of which the first some were lost.
+fn group(text: &mut String, confidence: u16, n: u32, lost: u32) {
+    for at in 0..n {
+        let cheap = if at < lost { 0 } else { 1000 };
+        writeln!(text, r#"{{"confidence":{confidence},"cheap":{cheap},"strong":1000}}"#).expect("a text");
+    }
+}
+
+fn labels() -> String {
+    let mut text = String::new();
+    for (confidence, n, lost) in [(900, 500, 3), (700, 300, 5), (600, 100, 20), (300, 100, 0)] {
+        group(&mut text, confidence, n, lost);
+    }
+    text
+}
+
+#[test]
+fn labels_certify_down_to_the_first_threshold_that_fails() {
+    let desk = Desk::new();
+    desk.write("l.jsonl", &labels());
+    let found = json(&desk.good("certify l.jsonl --epsilon .02 --delta .05 --format json"));
+    assert_eq!(found["certified_threshold"], 601);
+    assert_eq!((found["n"].as_u64(), found["failures"].as_u64()), (Some(1000), Some(8)));
+    assert_eq!(found["needed_labels"], 0);
+    // SciPy 1.17.1: binom.cdf(8, 1000, .02) and beta.ppf(.95, 9, 992).
+    let near = |value: &Value, wanted: f64| value.as_f64().is_some_and(|found| (found - wanted).abs() < 1e-9);
+    assert!(near(&found["p_value"], 0.001_933_685_964_319_412_6), "{found:#}");
+    assert!(near(&found["bound"], 0.014_388_224_952_091_9), "{found:#}");
+    assert_eq!(
+        (&found["next"]["threshold"], &found["next"]["failures"]),
+        (&Value::from(600), &Value::from(28))
+    );
+    // As a share and in per cent, from a pipe and packed, it is the same.
+    let again =
+        json(&desk.run_with("certify - --epsilon 2% --delta 5% --format json", labels().as_bytes()).out);
+    assert_eq!(again["certified_threshold"], 601);
+    let served = json(&desk.good("certify l.jsonl --selective --epsilon .02 --format json"));
+    assert_eq!((&served["certified_threshold"], &served["n"]), (&Value::from(601), &Value::from(800)));
+}
+
+#[test]
+fn too_few_labels_certify_nothing_and_say_how_many_are_missing() {
+    let desk = Desk::new();
+    let mut text = String::new();
+    group(&mut text, 800, 100, 0);
+    desk.write("l.jsonl", &text);
+    let found = json(&desk.good("certify l.jsonl --epsilon .02 --delta .05 --format json"));
+    assert_eq!(found["certified_threshold"], Value::Null);
+    assert_eq!(
+        (&found["needed_labels"], &found["n"], &found["failures"]),
+        (&Value::from(49), &Value::from(100), &Value::from(0))
+    );
+    assert!(desk.good("certify l.jsonl").contains("49 more labels"));
+}
+
+#[test]
+fn labels_that_cannot_be_used_are_told_and_left_out() {
+    let desk = Desk::new();
+    let bad = "{\"confidence\":\"900\",\"cheap\":1000,\"strong\":1000}\n{\"confidence\":900,\"cheap\":1000}\n{\"cheap\":1000,\"strong\":0}\n";
+    desk.write("l.jsonl", &format!("{}{bad}", labels()));
+    let run = desk.run("certify l.jsonl --format json");
+    let (found, said) = (json(&run.out), run.err);
+    assert_eq!(
+        (&found["labels"], &found["bad_lines"], &found["half_labels"]),
+        (&Value::from(1000), &Value::from(1), &Value::from(1))
+    );
+    assert!(said.contains("l.jsonl:1001: `confidence` has to be a whole number from 0 to 1000"), "{said}");
+    assert!(said.contains("1 label with one of the two answers alone"), "{said}");
+    assert!(said.contains("1 label without a confidence"), "{said}");
+    desk.write("none.jsonl", "{\"confidence\":900,\"cheap\":1000}\n");
+    assert!(desk.refused("certify none.jsonl").contains("no label has all of"));
+    for wrong in ["--epsilon 0", "--epsilon 2", "--delta x", "--judge 3/2", "--start 1001"] {
+        let said = desk.refused(&format!("certify l.jsonl {wrong}"));
+        assert!(said.contains("error"), "{wrong}: {said}");
+    }
+}
+
+/// Two routes whose cheap answers were judged beside the strong ones, all of them: the surer the better.
+fn judged_log() -> String {
+    let mut text = String::new();
+    for at in 0..2000u32 {
+        let (task, cheap) = if at % 2 == 0 {
+            ("classification", "mistral-small-2503")
+        } else {
+            ("summarisation", "gemini-2.5-flash")
+        };
+        let confidence = at * 7 % 1001;
+        let is_lost = at % 5 == 0 && confidence < 400;
+        let minute = at / 60;
+        writeln!(
+            text,
+            r#"{{"id":"r-{at}","at":"2026-05-23T{:02}:{:02}:{:02}Z","task":"{task}","confidence":{confidence},"model":"gpt-4.1","in":1000,"out":200,"labels":[{{"model":"{cheap}","quality":{},"output":200}},{{"model":"gpt-4.1","quality":1000}}]}}"#,
+            10 + minute / 60,
+            minute % 60,
+            at % 60,
+            if is_lost { 0 } else { 1000 }
+        )
+        .expect("a text");
+    }
+    text
+}
+
+#[test]
+fn a_log_with_labels_is_certified_route_by_route() {
+    let desk = Desk::new();
+    desk.write("log.jsonl", &judged_log());
+    let found = json(&desk.good("certify log.jsonl --format json"));
+    let routes = found["routes"].as_array().expect("routes");
+    assert_eq!(routes.len(), 2);
+    for route in routes {
+        assert_eq!(route["labels"], 1000);
+        let from = route["certified_threshold"].as_u64().expect("certified");
+        assert!((300..400).contains(&from), "{route:#}");
+    }
+    let one = json(&desk.good("certify log.jsonl --route summarise --format json"));
+    assert_eq!(
+        (&one["route"], &one["rung"], &one["strong"]),
+        (&Value::from("summarise"), &Value::from("flash"), &Value::from("gpt-4.1"))
+    );
+    assert!(desk.refused("certify log.jsonl --route nowhere").contains("no such route"));
+}
+
+#[test]
+fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
+    let desk = Desk::new();
+    desk.write("log.jsonl", &judged_log());
+    let cost =
+        |value: &Value| value["cost_usd"].as_str().and_then(|cost| cost.parse::<f64>().ok()).expect("a cost");
+    let quality = |value: &Value| {
+        value["quality"].as_str().and_then(|text| text.parse::<f64>().ok()).expect("a quality")
+    };
+
+    let found = json(&desk.good("optimise log.jsonl --quality .99 --format json"));
+    assert_eq!(found["feasible"], true);
+    assert!(
+        quality(&found["planned"]) >= 0.99 && cost(&found["planned"]) < cost(&found["applied"]),
+        "{found:#}"
+    );
+    assert!(
+        found["routes"].as_array().expect("routes").iter().all(|route| route["quality_from"] == "labels")
+    );
+    // What is said of the thresholds is what they give when they are tried.
+    let set: Vec<String> = found["set"]
+        .as_array()
+        .expect("moves")
+        .iter()
+        .map(|one| format!("--set {}", one.as_str().expect("a move")))
+        .collect();
+    let tried = json(&desk.good(&format!("whatif log.jsonl {} --format json", set.join(" "))));
+    assert_eq!(tried["staged"]["cost_usd"], found["planned"]["cost_usd"]);
+    assert_eq!(tried["flipped_requests"], found["flipped_requests"]);
+
+    // For that cost there is no better quality.
+    let budget = format!(
+        "optimise log.jsonl --budget {} --format json",
+        found["planned"]["cost_usd"].as_str().expect("a cost")
+    );
+    let same = json(&desk.good(&budget));
+    assert!(
+        quality(&same["planned"]) >= quality(&found["planned"])
+            && cost(&same["planned"]) <= cost(&found["planned"])
+    );
+
+    let less = json(&desk.good("optimise log.jsonl --cost -10% --format json"));
+    assert!(less["feasible"] == true && cost(&less["planned"]) <= cost(&less["applied"]) * 0.9);
+
+    let run = desk.run("optimise log.jsonl --budget 0.01/month --format json");
+    let said = run.err;
+    assert_eq!(json(&run.out)["feasible"], false);
+    assert!(said.contains("infeasible: no thresholds keep it; the least cost is $"), "{said}");
+
+    let within = json(&desk.good("optimise log.jsonl --certified --format json"));
+    for route in within["routes"].as_array().expect("routes") {
+        assert_eq!(route["thresholds"][0]["certified"], true);
+        let of = |key: &str| route["thresholds"][0][key].as_u64().expect("a threshold");
+        // Of thresholds that let the same requests through, the highest is taken.
+        assert!((of("certified_threshold")..400).contains(&of("threshold")), "{route:#}");
+    }
+    assert!(desk.refused("optimise log.jsonl").contains("--budget"));
+    assert!(desk.refused("optimise log.jsonl --quality 1.5").contains("no quality between 0 and 1"));
+}
+
+#[test]
+fn advice_says_nothing_of_quality_without_labels() {
+    let desk = Desk::new();
+    desk.write("log.jsonl", &judged_log());
+    let found = json(&desk.good("advise log.jsonl --most 50 --format json"));
+    let used = &found["models"][0];
+    assert_eq!((&used["model"], &used["calls"]), (&Value::from("gpt-4.1"), &Value::from(2000)));
+    // 2,000 calls of 1,000 and 200 tokens at 2 and 8 $/1M.
+    assert_eq!(used["cost_usd"], "7.2");
+    let of = |name: &str| {
+        let all = used["candidates"].as_array().expect("candidates");
+        all.iter().find(|one| one["model"] == name).unwrap_or_else(|| panic!("{name} in {used:#}")).clone()
+    };
+    // One of five below a confidence of 400 is lost: 8 %.
+    let flash = of("gemini-2.5-flash");
+    assert_eq!(
+        (&flash["quality"], &flash["pairs"], &flash["needed_labels"]),
+        (&Value::from("worse"), &Value::from(1000), &Value::Null)
+    );
+    let nano = of("gpt-4.1-nano");
+    assert_eq!(
+        (&nano["quality"], &nano["pairs"], &nano["needed_labels"]),
+        (&Value::from("unknown"), &Value::from(0), &Value::from(149))
+    );
+    assert!(used["candidates"].as_array().expect("candidates").iter().all(|one| one["model"] != "gpt-4.1"));
+    assert!(desk.good("advise log.jsonl").contains("unknown: 149 judged pairs are missing"));
+}

@@ -1,0 +1,170 @@
+//! Runaways at the gateway: who loops is frozen and told so in his dialect, nothing of his is sent after that, and he stays
+//! frozen over restarts and kills until somebody lifts it.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Ask};
+use crate::front::{Desk, Front, Setup};
+use crate::stage::{chat, messages};
+use crate::upstream::{Reply, Upstream};
+
+const FREEZE: &str = "[runaways.loop]\neach = \"session\"\nsame-call = 5\nthen = \"freeze\"\n";
+
+fn desk(upstream: &Upstream, rules: &str) -> (Setup, Desk) {
+    let setup = Setup::of(&upstream.url());
+    let desk = Desk::new(&setup);
+    fs::write(desk.path().join("config/budgets.toml"), rules).unwrap();
+    (setup, desk)
+}
+
+/// A step of an agent that has just called a tool with these arguments.
+fn step(session: &str, turn: usize, arguments: &str) -> Ask {
+    let call = json!({"id": format!("c{turn}"), "type": "function", "function": {"name": "read", "arguments": arguments}});
+    let body = json!({"model": "gpt-4.1", "messages": [
+        {"role": "user", "content": "Go on."},
+        {"role": "assistant", "content": null, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": format!("c{turn}"), "content": format!("result {turn}")},
+    ]});
+    Ask::post("/v1/chat/completions", &body).header("pointsman-session", session)
+}
+
+fn order(front: &Front<'_>, body: &Value) -> Answer {
+    Ask::post("/operator/v1/runaways", body).send(front.address())
+}
+
+fn standing(front: &Front<'_>) -> Value {
+    let answer = Ask::get("/operator/v1/runaways").send(front.address());
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    answer.json()
+}
+
+#[test]
+fn a_loop_is_frozen_under_sixty_four_clients_and_nothing_new_is_sent_after_it() {
+    let upstream = Upstream::with(|_| Reply::text("well"));
+    let (setup, desk) = desk(&upstream, FREEZE);
+    let front = desk.serve(&setup);
+    let to = front.address();
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let all: Vec<_> =
+            (0..64).map(|n| scope.spawn(move || step("night", n, r#"{"path":"a"}"#).send(to))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let served = answers.iter().filter(|answer| answer.status() == 200).count();
+    let refused: Vec<&Answer> = answers.iter().filter(|answer| answer.status() == 429).collect();
+    assert_eq!((served, refused.len()), (4, 60), "the fifth trips and is refused already");
+    assert_eq!(upstream.served().len(), 4, "nothing new was sent");
+    let error = &refused[0].json()["error"];
+    assert_eq!((&error["limit_source"], &error["rule"]), (&json!("runaway"), &json!("loop")), "{error}");
+    assert!(
+        error["since"].as_str().unwrap().ends_with('Z')
+            && error["stopped"].as_str().unwrap().contains("night")
+    );
+    let command = error["lifted_by"].as_str().unwrap();
+    assert!(command.starts_with("pointsman lift --session "), "{command}");
+    assert!(error["message"].as_str().unwrap().contains("until an operator lifts it"), "{error}");
+    assert_eq!(refused[0].header("x-should-retry"), Some("false"));
+    assert!(refused[0].header("pointsman-reason").unwrap().contains("was stopped"));
+    // Others go on, also with the same call.
+    assert_eq!(step("day", 0, r#"{"path":"a"}"#).send(to).status(), 200);
+    let found = standing(&front);
+    assert_eq!(
+        (found["trips"].as_array().unwrap().len(), found["trips"][0]["rule"].as_str()),
+        (1, Some("loop"))
+    );
+    drop(front.settle());
+}
+
+#[test]
+fn a_call_whose_arguments_change_is_no_loop_and_a_lift_starts_anew() {
+    let upstream = Upstream::with(|_| Reply::text("well"));
+    let (setup, desk) = desk(&upstream, FREEZE);
+    let front = desk.serve(&setup);
+    let to = front.address();
+    for n in 0..20 {
+        let answer = step("honest", n, &format!(r#"{{"path":"a","page":{n}}}"#)).send(to);
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+    }
+    for n in 0..5 {
+        // However it is written.
+        let written = if n % 2 == 0 { r#"{"path":"a","n":1}"# } else { r#"{ "n": 1, "path": "a" }"# };
+        let answer = step("s", n, written).send(to);
+        assert_eq!(answer.status(), if n < 4 { 200 } else { 429 });
+    }
+    let whom = standing(&front)["stops"][0]["whom"].as_str().unwrap().to_owned();
+    assert!(whom.ends_with('s') && whom.starts_with("session "), "{whom}");
+    assert_eq!(order(&front, &json!({ "lift": whom })).status(), 200);
+    assert_eq!(step("s", 6, r#"{"path":"a","n":1}"#).send(to).status(), 200);
+    assert_eq!(order(&front, &json!({ "lift": whom })).status(), 404, "it is lifted once");
+    drop(front.settle());
+}
+
+#[test]
+fn the_kill_switch_holds_over_a_restart_and_a_kill_in_every_dialect_until_it_is_lifted() {
+    let upstream = Upstream::with(|_| Reply::text("well"));
+    let (setup, desk) = desk(&upstream, "");
+    let front = desk.serve(&setup);
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
+    let stopped = order(&front, &json!({"stop": "all", "why": "the bill"}));
+    assert_eq!((stopped.status(), &stopped.json()["changed"]), (200, &json!(true)), "{}", stopped.text());
+    // What was answered is written: the gateway ends without a word.
+    front.kill();
+    let front = desk.serve(&setup);
+    let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "What is due?"}]}]});
+    for ask in [
+        chat("gpt-4.1", true),
+        chat("auto", false),
+        messages("claude-opus-4-6", false),
+        Ask::post("/v1beta/models/gemini-2.5-flash:generateContent", &gemini),
+        Ask::post("/v1/responses", &json!({"model": "gpt-4.1", "input": "What is due?"})),
+        Ask::post("/v1/embeddings", &json!({"model": "text-embedding-3-small", "input": "x"})),
+    ] {
+        let answer = ask.send(front.address());
+        assert_eq!(answer.status(), 429, "{}", answer.text());
+        let body = answer.json();
+        let error = &body["error"];
+        assert_eq!(
+            (&error["limit_source"], &error["stopped"]),
+            (&json!("kill-switch"), &json!("all")),
+            "{body}"
+        );
+        assert_eq!(error["lifted_by"], "pointsman lift --all");
+        assert!(error["message"].as_str().unwrap().contains("(the bill)"), "{body}");
+    }
+    assert_eq!(upstream.served().len(), 1);
+    assert_eq!(order(&front, &json!({"lift": "all"})).status(), 200);
+    front.stop();
+    let front = desk.serve(&setup);
+    assert_eq!(
+        chat("gpt-4.1", false).send(front.address()).status(),
+        200,
+        "lifted is lifted after a restart too"
+    );
+    for wrong in [
+        json!({}),
+        json!({"stop": "nobody"}),
+        json!({"stop": "key a", "lift": "key a"}),
+        json!({"halt": "all"}),
+    ] {
+        assert_eq!(order(&front, &wrong).status(), 400, "{wrong}");
+    }
+    drop(front.settle());
+}
+
+#[test]
+fn a_frozen_session_is_still_frozen_after_a_restart() {
+    let upstream = Upstream::with(|_| Reply::text("well"));
+    let (setup, desk) = desk(&upstream, FREEZE);
+    let front = desk.serve(&setup);
+    for n in 0..5 {
+        drop(step("night", n, r#"{"path":"a"}"#).send(front.address()));
+    }
+    let before = standing(&front)["stops"].clone();
+    front.stop();
+    let front = desk.serve(&setup);
+    assert_eq!(standing(&front)["stops"], before, "who, since when and why");
+    let answer = step("night", 9, r#"{"path":"b"}"#).send(front.address());
+    assert_eq!((answer.status(), &answer.json()["error"]["rule"]), (429, &json!("loop")));
+    drop(front.settle());
+}
