@@ -112,6 +112,18 @@ impl Classifier {
         (features, basis, class)
     }
 
+    /// Reads a request as a trained classifier does; gives whether there is an ask.
+    pub fn read(&self, text: &str, measures: &Measures, reading: &mut Reading) -> bool {
+        let mut features = Features::default();
+        extract::measures(measures, &mut features);
+        let ask = ask::find(text);
+        let has_ask = extract::text(&ask, &self.lexicon, self.least_known, &mut features).is_some();
+        if has_ask {
+            reading.fill(&ask, &features, measures);
+        }
+        has_ask
+    }
+
     /// Finds the ask and its features, with a word on whether the lexicon knows it; and reads it for a trained classifier.
     fn look(
         &self,
