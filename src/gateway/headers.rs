@@ -153,10 +153,16 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("pointsman-team", HeaderValue::from_static("payments"));
         headers.insert("x-pointsman-task", HeaderValue::from_static("code"));
+        headers.insert("x-pointsman-confidence", HeaderValue::from_static("640"));
         assert_eq!(&*Tags::read(&headers, &caller("search"), None).team, "search");
         let tags = Tags::read(&headers, &caller(""), Some("u\u{1b}[2J1"));
         assert_eq!((&*tags.team, &*tags.user), ("payments", "u[2J1"));
         assert_eq!(tags.task, Some(TaskClass::Code));
+        assert_eq!((&*tags.task_words, tags.confidence), ("code", PerMille::new(640)));
+        for none in ["1001", "-1", ".5", "sure"] {
+            headers.insert("x-pointsman-confidence", HeaderValue::from_static(none));
+            assert_eq!(Tags::read(&headers, &caller(""), None).confidence, None, "{none}");
+        }
     }
 
     #[test]
