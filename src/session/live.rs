@@ -158,6 +158,11 @@ impl Live {
         &self.book
     }
 
+    /// Says whether a hash, or the start of one, is the classifier's.
+    pub fn is_classifier(&self, named: &str) -> bool {
+        self.classifier.is_named(named)
+    }
+
     /// Names the classifier and the start of its hash.
     pub fn classifier_tag(&self) -> String {
         tag_of(&self.classifier)
@@ -183,8 +188,7 @@ impl Live {
         let (claims, over) = core.claim(&arriving, &operation, &needs);
         let drawn = core.drawn(&operation, &arriving);
         let runaway = held_back(&verdict);
-        let circumstance =
-            Circumstance { runaway, drawn, ..core.circumstance(needs, over, operation.at) };
+        let circumstance = Circumstance { runaway, drawn, ..core.circumstance(needs, over, operation.at) };
         let arrival =
             Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims), whose };
         let course = core.decider.arrived(arrival);
