@@ -159,6 +159,11 @@ impl Live {
         &self.book
     }
 
+    /// Says whether a hash, or the start of one, is the classifier's.
+    pub fn is_classifier(&self, named: &str) -> bool {
+        self.classifier.is_named(named)
+    }
+
     /// Names the classifier and the start of its hash.
     pub fn classifier_tag(&self) -> String {
         tag_of(&self.classifier)
@@ -305,7 +310,8 @@ impl Live {
             status: call.status,
             check: call.check,
             effort: call.effort,
-            assumed: call.estimated || call.write_ttl == WriteTtl::Assumed,
+            assumed: call.estimated,
+            is_lifetime_assumed: call.write_ttl == WriteTtl::Assumed,
         };
         let seen = Seen { call: &observed, terms: &call.terms };
         let attempt = seen_attempt(seen, ticket.operation.at, core.decider.prices());
