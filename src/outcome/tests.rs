@@ -211,5 +211,8 @@ fn a_write_whose_lifetime_nobody_told_is_a_guess_only_where_lifetimes_have_price
     };
     let amount = Pico::from_usd("0.04958").unwrap();
     assert_eq!([true, false].map(|assumed| cost(ids[0], assumed)), [Cost::Known(amount); 2]);
-    assert_eq!([true, false].map(|assumed| cost(ids[1], assumed)), [Cost::Estimated(amount), Cost::Known(amount)]);
+    assert_eq!(
+        [true, false].map(|assumed| cost(ids[1], assumed)),
+        [Cost::Estimated(amount), Cost::Known(amount)]
+    );
 }
