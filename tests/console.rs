@@ -514,7 +514,7 @@ fn the_strip_and_the_tabs_take_the_mouse() {
     let mut desk = Desk::open(&log, ScreenId::Overview, (120, 36));
     let parts = frame::parts(desk.area);
     let before = desk.shown().clock;
-    desk.mouse(MouseEventKind::Down(MouseButton::Left), 70, parts.bar.y);
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), 64, parts.bar.y);
     assert!(desk.shown().clock > before);
     let (screen, at) = frame::tab_places(parts.tabs).nth(2).unwrap();
     desk.mouse(MouseEventKind::Down(MouseButton::Left), at.x, at.y);

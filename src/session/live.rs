@@ -158,6 +158,11 @@ impl Live {
         &self.book
     }
 
+    /// Says whether a hash, or the start of one, is the classifier's.
+    pub fn is_classifier(&self, named: &str) -> bool {
+        self.classifier.is_named(named)
+    }
+
     /// Names the classifier and the start of its hash.
     pub fn classifier_tag(&self) -> String {
         tag_of(&self.classifier)
