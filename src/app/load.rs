@@ -99,13 +99,15 @@ impl Setup {
                 "--assume-model {model}: not in price book {book_name}, so its costs are unknown; {near}"
             ));
         }
-        let classifier = match &options.classifier {
-            Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-                Classifier::from_toml(&text).with_context(|| path.display().to_string())?
-            }
-            None => Classifier::builtin(),
-        };
+        let classifier = classifier(options.classifier.as_deref())?;
+        if let Some(named) = policy.classifier.as_deref().filter(|named| !classifier.is_named(named)) {
+            anyhow::bail!(
+                "{}: `classifier`: its thresholds were fitted on {named}, and the classifier is {} {:016x}\nhint: name the weights it was fitted on (--classifier FILE), or fit the thresholds again and name this hash",
+                places.of("classifier"),
+                classifier.name(),
+                classifier.hash()
+            );
+        }
         let ingest = Ingest::new(
             names,
             classifier,
@@ -132,6 +134,22 @@ impl Setup {
             remarks: Vec::new(),
         }
     }
+}
+
+/// Reads a classifier: from a file, by the name of one that comes with the program, or the built-in one.
+///
+/// # Errors
+/// Where the file cannot be read or used; the message says where and how to mend it.
+pub fn classifier(path: Option<&Path>) -> anyhow::Result<Classifier> {
+    let Some(path) = path else { return Ok(Classifier::builtin()) };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let shipped = path.to_str().and_then(Classifier::shipped);
+            return shipped.ok_or(error).with_context(|| path.display().to_string());
+        }
+    };
+    Classifier::from_toml(&text).with_context(|| path.display().to_string())
 }
 
 /// Names logs for a title.

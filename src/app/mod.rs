@@ -34,7 +34,8 @@ pub use live::{
     AttachOptions, attach, budgets_at, operator_get, operator_post, order_at, runaways_at, watch,
 };
 pub use load::{
-    Setup, SetupOptions, find_request, load_log, load_trial, policies_text, report_scope, stream_report,
+    Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,
+    stream_report,
 };
 pub use logs::{input, input_within};
 pub use mine::{AgentLogs, agent_logs, mine_report};

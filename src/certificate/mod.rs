@@ -17,7 +17,7 @@ pub use label::{Label, Loss};
 pub use learn::{Finding, Promise, Scope, Test, certify};
 pub use standing::Withdrawn;
 pub use tails::{Judge, needed, needed_at_rate};
-pub use watch::{Given, Standing, Terms, Watch};
+pub use watch::{Given, Standing, Terms, Turn, Watch};
 
 #[cfg(test)]
 mod simulated;

@@ -13,6 +13,8 @@ use crate::units::{Instant, PerMille, Span};
 
 /// Confidences that drift is looked for in.
 const WINDOW: usize = 1000;
+/// Events remembered.
+const TURNS: usize = 32;
 /// Requests between two looks.
 const LOOK: u64 = 100;
 
@@ -47,6 +49,15 @@ pub struct Given {
     pub threshold: PerMille,
 }
 
+/// What became of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It was given, from a threshold on.
+    Given(PerMille),
+    /// It was withdrawn.
+    Withdrawn(Withdrawn),
+}
+
 /// What can be said of a rung.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
@@ -77,6 +88,7 @@ pub struct Watch {
     drift: Option<Drift>,
     seen: u64,
     withdrawn: Option<(Instant, Withdrawn)>,
+    turns: Vec<(Instant, Turn)>,
 }
 
 impl Watch {
@@ -91,6 +103,7 @@ impl Watch {
             drift: None,
             seen: 0,
             withdrawn: None,
+            turns: Vec::new(),
         }
     }
 
@@ -128,14 +141,14 @@ impl Watch {
         }
         self.steps.observe(label.confidence, loss > PerMille::ZERO);
         let Some((threshold, _)) = self.steps.certified() else { return };
-        match &mut self.given {
-            Some(given) => given.threshold = given.threshold.min(threshold),
-            None => {
-                self.given = Some(Given { at, threshold });
-                self.alarm = Alarm::new(self.terms.epsilon);
-                self.remember();
-            }
+        if let Some(given) = &mut self.given {
+            given.threshold = given.threshold.min(threshold);
+            return;
         }
+        self.given = Some(Given { at, threshold });
+        self.turn(at, Turn::Given(threshold));
+        self.alarm = Alarm::new(self.terms.epsilon);
+        self.remember();
     }
 
     /// Takes how confidences have been spread so far for how they are, if that is enough to tell.
@@ -147,7 +160,23 @@ impl Watch {
     /// Begins anew, since what evidence rested on has changed; a certificate that stood is withdrawn.
     pub fn withdraw(&mut self, at: Instant, why: Withdrawn) {
         let withdrawn = if self.given.is_some() { Some((at, why)) } else { self.withdrawn };
-        *self = Self { withdrawn, ..Self::new(self.terms) };
+        if self.given.is_some() {
+            self.turn(at, Turn::Withdrawn(why));
+        }
+        let turns = std::mem::take(&mut self.turns);
+        *self = Self { withdrawn, turns, ..Self::new(self.terms) };
+    }
+
+    fn turn(&mut self, at: Instant, turn: Turn) {
+        if self.turns.len() >= TURNS {
+            self.turns.remove(0);
+        }
+        self.turns.push((at, turn));
+    }
+
+    /// Lists what became of its certificates, the latest last.
+    pub fn turns(&self) -> &[(Instant, Turn)] {
+        &self.turns
     }
 
     /// Counts the requests since evidence began.

@@ -69,6 +69,7 @@ const fn mix(value: u64) -> u64 {
 }
 
 /// Returns the slot of a word's hash.
+#[expect(clippy::cast_possible_truncation, reason = "eighteen bits are left")]
 pub const fn word_slot(word: u64) -> u32 {
     (mix(word) >> (64 - WORD_SLOTS.ilog2())) as u32
 }
@@ -119,7 +120,7 @@ impl Words {
         }
         let _ = self.hashes.try_push(hash);
         self.longest = self.longest.max(len);
-        let number = u32::from((b'0'..=b'9').contains(&(first as u8)));
+        let number = u32::from(word.first().is_some_and(u8::is_ascii_digit));
         self.numbers += number;
         self.longest_number = self.longest_number.max(len * number);
         let asks = if len <= 5 { asks(first) } else { 0 };
@@ -167,22 +168,21 @@ const ASKS: [u64; 16] = [
 /// Returns the number of a word that asks, from 1; 0 for any other.
 fn asks(packed: u64) -> u32 {
     // All sixteen are compared, without a branch.
-    (1u32..).zip(ASKS).fold(0, |found, (number, asks)| found | number * u32::from(asks == packed))
+    (1u32..).zip(ASKS).fold(0, |found, (number, asks)| found | (number * u32::from(asks == packed)))
 }
 
-/// How a byte is read: small letters, and a blank for white space and control.
-const FOLDED: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let small = (byte as u8).to_ascii_lowercase();
-        table[byte] = if small <= b' ' { b' ' } else { small };
-        byte += 1;
+/// Returns a bit for each of up to 64 bytes that is part of a word.
+fn inside(bytes: &[u8]) -> u64 {
+    let mut flags = [0u8; 64];
+    for (flag, &byte) in flags.iter_mut().zip(bytes) {
+        *flag = u8::from(is_inside(byte));
     }
-    table
-};
+    // The lowest bits of eight bytes, moved side by side into the uppermost one.
+    let bits = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    (0u32..).step_by(8).zip(flags.as_chunks().0).fold(0, |all, (at, eight)| all | bits(eight) << at)
+}
 
-/// The ask in small letters, with one blank for every run of white space.
+/// The ask in small letters, with a blank for every line end and the like.
 pub(super) struct Folded {
     text: [u8; READ + SLACK],
     len: usize,
@@ -227,25 +227,22 @@ impl Folded {
         }
     }
 
+    /// Writes a piece behind what is there; eight or more bytes at a time, for nothing in it depends on its neighbours.
     fn take(&mut self, piece: &[u8]) {
-        let (mut len, mut last) = (self.len, self.text.get(self.len.wrapping_sub(1)).copied().unwrap_or(0));
-        for &byte in piece {
-            let byte = FOLDED.get(usize::from(byte)).copied().unwrap_or(b' ');
-            let at = len - usize::from(byte == b' ' && last == b' ');
-            let Some(slot) = self.text.get_mut(at).filter(|_| at < READ) else { break };
-            *slot = byte;
-            len = at + 1;
-            last = byte;
+        let room = self.text.get_mut(self.len..READ).unwrap_or_default();
+        let count = room.len().min(piece.len());
+        for (slot, &byte) in room.iter_mut().zip(piece) {
+            let small = byte.to_ascii_lowercase();
+            *slot = if small < b' ' { b' ' } else { small };
         }
-        self.len = len;
+        self.len += count;
     }
 
     /// Finds the words by where they begin and end in 64 bytes at a time: asking every byte would be foretold wrongly at each of them.
     fn find_words(&mut self) {
         let (mut was_inside, mut start) = (0u64, 0);
         for (block, bytes) in self.text.chunks(64).take(self.len.div_ceil(64)).enumerate() {
-            let inside = (bytes.iter().zip(0u32..))
-                .fold(0, |bits, (&byte, at)| bits | u64::from(is_inside(byte)) << at);
+            let inside = inside(bytes);
             let mut edges = inside ^ (inside << 1 | was_inside);
             was_inside = inside >> 63;
             while edges != 0 {
@@ -278,15 +275,15 @@ impl Folded {
         let mut counts = Counts::default();
         let mut take = |bucket: u64, count: &mut u32| {
             // Without a branch: half of them would be foretold wrongly.
-            let bucket = bucket as Bucket;
+            let bucket = Bucket::try_from(bucket & 0xFFFF).unwrap_or(0);
             let is_new = met.take(bucket);
             *count += u32::from(is_new);
             give(bucket, is_new);
         };
         // The last places have no room for the longer ones.
         let whole = self.len.saturating_sub(4);
-        for (at, eight) in self.text.array_windows().take(self.len.saturating_sub(2)).enumerate() {
-            let eight = u64::from_le_bytes(*eight);
+        for (at, eight) in self.text.windows(SLACK).take(self.len.saturating_sub(2)).enumerate() {
+            let eight = u64::from_le_bytes(eight.try_into().unwrap_or_default());
             take((eight << 40).wrapping_mul(SPREAD) >> CHARACTER_SHIFT, &mut counts.characters);
             if at <= whole {
                 take((eight << 32).wrapping_mul(SPREAD ^ 0xFF00) >> CHARACTER_SHIFT, &mut counts.characters);

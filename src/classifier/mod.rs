@@ -32,4 +32,5 @@ pub use reading::Reading;
 pub use saw::Saw;
 pub use surface::{SURFACE, SURFACE_VERSION, Surface};
 pub use trained::{DEPTH, INNER, LEAVES, MOST_KNOTS, Parts, Trained, Tree};
+pub use trained_file::TRAINED_HEAD;
 pub use weights::{Classifier, WeightsError};

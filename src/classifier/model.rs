@@ -12,7 +12,15 @@ use super::{FeatureId, Measures, TaskClass, ask, extract};
 /// The classifier file that comes with the program.
 pub const BUILTIN: &str = include_str!("../../config/classifier.toml");
 
+/// Weights trained on public sets of questions; nobody gets them without asking.
+const PUBLIC: &str = include_str!("../../config/classifier-public.toml");
+
 impl Classifier {
+    /// Returns the trained weights that come with the program, by their name: `public`.
+    pub fn shipped(name: &str) -> Option<Self> {
+        (name == "public").then(|| Self::from_toml(PUBLIC).ok()).flatten()
+    }
+
     /// Returns the classifier that is built in: a conservative cold start until one is trained on the operator's own log.
     pub fn builtin() -> Self {
         Self::cold_start()
@@ -47,6 +55,12 @@ impl Classifier {
     /// Returns the hash of everything that decides: thresholds belong to one hash and to no other.
     pub fn hash(&self) -> u64 {
         self.hash
+    }
+
+    /// Says whether this is the hash that is meant: whole, or its first eight digits or more; a name may stand before it.
+    pub fn is_named(&self, hash: &str) -> bool {
+        let digits = hash.rsplit(' ').next().unwrap_or("").to_ascii_lowercase();
+        digits.len() >= 8 && format!("{:016x}", self.hash).starts_with(&digits)
     }
 
     /// Returns the weight of a feature, in milli-logits at full strength.
@@ -96,6 +110,18 @@ impl Classifier {
         let basis = basis_of(told, measures);
         let class = self.class(&mut features, measures, basis != Basis::NoSignal);
         (features, basis, class)
+    }
+
+    /// Reads a request as a trained classifier does; gives whether there is an ask.
+    pub fn read(&self, text: &str, measures: &Measures, reading: &mut Reading) -> bool {
+        let mut features = Features::default();
+        extract::measures(measures, &mut features);
+        let ask = ask::find(text);
+        let has_ask = extract::text(&ask, &self.lexicon, self.least_known, &mut features).is_some();
+        if has_ask {
+            reading.fill(&ask, &features, measures);
+        }
+        has_ask
     }
 
     /// Finds the ask and its features, with a word on whether the lexicon knows it; and reads it for a trained classifier.

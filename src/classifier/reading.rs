@@ -1,16 +1,22 @@
 //! One request as a trained classifier reads it, for deciding and for training alike: so both see the same.
 
+use super::Measures;
 use super::ask::Ask;
 use super::feature::Features;
 use super::grams::{Bucket, Counts, Folded, Met};
 use super::surface::Surface;
-use super::{Classifier, Measures, ask, extract};
 
 /// What was read of one request's text.
 pub struct Reading {
     folded: Folded,
     /// The surface.
     pub surface: Surface,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Reading {
@@ -33,19 +39,5 @@ impl Reading {
     /// Lists the hash of every word.
     pub fn words(&self) -> &[u64] {
         self.folded.words()
-    }
-}
-
-impl Classifier {
-    /// Reads a request as a trained classifier does; gives whether there is an ask.
-    pub fn read(&self, text: &str, measures: &Measures, reading: &mut Reading) -> bool {
-        let mut features = Features::default();
-        extract::measures(measures, &mut features);
-        let ask = ask::find(text);
-        let has_ask = extract::text(&ask, &self.lexicon, self.least_known, &mut features).is_some();
-        if has_ask {
-            reading.fill(&ask, &features, measures);
-        }
-        has_ask
     }
 }

@@ -91,9 +91,9 @@ enum Kind {
 
 const KINDS: [Kind; 256] = {
     let mut table = [Kind::Other; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = match byte as u8 {
+    let mut byte = 0u8;
+    loop {
+        table[byte as usize] = match byte {
             b'a'..=b'z' | 0x80.. => Kind::Letter,
             b'0'..=b'9' => Kind::Digit,
             b',' => Kind::Comma,
@@ -106,9 +106,11 @@ const KINDS: [Kind; 256] = {
             b'_' => Kind::Gap,
             _ => Kind::Other,
         };
+        if byte == u8::MAX {
+            break table;
+        }
         byte += 1;
     }
-    table
 };
 
 /// Room for every kind, so that no kind is out of bounds.

@@ -16,6 +16,8 @@ use super::trained::{INNER, LEAVES, Trained, Tree};
 use super::weights::{Classifier, Source, WeightsError};
 use crate::units::PerMille;
 
+/// What every file of trained weights begins with.
+pub const TRAINED_HEAD: &str = "# Trained weights of pointsman";
 /// The bytes of a packed tree.
 const TREE: usize = INNER * 3 + LEAVES * 4;
 /// The bytes of a packed tag.
@@ -215,7 +217,7 @@ impl Classifier {
             let _ = out.write_fmt(text);
         };
         line(format_args!(
-            "# Trained weights of pointsman, hash {:016x}: thresholds fitted on them belong to that hash. Made by `pointsman train`.\n",
+            "{TRAINED_HEAD}, hash {:016x}: thresholds fitted on them belong to that hash. Made by `pointsman train`.\n",
             self.hash
         ));
         line(format_args!("name = {}\nversion = {}\n", quoted(&self.name), self.version));

@@ -51,7 +51,7 @@ pub struct EngineArgs {
     /// Charge by the price book even where the log tells what was charged.
     #[arg(long)]
     pub reprice: bool,
-    /// Classifier file instead of the built-in one: set by hand, or made by `pointsman train`.
+    /// Classifier file instead of the built-in one: set by hand, or made by `pointsman train`; `public` names the weights trained on public sets.
     #[arg(long, visible_alias = "weights", value_name = "FILE")]
     pub classifier: Option<PathBuf>,
 }
@@ -159,7 +159,7 @@ pub struct ServingArgs {
     /// Measure savings against this model instead of the policy's baseline.
     #[arg(long, value_name = "MODEL")]
     pub baseline: Option<String>,
-    /// Classifier file instead of the built-in one: set by hand, or made by `pointsman train`.
+    /// Classifier file instead of the built-in one: set by hand, or made by `pointsman train`; `public` names the weights trained on public sets.
     #[arg(long, visible_alias = "weights", value_name = "FILE")]
     pub classifier: Option<PathBuf>,
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::load_trial;
+use crate::calibration::{Bin, Diagram, Judged};
 use crate::certificate::{Finding, Judge, Label, Loss, Promise, Scope, Test, certify};
 use crate::record::{Input, Judgements};
 use crate::report::{Format, Sheet, count, render, to_json};
@@ -172,6 +173,52 @@ struct Found {
     half_labels: u64,
     /// Qualities between 0 and 1000.
     graded_labels: u64,
+    /// Whether confidences keep what they say of the cheap answer: that it is as good as the strong one.
+    calibration: Calibration,
+}
+
+/// How far confidences are from what came.
+#[derive(Debug, Serialize)]
+struct Calibration {
+    ece: f64,
+    /// Less what chance alone adds to it.
+    ece_debiased: f64,
+    brier: f64,
+    bins: Vec<CalibrationBin>,
+}
+
+#[derive(Debug, Serialize)]
+struct CalibrationBin {
+    from: u16,
+    to: u16,
+    n: u64,
+    said: f64,
+    did: f64,
+    /// The 95% interval of what comes (Wilson).
+    low: f64,
+    high: f64,
+}
+
+/// Bins of a reliability diagram.
+const BINS: usize = 10;
+
+fn calibration(labels: &[Label]) -> Calibration {
+    let judged = |label: &Label| Judged {
+        confidence: label.confidence,
+        quality: if label.cheap >= label.strong { PerMille::ONE } else { PerMille::ZERO },
+    };
+    let diagram = Diagram::new(&mut labels.iter().map(judged).collect::<Vec<_>>(), BINS);
+    let bin = |bin: &Bin| {
+        let (low, high) = bin.interval();
+        let (said, did) = (bin.mean_said(), bin.mean_did());
+        CalibrationBin { from: bin.low.get(), to: bin.high.get(), n: bin.n, said, did, low, high }
+    };
+    Calibration {
+        ece: diagram.ece(),
+        ece_debiased: diagram.ece_debiased(),
+        brier: diagram.brier,
+        bins: diagram.bins.iter().map(bin).collect(),
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -246,7 +293,10 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => {
-            let sheets: Vec<Sheet> = found.iter().map(|found| sheet(&report, found)).collect();
+            let sheets: Vec<Sheet> = found
+                .iter()
+                .flat_map(|found| [sheet(&report, found), reliability(&found.calibration)])
+                .collect();
             output::text(&render(&sheets, format))?;
         }
     }
@@ -360,11 +410,31 @@ fn found(labels: &[Label], promise: &Promise) -> Found {
         judge_may_hide: promise.judge.map(|_| hidden),
         half_labels: 0,
         graded_labels: graded as u64,
+        calibration: calibration(labels),
     }
 }
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
+}
+
+/// Draws what was said beside what came.
+fn reliability(calibration: &Calibration) -> Sheet {
+    let title = format!(
+        "confidence beside how often the cheap answer was as good · calibration error {:.3}, {:.3} of it more than chance",
+        calibration.ece, calibration.ece_debiased
+    );
+    let mut sheet = Sheet::new(title, &["confidence", ">labels", ">said", ">did", ">95 %"]);
+    for bin in &calibration.bins {
+        sheet.push(vec![
+            format!("{} to {}", bin.from, bin.to),
+            count(bin.n),
+            format!("{:.3}", bin.said),
+            format!("{:.3}", bin.did),
+            format!("{:.3} to {:.3}", bin.low, bin.high),
+        ]);
+    }
+    sheet
 }
 
 fn labels_text(needed: Option<u64>, never: &str) -> String {

@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::args::ReadArgs;
 use super::output;
 use super::train::{ladder, tell};
-use crate::app::{Lessons, meant};
-use crate::classifier::Classifier;
+use crate::app::{Lessons, classifier, meant};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::training::{Evaluation, Judged, evaluate};
 use crate::units::counted;
@@ -33,7 +32,7 @@ pub struct EvaluateArgs {
     /// The strong model, or a part of its name.
     #[arg(long, value_name = "MODEL", requires = "cheap")]
     pub strong: Option<String>,
-    /// The classifier's file; the built-in one where absent.
+    /// The classifier's file, or `public` for the weights trained on public sets; the built-in one where absent.
     #[arg(long, visible_alias = "classifier", value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Judge by the questions, too, that the weights were trained on.
@@ -111,10 +110,7 @@ struct Report {
 /// # Errors
 /// Where the file or the weights cannot be used, or no question tells of both models.
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
-    let made = match &args.weights {
-        Some(path) => Classifier::load(path)?,
-        None => Classifier::builtin(),
-    };
+    let made = classifier(args.weights.as_deref())?;
     let (options, book) = args.read.open()?;
     let (lessons, contents) = Lessons::open(&args.from, &options, &book)?;
     let trained = made.about().map_or(&[][..], |about| about.ladder.as_slice());
@@ -292,15 +288,4 @@ fn sheet(report: &Report) -> Sheet {
     line("calibration error", share(report.ece), "");
     line("without confidence", report.without_confidence.to_string(), "these go to the strong model");
     sheet
-}
-
-impl Classifier {
-    /// Reads a classifier's file.
-    ///
-    /// # Errors
-    /// Where it cannot be read or used; the message says where and how to mend it.
-    fn load(path: &std::path::Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        Self::from_toml(&text).with_context(|| path.display().to_string())
-    }
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use super::args::ReadArgs;
 use super::output;
 use crate::app::{Contents, Lessons, Progress, file_name, list, meant};
-use crate::classifier::{About, Classifier};
+use crate::classifier::{About, Classifier, TRAINED_HEAD as HEAD};
 use crate::report::{Format, Sheet, render};
 use crate::training::{Examples, Plan, train};
 use crate::units::counted;
@@ -39,13 +39,13 @@ pub struct TrainArgs {
     /// Where to write the weights.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Write over a file that exists.
+    /// Write over a file that exists, whatever it is; weights trained before are written over in any case.
     #[arg(long)]
     pub replace: bool,
     /// What draws come from; the same rows and seed give the same bytes.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
-    /// Keep three tenths of the questions (by split_key) away from training, for `evaluate`.
+    /// Keep three tenths of the questions (by `split_key`) away from training, for `evaluate`.
     #[arg(long)]
     pub hold_out: bool,
     /// The name of the weights; the file's where absent.
@@ -122,12 +122,20 @@ pub fn tell(contents: &Contents) {
     }
 }
 
+/// Says whether nothing is lost by writing over a file: it is empty, or holds trained weights, which can be made again.
+fn is_made_here(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    read.is_ok() && (start.is_empty() || start.starts_with(HEAD.as_bytes()))
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Where too little is known, or the weights cannot be written.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    if args.output.exists() && !args.replace {
+    if args.output.exists() && !args.replace && !is_made_here(&args.output) {
         bail!("{} exists; choose another name, or say --replace", args.output.display());
     }
     let (options, book) = args.read.open()?;

@@ -54,6 +54,7 @@ pub enum Error {
 struct PolicyFile {
     name: Option<String>,
     baseline: Option<Spanned<String>>,
+    classifier: Option<Spanned<String>>,
     mode: Option<Spanned<String>>,
     #[serde(default)]
     model: BTreeMap<String, Spanned<FactsFile>>,
@@ -276,6 +277,10 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         lines.push(("baseline".into(), line_of(text, baseline.span().start)));
         spec.baseline = Some(baseline.into_inner());
     }
+    if let Some(classifier) = file.classifier {
+        lines.push(("classifier".into(), line_of(text, classifier.span().start)));
+        spec.classifier = Some(classifier.into_inner());
+    }
     let read_mode = |word: Option<Spanned<String>>, field: String, lines: &mut Vec<(String, usize)>| {
         let Some(word) = word else { return Ok(None) };
         let line = line_of(text, word.span().start);
@@ -376,6 +381,9 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
     let mut out = format!("name = {}\n", quoted(&spec.name));
     if let Some(baseline) = &spec.baseline {
         let _ = writeln!(out, "baseline = {}", quoted(baseline));
+    }
+    if let Some(classifier) = &spec.classifier {
+        let _ = writeln!(out, "classifier = {}", quoted(classifier));
     }
     if let Some(mode) = spec.mode {
         let _ = writeln!(out, "mode = {}", quoted(mode.name()));

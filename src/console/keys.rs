@@ -381,6 +381,7 @@ mod tests {
             Context::Traffic,
             Context::Models,
             Context::Spend,
+            Context::Events,
             Context::Detail,
             Context::Prompt,
             Context::Ask,

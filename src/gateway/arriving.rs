@@ -152,6 +152,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             task: if embeds { Some(TaskClass::Embedding) } else { tags.task },
             tags: classifier::Tags::of(&tags.task_words, &tags.project),
         },
+        confidence: tags.confidence,
         call: None,
         wants: Wants {
             vision: found.has_images,

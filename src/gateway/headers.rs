@@ -10,7 +10,7 @@ use super::Gateway;
 use crate::access::{Caller, Scope};
 use crate::classifier::TaskClass;
 use crate::config::gateway::ClientTeams;
-use crate::units::{OTHERS, is_safe};
+use crate::units::{OTHERS, PerMille, is_safe};
 
 /// The longest tag that is taken, in bytes.
 const LONGEST: usize = 256;
@@ -64,6 +64,8 @@ pub struct Tags {
     pub task: Option<TaskClass>,
     /// The same in the client's own words; empty where it says nothing.
     pub task_words: Arc<str>,
+    /// How likely the cheap answer will do, where the client brings its own score.
+    pub confidence: Option<PerMille>,
 }
 
 fn tag(headers: &HeaderMap, names: [&str; 2]) -> Option<String> {
@@ -100,6 +102,8 @@ impl Tags {
                 .map_or_else(|| Arc::from(""), Into::into),
             task: (!task_words.is_empty()).then(|| task_words.parse().unwrap_or(TaskClass::Other)),
             task_words,
+            confidence: tag(headers, ["pointsman-confidence", "x-pointsman-confidence"])
+                .and_then(|score| PerMille::new(score.trim().parse().ok()?)),
         }
     }
 }
@@ -149,10 +153,16 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("pointsman-team", HeaderValue::from_static("payments"));
         headers.insert("x-pointsman-task", HeaderValue::from_static("code"));
+        headers.insert("x-pointsman-confidence", HeaderValue::from_static("640"));
         assert_eq!(&*Tags::read(&headers, &caller("search"), None).team, "search");
         let tags = Tags::read(&headers, &caller(""), Some("u\u{1b}[2J1"));
         assert_eq!((&*tags.team, &*tags.user), ("payments", "u[2J1"));
         assert_eq!(tags.task, Some(TaskClass::Code));
+        assert_eq!((&*tags.task_words, tags.confidence), ("code", PerMille::new(640)));
+        for none in ["1001", "-1", ".5", "sure"] {
+            headers.insert("x-pointsman-confidence", HeaderValue::from_static(none));
+            assert_eq!(Tags::read(&headers, &caller(""), None).confidence, None, "{none}");
+        }
     }
 
     #[test]

@@ -46,6 +46,12 @@ pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<
             gateway.live.book().name
         )));
     }
+    if let Some(named) = spec.classifier.as_deref().filter(|named| !gateway.live.is_classifier(named)) {
+        return Err(wrong(format!(
+            "classifier: the thresholds were fitted on {named}, and {} decides; fit them again, or leave `classifier` away",
+            gateway.live.classifier_tag()
+        )));
+    }
     let deed = if change.undo { Deed::Undo(&change.what) } else { Deed::Change(&change.what) };
     let applied = gateway.apply(spec, &caller.name, deed).map_err(|error| wrong(error.to_string()))?;
     let doubts = doubts(gateway, spec);

@@ -96,7 +96,13 @@ pub fn priced(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Cost {
             nothing => nothing,
         }
     };
-    if seen.assumed { cost.as_estimate() } else { cost }
+    let guesses_lifetime = || {
+        let billed = if seen.billed.is_some() { seen.billed } else { seen.model };
+        let rates = prices.row(billed, at).map(|row| &row.standard);
+        rates.is_none_or(|rates| rates.for_prompt(seen.usage.prompt().unwrap_or(0)).write_1h.is_some())
+    };
+    let is_guess = seen.assumed || (seen.is_lifetime_assumed && guesses_lifetime());
+    if is_guess { cost.as_estimate() } else { cost }
 }
 
 /// Adds what an operation was charged to the account of such charges.

@@ -26,8 +26,10 @@ pub struct Observed {
     pub check: Check,
     /// How hard its rung told it to think; none where the request went as it was.
     pub effort: Option<Effort>,
-    /// Whether model or cache-write lifetime were assumed, which makes the cost an estimate.
+    /// Whether model or tokens were assumed, which makes the cost an estimate.
     pub assumed: bool,
+    /// Whether nobody said how long what was written to a cache lives: an estimate where that has prices of its own.
+    pub is_lifetime_assumed: bool,
     /// What was charged for it then, where the log tells.
     pub charged: Charged,
 }

@@ -185,3 +185,34 @@ fn an_interval_of_95_percent_holds_what_a_model_would_have_cost() {
     }
     assert!((draws * 92 / 100..=draws * 995 / 1000).contains(&within), "{within} of {draws}");
 }
+
+#[test]
+fn a_write_whose_lifetime_nobody_told_is_a_guess_only_where_lifetimes_have_prices() {
+    let price = |usd: &str| PicoPerMillion::from_usd_per_million(usd).unwrap();
+    let mut book = PriceBook::default();
+    for (name, write_1h) in [("one-price", None), ("two-prices", Some(price("10")))] {
+        let base = Tier {
+            input: price("5"),
+            output: price("30"),
+            write_5m: Some(price("6.25")),
+            write_1h,
+            ..Tier::default()
+        };
+        let standard = Rates { base, above: vec![] };
+        book.add_row(name, PriceRow { standard, ..PriceRow::default() });
+    }
+    let mut names = Names::default();
+    let ids = ["one-price", "two-prices"].map(|name| names.intern_model(name));
+    let prices = PriceTable::new(&book, &names);
+    let usage = Usage { write_5m: Count::new(3072).unwrap(), ..plain(1204, 812) };
+    let cost = |model, is_lifetime_assumed| {
+        let seen = Observed { is_lifetime_assumed, ..call(model, usage) };
+        priced(Seen { call: &seen, terms: &crate::pricing::Terms::NONE }, Instant(0), &prices)
+    };
+    let amount = Pico::from_usd("0.04958").unwrap();
+    assert_eq!([true, false].map(|assumed| cost(ids[0], assumed)), [Cost::Known(amount); 2]);
+    assert_eq!(
+        [true, false].map(|assumed| cost(ids[1], assumed)),
+        [Cost::Estimated(amount), Cost::Known(amount)]
+    );
+}

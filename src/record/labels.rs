@@ -114,7 +114,7 @@ fn looks_like_labels(bytes: &[u8]) -> Option<bool> {
     lines.take(LOOKED_AT).find_map(|line| {
         let line: Line = serde_json::from_slice(line).ok()?;
         let has_leg = !line.cheap.is_null() || !line.strong.is_null();
-        Some(line.at.is_null() && has_leg)
+        (has_leg || !line.at.is_null()).then_some(line.at.is_null())
     })
 }
 

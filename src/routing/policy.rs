@@ -38,6 +38,8 @@ pub struct Policy {
     pub version: u32,
     /// The model that savings are measured against.
     pub baseline: ModelId,
+    /// The hash of the classifier that its thresholds belong to, where it names one.
+    pub classifier: Option<Arc<str>>,
     /// What is said of models, as written; rungs carry theirs.
     pub models: Vec<(ModelId, Facts)>,
     /// What is known of models under all their names, by the id that stands for each.
@@ -173,7 +175,8 @@ impl Policy {
         for route in &mut routes {
             route.alias = names.intern_model(&format!("{AUTO}/{}", route.name));
         }
-        Ok(Self { name: spec.name.as_str().into(), version, baseline, models, known, routes })
+        let classifier = spec.classifier.as_deref().map(Into::into);
+        Ok(Self { name: spec.name.as_str().into(), version, baseline, classifier, models, known, routes })
     }
 
     /// Writes the policy as a spec that compiles to it again.
@@ -216,6 +219,7 @@ impl Policy {
         PolicySpec {
             name: self.name.to_string(),
             baseline: self.baseline.is_some().then(|| names.model(self.baseline).to_owned()),
+            classifier: self.classifier.as_deref().map(str::to_owned),
             mode: None,
             models: self
                 .models

@@ -11,6 +11,8 @@ pub struct PolicySpec {
     pub name: String,
     /// The model that savings are measured against; the strongest of the last route where absent.
     pub baseline: Option<String>,
+    /// The hash of the classifier that its thresholds were fitted on; with any other the policy is refused.
+    pub classifier: Option<String>,
     /// What becomes of requests that name a model, where a route says nothing else.
     pub mode: Option<Mode>,
     /// What is known of models, wherever a rung names them.

@@ -168,10 +168,11 @@ pub fn advise(log: &Log, asked: &Asked) -> Advice {
         let cheaper = unused.iter().filter_map(|(name, prices)| {
             let is_too_short = prices.max_input.is_some_and(|most| most < used.longest);
             let rates = &prices.at(end)?.standard;
-            // What has no price is not free: a price of nothing says that nobody knows, or that somebody else pays.
-            let is_priced = rates.base.input.0 > 0 || rates.base.output.0 > 0;
+            // What has no price for answers gives none (embeddings), or somebody else pays.
+            let is_priced = rates.base.input.0 > 0 && rates.base.output.0 > 0;
+            let is_gone = prices.deprecated.as_ref().is_some_and(|day| *day <= end.to_string());
             let there = used.cost(rates);
-            if is_too_short || !is_priced || prices.deprecated.is_some() || there >= cost {
+            if is_too_short || !is_priced || is_gone || there >= cost {
                 return None;
             }
             let other = log.names.find_model(name).map(|id| log.prices.identity(id));

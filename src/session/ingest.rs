@@ -229,7 +229,8 @@ impl Ingest {
             status: attempt.status,
             check: attempt.check,
             effort: attempt.effort,
-            assumed: attempt.assumed_model || attempt.estimated || attempt.write_ttl == WriteTtl::Assumed,
+            assumed: attempt.assumed_model || attempt.estimated,
+            is_lifetime_assumed: attempt.write_ttl == WriteTtl::Assumed,
             charged: attempt.charged,
         }
     }

@@ -7,6 +7,7 @@
 mod asides;
 mod backlog;
 mod foresee;
+mod held;
 mod outlet;
 mod record_of;
 mod runaways;
@@ -17,9 +18,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::held::{held_back, words_of};
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
-use self::runaways::{held_back, words_of};
 use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
 use super::reason::{barred, reason, why_text};
@@ -158,6 +159,11 @@ impl Live {
         &self.book
     }
 
+    /// Says whether a hash, or the start of one, is the classifier's.
+    pub fn is_classifier(&self, named: &str) -> bool {
+        self.classifier.is_named(named)
+    }
+
     /// Names the classifier and the start of its hash.
     pub fn classifier_tag(&self) -> String {
         tag_of(&self.classifier)
@@ -183,8 +189,7 @@ impl Live {
         let (claims, over) = core.claim(&arriving, &operation, &needs);
         let drawn = core.drawn(&operation, &arriving);
         let runaway = held_back(&verdict);
-        let circumstance =
-            Circumstance { runaway, drawn, ..core.circumstance(needs, over, operation.at) };
+        let circumstance = Circumstance { runaway, drawn, ..core.circumstance(needs, over, operation.at) };
         let arrival =
             Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims), whose };
         let course = core.decider.arrived(arrival);
@@ -305,7 +310,8 @@ impl Live {
             status: call.status,
             check: call.check,
             effort: call.effort,
-            assumed: call.estimated || call.write_ttl == WriteTtl::Assumed,
+            assumed: call.estimated,
+            is_lifetime_assumed: call.write_ttl == WriteTtl::Assumed,
         };
         let seen = Seen { call: &observed, terms: &call.terms };
         let attempt = seen_attempt(seen, ticket.operation.at, core.decider.prices());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Log, PolicySpan};
-use crate::certificate::{Label, Standing, Terms, Watch, Withdrawn};
+use crate::certificate::{Label, Standing, Terms, Turn, Watch, Withdrawn};
 use crate::outcome::Evidence;
 use crate::routing::{Policy, RouteId, match_route};
 use crate::telemetry::{Pair, Pairs, Sign};
@@ -34,6 +34,8 @@ pub struct RungProof {
     pub pairs: Arc<Vec<Pair>>,
     /// Requests of which one answer alone was judged.
     pub halves: u64,
+    /// What became of its certificates, the latest last.
+    pub turns: Vec<(Instant, Turn)>,
 }
 
 /// What is known of the routes of the policy in force, by route and rung.
@@ -173,6 +175,7 @@ impl Proof {
             standing: rung.watch.standing(),
             pairs: Arc::clone(rung.told.get_or_insert_with(|| Arc::new(rung.pairs.shuffled()))),
             halves: rung.pairs.halves(),
+            turns: rung.watch.turns().to_vec(),
         };
         let rows = now.routes.iter().map(|route| {
             let rungs = self.rungs.get_mut(&route.tag).map_or(&mut [][..], Vec::as_mut_slice);

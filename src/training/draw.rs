@@ -1,6 +1,6 @@
 //! Draws by a seed, the same on every machine.
 
-/// A stream of numbers (SplitMix64).
+/// A stream of numbers (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub(super) struct Draw(u64);
 

@@ -287,6 +287,7 @@ impl Sum {
     }
 
     /// Turns everything into whole numbers.
+    #[expect(clippy::large_stack_arrays, reason = "made once a training; what decides is on the heap")]
     fn whole(&self, curve: calibrate::Curve, known: Box<[u64]>, most_unknown: u16) -> Trained {
         let most = self.linear.iter().fold(0.0f64, |most, weight| most.max(weight.abs()));
         // Billionths of quality that a weight of one stands for, so that the largest is 127.

@@ -19,6 +19,7 @@ impl Tags {
                 *sum = (sum.0 + f64::from(wanted), sum.1 + 1.0);
             }
         }
+        #[expect(clippy::cast_possible_truncation, reason = "quality needs no more digits")]
         let shrunk = |(sum, count): (f64, f64)| (sum / (count + SHRINK)) as f32;
         Self(sums.into_iter().map(|(tag, sum)| (tag, shrunk(sum))).collect())
     }

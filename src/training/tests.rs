@@ -235,3 +235,17 @@ fn the_interval_holds_the_truth_about_as_often_as_it_says() {
         .count();
     assert!((52..=60).contains(&held), "held {held} of 60, where 57 are promised");
 }
+
+#[test]
+fn the_shipped_weights_are_fit_for_this_program() {
+    let made = Classifier::shipped("public").unwrap();
+    let about = made.about().unwrap();
+    assert!(
+        about.data.len() >= 5 && about.data.iter().all(|(_, licence)| !licence.is_empty()),
+        "{:?}",
+        about.data
+    );
+    let text = made.to_toml().unwrap();
+    assert!(text.len() < 1 << 20);
+    assert_eq!(text, include_str!("../../config/classifier-public.toml"));
+}

@@ -16,6 +16,7 @@ mod runaways;
 mod saved;
 mod slips;
 mod spending;
+mod trained;
 
 use program::Desk;
 use serde_json::Value;

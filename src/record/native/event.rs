@@ -234,6 +234,7 @@ struct PolicyKeys<'a> {
     under: UnderKeys<'a>,
     name: Option<String>,
     baseline: Option<String>,
+    classifier: Option<String>,
     mode: Option<String>,
     models: Vec<ModelKeys>,
     routes: Vec<RouteKeys>,
@@ -359,6 +360,7 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
     let spec = PolicySpec {
         name: keys.name.unwrap_or_default(),
         baseline: keys.baseline,
+        classifier: keys.classifier,
         mode: mode(keys.mode)?,
         models: keys.models.into_iter().map(known).collect(),
         routes: keys.routes.into_iter().map(route).collect::<Result<_, Refusal>>()?,

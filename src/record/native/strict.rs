@@ -5,7 +5,19 @@
 use serde_json::{Map, Value};
 
 const EVENT: &[&str] = &[
-    "event", "at", "version", "who", "what", "undo", "under", "name", "baseline", "mode", "models", "routes",
+    "event",
+    "at",
+    "version",
+    "who",
+    "what",
+    "undo",
+    "under",
+    "name",
+    "baseline",
+    "classifier",
+    "mode",
+    "models",
+    "routes",
     "ledger",
 ];
 const ROUTE: &[&str] = &[
@@ -157,6 +169,7 @@ mod tests {
         let spec = PolicySpec {
             name: "p".into(),
             baseline: Some("m".into()),
+            classifier: Some("a0b3d1fc".into()),
             mode: Some(Mode::Observe),
             models: vec![("m".into(), FactsSpec { max_in_flight: Some(4), ..facts })],
             routes: vec![route],

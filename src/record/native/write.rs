@@ -242,6 +242,9 @@ fn policy(out: &mut Vec<u8>, change: &PolicyChange<'_>) {
     if let Some(baseline) = &change.spec.baseline {
         object.text("baseline", baseline);
     }
+    if let Some(classifier) = &change.spec.classifier {
+        object.text("classifier", classifier);
+    }
     if let Some(mode) = change.spec.mode {
         object.text("mode", mode.name());
     }

@@ -25,6 +25,10 @@ impl Live {
             Basis::Measures => ConfidenceSource::Measures,
             Basis::NoSignal => ConfidenceSource::None,
         };
+        if arriving.confidence.is_some() {
+            operation.set_confidence(arriving.confidence, ConfidenceSource::Recorded);
+            return operation;
+        }
         operation.set_confidence(opinion.confidence, source);
         operation.saw = Saw::of(&opinion);
         operation

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::alert::{Alert, Level};
+use crate::certificate::Turn;
 use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
@@ -27,6 +28,8 @@ pub(in crate::console::screens) enum What<'a> {
     Alert(&'a Alert),
     /// One that was over.
     Over(&'a Alert),
+    /// What became of the certificate of a route's rung.
+    Certificate(&'a str, &'a str, Turn),
 }
 
 /// One event.
@@ -64,7 +67,14 @@ impl<'a> Events<'a> {
             [Event { at: alert.at, what: What::Alert(alert) }].into_iter().chain(over)
         });
         let alerts = alerts.filter(|event| is_past(event.at));
-        let mut told: Vec<Event<'a>> = changes.chain(notes).chain(alerts).collect();
+        let rungs = snapshot.policy.routes.iter().zip(&*snapshot.proofs).flat_map(|(route, proofs)| {
+            route.ladder.iter().zip(proofs).map(move |(rung, proof)| (&*route.name, &*rung.name, proof))
+        });
+        let certificates = rungs.flat_map(|(route, rung, proof)| {
+            let told = move |&(at, turn)| Event { at, what: What::Certificate(route, rung, turn) };
+            proof.turns.iter().map(told)
+        });
+        let mut told: Vec<Event<'a>> = changes.chain(notes).chain(alerts).chain(certificates).collect();
         told.sort_by_key(|event| event.at);
         let mut told = told.into_iter().rev();
         let mut failed = log.errors.partition_point(|&index| (index as usize) < snapshot.head);
@@ -125,7 +135,8 @@ impl Event<'_> {
             },
             What::Policy(..) => (glyphs.threshold.0, Role::Applied),
             What::Failed(_) => (glyphs.state.0, Role::Error),
-            What::Over(_) => (glyphs.state.2, Role::Ok),
+            What::Over(_) | What::Certificate(_, _, Turn::Given(_)) => (glyphs.state.2, Role::Ok),
+            What::Certificate(..) => (glyphs.state.1, Role::Warn),
             What::Alert(alert) if alert.acked.is_some() || alert.silenced => (glyphs.state.1, Role::Muted),
             What::Alert(alert) => match alert.level {
                 Level::Notice => (glyphs.state.1, Role::Accent),
@@ -146,6 +157,7 @@ impl Event<'_> {
             },
             What::Policy(..) => "policy",
             What::Failed(_) => "faults",
+            What::Certificate(..) => "certificate",
             What::Alert(_) | What::Over(_) => "alert",
         }
     }
@@ -185,6 +197,12 @@ impl Event<'_> {
                     push(&mut words, " (silenced)");
                 }
                 words
+            }
+            What::Certificate(route, rung, Turn::Given(from)) => {
+                line(format_args!("{route} · {rung}: certified from {from}, by labels"))
+            }
+            What::Certificate(route, rung, Turn::Withdrawn(why)) => {
+                line(format_args!("{route} · {rung}: certificate withdrawn, {}", why.reason()))
             }
             What::Failed(1) => line(format_args!("1 fault: a request with a failed call")),
             What::Failed(count) => {

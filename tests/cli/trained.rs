@@ -1,0 +1,123 @@
+//! Training a classifier and measuring it from a shell, on made-up questions.
+
+use serde_json::{Value, json};
+
+use super::json;
+use crate::program::Desk;
+
+/// Two models; the large one is always right, the small one mostly fails where something is to be proved.
+fn questions(from: u64, count: u64) -> String {
+    let line = |row: u64| {
+        let mixed = row.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let is_hard = mixed >> 40 & 1 == 1;
+        let verb = ["list", "name", "copy", "prove", "derive", "integrate"]
+            [(mixed >> 20) as usize % 3 + 3 * usize::from(is_hard)];
+        let fails = (mixed >> 50) % 10 < if is_hard { 7 } else { 1 };
+        json!({
+            "id": format!("q-{row}"), "source": "made up", "task": if row.is_multiple_of(2) { "even" } else { "odd" },
+            "prompt": format!("Please {verb} what is known of case {} in a line or two.", mixed >> 55),
+            "split_key": format!("{mixed:016x}"),
+            "outcomes": {
+                "acme/small-1": {"quality": u8::from(!fails), "cost_usd": 0.001},
+                "acme/large-1": {"quality": 1, "cost_usd": 0.01},
+            },
+        })
+        .to_string()
+    };
+    (from..from + count).map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn desk() -> Desk {
+    let desk = Desk::new();
+    desk.write("set.jsonl", &questions(0, 300));
+    desk.write("held.jsonl", &questions(5000, 200));
+    desk
+}
+
+#[test]
+fn weights_are_trained_measured_and_used() {
+    let desk = desk();
+    let table = desk.good("train set.jsonl --cheap small --strong large -o w.toml");
+    assert!(table.contains("acme/small-1 → acme/large-1") && table.contains("APGR"), "{table}");
+    desk.good("train set.jsonl --cheap small --strong large -o again.toml --name w");
+    assert_eq!(desk.read("w.toml"), desk.read("again.toml"), "the same rows and seed give the same bytes");
+
+    let found = json(&desk.good("evaluate held.jsonl --weights w.toml --format json"));
+    for key in ["apgr", "apgr_low", "apgr_high", "cpt50", "cpt80", "saved_at_95", "ece"] {
+        assert!(found[key].is_f64(), "{key}: {found}");
+    }
+    assert!(found["apgr"].as_f64() > Some(0.6), "{found}");
+    assert_eq!((&found["n"], &found["trained_on"]), (&json!(200), &json!(0)));
+    for key in ["always_cheap", "always_strong", "random", "length_only", "tags_only", "oracle"] {
+        assert!(found["baselines"][key].is_number(), "{key}: {found}");
+    }
+    // Whoever trained on everything is told so.
+    let own = json(&desk.good("evaluate set.jsonl --weights w.toml --format json"));
+    assert_eq!((&own["trained_on"], &own["trained_on_included"]), (&json!(300), &Value::Bool(true)));
+
+    // The same file decides wherever a classifier does.
+    desk.write("small.jsonl", super::LOG);
+    let replayed = desk.good("replay small.jsonl --classifier w.toml --format json");
+    assert_eq!(
+        json(&replayed)["scope"]["classifier"].as_str().map(|named| named.starts_with("w ")),
+        Some(true),
+        "{replayed}"
+    );
+}
+
+#[test]
+fn what_was_held_out_is_what_it_is_judged_by() {
+    let desk = desk();
+    desk.good("train set.jsonl --cheap small --strong large -o w.toml --hold-out");
+    let found = json(&desk.good("evaluate set.jsonl --weights w.toml --format json"));
+    let (judged, trained) = (found["n"].as_u64(), found["trained_on"].as_u64());
+    assert_eq!(judged.zip(trained).map(|(judged, trained)| judged + trained), Some(300), "{found}");
+    assert!(judged > Some(60) && judged < Some(120), "{found}");
+}
+
+#[test]
+fn thresholds_stay_with_the_weights_they_were_fitted_on() {
+    let desk = desk();
+    desk.write("small.jsonl", super::LOG);
+    desk.good("train set.jsonl --cheap small --strong large -o w.toml");
+    let hash =
+        desk.read("w.toml").split_once("hash ").map(|(_, rest)| rest[..16].to_owned()).expect("a hash");
+    let policy = |hash: &str| {
+        format!(
+            "classifier = \"{hash}\"\n[[route]]\nname = \"all\"\n[[route.ladder]]\nmodel = \"gpt-4.1-mini\"\nthreshold = 600\n[[route.ladder]]\nmodel = \"gpt-4.1\"\n"
+        )
+    };
+    desk.write("p.toml", &policy(&hash));
+    desk.good("replay small.jsonl --policy p.toml --classifier w.toml");
+    let refused = desk.refused("replay small.jsonl --policy p.toml");
+    assert!(refused.contains("p.toml:1") && refused.contains(&hash), "{refused}");
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let desk = desk();
+    let with_third =
+        questions(0, 40).replace("\"acme/small-1\"", "\"acme/tiny-1\":{\"quality\":0},\"acme/small-1\"");
+    desk.write("three.jsonl", &with_third);
+    desk.write("small.jsonl", super::LOG);
+    for (args, said) in [
+        ("train three.jsonl -o w.toml", "say which: --cheap MODEL --strong MODEL"),
+        ("train three.jsonl --cheap acme --strong large -o w.toml", "may mean"),
+        (
+            "train three.jsonl --cheap nobody --strong large -o w.toml",
+            "nothing is known of answers of nobody",
+        ),
+        ("train three.jsonl --cheap large --strong large -o w.toml", "named twice"),
+        (
+            "train small.jsonl --cheap nobody --strong flash -o w.toml",
+            "nothing is known of answers of nobody",
+        ),
+        ("evaluate set.jsonl --weights small.jsonl", "small.jsonl"),
+        ("evaluate none.jsonl", "none.jsonl"),
+    ] {
+        let told = desk.refused(args);
+        assert!(told.contains(said), "{args}: {told}");
+    }
+    desk.write("few.jsonl", &questions(0, 8));
+    assert!(desk.refused("train few.jsonl -o w.toml").contains("8 rows"));
+}
