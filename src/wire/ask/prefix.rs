@@ -78,13 +78,12 @@ impl Blocks {
                 bytes = rest;
                 continue;
             };
-            match before.trim_ascii_end().strip_suffix(b",") {
-                Some(before) => self.take(before),
-                None => {
-                    self.take(before);
-                    let trimmed = rest.trim_ascii_start();
-                    rest = trimmed.strip_prefix(b",").unwrap_or(trimmed).trim_ascii_start();
-                }
+            if let Some(before) = before.trim_ascii_end().strip_suffix(b",") {
+                self.take(before);
+            } else {
+                self.take(before);
+                let trimmed = rest.trim_ascii_start();
+                rest = trimmed.strip_prefix(b",").unwrap_or(trimmed).trim_ascii_start();
             }
             bytes = rest;
         }
