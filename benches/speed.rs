@@ -110,6 +110,28 @@ fn micros(duration: Duration) -> String {
     format!("{:.2} us", duration.as_secs_f64() * 1e6)
 }
 
+/// What trained weights take beside those set by hand.
+fn classify() {
+    for (name, classifier) in
+        [("set by hand", Some(Classifier::builtin())), ("trained", Classifier::shipped("public"))]
+    {
+        let classifier = classifier.unwrap();
+        for (size, length) in [("1 kB", 1_000), ("16 kB", 16_000)] {
+            let sentence = "Compare what both plans cost in 2027 with what they bring, and say which one you would take and why. ";
+            let prompt: String = sentence.chars().cycle().take(length).collect();
+            let mut times: Vec<_> = (0..20_000)
+                .map(|_| {
+                    let started = Instant::now();
+                    black_box(classifier.classify(Some(black_box(&prompt)), &Measures::default()));
+                    started.elapsed()
+                })
+                .collect();
+            times.sort_unstable();
+            row(&format!("classify {size}, weights {name}: p50"), &micros(times[times.len() / 2]), "", "");
+        }
+    }
+}
+
 fn classify_and_decide() {
     let classifier = Classifier::builtin();
     let (_, policy) = ingest();
@@ -569,6 +591,7 @@ fn main() {
         text.len() as f64 / 1e6,
         std::thread::available_parallelism().map_or(1, usize::from)
     );
+    classify();
     classify_and_decide();
     live_session();
     replay(&text, &path);

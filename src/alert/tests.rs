@@ -1,3 +1,5 @@
+//! Tests of alerts: nothing fires twice in a window, ids are the same everywhere, silences end.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

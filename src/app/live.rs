@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use tokio::runtime::Handle;
 
 use super::console::run_live_console;
-use super::remote::{Remote, text_of};
+use super::remote::{RUNAWAYS, Remote, text_of};
 use super::told::Told as Read;
 use super::{ConsoleOptions, Internal, Serving, Setup};
 use crate::budget::StandingRow;
@@ -249,9 +249,6 @@ pub fn order_at(wanted: &AttachOptions, order: &serde_json::Value) -> anyhow::Re
     serde_json::from_str(&text)
         .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))
 }
-
-/// Where a gateway says who is stopped, and takes orders.
-pub(super) const RUNAWAYS: &str = "/operator/v1/runaways";
 
 /// Opens the console on a gateway elsewhere.
 ///

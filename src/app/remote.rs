@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-use super::live::RUNAWAYS;
 use super::told::Told;
 use crate::access::Scope;
 use crate::gateway;
@@ -91,6 +90,9 @@ enum Caught {
     /// The gateway cannot tell.
     Not,
 }
+
+/// Where a gateway says who is stopped, and takes orders.
+pub(super) const RUNAWAYS: &str = "/operator/v1/runaways";
 
 /// A gateway over HTTP.
 #[derive(Clone)]

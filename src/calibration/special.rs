@@ -147,24 +147,28 @@ pub fn gamma_at_most(a: f64, x: f64) -> f64 {
         }
         return (front * sum).min(1.0);
     }
-    // Lentz's continued fraction of the upper function.
+    (1.0 - front * upper_fraction(a, x)).max(0.0)
+}
+
+/// Returns Lentz's continued fraction of the upper function.
+fn upper_fraction(a: f64, x: f64) -> f64 {
     let tiny = 1e-300;
-    let mut b = x + 1.0 - a;
-    let (mut c, mut d) = (1.0 / tiny, 1.0 / b);
-    let mut h = d;
+    let mut base = x + 1.0 - a;
+    let (mut above, mut below) = (1.0 / tiny, 1.0 / base);
+    let mut whole = below;
     for i in 1..TERMS {
-        let an = -f64::from(i) * (f64::from(i) - a);
-        b += 2.0;
-        d = an * d + b;
-        d = 1.0 / if d.abs() < tiny { tiny } else { d };
-        c = b + an / c;
-        c = if c.abs() < tiny { tiny } else { c };
-        h *= d * c;
-        if (d * c - 1.0).abs() < 1e-16 {
+        let part = -f64::from(i) * (f64::from(i) - a);
+        base += 2.0;
+        below = part * below + base;
+        below = 1.0 / if below.abs() < tiny { tiny } else { below };
+        above = base + part / above;
+        above = if above.abs() < tiny { tiny } else { above };
+        whole *= below * above;
+        if (below * above - 1.0).abs() < 1e-16 {
             break;
         }
     }
-    (1.0 - front * h).max(0.0)
+    whole
 }
 
 /// Returns the value that chi-square stays below with chance `p`, for so many degrees of freedom.

@@ -7,11 +7,11 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::alert_rules::Which;
 use super::args::EngineArgs;
 use super::{budgets, console, output};
-use crate::alert::{Alert, Rules};
+use crate::alert::Alert;
 use crate::app::{AttachOptions, Cancel, Progress, operator_get, operator_post};
-use crate::config::{self, alerts};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::alerts as alerts_of;
 use crate::units::{Instant, counted, marked_lines};
@@ -129,34 +129,6 @@ struct DeliveryRow {
     tries: u32,
     at: String,
     answer: String,
-}
-
-/// Which file.
-#[derive(Args, Debug)]
-struct Which {
-    /// Alerts file (TOML) instead of alerts.toml in the configuration directory.
-    #[arg(long, value_name = "FILE")]
-    alerts: Option<PathBuf>,
-}
-
-impl Which {
-    fn settings(&self) -> anyhow::Result<alerts::AlertSettings> {
-        let own = || config::user_dir().map(|dir| dir.join(alerts::FILE)).filter(|path| path.is_file());
-        let Some(path) = self.alerts.clone().or_else(own) else {
-            return Ok(alerts::AlertSettings::default());
-        };
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).with_context(|| name.clone())?;
-        Ok(alerts::parse(&text, &name)?)
-    }
-}
-
-/// Reads the rules that a log is played against.
-///
-/// # Errors
-/// Where one's own file cannot be used.
-pub(super) fn rules() -> anyhow::Result<Arc<Rules>> {
-    Ok(Arc::new(Which { alerts: None }.settings()?.rules))
 }
 
 #[derive(Args, Debug)]

@@ -178,7 +178,7 @@ impl Which {
 /// Where the file cannot be used; that there is none of one's own is none.
 pub(super) fn play(player: &mut Player, named: Option<&Path>, is_sample: bool) -> anyhow::Result<()> {
     let (limits, name) = of_log(named, is_sample)?.unwrap_or_default();
-    player.set_alerts(super::alerts::rules()?, &limits, name);
+    player.set_alerts(super::alert_rules::rules()?, &limits, name);
     Ok(())
 }
 

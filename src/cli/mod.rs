@@ -1,7 +1,8 @@
 //! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
 
 pub mod advise;
-pub mod alerts;
+pub mod alert_rules;
+mod alerts;
 pub mod anomalies;
 pub mod args;
 pub mod attach;

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::place::FileError;
+use super::reading::Reading;
 use super::runaways::RuleKeys;
 use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
 use crate::runaway::{Rule, built_in};
-use crate::units::{Instant, Pico, choice, line_of};
+use crate::units::{Instant, Pico, choice};
 
 /// The file of one's own budgets.
 pub const FILE: &str = "budgets.toml";
@@ -72,49 +73,7 @@ struct Starts {
 /// How much by which window.
 type Amounts = Vec<(Period, Pico)>;
 
-/// A file being read.
-pub(super) struct Reading<'a> {
-    text: &'a str,
-    origin: &'a str,
-}
-
 impl Reading<'_> {
-    pub(super) fn wrong<T>(&self, at: &Spanned<T>, what: String) -> FileError {
-        FileError::new(self.origin, line_of(self.text, at.span().start), what)
-    }
-
-    /// Finds a word among those that are known.
-    pub(super) fn one_of<T: Copy>(
-        &self,
-        word: Option<&Spanned<String>>,
-        known: &[(&str, T)],
-    ) -> Result<Option<T>, FileError> {
-        let Some(word) = word else { return Ok(None) };
-        let found = known.iter().find(|(name, _)| name == word.get_ref()).map(|(_, one)| *one);
-        found.map(Some).ok_or_else(|| {
-            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-            let (said, hint) = (word.get_ref(), choice(word.get_ref(), &names));
-            self.wrong(word, format!("`{said}` is not known here; {hint}"))
-        })
-    }
-
-    pub(super) fn amount(&self, value: &Spanned<toml::Value>) -> Result<Pico, FileError> {
-        let text = match value.get_ref() {
-            toml::Value::String(text) => text.trim().trim_start_matches('$').to_owned(),
-            toml::Value::Integer(number) => number.to_string(),
-            number @ toml::Value::Float(_) => number.to_string(),
-            other => {
-                return Err(
-                    self.wrong(value, format!("{other} is no amount in dollars; write 900 or \"0.25\""))
-                );
-            }
-        };
-        match Pico::from_usd(&text) {
-            Ok(amount) if amount >= Pico::ZERO => Ok(amount),
-            _ => Err(self.wrong(value, format!("`{text}` is no amount in dollars; write 900 or \"0.25\""))),
-        }
-    }
-
     fn period(&self, word: &Spanned<String>) -> Result<Period, FileError> {
         Period::parse(word.get_ref()).ok_or_else(|| {
             let known = ["hour", "day", "week", "month", "quarter", "year", "lifetime"];

@@ -11,6 +11,7 @@ mod place;
 pub mod policy;
 pub mod prices;
 pub mod providers;
+mod reading;
 mod reports;
 mod runaways;
 mod span;

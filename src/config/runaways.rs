@@ -5,8 +5,8 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::budgets::Reading;
 use super::place::FileError;
+use super::reading::Reading;
 use crate::runaway::{Kind, LONGEST, Rule, Test, Then, WIDEST};
 
 /// One rule as written.

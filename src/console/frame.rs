@@ -180,7 +180,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     }
     let date = snapshot.clock.date();
     let clock =
-        if area.width >= 90 { format!("{} UTC", snapshot.clock.clock()) } else { snapshot.clock.clock() };
+        if area.width >= 125 { format!("{} UTC", snapshot.clock.clock()) } else { snapshot.clock.clock() };
     let skipped = snapshot.log.skipped.count;
     let mut right = area;
     for fault in faults(snapshot) {

@@ -50,6 +50,7 @@ mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod told;
+mod tool_calls;
 mod turned_away;
 mod watch;
 
@@ -129,7 +130,7 @@ pub struct Gateway {
     limits: Mutex<Limits>,
     prefix_key: PrefixKey,
     alerts: Arc<Desk>,
-    calls: runaways::Calls,
+    calls: tool_calls::Calls,
 }
 
 impl std::fmt::Debug for Parts {
@@ -196,7 +197,7 @@ impl Gateway {
             on_apply,
             limits: Mutex::new(limits),
             prefix_key,
-            calls: runaways::Calls::default(),
+            calls: tool_calls::Calls::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

@@ -2,7 +2,6 @@
 //!
 //! Invariants: whoever is told that a stop is in force finds it in the ledger; a request that is refused for one is told which.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,24 +13,13 @@ use super::respond::json;
 use super::{Gateway, now};
 use crate::access::Caller;
 use crate::ledger::{Audit, Entry, Note};
-use crate::runaway::{Call, Stop, Trip, Whom};
+use crate::runaway::{Stop, Trip, Whom};
 use crate::units::Instant;
-use crate::wire::{ApiError, Ask, ErrorKind, Halted};
+use crate::wire::{ApiError, ErrorKind, Halted};
 
 /// What an audit entry says was done.
 pub(super) const STOP: &str = "stop";
 pub(super) const LIFT: &str = "lift";
-
-/// Hashes tool calls under a key that no other run knows.
-#[derive(Debug, Default)]
-pub(super) struct Calls(RandomState);
-
-impl Calls {
-    /// Returns the tool call that a request follows.
-    pub(super) fn of(&self, ask: &Ask) -> Option<Call> {
-        ask.last_call(self.0.build_hasher()).map(|(hash, turns)| Call::new(hash, turns))
-    }
-}
 
 impl Gateway {
     /// Writes down what tripped with a request, and who was stopped for it.

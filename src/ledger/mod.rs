@@ -4,6 +4,7 @@
 //! Invariants: a committed charge is never lost nor changed; a charge is written once for each attempt, whatever is
 //! retried; what cannot be written is kept and told, and what cannot be kept is counted; amounts are exact.
 
+mod alerting;
 mod alerts;
 mod batch;
 mod chain;
@@ -45,7 +46,8 @@ mod wal;
 mod writer;
 mod writing;
 
-pub use alerts::{Alarms, Alerting, Delivery, DeliveryState, News};
+pub use alerting::{Alerting, Delivery, DeliveryState, News};
+pub use alerts::Alarms;
 pub use chain::{Cursor, Head};
 pub use check::CheckReport;
 pub use corrections::ChargedCalls;

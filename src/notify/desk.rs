@@ -6,7 +6,7 @@ use std::time::Instant as Moment;
 
 use tokio::sync::Notify;
 
-use super::outbox::Job;
+use super::job::Job;
 use super::send::{self, Outcome};
 use crate::alert::{Alert, Change, Level, Pattern, Silence, Source};
 use crate::config::alerts::{AlertSettings, Receiver};

@@ -4,6 +4,7 @@
 //! itself, so that one that hangs holds up nobody else; no address of a receiver is ever shown or logged; a replay has no outbox.
 
 mod desk;
+mod job;
 mod message;
 mod outbox;
 mod send;

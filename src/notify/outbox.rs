@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
 use super::desk::Desk;
+use super::job::Job;
 use super::send::{self, Outcome};
-use crate::alert::Alert;
-use crate::ledger::{Alerting, Delivery, DeliveryState, Entry, News, now};
+use crate::ledger::{Alerting, Delivery, DeliveryState, Entry, now};
 
 /// How often a delivery is tried: over about a quarter of an hour.
 const TRIES: u32 = 12;
@@ -17,27 +17,6 @@ const LONGEST: Duration = Duration::from_secs(300);
 const MOST: Duration = Duration::from_secs(3600);
 /// How long nothing happens at most: a receiver that is written down anew is noticed within it.
 const NAP: Duration = Duration::from_secs(60);
-
-/// Something that a receiver is to be told.
-#[derive(Clone, Debug)]
-pub(super) struct Job {
-    alert: Alert,
-    news: News,
-    receiver: Arc<str>,
-    tries: u32,
-    due: Moment,
-    under_way: bool,
-}
-
-impl Job {
-    pub(super) fn new(alert: Alert, news: News, receiver: Arc<str>, tries: u32, due: Moment) -> Self {
-        Self { alert, news, receiver, tries, due, under_way: false }
-    }
-
-    fn is(&self, other: &Self) -> bool {
-        (&self.alert.id, self.news, &self.receiver) == (&other.alert.id, other.news, &other.receiver)
-    }
-}
 
 /// Returns the pause after so many failures, a quarter more or less, so that many gateways do not come at once.
 fn pause(tries: u32) -> Duration {

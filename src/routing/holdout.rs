@@ -1,53 +1,6 @@
-//! The holdout: a share of sessions that go to the strongest rung whatever their confidence, so that what routing saves can be measured.
-//!
-//! Invariants: a session is drawn whole, by its name alone; how a request was drawn is kept with it, on either side, so that a
-//! replay decides the same and whoever compares knows the chance of it.
+//! The holdout: sessions that are drawn go to the strongest rung whatever their confidence.
 
 use super::{Bar, Circumstance, Route, Rungs, Step, Trail};
-use crate::units::PerMille;
-
-/// How a request was drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Drawn {
-    /// Whether it is held out.
-    pub held: bool,
-    /// The share of sessions that are.
-    pub share: PerMille,
-}
-
-const HELD: &str = "holdout:";
-const ROUTED: &str = "routed:";
-
-impl Drawn {
-    /// Draws a session by its name.
-    pub fn draw(session: &str, share: PerMille) -> Self {
-        let hash = session.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-        });
-        // Names that differ in their last digit alone are spread as well (the finaliser of `SplitMix64`).
-        let mut mixed = hash.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        Self { held: mixed % 1000 < u64::from(share.get()), share }
-    }
-
-    /// Writes it as a log does, among what could not be called: `holdout:50`, `routed:50`.
-    pub fn word(self) -> String {
-        format!("{}{}", if self.held { HELD } else { ROUTED }, self.share.get())
-    }
-
-    /// Reads that word.
-    pub fn parse(word: &str) -> Option<Self> {
-        let (held, share) = match (word.strip_prefix(HELD), word.strip_prefix(ROUTED)) {
-            (Some(share), _) => (true, share),
-            (_, Some(share)) => (false, share),
-            _ => return None,
-        };
-        let share = share.parse().ok().and_then(PerMille::new)?;
-        Some(Self { held, share })
-    }
-}
 
 /// Bars all rungs but the strongest that is left, for a request that is held out.
 pub(super) fn hold_out(route: &Route, circumstance: &Circumstance, open: Rungs, trail: &mut Trail) -> Rungs {
@@ -59,29 +12,4 @@ pub(super) fn hold_out(route: &Route, circumstance: &Circumstance, open: Rungs, 
         trail.push(Step::Barred { rung: u8::try_from(at).unwrap_or(u8::MAX), why: Bar::HeldOut });
         left.without(at)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_of_sessions_is_drawn_and_each_of_them_whole() {
-        let share = PerMille::new(50).unwrap();
-        let held = (0..20_000).filter(|n| Drawn::draw(&format!("session-{n}"), share).held).count();
-        assert!((850..=1150).contains(&held), "{held} of 20000 at 50 per mille");
-        assert_eq!(Drawn::draw("one", share), Drawn::draw("one", share));
-        assert!(!Drawn::draw("one", PerMille::ZERO).held && Drawn::draw("one", PerMille::ONE).held);
-    }
-
-    #[test]
-    fn what_a_log_writes_is_read_again_and_models_are_none_of_it() {
-        for held in [true, false] {
-            let drawn = Drawn { held, share: PerMille::new(50).unwrap() };
-            assert_eq!(Drawn::parse(&drawn.word()), Some(drawn));
-        }
-        for word in ["gpt-4.1", "holdout:", "holdout:1001", "routed:x", "full:gpt-4.1"] {
-            assert_eq!(Drawn::parse(word), None, "{word}");
-        }
-    }
 }

@@ -6,6 +6,7 @@
 mod afford;
 mod attempt;
 mod decide;
+mod drawn;
 mod effort;
 mod error;
 mod facts;
@@ -23,11 +24,11 @@ mod trail;
 
 pub use attempt::{Check, Status};
 pub use decide::{Decision, Next, after_attempt, decide};
+pub use drawn::Drawn;
 pub use effort::Effort;
 pub use error::PolicyError;
 pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
 pub use guard::{Availability, forbids, is_constrained};
-pub use holdout::Drawn;
 pub use in_flight::InFlight;
 pub use limits::{StreamFigures, StreamLimit, StreamLimits};
 pub use matcher::Matcher;

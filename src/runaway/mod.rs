@@ -9,6 +9,7 @@ mod rule;
 mod stop;
 mod trip;
 mod watch;
+mod whom;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,13 +17,14 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 pub use rule::{Rule, Test, Then, built_in};
-pub use stop::{Kind, Stop, Stops, Whom};
+pub use stop::{Stop, Stops};
 pub use trip::{Call, Trip, Whose};
 
 use crate::pricing::Cost;
 use crate::units::Instant;
 use watch::Watch;
 pub use watch::{LONGEST, WIDEST};
+pub use whom::{Kind, Whom};
 
 /// Trips kept to be looked at; all are counted.
 const KEPT: usize = 1000;

@@ -2,85 +2,12 @@
 //!
 //! Invariant: a stop holds until it is lifted under the name it was made under.
 
-use std::fmt;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{Trip, Whose};
+use super::{Kind, Trip, Whom, Whose};
 use crate::units::Instant;
-
-/// What kind of thing is watched or stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// Everything.
-    All,
-    /// A team.
-    Team,
-    /// A project.
-    Project,
-    /// An end user.
-    User,
-    /// A virtual key.
-    Key,
-    /// A session: `KEY/SESSION` where it came with a key.
-    Session,
-}
-
-impl Kind {
-    /// Every kind, under the name that files use.
-    pub const ALL: [(&'static str, Self); 6] = [
-        ("all", Self::All),
-        ("team", Self::Team),
-        ("project", Self::Project),
-        ("user", Self::User),
-        ("key", Self::Key),
-        ("session", Self::Session),
-    ];
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
-    }
-
-    /// Finds one by its name.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find_map(|(name, one)| (name == word).then_some(one))
-    }
-}
-
-/// Someone who is watched or stopped.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Whom {
-    /// What kind.
-    pub kind: Kind,
-    /// The name; empty for everything.
-    pub name: Arc<str>,
-}
-
-impl Whom {
-    /// Everything.
-    pub fn all() -> Self {
-        Self { kind: Kind::All, name: Arc::from("") }
-    }
-
-    /// Reads what [`fmt::Display`] writes: `key ci-bot`, `all`.
-    pub fn parse(text: &str) -> Option<Self> {
-        if text == Kind::All.name() {
-            return Some(Self::all());
-        }
-        let (kind, name) = text.split_once(' ')?;
-        let kind = Kind::parse(kind).filter(|kind| *kind != Kind::All)?;
-        (!name.is_empty()).then(|| Self { kind, name: name.into() })
-    }
-}
-
-impl fmt::Display for Whom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.name())?;
-        if self.kind == Kind::All { Ok(()) } else { write!(f, " {}", self.name) }
-    }
-}
 
 /// One that is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]

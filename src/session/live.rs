@@ -7,6 +7,7 @@
 mod asides;
 mod backlog;
 mod foresee;
+mod held;
 mod outlet;
 mod record_of;
 mod runaways;
@@ -17,9 +18,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::held::{held_back, words_of};
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
-use self::runaways::{held_back, words_of};
 use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
 use super::reason::{barred, reason, why_text};

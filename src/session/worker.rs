@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::fold::any_remembers;
 use super::snapshot::{Play, RerunState, Snapshot};
-use super::tried::tried;
+use super::trying::tried;
 use super::{BudgetsTried, Command, Player, Rerun, RerunJob, rerun};
 
 /// The pace of published pictures while playing.

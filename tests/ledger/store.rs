@@ -222,7 +222,7 @@ fn a_ledger_without_corrections_gets_their_tables_and_keeps_its_chain() {
     let folder = tempfile::tempdir().unwrap();
     let options = filled(folder.path(), 1..=9);
     let conn = Connection::open(&options.path).unwrap();
-    conn.execute_batch("DROP TABLE corrections; DROP TABLE signals; PRAGMA user_version = 3").unwrap();
+    conn.execute_batch("DROP TABLE corrections; DROP TABLE signals; DROP TABLE alerts; DROP TABLE outbox; DROP TABLE silences; PRAGMA user_version = 3").unwrap();
     drop(conn);
     let head = LedgerFile::open(&options.path).unwrap().heads().unwrap();
     assert_eq!(findings(&options.path), Vec::<String>::new());

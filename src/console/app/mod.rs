@@ -33,7 +33,7 @@ use super::screens::spend::WHY_PANEL;
 use super::screens::{detail, traffic};
 use super::theme::{Depth, Theme};
 use super::ui::Ui;
-use crate::session::{Command, Play, Reading, Snapshot, WINDOWS};
+use crate::session::{Command, Play, Reading, Snapshot};
 use crate::units::{PerMille, Span};
 
 /// What the loop around the console is to do.
@@ -538,17 +538,6 @@ impl App {
     fn close_overlay(&mut self) -> Vec<Do> {
         self.overlay = Overlay::None;
         Vec::new()
-    }
-
-    fn window(&mut self, longer: bool) -> Vec<Do> {
-        let now = WINDOWS.iter().position(|&window| window == self.latest.window.window).unwrap_or(0);
-        let next = if longer { now + 1 } else { now.wrapping_sub(1) };
-        if let Some(&window) = WINDOWS.get(next) {
-            vec![Do::Send(Command::Window(window))]
-        } else {
-            self.warn(if longer { "this is the longest window" } else { "this is the shortest window" });
-            Vec::new()
-        }
     }
 
     fn asks(&mut self, asks: Asks) -> Vec<Do> {

@@ -2,8 +2,21 @@
 
 use super::{App, Do};
 use crate::console::screen::{ScreenId, View};
+use crate::session::{Command, WINDOWS};
 
 impl App {
+    /// Looks at a longer or a shorter stretch of time.
+    pub(super) fn window(&mut self, longer: bool) -> Vec<Do> {
+        let now = WINDOWS.iter().position(|&window| window == self.latest.window.window).unwrap_or(0);
+        let next = if longer { now + 1 } else { now.wrapping_sub(1) };
+        if let Some(&window) = WINDOWS.get(next) {
+            vec![Do::Send(Command::Window(window))]
+        } else {
+            self.warn(if longer { "this is the longest window" } else { "this is the shortest window" });
+            Vec::new()
+        }
+    }
+
     /// Shows a screen that something chosen leads to; Esc comes back from there.
     pub(super) fn lead(&mut self, screen: ScreenId) -> Vec<Do> {
         let here = self.ui.view;

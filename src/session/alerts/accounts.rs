@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::super::spending::Spending;
-use super::{Call, Desk, Done, Seen};
+use super::desk::{Call, Desk, Done, Seen, subject};
 use crate::alert::{Level, Pace, Rules, Source};
 use crate::budget::{Limit, Member, Mode, Standing};
 use crate::forecast::{Hours, Method, forecast};
@@ -131,7 +131,7 @@ impl Accounts {
             let name = format!("{threshold}%");
             if !reaches(standing, threshold) {
                 // The limit was raised.
-                desk.changes.extend(desk.alerts.resolve(&super::subject(rule, &scope, &name), at));
+                desk.changes.extend(desk.alerts.resolve(&subject(rule, &scope, &name), at));
                 continue;
             }
             let seen = Seen {

@@ -1,6 +1,6 @@
 //! What is unlike its past, as alerts: an incident that is told of fires, and is over when it ends.
 
-use super::{Desk, Seen};
+use super::desk::{Desk, Seen};
 use crate::alert::{Level, Rules, Source};
 use crate::anomaly::{Changed, Incident, Metric, Scope, Survey, Tally, Window};
 use crate::units::{Instant, Names, Span};

@@ -4,57 +4,36 @@
 //! order; nothing depends on how the fold got to where it is.
 
 mod accounts;
+mod desk;
 mod feed;
 mod incidents;
+mod shown;
 mod trouble;
 mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use self::accounts::Accounts;
+use self::desk::{Call, Desk, Done};
 pub use self::feed::AlertFeed;
 use self::incidents::Incidents;
+pub use self::shown::AlertsView;
 use self::trouble::Trouble;
 pub(super) use self::view::Alerted;
-pub use self::view::{AlertsView, alerts};
+pub use self::view::alerts;
 use super::anomalies::tell;
-use super::spending::Payment;
-use crate::alert::{Alert, Alerts, Change, Level, Rule, Rules, Source, Subject};
-use crate::anomaly::{Scope, Tally};
-use crate::budget::{Draws, Limit};
+use crate::alert::{Alert, Alerts, Change, Rules};
+use crate::budget::Limit;
 use crate::outcome::{Evidence, Outlook, Settled, recorded};
-use crate::pricing::{Cost, Unpriced};
+use crate::pricing::Cost;
 use crate::routing::{Policy, match_route};
-use crate::units::{Instant, ModelId, Names, Span};
+use crate::units::{Instant, Names, Span};
 
 const MINUTE: Span = Span::mins(1);
 const HOUR: Span = Span::hours(1);
 /// After so long without a request only full hours are looked at: nothing else can change any more.
 const IDLE: Span = Span::days(4);
-
-/// A call that is over.
-#[derive(Clone, Debug)]
-struct Call {
-    model: ModelId,
-    is_ok: bool,
-    unpriced: Option<Unpriced>,
-    payment: Payment,
-}
-
-/// A request that is over, as far as alerts go by it.
-#[derive(Clone, Debug)]
-struct Done {
-    arrived: Instant,
-    calls: SmallVec<[Call; 1]>,
-    parts: Vec<(Scope, Tally)>,
-    /// The accounts of models that there was no room for.
-    short: SmallVec<[Draws; 1]>,
-    /// Models that could not be called when it arrived.
-    down: SmallVec<[ModelId; 2]>,
-}
 
 /// The fold.
 #[derive(Debug)]
@@ -72,53 +51,6 @@ pub struct Watcher {
     minute: Option<Instant>,
     last: Instant,
     settled: Settled,
-}
-
-/// Where sources tell what they see.
-#[derive(Debug)]
-struct Desk {
-    rules: Arc<Rules>,
-    alerts: Alerts,
-    changes: Vec<Change>,
-}
-
-/// What a source sees.
-struct Seen<'a> {
-    source: Source,
-    scope: &'a str,
-    threshold: &'a str,
-    /// The window in which it is told once, and its end where that ends it.
-    window: (Instant, Option<Instant>),
-    at: Instant,
-    level: Level,
-}
-
-fn subject(rule: &Rule, scope: &str, threshold: &str) -> Subject {
-    Subject { rule: Arc::clone(&rule.name), scope: scope.into(), threshold: threshold.into() }
-}
-
-impl Desk {
-    /// Fires by every rule of the source that the scope is of.
-    fn fire(&mut self, seen: &Seen<'_>, words: impl Fn() -> String) {
-        let rules = Arc::clone(&self.rules);
-        for rule in rules.of(seen.source).filter(|rule| rule.scope.matches(seen.scope)) {
-            self.fire_by(rule, seen, &words);
-        }
-    }
-
-    fn fire_by(&mut self, rule: &Rule, seen: &Seen<'_>, words: impl Fn() -> String) {
-        let level = rule.level.unwrap_or(seen.level);
-        let subject = subject(rule, seen.scope, seen.threshold);
-        self.changes.extend(self.alerts.fire(subject, seen.window, seen.at, (seen.source, level), words));
-    }
-
-    /// Ends what fires of a source, by every rule.
-    fn resolve(&mut self, source: Source, scope: &str, threshold: &str, at: Instant) {
-        let rules = Arc::clone(&self.rules);
-        for rule in rules.of(source) {
-            self.changes.extend(self.alerts.resolve(&subject(rule, scope, threshold), at));
-        }
-    }
 }
 
 impl Watcher {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Call, Desk, Done, Seen};
+use super::desk::{Call, Desk, Done, Seen, subject};
 use crate::alert::{Level, Source};
 use crate::pricing::Unpriced;
 use crate::units::{Instant, ModelId, Names, Span};
@@ -135,7 +135,7 @@ impl Trouble {
                 let fires = desk
                     .rules
                     .of(Source::Provider)
-                    .any(|rule| desk.alerts.fires(&super::subject(rule, &scope, "failing")));
+                    .any(|rule| desk.alerts.fires(&subject(rule, &scope, "failing")));
                 if !fires {
                     desk.fire(&seen, || {
                         format!("{failed} of {calls} calls to {scope} failed within {LOOKED} minutes")

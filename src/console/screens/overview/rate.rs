@@ -6,10 +6,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::events::{Events, What};
 use crate::console::format::{self, Short};
 use crate::console::paint;
 use crate::console::screen::Scene;
+use crate::console::screens::events::list::{Events, What};
 use crate::console::screens::figures::{self, line, short};
 use crate::console::text;
 use crate::console::theme::Role;

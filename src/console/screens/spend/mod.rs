@@ -19,6 +19,7 @@ mod account;
 mod chosen;
 mod layout;
 mod lines;
+mod row;
 mod saved;
 mod table;
 mod tree;
@@ -31,7 +32,8 @@ use ratatui::layout::Rect;
 
 use self::account::{WARN_FROM, name, text_role};
 use self::layout::{CHOSEN, PANELS, Places, SAVED, TABLE, UNITS, WHY, places};
-use self::table::{Line, Lines};
+use self::row::Line;
+use self::table::Lines;
 use crate::console::action::Action;
 use crate::console::glyphs::Glyphs;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::account::{member_name, role, text_role};
+use super::row::Line;
 use crate::budget::Mode;
 use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::paint::{self, Look};
@@ -15,18 +16,6 @@ use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
 use crate::session::{BudgetRow, BudgetsView};
 use crate::units::{Instant, Pico};
-
-/// A line of the table.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Line<'a> {
-    /// A limit that each member has to himself.
-    Limit {
-        /// Its accounts.
-        of: &'a [BudgetRow],
-    },
-    /// An account.
-    Account(&'a BudgetRow),
-}
 
 /// The lines in order.
 pub(super) struct Lines<'a> {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::table::Line;
+use super::row::Line;
 use crate::session::BudgetRow;
 
 /// What the requests of a limit have in common, whoever draws on it: its traits without the member's.
