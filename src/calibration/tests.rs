@@ -1,4 +1,4 @@
-//! Golden values are SciPy 1.17.1's and scikit-learn 1.9.1's, computed once.
+//! Golden values are `SciPy` 1.17.1's and scikit-learn 1.9.1's, computed once.
 
 use super::special::{
     binomial_at_most, chi_square_below, clopper_pearson, folded_normal_mean, normal_at_most,
@@ -23,7 +23,7 @@ fn binomial_tails_are_scipys() {
         (5, 10, 0.5, 0.623_046_875),
         (700, 10_000, 0.05, 1.0),
         (450, 10_000, 0.05, 0.010_688_078_131_714_015),
-        // SciPy gives 0.010335785844903855; this is the sum in 50 decimal digits.
+        // `SciPy` gives 0.010335785844903855; this is the sum in 50 decimal digits.
         (3, 1_000_000, 1e-5, 0.010_335_785_844_433_468),
         (199, 200, 0.99, 0.866_020_325_142_038_3),
         (0, 10, 0.3, 0.028_247_524_900_000_005),
@@ -130,7 +130,7 @@ fn calibration_error_is_what_was_said_less_what_came() {
     let diagram = Diagram::new(&mut judged(&[(600, 500), (800, 900)], 100), 10);
     assert_eq!(diagram.bins.len(), 2, "equal confidences are never parted");
     assert!(near(diagram.ece(), 0.1, 1e-12), "{}", diagram.ece());
-    assert!(near(diagram.brier, (0.36 + 0.16) / 4.0 + (0.9 * 0.04 + 0.1 * 0.64) / 2.0, 1e-12));
+    assert!(near(diagram.brier, (0.36 + 0.16) / 4.0 + f64::midpoint(0.9 * 0.04, 0.1 * 0.64), 1e-12));
     // Said and done agree but for chance: the plain figure takes chance for an error.
     let calibrated = Diagram::new(&mut judged(&[(600, 660), (800, 760)], 50), 10);
     assert!(near(calibrated.ece(), 0.05, 1e-12) && calibrated.ece_debiased() < 0.04);

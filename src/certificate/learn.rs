@@ -185,7 +185,7 @@ impl<'a> Grid<'a> {
             bound: if is_whole {
                 clopper_pearson(failures, n, delta)
             } else {
-                betting_bound(self.losses(threshold), n, delta)
+                betting_bound(&self.losses(threshold), n, delta)
             },
             needed: missing(&|| {
                 if is_whole {

@@ -6,7 +6,7 @@ use crate::units::PerMille;
 
 const DRAWS: u64 = 1000;
 
-/// Numbers by counting (SplitMix64), the same on every machine.
+/// Numbers by counting (`SplitMix64`), the same on every machine.
 struct Draws(u64);
 
 impl Draws {

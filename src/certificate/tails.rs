@@ -140,7 +140,7 @@ impl Judge {
 }
 
 /// Returns the loss that graded losses bound, but for a chance of `delta`.
-pub(super) fn betting_bound(losses: impl Iterator<Item = PerMille> + Clone, n: u64, delta: f64) -> f64 {
+pub(super) fn betting_bound(losses: &(impl Iterator<Item = PerMille> + Clone), n: u64, delta: f64) -> f64 {
     // A few digits are enough of what is read by people, and each costs a walk over all labels.
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..24 {

@@ -1,4 +1,4 @@
-//! Golden values are SciPy 1.17.1's, or plain NumPy's for the betting, computed once.
+//! Golden values are `SciPy` 1.17.1's, or plain `NumPy`'s for the betting, computed once.
 
 use std::sync::Arc;
 

@@ -141,15 +141,14 @@ impl Watch {
         }
         self.steps.observe(label.confidence, loss > PerMille::ZERO);
         let Some((threshold, _)) = self.steps.certified() else { return };
-        match &mut self.given {
-            Some(given) => given.threshold = given.threshold.min(threshold),
-            None => {
-                self.given = Some(Given { at, threshold });
-                self.turn(at, Turn::Given(threshold));
-                self.alarm = Alarm::new(self.terms.epsilon);
-                self.remember();
-            }
+        if let Some(given) = &mut self.given {
+            given.threshold = given.threshold.min(threshold);
+            return;
         }
+        self.given = Some(Given { at, threshold });
+        self.turn(at, Turn::Given(threshold));
+        self.alarm = Alarm::new(self.terms.epsilon);
+        self.remember();
     }
 
     /// Takes how confidences have been spread so far for how they are, if that is enough to tell.
