@@ -122,9 +122,6 @@ struct Report {
     routes: Vec<RouteReport>,
 }
 
-/// Of a route's rung the lowest certified threshold, and the labels behind it.
-type Proved<'a> = dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)> + 'a;
-
 /// Runs the subcommand.
 ///
 /// # Errors
