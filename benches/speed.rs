@@ -112,23 +112,14 @@ fn micros(duration: Duration) -> String {
 
 /// What trained weights take beside those set by hand.
 fn classify() {
-    for (name, classifier) in
-        [("set by hand", Some(Classifier::builtin())), ("trained", Classifier::shipped("public"))]
-    {
-        let classifier = classifier.unwrap();
-        for (size, length) in [("1 kB", 1_000), ("16 kB", 16_000)] {
-            let sentence = "Compare what both plans cost in 2027 with what they bring, and say which one you would take and why. ";
-            let prompt: String = sentence.chars().cycle().take(length).collect();
-            let mut times: Vec<_> = (0..20_000)
-                .map(|_| {
-                    let started = Instant::now();
-                    black_box(classifier.classify(Some(black_box(&prompt)), &Measures::default()));
-                    started.elapsed()
-                })
-                .collect();
-            times.sort_unstable();
-            row(&format!("classify {size}, weights {name}: p50"), &micros(times[times.len() / 2]), "", "");
+    let weights = [("by hand", Classifier::builtin()), ("trained", Classifier::shipped("public").unwrap())];
+    let prompt = "Compare what both plans cost in 2027, and say which one you would take. ".repeat(14);
+    for (name, classifier) in weights {
+        let started = Instant::now();
+        for _ in 0..20_000 {
+            black_box(classifier.classify(Some(black_box(&prompt)), &Measures::default()));
         }
+        row(&format!("classify 1 kB, weights {name}: mean"), &micros(started.elapsed() / 20_000), "", "");
     }
 }
 

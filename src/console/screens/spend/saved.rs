@@ -40,7 +40,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
     let of = of.strip_prefix('+').unwrap_or(&of);
     let sure = match saved.interval {
         Some(at) => format!(
-            "{of} {}{}, by answer lengths",
+            "{of} {}{}",
             scene.look.glyphs.plus_minus(),
             format::money(at.high - saved.net)
         ),
