@@ -14,8 +14,8 @@ use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
 use super::{
-    Gateway, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted, run, runaways,
-    spending, stored,
+    Gateway, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted, run,
+    runaways, spending, stored,
 };
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;

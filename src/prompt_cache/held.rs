@@ -47,14 +47,7 @@ impl Warm {
     /// Holds at most so many.
     pub fn new(most: usize) -> Self {
         let most = most.clamp(1, NONE as usize - 1);
-        Self {
-            places: FxHashMap::default(),
-            slots: Vec::new(),
-            oldest: NONE,
-            newest: NONE,
-            most,
-            dropped: 0,
-        }
+        Self { places: FxHashMap::default(), slots: Vec::new(), oldest: NONE, newest: NONE, most, dropped: 0 }
     }
 
     /// Counts those that were dropped to make room.

@@ -67,9 +67,11 @@ impl Rules {
     /// Finds the rule for a model by its name.
     pub fn find(&self, model: &str) -> Option<&Rule> {
         let bare = model.rsplit('/').next().unwrap_or(model).to_lowercase().replace('.', "-");
+        // Bedrock puts region and maker before the name.
+        let bare = bare.find("anthropic-").and_then(|at| bare.get(at + 10..)).unwrap_or(&bare);
         let fits = |pattern: &String| match pattern.strip_suffix('*') {
             Some(start) => bare.starts_with(start),
-            None => bare == *pattern,
+            None => bare == pattern,
         };
         self.rules.iter().find(|(patterns, _)| patterns.iter().any(fits)).map(|(_, rule)| rule)
     }

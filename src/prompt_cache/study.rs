@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Held, Rule, Survival, Warm};
-use crate::pricing::{Tier, Usage, charge};
-use crate::pricing::{Cost, Rates};
+use crate::pricing::{Cost, Rates, Tier, Usage, charge};
 use crate::units::{Instant, ModelId, Pico, Span};
 
 /// How long the ideal cache holds what was last used.
@@ -236,7 +235,8 @@ impl Study {
         sums.ideal = sums.ideal.saturating_add(found.ideal);
         if let Some(rule) = call.rule {
             sums.ruled = sums.ruled.saturating_add(prompt);
-            let usable = if found.ruled <= read { found.ruled } else { rule.usable(found.ruled, prompt).max(read.min(found.ruled)) };
+            let told = if call.tells && !call.is_ceiling { read.min(found.ruled) } else { 0 };
+            let usable = rule.usable(found.ruled, prompt).max(told);
             sums.reachable = sums.reachable.saturating_add(usable);
         }
         let expected = call.rule.map_or(found.ever, |rule| rule.usable(found.ever, prompt));
@@ -254,10 +254,10 @@ impl Study {
         let tokens = |count: usize| call.ends.tokens(count, all, prompt);
         let mut found = Found::default();
         let (mut ideal, mut ruled) = (true, true);
-        let mut kept = Vec::with_capacity(all);
+        let mut hits = 0;
         for (place, hash) in call.blocks.iter().enumerate() {
             let Some(held) = self.warm.get(key(hash)) else { break };
-            let idle = Span((call.at - held.at).0.max(0));
+            let idle = apart(call.at, held.at);
             found.ever = tokens(place + 1);
             found.idle = found.idle.max(idle);
             ruled &= call.rule.is_none_or(|rule| idle <= rule.ttl);
@@ -271,12 +271,11 @@ impl Study {
                     found.first_read += found.ever - tokens(place);
                 }
             }
-            kept.push((held.at, ideal));
+            hits += usize::from(ideal);
         }
         // The end of a prompt goes before its beginning, which others share.
         for (place, hash) in call.blocks.iter().enumerate().rev() {
-            let (last, is_hit) = kept.get(place).copied().unwrap_or((call.at, false));
-            let held = Held { at: last.max(call.at), tokens: 0, unread: u32::from(!is_hit) };
+            let held = Held { at: call.at, tokens: 0, unread: u32::from(place >= hits) };
             self.warm.put(key(hash), held);
         }
         found
@@ -287,10 +286,11 @@ impl Study {
         let held = self.warm.get(key);
         let mut found = Found::default();
         if let Some(held) = held {
-            // A prompt that has become shorter is another one.
             let before = u64::from(held.tokens);
-            found.ever = if before <= prompt { before } else { 0 };
-            found.idle = Span((call.at - held.at).0.max(0));
+            // A log may tell its newest calls first. A prompt that has become shorter is another one.
+            let (first, second) = if call.at < held.at { (prompt, before) } else { (before, prompt) };
+            found.ever = if first <= second { first } else { 0 };
+            found.idle = apart(call.at, held.at);
         }
         if call.is_ceiling && call.tells {
             found.ever = read;
@@ -303,8 +303,7 @@ impl Study {
             found.ruled = found.ever;
         }
         let short = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
-        let at = held.map_or(call.at, |held| held.at.max(call.at));
-        self.warm.put(key, Held { at, tokens: short(prompt), unread: short(prompt - found.ideal) });
+        self.warm.put(key, Held { at: call.at, tokens: short(prompt), unread: short(prompt - found.ideal) });
         found
     }
 }
@@ -334,10 +333,123 @@ fn price(sums: &mut Sums, call: &Call<'_>, rates: &Rates, prompt: u64, found: &F
     }
 }
 
+/// Returns how far apart two calls are, whichever the log tells first.
+fn apart(one: Instant, other: Instant) -> Span {
+    Span((one - other).0.saturating_abs())
+}
+
 /// Mixes two numbers into a key (`SplitMix64`).
 pub(super) fn mixed(one: u64, other: u64) -> u64 {
     let mut x = other.wrapping_add(one.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call<'a>(model: u16, seconds: i64, usage: &'a Usage, blocks: &'a [u64]) -> Call<'a> {
+        Call {
+            model: ModelId(model),
+            at: Instant::from_secs(seconds),
+            usage,
+            blocks,
+            ends: Ends::Tokens(512),
+            session: None,
+            tells: false,
+            is_ceiling: false,
+            rates: None,
+            rule: None,
+        }
+    }
+
+    fn plain(tokens: u64) -> Usage {
+        Usage::plain(tokens, 10).unwrap()
+    }
+
+    fn ideal(study: &Study) -> u64 {
+        study.models().values().map(|sums| sums.ideal).sum()
+    }
+
+    /// Traffic by rule: prompts that share beginnings of many lengths, on three models, at many distances.
+    fn traffic(ttl: Ttl, models: &[u16]) -> Study {
+        let mut study = Study::new(ttl, 10_000);
+        let mut draw = 1_u64;
+        for turn in 0..3_000_i64 {
+            draw = mixed(draw, 7);
+            let model = u16::try_from(draw % 3).unwrap();
+            let count = (draw >> 8) % 12 + 1;
+            let family = (draw >> 16) % 9;
+            let blocks: Vec<u64> = (0..count).map(|block| mixed(family, block)).collect();
+            let usage = plain(count * 512 - (draw >> 24) % 512);
+            if models.contains(&model) {
+                study.call(&call(model, turn * 17, &usage, &blocks));
+            }
+        }
+        study
+    }
+
+    #[test]
+    fn a_longer_life_never_gives_fewer_hits_and_no_share_is_above_one() {
+        let lives = [10, 60, 300, 3600].map(|seconds| Ttl::For(Span::secs(seconds)));
+        let hits: Vec<u64> =
+            lives.into_iter().chain([Ttl::Infinite]).map(|ttl| ideal(&traffic(ttl, &[0, 1, 2]))).collect();
+        assert!(hits.is_sorted() && hits[0] < hits[4], "{hits:?}");
+        let all = traffic(Ttl::Infinite, &[0, 1, 2]);
+        assert!(all.models().values().all(|sums| sums.ideal <= sums.compared && sums.compared > 0));
+    }
+
+    #[test]
+    fn what_one_model_holds_changes_nothing_for_another() {
+        let all = traffic(Ttl::For(Span::mins(5)), &[0, 1, 2]);
+        for model in 0..3 {
+            let alone = traffic(Ttl::For(Span::mins(5)), &[model]);
+            assert_eq!(alone.models().get(&ModelId(model)), all.models().get(&ModelId(model)));
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_read_up_to_the_first_block_that_is_cold_and_never_beyond_its_end() {
+        let mut study = Study::new(Ttl::For(Span::mins(5)), 100);
+        let (long, short) = (plain(2000), plain(1300));
+        study.call(&call(0, 0, &long, &[1, 2, 3, 4]));
+        study.call(&call(0, 60, &short, &[1, 2, 9]));
+        assert_eq!(ideal(&study), 1024);
+        study.call(&call(0, 350, &long, &[1, 2, 3, 4]));
+        assert_eq!(ideal(&study), 2048, "what was read lives on, what was not has gone");
+        study.call(&call(0, 360, &long, &[1, 2, 3, 4]));
+        assert_eq!(ideal(&study), 4048);
+    }
+
+    #[test]
+    fn without_hashes_the_turn_before_counts_and_without_a_session_nothing_does() {
+        let told = |turns: [(i64, u64); 3]| {
+            let mut study = Study::new(Ttl::Infinite, 100);
+            for (seconds, tokens) in turns {
+                study.call(&Call { session: Some(7), ..call(0, seconds, &plain(tokens), &[]) });
+            }
+            ideal(&study)
+        };
+        let turns = [(0, 5_000), (10, 6_000), (20, 2_000)];
+        assert_eq!(told(turns), 5_000, "a prompt that has become shorter is another one");
+        let growing = [(0, 5_000), (10, 6_000), (20, 7_000)];
+        assert_eq!(told(growing), 11_000);
+        assert_eq!(told([growing[2], growing[1], growing[0]]), 11_000, "whichever the log tells first");
+        let mut study = Study::new(Ttl::Infinite, 100);
+        study.call(&call(0, 0, &plain(5_000), &[]));
+        study.call(&call(0, 1, &Usage::UNKNOWN, &[]));
+        let sums = study.models().get(&ModelId(0)).unwrap();
+        assert_eq!((sums.unfounded, sums.unknown, sums.compared, sums.prompt), (1, 1, 0, 5_000));
+    }
+
+    #[test]
+    fn bytes_become_tokens_by_share_and_never_too_many() {
+        let ends = [2048, 4096, 6144];
+        let by = Ends::Bytes(&ends);
+        assert_eq!([0, 1, 2].map(|count| by.tokens(count, 2, 1_500)), [0, 500, 1_000]);
+        assert_eq!(by.tokens(900, 900, 1_500), 1_500);
+        assert_eq!(Ends::Bytes(&[]).tokens(3, 3, 9), 0);
+    }
 }

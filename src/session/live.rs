@@ -183,8 +183,7 @@ impl Live {
         let (claims, over) = core.claim(&arriving, &operation, &needs);
         let drawn = core.drawn(&operation, &arriving);
         let runaway = held_back(&verdict);
-        let circumstance =
-            Circumstance { runaway, drawn, ..core.circumstance(needs, over, operation.at) };
+        let circumstance = Circumstance { runaway, drawn, ..core.circumstance(needs, over, operation.at) };
         let arrival =
             Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims), whose };
         let course = core.decider.arrived(arrival);
