@@ -328,7 +328,8 @@ fn price(sums: &mut Sums, call: &Call<'_>, rates: &Rates, prompt: u64, found: &F
         let usage = Usage { output: Usage::NONE.output, reasoning: Usage::NONE.reasoning, ..*call.usage };
         if let Cost::Known(cost) | Cost::Estimated(cost) = charge(&usage, Some(rates)) {
             sums.observed_cost += cost;
-            sums.ideal_of_told += ideal;
+            // A trace of what could be read tells no writes: neither side is charged for them.
+            sums.ideal_of_told += if call.is_ceiling { ideal - extra } else { ideal };
         }
     }
 }
