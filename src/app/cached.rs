@@ -200,7 +200,7 @@ impl Pass<'_> {
             (record.session.as_ref(), record.user.as_ref()).hash(&mut hasher);
             hasher.finish()
         });
-        for attempt in record.attempts.iter() {
+        for attempt in &record.attempts {
             let name = if attempt.billed.is_empty() { &attempt.model } else { &attempt.billed };
             let known = self.found.names.models().len();
             let model = self.found.names.intern_model(name);
@@ -241,12 +241,11 @@ impl Pass<'_> {
         if rates.input <= cheaper.input || prompt == 0 {
             return None;
         }
-        let easy = match record.confidence {
-            Some(confidence) => confidence.get() >= SURE,
-            None => {
-                self.found.drawn += 1;
-                drawn(session, record.at, record.turn) < self.options.easy.get()
-            }
+        let easy = if let Some(confidence) = record.confidence {
+            confidence.get() >= SURE
+        } else {
+            self.found.drawn += 1;
+            drawn(session, record.at, record.turn) < self.options.easy.get()
         };
         let survival = self.found.study.models().get(&own).map(|sums| sums.survival).unwrap_or_default();
         let (own, cheap) = (rule.side(rates), cheap_rule.side(cheaper));

@@ -33,8 +33,8 @@ fn questions(from: u64, count: u64) -> String {
 
 fn desk() -> Desk {
     let desk = Desk::new();
-    desk.write("set.jsonl", &questions(0, 300));
-    desk.write("held.jsonl", &questions(5000, 200));
+    desk.write("set.jsonl", questions(0, 300));
+    desk.write("held.jsonl", questions(5000, 200));
     desk
 }
 
@@ -91,7 +91,7 @@ fn thresholds_stay_with_the_weights_they_were_fitted_on() {
             "classifier = \"{hash}\"\n[[route]]\nname = \"all\"\n[[route.ladder]]\nmodel = \"gpt-4.1-mini\"\nthreshold = 600\n[[route.ladder]]\nmodel = \"gpt-4.1\"\n"
         )
     };
-    desk.write("p.toml", &policy(&hash));
+    desk.write("p.toml", policy(&hash));
     desk.good("replay small.jsonl --policy p.toml --classifier w.toml");
     let refused = desk.refused("replay small.jsonl --policy p.toml");
     assert!(refused.contains("p.toml:1") && refused.contains(&hash), "{refused}");
@@ -122,6 +122,6 @@ fn what_is_missing_is_said() {
         let told = desk.refused(args);
         assert!(told.contains(said), "{args}: {told}");
     }
-    desk.write("few.jsonl", &questions(0, 8));
+    desk.write("few.jsonl", questions(0, 8));
     assert!(desk.refused("train few.jsonl -o w.toml").contains("8 rows"));
 }
