@@ -123,5 +123,5 @@ fn what_is_missing_is_said() {
         assert!(told.contains(said), "{args}: {told}");
     }
     desk.write("few.jsonl", questions(0, 8));
-    assert!(desk.refused("train few.jsonl -o w.toml").contains("8 rows"));
+    assert!(desk.refused("train few.jsonl --cheap small-1 --strong large-1 -o w.toml").contains("8 rows"));
 }
