@@ -8,6 +8,8 @@
     reason = "a measurement prints what it finds and may stop at the first fault"
 )]
 
+#[path = "speed/anomalies.rs"]
+mod anomalies;
 #[path = "speed/reports.rs"]
 mod reports;
 
@@ -112,23 +114,14 @@ fn micros(duration: Duration) -> String {
 
 /// What trained weights take beside those set by hand.
 fn classify() {
-    for (name, classifier) in
-        [("set by hand", Some(Classifier::builtin())), ("trained", Classifier::shipped("public"))]
-    {
-        let classifier = classifier.unwrap();
-        for (size, length) in [("1 kB", 1_000), ("16 kB", 16_000)] {
-            let sentence = "Compare what both plans cost in 2027 with what they bring, and say which one you would take and why. ";
-            let prompt: String = sentence.chars().cycle().take(length).collect();
-            let mut times: Vec<_> = (0..20_000)
-                .map(|_| {
-                    let started = Instant::now();
-                    black_box(classifier.classify(Some(black_box(&prompt)), &Measures::default()));
-                    started.elapsed()
-                })
-                .collect();
-            times.sort_unstable();
-            row(&format!("classify {size}, weights {name}: p50"), &micros(times[times.len() / 2]), "", "");
+    let weights = [("by hand", Classifier::builtin()), ("trained", Classifier::shipped("public").unwrap())];
+    let prompt = "Compare what both plans cost in 2027, and say which one you would take. ".repeat(14);
+    for (name, classifier) in weights {
+        let started = Instant::now();
+        for _ in 0..20_000 {
+            black_box(classifier.classify(Some(black_box(&prompt)), &Measures::default()));
         }
+        row(&format!("classify 1 kB, weights {name}: mean"), &micros(started.elapsed() / 20_000), "", "");
     }
 }
 
@@ -317,39 +310,6 @@ fn thresholds(log: &Arc<Log>) {
         &format!("{:.0} ms", seek.as_secs_f64() * 1e3),
         "< 1 s",
         &format!("three seeks {:.0} ms", back.as_secs_f64() * 1e3),
-    );
-}
-
-/// A year of a series at a point a minute, and the million requests of the log in slots.
-fn anomalies(log: &Log) {
-    let mut dice = Dice(7);
-    let values: Vec<f64> = (0..525_600u32)
-        .map(|minute| {
-            50.0 + f64::from(minute % 1440) / 50.0
-                + f64::from(u32::try_from(dice.next(1000)).unwrap()) / 100.0
-        })
-        .collect();
-    let (time, most) = best(3, || {
-        let mut detector = pointsman::anomaly::Detector::default();
-        let at = |minute: usize| pointsman::units::Instant::from_secs(i64::try_from(minute).unwrap() * 60);
-        let scores =
-            values.iter().enumerate().map(|(minute, value)| detector.observe(at(minute), *value).score);
-        scores.fold(0.0, f64::max)
-    });
-    row(
-        "anomaly score of one point of a series",
-        &format!("{:.2} us", time.as_secs_f64() * 1e6 / values.len() as f64),
-        "<= 1 us",
-        &format!("{} points, highest score {most:.2}", values.len()),
-    );
-    let (time, found) = best(3, || {
-        pointsman::session::survey(log, pointsman::anomaly::Knobs::default(), None).incidents.len()
-    });
-    row(
-        "anomalies of a log, per request",
-        &format!("{:.2} us", time.as_secs_f64() * 1e6 / log.len() as f64),
-        "<= 2 us",
-        &format!("{} requests, {found} incidents, {time:.1?} together", log.len()),
     );
 }
 
@@ -599,7 +559,7 @@ fn main() {
     drop(text);
     let log = load(&path);
     thresholds(&log);
-    anomalies(&log);
+    anomalies::anomalies(&log);
     drop(log);
     frames();
     process(&path, usize::try_from(lines).unwrap());

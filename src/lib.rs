@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod notify;
 pub mod outcome;
 pub mod pricing;
+pub mod prompt_cache;
 pub mod providers;
 pub mod record;
 pub mod report;

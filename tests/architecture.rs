@@ -20,6 +20,7 @@ use source::Word;
 const CORE: &[&str] = &[
     "units",
     "pricing",
+    "prompt_cache",
     "forecast",
     "budget",
     "runaway",

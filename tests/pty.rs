@@ -79,7 +79,7 @@ fn clean(left: &Left) {
 fn the_first_frame_is_the_overview_of_the_sample_and_digits_change_screens() {
     let desk = Desk::new();
     let mut console = desk.sample();
-    console.wait_for("╭ Spend").wait_for("REPLAY").wait_for("SIMULATED").wait_for("sample.jso");
+    console.wait_for("╭ Spend").wait_for("REPLAY").wait_for("SIMULATED").wait_for("sample.j");
     assert_ne!(console.settings(), console.settings_before(), "the console reads single keys");
     console.send("4").wait_for("╭ Models by");
     console.send("3").wait_for("╭ Traffic").wait_for("newest first");
@@ -442,7 +442,7 @@ fn logs_of_coding_agents_are_offered_beside_the_sample() {
     quit(console);
     let mut console = desk.sample();
     console.wait_for("Coding agents have kept logs");
-    console.send("s").wait_for("╭ Spend").wait_for("sample.jso");
+    console.send("s").wait_for("╭ Spend").wait_for("sample.j");
     quit(console);
     let console = desk.sample();
     console.wait_for("Coding agents have kept logs");

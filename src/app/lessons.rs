@@ -159,9 +159,9 @@ impl<'a> Lessons<'a> {
                 }
             };
             let key = line.split_key.as_deref().filter(|key| !key.is_empty());
-            let text = || line.prompt.as_deref().unwrap_or(&line.id);
+            let text = || line.prompt.as_deref().map_or_else(|| line.id.to_string(), str::to_owned);
             let question = key.map_or_else(
-                || hash(text()),
+                || hash(&text()),
                 |key| u64::from_str_radix(key, 16).unwrap_or_else(|_| hash(key)),
             );
             let text_of = |tag: &Option<Cow<'_, str>>| tag.as_deref().unwrap_or("").to_owned();
@@ -175,9 +175,10 @@ impl<'a> Lessons<'a> {
                 question: spread(question),
                 tenth: (question & 0xFFFF) % 10,
                 legs: (line.outcomes.iter())
-                    .map(|(model, leg)| {
+                    .filter_map(|(model, leg)| {
+                        let leg = leg.as_ref()?;
                         let priced = || self.priced(model, leg.input_tokens?, leg.output_tokens?);
-                        (model.clone(), leg.worth(), leg.cost().or_else(priced))
+                        Some((model.clone(), leg.worth(), leg.cost().or_else(priced)))
                     })
                     .collect(),
             });

@@ -3,6 +3,7 @@
 mod alerting;
 #[cfg(test)]
 mod away;
+mod cached;
 mod console;
 mod exported;
 mod fault;
@@ -27,6 +28,7 @@ mod tail;
 mod told;
 mod trace;
 
+pub use cached::{CacheOptions, Cached, cached};
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};

@@ -129,7 +129,6 @@ fn ln_gamma(x: f64) -> f64 {
 }
 
 /// Returns the regularised lower incomplete gamma function.
-#[expect(clippy::many_single_char_names, reason = "the names of the published recurrence")]
 pub fn gamma_at_most(a: f64, x: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;

@@ -82,7 +82,7 @@ enum Command {
     },
 }
 
-/// Which gateway. A key with the scope `read`, or `operate` to change something, is taken from POINTSMAN_KEY.
+/// Which gateway. A key with the scope `read`, or `operate` to change something, is taken from `POINTSMAN_KEY`.
 #[derive(Args, Debug)]
 struct At {
     /// The gateway's address.

@@ -251,25 +251,22 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
     let part = one(&args.labels)?;
     let is_settled = args.engine.input_format.is_some() || args.engine.map.is_some() || args.labels.is_dir();
     let judged = if is_settled { None } else { Judgements::open(&part, args.engine.strict)? };
-    let (found, bad, damaged) = match judged {
-        Some(judged) => {
-            if let Some(route) = &args.route {
-                anyhow::bail!("--route {route}: lines of labels have no routes; leave it away");
-            }
-            for told in &judged.told {
-                output::remark(told);
-            }
-            let more = judged.bad.saturating_sub(judged.told.len() as u64);
-            if more > 0 {
-                output::remark(&format!("{} more like these were passed over", counted(more, "line")));
-            }
-            (vec![of_lines(&judged, &promise)?], judged.bad, Vec::new())
+    let (found, bad, damaged) = if let Some(judged) = judged {
+        if let Some(route) = &args.route {
+            anyhow::bail!("--route {route}: lines of labels have no routes; leave it away");
         }
-        None => {
-            let setup = args.engine.start()?;
-            let trial = load_trial(&part, std::slice::from_ref(&args.labels), setup, &args.engine.read())?;
-            (of_log(&trial, &promise, args.route.as_deref())?, 0, trial.damaged)
+        for told in &judged.told {
+            output::remark(told);
         }
+        let more = judged.bad.saturating_sub(judged.told.len() as u64);
+        if more > 0 {
+            output::remark(&format!("{} more like these were passed over", counted(more, "line")));
+        }
+        (vec![of_lines(&judged, &promise)?], judged.bad, Vec::new())
+    } else {
+        let setup = args.engine.start()?;
+        let trial = load_trial(&part, std::slice::from_ref(&args.labels), setup, &args.engine.read())?;
+        (of_log(&trial, &promise, args.route.as_deref())?, 0, trial.damaged)
     };
     let report = Report {
         schema: "pointsman.certify/1",

@@ -1,12 +1,13 @@
 //! The command line: one file per subcommand. Each reads its arguments, calls the rooms below and writes to stdout.
 
 pub mod advise;
-pub mod alert_rules;
-mod alerts;
+mod alert_rules;
+pub mod alerts;
 pub mod anomalies;
 pub mod args;
 pub mod attach;
 pub mod budgets;
+pub mod cache;
 pub mod certify;
 pub mod console;
 pub mod drive;
@@ -98,6 +99,8 @@ enum Command {
     Savings(Box<savings::SavingsArgs>),
     /// Say what a request, a session and a good answer cost
     Unit(Box<unit::UnitArgs>),
+    /// Say what prompt caches served, what they could have, and whether a change of model pays
+    Cache(Box<cache::CacheArgs>),
     /// Train a classifier on your own log or on a set of outcomes
     Train(Box<train::TrainArgs>),
     /// Measure what a classifier is worth, beside doing without
@@ -202,6 +205,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Forecast(args)) => forecast::run(&args),
         Some(Command::Savings(args)) => savings::run(&args),
         Some(Command::Unit(args)) => unit::run(&args),
+        Some(Command::Cache(args)) => cache::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Anomalies(args)) => anomalies::run(&args),

@@ -17,6 +17,9 @@ use crate::routing::Route;
 use crate::session::{Aim, GOOD, Plan, PlannedRoute, Trial};
 use crate::units::{PerMille, Pico, Span, counted};
 
+/// Says what labels prove of a rung: the threshold, none where none can be, and how many labels there were.
+type Proved<'a> = dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)> + 'a;
+
 /// Finds the best thresholds of all routes together.
 #[derive(Args, Debug)]
 #[command(
@@ -211,7 +214,7 @@ fn report(
     aim: &Aim,
     trial: &Trial,
     plan: &Plan,
-    proved: &dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)>,
+    proved: &Proved<'_>,
     flips: &[u64],
 ) -> Report {
     let (now, span) = (&trial.now, trial.rated());
@@ -273,12 +276,7 @@ fn tenths(tenths: i128) -> String {
     format!("{}{}.{}", if tenths < 0 { "-" } else { "+" }, tenths.abs() / 10, tenths.abs() % 10)
 }
 
-fn route_report(
-    trial: &Trial,
-    planned: &PlannedRoute,
-    proved: &dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)>,
-    flips: &[u64],
-) -> RouteReport {
+fn route_report(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flips: &[u64]) -> RouteReport {
     let (route, span) = (trial.now.route(planned.route), trial.rated());
     let requests = planned.applied.requests;
     let thresholds = route.ladder.iter().zip(&planned.thresholds).enumerate().map(|(at, (rung, to))| {

@@ -24,7 +24,7 @@ pub struct RunawaysArgs {
     /// Logs; where absent, the gateway at --url is asked.
     #[arg(value_name = "LOG")]
     logs: Vec<PathBuf>,
-    /// File with rules ([runaways] of a budgets file) instead of budgets.toml in the configuration directory; the built-in
+    /// File with rules (`[runaways]` of a budgets file) instead of budgets.toml in the configuration directory; the built-in
     /// rules where there is neither.
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,

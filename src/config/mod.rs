@@ -3,6 +3,7 @@
 
 pub mod alerts;
 pub mod budgets;
+pub mod caching;
 pub mod console;
 pub mod gateway;
 pub mod keys;

@@ -303,8 +303,9 @@ pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String
             .to_owned();
     }
     if front.figures_of() == FiguresOf::Events {
-        return if snapshot.live.is_some() { "alerts in force, now" } else { "what would have been told" }
-            .to_owned();
+        let (told, brief) = ("what would have been told", "would be told");
+        let told = if room < told.len() { brief } else { told };
+        return if snapshot.live.is_some() { "alerts in force, now" } else { told }.to_owned();
     }
     let listed = front.figures_of() == FiguresOf::Played;
     let all = &if listed { &snapshot.to_date } else { &snapshot.totals }.all;

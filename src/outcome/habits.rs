@@ -268,7 +268,9 @@ fn over_all(from: &OfModel, to: &OfModel, length: fn(&Answers) -> Length, prior:
         // They did different work.
         let all = |model: &OfModel| {
             let mut all = Answers::default();
-            model.iter().for_each(|answers| all.merge(answers));
+            for answers in model {
+                all.merge(answers);
+            }
             all
         };
         overlap = 0;
@@ -310,28 +312,28 @@ mod tests {
         of
     }
 
-    fn scales(from: OfModel, to: OfModel, class: TaskClass) -> Scales {
-        let fit = HabitFit { models: vec![from, to] };
+    fn scales(from: &OfModel, to: &OfModel, class: TaskClass) -> Scales {
+        let fit = HabitFit { models: vec![*from, *to] };
         fit.finish().scales(ModelId(0), ModelId(1), class)
     }
 
     #[test]
     fn what_both_models_were_asked_alike_tells_how_their_lengths_differ() {
-        let found = scales(answers(1000, 100, 10, 0), answers(1000, 250, 25, 0), TaskClass::Code);
+        let found = scales(&answers(1000, 100, 10, 0), &answers(1000, 250, 25, 0), TaskClass::Code);
         assert!((2_480_000..=2_500_000).contains(&found.answer.ratio), "{found:?}");
         assert!(
             (2_480_000..=2_500_000).contains(&found.prompt.ratio),
             "runs of agents differ in what they read"
         );
         assert!(found.answer.deviation < 10_000, "{found:?}");
-        let few = scales(answers(9, 100, 90, 0), answers(9, 250, 240, 0), TaskClass::Code);
+        let few = scales(&answers(9, 100, 90, 0), &answers(9, 250, 240, 0), TaskClass::Code);
         assert!(few.answer.deviation > 200_000, "{few:?}");
         assert!(few.answer.ratio < found.answer.ratio);
     }
 
     #[test]
     fn prompts_of_requests_that_were_chosen_say_little_of_a_tokenizer() {
-        let found = scales(answers(1000, 100, 10, 4), answers(1000, 800, 80, 1), TaskClass::Code);
+        let found = scales(&answers(1000, 100, 10, 4), &answers(1000, 800, 80, 1), TaskClass::Code);
         assert!(found.prompt.ratio < 1_200_000, "{found:?}");
         assert!(found.prompt.deviation >= 130_000, "{found:?}");
         assert!(found.answer.deviation >= 250_000, "{found:?}");
@@ -339,10 +341,10 @@ mod tests {
 
     #[test]
     fn a_model_that_was_not_seen_is_as_long_and_that_unsurely() {
-        let nobody = scales(answers(1000, 100, 10, 0), OfModel::default(), TaskClass::Code);
+        let nobody = scales(&answers(1000, 100, 10, 0), &OfModel::default(), TaskClass::Code);
         assert_eq!(nobody, Scales::unseen());
         assert_eq!((nobody.answer.ratio, nobody.answer.deviation), (ONE, 500_000));
-        let elsewhere = scales(answers(1000, 100, 10, 0), answers(1000, 250, 25, 0), TaskClass::Agent);
+        let elsewhere = scales(&answers(1000, 100, 10, 0), &answers(1000, 250, 25, 0), TaskClass::Agent);
         assert!(elsewhere.answer.deviation >= 300_000, "another class of work: {elsewhere:?}");
         assert_eq!(
             HabitFit::default().finish().scales(ModelId(3), ModelId(3), TaskClass::Code).prompt,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 use super::cut::{BLOCK, MAX_ENTRY};
 use super::input::Stream;
@@ -46,9 +46,9 @@ impl Leg {
 /// One question.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct OutcomeLine<'a> {
-    /// Its id.
-    #[serde(default, borrow)]
-    pub id: Cow<'a, str>,
+    /// Its id, text or number.
+    #[serde(default)]
+    pub id: Value,
     /// The kind of work, in the set's own words.
     #[serde(default, borrow)]
     pub task: Option<Cow<'a, str>>,
@@ -66,7 +66,7 @@ pub struct OutcomeLine<'a> {
     pub split_key: Option<Cow<'a, str>>,
     /// By model.
     #[serde(borrow)]
-    pub outcomes: BTreeMap<Cow<'a, str>, Leg>,
+    pub outcomes: BTreeMap<Cow<'a, str>, Option<Leg>>,
 }
 
 /// Lines of outcomes on their way in.

@@ -3,6 +3,7 @@
 //! Invariant: money leaves as decimal strings, unknown is said and never written as zero.
 
 mod anomalies;
+mod cache;
 mod chart;
 mod explain;
 mod focus;
@@ -20,6 +21,7 @@ mod text;
 mod unit;
 
 pub use anomalies::{AnomalyReport, CauseRow, ChangedRow, Figure, IncidentRow, Naming};
+pub use cache::{CacheReport, CacheScope};
 pub use explain::{
     AlsoRow, ExplainReport, ExplainScope, FailingRow, HitRow, MixRow, NoteRow, PartsRow, SliceRow, WindowRow,
 };

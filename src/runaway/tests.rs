@@ -21,8 +21,8 @@ fn pace(then: Then) -> Runaways {
     Runaways::new([rule(Kind::Key, test, then)])
 }
 
-fn call(hash: u64, turns: usize) -> Option<Call> {
-    Some(Call::new(hash << 16, turns))
+fn call(hash: u64, turns: usize) -> Call {
+    Call::new(hash << 16, turns)
 }
 
 fn at(seconds: i64) -> Instant {
@@ -34,7 +34,7 @@ fn a_loop_of_equal_calls_is_one_and_is_told_once() {
     let mut all = looping(Then::Tell);
     let mine = whose("k", "s");
     let trips: Vec<i64> =
-        (0..20).filter(|n| !all.arrived(&mine, call(7, 3), at(*n)).trips.is_empty()).collect();
+        (0..20).filter(|n| !all.arrived(&mine, Some(call(7, 3)), at(*n)).trips.is_empty()).collect();
     assert_eq!(trips, [5], "with the sixth, and not again");
     let trip = all.trips().next().unwrap();
     assert_eq!((trip.whom.to_string().as_str(), trip.at), ("session k/s", at(5)));
@@ -46,13 +46,13 @@ fn a_loop_with_one_changing_argument_or_with_other_calls_between_is_none() {
     let mut all = looping(Then::Freeze);
     for n in 0..500 {
         let moment = at(i64::try_from(n).unwrap());
-        assert_eq!(all.arrived(&whose("k", "changing"), call(n, 3), moment).stop, None);
+        assert_eq!(all.arrived(&whose("k", "changing"), Some(call(n, 3)), moment).stop, None);
         // Two of three are others: four in twelve are the same.
         let hash = if n % 3 == 0 { 7 } else { 1_000 + n };
-        assert_eq!(all.arrived(&whose("k", "between"), call(hash, 3), moment).stop, None, "{n}");
+        assert_eq!(all.arrived(&whose("k", "between"), Some(call(hash, 3)), moment).stop, None, "{n}");
     }
     // An alternation of two is as much of a loop.
-    let ends = (0..30).find(|n| all.arrived(&whose("k", "two"), call(n % 2, 3), at(0)).stop.is_some());
+    let ends = (0..30).find(|n| all.arrived(&whose("k", "two"), Some(call(n % 2, 3)), at(0)).stop.is_some());
     assert_eq!(ends, Some(10));
 }
 
@@ -60,11 +60,11 @@ fn a_loop_with_one_changing_argument_or_with_other_calls_between_is_none() {
 fn sessions_are_apart_and_nobody_stops_anothers() {
     let mut all = looping(Then::Freeze);
     for n in 0..40 {
-        let verdict = all.arrived(&whose("k", &format!("s{}", n % 8)), call(7, 3), at(n));
+        let verdict = all.arrived(&whose("k", &format!("s{}", n % 8)), Some(call(7, 3)), at(n));
         assert_eq!(verdict.stop, None, "five of each");
     }
     for n in 0..10 {
-        all.arrived(&whose("thief", "s-of-mine"), call(7, 3), at(n));
+        all.arrived(&whose("thief", "s-of-mine"), Some(call(7, 3)), at(n));
     }
     assert!(all.is_stopped(&whose("thief", "s-of-mine")));
     assert!(!all.is_stopped(&whose("k", "s-of-mine")), "a client names its sessions itself");
@@ -74,10 +74,11 @@ fn sessions_are_apart_and_nobody_stops_anothers() {
 fn without_a_session_only_a_conversation_that_goes_on_repeats_itself() {
     let mut all = looping(Then::Freeze);
     for n in 0..100 {
-        let many_begin_alike = all.arrived(&whose("fleet", ""), call(7, 3), at(n));
+        let many_begin_alike = all.arrived(&whose("fleet", ""), Some(call(7, 3)), at(n));
         assert_eq!(many_begin_alike.stop, None);
     }
-    let frozen = (0..10).find(|n| all.arrived(&whose("one", ""), call(7, 3 + 2 * n), at(0)).stop.is_some());
+    let frozen =
+        (0..10).find(|n| all.arrived(&whose("one", ""), Some(call(7, 3 + 2 * n)), at(0)).stop.is_some());
     assert_eq!(frozen, Some(5));
     assert_eq!(all.stops()[0].whom.to_string(), "key one");
 }
@@ -141,14 +142,14 @@ fn degrading_lasts_as_long_as_the_episode() {
     let mut all = looping(Then::Degrade);
     let mine = whose("k", "s");
     for n in 0..6 {
-        all.arrived(&mine, call(7, 3), at(n));
+        all.arrived(&mine, Some(call(7, 3)), at(n));
     }
-    assert_eq!(all.arrived(&mine, call(7, 3), at(9)).then, Some(Then::Degrade));
+    assert_eq!(all.arrived(&mine, Some(call(7, 3)), at(9)).then, Some(Then::Degrade));
     assert_eq!(all.arrived(&mine, None, at(10)).then, Some(Then::Degrade), "also what follows no call");
     for n in 0..24 {
-        all.arrived(&mine, call(100 + n, 3), at(11));
+        all.arrived(&mine, Some(call(100 + n, 3)), at(11));
     }
-    assert_eq!(all.arrived(&mine, call(7, 3), at(12)).then, None);
+    assert_eq!(all.arrived(&mine, Some(call(7, 3)), at(12)).then, None);
 }
 
 #[test]
@@ -175,7 +176,7 @@ fn memory_is_bounded_however_many_names_come() {
     let mut all = Runaways::new(built_in());
     for n in 0..40_000i64 {
         let mine = Whose { project: format!("p{n}").into(), ..whose(&format!("k{n}"), &format!("s{n}")) };
-        all.arrived(&mine, call(7, 3), at(n));
+        all.arrived(&mine, Some(call(7, 3)), at(n));
     }
     assert!(all.watches.iter().all(|watch| watch.len() <= 1 << 14));
 }
@@ -196,10 +197,10 @@ fn an_edit_of_a_rule_keeps_what_was_seen() {
     let mut all = looping(Then::Tell);
     let mine = whose("k", "s");
     for n in 0..5 {
-        all.arrived(&mine, call(7, 3), at(n));
+        all.arrived(&mine, Some(call(7, 3)), at(n));
     }
     all.change([rule(Kind::Session, Test::Loop { same: 6, among: 12 }, Then::Freeze)]);
-    assert!(all.arrived(&mine, call(7, 3), at(6)).stop.is_some());
+    assert!(all.arrived(&mine, Some(call(7, 3)), at(6)).stop.is_some());
     let late = Span(5);
     assert!(all.arrived(&mine, None, at(6) + late).stop.is_some(), "also after the rules are gone");
     all.change([]);

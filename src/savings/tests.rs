@@ -284,8 +284,8 @@ fn the_measured_interval_holds_the_truth_about_as_often_as_it_says() {
             let seed = trial * 1_000_003 + number * 17;
             let arm = if drawn(seed ^ 7) % 1000 < 200 { Arm::Held } else { Arm::Routed };
             // Sessions differ in length and in how expensive they are; held out, a request costs 5 more on average.
-            let of_session = drawn(seed ^ 11) % 10;
-            for request in 0..1 + drawn(seed ^ 13) % 8 {
+            let of_session = drawn(seed ^ 0xb) % 10;
+            for request in 0..=drawn(seed ^ 0xd) % 8 {
                 let own = drawn(seed.wrapping_mul(31) ^ request) % 4;
                 let more = if arm == Arm::Held { 5 } else { 0 };
                 let cost = Pico(i128::from(10 + of_session + own + more) * 1_000_000_000);

@@ -90,7 +90,7 @@ impl Frontiers {
     ) -> Option<Plan> {
         let mut menus: Vec<Menu> = Vec::new();
         let mut routes: Vec<PlannedRoute> = Vec::new();
-        let mut fixed = self.kept().clone();
+        let mut fixed = *self.kept();
         let mut is_moved = vec![false; self.settings().len()];
         for (at, route) in now.routes.iter().enumerate() {
             let Ok(id) = u8::try_from(at).map(RouteId) else { continue };
@@ -137,8 +137,10 @@ impl Frontiers {
                 fixed += &setting.in_force().cost;
             }
         }
-        let mut cost_before = fixed.clone();
-        routes.iter().for_each(|route| cost_before += &route.applied.cost);
+        let mut cost_before = fixed;
+        for route in &routes {
+            cost_before += &route.applied.cost;
+        }
         let requests: u64 = routes.iter().map(|route| route.applied.requests).sum();
         let goal = match wanted {
             Target::Cost(limit) => Goal::Cost((limit - fixed.total()).0),
@@ -153,7 +155,7 @@ impl Frontiers {
             return None;
         }
         let Optimum { choice, is_feasible, gap, price } = optimise(&menus, goal);
-        let mut cost_after = fixed.clone();
+        let mut cost_after = fixed;
         let mut quality = (0, 0);
         for ((planned, thresholds), menu) in routes.iter_mut().zip(choice.thresholds).zip(&menus) {
             planned.quality.1 = menu.outcome(&thresholds).quality;

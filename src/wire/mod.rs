@@ -41,7 +41,7 @@ mod translate;
 mod usage;
 
 pub use answer::{Answer, answer, used};
-pub use ask::{Ask, AskMeasures, PrefixKey};
+pub use ask::{Ask, AskMeasures, PrefixKey, prefix_ends};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, Halted, SpentBudget, WireError};
 pub use faults::{NO_MODEL_MAY_SERVE, error_body, read_error};

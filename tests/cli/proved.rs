@@ -26,7 +26,7 @@ fn labels() -> String {
 #[test]
 fn labels_certify_down_to_the_first_threshold_that_fails() {
     let desk = Desk::new();
-    desk.write("l.jsonl", &labels());
+    desk.write("l.jsonl", labels());
     let found = json(&desk.good("certify l.jsonl --epsilon .02 --delta .05 --format json"));
     assert_eq!(found["certified_threshold"], 601);
     assert_eq!((found["n"].as_u64(), found["failures"].as_u64()), (Some(1000), Some(8)));
@@ -66,7 +66,7 @@ fn too_few_labels_certify_nothing_and_say_how_many_are_missing() {
 fn labels_that_cannot_be_used_are_told_and_left_out() {
     let desk = Desk::new();
     let bad = "{\"confidence\":\"900\",\"cheap\":1000,\"strong\":1000}\n{\"confidence\":900,\"cheap\":1000}\n{\"cheap\":1000,\"strong\":0}\n";
-    desk.write("l.jsonl", &format!("{}{bad}", labels()));
+    desk.write("l.jsonl", format!("{}{bad}", labels()));
     let run = desk.run("certify l.jsonl --format json");
     let (found, said) = (json(&run.out), run.err);
     assert_eq!(
@@ -112,7 +112,7 @@ fn judged_log() -> String {
 #[test]
 fn a_log_with_labels_is_certified_route_by_route() {
     let desk = Desk::new();
-    desk.write("log.jsonl", &judged_log());
+    desk.write("log.jsonl", judged_log());
     let found = json(&desk.good("certify log.jsonl --format json"));
     let routes = found["routes"].as_array().expect("routes");
     assert_eq!(routes.len(), 2);
@@ -132,7 +132,7 @@ fn a_log_with_labels_is_certified_route_by_route() {
 #[test]
 fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
     let desk = Desk::new();
-    desk.write("log.jsonl", &judged_log());
+    desk.write("log.jsonl", judged_log());
     let cost =
         |value: &Value| value["cost_usd"].as_str().and_then(|cost| cost.parse::<f64>().ok()).expect("a cost");
     let quality = |value: &Value| {
@@ -192,7 +192,7 @@ fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
 #[test]
 fn advice_says_nothing_of_quality_without_labels() {
     let desk = Desk::new();
-    desk.write("log.jsonl", &judged_log());
+    desk.write("log.jsonl", judged_log());
     let found = json(&desk.good("advise log.jsonl --most 50 --format json"));
     let used = &found["models"][0];
     assert_eq!((&used["model"], &used["calls"]), (&Value::from("gpt-4.1"), &Value::from(2000)));

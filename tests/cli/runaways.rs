@@ -23,5 +23,9 @@ fn the_runaway_of_the_sample_is_found_within_minutes_with_its_project_and_nobody
     assert!(trips.iter().all(|trip| trip["project"] == "crawler" && trip["then"] == "freeze"));
     desk.write("wrong.toml", "[runaways.cap]\neach = \"session\"\ncals = 40\n");
     let said = desk.run("runaways sample.jsonl.zst --rules wrong.toml");
-    assert!(said.err.contains("wrong.toml:3:1: `cals` is no setting of runaways.cap; did you mean `calls`?"), "{}", said.err);
+    assert!(
+        said.err.contains("wrong.toml:3:1: `cals` is no setting of runaways.cap; did you mean `calls`?"),
+        "{}",
+        said.err
+    );
 }

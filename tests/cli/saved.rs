@@ -63,10 +63,13 @@ fn a_holdout_in_the_log_is_measured_beside() {
         // Every second session is held out and costs 3 $ a request more.
         let (word, model) = if at % 2 == 0 { ("holdout:500", "2.5") } else { ("routed:500", "0.5") };
         let charged = format!("{model}{}", at % 3);
-        log.push_str(&format!(
-            "{{\"id\":\"h-{at}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"session\":\"s-{at}\",\"model\":\"gpt-4.1\",\"in\":10,\"out\":10,\"charged\":\"{charged}\",\"down\":[\"{word}\"]}}\n",
-            at % 60
-        ));
+        let _ = std::fmt::Write::write_fmt(
+            &mut log,
+            format_args!(
+                "{{\"id\":\"h-{at}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"session\":\"s-{at}\",\"model\":\"gpt-4.1\",\"in\":10,\"out\":10,\"charged\":\"{charged}\",\"down\":[\"{word}\"]}}\n",
+                at % 60
+            ),
+        );
     }
     let desk = Desk::new();
     desk.write("held.jsonl", log);

@@ -10,8 +10,12 @@ fn questions(from: u64, count: u64) -> String {
     let line = |row: u64| {
         let mixed = row.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let is_hard = mixed >> 40 & 1 == 1;
-        let verb = ["list", "name", "copy", "prove", "derive", "integrate"]
-            [(mixed >> 20) as usize % 3 + 3 * usize::from(is_hard)];
+        let verbs = if is_hard { ["prove", "derive", "integrate"] } else { ["list", "name", "copy"] };
+        let verb = match (mixed >> 20) % 3 {
+            0 => verbs[0],
+            1 => verbs[1],
+            _ => verbs[2],
+        };
         let fails = (mixed >> 50) % 10 < if is_hard { 7 } else { 1 };
         json!({
             "id": format!("q-{row}"), "source": "made up", "task": if row.is_multiple_of(2) { "even" } else { "odd" },
@@ -29,8 +33,8 @@ fn questions(from: u64, count: u64) -> String {
 
 fn desk() -> Desk {
     let desk = Desk::new();
-    desk.write("set.jsonl", &questions(0, 300));
-    desk.write("held.jsonl", &questions(5000, 200));
+    desk.write("set.jsonl", questions(0, 300));
+    desk.write("held.jsonl", questions(5000, 200));
     desk
 }
 
@@ -87,7 +91,7 @@ fn thresholds_stay_with_the_weights_they_were_fitted_on() {
             "classifier = \"{hash}\"\n[[route]]\nname = \"all\"\n[[route.ladder]]\nmodel = \"gpt-4.1-mini\"\nthreshold = 600\n[[route.ladder]]\nmodel = \"gpt-4.1\"\n"
         )
     };
-    desk.write("p.toml", &policy(&hash));
+    desk.write("p.toml", policy(&hash));
     desk.good("replay small.jsonl --policy p.toml --classifier w.toml");
     let refused = desk.refused("replay small.jsonl --policy p.toml");
     assert!(refused.contains("p.toml:1") && refused.contains(&hash), "{refused}");
@@ -118,6 +122,6 @@ fn what_is_missing_is_said() {
         let told = desk.refused(args);
         assert!(told.contains(said), "{args}: {told}");
     }
-    desk.write("few.jsonl", &questions(0, 8));
-    assert!(desk.refused("train few.jsonl -o w.toml").contains("8 rows"));
+    desk.write("few.jsonl", questions(0, 8));
+    assert!(desk.refused("train few.jsonl --cheap small-1 --strong large-1 -o w.toml").contains("8 rows"));
 }

@@ -167,7 +167,7 @@ fn what_fires_is_told_once_and_is_what_a_replay_would_have_told() {
         "{listed:#}"
     );
     assert!(desk.must(&["alerts", "history", "--url", &front.url()]).contains("delivered"));
-    let metrics = Ask::get("/metrics").send(front.address()).text().to_owned();
+    let metrics = Ask::get("/metrics").send(front.address()).text().clone();
     for line in [
         "pointsman_alerts_fired_total 4",
         "pointsman_alerts_firing{level=\"notice\"} 2",

@@ -59,7 +59,7 @@ fn what_an_operator_corrects_is_what_every_reader_counts() {
     assert!(log.contains(r#""charged":"0.75","source":"bill of May""#), "{log}");
     assert!(log.contains("correction by operate"), "{log}");
     keep(&desk, &log);
-    for log in ["day.jsonl", &desk.must(&["ledger", "path"]).trim().to_owned()] {
+    for log in ["day.jsonl", desk.must(&["ledger", "path"]).trim()] {
         let report: Value = serde_json::from_str(&desk.must(&["replay", log, "--format", "json"])).unwrap();
         assert_eq!(report["cost_usd"], "1", "{log}");
         assert_eq!(report["cost_estimated_usd"], "0", "{log}");

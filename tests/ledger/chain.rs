@@ -119,7 +119,9 @@ fn a_change_of_any_column_of_any_table_is_found() {
     let mut tried = 0;
     // Who keeps an answer, and who is told of what, is no account.
     let no_account = ["responses", "alerts", "outbox", "silences"];
-    for (table, columns) in tables(&path).into_iter().filter(|(table, _)| !no_account.contains(&table.as_str())) {
+    for (table, columns) in
+        tables(&path).into_iter().filter(|(table, _)| !no_account.contains(&table.as_str()))
+    {
         for (column, kind) in &columns {
             let value = match (table.as_str(), column.as_str(), kind.as_str()) {
                 ("operations" | "attempts", "state", _) => "'open'".to_owned(),

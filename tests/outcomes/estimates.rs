@@ -38,7 +38,7 @@ fn measure(set: &str) -> (f64, f64, usize) {
     let mut book = PriceBook::default();
     let mut names = Names::default();
     for name in ["a", "b"] {
-        let standard = Rates { base: base.clone(), above: vec![] };
+        let standard = Rates { base, above: vec![] };
         book.add_row(name, PriceRow { standard, ..PriceRow::default() });
         names.intern_model(name);
     }

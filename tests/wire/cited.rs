@@ -28,9 +28,9 @@ fn text_of(value: &Value) -> String {
 }
 
 /// The stretch of a text that two numbers of characters tell.
-fn stretch(text: &str, start: &Value, end: &Value) -> Option<String> {
+fn stretch(text: &str, start: &Value, end: &Value) -> String {
     let [start, end] = [start, end].map(|at| usize::try_from(at.as_u64().unwrap()).unwrap());
-    Some(text.chars().skip(start).take(end - start).collect())
+    text.chars().skip(start).take(end - start).collect()
 }
 
 /// The citations of a whole answer.
@@ -44,7 +44,7 @@ fn of_whole(to: Dialect, body: &Value) -> Vec<Cited> {
             let read = |note: &Value| {
                 assert_eq!(note["type"], "url_citation");
                 let note = &note["url_citation"];
-                (text_of(&note["url"]), stretch(&text, &note["start_index"], &note["end_index"]))
+                (text_of(&note["url"]), Some(stretch(&text, &note["start_index"], &note["end_index"])))
             };
             notes.iter().map(read).collect()
         }
@@ -56,7 +56,7 @@ fn of_whole(to: Dialect, body: &Value) -> Vec<Cited> {
                     if note["type"] == "file_citation" {
                         return (text_of(&note["file_id"]), None);
                     }
-                    (text_of(&note["url"]), stretch(&text, &note["start_index"], &note["end_index"]))
+                    (text_of(&note["url"]), Some(stretch(&text, &note["start_index"], &note["end_index"])))
                 })
             });
             notes.collect()
@@ -160,7 +160,8 @@ fn got(from: Dialect, to: Dialect, whole: &Value, stream: &str) -> [(Vec<Cited>,
 }
 
 fn events(all: &[Value]) -> String {
-    all.iter().map(|event| format!("data: {event}\n\n")).collect()
+    let lines: Vec<String> = all.iter().map(|event| format!("data: {event}\n\n")).collect();
+    lines.concat()
 }
 
 fn is_placed(to: Dialect, cited: &[Cited], want: &[(&str, &str)]) {

@@ -321,16 +321,13 @@ impl App {
                 PerMille::new(share).map_or_else(Vec::new, |share| vec![Do::Send(Command::SeekShare(share))])
             }
             (_, Some(action)) => self.action(action),
-            (Overlay::Prompt(Asked::Goto), None) => {
-                self.goto.key(key);
-                Vec::new()
-            }
-            (Overlay::Prompt(Asked::Stop), None) => {
-                self.stop.key(key);
-                Vec::new()
-            }
-            (Overlay::Prompt(Asked::Aim), None) => {
-                self.aim.key(key);
+            (Overlay::Prompt(asked @ (Asked::Goto | Asked::Stop | Asked::Aim)), None) => {
+                let line = match asked {
+                    Asked::Goto => &mut self.goto,
+                    Asked::Stop => &mut self.stop,
+                    _ => &mut self.aim,
+                };
+                line.key(key);
                 Vec::new()
             }
             (Overlay::Prompt(Asked::Filter), None) => {

@@ -252,6 +252,16 @@ pub(super) fn latency(value: Option<u64>) -> Short {
     format::or_unknown(value, millis)
 }
 
+/// Says how a threshold's certificate stands; none where no answer was judged.
+pub(super) fn certificate(standing: &Standing) -> Option<String> {
+    match (standing.given, standing.withdrawn) {
+        (Some(given), _) => Some(format!("certified from {}", given.threshold)),
+        (None, Some((_, why))) => Some(format!("certificate withdrawn: {}", why.reason())),
+        (None, None) if standing.n == 0 => None,
+        (None, None) => Some(format!("not certifiable, {} more", counted(standing.needed, "label"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,15 +274,5 @@ mod tests {
         assert_eq!((rate(5, 10).is_some(), besides(&sum(5))), (true, " +?"));
         assert_eq!(rate(6, 10), None);
         assert_eq!(at_rate(&sum(0), 10, Span::secs(59), Span::hours(1)), None);
-    }
-}
-
-/// Says how a threshold's certificate stands; none where no answer was judged.
-pub(super) fn certificate(standing: &Standing) -> Option<String> {
-    match (standing.given, standing.withdrawn) {
-        (Some(given), _) => Some(format!("certified from {}", given.threshold)),
-        (None, Some((_, why))) => Some(format!("certificate withdrawn: {}", why.reason())),
-        (None, None) if standing.n == 0 => None,
-        (None, None) => Some(format!("not certifiable, {} more", counted(standing.needed, "label"))),
     }
 }

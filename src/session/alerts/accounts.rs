@@ -59,7 +59,7 @@ fn reaches(standing: &Standing, threshold: u32) -> bool {
 
 fn starts_anew(standing: &Standing) -> String {
     let end = standing.account.window.end;
-    end.map_or_else(String::new, |end| format!("; it starts anew at {}", end.rfc3339()))
+    end.map_or_else(String::new, |end| format!("; it starts anew {} {} UTC", end.date(), end.clock()))
 }
 
 impl Accounts {

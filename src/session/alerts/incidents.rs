@@ -98,10 +98,11 @@ fn named(names: &Names, scope: Scope) -> String {
 fn words(incident: &Incident, names: &Names) -> String {
     let Changed { scope, metric, before, during } = &incident.lead;
     let mut words = format!(
-        "{} of {} since {}: {}, usually {}",
+        "{} of {} since {} {} UTC: {}, usually {}",
         metric.name().replace('_', " "),
         named(names, *scope),
-        incident.start.rfc3339(),
+        incident.start.date(),
+        incident.start.clock(),
         figure(*metric, during),
         figure(*metric, before)
     );

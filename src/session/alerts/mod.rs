@@ -110,9 +110,8 @@ impl Watcher {
             let over = self.waiting.first_key_value().map(|((at, _), _)| *at);
             match self.minute.filter(|minute| over.is_none_or(|over| *minute <= over)) {
                 Some(minute) if minute < to => self.look(minute),
-                Some(_) => break,
                 None if over.is_some_and(|over| over < to) => self.count(),
-                None => break,
+                Some(_) | None => break,
             }
         }
         self.now = self.now.max(to);

@@ -103,7 +103,9 @@ impl Trouble {
                 at,
                 level: Level::Critical,
             };
-            desk.fire(&seen, || format!("{scope} cannot be called since {}", since.rfc3339()));
+            desk.fire(&seen, || {
+                format!("{scope} cannot be called since {} {} UTC", since.date(), since.clock())
+            });
         }
     }
 

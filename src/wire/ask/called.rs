@@ -99,13 +99,12 @@ fn canonical(value: Value<'_>, levels: u8, hasher: &mut impl Hasher) {
     } else if let Some(text) = value.text() {
         let within =
             (levels == DEEPEST && text.trim_start().starts_with('{')).then(|| check(text.as_bytes()).ok());
-        match within.flatten() {
-            Some(object) => canonical(object, below, hasher),
-            None => {
-                hasher.write_u8(b'"');
-                hasher.write(text.as_bytes());
-                hasher.write_u8(b'"');
-            }
+        if let Some(object) = within.flatten() {
+            canonical(object, below, hasher);
+        } else {
+            hasher.write_u8(b'"');
+            hasher.write(text.as_bytes());
+            hasher.write_u8(b'"');
         }
     } else {
         hasher.write(value.raw().as_bytes());

@@ -27,7 +27,7 @@ use super::{Dialect, WireError, chat, embeddings, translate};
 use crate::wire::error::Result;
 
 pub use measures::AskMeasures;
-pub use prefix::PrefixKey;
+pub use prefix::{PrefixKey, prefix_ends};
 pub use request::Ask;
 
 impl Ask {

@@ -41,6 +41,12 @@ const fn end_of(start: usize) -> usize {
     start + if start < STEADY { BLOCK } else { (1 << start.ilog2()) / 16 }
 }
 
+/// Returns the bytes after which a prompt is hashed, and one place more: no prompt that has fewer hashes is longer.
+pub fn prefix_ends() -> Vec<u64> {
+    let ends = std::iter::successors(Some(BLOCK), |end| Some(end_of(*end)));
+    ends.take(MOST + 1).filter_map(|end| u64::try_from(end).ok()).collect()
+}
+
 /// Takes a prompt in, piece by piece.
 struct Blocks {
     hasher: SipHasher13,
@@ -78,13 +84,12 @@ impl Blocks {
                 bytes = rest;
                 continue;
             };
-            match before.trim_ascii_end().strip_suffix(b",") {
-                Some(before) => self.take(before),
-                None => {
-                    self.take(before);
-                    let trimmed = rest.trim_ascii_start();
-                    rest = trimmed.strip_prefix(b",").unwrap_or(trimmed).trim_ascii_start();
-                }
+            if let Some(before) = before.trim_ascii_end().strip_suffix(b",") {
+                self.take(before);
+            } else {
+                self.take(before);
+                let trimmed = rest.trim_ascii_start();
+                rest = trimmed.strip_prefix(b",").unwrap_or(trimmed).trim_ascii_start();
             }
             bytes = rest;
         }

@@ -110,7 +110,9 @@ impl Chunks {
     }
 
     fn cite(&mut self, tell: Tell<'_>) {
-        std::mem::take(&mut self.pages).iter().for_each(|page| tell(Delta::Cited(page)));
+        for page in &std::mem::take(&mut self.pages) {
+            tell(Delta::Cited(page));
+        }
     }
 
     /// Takes over a usage block, wherever in an event it stands.

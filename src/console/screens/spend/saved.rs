@@ -39,11 +39,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
     let of = format::percent_change(whole.0, whole.0.saturating_add(saved.net.0));
     let of = of.strip_prefix('+').unwrap_or(&of);
     let sure = match saved.interval {
-        Some(at) => format!(
-            "{of} {}{}, by answer lengths",
-            scene.look.glyphs.plus_minus(),
-            format::money(at.high - saved.net)
-        ),
+        Some(at) => format!("{of} {}{}", scene.look.glyphs.plus_minus(), format::money(at.high - saved.net)),
         None => format!("{of}, nobody knows how sure"),
     };
     let mut list = vec![

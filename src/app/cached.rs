@@ -1,0 +1,271 @@
+//! Logs read once for what prompt caches served and could have served, and for what switching models would cost.
+
+use std::hash::{Hash as _, Hasher as _};
+use std::ops::ControlFlow;
+
+use rustc_hash::FxHasher;
+
+use super::load::Setup;
+use super::{Cancel, Progress};
+use crate::pricing::PriceTable;
+use crate::prompt_cache::{Asked, Call, Ends, Rules, Study, Trial, Ttl, Warm};
+use crate::record::{self, Attempt, Entry, Input, InputFormat, ReadOptions, Record, Summary};
+use crate::session::{LoadError, Stretch};
+use crate::units::{Instant, ModelId, Names, PerMille};
+use crate::wire::prefix_ends;
+
+/// What is asked of a pass.
+#[derive(Clone, Debug)]
+pub struct CacheOptions {
+    /// How long the ideal cache holds what it was given.
+    pub ttl: Ttl,
+    /// How providers' caches work.
+    pub rules: Rules,
+    /// The cheaper model that sessions may switch to, where that is tried.
+    pub switch: Option<String>,
+    /// The share of turns that it may answer, where the log has no confidences.
+    pub easy: PerMille,
+    /// The stretch of the log to keep to.
+    pub stretch: Stretch,
+}
+
+/// What a pass found.
+#[derive(Debug)]
+pub struct Cached {
+    /// Hits by model.
+    pub study: Study,
+    /// Sessions routed three ways.
+    pub trial: Option<Trial>,
+    /// Of those turns, how many were drawn because the log has no confidence.
+    pub drawn: u64,
+    /// The names in it.
+    pub names: Names,
+    /// Requests read, and those that are made up.
+    pub requests: u64,
+    /// See there.
+    pub simulated: u64,
+    /// Whether what was read from the cache is what the log's own hashes allowed.
+    pub has_ceiling: bool,
+    /// Whether tokens were worked out from bytes.
+    pub by_bytes: bool,
+    /// What was passed over.
+    pub summary: Summary,
+    /// Files that broke off.
+    pub damaged: Vec<String>,
+}
+
+/// The confidence from which on a turn may go to the cheaper model.
+const SURE: u16 = 500;
+/// Tokens of a block in the traces that have hashes.
+const MOONCAKE: u32 = 512;
+const AGENTS: u32 = 64;
+
+/// What a file's calls tell of caches.
+#[derive(Clone, Copy)]
+struct Told {
+    /// The tokens of a block; none where hashes are a gateway's.
+    block: Option<u32>,
+    tells: bool,
+    is_ceiling: bool,
+}
+
+impl Told {
+    /// Finds out by a file's format, or by the one that it was imported from.
+    fn of(format: InputFormat, source: &str) -> Self {
+        let is = |kind: InputFormat| {
+            format == kind
+                || (format == InputFormat::Native && source.split("; ").any(|name| name == kind.name()))
+        };
+        let block = if is(InputFormat::Mooncake) {
+            Some(MOONCAKE)
+        } else {
+            is(InputFormat::AgentJson).then_some(AGENTS)
+        };
+        let silent = [InputFormat::Azure, InputFormat::BurstGpt, InputFormat::Mooncake].into_iter().any(is);
+        let is_ceiling = is(InputFormat::AgentCsv) || is(InputFormat::AgentJson);
+        Self { block, tells: !silent, is_ceiling }
+    }
+}
+
+/// A pass under way.
+struct Pass<'a> {
+    found: Cached,
+    setup: &'a Setup,
+    options: &'a CacheOptions,
+    stretch: Stretch,
+    prices: PriceTable,
+    cheap: Option<ModelId>,
+    ends: Vec<u64>,
+}
+
+/// Reads logs once and holds no more than what is warm.
+///
+/// # Errors
+/// Where a log cannot be read or is empty, the cheaper model has no price or no rule, or Ctrl-C cancels.
+pub fn cached(
+    input: &Input,
+    setup: &Setup,
+    read: &ReadOptions,
+    options: &CacheOptions,
+) -> anyhow::Result<Cached> {
+    let mut names = Names::default().knowing(std::sync::Arc::new(setup.book.clone()));
+    let mut prices = PriceTable::default();
+    let cheap = match options.switch.as_deref() {
+        Some(model) if setup.book.find(model).is_none() => anyhow::bail!(
+            "--switch {model}: not in price book {}\nhint: {}",
+            setup.book.name,
+            super::known::similar_models(model, &setup.book)
+        ),
+        Some(model) if options.rules.find(model).is_none() => anyhow::bail!(
+            "--switch {model}: nothing is known of its cache\nhint: add a [[rule]] for it to caching.toml in the configuration directory"
+        ),
+        Some(model) => Some(names.intern_model(model)),
+        None => None,
+    };
+    prices.extend(&setup.book, &names);
+    let found = Cached {
+        study: Study::new(options.ttl, Warm::MOST),
+        trial: cheap.map(|_| Trial::new(options.easy, Warm::MOST)),
+        drawn: 0,
+        names,
+        requests: 0,
+        simulated: 0,
+        has_ceiling: false,
+        by_bytes: false,
+        summary: Summary::default(),
+        damaged: Vec::new(),
+    };
+    let mut pass =
+        Pass { found, setup, options, stretch: options.stretch, prices, cheap, ends: prefix_ends() };
+    let mut source = record::open(input, read)?;
+    let watch = source.progress();
+    let mut progress = Progress::new("reading", watch.total);
+    let cancel = Cancel::on_interrupt();
+    while let Some(block) = source.next_block() {
+        if cancel.is_raised() {
+            return Err(LoadError::Cancelled.into());
+        }
+        match block {
+            Ok(block) => {
+                let told = Told::of(block.format(), &source.header().source);
+                let mut failed = None;
+                let _ = block.for_each_new(source.known(), |_, entry| {
+                    match entry {
+                        Ok(Entry::Request(record)) => pass.request(&record, told),
+                        Ok(Entry::Price(change)) => {
+                            let model = pass.found.names.intern_model(&change.model);
+                            pass.prices.extend(&setup.book, &pass.found.names);
+                            pass.prices.change(model, change.row);
+                        }
+                        Ok(_) => {}
+                        Err(skip) => {
+                            failed = block.strict_error(&skip);
+                            pass.found.summary.note(block.file(), &skip);
+                        }
+                    }
+                    if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                });
+                if let Some(error) = failed {
+                    return Err(error.into());
+                }
+            }
+            Err(error) if read.strict => return Err(error.into()),
+            Err(error) => pass.found.damaged.push(error.to_string()),
+        }
+        progress.update(watch.read(), pass.found.requests);
+    }
+    progress.finish();
+    if pass.found.requests == 0 && pass.found.damaged.is_empty() {
+        anyhow::bail!(
+            "no requests in what was read{}",
+            match pass.found.summary.first_bad.first() {
+                Some(bad) => format!("; the first bad line is {bad}"),
+                None => String::new(),
+            }
+        );
+    }
+    Ok(pass.found)
+}
+
+impl Pass<'_> {
+    fn request(&mut self, record: &Record<'_>, told: Told) {
+        if !self.stretch.takes(record.at) {
+            return;
+        }
+        self.found.requests += 1;
+        self.found.simulated += u64::from(!record.simulated.is_empty());
+        let session = (!record.session.is_empty()).then(|| {
+            let mut hasher = FxHasher::default();
+            // Sub-agents have a context of their own.
+            (record.session.as_ref(), record.user.as_ref()).hash(&mut hasher);
+            hasher.finish()
+        });
+        for attempt in &record.attempts {
+            let name = if attempt.billed.is_empty() { &attempt.model } else { &attempt.billed };
+            let known = self.found.names.models().len();
+            let model = self.found.names.intern_model(name);
+            if self.found.names.models().len() != known {
+                self.prices.extend(&self.setup.book, &self.found.names);
+            }
+            let model = self.prices.identity(model);
+            let call = Call {
+                model,
+                at: record.at,
+                usage: &attempt.usage,
+                blocks: &record.prefix,
+                ends: told.block.map_or(Ends::Bytes(&self.ends), Ends::Tokens),
+                session,
+                tells: told.tells && attempt.usage.cache_read.is_known(),
+                is_ceiling: told.is_ceiling,
+                rates: self.prices.rates(model, record.at),
+                rule: self.options.rules.find(name),
+            };
+            self.found.has_ceiling |= told.is_ceiling;
+            self.found.by_bytes |= told.block.is_none() && !record.prefix.is_empty();
+            self.found.study.call(&call);
+        }
+        if let (Some(session), Some(attempt)) = (session, record.attempts.last()) {
+            self.tried(record, session, attempt);
+        }
+    }
+
+    /// Routes a turn of a session three ways, where its own model costs more than the cheaper one.
+    fn tried(&mut self, record: &Record<'_>, session: u64, attempt: &Attempt<'_>) -> Option<()> {
+        let (trial, cheap) = (self.found.trial.as_mut()?, self.cheap?);
+        let own = self.prices.identity(self.found.names.find_model(&attempt.model)?);
+        let (prompt, output) = (attempt.usage.prompt()?, attempt.usage.output.get()?);
+        let (rates, cheaper) = (self.prices.rates(own, record.at)?, self.prices.rates(cheap, record.at)?);
+        let (rates, cheaper) = (rates.for_prompt(prompt), cheaper.for_prompt(prompt));
+        let rule = self.options.rules.find(&attempt.model)?;
+        let cheap_rule = self.options.rules.find(self.options.switch.as_deref()?)?;
+        if rates.input <= cheaper.input || prompt == 0 {
+            return None;
+        }
+        let easy = if let Some(confidence) = record.confidence {
+            confidence.get() >= SURE
+        } else {
+            self.found.drawn += 1;
+            drawn(session, record.at, record.turn) < self.options.easy.get()
+        };
+        let survival = self.found.study.models().get(&own).map(|sums| sums.survival).unwrap_or_default();
+        let (own, cheap) = (rule.side(rates), cheap_rule.side(cheaper));
+        trial.turn(&Asked {
+            session,
+            at: record.at,
+            prompt,
+            output,
+            easy,
+            own: (&own, rule),
+            cheap: (&cheap, cheap_rule),
+            survival: &survival,
+        });
+        Some(())
+    }
+}
+
+/// Draws a number below 1000 for a turn, always the same.
+fn drawn(session: u64, at: Instant, turn: Option<u32>) -> u16 {
+    let mut hasher = FxHasher::default();
+    (session, turn.map_or(at.0, i64::from), 0x5eed_u32).hash(&mut hasher);
+    u16::try_from((hasher.finish() >> 20) % 1000).unwrap_or(0)
+}

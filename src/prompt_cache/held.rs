@@ -1,0 +1,158 @@
+//! Prefixes that are warm, the longest unused going first where there are too many.
+//!
+//! Invariant: there are never more than were allowed; who was dropped is counted, since hits are missed from then on.
+
+use rustc_hash::FxHashMap;
+
+use crate::units::Instant;
+
+/// No neighbour.
+const NONE: u32 = u32::MAX;
+
+/// What is known of a prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// When it was last read or written.
+    pub at: Instant,
+    /// Its tokens, where it is a whole prompt; nothing for a block.
+    pub tokens: u32,
+    /// Those of them that were written and not yet read again.
+    pub unread: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: u64,
+    held: Held,
+    /// The neighbours: used before it, and after it.
+    older: u32,
+    newer: u32,
+}
+
+/// Warm prefixes by key.
+#[derive(Clone, Debug)]
+pub struct Warm {
+    places: FxHashMap<u64, u32>,
+    slots: Vec<Slot>,
+    oldest: u32,
+    newest: u32,
+    most: usize,
+    dropped: u64,
+}
+
+impl Warm {
+    /// As many as 64 MB hold at 32 bytes a slot and 17 a place, tables half empty included: 100,000 prefixes of eight blocks.
+    pub const MOST: usize = 800_000;
+
+    /// Holds at most so many.
+    pub fn new(most: usize) -> Self {
+        let most = most.clamp(1, NONE as usize - 1);
+        Self { places: FxHashMap::default(), slots: Vec::new(), oldest: NONE, newest: NONE, most, dropped: 0 }
+    }
+
+    /// Counts those that were dropped to make room.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Counts those that are there.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Says whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Returns what is known of a prefix.
+    pub fn get(&self, key: u64) -> Option<Held> {
+        let place = *self.places.get(&key)?;
+        self.slots.get(place as usize).map(|slot| slot.held)
+    }
+
+    /// Keeps a prefix as the one used last.
+    pub fn put(&mut self, key: u64, held: Held) {
+        if let Some(&place) = self.places.get(&key) {
+            self.unlink(place);
+            self.link(place, key, held);
+        } else if self.slots.len() < self.most {
+            let Ok(place) = u32::try_from(self.slots.len()) else { return };
+            self.slots.push(Slot { key, held, older: NONE, newer: NONE });
+            self.places.insert(key, place);
+            self.link(place, key, held);
+        } else {
+            let place = self.oldest;
+            if let Some(slot) = self.slots.get(place as usize) {
+                self.places.remove(&slot.key);
+            }
+            self.dropped += 1;
+            self.unlink(place);
+            self.places.insert(key, place);
+            self.link(place, key, held);
+        }
+    }
+
+    fn slot(&mut self, place: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(place as usize)
+    }
+
+    fn unlink(&mut self, place: u32) {
+        let Some(&Slot { older, newer, .. }) = self.slots.get(place as usize) else { return };
+        match self.slot(older) {
+            Some(slot) => slot.newer = newer,
+            None => self.oldest = newer,
+        }
+        match self.slot(newer) {
+            Some(slot) => slot.older = older,
+            None => self.newest = older,
+        }
+    }
+
+    fn link(&mut self, place: u32, key: u64, held: Held) {
+        let older = self.newest;
+        if let Some(slot) = self.slot(place) {
+            *slot = Slot { key, held, older, newer: NONE };
+        }
+        match self.slot(older) {
+            Some(slot) => slot.newer = place,
+            None => self.oldest = place,
+        }
+        self.newest = place;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Held {
+        Held { at: Instant::from_secs(seconds), ..Held::default() }
+    }
+
+    #[test]
+    fn who_was_longest_unused_goes_first_and_is_counted() {
+        let mut warm = Warm::new(3);
+        for key in 1..=3 {
+            warm.put(key, at(0));
+        }
+        warm.put(1, at(5));
+        warm.put(4, at(6));
+        assert_eq!((warm.len(), warm.dropped()), (3, 1));
+        assert_eq!(warm.get(2), None);
+        assert_eq!(warm.get(1), Some(at(5)));
+        for key in 5..500 {
+            warm.put(key % 7, at(7));
+            assert!(warm.len() <= 3);
+            assert_eq!(warm.get(key % 7), Some(at(7)));
+        }
+    }
+
+    #[test]
+    fn a_hundred_thousand_prefixes_of_eight_blocks_take_at_most_64_mb() {
+        // A table of so many places has 2^20 of them; a list that grows has the old and the new one for a moment.
+        let slots = Warm::MOST.next_power_of_two() * size_of::<Slot>();
+        let places = (Warm::MOST * 8 / 7).next_power_of_two() * (size_of::<(u64, u32)>() + 1);
+        assert!(slots + places <= 64_000_000, "{} bytes", slots + places);
+    }
+}

@@ -1,0 +1,250 @@
+//! Whether it pays to stay on a warm model or to go to another one: expected dollars, in integers.
+//!
+//! Invariant: both ways are priced over the same turns, so their difference is what the choice costs.
+
+use crate::units::{PerMille, Pico, PicoPerMillion};
+
+/// The prices of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// Prompt tokens.
+    pub input: PicoPerMillion,
+    /// Those read from the cache.
+    pub read: PicoPerMillion,
+    /// Those written to it.
+    pub write: PicoPerMillion,
+    /// Answers.
+    pub output: PicoPerMillion,
+}
+
+/// A turn of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Tokens that stood in the prompt before.
+    pub prefix: u64,
+    /// New ones.
+    pub fresh: u64,
+    /// The answer's.
+    pub output: u64,
+}
+
+impl Side {
+    /// Prices a turn of which so many tokens of the prefix are warm.
+    pub fn cost(&self, turn: Turn, warm: u64) -> Pico {
+        let warm = warm.min(turn.prefix);
+        let cold = turn.prefix.saturating_sub(warm).saturating_add(turn.fresh);
+        self.read.charge(warm) + self.write.charge(cold) + self.output.charge(turn.output)
+    }
+
+    fn warm(&self, turn: Turn) -> Pico {
+        self.cost(turn, turn.prefix)
+    }
+
+    fn cold(&self, turn: Turn) -> Pico {
+        self.cost(turn, 0)
+    }
+
+    /// Prices what is written again of what would have been read.
+    fn rewritten(&self, tokens: u64) -> Pico {
+        self.write.charge(tokens) - self.read.charge(tokens)
+    }
+}
+
+/// How a session may go on. A prefix that is warm by chance counts with that share of its tokens: costs are linear in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// Turns that are expected, this one included, in thousandths.
+    pub turns: u64,
+    /// Tokens of the prefix that are expected to be warm where the session is.
+    pub warm_here: u64,
+    /// The same where it might go.
+    pub warm_there: u64,
+    /// The chance that the session comes back afterwards.
+    pub returns: PerMille,
+    /// The chance that what was warm here then still is.
+    pub alive_at_return: PerMille,
+    /// What a change of hands may cost besides.
+    pub handoff: Pico,
+}
+
+/// What staying and going come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The expected cost of all turns where the session is.
+    pub stay: Pico,
+    /// The expected cost of the same turns elsewhere, coming back included.
+    pub go: Pico,
+}
+
+impl Choice {
+    /// Prices both.
+    pub fn between(here: &Side, there: &Side, turn: Turn, outlook: &Outlook) -> Self {
+        let later = i128::from(outlook.turns.saturating_sub(1000));
+        let here_now = here.cost(turn, outlook.warm_here);
+        let gone = u64::from(1000 - outlook.alive_at_return.get());
+        // Who comes back writes what came while he was away, and his prefix where it has gone.
+        let while_away = turn.fresh.saturating_mul(outlook.turns) / 1000;
+        let missed = while_away.saturating_add(turn.prefix.saturating_mul(gone) / 1000);
+        let back = here.rewritten(missed).ratio(outlook.returns.get().into(), 1000);
+        Self {
+            stay: here_now + here.warm(turn).ratio(later, 1000),
+            go: there.cost(turn, outlook.warm_there)
+                + there.warm(turn).ratio(later, 1000)
+                + back
+                + outlook.handoff,
+        }
+    }
+
+    /// Says whether to go.
+    pub fn switches(&self) -> bool {
+        self.go < self.stay
+    }
+}
+
+/// What an escalation comes to, either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Escalation {
+    /// The strong model answers this turn and all that follow.
+    pub stays: Pico,
+    /// It answers this turn alone.
+    pub returns: Pico,
+}
+
+impl Escalation {
+    /// Prices both over so many turns (in thousandths, this one included), from a weak model that is warm with a chance when the
+    /// session is back.
+    pub fn between(weak: &Side, strong: &Side, turn: Turn, turns: u64, alive: PerMille) -> Self {
+        let once = strong.cold(turn);
+        let alive_tokens = turn.prefix.saturating_mul(alive.get().into()) / 1000;
+        let later = turns.saturating_sub(1000);
+        let first = i128::from(later.min(1000));
+        let rest = i128::from(later.saturating_sub(1000));
+        Self {
+            stays: once + strong.warm(turn).ratio(first + rest, 1000),
+            returns: once
+                + weak.cost(turn, alive_tokens).ratio(first, 1000)
+                + weak.warm(turn).ratio(rest, 1000),
+        }
+    }
+}
+
+/// Returns after how many turns, in thousandths, a change from a warm model to a cold one has paid; `None` where it never does.
+pub fn break_even_turns(here: &Side, there: &Side, turn: Turn) -> Option<u64> {
+    let saved = here.warm(turn) - there.warm(turn);
+    if saved.0 <= 0 {
+        return None;
+    }
+    let extra = (there.cold(turn) - here.warm(turn)).0.max(-saved.0);
+    u64::try_from(extra.saturating_mul(1000) / saved.0 + 1000).ok()
+}
+
+/// Returns the first turn with which a change from a warm model to a cold one has paid.
+pub fn pays_from(here: &Side, there: &Side, turn: Turn) -> Option<u64> {
+    break_even_turns(here, there, turn).map(|turns| turns / 1000 + 1)
+}
+
+/// Returns from how many later reads on, in thousandths, a write pays whose price is `write` and whose reads cost `read`
+/// thousandths of the input price.
+pub fn break_even_reads(write: u32, read: u32) -> Option<u64> {
+    ratio(u64::from(write).checked_sub(1000)?, 1000_u64.checked_sub(read.into())?)
+}
+
+/// Returns from how many avoided writes on, in thousandths, a long life pays.
+pub fn ahead_of_time_reads(write: u32, write_long: u32, read: u32) -> Option<u64> {
+    ratio(u64::from(write_long).checked_sub(write.into())?, u64::from(write).checked_sub(read.into())?)
+}
+
+/// Returns from which chance of a return on, in thousandths a call, it pays to keep a prefix warm by calls.
+pub fn keep_alive(write: u32, read: u32) -> Option<u64> {
+    ratio(read.into(), u64::from(write).checked_sub(read.into())?)
+}
+
+fn ratio(over: u64, under: u64) -> Option<u64> {
+    (over * 1000 + under / 2).checked_div(under)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(input: i64, output: i64) -> Side {
+        let price = |hundredths: i64| PicoPerMillion(hundredths * 10_000_000_000);
+        let hundred = input * 100;
+        Side {
+            input: price(hundred),
+            read: price(hundred / 10),
+            write: price(hundred * 5 / 4),
+            output: price(output * 100),
+        }
+    }
+
+    const TURN: Turn = Turn { prefix: 50_000, fresh: 500, output: 800 };
+
+    #[test]
+    fn a_session_warm_on_opus_pays_on_haiku_from_turn_2_and_on_sonnet_from_turn_9() {
+        let (opus, sonnet, haiku) = (side(5, 25), side(3, 15), side(1, 5));
+        assert_eq!(opus.warm(TURN).usd(), "0.048125");
+        assert_eq!(opus.cold(TURN).usd(), "0.335625");
+        assert_eq!(haiku.cold(TURN).usd(), "0.067125");
+        assert_eq!(sonnet.cold(TURN).usd(), "0.201375");
+        assert_eq!(break_even_turns(&opus, &haiku, TURN), Some(1493));
+        assert_eq!(break_even_turns(&opus, &sonnet, TURN), Some(8961));
+        assert_eq!(pays_from(&opus, &haiku, TURN), Some(2));
+        assert_eq!(pays_from(&opus, &sonnet, TURN), Some(9));
+        assert_eq!(pays_from(&haiku, &opus, TURN), None, "a dearer model never pays");
+        let sums = |side: &Side, turns: i128| side.cold(TURN).0 + side.warm(TURN).0 * (turns - 1);
+        assert!(sums(&sonnet, 8) > opus.warm(TURN).0 * 8 && sums(&sonnet, 9) < opus.warm(TURN).0 * 9);
+    }
+
+    #[test]
+    fn reads_lives_and_pings_break_even_where_the_arithmetic_says() {
+        assert_eq!(break_even_reads(1250, 100), Some(278));
+        assert_eq!(break_even_reads(2000, 100), Some(1111));
+        assert_eq!(ahead_of_time_reads(1250, 2000, 100), Some(652));
+        assert_eq!(keep_alive(1250, 100), Some(87));
+        assert_eq!(break_even_reads(1000, 100), Some(0), "where writes are free every read pays");
+        assert_eq!(break_even_reads(1250, 1000), None, "where reads save nothing none does");
+    }
+
+    fn outlook(turns: u64) -> Outlook {
+        let dead = PerMille::ZERO;
+        Outlook {
+            turns,
+            warm_here: TURN.prefix,
+            warm_there: 0,
+            returns: dead,
+            alive_at_return: dead,
+            handoff: Pico::ZERO,
+        }
+    }
+
+    #[test]
+    fn the_choice_turns_where_the_break_even_says_and_a_return_costs() {
+        let (opus, sonnet, haiku) = (side(5, 25), side(3, 15), side(1, 5));
+        let goes = |there: &Side, outlook: &Outlook| Choice::between(&opus, there, TURN, outlook).switches();
+        assert!(!goes(&haiku, &outlook(1000)) && goes(&haiku, &outlook(2000)));
+        assert!(!goes(&sonnet, &outlook(8000)) && goes(&sonnet, &outlook(9000)));
+        let cold = Outlook { warm_here: 0, ..outlook(1000) };
+        assert!(goes(&sonnet, &cold), "nothing is lost where the prefix has gone already");
+        let back = Outlook { returns: PerMille::ONE, ..outlook(2000) };
+        assert!(!goes(&haiku, &back), "the way back to a cold prefix costs more than two cheap turns save");
+        let held = Outlook { alive_at_return: PerMille::ONE, ..back };
+        assert!(goes(&haiku, &held));
+        let dear = Outlook { handoff: Pico::USD, ..outlook(2000) };
+        assert!(!goes(&haiku, &dear));
+    }
+
+    #[test]
+    fn to_stay_escalated_and_to_return_have_prices_of_their_own() {
+        let (opus, haiku) = (side(5, 25), side(1, 5));
+        let once = Escalation::between(&haiku, &opus, TURN, 1000, PerMille::ONE);
+        assert_eq!(once.stays, once.returns);
+        let cold = Escalation::between(&haiku, &opus, TURN, 2000, PerMille::ZERO);
+        assert_eq!((cold.stays.usd(), cold.returns.usd()), ("0.38375".into(), "0.40275".into()));
+        assert!(cold.returns > cold.stays, "for one more turn the way back to a cold model does not pay");
+        let warm = Escalation::between(&haiku, &opus, TURN, 2000, PerMille::ONE);
+        assert_eq!(warm.returns.usd(), "0.34525");
+        let long = Escalation::between(&haiku, &opus, TURN, 5000, PerMille::ZERO);
+        assert!(long.returns < long.stays);
+    }
+}
