@@ -117,9 +117,9 @@ fn the_spreads_are_20_and_100_times() {
 fn a_wrong_scenario_says_where() {
     let (_, good) = BUILTIN[0];
     let error = |text: &str| scenario::parse(text, "s.toml").unwrap_err().to_string();
-    assert!(error("name = 3").starts_with("s.toml:1: invalid type"), "{}", error("name = 3"));
+    assert!(error("name = 3").starts_with("s.toml:1:8: name is 3; write a text"), "{}", error("name = 3"));
     let unknown = good.replacen("tasks_a_day", "tasks_per_day", 1);
-    assert!(error(&unknown).contains("unknown field `tasks_per_day`"), "{}", error(&unknown));
+    assert!(error(&unknown).contains("`tasks_per_day`"), "{}", error(&unknown));
     let stray = good.replacen("step = \"80% on Flash\"", "step = \"80%\"", 1);
     assert_eq!(error(&stray), "s.toml: 80%: there is no step of this name");
     let long = good.replacen("repeated = 10_000", "repeated = 15_000", 1);
