@@ -27,7 +27,10 @@ fn the_ideal_share_is_what_was_warm_when_a_prompt_came_again() {
 #[test]
 fn where_nothing_tells_what_prompts_begin_with_there_is_no_share() {
     let desk = Desk::new();
-    desk.write("log.jsonl", "{\"at\":\"2026-05-23T10:00:00Z\",\"model\":\"gpt-4.1\",\"in\":2000,\"out\":10}\n");
+    desk.write(
+        "log.jsonl",
+        "{\"at\":\"2026-05-23T10:00:00Z\",\"model\":\"gpt-4.1\",\"in\":2000,\"out\":10}\n",
+    );
     let found: Value =
         serde_json::from_str(&desk.good("cache log.jsonl --ttl inf --format json")).expect("JSON");
     assert_eq!(found["ideal_hit_share"], Value::Null, "unknown is no zero");
