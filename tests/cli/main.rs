@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test's own scaffolding may fail the test")]
 
 mod anomalies;
+mod caching;
 mod figures;
 mod gateway_side;
 mod in_order;

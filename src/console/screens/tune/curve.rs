@@ -45,7 +45,7 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), area: Rect, buf: 
     let route = snapshot.policy.route(id);
     let name = route.ladder.get(rung).map_or("", |rung| &rung.name);
     let title = format!("Cost · {} · {name}", route.name);
-    let panel = Panel { title: &title, scope: "$ per 1,000, by threshold", focus: scene.view.focus == 3 };
+    let panel = Panel { title: &title, scope: "$/1k by threshold", focus: scene.view.focus == 3 };
     let inside = paint::margin(panel.render(area, buf, scene.look));
     let requests = snapshot.consequences.routes.get(id.index()).map_or(0, |one| one.applied.requests);
     let current = snapshot.consequences.route == id && snapshot.consequences.rung == rung;
