@@ -4,6 +4,7 @@
 pub mod alerts;
 pub mod budgets;
 pub mod caching;
+mod checks;
 pub mod console;
 pub mod gateway;
 pub mod keys;

@@ -12,6 +12,7 @@ mod background;
 mod body;
 mod budget;
 mod call;
+mod checked;
 mod corrections;
 mod cors;
 mod count;
@@ -131,6 +132,7 @@ pub struct Gateway {
     prefix_key: PrefixKey,
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
+    checkers: checked::Checkers,
 }
 
 impl std::fmt::Debug for Parts {
@@ -198,6 +200,7 @@ impl Gateway {
             limits: Mutex::new(limits),
             prefix_key,
             calls: tool_calls::Calls::default(),
+            checkers: checked::Checkers::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

@@ -9,6 +9,7 @@ use super::{
     Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs,
     Signals, StreamLimits, WhenFull,
 };
+use crate::checks::Checks;
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, Names, PerMille, RouteTag, choice};
 
@@ -73,6 +74,8 @@ pub struct Route {
     pub alias: ModelId,
     /// How slow its streams may be.
     pub stream: StreamLimits,
+    /// What is checked of its answers; none where nothing but what always is.
+    pub checks: Option<Arc<Checks>>,
 }
 
 /// A rung in force.
@@ -214,6 +217,8 @@ impl Policy {
                     .flatten(),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
                 stream: route.stream,
+                check: route.checks.as_ref().map(|checks| checks.when()),
+                checks: route.checks.iter().flat_map(|checks| checks.specs().cloned()).collect(),
             }
         };
         PolicySpec {
@@ -473,6 +478,9 @@ impl Route {
             })?,
         };
         check_limits(spec.stream).map_err(|problem| wrong(field("stream"), problem))?;
+        let checks = Checks::compile(spec.check, &spec.checks);
+        let checks = checks
+            .map_err(|(at, key, problem)| wrong(field(&format!("checks[{at}].{key}")), problem))?;
         let mut route = Self {
             name: spec.name.as_str().into(),
             tag: names.intern_route(&spec.name),
@@ -485,6 +493,7 @@ impl Route {
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             alias: ModelId::NONE,
             stream: spec.stream,
+            checks,
         };
         let thresholds = route.thresholds();
         route.set_thresholds(&thresholds)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Effort, FactsSpec, StreamLimits};
+use crate::checks::{CheckSpec, CheckWhen};
 
 /// A policy as written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,6 +49,10 @@ pub struct RouteSpec {
     pub holdout: Option<i64>,
     /// How slow its streams may be.
     pub stream: StreamLimits,
+    /// When its answers are checked.
+    pub check: Option<CheckWhen>,
+    /// What is checked of them.
+    pub checks: Vec<CheckSpec>,
 }
 
 /// A rung as written.

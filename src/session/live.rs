@@ -549,6 +549,7 @@ impl Core {
             Parameters { max_output: cap.into_iter().chain(with.max_output).min(), ..with.clone() }
         };
         let route = policy.route(decision.route);
+        let checks = route.checks.clone();
         let at = usize::from(rung);
         if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {
             return Dispatch {
@@ -558,6 +559,7 @@ impl Core {
                 last: decision.open.at_or_after(at + 1).is_none(),
                 limits: route.limits(rung),
                 with: cut(&step.with, step.facts.max_output),
+                checks,
             };
         }
         let model: Arc<str> = self.names.model(decision.model).into();
@@ -569,6 +571,7 @@ impl Core {
             last: true,
             limits,
             with: cut(&Parameters::NONE, policy.facts(self.names.identity(decision.model)).max_output),
+            checks,
         }
     }
 }

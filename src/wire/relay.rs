@@ -19,6 +19,7 @@ use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::{Translation, source};
 use super::{ApiError, Ask, Dialect, Finish, WireError, answer, faults};
+use crate::checks::Said;
 use crate::record::usage::Counted;
 use crate::routing::Check;
 
@@ -495,6 +496,22 @@ impl Relay {
     /// asked for; JSON of more than a MiB is not looked into.
     pub fn check(&self) -> Check {
         self.story.check(&self.ask.required_keys())
+    }
+
+    /// Keeps the answer for checks from now on; `wants_json` says that one that is no JSON fails them.
+    pub fn keep_said(&mut self, wants_json: bool) {
+        self.story.keep(wants_json);
+    }
+
+    /// Returns the answers so far as checks see them, where they are kept.
+    pub fn said(&self) -> Vec<Said> {
+        self.story.said()
+    }
+
+    /// Says whether an answer that has to be JSON cannot become any more, whatever follows. Where tools are offered, words may
+    /// stand before a call.
+    pub fn is_doomed(&self) -> bool {
+        self.story.is_no_json && self.ask.measures().tools == 0
     }
 
     /// Returns the model that the provider says it used.

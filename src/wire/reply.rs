@@ -12,6 +12,7 @@ use super::finish::Finish;
 use super::json::Value;
 use super::logprobs::{Logprobs, ToldLogprobs};
 use super::{Dialect, WireError, cited, table};
+use crate::checks::{self, Said};
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
 
@@ -217,6 +218,23 @@ impl Choice {
             tell(Delta::Logprobs(told.get()));
         }
         tell(Delta::Finish { finish: self.finish, stop: self.stop.as_deref() });
+    }
+
+    /// Returns it as checks see it.
+    pub(super) fn said(&self) -> Said {
+        let call = |call: &Call<'_>| checks::Call {
+            name: call.name.clone().into_owned(),
+            arguments: call.arguments.clone().into_owned(),
+        };
+        let is_more =
+            |part: &Part| matches!(part, Part::Refusal(_) | Part::Picture { .. } | Part::Other(_));
+        Said {
+            text: self.text().into_owned(),
+            calls: self.calls().map(call).collect(),
+            has_more: self.parts.iter().any(is_more),
+            ended: self.finish.ended(),
+            is_cut: false,
+        }
     }
 
     /// Returns the texts put together.

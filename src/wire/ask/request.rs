@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::measures::AskMeasures;
 use super::scan::{self, Scan};
 use crate::wire::Dialect;
+use crate::wire::gemini::read_schema::Schemas;
 use crate::wire::json::Value;
 use crate::wire::sending::Accent;
 use crate::wire::tools::ToolKinds;
@@ -126,6 +127,13 @@ impl Ask {
         words
             .into_iter()
             .find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
+    }
+
+    /// Returns the schema that a JSON answer has to fit, as JSON Schema, where the request names one.
+    pub fn schema(&self) -> Option<String> {
+        let span = self.scan.schema.as_ref()?;
+        let older = (self.dialect == Dialect::Gemini).then(|| Schemas::of(self.root()).answer).flatten();
+        older.or_else(|| Some(self.value(span)?.raw().to_owned()))
     }
 
     /// Returns the keys that a JSON answer must have, from the schema that came with the request.

@@ -101,6 +101,11 @@ impl Progress {
         self.kind == Kind::Object && self.at == At::Done
     }
 
+    /// Says whether what has come is no JSON, whatever follows.
+    pub(in crate::wire) fn is_wrong(&self) -> bool {
+        self.at == At::Wrong
+    }
+
     /// Says whether what has come stands for no arguments: nothing at all, or `null`.
     pub(in crate::wire) fn is_nothing(&self) -> bool {
         self.kind == Kind::Nothing || (self.kind == Kind::Null && self.at == At::Done)
