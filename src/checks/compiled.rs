@@ -207,7 +207,7 @@ impl Checker {
                 None => verdict(true, ""),
                 Some(_) => verdict(false, "the arguments of a call are no JSON object"),
             },
-            Rule::Asked | Rule::Schema(_) if calls_alone => abstains("it calls tools"),
+            Rule::Asked | Rule::Schema(_) | Rule::Regex { .. } if calls_alone => abstains("it calls tools"),
             Rule::Asked | Rule::Schema(_) => match schema {
                 None => abstains("the request names no schema"),
                 Some(schema) => match schema.fits(&said.text) {
@@ -215,7 +215,6 @@ impl Checker {
                     Err(why) => verdict(false, &why),
                 },
             },
-            Rule::Regex { .. } if calls_alone => abstains("it calls tools"),
             Rule::Regex { matches, forbids } => {
                 let lacks = matches.as_ref().is_some_and(|pattern| !pattern.is_match(&said.text));
                 let has = forbids.as_ref().is_some_and(|pattern| pattern.is_match(&said.text));

@@ -33,7 +33,9 @@ impl<'a> Sizes<'a> {
     /// Counts a value; none where it refers to itself, or to what is not found here.
     fn of(&mut self, value: &'a Value) -> Option<u64> {
         match value {
-            Value::Array(list) => list.iter().try_fold(1, |all: u64, one| Some(all.saturating_add(self.of(one)?))),
+            Value::Array(list) => {
+                list.iter().try_fold(1, |all: u64, one| Some(all.saturating_add(self.of(one)?)))
+            }
             Value::Object(members) => members.iter().try_fold(1, |all: u64, (key, value)| {
                 let size = match (key.as_str(), value) {
                     ("$ref", Value::String(to)) => self.referred(to)?,

@@ -136,15 +136,6 @@ pub struct CheckSpec {
 
 impl CheckSpec {
     /// The keys of a check in a log, in the order in which they are written.
-    pub const KEYS: &[&str] = &[
-        "kind",
-        "name",
-        "on_fail",
-        "schema",
-        "matches",
-        "forbids",
-        "command",
-        "time_limit_ms",
-        "least",
-    ];
+    pub const KEYS: &[&str] =
+        &["kind", "name", "on_fail", "schema", "matches", "forbids", "command", "time_limit_ms", "least"];
 }

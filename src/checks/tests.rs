@@ -46,7 +46,11 @@ fn each_check_says_what_it_found_and_never_what_stood_there() {
         (spec(Kind::ToolCalls), call(r#"{"q":1}"#), "tool_calls passed"),
         (spec(Kind::ToolCalls), call(""), "tool_calls passed"),
         (spec(Kind::ToolCalls), call("[1]"), "tool_calls failed: the arguments of a call are no JSON object"),
-        (spec(Kind::ToolCalls), call(r#"{"q":"#), "tool_calls failed: the arguments of a call are no JSON object"),
+        (
+            spec(Kind::ToolCalls),
+            call(r#"{"q":"#),
+            "tool_calls failed: the arguments of a call are no JSON object",
+        ),
         (spec(Kind::ToolCalls), text("a"), "tool_calls abstained: it calls no tool"),
         (schema(INVOICE), text(r#" {"total": 3.10} "#), "schema passed"),
         (schema(INVOICE), text("The total is 3"), "schema failed: it is no JSON"),
@@ -87,16 +91,23 @@ fn every_one_of_several_answers_has_to_be_fit() {
 fn a_clients_schema_judges_but_cannot_make_work_without_end() {
     let asked = |schema: &str, answer: &str| told(spec(Kind::Schema), &[text(answer)], Some(schema));
     assert_eq!(asked(INVOICE, r#"{"total":1}"#), "schema passed");
-    assert_eq!(asked(INVOICE, r#"{"total":-1}"#), "schema failed: it does not fit the schema at /properties/total/minimum");
+    assert_eq!(
+        asked(INVOICE, r#"{"total":-1}"#),
+        "schema failed: it does not fit the schema at /properties/total/minimum"
+    );
     let named = r##"{"$defs":{"row":{"type":"object","required":["n"]}},"type":"array","items":{"$ref":"#/$defs/row"}}"##;
     assert_eq!(asked(named, r#"[{"n":1},{}]"#), "schema failed: it lacks \"n\"");
     // Each level looks at the next twice: 2^40 looks.
-    let level = |at: usize| format!(r##""l{at}":{{"allOf":[{{"$ref":"#/$defs/l{0}"}},{{"$ref":"#/$defs/l{0}"}}]}}"##, at + 1);
+    let level = |at: usize| {
+        format!(r##""l{at}":{{"allOf":[{{"$ref":"#/$defs/l{0}"}},{{"$ref":"#/$defs/l{0}"}}]}}"##, at + 1)
+    };
     let levels: Vec<String> = (0..31).map(level).collect();
     let doubled = format!(r##"{{"$defs":{{{},"l31":{{}}}},"$ref":"#/$defs/l0"}}"##, levels.join(","));
     let endless = r##"{"properties":{"a":{"$ref":"#"}}}"##;
     let elsewhere = r#"{"$ref":"http://127.0.0.1:1/s.json"}"#;
-    for schema in [doubled.as_str(), endless, elsewhere, r#"{"$dynamicRef":"#a"}"#, r#"{"type":"nonsense"}"#, "{"] {
+    for schema in
+        [doubled.as_str(), endless, elsewhere, r##"{"$dynamicRef":"#a"}"##, r#"{"type":"nonsense"}"#, "{"]
+    {
         assert_eq!(asked(schema, "{}"), "schema abstained: the request's schema cannot be used", "{schema}");
     }
     // A pattern that others are slow on takes no longer than its text is long.

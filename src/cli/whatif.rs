@@ -61,7 +61,7 @@ pub struct Side {
     escalated: u64,
     /// Of the requests that start below the strongest rung, in percent.
     escalation_rate: Option<String>,
-    /// Below which rate it is cheaper to ask the cheaper rung first: 1 - c_cheap / c_strong.
+    /// Below which rate it is cheaper to ask the cheaper rung first.
     escalation_break_even: Option<String>,
     errors: u64,
     quality: Option<String>,
@@ -543,7 +543,12 @@ fn compare(sheet: &mut Sheet, timing: &str, applied: &Side, staged: &Side) {
         let told = side.escalation_rate.as_ref().zip(side.escalation_break_even.as_ref());
         told.map_or_else(|| "-".into(), |(rate, most)| format!("{rate} %, pays below {most} %"))
     };
-    sheet.push(vec!["  of what starts below the top".into(), cascade(applied), cascade(staged), String::new()]);
+    sheet.push(vec![
+        "  of what starts below the top".into(),
+        cascade(applied),
+        cascade(staged),
+        String::new(),
+    ]);
     sheet.push(vec![
         "failed".into(),
         count(applied.errors),

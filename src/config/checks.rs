@@ -45,9 +45,10 @@ pub(super) fn read(
     let mut all = Vec::with_capacity(checks.len());
     for (at, check) in checks.into_iter().enumerate() {
         let (line, field) = (line_of(text, check.span().start), format!("route.{route}.checks[{at}]"));
-        let spec = check.into_inner().spec().map_err(|(key, problem)| {
-            (line, PolicyError { field: format!("{field}.{key}"), problem })
-        });
+        let spec = check
+            .into_inner()
+            .spec()
+            .map_err(|(key, problem)| (line, PolicyError { field: format!("{field}.{key}"), problem }));
         all.push(spec?);
         lines.push((field, line));
     }
@@ -93,7 +94,8 @@ impl CheckFile {
 /// Writes a check as [`CheckFile`] reads it.
 fn check_toml(spec: &CheckSpec) -> String {
     let CheckSpec { kind, name, on_fail, schema, matches, forbids, command, time_limit_ms, least } = spec;
-    let text = |key: &str, text: &Option<String>| text.as_ref().map(|text| format!("{key} = {}", quoted(text)));
+    let text =
+        |key: &str, text: &Option<String>| text.as_ref().map(|text| format!("{key} = {}", quoted(text)));
     let all = [
         Some(format!("kind = {}", quoted(kind.name()))),
         text("name", name),

@@ -562,7 +562,9 @@ mod tests {
         let mut names = Names::default();
         let policy = parse(example, "docs/policy.md", &mut names).unwrap();
         assert_eq!(parse(&to_toml(&policy, &names), "p.toml", &mut names).unwrap(), policy);
-        let checks = page.split("```toml\n").find_map(|block| block.split("```").next().filter(|b| b.starts_with("check ")));
+        let checks = page
+            .split("```toml\n")
+            .find_map(|block| block.split("```").next().filter(|b| b.starts_with("check ")));
         let route = format!("[[route]]\nname = \"r\"\n{}ladder = [{{ model = \"m\" }}]\n", checks.unwrap());
         let policy = parse(&route, "docs/policy.md", &mut names).unwrap();
         assert_eq!(parse(&to_toml(&policy, &names), "p.toml", &mut names).unwrap(), policy);

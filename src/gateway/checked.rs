@@ -70,12 +70,7 @@ impl Judged {
 }
 
 /// Judges the answers to a request; `own` is what is always checked of them.
-pub(super) async fn judge(
-    operation: &Operation,
-    dispatch: &Dispatch,
-    own: Check,
-    said: Vec<Said>,
-) -> Judged {
+pub(super) async fn judge(operation: &Operation, dispatch: &Dispatch, own: Check, said: Vec<Said>) -> Judged {
     let Some(checks) = &dispatch.checks else { return Judged::plain(own) };
     let began = Clock::now();
     let bytes = said.iter().map(|one| one.text.len()).sum();
@@ -86,7 +81,8 @@ pub(super) async fn judge(
     };
     let (said, mut verdicts) = large::on(bytes, judged).await;
     if own == Check::Failed {
-        verdicts.insert(0, Verdict::new(Verdict::OWN, Says::Failed, "it is empty, or not in the form asked for"));
+        verdicts
+            .insert(0, Verdict::new(Verdict::OWN, Says::Failed, "it is empty, or not in the form asked for"));
     }
     for (check, command) in checks.commands() {
         // What is known to be unfit already is not worth a program.
@@ -148,7 +144,8 @@ fn input(said: &Said) -> String {
     if said.calls.is_empty() || !said.text.trim().is_empty() {
         return said.text.clone();
     }
-    let call = |call: &crate::checks::Call| serde_json::json!({"name": call.name, "arguments": call.arguments});
+    let call =
+        |call: &crate::checks::Call| serde_json::json!({"name": call.name, "arguments": call.arguments});
     serde_json::json!({"calls": said.calls.iter().map(call).collect::<Vec<_>>()}).to_string()
 }
 

@@ -133,7 +133,10 @@ impl Operation {
             into.insert(headers::WOULD, headers::value(would));
         }
         into.insert(headers::ROUTE, headers::value(&self.placed.route));
-        into.insert(headers::REASON, headers::value(self.escalated.as_deref().unwrap_or(&self.placed.reason)));
+        into.insert(
+            headers::REASON,
+            headers::value(self.escalated.as_deref().unwrap_or(&self.placed.reason)),
+        );
         into.insert(headers::POLICY, HeaderValue::from(self.placed.policy_version));
         into.insert(headers::ATTEMPTS, HeaderValue::from(self.calls));
         if !self.left_out.is_empty() {

@@ -15,9 +15,9 @@ use super::account::{
 };
 use super::audience::Audience;
 use super::budget::Held;
+use super::checked::{self, Judged};
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
-use super::checked::{self, Judged};
 use super::{estimate, keeper};
 use crate::checks::{Says, Verdict};
 use crate::pricing::Usage;

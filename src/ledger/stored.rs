@@ -112,7 +112,7 @@ impl StoredAttempt {
             status,
             error: self.error.as_deref().unwrap_or_default().into(),
             check,
-            verdicts,
+            verdicts: verdicts.into(),
             terms: some_terms(terms),
             left_out: self.left_out.iter().map(|name| name.as_str().into()).collect(),
             gap_ms: self.gap_ms,

@@ -39,7 +39,7 @@ pub struct Attempt<'a> {
     /// Whether the answer was checked, and how that went.
     pub check: Check,
     /// What each check of its route said; empty for nearly every call.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Box<[Verdict]>,
     /// The service tier that served and what is billed besides tokens; none for nearly every call.
     pub terms: Option<Box<Terms>>,
     /// Parameters of the request that were left out for this model.

@@ -41,6 +41,8 @@ pub struct Policy {
     pub baseline: ModelId,
     /// The hash of the classifier that its thresholds belong to, where it names one.
     pub classifier: Option<Arc<str>>,
+    /// The classifier that judged under it, where the log that brought it tells.
+    pub judged_by: Option<Arc<str>>,
     /// What is said of models, as written; rungs carry theirs.
     pub models: Vec<(ModelId, Facts)>,
     /// What is known of models under all their names, by the id that stands for each.
@@ -179,7 +181,8 @@ impl Policy {
             route.alias = names.intern_model(&format!("{AUTO}/{}", route.name));
         }
         let classifier = spec.classifier.as_deref().map(Into::into);
-        Ok(Self { name: spec.name.as_str().into(), version, baseline, classifier, models, known, routes })
+        let (name, judged_by) = (spec.name.as_str().into(), None);
+        Ok(Self { name, version, baseline, classifier, judged_by, models, known, routes })
     }
 
     /// Writes the policy as a spec that compiles to it again.
@@ -479,8 +482,8 @@ impl Route {
         };
         check_limits(spec.stream).map_err(|problem| wrong(field("stream"), problem))?;
         let checks = Checks::compile(spec.check, &spec.checks);
-        let checks = checks
-            .map_err(|(at, key, problem)| wrong(field(&format!("checks[{at}].{key}")), problem))?;
+        let checks =
+            checks.map_err(|(at, key, problem)| wrong(field(&format!("checks[{at}].{key}")), problem))?;
         let mut route = Self {
             name: spec.name.as_str().into(),
             tag: names.intern_route(&spec.name),

@@ -431,7 +431,7 @@ fn particulars(attempt: &Attempt<'_>) -> Particulars {
     Particulars {
         terms: attempt.terms.as_deref().copied().unwrap_or_default(),
         left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
-        verdicts: attempt.verdicts.clone().into(),
+        verdicts: attempt.verdicts.clone(),
         gap: Millis::from_option(attempt.gap_ms),
     }
 }

@@ -34,7 +34,9 @@ impl Cascade {
 }
 
 fn share(part: i128, of: i128) -> Option<PerMille> {
-    (of > 0).then(|| PerMille::clamped(i64::try_from(Pico(part.saturating_mul(1000)).ratio(1, of).0).unwrap_or(0)))
+    (of > 0).then(|| {
+        PerMille::clamped(i64::try_from(Pico(part.saturating_mul(1000)).ratio(1, of).0).unwrap_or(0))
+    })
 }
 
 impl AddAssign<&Self> for Cascade {

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cascade, Sign};
 use super::latency::{BUCKETS, LatencyBuckets, bucket};
 use super::pairs::Pairs;
 use super::sums::Sums;
 use super::visit::Visit;
+use super::{Cascade, Sign};
 use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
 use crate::routing::{MAX_RUNGS, Next, Route, Rungs, after_attempt};

@@ -53,7 +53,8 @@ impl Serialize for PerMille {
 impl<'de> Deserialize<'de> for PerMille {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = u16::deserialize(deserializer)?;
-        let outside = || D::Error::invalid_value(Unexpected::Unsigned(value.into()), &"a number from 0 to 1000");
+        let outside =
+            || D::Error::invalid_value(Unexpected::Unsigned(value.into()), &"a number from 0 to 1000");
         Self::new(value).ok_or_else(outside)
     }
 }

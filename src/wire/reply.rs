@@ -226,8 +226,7 @@ impl Choice {
             name: call.name.clone().into_owned(),
             arguments: call.arguments.clone().into_owned(),
         };
-        let is_more =
-            |part: &Part| matches!(part, Part::Refusal(_) | Part::Picture { .. } | Part::Other(_));
+        let is_more = |part: &Part| matches!(part, Part::Refusal(_) | Part::Picture { .. } | Part::Other(_));
         Said {
             text: self.text().into_owned(),
             calls: self.calls().map(call).collect(),

@@ -92,7 +92,12 @@ impl Story {
     pub(super) fn said(&self) -> Vec<Said> {
         let one = |choice: &Begun| Said {
             text: choice.text.clone(),
-            calls: self.calls.iter().filter(|(of, _)| *of == choice.nth).map(|(_, call)| call.clone()).collect(),
+            calls: self
+                .calls
+                .iter()
+                .filter(|(of, _)| *of == choice.nth)
+                .map(|(_, call)| call.clone())
+                .collect(),
             has_more: choice.has_more,
             ended: choice.finish.unwrap_or_default().ended(),
             is_cut: choice.is_cut || choice.text.len() as u64 != choice.text_bytes,

@@ -58,7 +58,8 @@ fn said(call: &Value) -> Vec<(&str, &str)> {
     verdicts.iter().map(|one| (one["by"].as_str().unwrap(), one["says"].as_str().unwrap())).collect()
 }
 
-const SCHEMA: &str = r#"checks = [{ kind = "finish" }, { kind = "schema", schema = '{"type":"object","required":["day"]}' }]"#;
+const SCHEMA: &str =
+    r#"checks = [{ kind = "finish" }, { kind = "schema", schema = '{"type":"object","required":["day"]}' }]"#;
 
 fn in_json(speaks: Speaks, stream: bool) -> Ask {
     // No form is asked for: it is the route that wants one.
@@ -66,7 +67,8 @@ fn in_json(speaks: Speaks, stream: bool) -> Ask {
 }
 
 fn escalated(answer: &Answer) -> bool {
-    answer.header("pointsman-attempts") == Some("2") || answer.text().contains(": pointsman-model claude-opus-4-6")
+    answer.header("pointsman-attempts") == Some("2")
+        || answer.text().contains(": pointsman-model claude-opus-4-6")
 }
 
 #[test]
@@ -159,7 +161,9 @@ fn a_stream_that_goes_wrong_unseen_is_not_waited_for() {
 
 #[cfg(unix)]
 fn command(script: &str, more: &str) -> String {
-    format!("checks = [{{ kind = \"command\", name = \"lint\", command = [\"sh\", \"-c\", '''{script}''']{more} }}]")
+    format!(
+        "checks = [{{ kind = \"command\", name = \"lint\", command = [\"sh\", \"-c\", '''{script}''']{more} }}]"
+    )
 }
 
 #[cfg(unix)]
@@ -173,7 +177,12 @@ fn a_program_judges_and_one_that_is_broken_abstains() {
         ("cat >/dev/null; echo '{\"score\":0.4,\"why\":\"thin\"}'", ", least = 500", "failed", true),
         ("cat >/dev/null; echo '{\"score\":0.6}'", ", least = 500", "passed", false),
         // What it is told, and what it is not.
-        ("test \"$POINTSMAN_ROUTE $POINTSMAN_FINISH\" = \"everything stop\" && test -z \"$POINTSMAN_DATA_DIR\"", "", "passed", false),
+        (
+            "test \"$POINTSMAN_ROUTE $POINTSMAN_FINISH\" = \"everything stop\" && test -z \"$POINTSMAN_DATA_DIR\"",
+            "",
+            "passed",
+            false,
+        ),
         // It hangs, with a child; it crashes; it talks; it is not there; it never ends its talk.
         ("sleep 600 & echo $$ $! > pids; wait", limit, "abstained", false),
         ("kill -9 $$", "", "abstained", false),

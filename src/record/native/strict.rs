@@ -80,7 +80,11 @@ pub fn unknown_policy_keys(text: &str) -> Vec<UnknownKey> {
 fn route(one: &Map<String, Value>, place: &str, found: &mut Vec<UnknownKey>) {
     unknown(one, place, ROUTE, found);
     within(one, place, ("stream", STREAM), found);
-    for (place, check) in one.get("checks").into_iter().flat_map(|list| each(list, &format!("{place}.checks")).collect::<Vec<_>>()) {
+    for (place, check) in one
+        .get("checks")
+        .into_iter()
+        .flat_map(|list| each(list, &format!("{place}.checks")).collect::<Vec<_>>())
+    {
         unknown(check, &place, CheckSpec::KEYS, found);
     }
     let rungs = one
@@ -177,8 +181,21 @@ mod tests {
             check: Some(crate::checks::CheckWhen::After),
             checks: vec![
                 CheckSpec { schema: Some("{}".into()), kind: Kind::Schema, ..check.clone() },
-                CheckSpec { matches: Some("a".into()), forbids: Some("b".into()), kind: Kind::Regex, name: Some("x".into()), ..check.clone() },
-                CheckSpec { command: word(), time_limit_ms: Some(9), least: Some(1), kind: Kind::Command, name: Some("y".into()), ..check },
+                CheckSpec {
+                    matches: Some("a".into()),
+                    forbids: Some("b".into()),
+                    kind: Kind::Regex,
+                    name: Some("x".into()),
+                    ..check.clone()
+                },
+                CheckSpec {
+                    command: word(),
+                    time_limit_ms: Some(9),
+                    least: Some(1),
+                    kind: Kind::Command,
+                    name: Some("y".into()),
+                    ..check
+                },
             ],
         };
         let spec = PolicySpec {
