@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::policy::{list_toml, quoted};
+use super::literal::{list_toml, quoted};
 use super::span::Span;
 use crate::checks::{CheckSpec, CheckWhen, Kind, OnFail};
 use crate::routing::{PolicyError, RouteSpec};

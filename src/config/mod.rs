@@ -8,6 +8,7 @@ mod checks;
 pub mod console;
 pub mod gateway;
 pub mod keys;
+mod literal;
 pub mod parameters;
 mod place;
 pub mod policy;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::checks::{self, CheckFile};
+use super::literal::{list_toml, quoted};
 use super::span::Span;
 use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
@@ -445,14 +446,6 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         out.push_str("]\n");
     }
     out
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-pub(super) fn list_toml(list: &[String]) -> String {
-    format!("[{}]", list.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", "))
 }
 
 fn facts_toml(facts: &FactsSpec) -> Vec<String> {

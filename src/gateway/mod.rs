@@ -13,6 +13,7 @@ mod body;
 mod budget;
 mod call;
 mod checked;
+mod checkers;
 mod corrections;
 mod cors;
 mod count;
@@ -132,7 +133,7 @@ pub struct Gateway {
     prefix_key: PrefixKey,
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
-    checkers: checked::Checkers,
+    checkers: checkers::Checkers,
 }
 
 impl std::fmt::Debug for Parts {
@@ -200,7 +201,7 @@ impl Gateway {
             limits: Mutex::new(limits),
             prefix_key,
             calls: tool_calls::Calls::default(),
-            checkers: checked::Checkers::default(),
+            checkers: checkers::Checkers::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

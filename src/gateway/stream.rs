@@ -34,6 +34,8 @@ const PROGRESS: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(2);
 /// What stands beside a stream that the client had before its check.
 const UNFIT: &str = "did not pass its check, and the client had it already";
+/// How long a stream that has gone wrong unseen may go on: a short one ends by itself, and tells what it cost.
+const GRACE: Duration = Duration::from_millis(50);
 /// The most bytes held back for want of content; a provider that sends more before it comes to the point is believed.
 const HELD: usize = 1024 * 1024;
 /// The most bytes held back until they are checked; what goes on longer is handed on without.
@@ -95,6 +97,8 @@ struct Stream<'a> {
     withholds: bool,
     /// Whether the client gets nothing of it that was not checked.
     holds: bool,
+    /// Until when it may go on, as it has gone wrong.
+    doomed: Option<Clock>,
     pace: Pace,
     /// When the ledger last heard of it.
     noted: Clock,
@@ -143,11 +147,17 @@ pub(super) async fn relay(
         told: false,
         withholds,
         holds,
+        doomed: None,
         pace,
         noted: Clock::now(),
     };
     let ended = loop {
-        match stream.read(operation, &mut upstream, audience).await {
+        let reading = stream.read(operation, &mut upstream, audience);
+        let read = match stream.doomed {
+            Some(until) => timeout_at(until, reading).await.unwrap_or(Err(Ended::Doomed)),
+            None => reading.await,
+        };
+        match read {
             Ok(Some(piece)) => {
                 if let Some(ended) = stream.take(operation, &piece, audience).await {
                     break ended;
@@ -263,12 +273,15 @@ impl Stream<'_> {
             return Some(Ended::Broke(Break::Full(operation.gateway.budget.full())));
         }
         self.pace.wrote(self.relay.written_bytes());
-        if self.holds
-            && !self.told
-            && self.relay.is_doomed()
-            && can_escalate(operation, self.attempt.dispatch)
-        {
-            return Some(Ended::Doomed);
+        if self.holds && !self.told && self.relay.is_doomed() {
+            let now = Clock::now();
+            match self.doomed {
+                // Where nobody else can be asked it goes on as any other.
+                None if !can_escalate(operation, self.attempt.dispatch) => self.holds = false,
+                None => self.doomed = Some(now + GRACE),
+                Some(until) if now > until => return Some(Ended::Doomed),
+                Some(_) => {}
+            }
         }
         let has_content = self.relay.has_content();
         let most = if self.holds { UNCHECKED } else { HELD };
