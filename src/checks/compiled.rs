@@ -46,6 +46,8 @@ enum Rule {
         matches: Option<Regex>,
         forbids: Option<Regex>,
     },
+    /// The least sureness that passes.
+    Logprobs(PerMille),
     Command(Command),
 }
 
@@ -127,6 +129,11 @@ impl Checks {
             && self.list.iter().any(|check| is_schema(check) && check.on_fail == OnFail::Escalate)
     }
 
+    /// Says whether providers are asked how likely their words were.
+    pub fn wants_logprobs(&self) -> bool {
+        self.list.iter().any(|check| matches!(check.rule, Rule::Logprobs(_)))
+    }
+
     /// Says whether a verdict sends the request up its ladder.
     pub fn escalates(&self, verdict: &Verdict) -> bool {
         self.may_escalate()
@@ -154,7 +161,9 @@ impl Checks {
                 (_, Some(None)) => (Says::Abstained, "the request's schema cannot be used".to_owned()),
                 _ => check.all(answers, None),
             };
-            all.push(Verdict::new(&check.name, says, &why));
+            let is_of_words = matches!(check.rule, Rule::Logprobs(_)) && says != Says::Abstained;
+            let score = answers.iter().filter_map(|said| said.sureness).min().filter(|_| is_of_words);
+            all.push(Verdict { score, ..Verdict::new(&check.name, says, &why) });
         }
         all
     }
@@ -201,6 +210,10 @@ impl Checker {
                 Ended::Filtered => verdict(false, "it was held back, or refused"),
                 Ended::Unsaid => abstains("nobody said why it ended"),
             },
+            Rule::Logprobs(least) => match said.sureness {
+                None => abstains("nobody told how likely its words were"),
+                Some(sureness) => verdict(sureness >= *least, &format!("{sureness}‰ is below {least}‰")),
+            },
             _ if said.is_cut => abstains("it is too long to be looked into"),
             Rule::ToolCalls => match said.calls.iter().find(|call| !is_object(&call.arguments)) {
                 _ if said.calls.is_empty() => abstains("it calls no tool"),
@@ -242,15 +255,26 @@ fn rule(spec: &CheckSpec) -> Result<Rule, (&'static str, String)> {
         ("forbids", forbids.is_some(), Kind::Regex),
         ("command", !command.is_empty(), Kind::Command),
         ("time_limit", time_limit_ms.is_some(), Kind::Command),
-        ("least", least.is_some(), Kind::Command),
     ];
     if let Some((key, _, of)) = strangers.into_iter().find(|(_, stands, of)| *stands && of != kind) {
         return Err((key, format!("is for `{}`; this check is a `{}`", of.name(), kind.name())));
     }
+    if least.is_some() && !matches!(kind, Kind::Command | Kind::Logprobs) {
+        return Err(("least", format!("is for `logprobs` and `command`; this check is a `{}`", kind.name())));
+    }
+    let least = least.map(|least| {
+        PerMille::new(least).ok_or_else(|| ("least", format!("{least} is outside 0 to 1000 per mille")))
+    });
+    let least = least.transpose()?;
     Ok(match kind {
         Kind::NonEmpty => Rule::NonEmpty,
         Kind::Finish => Rule::Finish,
         Kind::ToolCalls => Rule::ToolCalls,
+        Kind::Logprobs => {
+            let missing =
+                || ("least", "is missing; write the least sureness that passes, 0 to 1000".to_owned());
+            Rule::Logprobs(least.ok_or_else(missing)?)
+        }
         Kind::Schema => match schema {
             None => Rule::Asked,
             Some(text) => Rule::Schema(Box::new(Schema::compile(text).map_err(|why| ("schema", why))?)),
@@ -270,11 +294,7 @@ fn rule(spec: &CheckSpec) -> Result<Rule, (&'static str, String)> {
             if !(1..=MOST_MS).contains(&time_limit_ms) {
                 return Err(("time_limit", format!("is outside 1ms to {}s", MOST_MS / 1000)));
             }
-            let least = least.map(|least| {
-                PerMille::new(least)
-                    .ok_or_else(|| ("least", format!("{least} is outside 0 to 1000 per mille")))
-            });
-            Rule::Command(Command { words: command.clone(), time_limit_ms, least: least.transpose()? })
+            Rule::Command(Command { words: command.clone(), time_limit_ms, least })
         }
     })
 }

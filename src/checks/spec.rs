@@ -75,14 +75,23 @@ pub enum Kind {
     Regex,
     /// Whether its calls of tools can be made.
     ToolCalls,
+    /// How likely the model found its own words.
+    Logprobs,
     /// What a program of the operator's says.
     Command,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::NonEmpty, Self::Finish, Self::Schema, Self::Regex, Self::ToolCalls, Self::Command];
+    pub const ALL: [Self; 7] = [
+        Self::NonEmpty,
+        Self::Finish,
+        Self::Schema,
+        Self::Regex,
+        Self::ToolCalls,
+        Self::Logprobs,
+        Self::Command,
+    ];
 
     /// Returns the word that policies use.
     pub const fn name(self) -> &'static str {
@@ -92,6 +101,7 @@ impl Kind {
             Self::Schema => "schema",
             Self::Regex => "regex",
             Self::ToolCalls => "tool_calls",
+            Self::Logprobs => "logprobs",
             Self::Command => "command",
         }
     }

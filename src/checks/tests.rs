@@ -1,6 +1,7 @@
 //! Golden verdicts: what each check says of which answer, and why.
 
 use super::*;
+use crate::units::PerMille;
 
 fn text(text: &str) -> Said {
     Said { text: text.to_owned(), ended: Ended::Well, ..Said::default() }
@@ -34,6 +35,7 @@ fn each_check_says_what_it_found_and_never_what_stood_there() {
     let refused = Said { has_more: true, ended: Ended::Filtered, ..Said::default() };
     let long = Said { is_cut: true, ..text("{}") };
     let matches = |pattern: &str| CheckSpec { matches: Some(pattern.into()), ..spec(Kind::Regex) };
+    let sure = |least| CheckSpec { least: Some(least), ..spec(Kind::Logprobs) };
     let forbids = |pattern: &str| CheckSpec { forbids: Some(pattern.into()), ..spec(Kind::Regex) };
     for (check, said, golden) in [
         (spec(Kind::NonEmpty), text(" \n"), "non_empty failed: it is empty"),
@@ -68,6 +70,13 @@ fn each_check_says_what_it_found_and_never_what_stood_there() {
         (schema(INVOICE), call("{}"), "schema abstained: it calls tools"),
         (schema(INVOICE), long, "schema abstained: it is too long to be looked into"),
         (spec(Kind::Schema), text("{}"), "schema abstained: the request names no schema"),
+        (sure(700), Said { sureness: PerMille::new(700), ..text("a") }, "logprobs passed (700‰)"),
+        (
+            sure(701),
+            Said { sureness: PerMille::new(700), ..text("a") },
+            "logprobs failed (700‰): 700‰ is below 701‰",
+        ),
+        (sure(0), text("a"), "logprobs abstained: nobody told how likely its words were"),
         (matches("^[0-9]+$"), text("42"), "regex passed"),
         (matches("^[0-9]+$"), text("forty-two"), "regex failed: it does not match"),
         (forbids("(?i)as an ai"), text("As an AI, I .."), "regex failed: it matches what is forbidden"),
@@ -154,7 +163,7 @@ fn a_check_that_cannot_work_is_refused_where_it_is_written() {
     let least = CheckSpec { least: Some(1001), ..command(&["a"]) };
     assert_eq!(wrong(least), "0 least: 1001 is outside 0 to 1000 per mille");
     let stranger = CheckSpec { least: Some(1), ..spec(Kind::Finish) };
-    assert_eq!(wrong(stranger), "0 least: is for `command`; this check is a `finish`");
+    assert_eq!(wrong(stranger), "0 least: is for `logprobs` and `command`; this check is a `finish`");
     let named = CheckSpec { name: Some(Verdict::OWN.into()), ..spec(Kind::Finish) };
     assert!(wrong(named).starts_with("0 name: `answer` is taken"));
     let (at, key, _) = Checks::compile(None, &[spec(Kind::Finish), spec(Kind::Finish)]).unwrap_err();

@@ -17,6 +17,8 @@ pub struct Said {
     pub ended: Ended,
     /// Whether it was too long for all of it to be kept.
     pub is_cut: bool,
+    /// How likely its words were, as far as its provider tells.
+    pub sureness: Option<PerMille>,
 }
 
 /// A call of a tool.

@@ -205,6 +205,7 @@ impl ParametersFile {
             effort: effort.transpose()?,
             service_tier: service_tier.map(Into::into),
             max_output,
+            logprobs: false,
             temperature: temperature
                 .map(|value| {
                     thousandths(&value.to_string()).ok_or_else(|| {

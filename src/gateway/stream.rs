@@ -152,8 +152,9 @@ pub(super) async fn relay(
         noted: Clock::now(),
     };
     let ended = loop {
+        let doomed = stream.doomed;
         let reading = stream.read(operation, &mut upstream, audience);
-        let read = match stream.doomed {
+        let read = match doomed {
             Some(until) => timeout_at(until, reading).await.unwrap_or(Err(Ended::Doomed)),
             None => reading.await,
         };

@@ -142,11 +142,14 @@ pub struct Parameters {
     pub max_output: Option<u32>,
     /// The temperature in thousandths.
     pub temperature: Option<u32>,
+    /// Whether the provider is asked how likely its words were, for a check of the route.
+    pub logprobs: bool,
 }
 
 impl Parameters {
     /// Nothing.
-    pub const NONE: Self = Self { effort: None, service_tier: None, max_output: None, temperature: None };
+    pub const NONE: Self =
+        Self { effort: None, service_tier: None, max_output: None, temperature: None, logprobs: false };
 
     /// Checks that a provider could take them.
     ///

@@ -543,13 +543,14 @@ impl Core {
     }
 
     fn send(&self, policy: &Policy, decision: &Decision, rung: u8, cap: Option<u32>) -> Dispatch {
+        let route = policy.route(decision.route);
+        let checks = route.checks.clone();
         // No model is asked for more than it is known to give.
         let cut = |with: &Parameters, gives: Option<u32>| {
             let cap = cap.map(|cap| gives.map_or(cap, |gives| cap.min(gives)));
-            Parameters { max_output: cap.into_iter().chain(with.max_output).min(), ..with.clone() }
+            let logprobs = checks.as_ref().is_some_and(|checks| checks.wants_logprobs());
+            Parameters { max_output: cap.into_iter().chain(with.max_output).min(), logprobs, ..with.clone() }
         };
-        let route = policy.route(decision.route);
-        let checks = route.checks.clone();
         let at = usize::from(rung);
         if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {
             return Dispatch {

@@ -1,7 +1,7 @@
 //! Whether it pays to ask a cheap model first: how many of its requests go up the ladder, and how many may.
 //!
 //! Invariant: only requests count of which both costs are there; a cascade beats the strongest model as long as fewer than
-//! 1 - c_cheap / c_strong of its requests go up.
+//! `1 - c_cheap / c_strong` of its requests go up.
 
 use std::ops::{AddAssign, SubAssign};
 

@@ -10,11 +10,12 @@ use super::error::Result;
 use super::faults::clean;
 use super::finish::Finish;
 use super::json::Value;
-use super::logprobs::{Logprobs, ToldLogprobs};
+use super::logprobs::{Logprobs, Sureness, ToldLogprobs};
 use super::{Dialect, WireError, cited, table};
 use crate::checks::{self, Said};
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
+use crate::units::PerMille;
 
 /// A finished answer: the parts that its source told, put together.
 #[derive(Debug, Default)]
@@ -233,7 +234,14 @@ impl Choice {
             has_more: self.parts.iter().any(is_more),
             ended: self.finish.ended(),
             is_cut: false,
+            sureness: self.sureness(),
         }
+    }
+
+    fn sureness(&self) -> Option<PerMille> {
+        let mut sureness = Sureness::default();
+        sureness.take(self.logprobs.as_ref()?.get());
+        sureness.get()
     }
 
     /// Returns the texts put together.

@@ -4,6 +4,7 @@
 
 use super::answer::fits;
 use super::json::Progress;
+use super::logprobs::Sureness;
 use super::reply::Delta;
 use super::{Ask, Finish, WireError};
 use crate::checks::{Call, Said};
@@ -61,6 +62,7 @@ pub(super) struct Story {
 
 /// A choice that has begun.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each notes one thing that happened or did not")]
 struct Begun {
     nth: u64,
     has_answer: bool,
@@ -73,6 +75,7 @@ struct Begun {
     /// Whether not all of its calls is kept.
     is_cut: bool,
     has_more: bool,
+    sureness: Sureness,
     finish: Option<Finish>,
 }
 
@@ -100,6 +103,7 @@ impl Story {
                 .collect(),
             has_more: choice.has_more,
             ended: choice.finish.unwrap_or_default().ended(),
+            sureness: choice.sureness.get(),
             is_cut: choice.is_cut || choice.text.len() as u64 != choice.text_bytes,
         };
         self.begun.iter().map(one).collect()
@@ -168,6 +172,7 @@ impl Story {
                 self.at = *nth;
                 self.choice();
             }
+            Delta::Logprobs(told) if self.keeps => self.choice().sureness.take(*told),
             Delta::CallEnd { .. } | Delta::Logprobs(_) | Delta::Cited(_) => {}
             Delta::Finish { finish, .. } => {
                 let choice = self.choice();

@@ -312,6 +312,7 @@ impl ParameterKeys {
             service_tier: service_tier.map(Into::into),
             max_output,
             temperature: temperature_thousandths,
+            logprobs: false,
         })
     }
 }

@@ -154,6 +154,7 @@ mod tests {
             service_tier: Some("flex".into()),
             max_output: Some(9),
             temperature: Some(200),
+            logprobs: false,
         };
         let rung = RungSpec {
             name: Some("one".into()),
