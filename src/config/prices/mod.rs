@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::pricing::PriceBook;
 use crate::units::{Slip, choice};
 
-pub use layer::{layered, over};
+pub use layer::{files, layered, over};
 pub use litellm::{Import, Reason, Refusal, import_litellm};
 pub use read::from_toml;
 pub use write::to_toml;

@@ -38,7 +38,7 @@ impl Live {
     /// Tells of a meter that nobody here knows, once for each kind.
     pub(super) fn tell_meters(&self, call: &Called) {
         let unlisted = call.terms.meters().filter(|(meter, _)| is_unlisted(meter));
-        for (meter, _) in unlisted.filter(|(meter, _)| !self.book.prices_meter(meter)) {
+        for (meter, _) in unlisted.filter(|(meter, _)| !self.book().prices_meter(meter)) {
             let (is_new, at) = {
                 let mut core = lock(&self.core);
                 let is_new = core.meters.len() < METERS && core.meters.insert(meter.to_owned());
