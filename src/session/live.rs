@@ -108,8 +108,8 @@ struct Core {
     last_at: Instant,
     next_seq: u64,
     applied: u64,
-    /// Meters that nobody here knows, of which readers have been told; the first few kinds.
-    meters: BTreeSet<String>,
+    /// What readers have been told once; the first few kinds.
+    told: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for Live {
@@ -145,7 +145,7 @@ impl Live {
                 last_at: at,
                 next_seq,
                 applied: 0,
-                meters: BTreeSet::new(),
+                told: BTreeSet::new(),
             }),
             has_budgets: AtomicBool::new(false),
             compares_calls: AtomicBool::new(false),
@@ -329,7 +329,7 @@ impl Live {
             _ => None,
         };
         drop(core);
-        self.tell_meters(&call);
+        self.tell_news(&call);
         ticket.calls.push((call, attempt.cost));
         let follow = match (course?, escalate) {
             (Some(Course::Call { why, .. }), Some(send)) => Follow::Escalate(send, why.map_or("", why_text)),

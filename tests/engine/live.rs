@@ -191,8 +191,9 @@ impl Stage {
             }
             Deal::Price { model, cents, later } => {
                 let price =
-                    PicoPerMillion::from_usd_per_million(&format!("{}.{:02}", cents / 100, cents % 100));
-                let base = Tier { input: price.unwrap(), output: price.unwrap(), ..Tier::default() };
+                    PicoPerMillion::from_usd_per_million(&format!("{}.{:02}", cents / 100, cents % 100))
+                        .unwrap();
+                let base = Tier { input: price, output: price, ..Tier::default() };
                 let from = Some(later.map_or(self.now, |millis| self.now + Span(millis * 1000)));
                 let standard = Rates { base, above: Vec::new() };
                 let rows = &mut self.book.models.entry(MODELS[*model].to_owned()).or_default().rows;
