@@ -19,10 +19,12 @@ mod reports;
 mod runaways;
 mod span;
 pub mod themes;
+mod watched;
 mod whole;
 
 pub use place::FileError;
 pub use reports::{Every, ReportForm, ReportSettings};
+pub use watched::Watched;
 pub use whole::{write_whole, write_whole_with};
 
 use std::env;
