@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+use pointsman::checks::{Says, Verdict};
 use pointsman::classifier::TaskClass;
 use pointsman::pricing::{Charged, Cost, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
 use pointsman::record::{
@@ -31,6 +32,11 @@ fn count() -> impl Strategy<Value = Count> {
         Just(Count::ZERO),
         (0..=Count::MAX).prop_map(|n| Count::new(n).unwrap())
     ]
+}
+
+fn verdict(ms: u32, says: usize) -> Verdict {
+    let score = u16::try_from(ms % 2002).ok().and_then(PerMille::new);
+    Verdict { score, ..Verdict::new("lint", Says::ALL[says], "a \"why\"\u{7}") }
 }
 
 fn attempt() -> impl Strategy<Value = Attempt<'static>> {
@@ -87,6 +93,7 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
                 check: [Check::None, Check::Passed, Check::Failed][check],
                 terms,
                 left_out,
+                verdicts: gap_ms.into_iter().map(|ms| verdict(ms, check)).collect(),
                 gap_ms,
                 charged: match gap_ms {
                     None => Charged::NONE,

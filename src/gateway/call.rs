@@ -14,10 +14,12 @@ use super::account::{
     unfit, watched, written,
 };
 use super::audience::Audience;
+use super::checked::{self, Judged};
 use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
-use super::{background, budget, checked, estimate, stream};
+use super::{background, budget, estimate, stream};
+use crate::checks::Checks;
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Reply, Target};
 use crate::record::WriteTtl;
@@ -210,11 +212,16 @@ pub(super) async fn attempt(
                 return lost;
             }
             report(operation, permit, Status::Ok, Some(&usage), None);
-            let judging = checked::judge(operation, dispatch, answer.check, said);
-            let judged = if is_checked {
-                watched(operation, dispatch, audience, judging).await.unwrap_or_default()
+            // Where nothing follows from a verdict, nobody waits for it; but nothing strict is answered before its account is written.
+            let is_evidence = |checks: &Arc<Checks>| !checks.may_escalate() && !operation.strict();
+            let is_later = dispatch.checks.as_ref().is_some_and(is_evidence);
+            let (judged, said) = if is_later {
+                (Judged::default(), Some(said))
+            } else if is_checked {
+                let judging = checked::judge(operation, dispatch, answer.check, said);
+                (watched(operation, dispatch, audience, judging).await.unwrap_or_default(), None)
             } else {
-                judging.await
+                (Judged::plain(answer.check), None)
             };
             let stays = judged.check == Check::Failed && !dispatch.last && !can_escalate(operation, dispatch);
             Attempted {
@@ -230,8 +237,14 @@ pub(super) async fn attempt(
                     checking: judged.took,
                     ..called(dispatch, &target)
                 },
-                // What goes on as it came is counted already.
-                outcome: Outcome::Answer(if is_own { answer.body } else { gateway.budget.tie(answer.body) }),
+                outcome: {
+                    // What goes on as it came is counted already.
+                    let body = if is_own { answer.body } else { gateway.budget.tie(answer.body) };
+                    match said {
+                        Some(said) => Outcome::Unjudged(body, said, answer.check),
+                        None => Outcome::Answer(body),
+                    }
+                },
                 retry: None,
             }
         }

@@ -12,6 +12,7 @@ use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
 use super::{Gateway, headers};
+use crate::checks::Said;
 use crate::config::gateway::{Durability, WhenFailing};
 use crate::engine::UnknownOperation;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry};
@@ -66,6 +67,8 @@ pub(super) struct Operation {
 pub(super) enum Outcome {
     /// An answer in one piece.
     Answer(bytes::Bytes),
+    /// The same, which is judged once the client has it; with what is always checked of it.
+    Unjudged(bytes::Bytes, Vec<Said>, Check),
     /// Nothing; this is what to say where nothing follows.
     Failed(ApiError),
     /// A stream that the client has had already, but for its end: what is left to hand on once that is durable.

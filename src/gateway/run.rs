@@ -22,7 +22,7 @@ use super::pace::millis;
 use super::respond::{json, refuse};
 use super::runaways::halted;
 use super::told::Told;
-use super::{Gateway, call, headers, large};
+use super::{Gateway, call, checked, headers, large};
 use crate::access::Caller;
 use crate::budget::Over;
 use crate::checks::{Says, Verdict};
@@ -121,6 +121,16 @@ impl Operation {
             if let Outcome::Failed(error) = &attempted.outcome {
                 told.note(error, status);
             }
+            let mut is_answered = false;
+            if let Outcome::Unjudged(body, said, own) = attempted.outcome {
+                let cost = self.gateway.live.cost_with(&self.placed.ticket, &attempted.called);
+                self.note_served(&dispatch.model);
+                self.answer(Outcome::Answer(body.clone()), &dispatch, cost, &mut audience).await;
+                is_answered = true;
+                let judged = checked::judge(&self, &dispatch, own, said).await;
+                (attempted.called.check, attempted.called.verdicts) = (judged.check, judged.verdicts);
+                attempted.outcome = Outcome::Answer(body);
+            }
             let ended = self.ended_entry(&attempted.called);
             let by = failed_by(&attempted.called);
             let model = Arc::clone(&dispatch.model);
@@ -143,20 +153,28 @@ impl Operation {
                 }
                 Follow::Answer { cost } => {
                     self.close(status);
-                    let payer = (&self.team, &self.key);
-                    self.gateway.note_served(&self.id, self.placed.seq, &dispatch.model, payer);
+                    if !is_answered {
+                        self.note_served(&dispatch.model);
+                    }
                     let outcome = match attempted.outcome {
                         Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
                         outcome => outcome,
                     };
                     let ledger = self.gateway.ledger.clone();
-                    self.answer(outcome, &dispatch, cost, &mut audience).await;
+                    if !is_answered {
+                        self.answer(outcome, &dispatch, cost, &mut audience).await;
+                    }
                     // In its turn, after the response has been written.
                     tokio::spawn(async move { ledger.wake() });
                     return;
                 }
             }
         }
+    }
+
+    /// Remembers who serves it, for those that judge the answer.
+    fn note_served(&self, model: &Arc<str>) {
+        self.gateway.note_served(&self.id, self.placed.seq, model, (&self.team, &self.key));
     }
 
     /// Answers a request that no model may serve.
@@ -213,7 +231,7 @@ impl Operation {
             Outcome::Failed(error) if !audience.is_listening() => {
                 return audience.respond(signed(refuse(self.ask.dialect(), &error)));
             }
-            Outcome::Answer(body) => {
+            Outcome::Answer(body) | Outcome::Unjudged(body, ..) => {
                 return audience.respond(match durable {
                     Ok(()) => signed(json(StatusCode::OK, body)),
                     Err(error) => refuse(self.ask.dialect(), &error),

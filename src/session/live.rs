@@ -6,6 +6,7 @@
 
 mod asides;
 mod backlog;
+mod charged;
 mod foresee;
 mod held;
 mod outlet;
@@ -29,15 +30,15 @@ use super::written::{line_of, policy_line};
 use crate::budget::Over;
 use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
-use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
-use crate::pricing::{Amended, Amendment, Charged, Cost, PriceBook, PriceTable, Usage};
-use crate::record::{self, Entry, Under, WriteTtl};
+use crate::outcome::{Evidence, Operation};
+use crate::pricing::{Amended, Amendment, Cost, PriceBook, PriceTable, Usage};
+use crate::record::{self, Entry, Under};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
     PolicyError, PolicySpec, Short, Status, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
-use crate::units::{Instant, Millis, ModelId, Names, OTHERS, Pico, Span};
+use crate::units::{Instant, ModelId, Names, OTHERS, Pico, Span};
 
 /// A step back of the clock that is one: less is jitter between threads, or a clock that is being slowed down.
 const STEP: Span = Span(2_000_000);
@@ -291,32 +292,8 @@ impl Live {
         again: bool,
     ) -> Result<(Cost, Follow), UnknownOperation> {
         let mut core = lock(&self.core);
-        let book = self.book();
-        let model = core.model(&call.model, &book);
-        let billed = call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &book));
-        core.price_new_models(&book);
+        let attempt = core.charged(ticket, &call, &self.book());
         core.applied += 1;
-        let mut timeline = Timeline::default();
-        for (before, _) in &ticket.calls {
-            timeline.wait(Some(before.began_us), Millis::from_option(before.latency_ms));
-        }
-        let latency = Millis::from_option(call.latency_ms);
-        let observed = Observed {
-            charged: Charged::NONE,
-            usage: call.usage,
-            latency,
-            waited: timeline.wait(Some(call.began_us), latency),
-            ttft: Millis::from_option(call.ttft_ms),
-            model,
-            billed,
-            status: call.status,
-            check: call.check,
-            effort: call.effort,
-            assumed: call.estimated,
-            is_lifetime_assumed: call.write_ttl == WriteTtl::Assumed,
-        };
-        let seen = Seen { call: &observed, terms: &call.terms };
-        let attempt = seen_attempt(seen, ticket.operation.at, core.decider.prices());
         let course = if again {
             core.decider.retried(ticket.seq, attempt)
         } else {
