@@ -4,9 +4,11 @@
 pub mod alerts;
 pub mod budgets;
 pub mod caching;
+mod checks;
 pub mod console;
 pub mod gateway;
 pub mod keys;
+mod literal;
 pub mod parameters;
 mod place;
 pub mod policy;

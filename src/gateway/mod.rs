@@ -12,6 +12,8 @@ mod background;
 mod body;
 mod budget;
 mod call;
+mod checked;
+mod checkers;
 mod corrections;
 mod cors;
 mod count;
@@ -136,6 +138,7 @@ pub struct Gateway {
     prefix_key: PrefixKey,
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
+    checkers: checkers::Checkers,
 }
 
 impl std::fmt::Debug for Parts {
@@ -205,6 +208,7 @@ impl Gateway {
             tariff: Mutex::new(tariff),
             prefix_key,
             calls: tool_calls::Calls::default(),
+            checkers: checkers::Checkers::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway
