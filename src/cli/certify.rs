@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::load_trial;
-use crate::calibration::{Bin, Diagram, Judged};
+use crate::calibration::{Bin, Diagram};
 use crate::certificate::{Finding, Judge, Label, Loss, Promise, Scope, Test, certify};
 use crate::record::{Input, Judgements};
 use crate::report::{Format, Sheet, count, render, to_json};
@@ -173,7 +173,7 @@ struct Found {
     half_labels: u64,
     /// Qualities between 0 and 1000.
     graded_labels: u64,
-    /// Whether confidences keep what they say of the cheap answer: that it is as good as the strong one.
+    /// Whether confidences keep what they say of the cheap answer: that nothing is lost with it.
     calibration: Calibration,
 }
 
@@ -202,12 +202,8 @@ struct CalibrationBin {
 /// Bins of a reliability diagram.
 const BINS: usize = 10;
 
-fn calibration(labels: &[Label]) -> Calibration {
-    let judged = |label: &Label| Judged {
-        confidence: label.confidence,
-        quality: if label.cheap >= label.strong { PerMille::ONE } else { PerMille::ZERO },
-    };
-    let diagram = Diagram::new(&mut labels.iter().map(judged).collect::<Vec<_>>(), BINS);
+fn calibration(labels: &[Label], loss: Loss) -> Calibration {
+    let diagram = Diagram::new(&mut labels.iter().map(|label| loss.judged(label)).collect::<Vec<_>>(), BINS);
     let bin = |bin: &Bin| {
         let (low, high) = bin.interval();
         let (said, did) = (bin.mean_said(), bin.mean_did());
@@ -407,7 +403,7 @@ fn found(labels: &[Label], promise: &Promise) -> Found {
         judge_may_hide: promise.judge.map(|_| hidden),
         half_labels: 0,
         graded_labels: graded as u64,
-        calibration: calibration(labels),
+        calibration: calibration(labels, promise.loss),
     }
 }
 

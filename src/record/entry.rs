@@ -59,8 +59,6 @@ pub struct LateLabel<'a> {
     pub at: Instant,
     /// The request's id.
     pub id: Cow<'a, str>,
-    /// Who or what judged; empty where not told.
-    pub source: Cow<'a, str>,
     /// What is known.
     pub label: Label<'a>,
 }
@@ -218,6 +216,8 @@ pub struct Label<'a> {
     pub quality: Option<PerMille>,
     /// The tokens it took, where the answer was really made (a shadow call).
     pub output: Option<u64>,
+    /// Who or what judged; empty where not told.
+    pub source: Cow<'a, str>,
 }
 
 /// A policy that comes into force within a log: requests that arrive at its moment or later are decided by it.
