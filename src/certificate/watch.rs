@@ -189,6 +189,11 @@ impl Watch {
         self.seen
     }
 
+    /// Counts the losses at or above a threshold, and says what the loss there stays below.
+    pub fn lost(&self, threshold: PerMille) -> (u64, f64) {
+        (self.steps.losses_from(threshold), self.steps.bound(threshold))
+    }
+
     /// Says how it stands.
     pub fn standing(&self) -> Standing {
         let at = self.given.map_or(PerMille::ONE, |given| given.threshold);

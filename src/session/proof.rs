@@ -115,6 +115,8 @@ impl Quality {
 pub struct RungProof {
     /// How its certificate stands.
     pub standing: Standing,
+    /// Losses at or above the threshold in force, and what the loss there stays below.
+    pub in_force: (u64, f64),
     /// What all labels say, those from before a withdrawal too.
     pub quality: Arc<Quality>,
     /// Requests of which one answer alone was judged.
@@ -259,8 +261,9 @@ impl Proof {
 
     fn tell(&mut self, now: &Policy) -> Proofs {
         let acceptable = self.terms.acceptable;
-        let proof = |rung: &mut Rung| RungProof {
+        let proof = |(rung, threshold): (&mut Rung, PerMille)| RungProof {
             standing: rung.watch.standing(),
+            in_force: rung.watch.lost(threshold),
             quality: Arc::clone(rung.told.get_or_insert_with(|| {
                 rung.quality.read(&rung.pairs.listed(), acceptable);
                 Arc::new(rung.quality.clone())
@@ -270,7 +273,7 @@ impl Proof {
         };
         let rows = now.routes.iter().map(|route| {
             let rungs = self.rungs.get_mut(&route.tag).map_or(&mut [][..], Vec::as_mut_slice);
-            rungs.iter_mut().map(proof).collect()
+            rungs.iter_mut().zip(route.thresholds()).map(proof).collect()
         });
         rows.collect()
     }

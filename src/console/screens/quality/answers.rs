@@ -106,13 +106,13 @@ const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Co
 
 const COLUMNS: [Column<'static>; 8] = [
     column("", Width::Fixed(1), false, 0),
-    column("route", Width::Fill(10), false, 0),
+    column("route", Width::Fill(9), false, 0),
     column("model", Width::Fill(14), false, 0),
     column("labels", Width::Fixed(6), true, 0),
     column("quality", Width::Fixed(7), true, 0),
     column("95 %", Width::Fixed(12), false, 1),
     column("judged by", Width::Fill(14), false, 3),
-    column("certificate", Width::Fixed(20), false, 2),
+    column("certificate", Width::Fill(15), false, 2),
 ];
 
 fn table(rows: &Rows<'_>, state: TableState, focus: bool) -> Table<'static> {
@@ -124,7 +124,7 @@ fn certificate(row: &Row<'_>) -> (Short, Role) {
     let Some(proof) = row.proof else { return (short(format_args!("the strongest")), Role::Muted) };
     match (proof.standing.given, proof.standing.withdrawn) {
         (Some(given), _) => (short(format_args!("from {} up", given.threshold)), Role::Ok),
-        (None, Some((_, why))) => (short(format_args!("withdrawn: {}", why.word())), Role::Warn),
+        (None, Some(_)) => (short(format_args!("withdrawn")), Role::Warn),
         (None, None) if proof.standing.n == 0 => (short(format_args!("no pairs")), Role::Muted),
         (None, None) => {
             let needed = format::count_short(proof.standing.needed);
@@ -141,7 +141,10 @@ fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
         0 if slot.selected && slot.at.width > 0 => {
             slot.look.sign(buf, slot.at.x, slot.at.y, slot.look.glyphs.chosen, Role::Accent);
         }
-        1 if row.rung_at == 0 || slot.row == 0 => slot.say(buf, &row.route.name, Role::Text),
+        1 => {
+            let role = if row.rung_at == 0 { Role::Text } else { Role::Muted };
+            slot.say(buf, &row.route.name, role);
+        }
         2 => slot.text(buf, row.model(scene.snapshot), figures::series(scene.look, row.rung.model)),
         3 => slot.say(buf, &format::count_short(row.answers.n), Role::Text),
         4 => match mean {

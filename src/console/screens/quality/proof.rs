@@ -11,10 +11,15 @@ use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, Line, List, line};
 use crate::console::theme::Role;
 use crate::session::{RungProof, Snapshot};
-use crate::units::counted;
+use crate::units::PerMille;
 
 fn percent(share: f64) -> Line {
     line(format_args!("{:.2} %", share * 100.0))
+}
+
+fn more(labels: u64) -> Line {
+    let plural = if labels == 1 { "" } else { "s" };
+    line(format_args!("{} more label{plural}", format::count(labels)))
 }
 
 /// Writes a chance that may be very small.
@@ -39,8 +44,7 @@ fn numbers(row: &Row<'_>, proof: &RungProof, snapshot: &Snapshot) -> List {
         }
         None if standing.n == 0 => put("certificate", line(format_args!("no pairs yet")), Role::Muted),
         None => {
-            let needed = counted(standing.needed, "label");
-            put("not certifiable", line(format_args!("{needed} more")), Role::Warn);
+            put("not certifiable", more(standing.needed), Role::Warn);
             put("threshold in force", line(format_args!("{threshold}")), Role::Text);
         }
     }
@@ -51,11 +55,19 @@ fn numbers(row: &Row<'_>, proof: &RungProof, snapshot: &Snapshot) -> List {
     put("promise: lost at most", percent(terms.epsilon), Role::Text);
     put("  wrong at most", percent(terms.delta), Role::Muted);
     put("pairs judged", line(format_args!("{}", format::count(standing.n))), Role::Text);
-    put("  of them lost", line(format_args!("{}", format::count(standing.losses))), Role::Text);
-    put("chance of so few by luck", chance(standing.p_value), Role::Text);
-    put("loss is at most", percent(standing.bound), Role::Text);
+    if standing.n > 0 {
+        let from = standing.given.map_or(PerMille::ONE, |given| given.threshold);
+        let lost = |losses, at| line(format_args!("{} from {at} up", format::count(losses)));
+        put("  lost", lost(standing.losses, from), Role::Text);
+        put("chance of so few by luck", chance(standing.p_value), Role::Text);
+        put("loss is at most", percent(standing.bound), Role::Text);
+        if from != threshold {
+            put("  lost as it is now", lost(proof.in_force.0, threshold), Role::Text);
+            put("loss is at most, as it is", percent(proof.in_force.1), Role::Text);
+        }
+    }
     if standing.given.is_some() && standing.needed > 0 {
-        put("one lower takes", line(format_args!("{} more", counted(standing.needed, "label"))), Role::Muted);
+        put("one lower takes", more(standing.needed), Role::Muted);
     }
     if proof.halves > 0 {
         put("one answer judged", line(format_args!("{}", format::count(proof.halves))), Role::Muted);

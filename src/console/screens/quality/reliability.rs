@@ -19,9 +19,9 @@ const SAID: u16 = 6;
 const CAME: u16 = 6;
 const COUNT: u16 = 6;
 
-/// Joins neighbouring bins until there are no more than so many.
+/// Joins neighbouring bins where there are more than so many.
 fn joined(diagram: &Diagram, most: usize) -> Vec<Bin> {
-    let many = diagram.bins.len().div_ceil(most.max(1)).max(1);
+    let (all, most) = (diagram.bins.len(), diagram.bins.len().min(most.max(1)));
     let join = |bins: &[Bin]| {
         let mut all = *bins.first()?;
         for bin in &bins[1..] {
@@ -30,7 +30,8 @@ fn joined(diagram: &Diagram, most: usize) -> Vec<Bin> {
         }
         Some(all)
     };
-    diagram.bins.chunks(many).filter_map(join).collect()
+    let part = |at: usize| diagram.bins.get(at * all / most..(at + 1) * all / most).and_then(join);
+    (0..most).filter_map(part).collect()
 }
 
 /// The column that a share falls on.
@@ -42,14 +43,17 @@ fn column(value: f64, width: u16) -> u16 {
     at.min(width.saturating_sub(1))
 }
 
+/// Returns what came in thousandths.
+fn filled(bin: &Bin) -> u32 {
+    u32::try_from(bin.did / bin.n.max(1)).unwrap_or(1000)
+}
+
 fn draw_bar(scene: Scene<'_>, bin: &Bin, style: Style, at: Rect, buf: &mut Buffer) {
     if at.width < 2 {
         return;
     }
     let look = scene.look;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share in thousandths")]
-    let filled = (bin.mean_did().clamp(0.0, 1.0) * 1000.0).round() as u32;
-    gauge::bar(buf, at, filled, style, look);
+    gauge::bar(buf, at, filled(bin), style, look);
     let (low, high) = bin.interval();
     let end = column(bin.mean_did(), at.width);
     for offset in column(low, at.width)..=column(high, at.width) {
@@ -86,12 +90,17 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     let (body, foot) = paint::split_top(below, below.height.saturating_sub(2));
     let style = figures::series(look, row.rung.model);
     let bins = joined(diagram, usize::from(body.height));
+    // Where there is room a bar is two rows high, with a free one between them.
+    let pitch = (body.height / u16::try_from(bins.len().max(1)).unwrap_or(u16::MAX)).clamp(1, 3);
     // Highest confidence first, where the cheap model serves.
     for (index, bin) in (0u16..).zip(bins.iter().rev()) {
-        let at = paint::nth_row(body, index);
+        let at = paint::nth_row(body, index.saturating_mul(pitch));
         let parts = parts(at);
         look.text_right(buf, parts[0], &share(bin.mean_said()), Role::Applied);
         draw_bar(scene, bin, style, parts[1], buf);
+        if pitch == 3 {
+            gauge::bar(buf, Rect { y: at.y + 1, ..parts[1] }, filled(bin), style, look);
+        }
         look.text_right(buf, parts[2], &share(bin.mean_did()), Role::Text);
         look.text_right(buf, parts[3], &format::count_short(bin.n), Role::Muted);
     }
