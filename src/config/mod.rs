@@ -15,12 +15,14 @@ pub mod providers;
 mod reading;
 mod reports;
 mod runaways;
+mod shadow;
 mod span;
 pub mod themes;
 mod whole;
 
 pub use place::FileError;
 pub use reports::{Every, ReportForm, ReportSettings};
+pub use shadow::{ShadowSettings, Shadows};
 pub use whole::{write_whole, write_whole_with};
 
 use std::env;

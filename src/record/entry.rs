@@ -6,7 +6,7 @@ use super::Attempts;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceRow};
 use crate::routing::{Policy, PolicyError, PolicySpec};
-use crate::units::{Instant, Names, PerMille};
+use crate::units::{Instant, Names, PerMille, SHADOW};
 
 /// One entry of a log.
 #[derive(Clone, Debug, PartialEq)]
@@ -259,6 +259,11 @@ impl Correction<'_> {
 }
 
 impl Record<'_> {
+    /// Says whether it is a call that a gateway made beside its traffic: on the books, but no figure of its users.
+    pub fn is_beside(&self) -> bool {
+        self.key == SHADOW
+    }
+
     /// Sets right what one of its calls was charged, counted from 1; the last one where none is named.
     pub(crate) fn correct(&mut self, call: Option<u32>, charged: Charged) {
         let call = match call {
