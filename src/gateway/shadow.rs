@@ -20,7 +20,7 @@ use super::operation::{Operation, Outcome};
 use super::{Gateway, now};
 use crate::config::ShadowSettings;
 use crate::ledger::{Entry, Label, LedgerFile, Range};
-use crate::pricing::worst;
+use crate::pricing::{Cost, worst};
 use crate::record;
 use crate::routing::Parameters;
 use crate::session::Dispatch;
@@ -187,12 +187,15 @@ impl Run {
         let read = prompt + u64::from(output) + cheap.len() as u64 + 1024;
         let (model, judge): (Arc<str>, Arc<str>) =
             (self.settings.model.as_str().into(), self.settings.judge.as_str().into());
-        let held = self.most(&model, prompt, output)? + self.most(&judge, read, VERDICT_TOKENS)?;
+        let most = [self.most(&model, prompt, output)?, self.most(&judge, read, VERDICT_TOKENS)?];
+        let held = most[0] + most[1];
         if !self.gateway.shadows.hold(&self.route, held, self.settings.max_spend_per_day) {
             return Err(format!("what is left of today's {} is not enough", self.settings.max_spend_per_day.usd()));
         }
         let mut spent = Pico::ZERO;
-        let verdict = self.compare((&again, &conversation), (&cheap, output), (&model, &judge), &mut spent).await;
+        // What nobody can say the cost of may have cost the most.
+        let mut charge = |nth: usize, cost: Cost| spent += cost.amount().unwrap_or(most[nth]);
+        let verdict = self.compare((&again, &conversation), (&cheap, output), (&model, &judge), &mut charge).await;
         self.gateway.shadows.settle(&self.route, held, spent);
         verdict
     }
@@ -210,7 +213,7 @@ impl Run {
         (again, conversation): (&Ask, &str),
         (cheap, output): (&str, u32),
         (model, judge): (&Arc<str>, &Arc<str>),
-        spent: &mut Pico,
+        charge: &mut impl FnMut(usize, Cost),
     ) -> Result<(), String> {
         let asked = |ask, model, why, most| Asked {
             ask,
@@ -221,7 +224,7 @@ impl Run {
             why,
         };
         let strong = aside::call(&self.gateway, asked(again, model, "shadow", output)).await;
-        *spent += strong.cost.amount().unwrap_or(Pico::ZERO);
+        charge(0, strong.cost);
         let text = strong.text.map_err(|why| format!("{model}: {why}"))?;
         if text.len() > LONGEST {
             return Err(format!("the answer of {model} has {} bytes", text.len()));
@@ -231,7 +234,7 @@ impl Run {
         let (first, second) = if is_cheap_first { (cheap, &*text) } else { (&*text, cheap) };
         let question = question(judge, conversation, first, second)?;
         let came = aside::call(&self.gateway, asked(&question, judge, "judgement", VERDICT_TOKENS)).await;
-        *spent += came.cost.amount().unwrap_or(Pico::ZERO);
+        charge(1, came.cost);
         let grades = grades(&came.text.map_err(|why| format!("{judge}: {why}"))?);
         let (first, second) = grades.ok_or_else(|| format!("{judge} gave no grades"))?;
         let (of_cheap, of_strong) = if is_cheap_first { (first, second) } else { (second, first) };

@@ -34,6 +34,7 @@ mod rehearsal;
 mod replayed;
 mod runaways;
 mod rungs;
+mod shadowed;
 mod soak;
 mod stage;
 mod streams;
