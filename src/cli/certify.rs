@@ -26,6 +26,9 @@ pub struct CertifyArgs {
     /// Labels as JSON lines, or a log with labels; plain, gzip or zstd; `-` is standard input.
     #[arg(value_name = "LABELS")]
     pub labels: PathBuf,
+    /// Files with more labels of the same requests, as `pointsman label` writes them.
+    #[arg(long = "labels", value_name = "FILE")]
+    pub more: Vec<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
     pub promise: PromiseArgs,
@@ -244,8 +247,9 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         judge: args.judge,
         ..args.promise.promise()
     };
-    let part = one(&args.labels)?;
-    let is_settled = args.engine.input_format.is_some() || args.engine.map.is_some() || args.labels.is_dir();
+    let paths: Vec<PathBuf> = std::iter::once(&args.labels).chain(&args.more).cloned().collect();
+    let part = if args.more.is_empty() { one(&args.labels)? } else { input(&paths) };
+    let is_settled = !args.more.is_empty() || args.engine.input_format.is_some() || args.engine.map.is_some() || args.labels.is_dir();
     let judged = if is_settled { None } else { Judgements::open(&part, args.engine.strict)? };
     let (found, bad, damaged) = if let Some(judged) = judged {
         if let Some(route) = &args.route {
@@ -261,7 +265,7 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         (vec![of_lines(&judged, &promise)?], judged.bad, Vec::new())
     } else {
         let setup = args.engine.start()?;
-        let trial = load_trial(&part, std::slice::from_ref(&args.labels), setup, &args.engine.read())?;
+        let trial = load_trial(&part, &paths, setup, &args.engine.read())?;
         (of_log(&trial, &promise, args.route.as_deref())?, 0, trial.damaged)
     };
     let report = Report {

@@ -2,6 +2,7 @@
 //! the answers, and what that may cost.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -21,6 +22,9 @@ pub struct ShadowSettings {
     /// What all that may cost in a day (UTC).
     #[serde(deserialize_with = "amount")]
     pub max_spend_per_day: Pico,
+    /// A file that what was compared is added to, for people to judge it too; nothing is kept where absent.
+    #[serde(default)]
+    pub keep: Option<PathBuf>,
 }
 
 /// Routes with what is asked of each.

@@ -5,7 +5,9 @@
 //! a judge that fails, or says nothing clear, has given no verdict.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -235,12 +237,36 @@ impl Run {
         let question = question(judge, conversation, first, second)?;
         let came = aside::call(&self.gateway, asked(&question, judge, "judgement", VERDICT_TOKENS)).await;
         charge(1, came.cost);
+        self.keep((model, &text), cheap).await;
         let grades = grades(&came.text.map_err(|why| format!("{judge}: {why}"))?);
         let (first, second) = grades.ok_or_else(|| format!("{judge} gave no grades"))?;
         let (of_cheap, of_strong) = if is_cheap_first { (first, second) } else { (second, first) };
         self.label(&self.cheap, of_cheap, None);
         self.label(model, of_strong, strong.output);
         Ok(())
+    }
+
+    /// Adds what was compared to the file that is kept of it, if any.
+    async fn keep(&self, (model, strong): (&Arc<str>, &str), cheap: &str) {
+        let Some(path) = &self.settings.keep else { return };
+        let ledger = self.gateway.ledger.state().path;
+        let path = ledger.parent().map_or_else(|| path.clone(), |folder| folder.join(path));
+        let outcomes = json!({&*self.cheap: {"answer": cheap}, &**model: {"answer": strong}});
+        let mut line =
+            json!({"id": &*self.id, "route": &*self.route, "prompt": self.ask.ask_text(), "outcomes": outcomes}).to_string();
+        line.push('\n');
+        let place = path.display().to_string();
+        let kept = tokio::task::spawn_blocking(move || {
+            // In one piece, so that lines of several runs do not mix.
+            let mut options = OpenOptions::new();
+            options.create(true).append(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.open(&path)?.write_all(line.as_bytes())
+        });
+        if let Ok(Err(error)) = kept.await {
+            tracing::warn!("{place}: what a shadow run compared cannot be kept: {error}");
+        }
     }
 
     /// Tells ledger and readers of the log what the judge said of an answer.
@@ -355,7 +381,7 @@ mod tests {
         });
         let (ask, shown) = again(Dialect::OpenAiChat, body, "large").unwrap();
         assert_eq!((ask.model(), ask.stream(), ask.measures().max_output), ("large", false, Some(50)));
-        assert_eq!(shown, r#"{"messages":[{"role":"user","content":"why?"}]}"#);
+        assert_eq!(shown, r#"{"messages":[{"content":"why?","role":"user"}]}"#);
     }
 
     #[test]
