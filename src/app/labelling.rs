@@ -46,7 +46,7 @@ pub struct Compared {
 
 /// What somebody says of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+enum Verdict {
     /// The first model's answer is the better one.
     First,
     /// The second's is.
@@ -59,7 +59,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Returns the qualities that it stands for: what is worse than the other is not good enough.
-    pub fn qualities(self) -> [PerMille; 2] {
+    fn qualities(self) -> [PerMille; 2] {
         match self {
             Self::First => [PerMille::ONE, PerMille::ZERO],
             Self::Second => [PerMille::ZERO, PerMille::ONE],
