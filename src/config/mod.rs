@@ -18,11 +18,13 @@ mod runaways;
 mod shadow;
 mod span;
 pub mod themes;
+mod watched;
 mod whole;
 
 pub use place::FileError;
 pub use reports::{Every, ReportForm, ReportSettings};
 pub use shadow::{ShadowSettings, Shadows};
+pub use watched::Watched;
 pub use whole::{write_whole, write_whole_with};
 
 use std::env;

@@ -49,6 +49,7 @@ mod socket;
 mod spending;
 mod stored;
 mod stream;
+mod tariff;
 #[cfg(test)]
 pub(crate) mod tests;
 mod told;
@@ -78,6 +79,7 @@ pub use question::ask_over_http;
 pub use runaways::{StopRow, Switch, TripRow};
 pub use server::{ServeError, Server, is_place};
 pub use spending::{Limits, LimitsError};
+pub use tariff::Tariff;
 pub use watch::{live_status, tell_of_ledger};
 
 /// What a gateway is made of.
@@ -98,6 +100,8 @@ pub struct Parts {
     pub on_apply: Option<OnApply>,
     /// The file of budgets.
     pub limits: Limits,
+    /// The files of prices.
+    pub tariff: Tariff,
 }
 
 /// Hears of a policy that was applied, and its version.
@@ -130,6 +134,7 @@ pub struct Gateway {
     projects: roll::Roll,
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
+    tariff: Mutex<Tariff>,
     prefix_key: PrefixKey,
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
@@ -151,7 +156,8 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     /// Puts a gateway together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { live, providers, ledger, access, settings, keeps_ledger, on_apply, limits } = parts;
+        let Parts { live, providers, ledger, access, settings, keeps_ledger, on_apply, limits, tariff } =
+            parts;
         let (models, _) = live.offered();
         for model in &models {
             // Looked up once, they keep a state of their own however many others clients name.
@@ -206,6 +212,7 @@ impl Gateway {
             projects,
             on_apply,
             limits: Mutex::new(limits),
+            tariff: Mutex::new(tariff),
             prefix_key,
             calls: tool_calls::Calls::default(),
             shadows,

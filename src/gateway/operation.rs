@@ -186,7 +186,7 @@ impl Operation {
             effort: dispatch.with.effort,
             prompt_tokens: Count::from_option(Some(self.ask.measures().estimated_prompt_tokens))
                 .unwrap_or_default(),
-            price: gateway.prices.at(gateway.live.book(), &dispatch.model, self.placed.at),
+            price: gateway.prices.at(&gateway.live.book(), &dispatch.model, self.placed.at),
         })));
     }
 
@@ -206,7 +206,7 @@ impl Operation {
             usage: called.usage,
             estimated: called.estimated || called.write_ttl == crate::record::WriteTtl::Assumed,
             cost: Cost::Known(crate::units::Pico::ZERO),
-            price: gateway.prices.at(gateway.live.book(), billed, self.placed.at),
+            price: gateway.prices.at(&gateway.live.book(), billed, self.placed.at),
             status: called.status,
             check: called.check,
             error: called.error.as_str().into(),

@@ -55,7 +55,7 @@ pub struct Ingest {
 }
 
 /// Kinds of unknown meters that are told apart.
-pub(super) const METERS: usize = 32;
+const METERS: usize = 32;
 
 impl Ingest {
     /// Starts with the names that a policy has made already.

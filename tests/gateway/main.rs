@@ -20,6 +20,7 @@ mod corrected;
 mod crash;
 mod disk;
 mod doors;
+mod edited;
 mod faults;
 #[path = "../support/front.rs"]
 mod front;
