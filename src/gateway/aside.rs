@@ -167,7 +167,7 @@ fn opened(gateway: &Gateway, asked: &Asked<'_>, target: &Target, (aside, id): (&
         rung: None,
         effort: None,
         prompt_tokens: Count::from_option(Some(ask.measures().estimated_prompt_tokens)).unwrap_or_default(),
-        price: gateway.prices.at(gateway.live.book(), asked.model, aside.at),
+        price: gateway.prices.at(&gateway.live.book(), asked.model, aside.at),
     })));
 }
 
@@ -181,7 +181,7 @@ fn ended(gateway: &Gateway, asked: &Asked<'_>, called: Called, (aside, id): (&As
         usage: called.usage,
         estimated: called.estimated || called.write_ttl == WriteTtl::Assumed,
         cost: Cost::Known(crate::units::Pico::ZERO),
-        price: gateway.prices.at(gateway.live.book(), asked.model, aside.at),
+        price: gateway.prices.at(&gateway.live.book(), asked.model, aside.at),
         status: called.status,
         check: called.check,
         error: called.error.as_str().into(),

@@ -204,7 +204,8 @@ impl Run {
 
     /// Returns the most that a call costs.
     fn most(&self, model: &str, prompt: u64, output: u32) -> Result<Pico, String> {
-        let row = self.gateway.live.book().find_named(model).and_then(|(_, prices)| prices.at(now()));
+        let book = self.gateway.live.book();
+        let row = book.find_named(model).and_then(|(_, prices)| prices.at(now()));
         let row = row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
         // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
         Ok(worst(row, (prompt.saturating_mul(4).saturating_add(256), u64::from(output)), false))
