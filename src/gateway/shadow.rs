@@ -107,7 +107,9 @@ pub(super) fn is_wanted(operation: &Operation) -> bool {
     }
     let Some(settings) = shadows.get(&*operation.placed.route) else { return false };
     let found = operation.ask.measures();
-    let is_plain = found.tools == 0 && !found.has_images && found.choices <= 1;
+    // What only certain models may see goes to no other.
+    let is_open = !operation.placed.ticket.is_reserved();
+    let is_plain = is_open && found.tools == 0 && !found.has_images && found.choices <= 1;
     let is_text = !matches!(operation.ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
     is_plain && is_text && drawn(&operation.id, "share") % 1_000_000 < u64::from(settings.share)
 }

@@ -35,9 +35,9 @@ impl Live {
     /// Takes the end of a call beside the traffic: tells readers of the log, and says what it cost. `of` names the request
     /// that it is about.
     pub fn beside_ended(&self, beside: &Aside, id: &str, of: &str, call: Called) -> Cost {
-        let book = self.book();
         let cost = {
             let mut core = lock(&self.core);
+            let book = self.book();
             let model = core.model(&call.model, &book);
             let billed =
                 call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &book));
