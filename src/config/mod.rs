@@ -17,6 +17,7 @@ pub mod providers;
 mod reading;
 mod reports;
 mod runaways;
+mod shadow;
 mod span;
 pub mod themes;
 mod watched;
@@ -24,6 +25,7 @@ mod whole;
 
 pub use place::FileError;
 pub use reports::{Every, ReportForm, ReportSettings};
+pub use shadow::{ShadowSettings, Shadows};
 pub use watched::Watched;
 pub use whole::{write_whole, write_whole_with};
 
