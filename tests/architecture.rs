@@ -27,6 +27,7 @@ const CORE: &[&str] = &[
     "classifier",
     "routing",
     "outcome",
+    "world",
     "savings",
     "variance",
     "telemetry",

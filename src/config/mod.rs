@@ -18,6 +18,7 @@ mod runaways;
 mod span;
 pub mod themes;
 mod whole;
+pub mod world;
 
 pub use place::FileError;
 pub use reports::{Every, ReportForm, ReportSettings};
