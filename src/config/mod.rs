@@ -22,6 +22,7 @@ mod span;
 pub mod themes;
 mod watched;
 mod whole;
+pub mod world;
 
 pub use place::FileError;
 pub use reports::{Every, ReportForm, ReportSettings};

@@ -61,6 +61,7 @@ mod view;
 mod wanted;
 mod whatif;
 mod worker;
+mod worlds;
 mod written;
 
 pub use advice::{Advice, Asked, Candidate, InUse, PriceNews, Verdict, advise};
@@ -119,3 +120,4 @@ pub use trying::try_budgets;
 pub use view::View;
 pub use wanted::{Search, Wanted};
 pub use worker::{Worker, spawn};
+pub use worlds::{Branched, Other, WorldError, branched};
