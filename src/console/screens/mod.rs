@@ -9,5 +9,6 @@ pub mod models;
 pub mod overview;
 pub mod spend;
 pub mod traffic;
+mod trend;
 pub mod tune;
 pub mod welcome;
