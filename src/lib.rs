@@ -38,3 +38,4 @@ pub mod training;
 pub mod units;
 pub mod variance;
 pub mod wire;
+pub mod world;

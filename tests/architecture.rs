@@ -28,6 +28,7 @@ const CORE: &[&str] = &[
     "checks",
     "routing",
     "outcome",
+    "world",
     "savings",
     "variance",
     "telemetry",

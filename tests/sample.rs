@@ -82,6 +82,7 @@ fn owned(record: Record<'_>) -> Record<'static> {
         model: label.model.to_string().into(),
         quality: label.quality,
         output: label.output,
+        source: label.source.to_string().into(),
     });
     Record {
         id: record.id.to_string().into(),

@@ -27,7 +27,7 @@ use crate::providers::{Providers, from_system};
 use crate::routing::{Policy, PolicySpec};
 use crate::runaway::Stop;
 use crate::session::{Ingest, Live, LiveSetup};
-use crate::units::{Names, hex};
+use crate::units::{Names, SHADOW, hex};
 
 /// The file beside the ledger that holds the policy as it was last applied.
 const APPLIED: &str = "applied-policy.toml";
@@ -265,7 +265,12 @@ fn spending(live: &Live, options: &ServeOptions, ledger: &Path) -> anyhow::Resul
     };
     let mut calls = Vec::new();
     let range = ledger::Range { from: Some(from), ..ledger::Range::default() };
-    let read = LedgerFile::open(ledger).and_then(|file| file.spent(&range, |call| calls.push(call)));
+    let mut of_users = |call: SpentCall| {
+        if call.key != SHADOW {
+            calls.push(call);
+        }
+    };
+    let read = LedgerFile::open(ledger).and_then(|file| file.spent(&range, &mut of_users));
     if let Err(error) = read {
         // Whoever has budgets would rather not serve than spend what is spent already.
         return Err(anyhow::Error::from(error)

@@ -17,13 +17,16 @@ pub mod providers;
 mod reading;
 mod reports;
 mod runaways;
+mod shadow;
 mod span;
 pub mod themes;
 mod watched;
 mod whole;
+pub mod world;
 
 pub use place::FileError;
 pub use reports::{Every, ReportForm, ReportSettings};
+pub use shadow::{ShadowSettings, Shadows};
 pub use watched::Watched;
 pub use whole::{write_whole, write_whole_with};
 

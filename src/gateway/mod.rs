@@ -7,6 +7,7 @@
 mod account;
 mod alerts;
 mod arriving;
+mod aside;
 mod audience;
 mod background;
 mod body;
@@ -44,6 +45,7 @@ mod roll;
 mod run;
 mod runaways;
 mod server;
+mod shadow;
 mod signals;
 mod socket;
 mod spending;
@@ -139,6 +141,7 @@ pub struct Gateway {
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
     checkers: checkers::Checkers,
+    shadows: shadow::Shadows,
 }
 
 impl std::fmt::Debug for Parts {
@@ -176,6 +179,13 @@ impl Gateway {
             teams.learn(known);
             projects.learn(theirs);
         }
+        let shadows = shadow::Shadows::new();
+        if keeps_ledger && !settings.shadow.is_empty() {
+            let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
+            if let Err(error) = read {
+                tracing::warn!(%error, "what shadow runs spent today cannot be read from the ledger; they begin at nothing");
+            }
+        }
         let place = keeps_ledger.then(|| ledger.state().path);
         let prefix_key = prefix::key(place.as_deref().and_then(Path::parent));
         let budget = budget::Budget::new(settings.limits.memory);
@@ -209,6 +219,7 @@ impl Gateway {
             prefix_key,
             calls: tool_calls::Calls::default(),
             checkers: checkers::Checkers::default(),
+            shadows,
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

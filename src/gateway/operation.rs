@@ -56,6 +56,8 @@ pub(super) struct Operation {
     pub(super) began: Clock,
     /// When the present call began.
     pub(super) call_began: Instant,
+    /// The text of a streamed answer, where it is to be compared with another.
+    pub(super) said: Option<String>,
     /// Whether it is settled.
     pub(super) is_settled: bool,
     /// Held until the operation is over.

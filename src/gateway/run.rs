@@ -22,7 +22,7 @@ use super::pace::millis;
 use super::respond::{json, refuse};
 use super::runaways::halted;
 use super::told::Told;
-use super::{Gateway, call, checked, headers, large};
+use super::{Gateway, call, checked, headers, large, shadow};
 use crate::access::Caller;
 use crate::budget::Over;
 use crate::checks::{Says, Verdict};
@@ -161,8 +161,12 @@ impl Operation {
                         outcome => outcome,
                     };
                     let ledger = self.gateway.ledger.clone();
+                    let run = shadow::of(&mut self, &dispatch, &outcome).filter(|_| status.is_ok());
                     if !is_answered {
                         self.answer(outcome, &dispatch, cost, &mut audience).await;
+                    }
+                    if let Some(run) = run {
+                        run.begin();
                     }
                     // In its turn, after the response has been written.
                     tokio::spawn(async move { ledger.wake() });

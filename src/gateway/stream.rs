@@ -18,7 +18,7 @@ use super::budget::Held;
 use super::checked::{self, Judged};
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
-use super::{estimate, keeper};
+use super::{estimate, keeper, shadow};
 use crate::checks::{Says, Verdict};
 use crate::pricing::Usage;
 use crate::providers::{CallError, Permit, Reply as Upstream, Target};
@@ -174,6 +174,9 @@ pub(super) async fn relay(
         _ => drop(upstream),
     }
     operation.left_out.extend(stream.relay.left_out().iter().map(|name| name.as_str().into()));
+    if matches!(ended, Ended::Whole) && shadow::is_wanted(operation) {
+        operation.said = Some(stream.relay.delivered().to_owned());
+    }
     let operation = &*operation;
     let may_be_other = || stream.relay.unfit().is_some() || can_escalate(operation, stream.attempt.dispatch);
     match ended {

@@ -229,7 +229,7 @@ pub(super) fn label(form: &mut Encoding, late: &LateLabel<'_>, seq: i64) {
     form.text(&late.label.model);
     form.maybe_whole(late.label.quality.map(|quality| i64::from(quality.get())));
     form.maybe_whole(late.label.output.map(whole));
-    form.text(&late.source);
+    form.text(&late.label.source);
     form.whole(late.at.0);
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::stream::{One, StreamResult, drive};
 use super::{Log, Reading, settle_one};
 use crate::engine::Engine;
-use crate::outcome::{Attempt, Evidence, History, Operation, Particulars, Seen, Settled, priced};
+use crate::outcome::{Attempt, Evidence, History, LabelSource, Operation, Particulars, Seen, Settled, priced};
 use crate::pricing::{Cost, Unpriced, unpriced};
 use crate::routing::{Capability, Circumstance, ConfidenceSource, Decision, Policy, RouteId, Step};
 use crate::runaway::Then;
@@ -86,7 +86,11 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
             let quality =
                 label.quality.map_or_else(|| "-".to_owned(), |quality| format!("quality {quality}‰"));
             let output = label.output.map_or_else(String::new, |output| format!(", {output} tokens out"));
-            facts.push(("label", format!("{}: {quality}{output}", names.model(label.model))));
+            let by = match label.source {
+                LabelSource::Told => String::new(),
+                source => format!(", by {}", source.name()),
+            };
+            facts.push(("label", format!("{}: {quality}{output}{by}", names.model(label.model))));
         }
     }
     let features = operation.saw.iter().map(|(feature, weight)| (feature.describe(), weight)).collect();

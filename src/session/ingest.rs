@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Stretch;
 use super::met::Met;
 use crate::classifier::{Classifier, Measures, Saw, Tags, TaskClass};
-use crate::outcome::{Evidence, Extra, ModelLabel, Observed, Operation, Particulars, Seen, Timeline};
+use crate::outcome::{Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Seen, Timeline};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
@@ -241,6 +241,7 @@ impl Ingest {
             model: self.names.intern_model(&label.model),
             quality: label.quality,
             output: label.output.and_then(|output| u32::try_from(output).ok()),
+            source: LabelSource::of(&label.source),
         }
     }
 

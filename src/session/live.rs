@@ -6,6 +6,7 @@
 
 mod asides;
 mod backlog;
+mod beside;
 mod charged;
 mod foresee;
 mod held;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use self::held::{held_back, words_of};
 use self::outlet::Outlet;
+pub use self::beside::Aside;
 pub use self::outlet::Reader;
 use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};

@@ -127,6 +127,14 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
     Ok((reply, fault))
 }
 
+/// Returns the text of an answer in a client's dialect; none where there is none, or tools are called.
+pub fn said(dialect: Dialect, body: &[u8]) -> Option<String> {
+    let mut reply = Reply::default();
+    translate::source(dialect).whole(check(body).ok()?, &mut |delta| reply.take(delta)).ok()?;
+    let choice = reply.choices.first().filter(|choice| choice.calls().next().is_none())?;
+    Some(choice.text().into_owned()).filter(|text| !text.is_empty())
+}
+
 /// Returns what an answer that failed says it used all the same.
 pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
     let mut source = translate::source(from);

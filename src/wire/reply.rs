@@ -373,6 +373,17 @@ pub(super) enum Delta<'a> {
     },
 }
 
+impl Delta<'_> {
+    /// Counts the bytes that it adds to the answer, as [`Choice::bytes`] does of a whole one.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Text(text) | Self::Refusal(text) | Self::Thought(text) => text.len() as u64,
+            Self::CallStart { name: text, .. } | Self::CallArguments { text, .. } => text.len() as u64,
+            _ => 0,
+        }
+    }
+}
+
 /// What an event was besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {

@@ -219,11 +219,11 @@ impl Stage {
                 self.live.judge(&LateLabel {
                     at: self.now,
                     id: id.to_string().into(),
-                    source: "test".into(),
                     label: record::Label {
                         model: model.to_string().into(),
                         quality: quality_of,
                         output: None,
+                        source: "test".into(),
                     },
                 });
                 self.judged.insert(id.to_string(), *quality);

@@ -36,6 +36,7 @@ mod rehearsal;
 mod replayed;
 mod runaways;
 mod rungs;
+mod shadowed;
 mod soak;
 mod stage;
 mod streams;

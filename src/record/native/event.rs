@@ -394,8 +394,6 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
 struct LateLabelKeys<'a> {
     #[serde(borrow)]
     id: Text<'a>,
-    #[serde(borrow)]
-    source: Text<'a>,
     #[serde(flatten, borrow)]
     label: LabelKeys<'a>,
 }
@@ -407,7 +405,7 @@ fn label(at: Option<Instant>, text: &str) -> Result<Special<'_>, Refusal> {
         return Err(Refusal::bad("id: missing; a label names the request whose answer it judges"));
     }
     let label = request::label(keys.label)?;
-    Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, source: keys.source.0, label }))))
+    Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, label }))))
 }
 
 /// The keys of a correction.

@@ -206,6 +206,8 @@ pub(super) struct LabelKeys<'a> {
     pub(super) model: Text<'a>,
     pub(super) quality: Option<u16>,
     pub(super) output: Option<u64>,
+    #[serde(borrow)]
+    pub(super) source: Text<'a>,
 }
 
 /// One request line as it stands there.

@@ -196,5 +196,5 @@ pub(super) fn label(keys: LabelKeys<'_>) -> Result<Label<'_>, Refusal> {
                 .ok_or_else(|| Refusal::Bad(format!("labels: quality {value} is not within 0 to 1000")))?,
         ),
     };
-    Ok(Label { model: keys.model.0, quality, output: keys.output })
+    Ok(Label { model: keys.model.0, quality, output: keys.output, source: keys.source.0 })
 }

@@ -36,7 +36,6 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
             object.text("event", "label");
             object.text("at", &late.at.rfc3339());
             object.text("id", &late.id);
-            object.word("source", &late.source);
             label_keys(&mut object, &late.label);
             object.close();
         }
@@ -222,6 +221,7 @@ fn label(out: &mut Vec<u8>, label: &Label<'_>) {
 }
 
 fn label_keys(object: &mut Object<'_>, label: &Label<'_>) {
+    object.word("source", &label.source);
     object.text("model", &label.model);
     object.maybe("quality", label.quality.map(|quality| u64::from(quality.get())));
     object.maybe("output", label.output);

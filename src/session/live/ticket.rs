@@ -136,6 +136,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// Says whether its key or its route lets only models with certain labels have it.
+    pub fn is_reserved(&self) -> bool {
+        !self.said.require.is_empty() || !self.policy.route(self.decision.route).require.is_empty()
+    }
+
     /// Returns what could not be called for it, where more was than at its arrival.
     pub fn down_since(&self) -> Option<Arc<[Arc<str>]>> {
         self.more_down.then(|| self.down.as_slice().into())
