@@ -19,7 +19,6 @@ use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
 use super::{background, budget, estimate, stream};
-use crate::checks::Checks;
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Reply, Target};
 use crate::record::WriteTtl;
@@ -212,10 +211,7 @@ pub(super) async fn attempt(
                 return lost;
             }
             report(operation, permit, Status::Ok, Some(&usage), None);
-            // Where nothing follows from a verdict, nobody waits for it; but nothing strict is answered before its account is written.
-            let is_evidence = |checks: &Arc<Checks>| !checks.may_escalate() && !operation.strict();
-            let is_later = dispatch.checks.as_ref().is_some_and(is_evidence);
-            let (judged, said) = if is_later {
+            let (judged, said) = if operation.judges_later(dispatch) {
                 (Judged::default(), Some(said))
             } else if is_checked {
                 let judging = checked::judge(operation, dispatch, answer.check, said);
@@ -240,9 +236,10 @@ pub(super) async fn attempt(
                 outcome: {
                     // What goes on as it came is counted already.
                     let body = if is_own { answer.body } else { gateway.budget.tie(answer.body) };
+                    let outcome = Outcome::Answer(body);
                     match said {
-                        Some(said) => Outcome::Unjudged(body, said, answer.check),
-                        None => Outcome::Answer(body),
+                        Some(said) => Outcome::Unjudged(Box::new(outcome), said, answer.check),
+                        None => outcome,
                     }
                 },
                 retry: None,

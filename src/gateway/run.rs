@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
@@ -122,14 +123,17 @@ impl Operation {
                 told.note(error, status);
             }
             let mut is_answered = false;
-            if let Outcome::Unjudged(body, said, own) = attempted.outcome {
+            if let Outcome::Unjudged(outcome, said, own) = attempted.outcome {
+                attempted.outcome = match &*outcome {
+                    Outcome::Answer(body) => Outcome::Answer(body.clone()),
+                    _ => Outcome::Streamed(BytesMut::new()),
+                };
                 let cost = self.gateway.live.cost_with(&self.placed.ticket, &attempted.called);
                 self.note_served(&dispatch.model);
-                self.answer(Outcome::Answer(body.clone()), &dispatch, cost, &mut audience).await;
+                self.answer(*outcome, &dispatch, cost, &mut audience).await;
                 is_answered = true;
                 let judged = checked::judge(&self, &dispatch, own, said).await;
                 (attempted.called.check, attempted.called.verdicts) = (judged.check, judged.verdicts);
-                attempted.outcome = Outcome::Answer(body);
             }
             let ended = self.ended_entry(&attempted.called);
             let by = failed_by(&attempted.called);
@@ -235,13 +239,15 @@ impl Operation {
             Outcome::Failed(error) if !audience.is_listening() => {
                 return audience.respond(signed(refuse(self.ask.dialect(), &error)));
             }
-            Outcome::Answer(body) | Outcome::Unjudged(body, ..) => {
+            Outcome::Answer(body) => {
                 return audience.respond(match durable {
                     Ok(()) => signed(json(StatusCode::OK, body)),
                     Err(error) => refuse(self.ask.dialect(), &error),
                 });
             }
             Outcome::Failed(error) => audience.fail(&error),
+            // It is answered as what it holds.
+            Outcome::Unjudged(..) => {}
             Outcome::Streamed(mut last) => match durable {
                 Ok(()) => audience.hand(&mut last).await,
                 // It had all of the answer; without its end it cannot take it for one that is accounted for.
