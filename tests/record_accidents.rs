@@ -34,11 +34,6 @@ fn count() -> impl Strategy<Value = Count> {
     ]
 }
 
-fn verdict(ms: u32, says: usize) -> Verdict {
-    let score = u16::try_from(ms % 2002).ok().and_then(PerMille::new);
-    Verdict { score, ..Verdict::new("lint", Says::ALL[says], "a \"why\"\u{7}") }
-}
-
 fn attempt() -> impl Strategy<Value = Attempt<'static>> {
     let usage = (count(), count(), count(), count(), count(), count()).prop_map(
         |(input, cache_read, write_5m, write_1h, output, reasoning)| Usage {
@@ -109,7 +104,6 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
                 verdicts: verdicts.into(),
                 terms,
                 left_out,
-                verdicts: gap_ms.into_iter().map(|ms| verdict(ms, check)).collect(),
                 gap_ms,
                 charged: match gap_ms {
                     None => Charged::NONE,
