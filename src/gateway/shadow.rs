@@ -33,6 +33,10 @@ use crate::wire::{self, Ask, Dialect};
 const AT_ONCE: usize = 8;
 /// The longest request, and the longest answer, that a judge is shown, in bytes.
 const LONGEST: usize = 32 * 1024;
+/// Tokens of a provider's own words around a prompt, and of ours around what a judge reads.
+const TEMPLATE: u64 = 512;
+/// The most bytes of text that a token stands for.
+const BYTES_A_TOKEN: usize = 16;
 /// What a judge may write.
 const VERDICT_TOKENS: u32 = 2048;
 
@@ -186,9 +190,11 @@ impl Run {
         let (again, conversation) = again(self.ask.dialect(), body, &self.settings.model)?;
         let most = u32::try_from(self.gateway.settings.max_output_default).unwrap_or(u32::MAX);
         let output = again.measures().max_output.and_then(|most| u32::try_from(most).ok()).unwrap_or(most).min(most);
-        let prompt = again.measures().estimated_prompt_tokens;
-        // The judge reads the request and both answers, and grades.
-        let read = prompt + u64::from(output) + cheap.len() as u64 + 1024;
+        // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
+        let prompt = again.measures().estimated_prompt_tokens.saturating_mul(4).saturating_add(TEMPLATE);
+        // The judge reads the request and both answers.
+        let strong = (output as usize).saturating_mul(BYTES_A_TOKEN).min(LONGEST);
+        let read = (conversation.len() + cheap.len() + strong + JUDGE.len()) as u64 + TEMPLATE;
         let (model, judge): (Arc<str>, Arc<str>) =
             (self.settings.model.as_str().into(), self.settings.judge.as_str().into());
         let most = [self.most(&model, prompt, output)?, self.most(&judge, read, VERDICT_TOKENS)?];
@@ -204,13 +210,12 @@ impl Run {
         verdict
     }
 
-    /// Returns the most that a call costs.
+    /// Returns the most that a call costs whose prompt has so many tokens at most.
     fn most(&self, model: &str, prompt: u64, output: u32) -> Result<Pico, String> {
         let book = self.gateway.live.book();
         let row = book.find_named(model).and_then(|(_, prices)| prices.at(now()));
         let row = row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
-        // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
-        Ok(worst(row, (prompt.saturating_mul(4).saturating_add(256), u64::from(output)), false))
+        Ok(worst(row, (prompt, u64::from(output)), false))
     }
 
     async fn compare(
