@@ -7,7 +7,7 @@ use crate::replayed::pico;
 use crate::stage::{Speaks, nothing_held};
 use crate::upstream::{Reply, Tokens, Upstream};
 
-const JUDGE: &str = "claude-opus-4-6";
+const JUDGE: &str = "mistral-small-2503";
 
 fn shadow(most: &str) -> String {
     format!(
@@ -96,7 +96,7 @@ fn a_judge_that_says_nothing_clear_has_given_no_verdict() {
 
 #[test]
 fn a_day_has_its_cap_which_holds_after_a_restart() {
-    // A run may cost some 30 cents at most, and this one costs 70.
+    // A run may cost some 7 cents at most, and this one costs 21.
     let dear = |text: &str| Reply {
         tokens: Some(Tokens { input: 100_000, cache_read: 0, write_5m: 0, output: 10, reasoning: 0 }),
         ..Reply::text(text)
@@ -105,7 +105,7 @@ fn a_day_has_its_cap_which_holds_after_a_restart() {
         JUDGE => dear(r#"{"first": 5, "second": 5}"#),
         _ => dear("an answer"),
     });
-    let setup = Setup::of(&upstream.url()).gateway(&shadow("0.95"));
+    let setup = Setup::of(&upstream.url()).gateway(&shadow("0.25"));
     let desk = Desk::new(&setup);
     let ask = |front: &Front<'_>| assert_eq!(Speaks::Chat.ask("auto", false).send(front.address()).status(), 200);
     let front = desk.serve(&setup);
