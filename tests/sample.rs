@@ -71,6 +71,7 @@ fn owned(record: Record<'_>) -> Record<'static> {
             check: attempt.check,
             terms: attempt.terms.clone(),
             left_out: Vec::new(),
+            verdicts: Box::default(),
             gap_ms: attempt.gap_ms,
             effort: attempt.effort,
             began_us: attempt.began_us,

@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod anomalies;
 pub mod args;
 pub mod attach;
+mod branches;
 pub mod budgets;
 pub mod cache;
 pub mod certify;

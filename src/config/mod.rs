@@ -4,9 +4,11 @@
 pub mod alerts;
 pub mod budgets;
 pub mod caching;
+mod checks;
 pub mod console;
 pub mod gateway;
 pub mod keys;
+mod literal;
 pub mod parameters;
 mod place;
 pub mod policy;
@@ -20,6 +22,7 @@ mod span;
 pub mod themes;
 mod watched;
 mod whole;
+pub mod world;
 
 pub use place::FileError;
 pub use reports::{Every, ReportForm, ReportSettings};

@@ -13,6 +13,8 @@ mod background;
 mod body;
 mod budget;
 mod call;
+mod checked;
+mod checkers;
 mod corrections;
 mod cors;
 mod count;
@@ -138,6 +140,7 @@ pub struct Gateway {
     prefix_key: PrefixKey,
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
+    checkers: checkers::Checkers,
     shadows: shadow::Shadows,
 }
 
@@ -215,6 +218,7 @@ impl Gateway {
             tariff: Mutex::new(tariff),
             prefix_key,
             calls: tool_calls::Calls::default(),
+            checkers: checkers::Checkers::default(),
             shadows,
         };
         gateway.learn_names(&gateway.live.policy_spec().1);

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every call is ended once in the engine and in the ledger, even where the gateway itself fails.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub(super) struct Operation {
     pub(super) n: u32,
     pub(super) simulated: bool,
     /// Why it left its first rung.
-    pub(super) escalated: Option<&'static str>,
+    pub(super) escalated: Option<Cow<'static, str>>,
     /// What was left out of the request for the present model.
     pub(super) left_out: Vec<Arc<str>>,
     /// The service tier that its rung asks for in it.
@@ -134,7 +135,10 @@ impl Operation {
             into.insert(headers::WOULD, headers::value(would));
         }
         into.insert(headers::ROUTE, headers::value(&self.placed.route));
-        into.insert(headers::REASON, headers::value(self.escalated.unwrap_or(&self.placed.reason)));
+        into.insert(
+            headers::REASON,
+            headers::value(self.escalated.as_deref().unwrap_or(&self.placed.reason)),
+        );
         into.insert(headers::POLICY, HeaderValue::from(self.placed.policy_version));
         into.insert(headers::ATTEMPTS, HeaderValue::from(self.calls));
         if !self.left_out.is_empty() {
@@ -209,6 +213,7 @@ impl Operation {
             price: gateway.prices.at(&gateway.live.book(), billed, self.placed.at),
             status: called.status,
             check: called.check,
+            verdicts: called.verdicts.clone(),
             error: called.error.as_str().into(),
             latency_ms: called.latency_ms,
             ttft_ms: called.ttft_ms,

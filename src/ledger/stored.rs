@@ -94,7 +94,7 @@ impl StoredAttempt {
             None => Status::default(),
             Some(word) => Status::from_name(word).ok_or_else(|| strange("status", word))?,
         };
-        let check = read_check(self.checked.as_deref())
+        let (check, verdicts) = read_check(self.checked.as_deref())
             .ok_or_else(|| strange("check", self.checked.as_deref().unwrap_or_default()))?;
         let terms = self.terms.as_ref().ok_or_else(|| strange("meters", "something unreadable"))?;
         // The model called; who was billed is told beside it where it is another.
@@ -112,6 +112,7 @@ impl StoredAttempt {
             status,
             error: self.error.as_deref().unwrap_or_default().into(),
             check,
+            verdicts: verdicts.into(),
             terms: some_terms(terms),
             left_out: self.left_out.iter().map(|name| name.as_str().into()).collect(),
             gap_ms: self.gap_ms,

@@ -13,6 +13,7 @@ mod settle;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod weather;
 
 pub use attempt::{Attempt, Outlook, calls, on_model, priced, recharge, seen_attempt, spread_of, visit};
 pub use habits::{Habits, Scale, Scales};
@@ -24,3 +25,4 @@ pub use operation::{
 pub use profile::{ProfileFit, Profiles};
 pub use settle::{Settled, recorded, routed};
 pub use spread::Spread;
+pub use weather::Weather;

@@ -1,6 +1,7 @@
 //! An operation as memory holds it: fixed size, names as ids, unknown kept apart from zero.
 
 use super::label::{self, ModelLabel};
+use crate::checks::Verdict;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
 use crate::routing::{Check, CircumstanceId, ConfidenceSource, Effort, Parameters, Rung, Signals, Status};
@@ -167,6 +168,8 @@ pub struct Particulars {
     pub terms: Terms,
     /// Parameters of the request that were left out for this model.
     pub left_out: Box<[Box<str>]>,
+    /// What each check said of its answer.
+    pub verdicts: Box<[Verdict]>,
     /// The longest silence within a stream after its first byte.
     pub gap: Millis,
 }

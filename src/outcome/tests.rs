@@ -101,8 +101,12 @@ fn a_length_that_a_label_measured_is_no_guess() {
         let operation = Operation { served: call(SMALL, plain(100, tokens * 10)), ..Operation::default() };
         fit.add(&Evidence { operation: &operation, extra: None }, &prices);
     }
-    let outlook =
-        Outlook { prices: &prices, profiles: &fit.finish(), circumstances: &Circumstances::default() };
+    let outlook = Outlook {
+        prices: &prices,
+        profiles: &fit.finish(),
+        circumstances: &Circumstances::default(),
+        weather: None,
+    };
     let operation = Operation { served: call(SMALL, plain(100, 50)), ..Operation::default() };
     let estimate = |labels: Vec<ModelLabel>| {
         let extra = Extra { labels, ..Extra::default() };
@@ -191,8 +195,12 @@ fn an_interval_of_95_percent_holds_what_a_model_would_have_cost() {
             fit.add(&Evidence { operation: &operation, extra: None }, &prices);
             hidden.extend(truth.map(|truth| (operation, truth)));
         }
-        let outlook =
-            Outlook { prices: &prices, profiles: &fit.finish(), circumstances: &Circumstances::default() };
+        let outlook = Outlook {
+            prices: &prices,
+            profiles: &fit.finish(),
+            circumstances: &Circumstances::default(),
+            weather: None,
+        };
         let (mut guess, mut truth, mut spread) = (Pico::ZERO, Pico::ZERO, Spread::NONE);
         for (operation, own) in &hidden {
             let evidence = Evidence { operation, extra: None };

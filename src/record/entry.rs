@@ -282,7 +282,8 @@ impl PolicyChange<'_> {
     /// # Errors
     /// The first thing wrong with it, with its field.
     pub fn compile(&self, names: &mut Names) -> Result<Policy, PolicyError> {
-        Policy::compile(&self.spec, self.version, names)
+        let judged_by = Some(&*self.under.classifier).filter(|tag| !tag.is_empty()).map(Into::into);
+        Ok(Policy { judged_by, ..Policy::compile(&self.spec, self.version, names)? })
     }
 }
 

@@ -58,7 +58,12 @@ fn bench() -> Bench {
 
 impl Bench {
     fn outlook(&self) -> Outlook<'_> {
-        Outlook { prices: &self.prices, profiles: &self.profiles, circumstances: &self.circumstances }
+        Outlook {
+            prices: &self.prices,
+            profiles: &self.profiles,
+            circumstances: &self.circumstances,
+            weather: None,
+        }
     }
 
     fn add(&self, tally: &mut Tally, operation: Operation, extra: Option<&Extra>, calls: &[Call]) {

@@ -422,13 +422,17 @@ fn latency(attempt: &Attempt<'_>) -> Millis {
 }
 
 fn has_particulars(attempt: &Attempt<'_>) -> bool {
-    attempt.terms.is_some() || attempt.gap_ms.is_some() || !attempt.left_out.is_empty()
+    attempt.terms.is_some()
+        || attempt.gap_ms.is_some()
+        || !attempt.left_out.is_empty()
+        || !attempt.verdicts.is_empty()
 }
 
 fn particulars(attempt: &Attempt<'_>) -> Particulars {
     Particulars {
         terms: attempt.terms.as_deref().copied().unwrap_or_default(),
         left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
+        verdicts: attempt.verdicts.clone(),
         gap: Millis::from_option(attempt.gap_ms),
     }
 }

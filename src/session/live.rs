@@ -573,12 +573,14 @@ impl Core {
     }
 
     fn send(&self, policy: &Policy, decision: &Decision, rung: u8, cap: Option<u32>) -> Dispatch {
+        let route = policy.route(decision.route);
+        let checks = route.checks.clone();
         // No model is asked for more than it is known to give.
         let cut = |with: &Parameters, gives: Option<u32>| {
             let cap = cap.map(|cap| gives.map_or(cap, |gives| cap.min(gives)));
-            Parameters { max_output: cap.into_iter().chain(with.max_output).min(), ..with.clone() }
+            let logprobs = checks.as_ref().is_some_and(|checks| checks.wants_logprobs());
+            Parameters { max_output: cap.into_iter().chain(with.max_output).min(), logprobs, ..with.clone() }
         };
-        let route = policy.route(decision.route);
         let at = usize::from(rung);
         if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {
             return Dispatch {
@@ -588,6 +590,7 @@ impl Core {
                 last: decision.open.at_or_after(at + 1).is_none(),
                 limits: route.limits(rung),
                 with: cut(&step.with, step.facts.max_output),
+                checks,
             };
         }
         let model: Arc<str> = self.names.model(decision.model).into();
@@ -599,6 +602,7 @@ impl Core {
             last: true,
             limits,
             with: cut(&Parameters::NONE, policy.facts(self.names.identity(decision.model)).max_output),
+            checks,
         }
     }
 }

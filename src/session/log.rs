@@ -209,7 +209,12 @@ pub struct Log {
 impl Log {
     /// Returns what estimates rest on.
     pub fn outlook(&self) -> Outlook<'_> {
-        Outlook { prices: &self.prices, profiles: &self.profiles, circumstances: &self.circumstances }
+        Outlook {
+            prices: &self.prices,
+            profiles: &self.profiles,
+            circumstances: &self.circumstances,
+            weather: None,
+        }
     }
 
     /// Returns the policy that was in force at an operation.

@@ -62,6 +62,7 @@ mod view;
 mod wanted;
 mod whatif;
 mod worker;
+mod worlds;
 mod written;
 
 pub use advice::{Advice, Asked, Candidate, InUse, PriceNews, Verdict, advise};
@@ -121,3 +122,4 @@ pub use trying::try_budgets;
 pub use view::View;
 pub use wanted::{Search, Wanted};
 pub use worker::{Worker, spawn};
+pub use worlds::{Branched, Other, WorldError, branched};

@@ -135,6 +135,8 @@ pub(super) struct Proof {
     inserts: u64,
     /// The policy at the last request folded.
     policy: Option<Arc<Policy>>,
+    /// The classifier that judged last, as far as policies tell.
+    classifier: Option<Arc<str>>,
     rungs: BTreeMap<RouteTag, Vec<Rung>>,
     terms: Terms,
     told: Arc<Proofs>,
@@ -147,6 +149,7 @@ impl Proof {
             upto: 0,
             inserts: 0,
             policy: None,
+            classifier: None,
             rungs: BTreeMap::new(),
             terms,
             told: Arc::default(),
@@ -233,6 +236,16 @@ impl Proof {
     fn enter(&mut self, policy: &Arc<Policy>, at: Instant) {
         self.policy = Some(Arc::clone(policy));
         self.is_told = false;
+        // Confidences of another classifier are other numbers.
+        if let Some(judges) = policy.judged_by.as_ref()
+            && self.classifier.replace(Arc::clone(judges)).is_some_and(|known| known != *judges)
+        {
+            let rungs = self.rungs.values_mut().flatten();
+            rungs.for_each(|rung| {
+                rung.watch.withdraw(at, Withdrawn::Classifier);
+                (rung.pairs, rung.told) = (Pairs::default(), None);
+            });
+        }
         for route in &policy.routes {
             let Some((last, upper)) = route.ladder.split_last() else { continue };
             let rungs = self.rungs.entry(route.tag).or_default();

@@ -330,7 +330,12 @@ impl World {
     }
 
     pub(super) fn outlook(&self) -> Outlook<'_> {
-        Outlook { prices: &self.prices, profiles: &self.profiles, circumstances: &self.circumstances }
+        Outlook {
+            prices: &self.prices,
+            profiles: &self.profiles,
+            circumstances: &self.circumstances,
+            weather: None,
+        }
     }
 
     pub(super) fn settle(&self, entry: &Entry, policy: &Policy, reading: Reading) -> Settled {

@@ -15,6 +15,7 @@ mod bounds;
 mod budgets;
 mod caps;
 mod charges;
+mod checked;
 mod client;
 mod corrected;
 mod crash;

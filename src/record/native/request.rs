@@ -140,6 +140,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         terms: some_terms(&terms),
         left_out: keys.left_out.into_iter().flatten().map(|name| name.0).collect(),
         gap_ms: keys.gap_ms,
+        verdicts: keys.verdicts.unwrap_or_default().into(),
         effort: match &*keys.effort.0 {
             "" => None,
             word => Some(Effort::from_name(word).ok_or_else(|| {

@@ -79,6 +79,7 @@ impl AlertFeed {
                     prices: &self.prices,
                     profiles: &self.profiles,
                     circumstances: &self.ingest.circumstances,
+                    weather: None,
                 };
                 let at = self.policies.partition_point(|(from, _)| *from <= operation.at);
                 let policy = at.checked_sub(1).and_then(|at| self.policies.get(at));

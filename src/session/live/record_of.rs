@@ -66,6 +66,7 @@ pub(super) fn attempt((call, cost): &(Called, Cost)) -> Attempt<'static> {
         status: call.status,
         error: Cow::Owned(call.error.clone()),
         check: call.check,
+        verdicts: call.verdicts.as_slice().into(),
         terms: record::some_terms(&call.terms),
         left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
         gap_ms: call.gap_ms,
