@@ -329,4 +329,13 @@ mod tests {
         assert_eq!((ask.model(), ask.stream(), ask.measures().max_output), ("large", false, Some(50)));
         assert_eq!(shown, r#"{"messages":[{"content":"why?","role":"user"}]}"#);
     }
+
+    #[test]
+    fn a_share_is_drawn_as_often_as_it_says_and_either_answer_comes_first_as_often() {
+        let ids = || (1..20_000).map(|at| format!("op-3f09c2aa11-{at:x}"));
+        let taken: Vec<String> = ids().filter(|id| drawn(id, "share") % 1_000_000 < 20_000).collect();
+        assert!((320..480).contains(&taken.len()), "{} of 20,000 at 2%", taken.len());
+        let first = taken.iter().filter(|id| drawn(id, "order") & 1 == 0).count() * 100 / taken.len();
+        assert!((38..62).contains(&first), "{first}% with the cheap answer first");
+    }
 }
