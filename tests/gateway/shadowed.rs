@@ -28,6 +28,15 @@ fn upstream(verdict: fn(bool) -> Reply) -> Upstream {
     })
 }
 
+/// A judge's answer as it is, whatever schema was asked for.
+fn says(text: &str) -> Reply {
+    Reply::json(&json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "model": JUDGE,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 200, "completion_tokens": 9, "total_tokens": 209}
+    }))
+}
+
 fn is_beside(row: &Row) -> bool {
     row.session.starts_with("op-")
 }
@@ -40,7 +49,7 @@ fn ask_all(front: &Front<'_>) -> usize {
 #[test]
 fn a_judge_that_is_no_arm_grades_both_answers_and_no_figure_of_the_users_knows_of_it() {
     let upstream = upstream(|is_cheap_first| {
-        Reply::text(if is_cheap_first { r#"{"first": 3, "second": 9}"# } else { r#"{"first": 9, "second": 3}"# })
+        says(if is_cheap_first { r#"{"first": 3, "second": 9}"# } else { r#"{"first": 9, "second": 3}"# })
     });
     let setup = Setup::of(&upstream.url()).gateway(&shadow("5.00"));
     let desk = Desk::new(&setup);
@@ -78,8 +87,8 @@ fn a_judge_that_is_no_arm_grades_both_answers_and_no_figure_of_the_users_knows_o
 #[test]
 fn a_judge_that_says_nothing_clear_has_given_no_verdict() {
     for verdict in [
-        (|_| Reply::text("Both are nice.")) as fn(bool) -> Reply,
-        |_| Reply::text(r#"{"first": 30, "second": 2}"#),
+        (|_| says("Both are nice.")) as fn(bool) -> Reply,
+        |_| says(r#"{"first": 30, "second": 2}"#),
         |_| Reply::status(500),
     ] {
         let upstream = upstream(verdict);
