@@ -23,6 +23,7 @@ pub mod manual;
 pub mod mine;
 pub mod optimise;
 pub mod output;
+mod portable;
 pub mod prices;
 pub mod reconcile;
 pub mod replay;
@@ -132,7 +133,7 @@ enum Command {
     Scenario(scenario::ScenarioArgs),
     /// Write the bundled sample log again, or another one from another seed
     Sample(sample::SampleArgs),
-    /// Render a screen of the console as SVG or text
+    /// Render a screen of the console, or write a stretch of a log with all that its figures rest on
     Snapshot(Box<snapshot::SnapshotArgs>),
     /// Send a log's requests to a running gateway, under a hard spending cap
     Drive(Box<drive::DriveArgs>),

@@ -201,6 +201,8 @@ pub struct Log {
     pub recharge: Recharge,
     /// Where a growing log took operations in between others.
     pub inserts: Inserts,
+    /// The file of budgets that it brings along, as written; empty where it brings none.
+    pub budgets: String,
 }
 
 impl Log {
@@ -368,6 +370,7 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
+        let budgets = source.header().budgets.clone();
         let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         let brings_policies = !policies.is_empty();
@@ -403,6 +406,7 @@ impl Log {
             reordered,
             classified,
             timing,
+            budgets,
             ..log
         };
         // A log with its policies says how things stood; another is run under the policy at hand.
@@ -446,6 +450,7 @@ impl Log {
             errors: Vec::new(),
             recharge: Recharge::default(),
             inserts: Inserts::default(),
+            budgets: String::new(),
         };
         log.survey();
         log

@@ -10,6 +10,7 @@ mod in_order;
 mod money;
 mod outside;
 mod own_logs;
+mod portable;
 mod program;
 mod proved;
 mod remembered;
