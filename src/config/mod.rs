@@ -10,6 +10,7 @@ pub mod keys;
 pub mod parameters;
 mod place;
 pub mod policy;
+mod policy_changes;
 pub mod prices;
 pub mod providers;
 mod reading;
@@ -21,6 +22,7 @@ mod whole;
 pub mod world;
 
 pub use place::FileError;
+pub use policy_changes::{PolicyDifference, policy_differences};
 pub use reports::{Every, ReportForm, ReportSettings};
 pub use whole::{write_whole, write_whole_with};
 
