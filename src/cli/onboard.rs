@@ -146,7 +146,7 @@ fn check(model: &str) -> anyhow::Result<String> {
     let options =
         ServeOptions { listen: Some("127.0.0.1:0".to_owned()), no_ledger: true, ..ServeOptions::default() };
     let served = serve(setup, &options)?;
-    let url = format!("http://{}", served.gateway.address());
+    let url = served.gateway.address().to_string();
     let key = std::env::var(super::launch::KEY).ok().filter(|key| !key.is_empty());
     let found = ask_once(&AttachOptions { url, key }, model);
     serving::end(served)?;

@@ -7,6 +7,7 @@ mod caching;
 mod figures;
 mod gateway_side;
 mod in_order;
+mod launched;
 mod money;
 mod outside;
 mod own_logs;
