@@ -11,6 +11,7 @@ mod charged;
 mod foresee;
 mod held;
 mod outlet;
+mod prices;
 mod record_of;
 mod runaways;
 mod spending;
@@ -156,11 +157,6 @@ impl Live {
             settled: Mutex::default(),
             outlet: Mutex::new(outlet),
         }
-    }
-
-    /// Returns the price book.
-    pub fn book(&self) -> Arc<PriceBook> {
-        Arc::clone(&self.book.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Says whether a hash, or the start of one, is the classifier's.
@@ -371,31 +367,6 @@ impl Live {
         at
     }
 
-    /// Takes the prices of another book for all that arrives from now on; what came before stays at its own.
-    pub fn reprice(&self, new: &PriceBook, now: Instant) -> Amended {
-        let mut core = lock(&self.core);
-        let at = core.event_at(now);
-        let mut book = PriceBook::clone(&self.book());
-        let amended = book.amend(new, at);
-        // Models that nobody has named yet are priced by the book as it is now.
-        let mut named: BTreeMap<&str, ModelId> = BTreeMap::new();
-        for (index, name) in core.names.models().iter().enumerate() {
-            if let (Some((listed, _)), Ok(id)) = (book.find_named(name), u16::try_from(index)) {
-                named.entry(listed).or_insert(ModelId(id));
-            }
-        }
-        for Amendment { model, row, .. } in &amended.changes {
-            if let Some(&id) = named.get(model.as_str()) {
-                core.decider.change_price(id, row.clone());
-            }
-            let change =
-                record::PriceChange { model: model.as_str().into(), row: row.clone(), simulated: false };
-            lock(&self.outlet).price(line_of(&Entry::Price(Box::new(change))));
-        }
-        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
-        amended
-    }
-
     /// Returns the policy in force as it would be written.
     pub fn policy_spec(&self) -> (u32, PolicySpec) {
         let core = lock(&self.core);
@@ -523,14 +494,6 @@ impl Core {
             return circumstance;
         }
         circumstance.with_down(down, |model| self.names.identity(model))
-    }
-
-    fn price_new_models(&mut self, book: &PriceBook) {
-        if self.decider.prices().len() < self.names.models().len() {
-            let mut prices = (**self.decider.prices()).clone();
-            prices.extend(book, &self.names);
-            self.decider.load_prices(Arc::new(prices));
-        }
     }
 
     /// Returns the id of a model that a client named.
