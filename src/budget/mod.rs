@@ -7,6 +7,7 @@
 mod account;
 mod limit;
 mod pace;
+mod queue;
 mod row;
 mod scope;
 mod state;

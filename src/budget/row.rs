@@ -35,6 +35,12 @@ pub struct StandingRow {
     pub refused: u64,
     /// Requests that went to a cheaper rung for want of room.
     pub moved: u64,
+    /// Requests that waited for room.
+    #[serde(default)]
+    pub waited: u64,
+    /// Those that wait for it now.
+    #[serde(default)]
+    pub waiting: u32,
     /// Calls that cost more than was held for them.
     pub beyond: u64,
     /// The window's first moment; none for all of time.
@@ -56,7 +62,7 @@ pub struct StandingRow {
 
 impl From<&Standing> for StandingRow {
     fn from(standing: &Standing) -> Self {
-        let Standing { limit, member, amount, account, ahead } = standing;
+        let Standing { limit, member, amount, account, waiting, ahead } = standing;
         Self {
             budget: limit.budget.to_string(),
             window: limit.period.to_string(),
@@ -71,6 +77,8 @@ impl From<&Standing> for StandingRow {
             calls: account.calls,
             refused: account.refused,
             moved: account.moved,
+            waited: account.waited,
+            waiting: *waiting,
             beyond: account.beyond,
             starts: (account.window.start.0 != i64::MIN).then(|| account.window.start.rfc3339()),
             ends: account.window.end.map(Instant::rfc3339),

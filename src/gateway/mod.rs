@@ -35,6 +35,7 @@ mod posted;
 mod prefix;
 mod prices;
 mod question;
+mod queued;
 mod remembered;
 mod requests;
 mod respond;
@@ -47,6 +48,7 @@ mod socket;
 mod spending;
 mod stored;
 mod stream;
+mod tagged;
 #[cfg(test)]
 pub(crate) mod tests;
 mod told;
@@ -126,6 +128,7 @@ pub struct Gateway {
     budget: Arc<budget::Budget>,
     teams: roll::Roll,
     projects: roll::Roll,
+    tagged: tagged::Tagged,
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
     prefix_key: PrefixKey,
@@ -167,6 +170,8 @@ impl Gateway {
             teams.learn(known);
             projects.learn(theirs);
         }
+        let tagged = tagged::Tagged::new(&settings.tags, settings.limits.names);
+        tagged.learn(live.limits().iter().map(Arc::as_ref));
         let place = keeps_ledger.then(|| ledger.state().path);
         let prefix_key = prefix::key(place.as_deref().and_then(Path::parent));
         let budget = budget::Budget::new(settings.limits.memory);
@@ -194,6 +199,7 @@ impl Gateway {
             budget,
             teams,
             projects,
+            tagged,
             on_apply,
             limits: Mutex::new(limits),
             prefix_key,
@@ -256,6 +262,7 @@ impl Gateway {
     /// Turns new requests away from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.live.ring_all();
     }
 
     fn next_id(&self) -> Arc<str> {

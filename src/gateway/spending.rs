@@ -99,6 +99,7 @@ impl Gateway {
         match looked {
             Ok(Changed { limits, rules, before, after }) => {
                 let (count, watched) = (limits.len(), rules.len());
+                self.tagged.learn(&limits);
                 self.live.limit(limits);
                 self.live.watch(rules);
                 self.ledger.record(Entry::Audit(Box::new(Audit {

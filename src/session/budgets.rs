@@ -44,6 +44,12 @@ pub struct BudgetRow {
     pub refused: u64,
     /// Requests that went to a cheaper rung for want of room.
     pub moved: u64,
+    /// Requests that waited for room.
+    #[serde(default)]
+    pub waited: u64,
+    /// Those that wait for it now.
+    #[serde(default)]
+    pub waiting: u32,
     /// Calls that cost more than was held for them.
     pub beyond: u64,
     /// The window's first moment; none for all of time.
@@ -127,7 +133,7 @@ fn thousandths(part: i128, whole: i128) -> u32 {
 }
 
 impl From<&Standing> for BudgetRow {
-    fn from(Standing { limit, member, amount, account, ahead }: &Standing) -> Self {
+    fn from(Standing { limit, member, amount, account, waiting, ahead }: &Standing) -> Self {
         // A limit that nobody has drawn on is nobody's yet.
         let is_drawn = account.calls > 0 || account.holds > 0 || account.ran_out.is_some();
         let apart = limit.scope.each.is_some() && (is_drawn || !member.is_empty());
@@ -148,6 +154,8 @@ impl From<&Standing> for BudgetRow {
             calls: account.calls,
             refused: account.refused,
             moved: account.moved,
+            waited: account.waited,
+            waiting: *waiting,
             beyond: account.beyond,
             starts: Some(account.window.start).filter(|start| start.0 != i64::MIN),
             ends: account.window.end,

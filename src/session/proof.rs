@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{Log, PolicySpan};
 use crate::certificate::{Label, Standing, Terms, Turn, Watch, Withdrawn};
 use crate::outcome::Evidence;
+use crate::pricing::PriceTable;
 use crate::routing::{Policy, RouteId, match_route};
 use crate::telemetry::{Pair, Pairs, Sign};
 use crate::units::{Instant, ModelId, PerMille, RouteTag};
@@ -41,30 +42,40 @@ pub struct RungProof {
 /// What is known of the routes of the policy in force, by route and rung.
 pub type Proofs = Vec<Vec<RungProof>>;
 
-/// The fold.
+/// What became of a rung's certificate.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Turned {
+    /// The route.
+    pub(super) route: Arc<str>,
+    /// The rung.
+    pub(super) rung: Arc<str>,
+    /// What.
+    pub(super) turn: Turn,
+}
+
+/// All rungs beside the last, request by request.
 #[derive(Clone, Debug)]
-pub(super) struct Proof {
-    upto: usize,
-    inserts: u64,
+pub(super) struct Rungs {
     /// The policy at the last request folded.
     policy: Option<Arc<Policy>>,
     rungs: BTreeMap<RouteTag, Vec<Rung>>,
     terms: Terms,
+    turned: Vec<Turned>,
+}
+
+/// The fold over a log.
+#[derive(Clone, Debug)]
+pub(super) struct Proof {
+    upto: usize,
+    inserts: u64,
+    rungs: Rungs,
     told: Arc<Proofs>,
     is_told: bool,
 }
 
 impl Proof {
     pub(super) fn new(terms: Terms) -> Self {
-        Self {
-            upto: 0,
-            inserts: 0,
-            policy: None,
-            rungs: BTreeMap::new(),
-            terms,
-            told: Arc::default(),
-            is_told: false,
-        }
+        Self { upto: 0, inserts: 0, rungs: Rungs::new(terms), told: Arc::default(), is_told: false }
     }
 
     /// Returns what was told last.
@@ -74,7 +85,7 @@ impl Proof {
 
     /// Begins anew: what was folded has changed.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.terms);
+        *self = Self::new(self.rungs.terms);
     }
 
     /// Folds up to an operation, and says how certificates stand there.
@@ -103,7 +114,9 @@ impl Proof {
             ) else {
                 continue;
             };
-            self.fold(log, &span.policy, &evidence);
+            self.rungs.fold(&log.prices, &span.policy, &evidence);
+            self.rungs.take_turned();
+            self.is_told = false;
         }
         if !self.is_told {
             self.is_told = true;
@@ -112,51 +125,104 @@ impl Proof {
         Arc::clone(&self.told)
     }
 
-    fn fold(&mut self, log: &Log, policy: &Arc<Policy>, evidence: &Evidence<'_>) {
-        let operation = evidence.operation;
-        let at = operation.at;
+    fn tell(&mut self, now: &Policy) -> Proofs {
+        let proof = |rung: &mut Rung| RungProof {
+            standing: rung.watch.standing(),
+            pairs: Arc::clone(rung.told.get_or_insert_with(|| Arc::new(rung.pairs.shuffled()))),
+            halves: rung.pairs.halves(),
+            turns: rung.watch.turns().to_vec(),
+        };
+        let rows = now.routes.iter().map(|route| {
+            let rungs = self.rungs.rungs.get_mut(&route.tag).map_or(&mut [][..], Vec::as_mut_slice);
+            rungs.iter_mut().map(proof).collect()
+        });
+        rows.collect()
+    }
+}
+
+impl Rungs {
+    /// Starts with no evidence.
+    pub(super) fn new(terms: Terms) -> Self {
+        Self { policy: None, rungs: BTreeMap::new(), terms, turned: Vec::new() }
+    }
+
+    /// Takes what became of certificates since this was asked last.
+    pub(super) fn take_turned(&mut self) -> Vec<Turned> {
+        std::mem::take(&mut self.turned)
+    }
+
+    /// Takes a request, decided by a policy.
+    pub(super) fn fold(&mut self, prices: &PriceTable, policy: &Arc<Policy>, evidence: &Evidence<'_>) {
+        let at = evidence.operation.at;
         if self.policy.as_ref().is_none_or(|known| !Arc::ptr_eq(known, policy)) {
             self.enter(policy, at);
         }
+        self.each(policy, evidence, |rung, confidence| {
+            let from = |model| prices.row(model, at).and_then(|row| row.from);
+            let dated = (from(rung.models.0), from(rung.models.1));
+            if rung.prices != dated {
+                if rung.watch.seen() > 0 {
+                    rung.watch.withdraw(at, Withdrawn::Prices);
+                }
+                rung.prices = dated;
+            }
+            rung.watch.arrive(at, confidence);
+            if evidence.extra.is_some_and(|extra| !extra.labels.is_empty()) {
+                rung.judge(prices, evidence, confidence, at);
+            }
+        });
+    }
+
+    /// Takes a judgement of a request that was folded before, at a moment.
+    pub(super) fn judge(
+        &mut self,
+        prices: &PriceTable,
+        policy: &Policy,
+        evidence: &Evidence<'_>,
+        at: Instant,
+    ) {
+        self.each(policy, evidence, |rung, confidence| rung.judge(prices, evidence, confidence, at));
+    }
+
+    /// Has each rung of a request's route look at it, and notes what becomes of certificates.
+    fn each(&mut self, policy: &Policy, evidence: &Evidence<'_>, mut look: impl FnMut(&mut Rung, PerMille)) {
+        let operation = evidence.operation;
         let Some(confidence) = operation.confidence() else { return };
         let route = policy.route(match_route(policy, &operation.signals()));
         if operation.pinned && route.pins(operation.class) {
             return;
         }
         let Some(rungs) = self.rungs.get_mut(&route.tag) else { return };
-        let is_judged = evidence.extra.is_some_and(|extra| !extra.labels.is_empty());
-        for rung in rungs {
-            let from = |model| log.prices.row(model, at).and_then(|row| row.from);
-            let prices = (from(rung.models.0), from(rung.models.1));
-            if rung.prices != prices {
-                if rung.watch.seen() > 0 {
-                    rung.watch.withdraw(at, Withdrawn::Prices);
-                }
-                rung.prices = prices;
-            }
-            rung.watch.arrive(at, confidence);
-            if is_judged {
-                judge(rung, log, evidence, confidence);
-            }
+        for (rung, step) in rungs.iter_mut().zip(&route.ladder) {
+            let before = rung.watch.turns().last().copied();
+            look(rung, confidence);
+            let turn = rung.watch.turns().last().copied().filter(|turn| Some(*turn) != before);
+            self.turned.extend(turn.map(|(_, turn)| Turned {
+                route: Arc::clone(&route.name),
+                rung: Arc::clone(&step.name),
+                turn,
+            }));
         }
-        self.is_told = false;
     }
 
     /// Takes a policy that comes into force: what a certificate says holds of its models alone.
     fn enter(&mut self, policy: &Arc<Policy>, at: Instant) {
         self.policy = Some(Arc::clone(policy));
-        self.is_told = false;
         for route in &policy.routes {
             let Some((last, upper)) = route.ladder.split_last() else { continue };
             let rungs = self.rungs.entry(route.tag).or_default();
             rungs.truncate(upper.len());
-            for (place, rung) in upper.iter().enumerate() {
-                let models = (rung.model, last.model);
+            for (place, step) in upper.iter().enumerate() {
+                let models = (step.model, last.model);
                 match rungs.get_mut(place) {
                     Some(known) if known.models == models => {}
                     Some(known) => {
+                        let stood = known.watch.standing().given.is_some();
                         known.watch.withdraw(at, Withdrawn::Model);
                         (known.models, known.pairs, known.told) = (models, Pairs::default(), None);
+                        let turn = Turn::Withdrawn(Withdrawn::Model);
+                        let (route, rung) = (Arc::clone(&route.name), Arc::clone(&step.name));
+                        self.turned.extend(stood.then_some(Turned { route, rung, turn }));
                     }
                     None => rungs.push(Rung {
                         models,
@@ -169,29 +235,17 @@ impl Proof {
             }
         }
     }
-
-    fn tell(&mut self, now: &Policy) -> Proofs {
-        let proof = |rung: &mut Rung| RungProof {
-            standing: rung.watch.standing(),
-            pairs: Arc::clone(rung.told.get_or_insert_with(|| Arc::new(rung.pairs.shuffled()))),
-            halves: rung.pairs.halves(),
-            turns: rung.watch.turns().to_vec(),
-        };
-        let rows = now.routes.iter().map(|route| {
-            let rungs = self.rungs.get_mut(&route.tag).map_or(&mut [][..], Vec::as_mut_slice);
-            rungs.iter_mut().map(proof).collect()
-        });
-        rows.collect()
-    }
 }
 
-fn judge(rung: &mut Rung, log: &Log, evidence: &Evidence<'_>, confidence: PerMille) {
-    let quality = |model| evidence.label(model, &log.prices).and_then(|label| label.quality);
-    let (cheap, strong) = (quality(rung.models.0), quality(rung.models.1));
-    rung.pairs.apply(confidence, cheap, strong, Sign::Plus);
-    rung.told = None;
-    if let (Some(cheap), Some(strong)) = (cheap, strong) {
-        rung.watch.judge(evidence.operation.at, &Label { confidence, cheap, strong });
+impl Rung {
+    fn judge(&mut self, prices: &PriceTable, evidence: &Evidence<'_>, confidence: PerMille, at: Instant) {
+        let quality = |model| evidence.label(model, prices).and_then(|label| label.quality);
+        let (cheap, strong) = (quality(self.models.0), quality(self.models.1));
+        self.pairs.apply(confidence, cheap, strong, Sign::Plus);
+        self.told = None;
+        if let (Some(cheap), Some(strong)) = (cheap, strong) {
+            self.watch.judge(at, &Label { confidence, cheap, strong });
+        }
     }
 }
 

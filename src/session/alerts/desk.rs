@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::said::Said;
 use crate::alert::{Alerts, Change, Level, Rule, Rules, Source, Subject};
 use crate::anomaly::{Scope, Tally};
 use crate::budget::Draws;
@@ -21,7 +22,7 @@ pub(super) struct Call {
 }
 
 /// A request that is over, as far as alerts go by it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Done {
     pub(super) arrived: Instant,
     pub(super) calls: SmallVec<[Call; 1]>,
@@ -30,6 +31,8 @@ pub(super) struct Done {
     pub(super) short: SmallVec<[Draws; 1]>,
     /// Models that could not be called when it arrived.
     pub(super) down: SmallVec<[ModelId; 2]>,
+    /// What was said then.
+    pub(super) said: Vec<Said>,
 }
 
 /// Where sources tell what they see.

@@ -113,6 +113,10 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
         let words = format!("{} cost more than was held", counted(row.beyond, "call"));
         lines.push(("beyond", words, Role::Warn));
     }
+    if row.waited > 0 {
+        let words = format!("{} waited for room, {} now", counted(row.waited, "request"), row.waiting);
+        lines.push(("queue", words, if row.waiting > 0 { Role::Warn } else { Role::Muted }));
+    }
     if row.traits.is_some() {
         lines.push(("requests", "Enter lists them in Traffic".to_owned(), Role::Muted));
     }
