@@ -52,6 +52,12 @@ pub struct StandingRow {
     /// What the window will have cost at its end, where that can be foretold.
     #[serde(default)]
     pub expected: Option<String>,
+    /// What one case in ten stays below, where there is a week to learn from and it is among the fullest.
+    #[serde(default)]
+    pub expected_p10: Option<String>,
+    /// What one case in ten goes above.
+    #[serde(default)]
+    pub expected_p90: Option<String>,
     /// When what may be spent will be spent; none where not within the window, or not known.
     #[serde(default)]
     pub runs_out: Option<String>,
@@ -62,7 +68,7 @@ pub struct StandingRow {
 
 impl From<&Standing> for StandingRow {
     fn from(standing: &Standing) -> Self {
-        let Standing { limit, member, amount, account, waiting, ahead } = standing;
+        let Standing { limit, member, amount, account, waiting, ahead, between, .. } = standing;
         Self {
             budget: limit.budget.to_string(),
             window: limit.period.to_string(),
@@ -84,6 +90,8 @@ impl From<&Standing> for StandingRow {
             ends: account.window.end.map(Instant::rfc3339),
             ran_out: account.ran_out.map(Instant::rfc3339),
             expected: ahead.and_then(|ahead| ahead.end).map(crate::units::Pico::usd),
+            expected_p10: between.map(|(low, _)| low.usd()),
+            expected_p90: between.map(|(_, high)| high.usd()),
             runs_out: ahead.and_then(|ahead| ahead.runs_out).map(Instant::rfc3339),
             method: ahead.map(|ahead| ahead.method.name().to_owned()),
         }

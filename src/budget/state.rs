@@ -9,7 +9,7 @@ use super::account::Windows;
 use super::pace::Pace;
 use super::queue::Queue;
 use super::{Account, Limit, Member, Mode, OverLimit, Payer, Unpriced, Window};
-use crate::forecast::Ahead;
+use crate::forecast::{Ahead, Method};
 use crate::pricing::Cost;
 use crate::units::{Instant, OTHERS, Pico};
 
@@ -17,6 +17,16 @@ use crate::units::{Instant, OTHERS, Pico};
 const MEMBERS: usize = 1 << 18;
 /// The most accounts whose hours are kept, to foretell where they are heading.
 const PACED: usize = 1024;
+
+/// The accounts whose spread is looked at: the fullest.
+const SPREAD: usize = 16;
+
+/// How far what is left of windows may be off, as it was found in an hour.
+#[derive(Clone, Debug, Default)]
+pub struct Spreads {
+    hour: Instant,
+    known: FxHashMap<(u16, Member), Option<(u64, u64)>>,
+}
 
 /// The accounts that a call draws on.
 pub type Draws = SmallVec<[(u16, Member); 4]>;
@@ -92,6 +102,16 @@ pub struct Standing {
     pub waiting: u32,
     /// Where it is heading, where the window is the present one and an hour has passed.
     pub ahead: Option<Ahead>,
+    /// Between which totals eight of ten cases lie, where that was asked for and there is a week to learn from.
+    pub between: Option<(Pico, Pico)>,
+    draw: (u16, Member),
+}
+
+impl Standing {
+    /// Returns how much of the limit is spent or held, in thousandths.
+    fn share(&self) -> i128 {
+        self.account.committed().0.saturating_mul(1000).checked_div(self.amount.0).unwrap_or(i128::MAX)
+    }
 }
 
 /// All limits and their accounts.
@@ -409,7 +429,8 @@ impl Budgets {
                 self.accounts.iter().filter(|((limit, _), _)| usize::from(*limit) == number).collect();
             drawn.sort_unstable_by_key(|((_, member), _)| *member);
             for ((_, member), windows) in drawn {
-                let waiting = u16::try_from(number).map_or(0, |number| self.queue.len((number, *member)));
+                let draw = (u16::try_from(number).unwrap_or(u16::MAX), *member);
+                let waiting = self.queue.len(draw);
                 let Some(name) = self.names.get(member.0 as usize) else { continue };
                 let kept =
                     |account: &&Account| all || account.window.start == window.start || account.holds > 0;
@@ -426,6 +447,8 @@ impl Budgets {
                     account: *account,
                     waiting: if account.window.start == window.start { waiting } else { 0 },
                     ahead: heading(account),
+                    between: None,
+                    draw,
                 }));
             }
             if list.len() == before {
@@ -437,6 +460,8 @@ impl Budgets {
                     account: *untouched.open(window),
                     waiting: 0,
                     ahead: None,
+                    between: None,
+                    draw: (u16::MAX, Member(u32::MAX)),
                 });
             }
         }
@@ -451,7 +476,36 @@ impl Budgets {
         let member = Arc::clone(self.names.get(draw.1.0 as usize)?);
         let amount = slot.limit.amount_of(&member);
         let waiting = self.queue.len(draw);
-        Some(Standing { limit: Arc::clone(&slot.limit), member, amount, account, waiting, ahead: None })
+        Some(Standing {
+            limit: Arc::clone(&slot.limit),
+            member,
+            amount,
+            account,
+            waiting,
+            ahead: None,
+            between: None,
+            draw,
+        })
+    }
+
+    /// Says of the fullest accounts between which totals eight of ten cases lie.
+    pub fn spread(&self, standings: &mut [Standing], at: Instant, spreads: &mut Spreads) {
+        let hour = at.hour_start();
+        if spreads.hour != hour {
+            *spreads = Spreads { hour, known: FxHashMap::default() };
+        }
+        let foretold =
+            standings.iter_mut().filter(|one| one.ahead.is_some_and(|ahead| ahead.method == Method::Profile));
+        let mut fullest: Vec<&mut Standing> = foretold.collect();
+        fullest.sort_by_cached_key(|one| std::cmp::Reverse(one.share()));
+        for one in fullest.into_iter().take(SPREAD) {
+            let pace = || {
+                self.accounts.get(&one.draw)?.pace.as_ref()?.spread(self.since?, at, one.account.window.end)
+            };
+            let spread = *spreads.known.entry(one.draw).or_insert_with(pace);
+            one.between =
+                one.ahead.zip(spread).and_then(|(ahead, spread)| ahead.between(one.account.spent, spread));
+        }
     }
 
     /// Counts the holds that are open: 0 wherever no call is under way.

@@ -22,6 +22,8 @@ mod feedback;
 mod gate;
 mod headers;
 mod intake;
+#[cfg(test)]
+mod interleaved;
 mod keeper;
 mod lanes;
 mod large;

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn only_tags_that_are_asked_for_are_kept_and_the_key_goes_before_the_client() {
-        let tagged = Tagged::new(&["env".to_owned(), "feature".to_owned()], 4);
+        let tagged = Tagged::new(&["env".to_owned(), "feature".to_owned()], 8);
         let mut headers = HeaderMap::new();
         headers.insert("pointsman-tags", "env=test, feature = search ,secret=x".parse().unwrap());
         let key = Caller { tags: ["env=prod".into()].into(), ..Caller::local() };

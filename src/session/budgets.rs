@@ -61,6 +61,12 @@ pub struct BudgetRow {
     /// What the window will have cost at its end, where that can be foretold.
     #[serde(default, with = "maybe_usd")]
     pub expected: Option<Pico>,
+    /// What one case in ten stays below, where that is known.
+    #[serde(default, with = "maybe_usd")]
+    pub low: Option<Pico>,
+    /// What one case in ten goes above.
+    #[serde(default, with = "maybe_usd")]
+    pub high: Option<Pico>,
     /// When what may be spent will be spent, where that is foretold to be within the window.
     #[serde(default)]
     pub runs_out: Option<Instant>,
@@ -133,7 +139,8 @@ fn thousandths(part: i128, whole: i128) -> u32 {
 }
 
 impl From<&Standing> for BudgetRow {
-    fn from(Standing { limit, member, amount, account, waiting, ahead }: &Standing) -> Self {
+    fn from(standing: &Standing) -> Self {
+        let Standing { limit, member, amount, account, waiting, ahead, between, .. } = standing;
         // A limit that nobody has drawn on is nobody's yet.
         let is_drawn = account.calls > 0 || account.holds > 0 || account.ran_out.is_some();
         let apart = limit.scope.each.is_some() && (is_drawn || !member.is_empty());
@@ -161,6 +168,8 @@ impl From<&Standing> for BudgetRow {
             ends: account.window.end,
             ran_out: account.ran_out,
             expected: ahead.and_then(|ahead| ahead.end),
+            low: between.map(|(low, _)| low),
+            high: between.map(|(_, high)| high),
             runs_out: ahead.and_then(|ahead| ahead.runs_out),
             by_rate: ahead.is_some_and(|ahead| ahead.method == Method::RunRate),
             traits: traits(limit, member.as_deref()),

@@ -28,6 +28,7 @@ pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Tick
 use super::reason::why_text;
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
+use crate::budget::Spreads;
 use crate::classifier::Classifier;
 use crate::engine::{Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
@@ -97,6 +98,8 @@ pub struct Live {
     backlog_bytes: Arc<AtomicUsize>,
     /// Whether any budget is in force, so that nobody reckons bounds that nobody asks for.
     has_budgets: AtomicBool,
+    /// How far forecasts of budgets may be off, as it was found in this hour.
+    spreads: Mutex<Spreads>,
     /// Whether any rule compares tool calls.
     compares_calls: AtomicBool,
 }
@@ -152,6 +155,7 @@ impl Live {
             }),
             has_budgets: AtomicBool::new(false),
             compares_calls: AtomicBool::new(false),
+            spreads: Mutex::default(),
             totals: Mutex::default(),
             settled: Mutex::default(),
             outlet: Mutex::new(outlet),

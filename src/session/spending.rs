@@ -3,7 +3,7 @@
 //! Invariant: as recorded, every call stands as it was made and only counts; as routed, each request is decided on how the budgets
 //! stood at its arrival. A call is held at what it cost or would have, which a gateway cannot know: near its limit it is stricter.
 
-use crate::budget::{Budgets, Draws, Limit, Member, Over, Payer, Standing};
+use crate::budget::{Budgets, Draws, Limit, Member, Over, Payer, Spreads, Standing};
 use crate::engine::{most, of_any, short};
 use crate::outcome::{Attempt, Choice, Evidence, Outlook, Settled, on_model};
 use crate::pricing::Cost;
@@ -238,14 +238,20 @@ impl Spending {
     }
 
     /// Lists how the windows of a moment stand.
-    pub(super) fn standings(&self, at: Instant) -> Vec<Standing> {
-        self.budgets.standings(at, false)
+    pub(super) fn standings(&self, at: Instant, spreads: &mut Spreads) -> Vec<Standing> {
+        let mut standings = self.budgets.standings(at, false);
+        self.budgets.spread(&mut standings, at, spreads);
+        standings
     }
 
     /// Ends the run: lists how all windows stand.
     pub fn end(self, at: Instant) -> Budgeted {
         Budgeted {
-            standings: self.budgets.standings(at, true),
+            standings: {
+                let mut standings = self.budgets.standings(at, true);
+                self.budgets.spread(&mut standings, at, &mut Spreads::default());
+                standings
+            },
             refused: self.refused,
             moved: self.moved,
             turned: self.turned,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use crate::budgets::{standings, stands, usd};
+use crate::budgets::{standings, usd};
 use crate::client::Line;
 use crate::front::{Desk, Setup};
 use crate::stage::{Speaks, chat};
@@ -133,9 +133,9 @@ fn a_kill_between_hold_and_charge_leaves_no_budget_overrun_and_no_call_for_nothi
                 let _ = line.write(&chat("gpt-4.1", true).wire()).and_then(|()| line.answer());
             });
         }
-        stands(&front, "calls are held for", |found| {
-            found["open_holds"].as_u64().is_some_and(|held| held >= 3)
-        });
+        upstream.wait("calls are in the middle", |state| state.busy() >= 3);
+        let held = standings(&front)["open_holds"].as_u64();
+        assert!(held.is_some_and(|held| held >= 3), "{held:?} are held for");
         front.kill();
     });
     upstream.wait("every connection is closed", |state| state.open == 0);

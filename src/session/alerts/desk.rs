@@ -80,4 +80,20 @@ impl Desk {
             self.changes.extend(self.alerts.resolve(&subject(rule, scope, threshold), at));
         }
     }
+
+    /// Takes what a log says.
+    pub(super) fn hear(&mut self, said: &Said, at: Instant) {
+        match said {
+            Said::Fires { source, scope, threshold, ends, level, words } => {
+                let window = (at, ends.map(|ends| at + ends));
+                let seen = Seen { source: *source, scope, threshold, window, at, level: *level };
+                self.fire(&seen, || words.clone());
+            }
+            Said::Over { source, scope, thresholds } => {
+                for threshold in thresholds {
+                    self.resolve(*source, scope, threshold, at);
+                }
+            }
+        }
+    }
 }

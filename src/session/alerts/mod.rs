@@ -178,7 +178,7 @@ impl Watcher {
         self.accounts.count(at, &done, &mut self.desk);
         self.trouble.count(at, &done, self.accounts.spending.names(), &mut self.desk);
         self.incidents.add(at, &done.parts);
-        done.said.iter().for_each(|said| said.tell(at, &mut self.desk));
+        done.said.iter().for_each(|said| self.desk.hear(said, at));
     }
 
     /// Looks how things stand at the end of a minute.

@@ -2,12 +2,11 @@
 //!
 //! Invariant: it counts at its moment, among requests that are over, live as in a replay.
 
-use super::desk::{Desk, Seen};
 use crate::alert::{Level, Source};
 use crate::certificate::{Turn, Withdrawn};
 use crate::runaway::ToldTrip;
 use crate::session::proof::Turned;
-use crate::units::{Instant, Span};
+use crate::units::Span;
 
 /// How long a trip is told that stops nobody.
 const EPISODE: Span = Span::hours(1);
@@ -72,22 +71,6 @@ impl Said {
                     format!("{scope}: the certificate of its threshold is withdrawn: {}", why.reason());
                 let threshold = why.word().to_owned();
                 Self::Fires { source: Source::Quality, scope, threshold, ends: None, level, words }
-            }
-        }
-    }
-
-    /// Tells it.
-    pub(super) fn tell(&self, at: Instant, desk: &mut Desk) {
-        match self {
-            Self::Fires { source, scope, threshold, ends, level, words } => {
-                let window = (at, ends.map(|ends| at + ends));
-                let seen = Seen { source: *source, scope, threshold, window, at, level: *level };
-                desk.fire(&seen, || words.clone());
-            }
-            Self::Over { source, scope, thresholds } => {
-                for threshold in thresholds {
-                    desk.resolve(*source, scope, threshold, at);
-                }
             }
         }
     }

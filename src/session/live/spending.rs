@@ -65,7 +65,9 @@ impl Live {
         let core = lock(&self.core);
         let budgets = core.decider.budgets().clone();
         drop(core);
-        budgets.standings(now, false)
+        let mut standings = budgets.standings(now, false);
+        budgets.spread(&mut standings, now, &mut lock(&self.spreads));
+        standings
     }
 
     /// Writes down which models there was no room for when the request was to go up to them.
