@@ -4,7 +4,7 @@
 //! step is one point at which the model may let another client go on, and all orders of them are gone through. Bells ring
 //! outside of it, as they wake tasks of other threads.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use loom::sync::Notify;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -12,8 +12,8 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use crate::budget::{Anchor, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
 use crate::classifier::Classifier;
 use crate::config::{policy, prices};
-use crate::pricing::Usage;
-use crate::routing::{AtMost, Status};
+use crate::pricing::{PriceBook, Usage};
+use crate::routing::{AtMost, Policy, Status};
 use crate::session::{Arriving, Bell, Called, Follow, Live, LiveSetup, Wants};
 use crate::units::{Instant, Names, Pico};
 
@@ -32,16 +32,37 @@ enum Fate {
 
 const MODEL: &str = "gpt-4.1";
 
-fn session(over: OverLimit, amount: Pico) -> Live {
+/// What sessions are made of, worked out once.
+struct Parts {
+    policy: Policy,
+    names: Names,
+    classifier: Arc<Classifier>,
+    book: PriceBook,
+}
+
+static PARTS: LazyLock<Parts> = LazyLock::new(|| {
     let mut names = Names::default();
-    let text = format!(
-        "name = \"one\"\nbaseline = \"{MODEL}\"\n[[route]]\nname = \"all\"\nladder = [{{ rung = \"only\", model = \"{MODEL}\" }}]\n"
-    );
+    let ladder = format!("ladder = [{{ rung = \"only\", model = \"{MODEL}\" }}]");
+    let text = format!("name = \"one\"\nbaseline = \"{MODEL}\"\n[[route]]\nname = \"all\"\n{ladder}\n");
+    let policy = policy::parse(&text, "test", &mut names).unwrap();
+    let price = format!("[models.\"{MODEL}\"]\nprovider = \"openai\"\ninput = 2.00\noutput = 8.00\n");
+    let book = format!("name = \"one\"\ndated = \"2026-11-23\"\nsource = \"made up\"\n\n{price}");
+    let book = prices::from_toml(&book, "test").unwrap();
+    Parts { policy, names, classifier: Arc::new(Classifier::builtin()), book }
+});
+
+/// Does something on a stack of its own: those of modelled threads are small.
+fn apart<T: Send>(what: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(what).join().unwrap())
+}
+
+fn session(over: OverLimit, amount: Pico) -> Live {
+    let Parts { policy, names, classifier, book } = &*PARTS;
     let live = Live::new(LiveSetup {
-        policy: policy::parse(&text, "test", &mut names).unwrap(),
-        names,
-        classifier: Arc::new(Classifier::builtin()),
-        book: prices::resolve("list", None).unwrap(),
+        policy: policy.clone(),
+        names: names.share(),
+        classifier: Arc::clone(classifier),
+        book: book.clone(),
         next_seq: 1,
         at: Instant(0),
         who: String::new(),
@@ -85,11 +106,15 @@ struct Stage {
 
 impl Stage {
     /// Takes a step under the lock, somewhere among those of others, and wakes whom it called.
-    fn step<T>(&self, step: impl FnOnce(&Live) -> T) -> T {
+    fn step<T: Send>(&self, step: impl FnOnce(&Live) -> T + Send) -> T {
         self.turn.fetch_add(1, Ordering::SeqCst);
-        let done = step(&self.live);
-        let account = self.live.budgets(Instant(0))[0].account;
-        assert!(account.committed() <= self.most, "{account:?}");
+        let (live, most) = (&self.live, self.most);
+        let done = apart(|| {
+            let done = step(live);
+            let account = live.budgets(Instant(0))[0].account;
+            assert!(account.committed() <= most, "{account:?}");
+            done
+        });
         let called = std::mem::take(&mut *self.called.lock().unwrap_or_else(PoisonError::into_inner));
         called.iter().for_each(|bell| bell.notify());
         done
@@ -161,7 +186,7 @@ fn all_orders(
     // More changes of client against its will than this show nothing new among so few.
     model.preemption_bound = Some(3);
     model.check(move || {
-        let live = session(over, most);
+        let live = apart(|| session(over, most));
         let stage = Arc::new(Stage { live, turn: AtomicUsize::new(0), called: Mutex::default(), most });
         let others: Vec<_> = fates[1..]
             .iter()
@@ -172,10 +197,14 @@ fn all_orders(
             .collect();
         let mut served = vec![stage.client(fates[0])];
         served.extend(others.into_iter().map(|other| other.join().unwrap()));
-        assert_eq!((stage.live.waiting(), stage.live.open()), (0, 0), "nothing is left behind");
-        let standing = &stage.live.budgets(Instant(0))[0];
-        assert_eq!((standing.account.holds, standing.account.held, standing.waiting), (0, Pico::ZERO, 0));
-        then(&served, &stage.live);
+        let stage = Arc::into_inner(stage).unwrap();
+        apart(|| {
+            let live = stage.live;
+            assert_eq!((live.waiting(), live.open()), (0, 0), "nothing is left behind");
+            let standing = &live.budgets(Instant(0))[0];
+            assert_eq!((standing.account.holds, standing.account.held, standing.waiting), (0, Pico::ZERO, 0));
+            then(&served, &live);
+        });
     });
 }
 
