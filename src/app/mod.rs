@@ -8,6 +8,7 @@ mod console;
 mod exported;
 mod fault;
 mod known;
+mod labelling;
 mod lessons;
 mod live;
 mod load;
@@ -31,6 +32,7 @@ mod trace;
 pub use cached::{CacheOptions, Cached, cached};
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
+pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
 pub use live::{
     AttachOptions, attach, budgets_at, operator_get, operator_post, order_at, runaways_at, watch,

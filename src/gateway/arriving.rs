@@ -129,6 +129,7 @@ pub(super) async fn open(
         delivered: 0,
         began: Clock::now(),
         call_began,
+        said: None,
         is_settled: false,
         _place: place,
     })

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Log, PolicySpan};
-use crate::certificate::{Label, Standing, Terms, Turn, Watch, Withdrawn};
-use crate::outcome::Evidence;
+use crate::calibration::{Agreement, Diagram, wilson};
+use crate::certificate::{Label, Loss, Standing, Terms, Turn, Watch, Withdrawn};
+use crate::outcome::{Evidence, LabelSource, ModelLabel};
 use crate::pricing::PriceTable;
 use crate::routing::{Policy, RouteId, match_route};
 use crate::telemetry::{Pair, Pairs, Sign};
@@ -22,8 +23,92 @@ struct Rung {
     prices: (Option<Instant>, Option<Instant>),
     watch: Watch,
     pairs: Pairs,
+    quality: Quality,
     /// The same as it was told last; none where it has changed since.
-    told: Option<Arc<Vec<Pair>>>,
+    told: Option<Arc<Quality>>,
+}
+
+/// What labels say of one model's answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Graded {
+    /// Requests whose answer was judged.
+    pub n: u64,
+    /// Their qualities in per mille, added up.
+    pub sum: u64,
+    /// Judgements by who made them, in the order of [`LabelSource::ALL`].
+    pub by: [u64; LabelSource::ALL.len()],
+}
+
+impl Graded {
+    /// Returns the mean quality with its 95% interval (Wilson's, which is too wide rather than too narrow for grades); none
+    /// where nothing was judged.
+    pub fn mean(&self) -> Option<(f64, f64, f64)> {
+        let sum = self.sum as f64 / 1000.0;
+        let (low, high) = wilson(sum, self.n);
+        (self.n > 0).then(|| (sum / self.n as f64, low, high))
+    }
+
+    fn note(&mut self, counts: Option<&ModelLabel>, all: impl Iterator<Item = ModelLabel>) {
+        if let Some(quality) = counts.and_then(|label| label.quality) {
+            self.n += 1;
+            self.sum += u64::from(quality.get());
+        }
+        for label in all.filter(|label| label.quality.is_some()) {
+            let place = LabelSource::ALL.iter().position(|source| *source == label.source);
+            if let Some(count) = place.and_then(|at| self.by.get_mut(at)) {
+                *count += 1;
+            }
+        }
+    }
+}
+
+/// How requests came out of which both answers were judged: whose was acceptable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Verdicts {
+    /// Both.
+    pub both: u64,
+    /// The cheap one alone.
+    pub only_cheap: u64,
+    /// The strong one alone: what is lost where the cheap model serves.
+    pub only_strong: u64,
+    /// Neither.
+    pub neither: u64,
+}
+
+/// What labels say of a rung beside the last.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Quality {
+    /// Of the rung's own model.
+    pub cheap: Graded,
+    /// Of the last rung's.
+    pub strong: Graded,
+    /// How pairs came out.
+    pub verdicts: Verdicts,
+    /// Confidences beside how often nothing was lost with the cheap answer.
+    pub diagram: Diagram,
+    /// What models and what people said of the same cheap answers: acceptable or not.
+    pub agreement: Agreement,
+}
+
+/// Bins of the diagram.
+const BINS: usize = 10;
+
+impl Quality {
+    fn read(&mut self, pairs: &[Pair], acceptable: PerMille) {
+        self.verdicts = Verdicts::default();
+        for pair in pairs {
+            let count = match (pair.cheap >= acceptable, pair.strong >= acceptable) {
+                (true, true) => &mut self.verdicts.both,
+                (true, false) => &mut self.verdicts.only_cheap,
+                (false, true) => &mut self.verdicts.only_strong,
+                (false, false) => &mut self.verdicts.neither,
+            };
+            *count += 1;
+        }
+        let loss = Loss::Acceptable(acceptable);
+        let judged = pairs.iter().map(|&pair| loss.judged(&Label::from(pair)));
+        self.diagram = Diagram::new(&mut judged.collect::<Vec<_>>(), BINS);
+    }
 }
 
 /// What is known of one rung.
@@ -31,8 +116,10 @@ struct Rung {
 pub struct RungProof {
     /// How its certificate stands.
     pub standing: Standing,
-    /// All judged requests, for a reliability diagram.
-    pub pairs: Arc<Vec<Pair>>,
+    /// Losses at or above the threshold in force, and what the loss there stays below.
+    pub in_force: (u64, f64),
+    /// What all labels say, those from before a withdrawal too.
+    pub quality: Arc<Quality>,
     /// Requests of which one answer alone was judged.
     pub halves: u64,
     /// What became of its certificates, the latest last.
@@ -58,6 +145,8 @@ pub(super) struct Turned {
 pub(super) struct Rungs {
     /// The policy at the last request folded.
     policy: Option<Arc<Policy>>,
+    /// The classifier that judged last, as far as policies tell.
+    classifier: Option<Arc<str>>,
     rungs: BTreeMap<RouteTag, Vec<Rung>>,
     terms: Terms,
     turned: Vec<Turned>,
@@ -126,15 +215,20 @@ impl Proof {
     }
 
     fn tell(&mut self, now: &Policy) -> Proofs {
-        let proof = |rung: &mut Rung| RungProof {
+        let acceptable = self.rungs.terms.acceptable;
+        let proof = |(rung, threshold): (&mut Rung, PerMille)| RungProof {
             standing: rung.watch.standing(),
-            pairs: Arc::clone(rung.told.get_or_insert_with(|| Arc::new(rung.pairs.shuffled()))),
+            in_force: rung.watch.lost(threshold),
+            quality: Arc::clone(rung.told.get_or_insert_with(|| {
+                rung.quality.read(&rung.pairs.listed(), acceptable);
+                Arc::new(rung.quality.clone())
+            })),
             halves: rung.pairs.halves(),
             turns: rung.watch.turns().to_vec(),
         };
         let rows = now.routes.iter().map(|route| {
             let rungs = self.rungs.rungs.get_mut(&route.tag).map_or(&mut [][..], Vec::as_mut_slice);
-            rungs.iter_mut().map(proof).collect()
+            rungs.iter_mut().zip(route.thresholds()).map(proof).collect()
         });
         rows.collect()
     }
@@ -143,7 +237,7 @@ impl Proof {
 impl Rungs {
     /// Starts with no evidence.
     pub(super) fn new(terms: Terms) -> Self {
-        Self { policy: None, rungs: BTreeMap::new(), terms, turned: Vec::new() }
+        Self { policy: None, classifier: None, rungs: BTreeMap::new(), terms, turned: Vec::new() }
     }
 
     /// Takes what became of certificates since this was asked last.
@@ -157,6 +251,7 @@ impl Rungs {
         if self.policy.as_ref().is_none_or(|known| !Arc::ptr_eq(known, policy)) {
             self.enter(policy, at);
         }
+        let acceptable = self.terms.acceptable;
         self.each(policy, evidence, |rung, confidence| {
             let from = |model| prices.row(model, at).and_then(|row| row.from);
             let dated = (from(rung.models.0), from(rung.models.1));
@@ -168,7 +263,7 @@ impl Rungs {
             }
             rung.watch.arrive(at, confidence);
             if evidence.extra.is_some_and(|extra| !extra.labels.is_empty()) {
-                rung.judge(prices, evidence, confidence, at);
+                rung.judge(prices, evidence, (confidence, acceptable), at);
             }
         });
     }
@@ -181,7 +276,9 @@ impl Rungs {
         evidence: &Evidence<'_>,
         at: Instant,
     ) {
-        self.each(policy, evidence, |rung, confidence| rung.judge(prices, evidence, confidence, at));
+        let acceptable = self.terms.acceptable;
+        let judge = |rung: &mut Rung, confidence| rung.judge(prices, evidence, (confidence, acceptable), at);
+        self.each(policy, evidence, judge);
     }
 
     /// Has each rung of a request's route look at it, and notes what becomes of certificates.
@@ -205,42 +302,81 @@ impl Rungs {
         }
     }
 
-    /// Takes a policy that comes into force: what a certificate says holds of its models alone.
+    /// Takes a policy that comes into force: what a certificate says holds of its models and of its classifier alone.
     fn enter(&mut self, policy: &Arc<Policy>, at: Instant) {
         self.policy = Some(Arc::clone(policy));
+        // Confidences of another classifier are other numbers.
+        let judges = policy.judged_by.as_ref();
+        let is_another = judges.is_some_and(|judges| {
+            self.classifier.replace(Arc::clone(judges)).is_some_and(|known| known != *judges)
+        });
         for route in &policy.routes {
             let Some((last, upper)) = route.ladder.split_last() else { continue };
             let rungs = self.rungs.entry(route.tag).or_default();
             rungs.truncate(upper.len());
             for (place, step) in upper.iter().enumerate() {
                 let models = (step.model, last.model);
-                match rungs.get_mut(place) {
-                    Some(known) if known.models == models => {}
-                    Some(known) => {
-                        let stood = known.watch.standing().given.is_some();
-                        known.watch.withdraw(at, Withdrawn::Model);
-                        (known.models, known.pairs, known.told) = (models, Pairs::default(), None);
-                        let turn = Turn::Withdrawn(Withdrawn::Model);
-                        let (route, rung) = (Arc::clone(&route.name), Arc::clone(&step.name));
-                        self.turned.extend(stood.then_some(Turned { route, rung, turn }));
-                    }
-                    None => rungs.push(Rung {
+                let Some(known) = rungs.get_mut(place) else {
+                    rungs.push(Rung {
                         models,
                         prices: (None, None),
                         watch: Watch::new(self.terms),
                         pairs: Pairs::default(),
+                        quality: Quality::default(),
                         told: None,
-                    }),
+                    });
+                    continue;
+                };
+                let why = if known.models != models { Withdrawn::Model } else { Withdrawn::Classifier };
+                if known.models == models && !is_another {
+                    continue;
                 }
+                let stood = known.watch.standing().given.is_some();
+                known.watch.withdraw(at, why);
+                if known.models != models {
+                    known.quality = Quality::default();
+                }
+                (known.models, known.pairs, known.told) = (models, Pairs::default(), None);
+                let (route, rung) = (Arc::clone(&route.name), Arc::clone(&step.name));
+                self.turned.extend(stood.then_some(Turned { route, rung, turn: Turn::Withdrawn(why) }));
             }
+        }
+        if is_another {
+            // Those of routes that are not in force now, too.
+            let others = self
+                .rungs
+                .iter_mut()
+                .filter(|(tag, _)| !policy.routes.iter().any(|route| route.tag == **tag));
+            others.flat_map(|(_, rungs)| rungs).for_each(|rung| {
+                rung.watch.withdraw(at, Withdrawn::Classifier);
+                (rung.pairs, rung.told) = (Pairs::default(), None);
+            });
         }
     }
 }
 
 impl Rung {
-    fn judge(&mut self, prices: &PriceTable, evidence: &Evidence<'_>, confidence: PerMille, at: Instant) {
-        let quality = |model| evidence.label(model, prices).and_then(|label| label.quality);
-        let (cheap, strong) = (quality(self.models.0), quality(self.models.1));
+    fn judge(
+        &mut self,
+        prices: &PriceTable,
+        evidence: &Evidence<'_>,
+        (confidence, acceptable): (PerMille, PerMille),
+        at: Instant,
+    ) {
+        let (cheap, strong) = self.models;
+        let all = |model| evidence.labels(model, prices);
+        let counts = [cheap, strong].map(|model| evidence.label(model, prices));
+        self.quality.cheap.note(counts[0].as_ref(), all(cheap));
+        self.quality.strong.note(counts[1].as_ref(), all(strong));
+        let said = |by: fn(LabelSource) -> bool| {
+            let last = all(cheap).filter(|label| by(label.source)).filter_map(|label| label.quality);
+            last.last().map(|quality| quality >= acceptable)
+        };
+        let both = said(|source| source == LabelSource::Judge).zip(said(LabelSource::is_person));
+        if let Some((judge, person)) = both {
+            self.quality.agreement.note(judge, person);
+        }
+        let [cheap, strong] = counts.map(|label| label.and_then(|label| label.quality));
         self.pairs.apply(confidence, cheap, strong, Sign::Plus);
         self.told = None;
         if let (Some(cheap), Some(strong)) = (cheap, strong) {

@@ -45,7 +45,7 @@ impl Live {
     pub fn arrive(&self, arriving: Arriving<'_>, now: Instant) -> Placed {
         let judged = self.judged(&arriving);
         let mut core = lock(&self.core);
-        let asking = core.asking(&arriving, judged, (now, None), &self.book);
+        let asking = core.asking(&arriving, judged, (now, None), &self.book());
         self.place(core, arriving, asking, None)
     }
 
@@ -61,7 +61,7 @@ impl Live {
     ) -> Result<Placed, Box<Waiting<'a>>> {
         let judged = self.judged(&arriving);
         let mut core = lock(&self.core);
-        let asking = core.asking(&arriving, judged, (now, None), &self.book);
+        let asking = core.asking(&arriving, judged, (now, None), &self.book());
         match core.wait(&asking, &arriving, None) {
             None => Ok(self.place(core, arriving, asking, None)),
             Some((turn, over)) => {
@@ -84,7 +84,7 @@ impl Live {
     ) -> Result<Placed, Box<Waiting<'a>>> {
         let mut core = lock(&self.core);
         let turn = Some(waiting.turn);
-        let asking = core.asking(&waiting.arriving, waiting.judged, (now, turn), &self.book);
+        let asking = core.asking(&waiting.arriving, waiting.judged, (now, turn), &self.book());
         if !is_late && let Some((_, over)) = core.wait(&asking, &waiting.arriving, turn) {
             waiting.over = over;
             core.ring();
