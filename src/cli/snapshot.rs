@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -31,8 +32,8 @@ use crate::units::Span;
     after_help = "Example:\n  pointsman snapshot tune --size 160x45 --set extraction.flash=588 --theme dark -o tune.svg"
 )]
 pub struct SnapshotArgs {
-    /// The screen: overview, tune, traffic, models, spend, or request (with --request).
-    #[arg(value_name = "SCREEN", value_parser = ["overview", "tune", "traffic", "models", "spend", "request"])]
+    /// The screen, or request (with --request).
+    #[arg(value_name = "SCREEN", value_parser = PossibleValuesParser::new(ScreenId::ALL.map(ScreenId::word).into_iter().chain(["request"])))]
     pub screen: String,
     /// The log; the bundled sample where absent.
     #[arg(long, value_name = "LOG")]
