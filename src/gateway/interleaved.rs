@@ -1,20 +1,18 @@
 //! Every interleaving of clients that share a budget: those that are served, that wait, that leave, whose call is not made.
 //!
 //! What is concurrent is what goes on between the steps that take the session's one lock; within them nothing else runs. So each
-//! step is one point at which the model may let another client go on, and all orders of them are gone through. Bells ring
-//! outside of it, as they wake tasks of other threads.
+//! step of a client is one point at which any other may come first, and all orders of them are gone through with the session
+//! that the gateway uses. Whoever waits takes a step only once its bell has rung: one that is never rung is left standing.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-
-use loom::sync::Notify;
-use loom::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use crate::budget::{Anchor, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
 use crate::classifier::Classifier;
 use crate::config::{policy, prices};
 use crate::pricing::{PriceBook, Usage};
 use crate::routing::{AtMost, Policy, Status};
-use crate::session::{Arriving, Bell, Called, Follow, Live, LiveSetup, Wants};
+use crate::session::{Arriving, Bell, Called, Follow, Live, LiveSetup, Placed, Waiting, Wants};
 use crate::units::{Instant, Names, Pico};
 
 /// What becomes of a client.
@@ -26,8 +24,10 @@ enum Fate {
     NotMade,
     /// Its call fails, is made once more, and is answered.
     Again,
-    /// It goes away where it has to wait.
+    /// It goes away where it has to wait, sooner or later.
     Leaves,
+    /// It is refused where it has to wait, sooner or later.
+    Late,
 }
 
 const MODEL: &str = "gpt-4.1";
@@ -50,11 +50,6 @@ static PARTS: LazyLock<Parts> = LazyLock::new(|| {
     let book = prices::from_toml(&book, "test").unwrap();
     Parts { policy, names, classifier: Arc::new(Classifier::builtin()), book }
 });
-
-/// Does something on a stack of its own: those of modelled threads are small.
-fn apart<T: Send>(what: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(what).join().unwrap())
-}
 
 fn session(over: OverLimit, amount: Pico) -> Live {
     let Parts { policy, names, classifier, book } = &*PARTS;
@@ -94,72 +89,84 @@ fn called(status: Status) -> Called {
     Called { model: MODEL.into(), usage, status, latency_ms: Some(1), ..Called::default() }
 }
 
-/// The stage on which clients meet.
-struct Stage {
-    live: Live,
-    turn: AtomicUsize,
-    /// Those that were called and have not been woken.
-    called: Mutex<Vec<Arc<Notify>>>,
-    /// The most that may be spent, and what calls cost.
-    most: Pico,
+/// Where a client stands.
+enum At {
+    Outside,
+    Waits(Box<Waiting<'static>>),
+    /// It was let in, and its place in the queue is to be given up.
+    LetIn(u64, Box<Placed>),
+    Called(Box<Placed>),
+    Over,
 }
 
-impl Stage {
-    /// Takes a step under the lock, somewhere among those of others, and wakes whom it called.
-    fn step<T: Send>(&self, step: impl FnOnce(&Live) -> T + Send) -> T {
-        self.turn.fetch_add(1, Ordering::SeqCst);
-        let (live, most) = (&self.live, self.most);
-        let done = apart(|| {
-            let done = step(live);
-            let account = live.budgets(Instant(0))[0].account;
-            assert!(account.committed() <= most, "{account:?}");
-            done
-        });
-        let called = std::mem::take(&mut *self.called.lock().unwrap_or_else(PoisonError::into_inner));
-        called.iter().for_each(|bell| bell.notify());
-        done
+struct Client {
+    fate: Fate,
+    at: At,
+    is_rung: Arc<AtomicBool>,
+    served: bool,
+}
+
+impl Client {
+    fn new(fate: Fate) -> Self {
+        Self { fate, at: At::Outside, is_rung: Arc::default(), served: false }
     }
 
-    /// Runs a client. Says whether it was served.
-    fn client(self: &Arc<Self>, fate: Fate) -> bool {
-        let bell = Arc::new(Notify::new());
-        let (stage, mine) = (Arc::clone(self), Arc::clone(&bell));
-        let ring = move || {
-            Box::new(move || {
-                stage.called.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&mine))
-            }) as Bell
-        };
-        let mut entered = self.step(|live| live.arrive_or_wait(arriving(), Instant(0), ring));
-        let mut turn = None;
-        let placed = loop {
-            match entered {
-                Ok(placed) => break placed,
-                Err(waiting) => {
-                    turn = Some(waiting.turn);
-                    if fate == Fate::Leaves {
-                        self.step(|live| live.leave(waiting.turn));
-                        return false;
-                    }
-                    bell.wait();
-                    entered = self.step(|live| live.ask_again(waiting, Instant(0), false));
+    /// Says whether anything can come of it now.
+    fn may_step(&self) -> bool {
+        match self.at {
+            At::Over => false,
+            At::Waits(_) => {
+                matches!(self.fate, Fate::Leaves | Fate::Late) || self.is_rung.load(Ordering::Relaxed)
+            }
+            _ => true,
+        }
+    }
+
+    /// Takes its next step under the session's lock.
+    fn step(&mut self, live: &Live) {
+        self.at = match std::mem::replace(&mut self.at, At::Over) {
+            At::Outside => {
+                let rung = Arc::clone(&self.is_rung);
+                let bell = || Box::new(move || rung.store(true, Ordering::Relaxed)) as Bell;
+                match live.arrive_or_wait(arriving(), Instant(0), bell) {
+                    Ok(placed) => Self::placed(placed),
+                    Err(waiting) => At::Waits(waiting),
                 }
             }
+            At::Waits(waiting) if self.fate == Fate::Leaves => {
+                live.leave(waiting.turn);
+                At::Over
+            }
+            At::Waits(waiting) => {
+                self.is_rung.store(false, Ordering::Relaxed);
+                let turn = waiting.turn;
+                match live.ask_again(waiting, Instant(0), self.fate == Fate::Late) {
+                    Ok(placed) => At::LetIn(turn, Box::new(placed)),
+                    Err(waiting) => At::Waits(waiting),
+                }
+            }
+            At::LetIn(turn, placed) => {
+                live.leave(turn);
+                Self::placed(*placed)
+            }
+            At::Called(mut placed) if self.fate == Fate::Again => {
+                self.fate = Fate::Served;
+                live.ended(&mut placed.ticket, called(Status::ServerError), true).unwrap();
+                At::Called(placed)
+            }
+            At::Called(mut placed) => {
+                let status = if self.fate == Fate::NotMade { Status::Unavailable } else { Status::Ok };
+                let ended = live.ended(&mut placed.ticket, called(status), false).unwrap();
+                assert!(matches!(ended.1, Follow::Answer { .. }));
+                self.served = true;
+                At::Over
+            }
+            At::Over => At::Over,
         };
-        if let Some(turn) = turn {
-            self.step(|live| live.leave(turn));
-        }
-        let mut placed = placed;
-        if placed.send.is_err() {
-            return false;
-        }
-        if fate == Fate::Again {
-            let failed = called(Status::ServerError);
-            self.step(|live| live.ended(&mut placed.ticket, failed, true)).unwrap();
-        }
-        let status = if fate == Fate::NotMade { Status::Unavailable } else { Status::Ok };
-        let ended = self.step(|live| live.ended(&mut placed.ticket, called(status), false));
-        assert!(matches!(ended.unwrap().1, Follow::Answer { .. }));
-        true
+    }
+
+    fn placed(placed: Placed) -> At {
+        if placed.send.is_ok() { At::Called(Box::new(placed)) } else { At::Over }
     }
 }
 
@@ -174,64 +181,71 @@ fn a_call() -> Pico {
     held
 }
 
-/// Goes through all interleavings; `then` sees what came of each.
-fn all_orders(
-    over: OverLimit,
-    room: i128,
-    fates: &'static [Fate],
-    then: impl Fn(&[bool], &Live) + Sync + Send + 'static,
-) {
+/// Goes through all interleavings; `then` sees who was served in each. Returns how many there are.
+fn all_orders(over: OverLimit, room: i128, fates: &[Fate], then: impl Fn(&[bool], &Live)) -> usize {
     let most = Pico(a_call().0 * room);
-    let mut model = loom::model::Builder::new();
-    // More changes of client against its will than this show nothing new among so few.
-    model.preemption_bound = Some(3);
-    model.check(move || {
-        let live = apart(|| session(over, most));
-        let stage = Arc::new(Stage { live, turn: AtomicUsize::new(0), called: Mutex::default(), most });
-        let others: Vec<_> = fates[1..]
-            .iter()
-            .map(|&fate| {
-                let stage = Arc::clone(&stage);
-                loom::thread::spawn(move || stage.client(fate))
-            })
-            .collect();
-        let mut served = vec![stage.client(fates[0])];
-        served.extend(others.into_iter().map(|other| other.join().unwrap()));
-        let stage = Arc::into_inner(stage).unwrap();
-        apart(|| {
-            let live = stage.live;
-            assert_eq!((live.waiting(), live.open()), (0, 0), "nothing is left behind");
-            let standing = &live.budgets(Instant(0))[0];
-            assert_eq!((standing.account.holds, standing.account.held, standing.waiting), (0, Pico::ZERO, 0));
-            then(&served, &live);
-        });
-    });
+    // Which of those that could take the next step did, and of how many, step by step.
+    let mut script: Vec<(usize, usize)> = Vec::new();
+    for orders in 1.. {
+        let live = session(over, most);
+        let mut clients: Vec<Client> = fates.iter().copied().map(Client::new).collect();
+        for step in 0.. {
+            let mut next: Vec<&mut Client> = clients.iter_mut().filter(|client| client.may_step()).collect();
+            if next.is_empty() {
+                break;
+            }
+            if step == script.len() {
+                script.push((0, next.len()));
+            }
+            next[script[step].0].step(&live);
+            let account = live.budgets(Instant(0))[0].account;
+            assert!(account.committed() <= most, "{account:?} after {script:?}");
+        }
+        let is_over = |client: &Client| matches!(client.at, At::Over);
+        assert!(clients.iter().all(is_over), "somebody waits for ever after {script:?}");
+        assert_eq!((live.waiting(), live.open()), (0, 0), "nothing is left behind after {script:?}");
+        let standing = &live.budgets(Instant(0))[0];
+        let left = (standing.account.holds, standing.account.held, standing.waiting);
+        assert_eq!(left, (0, Pico::ZERO, 0), "after {script:?}");
+        then(&clients.iter().map(|client| client.served).collect::<Vec<_>>(), &live);
+        // The next one: the last step that could have been another's is.
+        while script.last().is_some_and(|(taken, of)| taken + 1 == *of) {
+            script.pop();
+        }
+        match script.last_mut() {
+            Some((taken, _)) => *taken += 1,
+            None => return orders,
+        }
+    }
+    0
 }
 
 #[test]
 fn whoever_waits_is_let_in_in_every_order_of_events_and_nothing_leaks() {
-    // There is room for one call at a time, and for all of them one after the other where one is never made.
-    all_orders(OverLimit::Queue, 2, &[Fate::NotMade, Fate::NotMade, Fate::Served], |served, live| {
-        assert_eq!(served, [true, true, true], "nobody is refused while room comes");
+    // Two at a time, and the third where a call ends; what is spent leaves room for one.
+    let fates = [Fate::NotMade, Fate::NotMade, Fate::Served];
+    let orders = all_orders(OverLimit::Queue, 2, &fates, |served, live| {
+        assert_eq!(served, [true; 3], "nobody is refused while room comes");
         assert_eq!(live.budgets(Instant(0))[0].account.refused, 0);
     });
+    assert!(orders > 100, "{orders}");
 }
 
 #[test]
-fn one_that_goes_away_holds_nobody_up() {
-    all_orders(OverLimit::Queue, 1, &[Fate::NotMade, Fate::Leaves, Fate::NotMade], |served, _| {
-        assert!(served[0] && served[2], "{served:?}");
-    });
+fn one_that_goes_away_or_is_late_holds_nobody_up() {
+    for other in [Fate::Leaves, Fate::Late] {
+        all_orders(OverLimit::Queue, 1, &[Fate::NotMade, other, Fate::NotMade], |served, _| {
+            assert!(served[0] && served[2], "{other:?}: {served:?}");
+        });
+    }
 }
 
 #[test]
 fn without_a_queue_exactly_those_are_served_that_there_is_room_for() {
-    all_orders(OverLimit::Refuse, 2, &[Fate::Served, Fate::Served, Fate::Served], |served, live| {
+    all_orders(OverLimit::Refuse, 2, &[Fate::Served; 3], |served, live| {
         assert_eq!(served.iter().filter(|served| **served).count(), 2);
         assert_eq!(live.budgets(Instant(0))[0].account.refused, 1);
     });
     // A failed call that costs nothing gives its hold back, and takes it anew in the same step.
-    all_orders(OverLimit::Refuse, 2, &[Fate::Again, Fate::Served], |served, _| {
-        assert_eq!(served, [true, true])
-    });
+    all_orders(OverLimit::Refuse, 2, &[Fate::Again, Fate::Served], |served, _| assert_eq!(served, [true; 2]));
 }

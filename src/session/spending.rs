@@ -244,14 +244,17 @@ impl Spending {
         standings
     }
 
+    /// Ends the run, and says between which totals the fullest accounts will end.
+    pub(super) fn end_foretold(self, at: Instant) -> Budgeted {
+        let mut standings = self.budgets.standings(at, true);
+        self.budgets.spread(&mut standings, at, &mut Spreads::default());
+        Budgeted { standings, ..self.end(at) }
+    }
+
     /// Ends the run: lists how all windows stand.
     pub fn end(self, at: Instant) -> Budgeted {
         Budgeted {
-            standings: {
-                let mut standings = self.budgets.standings(at, true);
-                self.budgets.spread(&mut standings, at, &mut Spreads::default());
-                standings
-            },
+            standings: self.budgets.standings(at, true),
             refused: self.refused,
             moved: self.moved,
             turned: self.turned,
