@@ -58,11 +58,7 @@ pub(super) async fn call(gateway: &Arc<Gateway>, asked: Asked<'_>) -> Came {
         return Came::nothing(format!("no provider serves {model}"));
     };
     let Some(dialect) = target.dialect_for(ask.dialect()) else {
-        return Came::nothing(format!(
-            "{} cannot take requests in the form of {}",
-            target.provider(),
-            ask.dialect()
-        ));
+        return Came::nothing(format!("{} cannot take requests in the form of {}", target.provider(), ask.dialect()));
     };
     let sent = match written(ask, with, (&target, dialect), gateway.settings.max_output_default) {
         Ok(sent) => sent,
@@ -188,7 +184,7 @@ fn ended(gateway: &Gateway, asked: &Asked<'_>, called: Called, (aside, id): (&As
         price: gateway.prices.at(&gateway.live.book(), asked.model, aside.at),
         status: called.status,
         check: called.check,
-        verdicts: called.verdicts.clone(),
+        verdicts: Vec::new(),
         error: called.error.as_str().into(),
         latency_ms: called.latency_ms,
         ttft_ms: None,
