@@ -170,3 +170,28 @@ fn what_a_model_declined_reaches_mistral_as_what_it_said() {
     let sent: Value = serde_json::from_slice(&ask.body_for(OpenAiChat, "m", &sending).unwrap().body).unwrap();
     assert_eq!(sent["messages"][1], json!({"role":"assistant","content":"I cannot."}));
 }
+
+/// Anthropic answers with an error to a text before a tool's result, and to a stop sequence of blanks.
+#[test]
+fn what_only_anthropic_refuses_does_not_reach_it() {
+    let input = json!([{"role":"user","content":"x"},
+        {"type":"function_call","call_id":"c1","name":"f","arguments":"{}"},
+        {"role":"user","content":"wait"},
+        {"type":"function_call_output","call_id":"c1","output":"done"}]);
+    let (sent, _) = put(OpenAiResponses, &with(OpenAiResponses, "input", &input), AnthropicMessages, "m");
+    assert_eq!(
+        sent["messages"][2]["content"],
+        json!([{"type":"tool_result","tool_use_id":"c1","content":"done"},{"type":"text","text":"wait"}])
+    );
+    for (stop, want, told) in [
+        (json!(["\n", "END", ""]), json!(["END"]), vec!["stop (blank)"]),
+        (json!("\n"), Value::Null, vec!["stop (blank)"]),
+        (json!(["END"]), json!(["END"]), vec![]),
+    ] {
+        let body = with(OpenAiChat, "stop", &stop);
+        let (sent, left_out) = put(OpenAiChat, &body, AnthropicMessages, "m");
+        assert_eq!((&sent["stop_sequences"], &left_out), (&want, &told.iter().map(|name| (*name).to_owned()).collect()));
+        let (sent, left_out) = put(OpenAiChat, &body, Gemini, "m");
+        assert!(left_out.is_empty() && sent["generationConfig"]["stopSequences"].is_array(), "{sent}");
+    }
+}
