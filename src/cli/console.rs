@@ -50,7 +50,7 @@ pub struct ConsoleArgs {
 /// How the console looks.
 #[derive(Args, Debug, Clone, Default)]
 pub struct LookArgs {
-    /// The screen to begin with: overview, tune, traffic, models, spend.
+    /// The screen to begin with: overview, tune, traffic, models, spend, events, quality.
     #[arg(long, value_name = "SCREEN", value_parser = screen)]
     pub screen: Option<ScreenId>,
     /// The theme, over what console.toml says: auto, or one of `pointsman config --list-themes`.
@@ -82,7 +82,7 @@ impl LookArgs {
 }
 
 fn screen(text: &str) -> Result<ScreenId, String> {
-    ScreenId::named(text).ok_or_else(|| "write overview, tune, traffic, models, spend or events".to_owned())
+    ScreenId::named(text).ok_or_else(|| "write overview, tune, traffic, models, spend, events or quality".to_owned())
 }
 
 /// Loads the logs named, or the bundled sample.

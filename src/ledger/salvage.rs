@@ -153,7 +153,7 @@ impl LedgerFile {
         Ok(Parts {
             attempts: of_one(true, JOINED)?,
             uncharged: of_one(false, "FROM attempts a")?,
-            labels: self.conn.prepare("SELECT seq, model, quality, output FROM labels WHERE seq = ?1 ORDER BY id")?,
+            labels: self.conn.prepare("SELECT seq, model, quality, output, source FROM labels WHERE seq = ?1 ORDER BY id")?,
             corrections: self.conn.prepare(&corrections::of_stretch(self.version))?,
             orphans: self.conn.prepare(
                 "SELECT seq, min(started) FROM attempts WHERE seq BETWEEN ?1 AND ?2 GROUP BY seq ORDER BY seq",

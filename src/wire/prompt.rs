@@ -310,6 +310,9 @@ impl<'a> Prompt<'a> {
         if let Some(temperature) = temperature {
             self.set("temperature", Value::of(temperature));
         }
+        if with.logprobs && reader.to == Dialect::OpenAiChat && reader.accent == Accent::OpenAi {
+            self.set("logprobs", Value::of("true"));
+        }
         let Some(tier) = with.service_tier.as_deref() else { return };
         reader.notes.forget(&["service_tier", "serviceTier"]);
         self.tier = None;
