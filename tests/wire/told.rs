@@ -190,7 +190,10 @@ fn what_only_anthropic_refuses_does_not_reach_it() {
     ] {
         let body = with(OpenAiChat, "stop", &stop);
         let (sent, left_out) = put(OpenAiChat, &body, AnthropicMessages, "m");
-        assert_eq!((&sent["stop_sequences"], &left_out), (&want, &told.iter().map(|name| (*name).to_owned()).collect()));
+        assert_eq!(
+            (&sent["stop_sequences"], &left_out),
+            (&want, &told.iter().map(|name| (*name).to_owned()).collect())
+        );
         let (sent, left_out) = put(OpenAiChat, &body, Gemini, "m");
         assert!(left_out.is_empty() && sent["generationConfig"]["stopSequences"].is_array(), "{sent}");
     }
