@@ -37,6 +37,7 @@ mod paths;
 mod posted;
 mod prefix;
 mod prices;
+mod purse;
 mod question;
 mod remembered;
 mod requests;
@@ -74,6 +75,9 @@ use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Deed, Live};
 use crate::units::{Instant, Names, hex};
 use crate::wire::PrefixKey;
+
+/// The header in which a gateway says, at /healthz, that it is one of this program's, and of which version.
+pub const IDENTITY: &str = "pointsman-version";
 
 pub use crate::ledger::now;
 pub use headers::Tags;
@@ -141,7 +145,7 @@ pub struct Gateway {
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
     checkers: checkers::Checkers,
-    shadows: shadow::Shadows,
+    shadows: purse::Shadows,
 }
 
 impl std::fmt::Debug for Parts {
@@ -179,7 +183,7 @@ impl Gateway {
             teams.learn(known);
             projects.learn(theirs);
         }
-        let shadows = shadow::Shadows::new();
+        let shadows = purse::Shadows::new();
         if keeps_ledger && !settings.shadow.is_empty() {
             let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
             if let Err(error) = read {

@@ -19,6 +19,9 @@ use super::stored::{JOINED, REST, StoredAttempt, StoredLabel, record};
 use crate::record::{Attempts, Entry, Header, Record, Writer};
 use crate::units::Instant;
 
+/// The tables of what belongs to a request.
+const BELONGS: [&str; 4] = ["attempts", "charges", "labels", "corrections"];
+
 /// What was brought out of a ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Salvaged {
@@ -49,6 +52,8 @@ struct Parts<'c> {
     labels: Statement<'c>,
     corrections: Statement<'c>,
     orphans: Statement<'c>,
+    /// Whether a whole table of what belongs to requests is missing.
+    lacking: bool,
 }
 
 impl LedgerFile {
@@ -67,6 +72,9 @@ impl LedgerFile {
         for mark in marks(&self.path) {
             found.faults.tell(mark);
         }
+        for table in &self.lost {
+            found.faults.tell(format!("table {table} began in the part that is missing: nothing of it can be read"));
+        }
         let [first, last, from, to] = range.bounds();
         let newest = whole(self.highest());
         let last = last.min(newest);
@@ -79,7 +87,8 @@ impl LedgerFile {
             .map_err(fails)?;
         let mut parts = self.parts().map_err(fails)?;
         let simulated = self.header(range).map(|header| header.simulated).unwrap_or_default();
-        let header = Header { source: "pointsman ledger, salvaged".to_owned(), simulated };
+        let header =
+            Header { source: "pointsman ledger, salvaged".to_owned(), simulated, ..Header::default() };
         let mut events = self.events(range, &mut found.faults)?.into_iter().peekable();
         let mut marks = Marks::new(self, false).map_err(fails)?;
         let mut out = Writer::new(out, &header);
@@ -158,6 +167,7 @@ impl LedgerFile {
             orphans: self.conn.prepare(
                 "SELECT seq, min(started) FROM attempts WHERE seq BETWEEN ?1 AND ?2 GROUP BY seq ORDER BY seq",
             )?,
+            lacking: self.lost.iter().any(|table| BELONGS.contains(&table.as_str())),
         })
     }
 
@@ -233,7 +243,7 @@ impl Salvaged {
                 }
                 self.exported.requests += 1;
                 self.calls.0 += attempts.len() as u64;
-                self.partial += u64::from(self.faults.count > before);
+                self.partial += u64::from(parts.lacking || self.faults.count > before);
                 Ok(())
             }
             Err(error) => {

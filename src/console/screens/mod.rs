@@ -10,5 +10,6 @@ pub mod overview;
 pub mod quality;
 pub mod spend;
 pub mod traffic;
+mod trend;
 pub mod tune;
 pub mod welcome;

@@ -294,8 +294,8 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
     let RerunState::Done { budgets: Some(budgets), .. } = &snapshot.rerun else { return Vec::new() };
     let (refused, moved) = (budgets.refused, budgets.moved);
     let mut lines = vec![
-        count_line("budgets refuse (in order)", refused.0, refused.1, Good::Less).yielding(4),
-        count_line("budgets move (in order)", moved.0, moved.1, Good::Neither).yielding(4),
+        count_line("budgets refuse", refused.0, refused.1, Good::Less).yielding(4),
+        count_line("budgets move", moved.0, moved.1, Good::Neither).yielding(4),
     ];
     if let Some(row) = budgets.changed().next() {
         let out = |side: Option<TriedSide>| match side.and_then(|side| side.ran_out) {
