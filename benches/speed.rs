@@ -176,8 +176,12 @@ fn single(path: &std::path::Path, reading: Reading) -> u64 {
                 let (operation, extra) = ingest.take(&record);
                 table.extend(&book, &ingest.names);
                 let circumstances = &ingest.circumstances;
-                let outlook =
-                    pointsman::outcome::Outlook { prices: &table, profiles: &profiles, circumstances };
+                let outlook = pointsman::outcome::Outlook {
+                    prices: &table,
+                    profiles: &profiles,
+                    circumstances,
+                    weather: None,
+                };
                 let evidence = pointsman::outcome::Evidence { operation: &operation, extra: extra.as_ref() };
                 settle_one(&evidence, reading, &policy, &outlook, &mut settled);
                 totals.apply(&evidence, &settled, pointsman::telemetry::Sign::Plus);

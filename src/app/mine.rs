@@ -104,6 +104,7 @@ pub fn mine_report(found: &[AgentLogs], setup: Setup, read: &ReadOptions) -> any
                         prices: &prices,
                         profiles: &profiles,
                         circumstances: &ingest.circumstances,
+                        weather: None,
                     };
                     let evidence = Evidence { operation: &operation, extra: extra.as_ref() };
                     let route = match_route(&policy, &operation.signals());

@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod anomalies;
 pub mod args;
 pub mod attach;
+mod branches;
 pub mod budgets;
 pub mod cache;
 pub mod certify;
@@ -17,6 +18,7 @@ pub mod forecast;
 pub mod frontier;
 pub mod import;
 pub mod keys;
+pub mod label;
 pub mod ledger;
 pub mod manual;
 pub mod mine;
@@ -83,6 +85,8 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Find the thresholds that labels prove safe, or say how many labels are missing
     Certify(Box<certify::CertifyArgs>),
+    /// Compare two models' answers blindly and keep what you say as labels
+    Label(Box<label::LabelArgs>),
     /// Find the best thresholds of all routes for a cost or a quality
     Optimise(Box<optimise::OptimiseArgs>),
     /// Find models that nobody uses and that would cost less, with the evidence that is missing
@@ -197,6 +201,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Certify(args)) => certify::run(&args),
+        Some(Command::Label(args)) => label::run(&args),
         Some(Command::Optimise(args)) => optimise::run(&args),
         Some(Command::Advise(args)) => advise::run(&args),
         Some(Command::Why(args)) => why::run(&args),

@@ -1,15 +1,16 @@
-//! `pointsman replay`: logs in, one report out, without a console.
+//! `pointsman replay`: logs in, one report out, without a console; as it was, or in a world that is not as it was.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::args::{EngineArgs, input, names};
+use super::branches;
 use super::output;
-use crate::app::stream_report;
+use crate::app::{load_log, stream_report};
 use crate::report::{Format, replay_text, to_json};
 use crate::session::{Reading, StreamOptions};
-use crate::units::counted;
+use crate::units::{Instant, Span, When, counted};
 
 /// How a log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
@@ -30,24 +31,82 @@ impl From<ReadAs> for Reading {
     }
 }
 
+/// How a replay is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrintAs {
+    /// Aligned columns for a terminal.
+    Table,
+    /// One JSON object.
+    Json,
+    /// Comma-separated values with a header.
+    Csv,
+    /// Markdown tables.
+    Md,
+    /// One page by itself; with --world.
+    Html,
+}
+
 /// Replays logs and prints the report.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman replay gateway.jsonl.zst --format json\n  pointsman replay spend_logs.json --as routed --policy mine.toml\n  zcat old.gz | pointsman replay - --from 14:00 --to 15:00"
+    after_help = "Examples:\n  pointsman replay gateway.jsonl.zst --format json\n  pointsman replay spend_logs.json --as routed --policy mine.toml\n  zcat old.gz | pointsman replay - --from 14:00 --to 15:00\n  pointsman replay gateway.db --at \"30m ago\"\n  pointsman replay gateway.db --world 429-storm --against cheaper.toml --against extraction.flash=588\n\nA world is a file of what is otherwise and when (prices, outages, slowness, quotas, caches, budgets, traffic besides), or one of those that come with the program: `pointsman scenario` lists them. Every branch is decided request by request, by the same engine; one file and one log give the same bytes. With --at, the world and what is tried in it begin at that moment."
 )]
 pub struct ReplayArgs {
-    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
-    #[arg(required = true, value_name = "LOG")]
+    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input. With --world, the bundled sample where absent.
+    #[arg(required_unless_present = "world", value_name = "LOG")]
     pub logs: Vec<PathBuf>,
-    /// The reading.
+    /// The reading; in another world it is always routed.
     #[arg(long = "as", value_enum, default_value_t)]
     pub read_as: ReadAs,
+    /// Replay it in a world that is not as it was: a .toml file, or the name of one that comes with the program.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub world: Option<String>,
+    /// Try a policy in that world, or thresholds (extraction.flash=588,agent.4.1=200); may be given more than once.
+    #[arg(long, value_name = "POLICY|SET", requires = "world")]
+    pub against: Vec<String>,
+    /// Budgets in force in that world, where it has none of its own.
+    #[arg(long, value_name = "FILE", requires = "world")]
+    pub budgets: Option<PathBuf>,
+    /// The play head: a moment, or "30m ago" counted from the log's last request. What is behind it is left out; with --world,
+    /// everything up to it stays as it was.
+    #[arg(long, value_name = "MOMENT")]
+    pub at: Option<String>,
     /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = PrintAs::Table)]
+    pub format: PrintAs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
     pub engine: EngineArgs,
+}
+
+impl PrintAs {
+    /// Returns the format of tables; none for a page.
+    pub(super) fn tables(self) -> Option<Format> {
+        match self {
+            Self::Table => Some(Format::Table),
+            Self::Json => Some(Format::Json),
+            Self::Csv => Some(Format::Csv),
+            Self::Md => Some(Format::Md),
+            Self::Html => None,
+        }
+    }
+}
+
+/// Reads a play head: a moment of a log between two others, or how long before its end.
+pub(super) fn head(text: &str, (start, end): (Instant, Instant)) -> anyhow::Result<Instant> {
+    let ago = text.trim().strip_suffix("ago").map(|span| (span, Span::parse(span)));
+    match ago {
+        Some((_, Some(span))) => Ok(end - span),
+        Some((span, None)) => {
+            anyhow::bail!("--at {text}: `{}` is no length of time; write \"30m ago\"", span.trim())
+        }
+        None => match When::parse(text) {
+            Ok(when) => Ok(when.near_start(start)),
+            Err(_) => anyhow::bail!(
+                "--at {text}: write \"30m ago\" (before the log's last request), 15:05 or 2026-05-23T15:05:00Z"
+            ),
+        },
+    }
 }
 
 /// Runs the subcommand.
@@ -55,15 +114,28 @@ pub struct ReplayArgs {
 /// # Errors
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
-    let setup = args.engine.start()?;
+    if let Some(world) = &args.world {
+        return branches::run(args, world);
+    }
+    let Some(format) = args.format.tables() else {
+        anyhow::bail!("a page is written of a comparison: name a world with --world");
+    };
+    let mut engine = args.engine.clone();
+    if let Some(at) = &args.at {
+        let log = load_log(&input(&args.logs), &args.logs, engine.start()?, &engine.read(), None)?;
+        let head = head(at, log.bounds().unwrap_or_default())?;
+        // What arrived at the moment itself has been seen.
+        engine.to = Some(When::At(Instant(head.0.saturating_add(1))));
+    }
+    let setup = engine.start()?;
     let options = StreamOptions::from(Reading::from(args.read_as));
-    let report = stream_report(&input(&args.logs), names(&args.logs), &setup, &args.engine.read(), &options)?;
-    match args.format {
+    let report = stream_report(&input(&args.logs), names(&args.logs), &setup, &engine.read(), &options)?;
+    match format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&replay_text(&report, format))?,
     }
     output::damage(&report.damaged)?;
-    match report.constraints.filter(|check| args.engine.strict && check.broken_calls > 0) {
+    match report.constraints.filter(|check| engine.strict && check.broken_calls > 0) {
         Some(check) => anyhow::bail!(
             "{} of {} went to models that their route or key forbids; the report lists them",
             check.broken_calls,

@@ -9,9 +9,9 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::output;
-use crate::config::prices;
-use crate::config::user_dir;
+use super::replay::PrintAs;
+use super::{branches, output};
+use crate::config::{prices, user_dir, world};
 use crate::report::{self, Sheet, to_json};
 use crate::scenario::{self, BUILTIN, Outcome, Scenario, StepOutcome, Vary};
 use crate::units::{Pico, choice};
@@ -42,6 +42,16 @@ enum Format {
 
 /// Runs the subcommand, writing to stdout; a reader that closes the pipe early is no error.
 pub fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
+    if let Some(name) =
+        args.name.as_deref().filter(|name| world::BUILTIN.iter().any(|(known, _)| known == name))
+    {
+        let format = match args.format {
+            Format::Table => PrintAs::Table,
+            Format::Json => PrintAs::Json,
+            Format::Md => PrintAs::Md,
+        };
+        return branches::of_sample(name, args.book.as_deref(), format);
+    }
     let text = text(args)?;
     output::text(&text)
 }
@@ -97,13 +107,22 @@ fn list(format: Format) -> anyhow::Result<String> {
     for scenario in &known {
         sheet.push(vec![scenario.name.clone(), scenario.title.clone()]);
     }
+    let mut worlds = Sheet::new(
+        "Worlds that are not as they were, over the sample or, with `pointsman replay LOG --world NAME`, over a log of yours",
+        &["name", "what happens"],
+    );
+    for (name, text) in world::BUILTIN {
+        worlds.push(vec![name.to_owned(), world::parse(text, name)?.title]);
+    }
+    let sheets = [sheet, worlds];
     Ok(match format {
-        Format::Table => report::render(&[sheet], report::Format::Table),
-        Format::Md => report::render(&[sheet], report::Format::Md),
+        Format::Table => report::render(&sheets, report::Format::Table),
+        Format::Md => report::render(&sheets, report::Format::Md),
         Format::Json => {
-            let list: Vec<_> = known
+            let list: Vec<_> = sheets
                 .iter()
-                .map(|scenario| json!({ "name": scenario.name, "title": scenario.title }))
+                .flat_map(|sheet| &sheet.rows)
+                .map(|row| json!({ "name": row.first(), "title": row.get(1) }))
                 .collect();
             to_json(&list)?
         }

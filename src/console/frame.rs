@@ -343,6 +343,8 @@ pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String
         full,
         format!("{brief} {dot} {reading}{short}"),
         format!("{brief} {dot} {reading}"),
+        window,
+        brief,
     ];
     let [.., least] = &forms;
     forms.iter().find(|words| text::width(words) <= room).unwrap_or(least).clone()

@@ -57,6 +57,8 @@ screens! {
     Spend,
     /// Alerts and whatever else happened.
     Events,
+    /// What labels say of answers and prove of thresholds.
+    Quality,
 }
 
 impl ScreenId {

@@ -73,7 +73,9 @@ impl LedgerFile {
             found.faults.tell(mark);
         }
         for table in &self.lost {
-            found.faults.tell(format!("table {table} began in the part that is missing: nothing of it can be read"));
+            found
+                .faults
+                .tell(format!("table {table} began in the part that is missing: nothing of it can be read"));
         }
         let [first, last, from, to] = range.bounds();
         let newest = whole(self.highest());
@@ -165,7 +167,7 @@ impl LedgerFile {
         Ok(Parts {
             attempts: of_one(true, JOINED)?,
             uncharged: of_one(false, "FROM attempts a")?,
-            labels: self.conn.prepare("SELECT seq, model, quality, output FROM labels WHERE seq = ?1 ORDER BY id")?,
+            labels: self.conn.prepare("SELECT seq, model, quality, output, source FROM labels WHERE seq = ?1 ORDER BY id")?,
             corrections: self.conn.prepare(&corrections::of_stretch(self.version))?,
             orphans: self.conn.prepare(
                 "SELECT seq, min(started) FROM attempts WHERE seq BETWEEN ?1 AND ?2 GROUP BY seq ORDER BY seq",

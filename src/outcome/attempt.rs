@@ -1,7 +1,7 @@
 //! One call to a model within an operation: as it happened, or as it is estimated to have gone.
 
 use super::habits::ONE;
-use super::{Choice, Evidence, Profiles, Scale, Scales, Seen, Spread};
+use super::{Choice, Evidence, Profiles, Scale, Scales, Seen, Spread, Weather};
 use crate::pricing::{Charged, Cost, PriceTable, Rates, Recharge, Terms, Unpriced, Usage, bill, charge};
 use crate::routing::{Check, Circumstances, Status};
 use crate::units::{Count, Instant, Millis, ModelId, Pico};
@@ -60,6 +60,23 @@ pub struct Outlook<'a> {
     pub profiles: &'a Profiles,
     /// How things stood when requests arrived.
     pub circumstances: &'a Circumstances,
+    /// What a changed world does to the calls of the request at hand; none where the world is as it was.
+    pub weather: Option<&'a Weather>,
+}
+
+impl Outlook<'_> {
+    /// Writes an observed call as an attempt, as the world is.
+    fn seen(&self, seen: Seen<'_>, at: Instant) -> Attempt {
+        match self.weather {
+            None => seen_attempt(seen, at, self.prices),
+            Some(weather) => weather.seen(seen, at, self.prices),
+        }
+    }
+
+    /// Returns the call that fails in place of a model's; none where the world lets it be.
+    fn failed(&self, model: ModelId) -> Option<Attempt> {
+        self.weather?.failed(model, self.prices)
+    }
 }
 
 /// Writes an observed call as a attempt, billed at its own model: as it was charged, where the log tells.
@@ -124,10 +141,13 @@ pub fn visit<'a>(
     choice: Choice<'_>,
     outlook: &Outlook<'a>,
 ) -> impl Iterator<Item = Attempt> + use<'a> {
-    let (at, prices) = (evidence.operation.at, outlook.prices);
-    let mut seen = evidence.observed(choice, prices).peekable();
-    let estimate = seen.peek().is_none().then(|| on_model(evidence, choice, outlook));
-    seen.map(move |seen| seen_attempt(seen, at, prices)).chain(estimate)
+    let (at, outlook) = (evidence.operation.at, *outlook);
+    let failed = outlook.failed(choice.model);
+    let observed = failed.is_none().then(|| evidence.observed(choice, outlook.prices));
+    let mut seen = observed.into_iter().flatten().peekable();
+    let estimate =
+        seen.peek().is_none().then(|| failed.unwrap_or_else(|| on_model(evidence, choice, &outlook)));
+    seen.map(move |seen| outlook.seen(seen, at)).chain(estimate)
 }
 
 /// Says what the model that the client named made of its request: all that happened, where that model was called or the
@@ -137,16 +157,18 @@ pub fn calls<'a>(
     asked: ModelId,
     outlook: &Outlook<'a>,
 ) -> impl Iterator<Item = Attempt> + use<'a> {
-    let (at, prices) = (evidence.operation.at, outlook.prices);
+    let (at, prices, outlook) = (evidence.operation.at, outlook.prices, *outlook);
     // What turned it away then, before any model was chosen, does not do so now.
     let was_refused = |seen: Seen<'_>| seen.call.status == Status::Refused && !seen.call.model.is_some();
     let is_its_own = |seen: Seen<'_>| {
         !was_refused(seen) && (!seen.call.status.is_call() || prices.same(seen.call.model, asked))
     };
-    let happened = !asked.is_some() || evidence.seen().any(is_its_own);
+    let failed = outlook.failed(asked);
+    let happened = failed.is_none() && (!asked.is_some() || evidence.seen().any(is_its_own));
     let seen = happened.then(|| evidence.seen()).into_iter().flatten();
-    let estimate = (!happened).then(|| on_model(evidence, Choice::plain(asked), outlook));
-    seen.map(move |seen| seen_attempt(seen, at, prices)).chain(estimate)
+    let estimate =
+        (!happened).then(|| failed.unwrap_or_else(|| on_model(evidence, Choice::plain(asked), &outlook)));
+    seen.map(move |seen| outlook.seen(seen, at)).chain(estimate)
 }
 
 /// Says how a call ended, or is estimated to have ended, with this request; of several attempts the last.
@@ -160,7 +182,7 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
     let rates = row.map(|row| &row.standard);
     let identity = outlook.prices.identity(model);
     if let Some(seen) = evidence.observed(choice, outlook.prices).last() {
-        return seen_attempt(seen, at, outlook.prices);
+        return outlook.seen(seen, at);
     }
     let basis = evidence.basis();
     let scales = basis.map_or(Scales::SAME, |basis| {
@@ -178,6 +200,9 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
     {
         usage.output = most;
     }
+    if let Some(weather) = outlook.weather {
+        usage = weather.usage(identity, usage, at, outlook.prices);
+    }
     let cost = match &with.service_tier {
         None => charge(&usage, rates),
         Some(tier) => {
@@ -192,11 +217,12 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
         }
         _ => Spread::NONE,
     };
+    let latency = outlook.profiles.latency(identity, usage.output);
     Attempt {
         model,
         usage,
         cost: cost.as_estimate(),
-        latency: outlook.profiles.latency(identity, usage.output),
+        latency: outlook.weather.map_or(latency, |weather| weather.latency(identity, latency)),
         waited: 0,
         status: Status::Ok,
         check: Check::None,

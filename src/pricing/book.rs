@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::units::{Instant, Listing, PicoPerMillion};
+use crate::units::{Instant, Listing, Pico, PicoPerMillion};
 
 /// Prices of one tier in pico-dollars per million tokens; an absent cache price means "billed as input".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -144,6 +144,39 @@ pub struct PriceRow {
 }
 
 impl PriceRow {
+    /// Returns the same with every price at so many thousandths.
+    #[must_use]
+    pub fn times(&self, thousandths: u32) -> Self {
+        let price = |price: PicoPerMillion| {
+            let scaled = Pico(i128::from(price.0)).ratio(i128::from(thousandths), 1000);
+            PicoPerMillion(i64::try_from(scaled.0).unwrap_or(i64::MAX))
+        };
+        let tier = |tier: &Tier| Tier {
+            input: price(tier.input),
+            cache_read: tier.cache_read.map(price),
+            write_5m: tier.write_5m.map(price),
+            write_1h: tier.write_1h.map(price),
+            output: price(tier.output),
+            reasoning: tier.reasoning.map(price),
+            audio_input: tier.audio_input.map(price),
+            audio_cached: tier.audio_cached.map(price),
+            audio_output: tier.audio_output.map(price),
+            image_input: tier.image_input.map(price),
+            image_output: tier.image_output.map(price),
+        };
+        let rates = |rates: &Rates| Rates {
+            base: tier(&rates.base),
+            above: rates.above.iter().map(|(above, one)| (*above, tier(one))).collect(),
+        };
+        Self {
+            standard: rates(&self.standard),
+            batch: self.batch.as_ref().map(rates),
+            tiers: self.tiers.iter().map(|(name, one)| (name.clone(), rates(one))).collect(),
+            meters: self.meters.iter().map(|(name, one)| (name.clone(), price(*one))).collect(),
+            ..self.clone()
+        }
+    }
+
     /// Says whether it prices a meter, by itself or as a part of its tokens.
     fn prices_meter(&self, name: &str) -> bool {
         let own = self.standard.base.part(name).and_then(|(_, _, own)| own);

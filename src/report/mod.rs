@@ -3,6 +3,7 @@
 //! Invariant: money leaves as decimal strings, unknown is said and never written as zero.
 
 mod anomalies;
+mod branches;
 mod cache;
 mod chart;
 mod explain;
@@ -21,6 +22,7 @@ mod text;
 mod unit;
 
 pub use anomalies::{AnomalyReport, CauseRow, ChangedRow, Figure, IncidentRow, Naming};
+pub use branches::{BranchReport, BranchRow, BranchScope, Figures, StretchRow, TripRow};
 pub use cache::{CacheReport, CacheScope};
 pub use explain::{
     AlsoRow, ExplainReport, ExplainScope, FailingRow, HitRow, MixRow, NoteRow, PartsRow, SliceRow, WindowRow,

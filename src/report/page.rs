@@ -17,7 +17,8 @@ const MOST_TIMES: usize = 2_400;
 /// The most rows of the table.
 const MOST_ROWS: usize = 1_000;
 
-const STYLE: &str = "
+/// How pages look.
+pub(super) const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1c2430;--soft:#5c6878;--line:#d9dee6;--page:#fff;--card:#f6f8fa;--known:#2f6fb0;--estimated:#8fb8e0;--unknown:#b4562b;--saved:#2e8057}
 @media (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#9aa6b6;--line:#38424f;--page:#14191f;--card:#1d242c;--known:#5a9fe0;--estimated:#37608a;--unknown:#e08a5a;--saved:#5fbf8e}}
 *{box-sizing:border-box}body{margin:0 auto;padding:2rem 1.5rem;max-width:64rem;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
@@ -198,11 +199,12 @@ impl SpendReport {
 }
 
 /// Puts figures to the right.
-fn side(head: &str) -> &'static str {
+pub(super) fn side(head: &str) -> &'static str {
     if head.starts_with('>') { " class=\"n\"" } else { "" }
 }
 
-fn cells(page: &mut String, row: &[String], heads: &[&str]) {
+/// Writes a row.
+pub(super) fn cells(page: &mut String, row: &[String], heads: &[&str]) {
     page.push_str("<tr>");
     for (cell, head) in row.iter().zip(heads) {
         let _ = write!(page, "<td{}>{}</td>", side(head), escaped(cell));

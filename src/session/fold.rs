@@ -8,12 +8,14 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use super::runaways::whose_of;
 use super::spending::{Budgeted, Spending};
 use super::{Log, PolicySpan};
-use crate::budget::Over;
+use crate::budget::{Limit, Over};
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};
 use crate::routing::{Bar, Circumstance, InFlight, Policy, RouteId, Short, Step, decide};
 use crate::units::{Instant, ModelId, Span};
+use crate::world::Sky;
 
 /// A call that gives way to another, or to none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,12 +35,32 @@ pub struct Fold {
     circumstance: Circumstance,
     settled: Settled,
     spending: Option<Spending>,
+    sky: Option<Box<Sky>>,
 }
 
 impl Fold {
     /// Starts one with budgets beside it.
     pub fn with(spending: Spending) -> Self {
         Self { spending: Some(spending), ..Self::default() }
+    }
+
+    /// Lets it run in a world that is not as it was.
+    #[must_use]
+    pub(super) fn under(mut self, sky: Sky) -> Self {
+        self.sky = Some(Box::new(sky));
+        self
+    }
+
+    /// Returns the world that it runs in.
+    pub(super) fn sky(&self) -> Option<&Sky> {
+        self.sky.as_deref()
+    }
+
+    /// Brings other limits into force; what was spent stands.
+    pub(super) fn change(&mut self, limits: &[Limit]) {
+        if let Some(spending) = &mut self.spending {
+            spending.change(limits);
+        }
     }
 
     /// Ends it; none where there were no budgets.
@@ -68,10 +90,22 @@ impl Fold {
         policy: &Policy,
         outlook: &Outlook<'_>,
     ) -> (&Circumstance, &Settled) {
+        let mut sky = self.sky.take();
+        let whose = sky.as_ref().filter(|sky| sky.watches()).and(self.spending.as_ref());
+        let whose = whose.map(|spending| whose_of(spending.names(), evidence));
+        let then = sky.as_mut().map(|sky| sky.arrive(index, evidence.operation, whose.as_ref()));
+        let prices = outlook.prices;
+        let outlook = &Outlook { weather: sky.as_deref().map(Sky::weather), ..*outlook };
         self.reach(evidence.operation.at);
         let told = outlook.circumstances.get(evidence.operation.circumstance);
         self.circumstance.clone_from(told);
         self.circumstance.full = self.in_flight.full(policy, |model| outlook.prices.identity(model));
+        if let (Some(sky), Some(then)) = (&sky, then) {
+            let down = sky.down().iter().chain(&told.down).copied().collect();
+            let circumstance = std::mem::take(&mut self.circumstance);
+            self.circumstance = circumstance.with_down(down, |model| outlook.prices.known_as(model));
+            self.circumstance.runaway = then;
+        }
         let mut overs = Vec::new();
         if let Some(spending) = &mut self.spending {
             let shortage = spending.short(evidence, policy, &self.circumstance, outlook);
@@ -81,6 +115,10 @@ impl Fold {
         if let Some(spending) = &mut self.spending {
             spending.book(evidence, &policy.route(route).name, &self.circumstance, (&self.settled, outlook));
         }
+        if let Some(sky) = &mut sky {
+            sky.settle(evidence.operation, &self.settled, whose.as_ref(), prices);
+        }
+        self.sky = sky;
         (&self.circumstance, &self.settled)
     }
 

@@ -206,7 +206,12 @@ pub struct Log {
 impl Log {
     /// Returns what estimates rest on.
     pub fn outlook(&self) -> Outlook<'_> {
-        Outlook { prices: &self.prices, profiles: &self.profiles, circumstances: &self.circumstances }
+        Outlook {
+            prices: &self.prices,
+            profiles: &self.profiles,
+            circumstances: &self.circumstances,
+            weather: None,
+        }
     }
 
     /// Returns the policy that was in force at an operation.
@@ -257,7 +262,7 @@ impl Log {
             let mut stop = None;
             let _ = block.for_each_new(source.known(), |line, entry| {
                 match entry {
-                    Ok(Entry::Request(record)) if !ingest.wants(record.at) => {}
+                    Ok(Entry::Request(record)) if record.is_beside() || !ingest.wants(record.at) => {}
                     Ok(Entry::Request(record)) => {
                         let (operation, extra) = ingest.take(&record);
                         classified += usize::from(!operation.source.is_told());

@@ -323,8 +323,12 @@ impl<'a> Fold<'a> {
             let Some(Batch { operations, extras, .. }) = held.get_mut(batch) else { continue };
             let Some(operation) = operations.get_mut(at) else { continue };
             let evidence = Evidence { operation: &*operation, extra: extras.get(operation.extra as usize) };
-            let outlook =
-                Outlook { prices: &prices, profiles: &self.profiles, circumstances: &self.circumstances };
+            let outlook = Outlook {
+                prices: &prices,
+                profiles: &self.profiles,
+                circumstances: &self.circumstances,
+                weather: None,
+            };
             let circumstance = fold.arrive(index, &evidence, &policy, &outlook).0.clone();
             operation.circumstance = self.circumstances.intern(&circumstance);
         }
@@ -387,6 +391,7 @@ impl<'a> Fold<'a> {
             prices: self.engine.prices(),
             profiles: &self.profiles,
             circumstances: &self.circumstances,
+            weather: None,
         };
         if let Some(frontiers) = &mut self.frontiers {
             let route = match_route(policy, &evidence.operation.signals());
@@ -418,7 +423,7 @@ pub(super) fn settle(
     into: &mut Settled,
 ) {
     let prices = Arc::clone(engine.prices());
-    let outlook = Outlook { prices: &prices, profiles, circumstances };
+    let outlook = Outlook { prices: &prices, profiles, circumstances, weather: None };
     match reading {
         Reading::Recorded => {
             let policy = Arc::clone(engine.policy());

@@ -18,6 +18,7 @@ mod saved;
 mod slips;
 mod spending;
 mod trained;
+mod worlds;
 
 use program::Desk;
 use serde_json::Value;

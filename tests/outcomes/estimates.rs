@@ -71,6 +71,7 @@ fn measure(set: &str) -> (f64, f64, usize) {
                 prices: &prices,
                 profiles: &fit.finish(),
                 circumstances: &Circumstances::default(),
+                weather: None,
             };
             let (mut guess, mut truth, mut spread) = (Pico::ZERO, 0, Spread::NONE);
             for (operation, own) in &hidden {

@@ -7,6 +7,7 @@ pub mod events;
 mod figures;
 pub mod models;
 pub mod overview;
+pub mod quality;
 pub mod spend;
 pub mod traffic;
 mod trend;

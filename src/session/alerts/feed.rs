@@ -68,6 +68,7 @@ impl AlertFeed {
     /// Takes lines.
     pub fn take(&mut self, lines: &str) {
         record::each_line(lines, |_, entry| match entry {
+            Ok(Entry::Request(record)) if record.is_beside() => {}
             Ok(Entry::Request(record)) => {
                 self.last = self.last.max(record.at);
                 let (operation, extra) = self.ingest.take(&record);
@@ -78,6 +79,7 @@ impl AlertFeed {
                     prices: &self.prices,
                     profiles: &self.profiles,
                     circumstances: &self.ingest.circumstances,
+                    weather: None,
                 };
                 let at = self.policies.partition_point(|(from, _)| *from <= operation.at);
                 let policy = at.checked_sub(1).and_then(|at| self.policies.get(at));

@@ -1,0 +1,445 @@
+//! What a log comes to in a world that is not as it was, branch by branch beside what it came to.
+//!
+//! Invariant: every branch is of the same requests, but for those that the world itself brings; what is estimated says so.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::chart::{Bar, by_name, escaped, money};
+use super::page::{STYLE, cells, side};
+use super::replay::Latency;
+use super::sheet::{Format, Sheet, render};
+use super::text::count;
+use crate::budget::StandingRow;
+use crate::runaway::Trip;
+use crate::telemetry::{Cell, Totals};
+use crate::units::{Instant, Names, Pico, Span};
+use crate::world::{Change, Quote, Seen, What, World};
+
+/// What the branches are of.
+#[derive(Clone, Debug, Serialize)]
+pub struct BranchScope {
+    /// The world's title.
+    pub world: String,
+    /// Where it was read.
+    pub file: String,
+    /// What it assumes.
+    pub about: String,
+    /// What chance is drawn from.
+    pub seed: u64,
+    /// The logs.
+    pub logs: Vec<String>,
+    /// `routed`: in a world that is not as it was, what happened is no answer.
+    pub reading: &'static str,
+    /// The price book.
+    pub prices: String,
+}
+
+/// A stretch of time.
+#[derive(Clone, Debug, Serialize)]
+pub struct StretchRow {
+    /// The first moment.
+    pub from: String,
+    /// The first moment after it.
+    pub to: String,
+}
+
+/// The comparison.
+#[derive(Clone, Debug, Serialize)]
+pub struct BranchReport {
+    /// The version of this object's layout.
+    pub schema: &'static str,
+    /// What it is of.
+    #[serde(flatten)]
+    pub scope: BranchScope,
+    /// From the first thing that is otherwise to the last; null where nothing is.
+    pub incident: Option<StretchRow>,
+    /// What is otherwise, in words.
+    pub changes: Vec<String>,
+    /// The branches, the log as it was first.
+    pub branches: Vec<BranchRow>,
+}
+
+/// One branch.
+#[derive(Clone, Debug, Serialize)]
+pub struct BranchRow {
+    /// Its name.
+    pub branch: String,
+    /// The policies that decided.
+    pub policy: String,
+    /// All of the log.
+    pub whole: Figures,
+    /// The incident alone.
+    pub incident: Option<Figures>,
+    /// Calls that failed because of the world.
+    pub failed_calls: u64,
+    /// Requests at whose arrival it kept a model from being called.
+    pub barred_requests: u64,
+    /// Calls that found cold what had been warm.
+    pub cold_calls: u64,
+    /// Requests without a session while caches were otherwise; they are counted as they were.
+    pub unknown_sessions: u64,
+    /// Requests that budgets moved to another rung.
+    pub moved_requests: u64,
+    /// Windows of budgets that anything was spent in.
+    pub budgets: Vec<StandingRow>,
+    /// Rules against runaways that tripped.
+    pub trips: Vec<TripRow>,
+}
+
+/// A rule that tripped.
+#[derive(Clone, Debug, Serialize)]
+pub struct TripRow {
+    /// When.
+    pub at: String,
+    /// In words.
+    pub what: String,
+}
+
+/// What requests came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    /// Requests.
+    pub requests: u64,
+    /// Calls to models.
+    pub calls: u64,
+    /// Known and estimated cost in dollars; null where nothing of it is known.
+    pub cost_usd: Option<String>,
+    /// The estimated part.
+    pub cost_estimated_usd: String,
+    /// Half-width of a 95% interval of that part, as far as it comes from estimated tokens.
+    pub cost_error_usd: String,
+    /// Requests whose cost is unknown.
+    pub cost_unknown_requests: u64,
+    /// Requests that ended without an answer, those refused left out.
+    pub failed: u64,
+    /// Requests that budgets, rules or the policy refused.
+    pub refused: u64,
+    /// Requests that went up their ladder.
+    pub escalated: u64,
+    /// Latency; null where none is known.
+    pub latency_ms: Option<Latency>,
+    /// By model, the dearest first.
+    pub by_model: Vec<ModelRow>,
+}
+
+/// One model's part.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelRow {
+    /// Its name; null where the log names none.
+    pub model: Option<String>,
+    /// Calls.
+    pub calls: u64,
+    /// Requests that ended there.
+    pub answered: u64,
+    /// Calls that failed.
+    pub failed_calls: u64,
+    /// Cost in dollars; null where nothing of it is known.
+    pub cost_usd: Option<String>,
+}
+
+impl Figures {
+    /// Draws figures up.
+    pub fn new(totals: &Totals, refused: u64, names: &Names) -> Self {
+        let all = &totals.all;
+        let row = |name: Option<&Arc<str>>, cell: &Cell| ModelRow {
+            model: name.map(ToString::to_string),
+            calls: cell.attempts,
+            answered: cell.answered,
+            failed_calls: cell.errors,
+            cost_usd: cell.cost.usd(),
+        };
+        let named = totals.models.iter().enumerate().map(|(at, cell)| (names.models().get(at), cell));
+        let mut by_model: Vec<(Pico, ModelRow)> = named
+            .chain([(None, &totals.unnamed_model)])
+            .filter(|(_, cell)| cell.attempts > 0)
+            .map(|(name, cell)| (cell.cost.total(), row(name, cell)))
+            .collect();
+        by_model.sort_by(|(one, a), (other, b)| other.cmp(one).then_with(|| a.model.cmp(&b.model)));
+        Self {
+            requests: all.requests,
+            calls: all.attempts,
+            cost_usd: all.cost.usd(),
+            cost_estimated_usd: all.cost.estimated.usd(),
+            cost_error_usd: all.cost_error().usd(),
+            cost_unknown_requests: all.cost.unknown,
+            failed: all.errors.saturating_sub(refused),
+            refused,
+            escalated: all.escalated,
+            latency_ms: all.latency.percentiles().map(Latency::from),
+            by_model: by_model.into_iter().map(|(_, row)| row).collect(),
+        }
+    }
+}
+
+impl BranchReport {
+    /// Starts a comparison.
+    pub fn new(scope: BranchScope, world: &World, bounds: (Instant, Instant)) -> Self {
+        let incident = world.incident(bounds);
+        let row = |(from, to): (Instant, Instant)| StretchRow { from: from.rfc3339(), to: to.rfc3339() };
+        let mut changes: Vec<String> = world.changes.iter().map(|change| words(change, bounds.0)).collect();
+        changes.extend(world.starts.map(|starts| format!("the log begins at {}", starts.rfc3339())));
+        changes.extend(world.repeats.iter().map(|repeat| {
+            let grows = if repeat.grows > 0 {
+                format!(", each {} tokens longer", repeat.grows)
+            } else {
+                String::new()
+            };
+            format!(
+                "session {}: {} requests besides, one every {}{grows}",
+                repeat.session, repeat.times, repeat.every
+            )
+        }));
+        changes.extend(world.amounts.iter().map(|amount| {
+            format!(
+                "{} is ${}{}",
+                amount.limit,
+                amount.amount.usd(),
+                stretch(amount.stretch.within(bounds.0), bounds.0)
+            )
+        }));
+        let branches = Vec::new();
+        Self { schema: "pointsman.branches/1", scope, incident: incident.map(row), changes, branches }
+    }
+
+    /// Adds a branch.
+    pub fn push(
+        &mut self,
+        (branch, policy): (String, String),
+        (whole, incident): (Figures, Figures),
+        seen: Seen,
+        (moved_requests, budgets): (u64, Vec<StandingRow>),
+        trips: &[Arc<Trip>],
+    ) {
+        let trip = |trip: &Arc<Trip>| TripRow { at: trip.at.rfc3339(), what: trip.words() };
+        self.branches.push(BranchRow {
+            branch,
+            policy,
+            whole,
+            incident: self.incident.is_some().then_some(incident),
+            failed_calls: seen.failed_calls,
+            barred_requests: seen.barred_requests,
+            cold_calls: seen.cold_calls,
+            unknown_sessions: seen.unknown_sessions,
+            moved_requests,
+            budgets,
+            trips: trips.iter().map(trip).collect(),
+        });
+    }
+
+    /// Lays the comparison out as sheets.
+    pub fn sheets(&self, format: Format) -> Vec<Sheet> {
+        let title = format!("{} · {}", self.scope.world, self.scope.logs.join(", "));
+        let mut sheets = vec![self.figures(title, format, |row| Some(&row.whole))];
+        if let Some(StretchRow { from, to }) = &self.incident {
+            let title = format!("From {from} to {to}");
+            sheets.push(self.figures(title, format, |row| row.incident.as_ref()));
+        }
+        let mut models =
+            Sheet::new("By model", &["branch", "model", ">calls", ">answered", ">failed calls", ">cost USD"]);
+        let mut windows = Sheet::new(
+            "Budgets",
+            &[
+                "branch",
+                "limit",
+                "of",
+                "starts",
+                "ends",
+                ">limit USD",
+                ">spent",
+                ">refused",
+                ">moved",
+                "ran out",
+            ],
+        );
+        let mut world = Sheet::new(
+            "What the world did",
+            &["branch", ">calls failed", ">requests barred", ">cold calls", ">no session told"],
+        );
+        let mut trips = Sheet::new("Runaways", &["branch", "at", "what"]);
+        let minute = |at: &str| at.get(..16).unwrap_or(at).replace('T', " ");
+        for row in &self.branches {
+            for model in &row.whole.by_model {
+                models.push(vec![
+                    row.branch.clone(),
+                    model.model.clone().unwrap_or_else(|| "-".to_owned()),
+                    count(model.calls),
+                    count(model.answered),
+                    count(model.failed_calls),
+                    dollars(model.cost_usd.as_deref(), format),
+                ]);
+            }
+            for window in &row.budgets {
+                windows.push(vec![
+                    row.branch.clone(),
+                    format!("{}/{}", window.budget, window.window),
+                    window.member.clone(),
+                    window.starts.as_deref().map_or_else(|| "-".to_owned(), minute),
+                    window.ends.as_deref().map_or_else(|| "-".to_owned(), minute),
+                    window.limit.clone(),
+                    dollars(Some(&window.spent), format),
+                    count(window.refused),
+                    count(window.moved),
+                    window.ran_out.as_deref().map_or_else(|| "-".to_owned(), minute),
+                ]);
+            }
+            let done = [row.failed_calls, row.barred_requests, row.cold_calls, row.unknown_sessions];
+            let is_any = done.iter().any(|count| *count > 0);
+            world.rows.extend(is_any.then(|| {
+                vec![
+                    row.branch.clone(),
+                    count(row.failed_calls),
+                    count(row.barred_requests),
+                    count(row.cold_calls),
+                    count(row.unknown_sessions),
+                ]
+            }));
+            for trip in &row.trips {
+                trips.push(vec![row.branch.clone(), minute(&trip.at), trip.what.clone()]);
+            }
+        }
+        sheets.extend([models, windows, world, trips].into_iter().filter(|sheet| !sheet.rows.is_empty()));
+        sheets
+    }
+
+    fn figures<'a>(
+        &'a self,
+        title: String,
+        format: Format,
+        of: impl Fn(&'a BranchRow) -> Option<&'a Figures>,
+    ) -> Sheet {
+        let heads = [
+            "branch",
+            ">requests",
+            ">cost USD",
+            ">change",
+            ">estimated",
+            ">failed",
+            ">refused",
+            ">escalated",
+            ">p95 ms",
+            "policy",
+        ];
+        let mut sheet = Sheet::new(title, &heads);
+        let cost = |figures: &Figures| figures.cost_usd.as_deref().and_then(|usd| Pico::from_usd(usd).ok());
+        let first = self.branches.first().and_then(&of).and_then(cost);
+        for row in &self.branches {
+            let Some(figures) = of(row) else { continue };
+            let change = cost(figures).zip(first).filter(|(_, first)| first.0 != 0).map(|(cost, first)| {
+                let tenths = Pico((cost - first).0.saturating_mul(1000)).ratio(1, first.0.abs()).0;
+                let sign = if tenths < 0 { "-" } else { "+" };
+                format!("{sign}{}.{} %", tenths.abs() / 10, tenths.abs() % 10)
+            });
+            let unknown = match figures.cost_unknown_requests {
+                0 => String::new(),
+                unknown => format!(" and {} unknown", count(unknown)),
+            };
+            sheet.push(vec![
+                row.branch.clone(),
+                count(figures.requests),
+                dollars(figures.cost_usd.as_deref(), format) + &unknown,
+                change.unwrap_or_else(|| "-".to_owned()),
+                dollars(Some(&figures.cost_estimated_usd), format),
+                count(figures.failed),
+                count(figures.refused),
+                count(figures.escalated),
+                figures.latency_ms.as_ref().map_or_else(|| "-".to_owned(), |latency| latency.p95.to_string()),
+                row.policy.clone(),
+            ]);
+        }
+        sheet
+    }
+
+    /// Writes the comparison.
+    pub fn text(&self, format: Format) -> String {
+        if format == Format::Csv {
+            return render(&self.sheets(format)[..1], format);
+        }
+        let mut text = String::new();
+        if !self.scope.about.is_empty() {
+            text = format!("{}\n\n", self.scope.about);
+        }
+        for change in &self.changes {
+            let _ = writeln!(text, "{}{change}", if format == Format::Md { "- " } else { "  " });
+        }
+        text + "\n" + &render(&self.sheets(format), format)
+    }
+
+    /// Writes the comparison as a page by itself.
+    pub fn page(&self) -> String {
+        let title = escaped(&self.scope.world);
+        let mut page = format!(
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>"
+        );
+        let _ = write!(page, "<p>{}</p><ul>", escaped(&self.scope.about));
+        for change in &self.changes {
+            let _ = write!(page, "<li>{}</li>", escaped(change));
+        }
+        page.push_str("</ul>");
+        let bar = |row: &BranchRow| {
+            let usd = |text: &str| Pico::from_usd(text).unwrap_or_default();
+            let (all, estimated) =
+                (row.whole.cost_usd.as_deref().map_or(Pico::ZERO, usd), usd(&row.whole.cost_estimated_usd));
+            Bar { name: row.branch.clone(), known: all - estimated, estimated }
+        };
+        let bars: Vec<Bar> = self.branches.iter().map(bar).collect();
+        let _ = write!(page, "<h2>Cost, known and estimated</h2>{}", by_name(&bars, "Cost by branch"));
+        for sheet in self.sheets(Format::Md) {
+            let _ = write!(page, "<h2>{}</h2><table><thead><tr>", escaped(&sheet.title));
+            for head in &sheet.heads {
+                let _ = write!(page, "<th{}>{}</th>", side(head), escaped(head.trim_start_matches('>')));
+            }
+            page.push_str("</tr></thead><tbody>");
+            for row in &sheet.rows {
+                cells(&mut page, row, &sheet.heads);
+            }
+            page.push_str("</tbody></table>");
+        }
+        page.push_str("</body></html>\n");
+        page
+    }
+}
+
+fn dollars(usd: Option<&str>, format: Format) -> String {
+    match (usd, usd.map(Pico::from_usd)) {
+        (Some(usd), _) if format == Format::Csv => usd.to_owned(),
+        (_, Some(Ok(amount))) => money(amount),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// Says from when to when, where that is not always.
+fn stretch((from, to): (Instant, Instant), start: Instant) -> String {
+    let mut text = String::new();
+    if from > start {
+        let _ = write!(text, " from {}", from.rfc3339());
+    }
+    if to.0 != i64::MAX {
+        let _ = write!(text, " to {}", to.rfc3339());
+    }
+    text
+}
+
+/// Says in words what is otherwise.
+fn words(change: &Change, start: Instant) -> String {
+    let times = |thousandths: u32| format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+    let mut names: Vec<&str> = change.models.names.iter().map(String::as_str).collect();
+    names.extend(change.models.providers.iter().map(String::as_str));
+    let whom = if names.is_empty() { "every model".to_owned() } else { names.join(", ") };
+    let what = match &change.what {
+        What::Price(Quote::Times(factor)) => format!("costs {} times as much", times(*factor)),
+        What::Price(Quote::Is(tier)) => {
+            format!("costs {} in, {} out for a million tokens", tier.input.dollars(), tier.output.dollars())
+        }
+        What::Fails(share, status, _) => {
+            format!("fails {} of 1,000 calls ({})", share.get(), status.name())
+        }
+        What::Slow(factor) => format!("takes {} times as long", times(*factor)),
+        What::Quota(calls, every) => format!("takes no more than {calls} calls in {every}"),
+        What::Cache(lasts) if *lasts == Span::ZERO => "keeps no prompt warm".to_owned(),
+        What::Cache(lasts) => format!("forgets a prompt {lasts} after it was last sent"),
+    };
+    format!("{whom} {what}{}", stretch(change.stretch.within(start), start))
+}

@@ -1,0 +1,250 @@
+//! A log run in a world that is not as it was, under one policy and another.
+//!
+//! Invariant: each request is decided in order of arrival on how things stood then, by the same fold as everywhere; one log, one
+//! world and one policy give the same figures, to the pico-dollar.
+
+use std::sync::Arc;
+
+use super::fold::Fold;
+use super::frontiers::with_staged;
+use super::spending::{Budgeted, Spending};
+use super::{Log, PolicySpan};
+use crate::budget::Limit;
+use crate::outcome::{Extra, History, Operation};
+use crate::pricing::Charged;
+use crate::routing::{Policy, Status};
+use crate::runaway::{Call, Trip};
+use crate::telemetry::{Sign, Totals};
+use crate::units::{Count, Instant, ModelId, Names, Span};
+use crate::world::{Models, Repeat, Seen, Sky, World};
+
+/// Requests that a world can bring besides; a scenario is an incident, not a load test.
+const MOST: u32 = 200_000;
+
+/// What became of a log in one branch.
+#[derive(Clone, Debug)]
+pub struct Branched {
+    /// All of it.
+    pub totals: Totals,
+    /// The stretch in which the world was otherwise.
+    pub inside: Totals,
+    /// Requests that were refused: all of them, and those in that stretch.
+    pub refused: (u64, u64),
+    /// How budgets stood.
+    pub budgets: Budgeted,
+    /// What the world did.
+    pub seen: Seen,
+    /// Rules that tripped.
+    pub trips: Vec<Arc<Trip>>,
+}
+
+/// What is tried.
+#[derive(Clone, Debug)]
+pub enum Other<'a> {
+    /// Another policy.
+    Policy(Arc<Policy>),
+    /// The log's own with thresholds moved, from one to another.
+    Thresholds {
+        /// The policy in force at its end.
+        now: &'a Policy,
+        /// The same with what is moved.
+        staged: &'a Policy,
+    },
+}
+
+/// Why a log cannot be put into a world.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorldError {
+    /// Nothing to repeat.
+    #[error(
+        "repeat {0}: no request of the log is like that from then on\nhint: name one by its id with like = \"..\", or leave team and task out"
+    )]
+    NothingAlike(usize),
+    /// Too much of it.
+    #[error("repeat {0}: {1} requests are more than the {MOST} that a world can bring besides")]
+    TooMany(usize, u32),
+}
+
+/// Says which models a log's world is about.
+fn meant(log: &Log) -> impl Fn(&Models, ModelId) -> bool + '_ {
+    |models, model| {
+        let name = log.names.model(model);
+        let listed = log.catalog.find_named(name);
+        let provider = listed.and_then(|(_, prices)| prices.provider.as_deref());
+        models.take(name, provider) || listed.is_some_and(|(listed, _)| models.take(listed, provider))
+    }
+}
+
+impl Log {
+    /// Returns the log with names that policies brought, and the prices of the models they name.
+    #[must_use]
+    pub fn naming(self, names: Names) -> Self {
+        let mut prices = (*self.prices).clone();
+        prices.extend(&self.catalog, &names);
+        Self { names, prices: Arc::new(prices), ..self }
+    }
+
+    /// Returns the log as a world has it: moved to its start, with the traffic that comes besides.
+    ///
+    /// # Errors
+    /// Where nothing in the log is like what is to be repeated, or too much is.
+    pub fn in_world(&self, world: &World, start: Instant) -> Result<Self, WorldError> {
+        let first = self.bounds().unwrap_or_default().0;
+        let moved = world.starts.map_or(Span::ZERO, |starts| starts - first);
+        if moved == Span::ZERO && world.repeats.is_empty() {
+            return Ok(self.clone());
+        }
+        let mut names = self.names.clone();
+        let mut history = History::default();
+        for (index, evidence) in self.history.range(self.history.start(), self.len()) {
+            let operation = Operation { at: evidence.operation.at + moved, ..*evidence.operation };
+            history.push(self.history.id(index), operation, evidence.extra.cloned());
+        }
+        for (at, repeat) in world.repeats.iter().enumerate() {
+            if repeat.times > MOST {
+                return Err(WorldError::TooMany(at + 1, repeat.times));
+            }
+            self.repeat(repeat, start + moved, &mut names, &mut history)
+                .ok_or(WorldError::NothingAlike(at + 1))?;
+        }
+        history.sort();
+        Ok(Self { history, names, ..self.clone() })
+    }
+
+    /// Adds requests like one of the log; none where there is none like that.
+    fn repeat(
+        &self,
+        repeat: &Repeat,
+        start: Instant,
+        names: &mut Names,
+        history: &mut History,
+    ) -> Option<()> {
+        let (from, to) = repeat.stretch.within(start);
+        let from = from.max(start);
+        let is_like = |index: usize, operation: &Operation| match &repeat.like {
+            Some(id) => history.id(index) == id,
+            None => {
+                let team = repeat.team.as_ref().is_none_or(|team| names.team(operation.team) == team);
+                let task = repeat.task.as_ref().is_none_or(|task| operation.class.name() == task);
+                operation.at >= from && team && task && operation.served.usage.is_complete()
+            }
+        };
+        let (like, extra) = history
+            .range(0, history.len())
+            .find(|(index, evidence)| is_like(*index, evidence.operation))
+            .map(|(_, evidence)| (*evidence.operation, evidence.extra.cloned()))?;
+        let session = names.intern_session(&repeat.session);
+        for nth in 0..repeat.times {
+            let at = from + Span(repeat.every.0.saturating_mul(i64::from(nth)));
+            if at >= to {
+                break;
+            }
+            let mut operation = Operation {
+                at,
+                session,
+                turn: u16::try_from(nth).unwrap_or(u16::MAX),
+                simulated: true,
+                // The same tool call again and again, which is what a loop is.
+                call: Call::packed(Some(Call::new(u64::MAX, usize::try_from(nth).unwrap_or(usize::MAX)))),
+                ..like
+            };
+            let grown = u64::from(nth) * u64::from(repeat.grows);
+            let input = &mut operation.served.usage.input;
+            *input = input.get().and_then(|input| Count::new(input + grown)).unwrap_or(*input);
+            operation.served.charged = Charged::NONE;
+            // It stands for one call, whatever came before that one.
+            let particulars = extra.as_ref().and_then(|extra| extra.particulars.last().cloned());
+            let extra = particulars.map(|last| Extra { particulars: vec![last], ..Extra::default() });
+            history.push(&format!("{}-{}", repeat.session, nth + 1), operation, extra);
+        }
+        Some(())
+    }
+
+    /// Returns the policies of the log with what another says from a moment on: that one alone, or no more than its thresholds.
+    pub fn spans_with(&self, start: Instant, other: Other<'_>) -> Vec<PolicySpan> {
+        let from = self.history.first_at(start);
+        let spans = self.spans();
+        let behind = |span: &&PolicySpan| span.from > from;
+        let at = spans.iter().rev().find(|span| span.from <= from).or(spans.first());
+        let at = at.map(|span| PolicySpan { from, policy: Arc::clone(&span.policy) });
+        let mut all: Vec<PolicySpan> = spans.iter().filter(|span| span.from < from).cloned().collect();
+        match other {
+            Other::Policy(policy) => all.push(PolicySpan { from, policy }),
+            Other::Thresholds { now, staged } => {
+                let changed = |span: &PolicySpan| PolicySpan {
+                    from: span.from,
+                    policy: Arc::new(with_staged(&span.policy, now, staged)),
+                };
+                all.extend(at.iter().chain(spans.iter().filter(behind)).map(changed));
+            }
+        }
+        all
+    }
+}
+
+/// Runs a log under policies and limits, in a world that starts at a moment or, without one, as it was; `incident` is the stretch
+/// that is added up apart. `tick` may cancel by answering false.
+pub fn branched(
+    log: &Log,
+    policies: &[PolicySpan],
+    limits: &[Limit],
+    (world, start): (Option<&World>, Instant),
+    incident: Option<(Instant, Instant)>,
+    mut tick: impl FnMut(usize) -> bool,
+) -> Option<Branched> {
+    let end = log.bounds().unwrap_or_default().1;
+    let mut fold = Fold::with(Spending::new(limits, &log.names));
+    let mut priced = None;
+    let mut turns: Vec<Instant> = Vec::new();
+    if let Some(world) = world {
+        fold = fold.under(Sky::new(world, start, &log.names, &log.prices, meant(log)));
+        priced = Some(world.prices(&log.prices, start, meant(log)));
+        turns = world
+            .amounts
+            .iter()
+            .map(|amount| amount.stretch.within(start))
+            .flat_map(|(a, b)| [a, b])
+            .collect();
+        turns.sort_unstable();
+        turns.reverse();
+    }
+    let mut outlook = log.outlook();
+    if let Some(prices) = &priced {
+        outlook.prices = prices;
+    }
+    let (mut totals, mut inside) = (Totals::default(), Totals::default());
+    let mut refused = (0, 0);
+    for (index, evidence) in log.history.range(log.history.start(), log.len()) {
+        let at = evidence.operation.at;
+        while let Some(turn) = turns.pop_if(|turn| *turn <= at) {
+            fold.change(&amounts_at(limits, world, start, turn));
+        }
+        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
+        let policy = span.map_or(&log.policy, |span| &span.policy);
+        let (_, settled) = fold.arrive(index, &evidence, policy, &outlook);
+        let is_refused = u64::from(settled.status == Status::Refused);
+        totals.apply(&evidence, settled, Sign::Plus);
+        refused.0 += is_refused;
+        if incident.is_some_and(|(from, to)| at >= from && at < to) {
+            inside.apply(&evidence, settled, Sign::Plus);
+            refused.1 += is_refused;
+        }
+        if index % 4096 == 0 && !tick(index) {
+            return None;
+        }
+    }
+    let (seen, trips) = fold.sky().map_or_else(Default::default, |sky| (sky.seen(), sky.trips()));
+    Some(Branched { totals, inside, refused, seen, trips, budgets: fold.end(end)? })
+}
+
+/// Returns the limits as they are from a moment on.
+fn amounts_at(limits: &[Limit], world: Option<&World>, start: Instant, at: Instant) -> Vec<Limit> {
+    let mut limits = limits.to_vec();
+    for amount in world.iter().flat_map(|world| &world.amounts) {
+        let (from, to) = amount.stretch.within(start);
+        for limit in limits.iter_mut().filter(|limit| limit.name() == amount.limit && at >= from && at < to) {
+            limit.amount = amount.amount;
+        }
+    }
+    limits
+}
