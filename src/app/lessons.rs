@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Progress, input};
 use crate::classifier::{Measures, Tags, TaskClass};
-use crate::pricing::{Cost, PriceBook, Usage, charge};
 use crate::outcome::LabelSource;
+use crate::pricing::{Cost, PriceBook, Usage, charge};
 use crate::record::{self, Attempt, Check, Entry, Label, Outcomes, ReadOptions, Record};
 use crate::units::{Count, Instant, Pico, counted};
 

@@ -73,7 +73,9 @@ impl LedgerFile {
             found.faults.tell(mark);
         }
         for table in &self.lost {
-            found.faults.tell(format!("table {table} began in the part that is missing: nothing of it can be read"));
+            found
+                .faults
+                .tell(format!("table {table} began in the part that is missing: nothing of it can be read"));
         }
         let [first, last, from, to] = range.bounds();
         let newest = whole(self.highest());

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::Stretch;
 use super::met::Met;
 use crate::classifier::{Classifier, Measures, Saw, Tags, TaskClass};
-use crate::outcome::{Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Seen, Timeline};
+use crate::outcome::{
+    Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Seen, Timeline,
+};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
