@@ -76,6 +76,9 @@ use crate::session::{Applied, Deed, Live};
 use crate::units::{Instant, Names, hex};
 use crate::wire::PrefixKey;
 
+/// The header in which a gateway says, at /healthz, that it is one of this program's, and of which version.
+pub const IDENTITY: &str = "pointsman-version";
+
 pub use crate::ledger::now;
 pub use headers::Tags;
 pub use question::ask_over_http;

@@ -204,6 +204,8 @@ pub struct Log {
     pub inserts: Inserts,
     /// What a gateway called beside the traffic.
     pub shadowed: Shadowed,
+    /// The file of budgets that it brings along, as written; empty where it brings none.
+    pub budgets: String,
 }
 
 impl Log {
@@ -371,6 +373,7 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
+        let budgets = source.header().budgets.clone();
         let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         let brings_policies = !policies.is_empty();
@@ -407,6 +410,7 @@ impl Log {
             classified,
             timing,
             shadowed,
+            budgets,
             ..log
         };
         // A log with its policies says how things stood; another is run under the policy at hand.
@@ -451,6 +455,7 @@ impl Log {
             recharge: Recharge::default(),
             inserts: Inserts::default(),
             shadowed: Shadowed::default(),
+            budgets: String::new(),
         };
         log.survey();
         log
