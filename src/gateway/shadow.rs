@@ -133,7 +133,8 @@ impl Run {
         let body: Value = serde_json::from_slice(self.ask.body()).map_err(|error| error.to_string())?;
         let (again, conversation) = again(self.ask.dialect(), body, &self.settings.model)?;
         let most = u32::try_from(self.gateway.settings.max_output_default).unwrap_or(u32::MAX);
-        let output = again.measures().max_output.and_then(|most| u32::try_from(most).ok()).unwrap_or(most).min(most);
+        let output =
+            again.measures().max_output.and_then(|most| u32::try_from(most).ok()).unwrap_or(most).min(most);
         // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
         let prompt = again.measures().estimated_prompt_tokens.saturating_mul(4).saturating_add(TEMPLATE);
         // The judge reads the request and both answers.
@@ -162,7 +163,8 @@ impl Run {
     fn most(&self, model: &str, prompt: u64, output: u32) -> Result<Pico, String> {
         let book = self.gateway.live.book();
         let row = book.find_named(model).and_then(|(_, prices)| prices.at(now()));
-        let row = row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
+        let row =
+            row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
         Ok(worst(row, (prompt, u64::from(output)), false))
     }
 

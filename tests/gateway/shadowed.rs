@@ -124,14 +124,19 @@ fn a_day_has_its_cap_which_holds_after_a_restart() {
     });
     let setup = Setup::of(&upstream.url()).gateway(&shadow("0.25"));
     let desk = Desk::new(&setup);
-    let ask = |front: &Front<'_>| assert_eq!(Speaks::Chat.ask("auto", false).send(front.address()).status(), 200);
+    let ask =
+        |front: &Front<'_>| assert_eq!(Speaks::Chat.ask("auto", false).send(front.address()).status(), 200);
     let front = desk.serve(&setup);
     ask(&front);
     upstream.wait("it is judged", |state| state.served.len() == 3 && state.busy() == 0);
     nothing_held(&front);
     ask(&front);
     nothing_held(&front);
-    assert_eq!(front.settle().iter().filter(|row| is_beside(row)).count(), 2, "what is left is not enough for another");
+    assert_eq!(
+        front.settle().iter().filter(|row| is_beside(row)).count(),
+        2,
+        "what is left is not enough for another"
+    );
     let front = desk.serve(&setup);
     ask(&front);
     nothing_held(&front);
