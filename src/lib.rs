@@ -10,6 +10,7 @@ pub mod app;
 pub mod budget;
 pub mod calibration;
 pub mod certificate;
+pub mod checks;
 pub mod classifier;
 pub mod cli;
 pub mod config;

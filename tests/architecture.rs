@@ -25,6 +25,7 @@ const CORE: &[&str] = &[
     "budget",
     "runaway",
     "classifier",
+    "checks",
     "routing",
     "outcome",
     "world",
@@ -44,7 +45,7 @@ const SCORES: &[&str] = &["anomaly", "calibration", "certificate"];
 /// The shells and what each may name of the rooms outside the core, and which part of the core.
 const SHELLS: &[Shell] = &[
     // Logs carry requests, usage, prices and judgements; what is made of them is decided above.
-    Shell { name: "record", core: &["units", "pricing", "classifier", "routing"], shells: &[] },
+    Shell { name: "record", core: &["units", "pricing", "classifier", "checks", "routing"], shells: &[] },
     Shell { name: "config", core: CORE, shells: &[] },
     Shell { name: "report", core: CORE, shells: &[] },
     Shell { name: "session", core: CORE, shells: &["record"] },
@@ -57,7 +58,7 @@ const SHELLS: &[Shell] = &[
     // Sees traffic only as the session's pictures; record is out so that live traffic can take a log's place.
     Shell { name: "console", core: CORE, shells: &["session", "config"] },
     // Dialects of clients and providers; usage blocks are read by the same code as in logs.
-    Shell { name: "wire", core: &["units", "pricing", "routing"], shells: &["record"] },
+    Shell { name: "wire", core: &["units", "pricing", "checks", "routing"], shells: &["record"] },
     // Carries wire requests to models; its settings come from files.
     Shell { name: "providers", core: CORE, shells: &["wire", "config"] },
     // Writes what happened, in the terms of a log.

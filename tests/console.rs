@@ -4,6 +4,8 @@
 
 #[path = "console/certified.rs"]
 mod certified;
+#[path = "console/quality.rs"]
+mod quality;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -117,8 +117,13 @@ fn request() -> impl Strategy<Value = Entry<'static>> {
         any::<Option<u32>>(),
         any::<bool>(),
     );
-    let label = (word(), proptest::option::of(0u16..=1000), any::<Option<u64>>()).prop_map(
-        |(model, quality, output)| Label { model, quality: quality.and_then(PerMille::new), output },
+    let label = (word(), proptest::option::of(0u16..=1000), any::<Option<u64>>(), word()).prop_map(
+        |(model, quality, output, source)| Label {
+            model,
+            quality: quality.and_then(PerMille::new),
+            output,
+            source,
+        },
     );
     let lists = (
         proptest::collection::vec(any::<u64>(), 0..4),

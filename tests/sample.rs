@@ -71,6 +71,7 @@ fn owned(record: Record<'_>) -> Record<'static> {
             check: attempt.check,
             terms: attempt.terms.clone(),
             left_out: Vec::new(),
+            verdicts: Box::default(),
             gap_ms: attempt.gap_ms,
             effort: attempt.effort,
             began_us: attempt.began_us,
@@ -81,6 +82,7 @@ fn owned(record: Record<'_>) -> Record<'static> {
         model: label.model.to_string().into(),
         quality: label.quality,
         output: label.output,
+        source: label.source.to_string().into(),
     });
     Record {
         id: record.id.to_string().into(),

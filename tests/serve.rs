@@ -98,6 +98,7 @@ impl Desk {
             keeps_ledger: true,
             on_apply: None,
             limits: pointsman::gateway::Limits::default(),
+            tariff: pointsman::gateway::Tariff::default(),
         }));
         gateway.record_start(&spec_of_policy, version, at, found.next_seq);
         let runtime = Runtime::new().unwrap();

@@ -4,7 +4,7 @@ use super::caller::Scopes;
 use super::file::{AccessError, KeyFile};
 use super::record::{KeyRecord, check_text};
 use super::secret::{self, Secret};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, SHADOW, Span};
 
 /// What a new key shall be.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +39,7 @@ pub fn add(file: &KeyFile, new: NewKey, now: Instant) -> Result<(KeyRecord, Secr
                 "must not be empty: leave it out where nothing is required"
             }
             Ok(()) if field == "name" && text.starts_with("pmk_") => "looks like the id of a key",
+            Ok(()) if field == "name" && text == SHADOW => "stands for calls beside the traffic",
             Ok(()) => continue,
         };
         return Err(AccessError::Text { field, text: super::redact(text).into_owned(), why });

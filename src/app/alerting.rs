@@ -7,12 +7,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
 use crate::budget::Limit;
-use crate::config::{self, alerts};
+use crate::config::{self, Watched, alerts};
 use crate::gateway::{Gateway, now};
 use crate::ledger::{ExportOptions, LedgerFile, Range};
 use crate::pricing::PriceBook;
@@ -35,18 +35,16 @@ const KNOWN: u32 = 500;
 #[derive(Debug, Default)]
 struct File {
     path: Option<PathBuf>,
-    seen: Option<(SystemTime, u64)>,
-}
-
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let about = std::fs::metadata(path).ok()?;
-    Some((about.modified().ok()?, about.len()))
+    watched: Watched,
 }
 
 impl File {
+    fn new(path: Option<PathBuf>) -> Self {
+        Self { watched: Watched::new(path.clone()), path }
+    }
+
     fn read(&mut self) -> anyhow::Result<alerts::AlertSettings> {
         let Some(path) = self.path.as_deref() else { return Ok(alerts::AlertSettings::default()) };
-        self.seen = stamp(path);
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
         Ok(alerts::parse(&text, &name)?)
@@ -54,8 +52,7 @@ impl File {
 
     /// Looks whether the file changed.
     fn look(&mut self) -> Option<anyhow::Result<alerts::AlertSettings>> {
-        let changed = self.path.as_deref().is_some_and(|path| stamp(path) != self.seen);
-        changed.then(|| self.read())
+        self.watched.changed().then(|| self.read())
     }
 }
 
@@ -80,7 +77,7 @@ pub(super) fn start(
 ) -> anyhow::Result<()> {
     let usual = || config::user_dir().map(|dir| dir.join(alerts::FILE));
     let is_named = named.is_some();
-    let mut file = File { path: named.or_else(usual), seen: None };
+    let mut file = File::new(named.or_else(usual));
     let is_there = is_named || file.path.as_deref().is_some_and(Path::exists);
     let settings = Arc::new(if is_there { file.read()? } else { alerts::AlertSettings::default() });
     let rules = Arc::new(settings.rules.clone());

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Progress, input};
 use crate::classifier::{Measures, Tags, TaskClass};
 use crate::pricing::{Cost, PriceBook, Usage, charge};
+use crate::outcome::LabelSource;
 use crate::record::{self, Attempt, Check, Entry, Label, Outcomes, ReadOptions, Record};
 use crate::units::{Count, Instant, Pico, counted};
 
@@ -79,6 +80,8 @@ pub struct Lessons<'a> {
     is_log: bool,
     /// Of a log: judgements told after their request.
     late: HashMap<String, Vec<(String, f64)>>,
+    /// Files with more of them.
+    beside: &'a [PathBuf],
 }
 
 impl<'a> Lessons<'a> {
@@ -88,6 +91,7 @@ impl<'a> Lessons<'a> {
     /// Where it cannot be read.
     pub fn open(
         path: &'a Path,
+        beside: &'a [PathBuf],
         read: &'a ReadOptions,
         book: &'a PriceBook,
     ) -> anyhow::Result<(Self, Contents)> {
@@ -97,8 +101,8 @@ impl<'a> Lessons<'a> {
             );
         }
         let is_log = Outcomes::open(&input(&[path.to_owned()]))?.is_none();
-        let mut lessons = Self { path, read, book, is_log, late: HashMap::new() };
-        if is_log {
+        let mut lessons = Self { path, read, book, is_log, late: HashMap::new(), beside };
+        if is_log || !beside.is_empty() {
             lessons.late = lessons.late_labels()?;
         }
         let mut sums: BTreeMap<String, (u64, f64)> = BTreeMap::new();
@@ -178,7 +182,8 @@ impl<'a> Lessons<'a> {
                     .filter_map(|(model, leg)| {
                         let leg = leg.as_ref()?;
                         let priced = || self.priced(model, leg.input_tokens?, leg.output_tokens?);
-                        Some((model.clone(), leg.worth(), leg.cost().or_else(priced)))
+                        let said = line.name().and_then(|id| self.said(&id, model));
+                        Some((model.clone(), said.or(leg.worth()), leg.cost().or_else(priced)))
                     })
                     .collect(),
             });
@@ -186,6 +191,12 @@ impl<'a> Lessons<'a> {
         })?;
         progress.finish();
         Ok((bad, first_bad))
+    }
+
+    /// Returns what was said of a model's answer beside the file.
+    fn said(&self, id: &str, model: &str) -> Option<f64> {
+        let all = (!self.late.is_empty()).then(|| self.late.get(id)).flatten()?;
+        all.iter().rev().find(|(name, _)| name == model).map(|(_, quality)| *quality)
     }
 
     /// Prices tokens by the book, as it is now.
@@ -204,8 +215,11 @@ impl<'a> Lessons<'a> {
         each: &mut dyn FnMut(&Lesson<'_>),
     ) -> anyhow::Result<(u64, Option<String>)> {
         let mut rows = 0;
-        self.each_entry(doing, |entry| {
+        self.each_entry(doing, &[self.path.to_owned()], |entry| {
             let Entry::Request(record) = entry else { return };
+            if record.is_beside() {
+                return;
+            }
             rows += 1;
             let question = match record.prompt.as_deref() {
                 Some(prompt) if !prompt.is_empty() => hash(prompt),
@@ -261,24 +275,35 @@ impl<'a> Lessons<'a> {
 
     fn late_labels(&self) -> anyhow::Result<HashMap<String, Vec<(String, f64)>>> {
         let mut late: HashMap<String, Vec<(String, f64)>> = HashMap::new();
-        self.each_entry("looking for labels", |entry| {
+        // The last word counts, and a judge's comes before everybody else's.
+        let mut judged: HashMap<String, Vec<(String, f64)>> = HashMap::new();
+        let own = self.is_log.then(|| self.path.to_owned());
+        let paths: Vec<PathBuf> = own.into_iter().chain(self.beside.iter().cloned()).collect();
+        self.each_entry("looking for labels", &paths, |entry| {
             if let Entry::Label(label) = entry
                 && let Some(quality) = worth(&label.label)
             {
-                late.entry(label.id.into_owned())
-                    .or_default()
-                    .push((label.label.model.into_owned(), quality));
+                let is_judge = LabelSource::of(&label.label.source) == LabelSource::Judge;
+                let list = if is_judge { &mut judged } else { &mut late };
+                let said = (label.label.model.into_owned(), quality);
+                list.entry(label.id.into_owned()).or_default().push(said);
             }
         })?;
+        for (id, mut said) in judged {
+            let known = late.entry(id).or_default();
+            said.append(known);
+            *known = said;
+        }
         Ok(late)
     }
 
     fn each_entry(
         &self,
         doing: &str,
+        paths: &[PathBuf],
         mut each: impl FnMut(Entry<'_>),
     ) -> anyhow::Result<(u64, Option<String>)> {
-        let mut source = record::open(&input(&[self.path.to_owned()]), self.read)?;
+        let mut source = record::open(&input(paths), self.read)?;
         let watch = source.progress();
         let mut progress = Progress::new(doing, watch.total);
         let (mut rows, mut bad, mut first_bad) = (0, 0, None);

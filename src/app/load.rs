@@ -54,6 +54,8 @@ pub struct Setup {
     pub policy_path: Option<PathBuf>,
     /// The prices.
     pub book: PriceBook,
+    /// How they were named.
+    pub prices: String,
     /// Names, classifier.
     pub ingest: Ingest,
     /// What a person should know before anything runs.
@@ -66,10 +68,8 @@ impl Setup {
     /// # Errors
     /// Where one of the files cannot be used; the message says where and how to mend it.
     pub fn new(options: &SetupOptions) -> anyhow::Result<Self> {
-        let book = config::prices::layered(
-            options.prices.as_deref().unwrap_or("list"),
-            config::user_dir().as_deref(),
-        )?;
+        let prices = options.prices.as_deref().unwrap_or("list").to_owned();
+        let book = config::prices::layered(&prices, config::user_dir().as_deref())?;
         let mut names = Names::default().knowing(Arc::new(book.clone()));
         let own = config::user_dir().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
         let policy_path = options.policy.clone().or(own);
@@ -119,7 +119,7 @@ impl Setup {
                 stretch: options.stretch,
             },
         );
-        Ok(Self { policy: Arc::new(policy), policy_path, book, ingest, remarks })
+        Ok(Self { policy: Arc::new(policy), policy_path, book, prices, ingest, remarks })
     }
 }
 
@@ -130,6 +130,7 @@ impl Setup {
             policy: Arc::clone(&self.policy),
             policy_path: None,
             book: self.book.clone(),
+            prices: self.prices.clone(),
             ingest: self.ingest.clone().within(stretch),
             remarks: Vec::new(),
         }

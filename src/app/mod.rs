@@ -8,6 +8,7 @@ mod console;
 mod exported;
 mod fault;
 mod known;
+mod labelling;
 mod lessons;
 mod live;
 mod load;
@@ -40,6 +41,7 @@ pub use load::{
     Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,
     stream_report,
 };
+pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use logs::{input, input_within};
 pub use mine::{AgentLogs, agent_logs, mine_report};
 pub use offer::{Offered, offer};

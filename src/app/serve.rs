@@ -20,14 +20,14 @@ use crate::budget::{Drawn, Payer};
 use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
 use crate::config::providers::ProvidersSpec;
 use crate::config::{self, parameters, policy, providers};
-use crate::gateway::{Gateway, Limits, Parts, ServeError, Server, is_place, now};
+use crate::gateway::{Gateway, Limits, Parts, ServeError, Server, Tariff, is_place, now};
 use crate::ledger::{self, Ledger, LedgerError, LedgerFile, LedgerOptions, Run, SpentCall};
 use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
 use crate::routing::{Policy, PolicySpec};
 use crate::runaway::Stop;
 use crate::session::{Ingest, Live, LiveSetup};
-use crate::units::{Names, hex};
+use crate::units::{Names, SHADOW, hex};
 
 /// The file beside the ledger that holds the policy as it was last applied.
 const APPLIED: &str = "applied-policy.toml";
@@ -154,7 +154,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         .map(|dir| dir.join(access::FILE_NAME))
         .context("no folder for data is known on this system\nhint: name one with POINTSMAN_DATA_DIR")?;
     let access = Access::open(keys)?;
-    let Setup { policy: from_file, book, mut ingest, .. } = setup;
+    let Setup { policy: from_file, book, prices, mut ingest, .. } = setup;
     let listen = options.listen.clone().unwrap_or_else(|| gateway_settings.listen.clone());
     if !is_place(&listen) {
         // Before a ledger is made that nobody needs.
@@ -168,6 +168,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
             policy: Arc::clone(&from_file),
             policy_path: None,
             book: book.clone(),
+            prices: prices.clone(),
             ingest: ingest.clone(),
             remarks: Vec::new(),
         };
@@ -214,6 +215,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         keeps_ledger: !options.no_ledger,
         on_apply: keeps,
         limits,
+        tariff: Tariff::new(&prices, config::user_dir().as_deref()),
     }));
     if is_new {
         gateway.record_start(&policy.spec(&ingest.names), policy.version, at, next_seq);
@@ -263,7 +265,12 @@ fn spending(live: &Live, options: &ServeOptions, ledger: &Path) -> anyhow::Resul
     };
     let mut calls = Vec::new();
     let range = ledger::Range { from: Some(from), ..ledger::Range::default() };
-    let read = LedgerFile::open(ledger).and_then(|file| file.spent(&range, |call| calls.push(call)));
+    let mut of_users = |call: SpentCall| {
+        if call.key != SHADOW {
+            calls.push(call);
+        }
+    };
+    let read = LedgerFile::open(ledger).and_then(|file| file.spent(&range, &mut of_users));
     if let Err(error) = read {
         // Whoever has budgets would rather not serve than spend what is spent already.
         return Err(anyhow::Error::from(error)

@@ -3,7 +3,7 @@
 use super::special::{
     binomial_at_most, chi_square_below, clopper_pearson, folded_normal_mean, normal_at_most,
 };
-use super::{Diagram, Isotonic, Judged, wilson};
+use super::{Agreement, Diagram, Isotonic, Judged, wilson};
 use crate::units::PerMille;
 
 fn near(found: f64, wanted: f64, relative: f64) -> bool {
@@ -150,4 +150,28 @@ fn wilson_is_the_published_interval() {
     let (low, high) = wilson(90.0, 100);
     assert!(near(low, 0.825_637, 1e-5) && near(high, 0.944_772, 1e-5), "{low} {high}");
     assert_eq!(wilson(0.0, 0), (0.0, 1.0));
+}
+
+#[test]
+fn kappa_and_its_interval_are_those_of_statsmodels() {
+    // statsmodels 0.15.0, `cohens_kappa`.
+    for (counts, wanted) in [
+        ([[20, 5], [10, 15]], [0.399_999_999_999_999_9, 0.151_092_290_476_661, 0.648_907_709_523_338_9]),
+        ([[3, 1], [17, 179]], [0.224_137_931_034_482_98, 0.003_145_972_405_645_875, 0.445_129_889_663_320_1]),
+        ([[50, 0], [0, 50]], [1.0, 1.0, 1.0]),
+    ] {
+        let mut both = Agreement::default();
+        for (first, row) in counts.into_iter().enumerate() {
+            for (second, count) in row.into_iter().enumerate() {
+                (0..count).for_each(|_| both.note(first == 1, second == 1));
+            }
+        }
+        let kappa = both.kappa().unwrap();
+        let found = [kappa.value, kappa.low, kappa.high];
+        let is_near = found.iter().zip(wanted).all(|(found, wanted)| near(*found, wanted, 1e-9));
+        assert!(is_near, "{counts:?}: {found:?}, not {wanted:?}");
+    }
+    let mut same = Agreement::default();
+    (0..40).for_each(|_| same.note(true, true));
+    assert_eq!((same.n(), same.alike(), same.kappa()), (40, 40, None), "always good tells nothing of agreement");
 }

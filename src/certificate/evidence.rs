@@ -175,6 +175,11 @@ impl Steps {
         self.n
     }
 
+    /// Returns the chance of so few losses at a threshold by luck at any moment up to now, at most.
+    pub fn p_value(&self, threshold: PerMille) -> f64 {
+        (-Self::log_wealth(self.epsilon, self.n, self.losses_from(threshold))).exp().min(1.0)
+    }
+
     /// Returns what the loss at a threshold stays below, but for a chance of delta, however often that is read.
     pub fn bound(&self, threshold: PerMille) -> f64 {
         let losses = self.losses_from(threshold);

@@ -1,5 +1,6 @@
 //! Paired labels, and the loss that a certificate bounds.
 
+use crate::calibration::Judged;
 use crate::telemetry::Pair;
 use crate::units::PerMille;
 
@@ -24,6 +25,12 @@ pub enum Loss {
 }
 
 impl Loss {
+    /// Judges a confidence by what is kept where the cheap answer is served.
+    pub fn judged(self, label: &Label) -> Judged {
+        let kept = PerMille::new(1000 - self.of(label).get()).unwrap_or_default();
+        Judged { confidence: label.confidence, quality: kept }
+    }
+
     /// Returns the loss of serving the cheap answer.
     pub fn of(self, label: &Label) -> PerMille {
         match self {

@@ -67,13 +67,15 @@ pub struct Standing {
     pub n: u64,
     /// Of those, lost at or above the certified threshold, or at 1000 where none is.
     pub losses: u64,
+    /// The chance of so few by luck, however often it was looked at.
+    pub p_value: f64,
     /// What the loss there stays below.
     pub bound: f64,
     /// Labels that are missing for a certificate; of one that stands, for a threshold one lower.
     pub needed: u64,
     /// When the last one was withdrawn, and why.
     pub withdrawn: Option<(Instant, Withdrawn)>,
-    /// How far confidences are from how they were when it was given.
+    /// How far confidences are from how they were when it was given; without one, from how they were at first.
     pub drift: Option<DriftReading>,
 }
 
@@ -113,17 +115,20 @@ impl Watch {
             self.withdraw(at, Withdrawn::Age);
         }
         self.seen += 1;
-        let Some(drift) = &mut self.drift else {
+        // What a certificate is watched against is the traffic up to it; without one the first stretch there is.
+        if self.drift.is_none() || self.given.is_none() {
             if let Some(count) = self.spread.get_mut(confidence.bin()) {
                 *count = count.saturating_add(1);
             }
-            if self.given.is_some() && self.seen.is_multiple_of(LOOK) {
-                self.remember();
-            }
-            return;
-        };
-        drift.observe(confidence);
-        if self.seen.is_multiple_of(LOOK) && drift.read().has_drifted {
+        }
+        let is_look = self.seen.is_multiple_of(LOOK);
+        match &mut self.drift {
+            Some(drift) => drift.observe(confidence),
+            None if is_look => self.remember(),
+            None => {}
+        }
+        let has_drifted = || self.drift.as_ref().is_some_and(|drift| drift.read().has_drifted);
+        if is_look && self.given.is_some() && has_drifted() {
             self.withdraw(at, Withdrawn::Drift);
         }
     }
@@ -184,6 +189,11 @@ impl Watch {
         self.seen
     }
 
+    /// Counts the losses at or above a threshold, and says what the loss there stays below.
+    pub fn lost(&self, threshold: PerMille) -> (u64, f64) {
+        (self.steps.losses_from(threshold), self.steps.bound(threshold))
+    }
+
     /// Says how it stands.
     pub fn standing(&self) -> Standing {
         let at = self.given.map_or(PerMille::ONE, |given| given.threshold);
@@ -193,6 +203,7 @@ impl Watch {
             given: self.given,
             n: self.steps.n(),
             losses: self.steps.losses_from(at),
+            p_value: self.steps.p_value(at),
             bound: self.steps.bound(at),
             needed: self.steps.needed(wanted),
             withdrawn: self.withdrawn,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::load_trial;
-use crate::calibration::{Bin, Diagram, Judged};
+use crate::calibration::{Bin, Diagram};
 use crate::certificate::{Finding, Judge, Label, Loss, Promise, Scope, Test, certify};
 use crate::record::{Input, Judgements};
 use crate::report::{Format, Sheet, count, render, to_json};
@@ -26,6 +26,9 @@ pub struct CertifyArgs {
     /// Labels as JSON lines, or a log with labels; plain, gzip or zstd; `-` is standard input.
     #[arg(value_name = "LABELS")]
     pub labels: PathBuf,
+    /// Files with more labels of the same requests, as `pointsman label` writes them.
+    #[arg(long = "labels", value_name = "FILE")]
+    pub more: Vec<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
     pub promise: PromiseArgs,
@@ -173,7 +176,7 @@ struct Found {
     half_labels: u64,
     /// Qualities between 0 and 1000.
     graded_labels: u64,
-    /// Whether confidences keep what they say of the cheap answer: that it is as good as the strong one.
+    /// Whether confidences keep what they say of the cheap answer: that nothing is lost with it.
     calibration: Calibration,
 }
 
@@ -202,12 +205,8 @@ struct CalibrationBin {
 /// Bins of a reliability diagram.
 const BINS: usize = 10;
 
-fn calibration(labels: &[Label]) -> Calibration {
-    let judged = |label: &Label| Judged {
-        confidence: label.confidence,
-        quality: if label.cheap >= label.strong { PerMille::ONE } else { PerMille::ZERO },
-    };
-    let diagram = Diagram::new(&mut labels.iter().map(judged).collect::<Vec<_>>(), BINS);
+fn calibration(labels: &[Label], loss: Loss) -> Calibration {
+    let diagram = Diagram::new(&mut labels.iter().map(|label| loss.judged(label)).collect::<Vec<_>>(), BINS);
     let bin = |bin: &Bin| {
         let (low, high) = bin.interval();
         let (said, did) = (bin.mean_said(), bin.mean_did());
@@ -248,8 +247,9 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         judge: args.judge,
         ..args.promise.promise()
     };
-    let part = one(&args.labels)?;
-    let is_settled = args.engine.input_format.is_some() || args.engine.map.is_some() || args.labels.is_dir();
+    let paths: Vec<PathBuf> = std::iter::once(&args.labels).chain(&args.more).cloned().collect();
+    let part = if args.more.is_empty() { one(&args.labels)? } else { input(&paths) };
+    let is_settled = !args.more.is_empty() || args.engine.input_format.is_some() || args.engine.map.is_some() || args.labels.is_dir();
     let judged = if is_settled { None } else { Judgements::open(&part, args.engine.strict)? };
     let (found, bad, damaged) = if let Some(judged) = judged {
         if let Some(route) = &args.route {
@@ -265,7 +265,7 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         (vec![of_lines(&judged, &promise)?], judged.bad, Vec::new())
     } else {
         let setup = args.engine.start()?;
-        let trial = load_trial(&part, std::slice::from_ref(&args.labels), setup, &args.engine.read())?;
+        let trial = load_trial(&part, &paths, setup, &args.engine.read())?;
         (of_log(&trial, &promise, args.route.as_deref())?, 0, trial.damaged)
     };
     let report = Report {
@@ -407,7 +407,7 @@ fn found(labels: &[Label], promise: &Promise) -> Found {
         judge_may_hide: promise.judge.map(|_| hidden),
         half_labels: 0,
         graded_labels: graded as u64,
-        calibration: calibration(labels),
+        calibration: calibration(labels, promise.loss),
     }
 }
 

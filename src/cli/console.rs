@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::args::{EngineArgs, ServingArgs, input, names};
 use super::budgets;
@@ -50,8 +51,8 @@ pub struct ConsoleArgs {
 /// How the console looks.
 #[derive(Args, Debug, Clone, Default)]
 pub struct LookArgs {
-    /// The screen to begin with: overview, tune, traffic, models, spend.
-    #[arg(long, value_name = "SCREEN", value_parser = screen)]
+    /// The screen to begin with.
+    #[arg(long, value_name = "SCREEN", ignore_case = true, value_parser = screens())]
     pub screen: Option<ScreenId>,
     /// The theme, over what console.toml says: auto, or one of `pointsman config --list-themes`.
     #[arg(long, value_name = "NAME")]
@@ -81,8 +82,9 @@ impl LookArgs {
     }
 }
 
-fn screen(text: &str) -> Result<ScreenId, String> {
-    ScreenId::named(text).ok_or_else(|| "write overview, tune, traffic, models, spend or events".to_owned())
+fn screens() -> impl TypedValueParser<Value = ScreenId> {
+    PossibleValuesParser::new(ScreenId::ALL.map(ScreenId::word))
+        .map(|name| ScreenId::named(&name).unwrap_or_default())
 }
 
 /// Loads the logs named, or the bundled sample.

@@ -44,6 +44,9 @@ pub struct EvaluateArgs {
     /// How to print.
     #[arg(long, value_enum, default_value_t = Shape::Table)]
     pub format: Shape,
+    /// Files with more labels of the same requests, as `pointsman label` writes them.
+    #[arg(long, value_name = "FILE")]
+    pub labels: Vec<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
     pub read: ReadArgs,
@@ -112,7 +115,7 @@ struct Report {
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let made = classifier(args.weights.as_deref())?;
     let (options, book) = args.read.open()?;
-    let (lessons, contents) = Lessons::open(&args.from, &options, &book)?;
+    let (lessons, contents) = Lessons::open(&args.from, &args.labels, &options, &book)?;
     let trained = made.about().map_or(&[][..], |about| about.ladder.as_slice());
     let ladder = match (args.cheap.as_deref().zip(args.strong.as_deref()), trained) {
         (None, [cheap, .., strong])

@@ -18,6 +18,7 @@ pub mod forecast;
 pub mod frontier;
 pub mod import;
 pub mod keys;
+pub mod label;
 pub mod ledger;
 pub mod launch;
 pub mod manual;
@@ -88,6 +89,8 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Find the thresholds that labels prove safe, or say how many labels are missing
     Certify(Box<certify::CertifyArgs>),
+    /// Compare two models' answers blindly and keep what you say as labels
+    Label(Box<label::LabelArgs>),
     /// Find the best thresholds of all routes for a cost or a quality
     Optimise(Box<optimise::OptimiseArgs>),
     /// Find models that nobody uses and that would cost less, with the evidence that is missing
@@ -208,6 +211,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Certify(args)) => certify::run(&args),
+        Some(Command::Label(args)) => label::run(&args),
         Some(Command::Optimise(args)) => optimise::run(&args),
         Some(Command::Advise(args)) => advise::run(&args),
         Some(Command::Why(args)) => why::run(&args),

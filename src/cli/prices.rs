@@ -2,6 +2,8 @@
 //!
 //! Invariant: a price that is not stated is shown as `-`, never as zero; every table says which book it shows.
 
+mod set;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
@@ -44,6 +46,8 @@ enum Command {
         #[arg(long)]
         at: Option<String>,
     },
+    /// Change one price in a book of your own, from a moment on; what was charged before stays.
+    Set(set::Set),
     /// Import LiteLLM's `model_prices_and_context_window.json` as a price book of your own.
     Import {
         /// The catalogue, a JSON file.
@@ -116,6 +120,7 @@ pub fn run_to(args: &PricesArgs, user_dir: Option<&Path>, out: &mut impl Write) 
             let book = of.book(user_dir)?;
             show(&book, model, at.as_deref().map(moment).transpose()?, out)
         }
+        Command::Set(set) => set::run(set, user_dir, out),
         Command::Import { file, name, output, replace, refused, format } => {
             let target = match (output, user_dir) {
                 (Some(output), _) => output.clone(),
@@ -124,13 +129,22 @@ pub fn run_to(args: &PricesArgs, user_dir: Option<&Path>, out: &mut impl Write) 
                     bail!("no configuration directory is known\nhint: say where to write with -o FILE")
                 }
             };
-            if !replace && target.exists() {
-                bail!(
-                    "{} is there already\nhint: give the new book its own --name, or overwrite with --replace",
-                    target.display()
-                );
-            }
             let mut import = prices::import_litellm(&prices::read_file(file)?, &file.display().to_string())?;
+            if target.exists() {
+                // Before one book takes another's place, somebody sees what that changes.
+                let now = Instant(chrono::Utc::now().timestamp_micros());
+                if let (Ok(mut before), Format::Table) = (prices::load(&target), format) {
+                    set::differences(&before.amend(&import.book, now), out)?;
+                }
+                let place = target.display();
+                if !replace
+                    && !set::agreed(&format!("overwrite {place}"), out).with_context(|| {
+                        format!("{place} is there already; give the new book its own --name, or overwrite with --replace")
+                    })?
+                {
+                    return Ok(writeln!(out, "nothing was written")?);
+                }
+            }
             import.book.name.clone_from(name);
             import.book.dated = chrono::Utc::now().date_naive().to_string();
             let text = prices::to_toml(&import.book);

@@ -54,6 +54,9 @@ pub struct TrainArgs {
     /// The licence of the data, kept in the weights.
     #[arg(long, value_name = "LICENCE")]
     pub licence: Option<String>,
+    /// Files with more labels of the same requests, as `pointsman label` writes them.
+    #[arg(long, value_name = "FILE")]
+    pub labels: Vec<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
     pub read: ReadArgs,
@@ -139,7 +142,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
         bail!("{} exists; choose another name, or say --replace", args.output.display());
     }
     let (options, book) = args.read.open()?;
-    let (lessons, contents) = Lessons::open(&args.from, &options, &book)?;
+    let (lessons, contents) = Lessons::open(&args.from, &args.labels, &options, &book)?;
     let pair = args.cheap.as_deref().zip(args.strong.as_deref());
     let ladder = ladder(&args.ladder, pair, &contents, &args.from)?;
     tell(&contents);

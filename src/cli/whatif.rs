@@ -59,6 +59,10 @@ pub struct Side {
     cost_per_1000_usd: Option<String>,
     cost_per_month_usd: Option<String>,
     escalated: u64,
+    /// Of the requests that start below the strongest rung, in percent.
+    escalation_rate: Option<String>,
+    /// Below which rate it is cheaper to ask the cheaper rung first.
+    escalation_break_even: Option<String>,
     errors: u64,
     quality: Option<String>,
     labelled_requests: u64,
@@ -216,6 +220,8 @@ fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
             .and_then(|total| per_month(total, span))
             .map(|amount| amount.usd_rounded(2).replace(',', "")),
         escalated: forecast.escalated,
+        escalation_rate: forecast.cascade.rate().map(in_percent),
+        escalation_break_even: forecast.cascade.break_even().map(in_percent),
         errors: forecast.errors,
         quality: quality(forecast.quality, forecast.labelled),
         labelled_requests: forecast.labelled,
@@ -223,6 +229,10 @@ fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
         split,
         as_named: None,
     }
+}
+
+fn in_percent(share: PerMille) -> String {
+    format!("{}.{}", share.get() / 10, share.get() % 10)
 }
 
 fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
@@ -396,6 +406,8 @@ fn flat(report: &WhatIfReport) -> Sheet {
         row("cost_per_1000_usd", &|side| side.cost_per_1000_usd.clone().unwrap_or_default());
         row("cost_per_month_usd", &|side| side.cost_per_month_usd.clone().unwrap_or_default());
         row("escalated", &|side| side.escalated.to_string());
+        row("escalation_rate", &|side| side.escalation_rate.clone().unwrap_or_default());
+        row("escalation_break_even", &|side| side.escalation_break_even.clone().unwrap_or_default());
         row("failed_requests", &|side| side.errors.to_string());
         row("quality", &|side| side.quality.clone().unwrap_or_default());
         row("labelled_requests", &|side| side.labelled_requests.to_string());
@@ -526,6 +538,16 @@ fn compare(sheet: &mut Sheet, timing: &str, applied: &Side, staged: &Side) {
         count(applied.escalated),
         count(staged.escalated),
         signed(applied.escalated, staged.escalated),
+    ]);
+    let cascade = |side: &Side| {
+        let told = side.escalation_rate.as_ref().zip(side.escalation_break_even.as_ref());
+        told.map_or_else(|| "-".into(), |(rate, most)| format!("{rate} %, pays below {most} %"))
+    };
+    sheet.push(vec![
+        "  of what starts below the top".into(),
+        cascade(applied),
+        cascade(staged),
+        String::new(),
     ]);
     sheet.push(vec![
         "failed".into(),

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
-use super::{FileError, ReportSettings};
+use super::{FileError, ReportSettings, Shadows};
 
 /// The gateway.toml that comes with the program.
 pub const DEFAULT_GATEWAY: &str = include_str!("../../config/gateway.toml");
@@ -104,6 +104,8 @@ pub struct GatewaySettings {
     pub ledger: LedgerSettings,
     /// Which reports are written.
     pub reports: ReportSettings,
+    /// Which routes have shadow runs.
+    pub shadow: Shadows,
 }
 
 /// When a client that waits for a stream hears something, in milliseconds.
@@ -186,6 +188,7 @@ impl Default for GatewaySettings {
             streams: StreamSettings::default(),
             ledger: LedgerSettings::default(),
             reports: ReportSettings::default(),
+            shadow: Shadows::default(),
         }
     }
 }
@@ -261,6 +264,11 @@ pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, FileError> {
     if let Some((key, what)) = settings.reports.wrong() {
         return fail(&["reports", key], what);
     }
+    for (route, shadow) in &settings.shadow {
+        if let Some((key, what)) = shadow.wrong() {
+            return fail(&["shadow", route, key], format!("shadow.{route}.{key}: {what}"));
+        }
+    }
     if let Some(origin) = settings.cors.origins.iter().find(|origin| !is_origin(origin)) {
         let what =
             "write it as browsers do, \"https://host\" or \"http://host:port\" without a path, or \"*\"";
@@ -302,6 +310,8 @@ mod tests {
             ("[cors]\norigins = [\"http://127.0.0.1:3000\", \"a.example\"]", 2),
             ("[cors]\norigins = [\"https://*.example\"]", 2),
             ("[reports]\nat = \"late\"", 2),
+            ("[shadow.code]\nshare = 2\nmodel = \"a\"\njudge = \"b\"\nmax-spend-per-day = 1", 2),
+            ("[shadow.code]\nshare = \"2%\"\nmodel = \"a\"\njudge = \"a\"\nmax-spend-per-day = 1", 4),
             ("[reports]\nby = [\"team\", \"colour\"]", 2),
             ("[reports]\nevery = \"day\"\npath = \"report.html\"", 3),
         ];

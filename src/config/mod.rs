@@ -4,9 +4,11 @@
 pub mod alerts;
 pub mod budgets;
 pub mod caching;
+mod checks;
 pub mod console;
 pub mod gateway;
 pub mod keys;
+mod literal;
 pub mod parameters;
 mod place;
 pub mod policy;
@@ -16,14 +18,18 @@ pub mod providers;
 mod reading;
 mod reports;
 mod runaways;
+mod shadow;
 mod span;
 pub mod themes;
+mod watched;
 mod whole;
 pub mod world;
 
 pub use place::FileError;
 pub use policy_changes::{PolicyDifference, policy_differences};
 pub use reports::{Every, ReportForm, ReportSettings};
+pub use shadow::{ShadowSettings, Shadows};
+pub use watched::Watched;
 pub use whole::{write_whole, write_whole_with};
 
 use std::env;

@@ -8,6 +8,8 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::checks::{self, CheckFile};
+use super::literal::{list_toml, quoted};
 use super::span::Span;
 use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
@@ -78,6 +80,9 @@ struct RouteFile {
     holdout: Option<Spanned<i64>>,
     #[serde(default)]
     stream: StreamFile,
+    check: Option<Spanned<String>>,
+    #[serde(default)]
+    checks: Vec<Spanned<CheckFile>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -200,6 +205,7 @@ impl ParametersFile {
             effort: effort.transpose()?,
             service_tier: service_tier.map(Into::into),
             max_output,
+            logprobs: false,
             temperature: temperature
                 .map(|value| {
                     thousandths(&value.to_string()).ok_or_else(|| {
@@ -361,6 +367,9 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
             lines.push((format!("route.{name}.holdout"), line_of(text, holdout.span().start)));
             one.holdout = Some(holdout.into_inner());
         }
+        let read = checks::read((route.check, route.checks), text, &name, &mut lines);
+        (one.check, one.checks) =
+            read.map_err(|(line, error)| Error::Policy { path: path.to_owned(), line, error })?;
         spec.routes.push(one);
     }
     let places = Places { path: path.to_owned(), lines };
@@ -419,6 +428,7 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         if !route.stream.is_none() {
             let _ = writeln!(out, "stream = {}", limits_toml(route.stream));
         }
+        out.push_str(&checks::to_toml(route));
         out.push_str("ladder = [\n");
         for rung in &route.ladder {
             let name = rung.name.as_ref().unwrap_or(&rung.model);
@@ -437,14 +447,6 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         out.push_str("]\n");
     }
     out
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-fn list_toml(list: &[String]) -> String {
-    format!("[{}]", list.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", "))
 }
 
 fn facts_toml(facts: &FactsSpec) -> Vec<String> {
@@ -517,7 +519,9 @@ mod tests {
     fn a_written_policy_reads_back_the_same() {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
                    match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\n\
-                   stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\n\
+                   stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\ncheck = \"after\"\n\
+                   checks = [{ kind = \"regex\", matches = '^\\d', on_fail = \"record\" }, { kind = \"schema\", schema = '{}' },\n\
+                   { kind = \"command\", name = \"lint\", command = [\"l\", \"-q\"], time_limit = \"2s\", least = 700 }]\n\
                    ladder = [{ rung = \"cheap\", model = \"m\", threshold = 7, stream = { gap = \"250ms\" } }, { model = \"n\" }]\n\
                    [[route]]\nname = \"rest\"\nladder = [{ model = \"n\" }]\n";
         for text in [BUILTIN, odd] {
@@ -552,6 +556,12 @@ mod tests {
         let mut names = Names::default();
         let policy = parse(example, "docs/policy.md", &mut names).unwrap();
         assert_eq!(parse(&to_toml(&policy, &names), "p.toml", &mut names).unwrap(), policy);
+        let checks = page
+            .split("```toml\n")
+            .find_map(|block| block.split("```").next().filter(|b| b.starts_with("check ")));
+        let route = format!("[[route]]\nname = \"r\"\n{}ladder = [{{ model = \"m\" }}]\n", checks.unwrap());
+        let policy = parse(&route, "docs/policy.md", &mut names).unwrap();
+        assert_eq!(parse(&to_toml(&policy, &names), "p.toml", &mut names).unwrap(), policy);
         let rung = |keys: &str| format!("[[route]]\nname = \"r\"\nladder = [{{ model = \"m\", {keys} }}]\n");
         for unknown in [
             "zz = 1\n".to_owned(),
@@ -561,6 +571,7 @@ mod tests {
             rung("zz = 1"),
             rung("stream = { zz = 1 }"),
             rung("with = { zz = 1 }"),
+            "[[route]]\nname = \"r\"\nchecks = [{ kind = \"finish\", zz = 1 }]\n".to_owned(),
         ] {
             let error = error(&unknown);
             let known: Vec<&str> = error.split_once("write one of ").unwrap().1.split(", ").collect();

@@ -3,7 +3,7 @@
 //! Contexts lie over one another: on a screen the screen's own keys come first, then the player's (in replay), then the
 //! global ones. The same key may therefore mean one thing here and another there; help and footer show the one that
 //! holds. Where Tune takes the arrows and digits for its thresholds, `<` `>`, `{` `}`, `(` `)` still move in time and
-//! F1 to F6 still change screens.
+//! F1 to F7 still change screens.
 
 /// Where an action's keys work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +24,8 @@ pub enum Context {
     Spend,
     /// On the screen Events.
     Events,
+    /// On the screen Quality.
+    Quality,
     /// In the view of one request.
     Detail,
     /// While a line is typed.
@@ -48,6 +50,7 @@ impl Context {
             Self::Models => "models",
             Self::Spend => "spend",
             Self::Events => "events",
+            Self::Quality => "quality",
             Self::Detail => "request",
             Self::Prompt => "prompt",
             Self::Ask => "ask",
@@ -75,6 +78,8 @@ impl Context {
             (Self::Spend, false) => &[Self::Spend, Self::Global],
             (Self::Events, true) => &[Self::Events, Self::Player, Self::Global],
             (Self::Events, false) => &[Self::Events, Self::Global],
+            (Self::Quality, true) => &[Self::Quality, Self::Player, Self::Global],
+            (Self::Quality, false) => &[Self::Quality, Self::Global],
             (Self::Detail, true) => &[Self::Detail, Self::Player, Self::Global],
             (Self::Detail, false) => &[Self::Detail, Self::Global],
             (Self::Global | Self::Player, true) => &[Self::Player, Self::Global],
@@ -144,7 +149,7 @@ actions! {
     SavePolicy "tune.save-policy" [Tune] ["P"] "save", "Save the policy", "Writes the policy in force to a new file in the present folder.", "export write file toml";
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
 
-    Filter "traffic.filter" [Overview Tune Traffic Models Spend Events Detail] ["/"] "filter", "Filter requests", "Narrows the table of Traffic, or the list of Events, while you type; from elsewhere it goes to Traffic.", "search find query";
+    Filter "traffic.filter" [Overview Tune Traffic Models Spend Events Quality Detail] ["/"] "filter", "Filter requests", "Narrows the table of Traffic, or the list of Events, while you type; from elsewhere it goes to Traffic.", "search find query";
     ExportCsv "traffic.export-csv" [Traffic] ["X"] "", "Write the list as CSV", "Writes the listed requests with exact figures to a new CSV file in the present folder.", "export save file spreadsheet table";
     ExportJson "traffic.export-json" [Traffic] ["J"] "", "Write the list as JSON", "Writes the listed requests with exact figures to a new JSON file in the present folder.", "export save file table";
     ExportMarkdown "traffic.export-markdown" [Traffic] ["M"] "", "Write the list as Markdown", "Writes the listed requests to a new Markdown file in the present folder.", "export save file table";
@@ -156,13 +161,13 @@ actions! {
     AllOnNamed "models.all-on-named" [Overview Models] ["A"] "", "All on any model", "Says the same of any model that has a price, whether or not the traffic saw it; names are completed.", "what-if single one picker baseline compare price book";
     AckAlert "events.acknowledge" [Events] ["a"] "note", "Acknowledge the alert", "Takes note of the chosen alert, for everybody to see.", "alert ack confirm seen";
     SilenceAlert "events.silence" [Events] ["x"] "silence 1 h", "Silence such alerts for an hour", "Has nobody told of the chosen alert's rule and scope for an hour.", "alert mute quiet snooze";
-    Open "list.open" [Overview Traffic Models Spend Events] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
-    Up "list.up" [Overview Traffic Models Spend Events Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
-    Down "list.down" [Overview Traffic Models Spend Events Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
-    PageUp "list.page-up" [Overview Traffic Models Spend Events Detail] ["pageup" "ctrl-b"] "", "Page up", "Goes up one page.", "scroll";
-    PageDown "list.page-down" [Overview Traffic Models Spend Events Detail] ["pagedown" "ctrl-f"] "", "Page down", "Goes down one page.", "scroll";
-    First "list.first" [Overview Traffic Models Spend Events Detail] ["home" "g"] "", "First row", "Goes to the first row; where that is the newest, new rows are then followed.", "top begin";
-    Last "list.last" [Overview Traffic Models Spend Events Detail] ["end"] "", "Last row", "Goes to the last row; where that is the newest, new rows are then followed.", "bottom tail";
+    Open "list.open" [Overview Traffic Models Spend Events Quality] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
+    Up "list.up" [Overview Traffic Models Spend Events Quality Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
+    Down "list.down" [Overview Traffic Models Spend Events Quality Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
+    PageUp "list.page-up" [Overview Traffic Models Spend Events Quality Detail] ["pageup" "ctrl-b"] "", "Page up", "Goes up one page.", "scroll";
+    PageDown "list.page-down" [Overview Traffic Models Spend Events Quality Detail] ["pagedown" "ctrl-f"] "", "Page down", "Goes down one page.", "scroll";
+    First "list.first" [Overview Traffic Models Spend Events Quality Detail] ["home" "g"] "", "First row", "Goes to the first row; where that is the newest, new rows are then followed.", "top begin";
+    Last "list.last" [Overview Traffic Models Spend Events Quality Detail] ["end"] "", "Last row", "Goes to the last row; where that is the newest, new rows are then followed.", "bottom tail";
     Close "list.close" [Detail] ["esc" "backspace"] "back", "Back to the table", "Closes the view of one request.", "close leave";
 
     NextRequest "list.next-request" [Detail] ["n"] "next", "Next request", "Shows the next request of the table.", "following neighbour";
@@ -196,6 +201,7 @@ actions! {
     Models "app.models" [Global] ["4" "f4"] "", "Models", "Shows the screen Models.", "screen tab providers";
     Spend "app.spend" [Global] ["5" "f5"] "", "Spend", "Shows the screen Spend.", "screen tab budgets limits";
     Events "app.events" [Global] ["6" "f6"] "", "Events", "Shows the screen Events.", "screen tab alerts incidents anomalies";
+    Quality "app.quality" [Global] ["7" "f7"] "", "Quality", "Shows the screen Quality.", "screen tab labels certificate calibration judge drift";
     NextScreen "app.next-screen" [Global] ["n" "ctrl-pagedown"] "", "Next screen", "Shows the next screen.", "tab";
     PreviousScreen "app.previous-screen" [Global] ["N" "ctrl-pageup"] "", "Previous screen", "Shows the screen before this one.", "tab";
     FocusNext "app.focus-next" [Global] ["tab"] "panel", "Next panel", "Gives the keys to the next panel.", "focus";

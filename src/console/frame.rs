@@ -299,8 +299,9 @@ pub fn tabs(scene: Scene<'_>, front: &dyn Screen, area: Rect, buf: &mut Buffer) 
 pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String {
     let (snapshot, dot) = (scene.snapshot, scene.look.glyphs.dot);
     if front.figures_of() == FiguresOf::Budgets {
-        return if snapshot.live.is_some() { "budgets in force, now" } else { "budgets so far, as recorded" }
-            .to_owned();
+        let (so_far, brief) = ("budgets so far, as recorded", "budgets so far");
+        let so_far = if room < so_far.len() { brief } else { so_far };
+        return if snapshot.live.is_some() { "budgets in force, now" } else { so_far }.to_owned();
     }
     if front.figures_of() == FiguresOf::Events {
         let (told, brief) = ("what would have been told", "would be told");
@@ -342,6 +343,8 @@ pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String
         full,
         format!("{brief} {dot} {reading}{short}"),
         format!("{brief} {dot} {reading}"),
+        window,
+        brief,
     ];
     let [.., least] = &forms;
     forms.iter().find(|words| text::width(words) <= room).unwrap_or(least).clone()

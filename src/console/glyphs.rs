@@ -58,6 +58,8 @@ pub struct Glyphs {
     pub absent: char,
     /// A separating dot.
     pub dot: char,
+    /// The empty part of a bar.
+    pub empty: char,
     /// Scrollbar: track and thumb.
     pub scroll: (char, char),
     /// A point where nothing else can be drawn.
@@ -87,6 +89,7 @@ const BRAILLE: Glyphs = Glyphs {
     cut: '…',
     absent: '–',
     dot: '·',
+    empty: '·',
     scroll: ('│', '█'),
     speck: '•',
     certified: ('┃', '━'),
@@ -107,7 +110,7 @@ const ASCII: Glyphs = Glyphs {
     point: ('@', 'o'),
     mark: 'M',
     state: ('x', '!', '+'),
-    change: ('<', '>', '='),
+    change: ('^', 'v', '='),
     chosen: '>',
     arrow: ('<', '>'),
     gauge: ('#', '.'),
@@ -116,6 +119,7 @@ const ASCII: Glyphs = Glyphs {
     cut: '\\',
     absent: '-',
     dot: '|',
+    empty: '.',
     scroll: ('|', '#'),
     speck: '*',
     certified: ('[', '='),
@@ -192,7 +196,7 @@ mod tests {
         let triples = [g.tick, g.play, g.state, g.change];
         let pairs = [g.line, g.threshold, g.point, g.arrow, g.gauge, g.scroll];
         let mut all =
-            vec![tl, tr, bl, br, g.dashed, g.mark, g.chosen, g.held, g.cut, g.absent, g.dot, g.speck];
+            vec![tl, tr, bl, br, g.dashed, g.mark, g.chosen, g.held, g.cut, g.absent, g.dot, g.empty, g.speck];
         all.extend(g.up.iter().chain(&g.right));
         all.extend(triples.iter().flat_map(|t| [t.0, t.1, t.2]));
         all.extend(pairs.iter().flat_map(|p| [p.0, p.1]));

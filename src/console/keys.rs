@@ -382,6 +382,7 @@ mod tests {
             Context::Models,
             Context::Spend,
             Context::Events,
+            Context::Quality,
             Context::Detail,
             Context::Prompt,
             Context::Ask,

@@ -66,6 +66,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("all at 560", "on a curve: that threshold over the whole window, though it changed within it"),
     ("last 1h", "the window that figures are of, by the traffic's own clock; w and W change it"),
     ("so far", "all that was played, from the start of the log"),
-    ("saved, net", "against all requests on the baseline model; failures save nothing"),
+    ("saved", "what the baseline model alone would have cost, less what was paid; failures save nothing"),
+    ("saved, net", "on Spend: less also what routing itself cost, lost caches and shadow calls among it"),
     ("flip", "to be sent elsewhere by the staged policy"),
 ];

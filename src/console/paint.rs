@@ -5,12 +5,12 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use unicode_width::UnicodeWidthChar;
 
 use super::glyphs::Glyphs;
 use super::text;
-use super::theme::{Role, Theme};
+use super::theme::{Role, Theme, colour};
 
 /// What everything is drawn with.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,16 @@ impl Look<'_> {
     /// Returns the style of a role.
     pub fn style(&self, role: Role) -> Style {
         self.theme.style(role)
+    }
+
+    /// Returns the style of a chosen row's words that are told apart by colour, as far as the colour can be read there.
+    pub fn selected(&self, own: Style) -> Style {
+        let chosen = self.style(Role::Selection);
+        let rgb = |colour: Option<Color>| colour.and_then(colour::rgb);
+        match (rgb(own.fg), rgb(chosen.bg), own.fg) {
+            (Some(own_rgb), Some(ground), Some(fg)) if colour::contrast(own_rgb, ground) >= 3.0 => chosen.fg(fg),
+            _ => chosen,
+        }
     }
 
     /// Writes one sign of one column.

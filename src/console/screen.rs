@@ -57,9 +57,16 @@ screens! {
     Spend,
     /// Alerts and whatever else happened.
     Events,
+    /// What labels say of answers and prove of thresholds.
+    Quality,
 }
 
 impl ScreenId {
+    /// Returns the word for it on the command line.
+    pub const fn word(self) -> &'static str {
+        self.context().name()
+    }
+
     /// Finds a screen by its name, in any case.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|screen| screen.name().eq_ignore_ascii_case(name))

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::action::{Action, Context};
 use super::paint::Look;
 use super::screen::{Ask, Asks, Pointer, Scene, Screen, ScreenId, View};
-use super::screens::{detail, events, models, overview, spend, traffic, tune};
+use super::screens::{detail, events, models, overview, quality, spend, traffic, tune};
 use crate::session::Snapshot;
 
 macro_rules! screens {
@@ -56,6 +56,7 @@ screens! {
     Models is models,
     Spend is spend,
     Events is events,
+    Quality is quality,
 }
 
 impl From<View> for Ui {

@@ -125,6 +125,7 @@ pub(super) fn open(
         delivered: 0,
         began: Clock::now(),
         call_began,
+        said: None,
         is_settled: false,
         _place: place,
     }

@@ -17,7 +17,7 @@ use super::audience::Audience;
 use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
-use super::{background, budget, estimate, stream};
+use super::{background, budget, checked, estimate, stream};
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Reply, Target};
 use crate::record::WriteTtl;
@@ -176,15 +176,16 @@ pub(super) async fn attempt(
         let full = gateway.budget.full();
         return lost(operation, dispatch, &target, permit, Status::Cancelled, full, None);
     }
+    let is_checked = dispatch.checks.is_some();
     let answer = if bytes.len() < LARGE {
-        wire::answer(dialect, &ask, bytes.clone())
+        wire::answer_and_said(dialect, &ask, bytes.clone(), is_checked)
     } else {
         let (ask, bytes) = (ask.into_owned(), bytes.clone());
-        large::apart(move || wire::answer(dialect, &ask, bytes)).await
+        large::apart(move || wire::answer_and_said(dialect, &ask, bytes, is_checked)).await
     };
     drop(beside);
     match answer {
-        Ok(answer) => {
+        Ok((answer, said)) => {
             let prompt = measures.estimated_prompt_tokens;
             let (terms, is_assumed) = terms(operation, answer.usage);
             let (usage, write_ttl, estimated) =
@@ -209,7 +210,13 @@ pub(super) async fn attempt(
                 return lost;
             }
             report(operation, permit, Status::Ok, Some(&usage), None);
-            let stays = answer.check == Check::Failed && !dispatch.last && !can_escalate(operation, dispatch);
+            let judging = checked::judge(operation, dispatch, answer.check, said);
+            let judged = if is_checked {
+                watched(operation, dispatch, audience, judging).await.unwrap_or_default()
+            } else {
+                judging.await
+            };
+            let stays = judged.check == Check::Failed && !dispatch.last && !can_escalate(operation, dispatch);
             Attempted {
                 called: Called {
                     error: if stays { UNCHECKED.to_owned() } else { String::new() },
@@ -218,7 +225,9 @@ pub(super) async fn attempt(
                     terms,
                     estimated: estimated || is_assumed,
                     billed: billed(operation, dispatch, answer.model.as_deref()),
-                    check: if stays { Check::None } else { answer.check },
+                    check: if stays { Check::None } else { judged.check },
+                    verdicts: judged.verdicts,
+                    checking: judged.took,
                     ..called(dispatch, &target)
                 },
                 // What goes on as it came is counted already.

@@ -102,8 +102,12 @@ pub(super) async fn take(
     gateway.live.judge(&record::LateLabel {
         at,
         id: read.operation.as_str().into(),
-        source: format!("feedback by {}", caller.name).into(),
-        label: record::Label { model: (&*model).into(), quality: Some(quality), output: None },
+        label: record::Label {
+            model: (&*model).into(),
+            quality: Some(quality),
+            output: None,
+            source: format!("feedback by {}", caller.name).into(),
+        },
     });
     gateway.ledger.record(Entry::Label(Box::new(Label {
         seq: judged.seq,

@@ -24,6 +24,10 @@ pub(super) fn render(gateway: &Gateway) -> String {
     for (reason, count) in gateway.turned_away.all() {
         out.line("pointsman_refused_total", &[("reason", reason)], &count.to_string());
     }
+    out.head("pointsman_checks_total", "counter", "Verdicts of checks, by check and what it said.");
+    for ((check, says), count) in gateway.checkers.counts() {
+        out.line("pointsman_checks_total", &[("check", &*check), ("says", says.name())], &count.to_string());
+    }
     out.head("pointsman_requests_in_flight", "gauge", "Requests being served.");
     out.line("pointsman_requests_in_flight", &[], &gateway.in_flight().to_string());
     models(&mut out, &names, &snapshot.totals.models);

@@ -7,11 +7,14 @@
 mod account;
 mod alerts;
 mod arriving;
+mod aside;
 mod audience;
 mod background;
 mod body;
 mod budget;
 mod call;
+mod checked;
+mod checkers;
 mod corrections;
 mod cors;
 mod count;
@@ -42,11 +45,13 @@ mod roll;
 mod run;
 mod runaways;
 mod server;
+mod shadow;
 mod signals;
 mod socket;
 mod spending;
 mod stored;
 mod stream;
+mod tariff;
 #[cfg(test)]
 pub(crate) mod tests;
 mod told;
@@ -79,6 +84,7 @@ pub use question::ask_over_http;
 pub use runaways::{StopRow, Switch, TripRow};
 pub use server::{ServeError, Server, is_place};
 pub use spending::{Limits, LimitsError};
+pub use tariff::Tariff;
 pub use watch::{live_status, tell_of_ledger};
 
 /// What a gateway is made of.
@@ -99,6 +105,8 @@ pub struct Parts {
     pub on_apply: Option<OnApply>,
     /// The file of budgets.
     pub limits: Limits,
+    /// The files of prices.
+    pub tariff: Tariff,
 }
 
 /// Hears of a policy that was applied, and its version.
@@ -131,9 +139,12 @@ pub struct Gateway {
     projects: roll::Roll,
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
+    tariff: Mutex<Tariff>,
     prefix_key: PrefixKey,
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
+    checkers: checkers::Checkers,
+    shadows: shadow::Shadows,
 }
 
 impl std::fmt::Debug for Parts {
@@ -151,7 +162,8 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     /// Puts a gateway together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { live, providers, ledger, access, settings, keeps_ledger, on_apply, limits } = parts;
+        let Parts { live, providers, ledger, access, settings, keeps_ledger, on_apply, limits, tariff } =
+            parts;
         let (models, _) = live.offered();
         for model in &models {
             // Looked up once, they keep a state of their own however many others clients name.
@@ -169,6 +181,13 @@ impl Gateway {
             let (known, theirs) = read.unwrap_or_default();
             teams.learn(known);
             projects.learn(theirs);
+        }
+        let shadows = shadow::Shadows::new();
+        if keeps_ledger && !settings.shadow.is_empty() {
+            let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
+            if let Err(error) = read {
+                tracing::warn!(%error, "what shadow runs spent today cannot be read from the ledger; they begin at nothing");
+            }
         }
         let place = keeps_ledger.then(|| ledger.state().path);
         let prefix_key = prefix::key(place.as_deref().and_then(Path::parent));
@@ -199,8 +218,11 @@ impl Gateway {
             projects,
             on_apply,
             limits: Mutex::new(limits),
+            tariff: Mutex::new(tariff),
             prefix_key,
             calls: tool_calls::Calls::default(),
+            checkers: checkers::Checkers::default(),
+            shadows,
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

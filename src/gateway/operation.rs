@@ -2,6 +2,7 @@
 //!
 //! Invariant: every call is ended once in the engine and in the ledger, even where the gateway itself fails.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub(super) struct Operation {
     pub(super) n: u32,
     pub(super) simulated: bool,
     /// Why it left its first rung.
-    pub(super) escalated: Option<&'static str>,
+    pub(super) escalated: Option<Cow<'static, str>>,
     /// What was left out of the request for the present model.
     pub(super) left_out: Vec<Arc<str>>,
     /// The service tier that its rung asks for in it.
@@ -54,6 +55,8 @@ pub(super) struct Operation {
     pub(super) began: Clock,
     /// When the present call began.
     pub(super) call_began: Instant,
+    /// The text of a streamed answer, where it is to be compared with another.
+    pub(super) said: Option<String>,
     /// Whether it is settled.
     pub(super) is_settled: bool,
     /// Held until the operation is over.
@@ -132,7 +135,10 @@ impl Operation {
             into.insert(headers::WOULD, headers::value(would));
         }
         into.insert(headers::ROUTE, headers::value(&self.placed.route));
-        into.insert(headers::REASON, headers::value(self.escalated.unwrap_or(&self.placed.reason)));
+        into.insert(
+            headers::REASON,
+            headers::value(self.escalated.as_deref().unwrap_or(&self.placed.reason)),
+        );
         into.insert(headers::POLICY, HeaderValue::from(self.placed.policy_version));
         into.insert(headers::ATTEMPTS, HeaderValue::from(self.calls));
         if !self.left_out.is_empty() {
@@ -184,7 +190,7 @@ impl Operation {
             effort: dispatch.with.effort,
             prompt_tokens: Count::from_option(Some(self.ask.measures().estimated_prompt_tokens))
                 .unwrap_or_default(),
-            price: gateway.prices.at(gateway.live.book(), &dispatch.model, self.placed.at),
+            price: gateway.prices.at(&gateway.live.book(), &dispatch.model, self.placed.at),
         })));
     }
 
@@ -204,9 +210,10 @@ impl Operation {
             usage: called.usage,
             estimated: called.estimated || called.write_ttl == crate::record::WriteTtl::Assumed,
             cost: Cost::Known(crate::units::Pico::ZERO),
-            price: gateway.prices.at(gateway.live.book(), billed, self.placed.at),
+            price: gateway.prices.at(&gateway.live.book(), billed, self.placed.at),
             status: called.status,
             check: called.check,
+            verdicts: called.verdicts.clone(),
             error: called.error.as_str().into(),
             latency_ms: called.latency_ms,
             ttft_ms: called.ttft_ms,

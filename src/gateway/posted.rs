@@ -52,6 +52,17 @@ pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<
             gateway.live.classifier_tag()
         )));
     }
+    // Whoever may send a policy may not thereby run programs on this machine.
+    let commands = |spec: &PolicySpec| -> Vec<Vec<String>> {
+        let checks = spec.routes.iter().flat_map(|route| &route.checks);
+        checks.map(|check| check.command.clone()).filter(|command| !command.is_empty()).collect()
+    };
+    let known = commands(&before);
+    if commands(spec).iter().any(|command| !known.contains(command)) {
+        return Err(wrong(
+            "routes: a check runs a program that the policy in force does not; programs come with the policy file, never over the network",
+        ));
+    }
     let deed = if change.undo { Deed::Undo(&change.what) } else { Deed::Change(&change.what) };
     let applied = gateway.apply(spec, &caller.name, deed).map_err(|error| wrong(error.to_string()))?;
     let doubts = doubts(gateway, spec);

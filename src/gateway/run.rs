@@ -22,9 +22,10 @@ use super::pace::millis;
 use super::respond::{json, refuse};
 use super::runaways::halted;
 use super::told::Told;
-use super::{Gateway, call, headers, large};
+use super::{Gateway, call, headers, large, shadow};
 use crate::access::Caller;
 use crate::budget::Over;
+use crate::checks::{Says, Verdict};
 use crate::ledger::{AttemptEnded, Entry};
 use crate::pricing::Cost;
 use crate::routing::{Check, Status};
@@ -107,7 +108,8 @@ impl Operation {
             };
             self.simulated |= attempted.called.simulated;
             let is_made = self.calls > calls && attempted.called.status.is_call();
-            attempted.called.latency_ms = is_made.then(|| millis(started.elapsed()));
+            let spent = started.elapsed().saturating_sub(attempted.called.checking);
+            attempted.called.latency_ms = is_made.then(|| millis(spent));
             attempted.called.left_out.clone_from(&self.left_out);
             attempted.called.began_us = self.call_began_us();
             let left = self.calls < self.gateway.settings.attempts;
@@ -120,6 +122,7 @@ impl Operation {
                 told.note(error, status);
             }
             let ended = self.ended_entry(&attempted.called);
+            let by = failed_by(&attempted.called);
             let model = Arc::clone(&dispatch.model);
             let ended_live = self.gateway.live.ended(&mut self.placed.ticket, attempted.called, again);
             let (cost, follow) = ended_live.unwrap_or_else(unknown_operation);
@@ -134,7 +137,7 @@ impl Operation {
                     Box::pin(watched(&self, &dispatch, &mut audience, wait)).await;
                 }
                 Follow::Escalate(next, why) => {
-                    self.escalated = Some(why);
+                    self.escalated = Some(by.map_or(why.into(), |by| format!("{why} ({by})").into()));
                     self.tries = 0;
                     dispatch = next;
                 }
@@ -147,7 +150,11 @@ impl Operation {
                         outcome => outcome,
                     };
                     let ledger = self.gateway.ledger.clone();
+                    let run = shadow::of(&mut self, &dispatch, &outcome).filter(|_| status.is_ok());
                     self.answer(outcome, &dispatch, cost, &mut audience).await;
+                    if let Some(run) = run {
+                        run.begin();
+                    }
                     // In its turn, after the response has been written.
                     tokio::spawn(async move { ledger.wake() });
                     return;
@@ -241,6 +248,13 @@ fn over_budget(over: &Over, why: &str, at: Instant) -> ApiError {
         })),
         ..ApiError::new(ErrorKind::Budget, why)
     }
+}
+
+/// Names the check of its route that an answer failed, where that is what sends the request up.
+fn failed_by(called: &Called) -> Option<Box<str>> {
+    let is_it = |verdict: &&Verdict| verdict.says == Says::Failed && *verdict.by != *Verdict::OWN;
+    let failed = called.verdicts.iter().find(is_it).filter(|_| called.check == Check::Failed);
+    failed.map(|verdict| verdict.by.clone())
 }
 
 /// Keeps a call that nobody waits for any more from being tried elsewhere; what it cost stands.

@@ -2,8 +2,7 @@
 //!
 //! Invariant: a file that cannot be read changes nothing: the limits that were read last stay in force, and it is said.
 
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 use http::{Response, StatusCode};
 
@@ -11,8 +10,8 @@ use super::body::Reply;
 use super::respond::json;
 use super::{Gateway, now};
 use crate::budget::{Limit, StandingRow};
-use crate::config::FileError;
 use crate::config::budgets::parse_all;
+use crate::config::{FileError, Watched};
 use crate::ledger::{Audit, Entry};
 use crate::runaway::{Rule, built_in};
 use crate::wire::{ApiError, ErrorKind};
@@ -21,7 +20,7 @@ use crate::wire::{ApiError, ErrorKind};
 #[derive(Debug, Default)]
 pub struct Limits {
     path: Option<PathBuf>,
-    seen: Option<(SystemTime, u64)>,
+    watched: Watched,
     text: String,
 }
 
@@ -55,7 +54,7 @@ impl Limits {
         if !is_named && !path.exists() {
             return Ok((limits, Vec::new(), built_in()));
         }
-        limits.seen = stamp(&path);
+        limits.watched = Watched::new([path.clone()]);
         let name = path.display().to_string();
         limits.text = std::fs::read_to_string(&path).map_err(|error| LimitsError::Io(name.clone(), error))?;
         let (in_force, rules) = parse_all(&limits.text, &name)?;
@@ -65,11 +64,9 @@ impl Limits {
     /// Looks whether the file changed: gives the limits it has now, and the text before and after.
     fn look(&mut self) -> Option<Result<Changed, LimitsError>> {
         let path = self.path.as_deref()?;
-        let stamp = stamp(path);
-        if stamp == self.seen {
+        if !self.watched.changed() {
             return None;
         }
-        self.seen = stamp;
         let name = path.display().to_string();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -85,11 +82,6 @@ impl Limits {
             Err(error) => Some(Err(error.into())),
         }
     }
-}
-
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let about = std::fs::metadata(path).ok()?;
-    Some((about.modified().ok()?, about.len()))
 }
 
 impl Gateway {

@@ -15,9 +15,11 @@ use super::account::{
 };
 use super::audience::Audience;
 use super::budget::Held;
+use super::checked::{self, Judged};
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
-use super::{estimate, keeper};
+use super::{estimate, keeper, shadow};
+use crate::checks::{Says, Verdict};
 use crate::pricing::Usage;
 use crate::providers::{CallError, Permit, Reply as Upstream, Target};
 use crate::record::WriteTtl;
@@ -32,6 +34,8 @@ const PROGRESS: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(2);
 /// What stands beside a stream that the client had before its check.
 const UNFIT: &str = "did not pass its check, and the client had it already";
+/// How long a stream that has gone wrong unseen may go on: a short one ends by itself, and tells what it cost.
+const GRACE: Duration = Duration::from_millis(50);
 /// The most bytes held back for want of content; a provider that sends more before it comes to the point is believed.
 const HELD: usize = 1024 * 1024;
 /// The most bytes held back until they are checked; what goes on longer is handed on without.
@@ -93,6 +97,8 @@ struct Stream<'a> {
     withholds: bool,
     /// Whether the client gets nothing of it that was not checked.
     holds: bool,
+    /// Until when it may go on, as it has gone wrong.
+    doomed: Option<Clock>,
     pace: Pace,
     /// When the ledger last heard of it.
     noted: Clock,
@@ -104,6 +110,8 @@ enum Ended {
     Broke(Break),
     /// The client left, and policy says that nobody waits then.
     Left,
+    /// It goes wrong, nobody has seen it, and somebody else can be asked.
+    Doomed,
 }
 
 /// Relays a stream to its end.
@@ -124,7 +132,12 @@ pub(super) async fn relay(
     let pace = Pace::new(attempt.dispatch.limits, attempt.started);
     let (held, withholds) = (operation.gateway.budget.hold(), operation.strict());
     // What nobody else would be asked for is not worth waiting for.
-    let holds = attempt.dispatch.limits.hold == Some(true) && !attempt.dispatch.last;
+    let checks = attempt.dispatch.checks.as_ref();
+    let is_checked_first = checks.is_some_and(|checks| checks.may_escalate());
+    let holds = (attempt.dispatch.limits.hold == Some(true) || is_checked_first) && !attempt.dispatch.last;
+    if holds || checks.is_some() {
+        relay.keep_said(checks.is_some_and(|checks| checks.wants_json()));
+    }
     let mut stream = Stream {
         attempt,
         relay,
@@ -134,11 +147,18 @@ pub(super) async fn relay(
         told: false,
         withholds,
         holds,
+        doomed: None,
         pace,
         noted: Clock::now(),
     };
     let ended = loop {
-        match stream.read(operation, &mut upstream, audience).await {
+        let doomed = stream.doomed;
+        let reading = stream.read(operation, &mut upstream, audience);
+        let read = match doomed {
+            Some(until) => timeout_at(until, reading).await.unwrap_or(Err(Ended::Doomed)),
+            None => reading.await,
+        };
+        match read {
             Ok(Some(piece)) => {
                 if let Some(ended) = stream.take(operation, &piece, audience).await {
                     break ended;
@@ -154,11 +174,23 @@ pub(super) async fn relay(
         _ => drop(upstream),
     }
     operation.left_out.extend(stream.relay.left_out().iter().map(|name| name.as_str().into()));
+    if matches!(ended, Ended::Whole) && shadow::is_wanted(operation) {
+        operation.said = Some(stream.relay.delivered().to_owned());
+    }
     let operation = &*operation;
     let may_be_other = || stream.relay.unfit().is_some() || can_escalate(operation, stream.attempt.dispatch);
     match ended {
-        Ended::Whole if stream.is_hollow() && may_be_other() => stream.hollow(operation, permit).await,
-        Ended::Whole => stream.done(operation, permit, audience).await,
+        Ended::Whole if !stream.told => {
+            let judged = stream.judge(operation, audience).await;
+            // What has no place in the client's dialect is an error, whatever follows a check.
+            let is_unfit = stream.relay.unfit().is_some() && stream.relay.check() == Check::Failed;
+            if (is_unfit || judged.check == Check::Failed) && stream.is_needless() && may_be_other() {
+                return stream.hollow(operation, permit, judged).await;
+            }
+            stream.done(operation, permit, audience, Some(judged)).await
+        }
+        Ended::Whole => stream.done(operation, permit, audience, None).await,
+        Ended::Doomed => stream.doomed(operation, permit).await,
         Ended::Left => {
             let delivered = if stream.told || stream.holds {
                 delivered(stream.attempt.dispatch, &stream.relay).await
@@ -245,6 +277,16 @@ impl Stream<'_> {
             return Some(Ended::Broke(Break::Full(operation.gateway.budget.full())));
         }
         self.pace.wrote(self.relay.written_bytes());
+        if self.holds && !self.told && self.relay.is_doomed() {
+            let now = Clock::now();
+            match self.doomed {
+                // Where nobody else can be asked it goes on as any other.
+                None if !can_escalate(operation, self.attempt.dispatch) => self.holds = false,
+                None => self.doomed = Some(now + GRACE),
+                Some(until) if now > until => return Some(Ended::Doomed),
+                Some(_) => {}
+            }
+        }
         let has_content = self.relay.has_content();
         let most = if self.holds { UNCHECKED } else { HELD };
         if self.told || (has_content && !self.holds) || self.out.len() > most {
@@ -313,41 +355,71 @@ impl Stream<'_> {
         std::mem::take(&mut self.out)
     }
 
-    /// Says whether it is whole, but fit for nothing, and the client need not have it: somebody else can be asked, or it is an
-    /// error.
-    fn is_hollow(&self) -> bool {
-        let is_needless = !self.attempt.dispatch.last || self.relay.unfit().is_some();
-        !self.told && is_needless && self.relay.check() == Check::Failed
+    /// Judges what is whole by the checks of its route.
+    async fn judge(&self, operation: &Operation, audience: &mut Audience) -> Judged {
+        let (dispatch, own) = (self.attempt.dispatch, self.relay.check());
+        if dispatch.checks.is_none() {
+            return Judged::plain(own);
+        }
+        let judging = checked::judge(operation, dispatch, own, self.relay.said());
+        watched(operation, dispatch, audience, judging).await.unwrap_or_default()
+    }
+
+    /// Says whether the client need not have it, were it fit for nothing: somebody else can be asked, or it is an error.
+    fn is_needless(&self) -> bool {
+        !self.attempt.dispatch.last || self.relay.unfit().is_some()
+    }
+
+    /// Ends a stream that goes wrong before the client has any of it; what the rest would have cost is saved.
+    async fn doomed(self, operation: &Operation, permit: Permit) -> Attempted {
+        let (usage, write_ttl, _) = account(operation, &self.attempt, &self.relay).await;
+        let why = "it is no JSON, so the rest was not waited for";
+        let verdict = || Verdict::new(Verdict::OWN, Says::Failed, why);
+        let mut called = self.called(operation, usage, write_ttl, true);
+        called.verdicts.extend(self.attempt.dispatch.checks.is_some().then(verdict));
+        let error = ApiError::new(ErrorKind::Server, "the provider's answer did not pass its check");
+        hollow(operation, self.attempt.dispatch, self.attempt.target, permit, error, called)
     }
 
     /// Ends a stream that holds no answer, or none that is fit for use, and of which the client has had nothing.
-    async fn hollow(self, operation: &Operation, permit: Permit) -> Attempted {
+    async fn hollow(self, operation: &Operation, permit: Permit, judged: Judged) -> Attempted {
         let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
         let why = if self.relay.has_answer() { "did not pass its check" } else { "was empty" };
         let error = self.relay.unfit().map_or_else(
             || ApiError::new(ErrorKind::Server, format!("the provider's answer {why}")),
             WireError::to_api,
         );
-        let called = self.called(operation, usage, write_ttl, estimated);
+        let mut called = self.called(operation, usage, write_ttl, estimated);
+        (called.verdicts, called.checking) = (judged.verdicts, judged.took);
         hollow(operation, self.attempt.dispatch, self.attempt.target, permit, error, called)
     }
 
-    async fn done(mut self, operation: &Operation, permit: Permit, audience: &mut Audience) -> Attempted {
+    async fn done(
+        mut self,
+        operation: &Operation,
+        permit: Permit,
+        audience: &mut Audience,
+        judged: Option<Judged>,
+    ) -> Attempted {
         let unfit = self.relay.unfit().map(WireError::to_api);
         if let Some(error) = &unfit {
             self.relay.fail(error, &mut self.out);
         }
         let last = self.last(operation, audience).await;
+        let judged = match judged {
+            Some(judged) => judged,
+            None => self.judge(operation, audience).await,
+        };
         let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
         report(operation, permit, Status::Ok, Some(&usage), None);
         let mut called = self.called(operation, usage, write_ttl, estimated);
+        (called.verdicts, called.checking) = (judged.verdicts, judged.took);
         // The client has had it; no other model can be asked, but the account says what it was.
-        if self.relay.check() == Check::Failed {
-            if self.attempt.dispatch.last {
-                called.check = Check::Failed;
-            } else {
-                UNFIT.clone_into(&mut called.error);
-            }
+        match judged.check {
+            Check::Failed if self.attempt.dispatch.last => called.check = Check::Failed,
+            Check::Failed => UNFIT.clone_into(&mut called.error),
+            Check::Passed if self.attempt.dispatch.checks.is_some() => called.check = Check::Passed,
+            Check::Passed | Check::None => {}
         }
         if let Some(error) = unfit {
             called.error = error.message;

@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::arriving::{Hashes, open};
 use super::gate::let_in;
-use super::{Gateway, Limits, Parts, now, run};
+use super::{Gateway, Limits, Parts, Tariff, now, run};
 use crate::access::{Access, Caller};
 use crate::classifier::Classifier;
 use crate::config::gateway::GatewaySettings;
@@ -46,6 +46,7 @@ pub(crate) fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
         keeps_ledger: true,
         on_apply: None,
         limits: Limits::default(),
+        tariff: Tariff::default(),
     }))
 }
 

@@ -37,6 +37,10 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
             gateway.live.note(&text, now());
             say(&text);
         }
+        if let Some(text) = gateway.look_at_prices() {
+            gateway.live.note(&text, now());
+            say(&text);
+        }
         let trouble = gateway.access.trouble();
         if trouble != keys {
             let text = trouble.as_deref().map_or_else(

@@ -157,7 +157,7 @@ mod tests {
         ] {
             entry.write(&conn).unwrap();
         }
-        let file = LedgerFile { path: "alerts".into(), conn, version: SINCE };
+        let file = LedgerFile { path: "alerts".into(), conn, version: SINCE, lost: Vec::new() };
         let found = file.alarms(Instant(50), 10).unwrap();
         assert_eq!(
             found.alerts,

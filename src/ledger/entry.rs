@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Alerting, Price};
+use crate::checks::Verdict;
 use crate::classifier::TaskClass;
 use crate::pricing::{Cost, Terms, Usage};
 use crate::routing::{Check, Effort, Status};
@@ -204,6 +205,8 @@ pub struct AttemptEnded {
     pub status: Status,
     /// What a check of the answer said.
     pub check: Check,
+    /// What each check of its route said.
+    pub verdicts: Vec<Verdict>,
     /// The HTTP status or error class; empty where none.
     pub error: Text,
     /// To the last byte.

@@ -85,6 +85,8 @@ pub struct LedgerFile {
     pub(super) conn: Connection,
     /// The version of its tables.
     pub(super) version: i64,
+    /// Tables of a damaged one that cannot be found; empty ones stand in their place.
+    pub(super) lost: Vec<String>,
 }
 
 impl LedgerFile {
@@ -94,7 +96,7 @@ impl LedgerFile {
     /// Where there is none, or it is of another version or damaged.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let (conn, version) = schema::open_to_read(path, false)?;
-        Ok(Self { path: path.to_owned(), conn, version })
+        Ok(Self { path: path.to_owned(), conn, version, lost: Vec::new() })
     }
 
     /// Opens a ledger of which a part may be missing, for [`Self::salvage`] and for nothing else.
@@ -103,7 +105,9 @@ impl LedgerFile {
     /// Where not even its beginning can be read.
     pub fn open_damaged(path: &Path) -> Result<Self, LedgerError> {
         let (conn, version) = schema::open_to_read(path, true)?;
-        Ok(Self { path: path.to_owned(), conn, version })
+        let lost = schema::stand_in(&conn, version)
+            .map_err(|source| LedgerError::from_sqlite(path, "opening", source))?;
+        Ok(Self { path: path.to_owned(), conn, version, lost })
     }
 
     /// Returns the columns of attempts that came with version 2, as this ledger has them.

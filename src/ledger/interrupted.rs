@@ -66,7 +66,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Interrupted> {
         let (state, status): (String, Option<String>) = (row.get(12)?, row.get(13)?);
         let checked = super::row::read_check(row.get::<_, Option<String>>(14)?.as_deref());
         let status = status.as_deref().and_then(Status::from_name).unwrap_or_default();
-        let failed = status.is_retryable() || (status.is_ok() && checked == Some(Check::Failed));
+        let is_unfit = checked.is_some_and(|(check, _)| check == Check::Failed);
+        let failed = status.is_retryable() || (status.is_ok() && is_unfit);
         Ok(Last {
             n,
             asked: row.get(8)?,

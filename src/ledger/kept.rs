@@ -99,7 +99,7 @@ mod tests {
         kept("resp_b", Some("openai"), FOR.0 + 3).write(&conn).unwrap();
         kept("resp_b", None, FOR.0 + 3).write(&conn).unwrap();
         assert_eq!(count(), MOST);
-        let file = LedgerFile { path: "responses".into(), conn, version: CHAINED };
+        let file = LedgerFile { path: "responses".into(), conn, version: CHAINED, lost: Vec::new() };
         assert_eq!(file.kept("resp_a").unwrap(), None);
         assert_eq!(file.kept("resp_1").unwrap(), None);
         assert!(file.kept("resp_2").unwrap().is_some());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::encoding::Encoding;
-use super::row::{amount, buckets, check_word, kind, list, meters, whole, word};
+use super::row::{amount, buckets, check_text, kind, list, meters, whole, word};
 use crate::pricing::Terms;
 use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds, Signal};
 use crate::units::{Instant, PerMille, hex};
@@ -162,7 +162,7 @@ fn call(form: &mut Encoding, n: i64, attempt: &Attempt<'_>, rest: &CallRest) {
     }
     form.text(state);
     form.maybe_text((state != "open").then(|| attempt.status.name()));
-    form.maybe_text(check_word(attempt.check));
+    form.maybe_text(check_text(attempt.check, &attempt.verdicts).as_deref());
     form.maybe_text(word(&attempt.error));
     form.maybe_whole(attempt.latency_ms.map(i64::from));
     form.maybe_whole(attempt.ttft_ms.map(i64::from));
@@ -229,7 +229,7 @@ pub(super) fn label(form: &mut Encoding, late: &LateLabel<'_>, seq: i64) {
     form.text(&late.label.model);
     form.maybe_whole(late.label.quality.map(|quality| i64::from(quality.get())));
     form.maybe_whole(late.label.output.map(whole));
-    form.text(&late.source);
+    form.text(&late.label.source);
     form.whole(late.at.0);
 }
 
@@ -281,7 +281,7 @@ pub(super) fn says_more(record: &Record<'_>) -> bool {
 }
 
 fn covered<'a>(attempt: &Attempt<'a>) -> Attempt<'a> {
-    let Attempt { model, billed, provider, usage, error, check, terms, left_out, .. } = attempt;
+    let Attempt { model, billed, provider, usage, error, check, verdicts, terms, left_out, .. } = attempt;
     Attempt {
         model: model.clone(),
         estimated: attempt.estimated,
@@ -294,6 +294,7 @@ fn covered<'a>(attempt: &Attempt<'a>) -> Attempt<'a> {
         status: attempt.status,
         error: error.clone(),
         check: *check,
+        verdicts: verdicts.clone(),
         terms: terms.clone(),
         left_out: left_out.clone(),
         gap_ms: attempt.gap_ms,

@@ -1,8 +1,11 @@
 //! Values as columns: counts that may be unknown, amounts as two integers, words for states.
 
+use std::borrow::Cow;
+
 use rusqlite::Row;
 use rusqlite::types::Type;
 
+use crate::checks::Verdict;
 use crate::pricing::{Cost, Terms, Unpriced, Usage};
 use crate::routing::Check;
 use crate::units::{Count, Pico};
@@ -103,23 +106,35 @@ pub(super) fn read_cost(kind: &str, why: Option<&str>, amount: Option<Pico>) -> 
     }
 }
 
-/// The word for what a check said; none where nobody checked.
-pub(super) fn check_word(check: Check) -> Option<&'static str> {
-    match check {
-        Check::None => None,
-        Check::Passed => Some("passed"),
-        Check::Failed => Some("failed"),
+/// What checks said, as a column: a word, and behind it each verdict where a route has checks of its own,
+/// `failed [{"by":"schema","says":"failed"}]`; NULL where nobody checked.
+pub(super) fn check_text(check: Check, verdicts: &[Verdict]) -> Option<Cow<'static, str>> {
+    let word = match check {
+        Check::None if verdicts.is_empty() => return None,
+        Check::None => "none",
+        Check::Passed => "passed",
+        Check::Failed => "failed",
+    };
+    if verdicts.is_empty() {
+        return Some(word.into());
     }
+    // Texts and numbers, into memory: that cannot fail.
+    Some(format!("{word} {}", serde_json::to_string(verdicts).unwrap_or_default()).into())
 }
 
-/// Reads that word.
-pub(super) fn read_check(word: Option<&str>) -> Option<Check> {
-    match word {
-        None => Some(Check::None),
-        Some("passed") => Some(Check::Passed),
-        Some("failed") => Some(Check::Failed),
-        Some(_) => None,
-    }
+/// Reads that column; `None` where it holds what was never written here.
+pub(super) fn read_check(text: Option<&str>) -> Option<(Check, Vec<Verdict>)> {
+    let Some(text) = text else { return Some((Check::None, Vec::new())) };
+    let (word, verdicts) = text.split_once(' ').map_or((text, None), |(word, rest)| (word, Some(rest)));
+    let verdicts: Vec<Verdict> = verdicts.map_or(Some(Vec::new()), |list| serde_json::from_str(list).ok())?;
+    let check = match word {
+        "none" => Check::None,
+        "passed" => Check::Passed,
+        "failed" => Check::Failed,
+        _ => return None,
+    };
+    // Another text for the same would have another digest.
+    (check_text(check, &verdicts).as_deref() == Some(text)).then_some((check, verdicts))
 }
 
 /// Returns meters as a column, `web_search=3 audio_input=900`; none is NULL.

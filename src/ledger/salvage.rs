@@ -19,6 +19,9 @@ use super::stored::{JOINED, REST, StoredAttempt, StoredLabel, record};
 use crate::record::{Attempts, Entry, Header, Record, Writer};
 use crate::units::Instant;
 
+/// The tables of what belongs to a request.
+const BELONGS: [&str; 4] = ["attempts", "charges", "labels", "corrections"];
+
 /// What was brought out of a ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Salvaged {
@@ -49,6 +52,8 @@ struct Parts<'c> {
     labels: Statement<'c>,
     corrections: Statement<'c>,
     orphans: Statement<'c>,
+    /// Whether a whole table of what belongs to requests is missing.
+    lacking: bool,
 }
 
 impl LedgerFile {
@@ -66,6 +71,9 @@ impl LedgerFile {
         let mut found = Salvaged::default();
         for mark in marks(&self.path) {
             found.faults.tell(mark);
+        }
+        for table in &self.lost {
+            found.faults.tell(format!("table {table} began in the part that is missing: nothing of it can be read"));
         }
         let [first, last, from, to] = range.bounds();
         let newest = whole(self.highest());
@@ -154,11 +162,12 @@ impl LedgerFile {
         Ok(Parts {
             attempts: of_one(true, JOINED)?,
             uncharged: of_one(false, "FROM attempts a")?,
-            labels: self.conn.prepare("SELECT seq, model, quality, output FROM labels WHERE seq = ?1 ORDER BY id")?,
+            labels: self.conn.prepare("SELECT seq, model, quality, output, source FROM labels WHERE seq = ?1 ORDER BY id")?,
             corrections: self.conn.prepare(&corrections::of_stretch(self.version))?,
             orphans: self.conn.prepare(
                 "SELECT seq, min(started) FROM attempts WHERE seq BETWEEN ?1 AND ?2 GROUP BY seq ORDER BY seq",
             )?,
+            lacking: self.lost.iter().any(|table| BELONGS.contains(&table.as_str())),
         })
     }
 
@@ -234,7 +243,7 @@ impl Salvaged {
                 }
                 self.exported.requests += 1;
                 self.calls.0 += attempts.len() as u64;
-                self.partial += u64::from(self.faults.count > before);
+                self.partial += u64::from(parts.lacking || self.faults.count > before);
                 Ok(())
             }
             Err(error) => {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::chain::{self, Chain};
 pub(super) use super::chain::{CHAINED, CORRECTED};
@@ -143,7 +143,11 @@ pub(super) fn open_to_read(path: &Path, damaged: bool) -> Result<(Connection, i6
             conn.pragma_update(None, "writable_schema", "ON")?;
         }
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        match conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
+            // It has read by now which tables there are, but for those that begin past the end of the file.
+            Err(error) if damaged && error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {}
+            found => found?,
+        }
         Ok::<_, rusqlite::Error>(conn)
     };
     let conn = match Connection::open_with_flags(path, flags).and_then(readable) {
@@ -172,6 +176,26 @@ pub(super) fn open_to_read(path: &Path, damaged: bool) -> Result<(Connection, i6
     }
 }
 
+/// Puts an empty table in the place of each that cannot be found, and names those.
+pub(super) fn stand_in(conn: &Connection, version: i64) -> rusqlite::Result<Vec<String>> {
+    let whole = Connection::open_in_memory()?;
+    for step in STEPS.iter().take(usize::try_from(version).unwrap_or(0)) {
+        whole.execute_batch(step)?;
+    }
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    let mut all =
+        whole.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")?;
+    let mut lost = Vec::new();
+    for table in all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
+        let (name, sql): (String, String) = table?;
+        if conn.prepare(&format!("SELECT 1 FROM {name}")).is_err() {
+            conn.execute_batch(&sql.replacen("CREATE TABLE", "CREATE TEMP TABLE", 1))?;
+            lost.push(name);
+        }
+    }
+    Ok(lost)
+}
+
 /// Names the gateway, and chains what stands there already.
 fn begin_chain(conn: &Connection, tick: impl FnMut(u64, u64)) -> rusqlite::Result<()> {
     Chain::begin(conn, 0, &chain::new_id())?;
@@ -185,8 +209,7 @@ fn begin_chain(conn: &Connection, tick: impl FnMut(u64, u64)) -> rusqlite::Resul
 }
 
 fn cannot_share(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
-    matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 fn escaped(path: &Path) -> String {

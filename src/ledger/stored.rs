@@ -94,7 +94,7 @@ impl StoredAttempt {
             None => Status::default(),
             Some(word) => Status::from_name(word).ok_or_else(|| strange("status", word))?,
         };
-        let check = read_check(self.checked.as_deref())
+        let (check, verdicts) = read_check(self.checked.as_deref())
             .ok_or_else(|| strange("check", self.checked.as_deref().unwrap_or_default()))?;
         let terms = self.terms.as_ref().ok_or_else(|| strange("meters", "something unreadable"))?;
         // The model called; who was billed is told beside it where it is another.
@@ -112,6 +112,7 @@ impl StoredAttempt {
             status,
             error: self.error.as_deref().unwrap_or_default().into(),
             check,
+            verdicts: verdicts.into(),
             terms: some_terms(terms),
             left_out: self.left_out.iter().map(|name| name.as_str().into()).collect(),
             gap_ms: self.gap_ms,
@@ -126,11 +127,17 @@ pub(super) struct StoredLabel {
     model: String,
     quality: Option<PerMille>,
     output: Option<u64>,
+    source: String,
 }
 
 impl StoredLabel {
     fn told(&self) -> Label<'_> {
-        Label { model: self.model.as_str().into(), quality: self.quality, output: self.output }
+        Label {
+            model: self.model.as_str().into(),
+            quality: self.quality,
+            output: self.output,
+            source: self.source.as_str().into(),
+        }
     }
 
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
@@ -140,6 +147,7 @@ impl StoredLabel {
             model: row.get(1)?,
             quality: quality.and_then(PerMille::new),
             output: output.and_then(|output| u64::try_from(output).ok()),
+            source: row.get(4)?,
         };
         Ok((count_at(row, 0)?, label))
     }
@@ -187,15 +195,14 @@ pub(super) fn rest(row: &Row<'_>, seq: u64) -> rusqlite::Result<Rest> {
 pub(super) struct LateStored {
     pub(super) number: i64,
     at: Instant,
-    source: String,
     label: StoredLabel,
 }
 
 impl LateStored {
-    /// Reads it from the columns of a [`StoredLabel`] with source, moment and number behind them.
+    /// Reads it from the columns of a [`StoredLabel`] with moment and number behind them.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
         let (seq, label) = StoredLabel::read(row)?;
-        Ok((seq, Self { number: row.get(6)?, at: Instant(row.get(5)?), source: row.get(4)?, label }))
+        Ok((seq, Self { number: row.get(6)?, at: Instant(row.get(5)?), label }))
     }
 
     /// Returns it as an event about the request of an id.
@@ -203,7 +210,6 @@ impl LateStored {
         Entry::Label(Box::new(LateLabel {
             at: self.at,
             id: id.into(),
-            source: self.source.as_str().into(),
             label: self.label.told(),
         }))
     }

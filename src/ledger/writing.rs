@@ -12,7 +12,7 @@ use super::chain::{Chain, Kind, OWN, base, own};
 use super::corrections;
 use super::encoding::{Encoding, Field, text_hash};
 use super::entry::{AttemptEnded, Closed, Opened, PolicyVersion};
-use super::row::{amount, buckets, check_word, count, kind, list, meters, whole, word};
+use super::row::{amount, buckets, check_text, count, kind, list, meters, whole, word};
 use super::store::Oddities;
 use super::sums::Increments;
 use crate::pricing::Cost;
@@ -295,6 +295,7 @@ impl Writing<'_> {
         )?;
         let meters = ended.and_then(|ended| meters(&ended.terms));
         let left_out = ended.and_then(|ended| list(&ended.left_out));
+        let checked = ended.and_then(|ended| check_text(ended.check, &ended.verdicts));
         let fields: [Field<'_>; 28] = [
             seq.into(),
             started.n.into(),
@@ -308,7 +309,7 @@ impl Writing<'_> {
             price.into(),
             (if ended.is_some() { "settled" } else { "open" }).into(),
             ended.map(|ended| ended.status.name()).into(),
-            ended.and_then(|ended| check_word(ended.check)).into(),
+            checked.as_deref().into(),
             ended.and_then(|ended| word(&ended.error)).into(),
             ended.and_then(|ended| ended.latency_ms).into(),
             ended.and_then(|ended| ended.ttft_ms).into(),
@@ -350,7 +351,7 @@ impl Writing<'_> {
                 &*ended.model,
                 price,
                 ended.status.name(),
-                check_word(ended.check),
+                check_text(ended.check, &ended.verdicts),
                 word(&ended.error),
                 ended.latency_ms,
                 ended.ttft_ms,

@@ -7,6 +7,7 @@ mod desk;
 mod job;
 mod message;
 mod outbox;
+pub(crate) mod program;
 mod send;
 
 pub use desk::{Counts, Desk, Told};

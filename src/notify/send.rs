@@ -1,16 +1,14 @@
 //! One delivery: a POST, or a program that gets the message on its standard input.
 
-use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, Command};
 
 use super::message;
+use super::program::{self, Ran};
 use crate::alert::Alert;
 use crate::config::alerts::{Receiver, Way};
 use crate::ledger::News;
@@ -18,8 +16,6 @@ use crate::units::clean;
 
 /// The bytes of an answer that are looked at.
 const SHOWN: usize = 200;
-/// What a program sees of the environment: nothing that may hold a key.
-const PASSED: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "SYSTEMROOT"];
 
 /// What came of a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,56 +136,13 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 async fn run(command: &[String], timeout: Duration, message: &Value) -> Outcome {
-    let Some((program, rest)) = command.split_first() else {
-        return Outcome::failed("no command is given".to_owned());
-    };
-    let mut command = Command::new(program);
-    command
-        .args(rest)
-        .env_clear()
-        .envs(PASSED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    // A group of its own, so that what it has started ends with it.
-    #[cfg(unix)]
-    command.process_group(0);
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => return Outcome::failed(format!("{} cannot be started: {error}", clean(program))),
-    };
-    let text = format!("{message}\n");
-    let input = child.stdin.take();
-    let work = async {
-        if let Some(mut input) = input {
-            // A program that does not read it may still do what it should.
-            let _ = input.write_all(text.as_bytes()).await;
-        }
-        child.wait().await
-    };
-    match tokio::time::timeout(timeout, work).await {
-        Ok(Ok(status)) if status.success() => {
+    match program::run(command, &format!("{message}\n"), &[], (timeout, 0)).await {
+        Ok(Ran { code: Some(0), .. }) => {
             Outcome { delivered: true, answer: "ended with 0".to_owned(), after: None }
         }
-        Ok(Ok(status)) => Outcome::failed(
-            status
-                .code()
-                .map_or_else(|| "was ended by a signal".to_owned(), |code| format!("ended with {code}")),
+        Ok(Ran { code, .. }) => Outcome::failed(
+            code.map_or_else(|| "was ended by a signal".to_owned(), |code| format!("ended with {code}")),
         ),
-        Ok(Err(error)) => Outcome::failed(format!("cannot be waited for: {error}")),
-        Err(_) => {
-            end(&mut child);
-            let _ = child.wait().await;
-            Outcome::failed(format!("did not end within {} s and was stopped", timeout.as_secs_f32()))
-        }
+        Err(why) => Outcome::failed(why),
     }
-}
-
-/// Ends a program and what it has started.
-fn end(child: &mut Child) {
-    #[cfg(unix)]
-    if let Some(group) =
-        child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
-    {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-    let _ = child.start_kill();
 }

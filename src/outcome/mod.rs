@@ -6,6 +6,7 @@
 mod attempt;
 mod habits;
 mod history;
+mod label;
 mod operation;
 mod profile;
 mod settle;
@@ -17,8 +18,9 @@ mod weather;
 pub use attempt::{Attempt, Outlook, calls, on_model, priced, recharge, seen_attempt, spread_of, visit};
 pub use habits::{Habits, Scale, Scales};
 pub use history::{Chunk, History};
+pub use label::{LabelSource, ModelLabel};
 pub use operation::{
-    Choice, Evidence, Extra, ModelLabel, Observed, Operation, PackedConfidence, Particulars, Seen, Timeline,
+    Choice, Evidence, Extra, Observed, Operation, PackedConfidence, Particulars, Seen, Timeline,
 };
 pub use profile::{ProfileFit, Profiles};
 pub use settle::{Settled, recorded, routed};

@@ -1,5 +1,7 @@
 //! An operation as memory holds it: fixed size, names as ids, unknown kept apart from zero.
 
+use super::label::{self, ModelLabel};
+use crate::checks::Verdict;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
 use crate::routing::{Check, CircumstanceId, ConfidenceSource, Effort, Parameters, Rung, Signals, Status};
@@ -114,15 +116,9 @@ pub struct Extra {
 }
 
 impl Extra {
-    /// Takes a label; of several of one model the latest word on each thing counts.
+    /// Takes a label; of several from one source the latest word on each thing counts.
     pub fn judge(&mut self, label: ModelLabel) {
-        match self.labels.iter_mut().find(|known| known.model == label.model) {
-            Some(known) => {
-                known.quality = label.quality.or(known.quality);
-                known.output = label.output.or(known.output);
-            }
-            None => self.labels.push(label),
-        }
+        label::judge(&mut self.labels, label);
     }
 }
 
@@ -172,6 +168,8 @@ pub struct Particulars {
     pub terms: Terms,
     /// Parameters of the request that were left out for this model.
     pub left_out: Box<[Box<str>]>,
+    /// What each check said of its answer.
+    pub verdicts: Box<[Verdict]>,
     /// The longest silence within a stream after its first byte.
     pub gap: Millis,
 }
@@ -183,17 +181,6 @@ pub struct Seen<'a> {
     pub call: &'a Observed,
     /// The service tier that served, and what is billed besides tokens.
     pub terms: &'a Terms,
-}
-
-/// What is known of one model's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ModelLabel {
-    /// The model.
-    pub model: ModelId,
-    /// How good the answer was.
-    pub quality: Option<PerMille>,
-    /// The tokens it took, where it was really made.
-    pub output: Option<u32>,
 }
 
 impl Operation {
@@ -270,9 +257,20 @@ impl<'a> Evidence<'a> {
         self.seen().filter(move |seen| seen.call.effort == effort && prices.same(seen.call.model, model))
     }
 
-    /// Finds what is known of a model's answer, under whichever of its names.
-    pub fn label(&self, model: ModelId, prices: &PriceTable) -> Option<&'a ModelLabel> {
-        self.extra?.labels.iter().find(|label| prices.same(label.model, model))
+    /// Finds what is known of a model's answer, under whichever of its names: the latest word, but a judge's only where nobody
+    /// else spoke.
+    pub fn label(&self, model: ModelId, prices: &PriceTable) -> Option<ModelLabel> {
+        label::together(self.labels(model, prices))
+    }
+
+    /// Lists what everybody said of a model's answer, under whichever of its names.
+    pub fn labels(
+        &self,
+        model: ModelId,
+        prices: &'a PriceTable,
+    ) -> impl Iterator<Item = ModelLabel> + use<'a> {
+        let all = self.extra.map_or(&[][..], |extra| extra.labels.as_slice());
+        all.iter().filter(move |label| prices.same(label.model, model)).copied()
     }
 
     /// Returns the call that other models' tokens are estimated from: the served one, else any whose counts are complete.

@@ -37,7 +37,7 @@ fn plain(input: u64, output: u64) -> Usage {
 }
 
 fn label(model: ModelId, output: Option<u32>) -> ModelLabel {
-    ModelLabel { model, quality: PerMille::new(700), output }
+    ModelLabel { model, quality: PerMille::new(700), output, source: LabelSource::Told }
 }
 
 #[test]
@@ -46,9 +46,32 @@ fn a_label_is_that_of_the_model_under_any_of_its_names_and_of_no_other() {
     let operation = Operation::default();
     let extra = Extra { labels: vec![label(LARGE_BY_DATE, Some(40))], ..Extra::default() };
     let evidence = Evidence { operation: &operation, extra: Some(&extra) };
-    assert_eq!(evidence.label(LARGE, &prices), extra.labels.first());
+    assert_eq!(evidence.label(LARGE, &prices).as_ref(), extra.labels.first());
     assert_eq!(evidence.label(SMALL, &prices), None);
     assert_eq!(Evidence { extra: None, ..evidence }.label(LARGE, &prices), None);
+}
+
+#[test]
+fn a_judge_counts_only_where_nobody_else_spoke_and_the_latest_word_of_each_counts() {
+    let prices = prices();
+    let operation = Operation::default();
+    let said = |said: &[(LabelSource, u16)]| {
+        let mut extra = Extra::default();
+        for &(source, quality) in said {
+            extra.judge(ModelLabel { model: LARGE, quality: PerMille::new(quality), output: None, source });
+        }
+        let evidence = Evidence { operation: &operation, extra: Some(&extra) };
+        let counts = evidence.label(LARGE, &prices).and_then(|label| label.quality);
+        (counts.map(PerMille::get), extra.labels.len())
+    };
+    use LabelSource::{Feedback, Judge, Person};
+    assert_eq!(said(&[(Judge, 100), (Judge, 900)]), (Some(900), 1));
+    assert_eq!(said(&[(Judge, 100), (Person, 700)]), (Some(700), 2));
+    assert_eq!(said(&[(Person, 700), (Judge, 100)]), (Some(700), 2), "it may come later");
+    assert_eq!(said(&[(Person, 700), (Feedback, 0), (Judge, 100)]), (Some(0), 3));
+    assert_eq!(said(&[(Feedback, 0), (Judge, 100), (Feedback, 1000)]), (Some(1000), 2));
+    let words = ["", "feedback by ci", "label by ann", "judge gpt-5", "check json", "somebody"];
+    assert_eq!(words.map(LabelSource::of), LabelSource::ALL);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Invariants: a cost that cannot be known is [`Cost::Unknown`], never zero; a price row is never overwritten, a change
 //! adds a row with a later start; no float touches a price or a charge.
 
+mod amend;
 mod bill;
 mod book;
 mod charge;
@@ -14,6 +15,7 @@ mod terms;
 mod usage;
 mod worst;
 
+pub use amend::{Amended, Amendment};
 pub use bill::{BillLine, bill_lines};
 pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousandths};
 pub use charge::{bill, charge, unpriced};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 
+use crate::checks::Verdict;
 use crate::pricing::{Charged, Terms, Usage};
 use crate::routing::Effort;
 
@@ -37,6 +38,8 @@ pub struct Attempt<'a> {
     pub error: Cow<'a, str>,
     /// Whether the answer was checked, and how that went.
     pub check: Check,
+    /// What each check of its route said; empty for nearly every call.
+    pub verdicts: Box<[Verdict]>,
     /// The service tier that served and what is billed besides tokens; none for nearly every call.
     pub terms: Option<Box<Terms>>,
     /// Parameters of the request that were left out for this model.

@@ -6,7 +6,7 @@ use super::Attempts;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceRow};
 use crate::routing::{Policy, PolicyError, PolicySpec};
-use crate::units::{Instant, Names, PerMille};
+use crate::units::{Instant, Names, PerMille, SHADOW};
 
 /// One entry of a log.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,8 +59,6 @@ pub struct LateLabel<'a> {
     pub at: Instant,
     /// The request's id.
     pub id: Cow<'a, str>,
-    /// Who or what judged; empty where not told.
-    pub source: Cow<'a, str>,
     /// What is known.
     pub label: Label<'a>,
 }
@@ -218,6 +216,8 @@ pub struct Label<'a> {
     pub quality: Option<PerMille>,
     /// The tokens it took, where the answer was really made (a shadow call).
     pub output: Option<u64>,
+    /// Who or what judged; empty where not told.
+    pub source: Cow<'a, str>,
 }
 
 /// A policy that comes into force within a log: requests that arrive at its moment or later are decided by it.
@@ -259,6 +259,11 @@ impl Correction<'_> {
 }
 
 impl Record<'_> {
+    /// Says whether it is a call that a gateway made beside its traffic: on the books, but no figure of its users.
+    pub fn is_beside(&self) -> bool {
+        self.key == SHADOW
+    }
+
     /// Sets right what one of its calls was charged, counted from 1; the last one where none is named.
     pub(crate) fn correct(&mut self, call: Option<u32>, charged: Charged) {
         let call = match call {
@@ -277,7 +282,8 @@ impl PolicyChange<'_> {
     /// # Errors
     /// The first thing wrong with it, with its field.
     pub fn compile(&self, names: &mut Names) -> Result<Policy, PolicyError> {
-        Policy::compile(&self.spec, self.version, names)
+        let judged_by = Some(&*self.under.classifier).filter(|tag| !tag.is_empty()).map(Into::into);
+        Ok(Policy { judged_by, ..Policy::compile(&self.spec, self.version, names)? })
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Leg {
     /// How good it was, 0 to 1.
     #[serde(default)]
     pub quality: Option<f64>,
+    /// What it said, where the line has that.
+    #[serde(default)]
+    pub answer: Option<String>,
     /// Tokens of the prompt.
     #[serde(default)]
     pub input_tokens: Option<u64>,
@@ -29,6 +32,17 @@ pub struct Leg {
     pub output_tokens: Option<u64>,
     #[serde(default)]
     cost_usd: Option<Number>,
+}
+
+impl OutcomeLine<'_> {
+    /// Returns the id as text, where it has one.
+    pub fn name(&self) -> Option<String> {
+        match &self.id {
+            Value::String(id) => Some(id.clone()),
+            Value::Number(id) => Some(id.to_string()),
+            _ => None,
+        }
+    }
 }
 
 impl Leg {

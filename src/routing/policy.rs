@@ -9,6 +9,7 @@ use super::{
     Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs,
     Signals, StreamLimits, WhenFull,
 };
+use crate::checks::Checks;
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, Names, PerMille, RouteTag, choice};
 
@@ -40,6 +41,8 @@ pub struct Policy {
     pub baseline: ModelId,
     /// The hash of the classifier that its thresholds belong to, where it names one.
     pub classifier: Option<Arc<str>>,
+    /// The classifier that judged under it, where the log that brought it tells.
+    pub judged_by: Option<Arc<str>>,
     /// What is said of models, as written; rungs carry theirs.
     pub models: Vec<(ModelId, Facts)>,
     /// What is known of models under all their names, by the id that stands for each.
@@ -73,6 +76,8 @@ pub struct Route {
     pub alias: ModelId,
     /// How slow its streams may be.
     pub stream: StreamLimits,
+    /// What is checked of its answers; none where nothing but what always is.
+    pub checks: Option<Arc<Checks>>,
 }
 
 /// A rung in force.
@@ -176,7 +181,8 @@ impl Policy {
             route.alias = names.intern_model(&format!("{AUTO}/{}", route.name));
         }
         let classifier = spec.classifier.as_deref().map(Into::into);
-        Ok(Self { name: spec.name.as_str().into(), version, baseline, classifier, models, known, routes })
+        let (name, judged_by) = (spec.name.as_str().into(), None);
+        Ok(Self { name, version, baseline, classifier, judged_by, models, known, routes })
     }
 
     /// Writes the policy as a spec that compiles to it again.
@@ -214,6 +220,8 @@ impl Policy {
                     .flatten(),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
                 stream: route.stream,
+                check: route.checks.as_ref().map(|checks| checks.when()),
+                checks: route.checks.iter().flat_map(|checks| checks.specs().cloned()).collect(),
             }
         };
         PolicySpec {
@@ -473,6 +481,9 @@ impl Route {
             })?,
         };
         check_limits(spec.stream).map_err(|problem| wrong(field("stream"), problem))?;
+        let checks = Checks::compile(spec.check, &spec.checks);
+        let checks =
+            checks.map_err(|(at, key, problem)| wrong(field(&format!("checks[{at}].{key}")), problem))?;
         let mut route = Self {
             name: spec.name.as_str().into(),
             tag: names.intern_route(&spec.name),
@@ -485,6 +496,7 @@ impl Route {
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             alias: ModelId::NONE,
             stream: spec.stream,
+            checks,
         };
         let thresholds = route.thresholds();
         route.set_thresholds(&thresholds)?;

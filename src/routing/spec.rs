@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Effort, FactsSpec, StreamLimits};
+use crate::checks::{CheckSpec, CheckWhen};
 
 /// A policy as written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,6 +49,10 @@ pub struct RouteSpec {
     pub holdout: Option<i64>,
     /// How slow its streams may be.
     pub stream: StreamLimits,
+    /// When its answers are checked.
+    pub check: Option<CheckWhen>,
+    /// What is checked of them.
+    pub checks: Vec<CheckSpec>,
 }
 
 /// A rung as written.
@@ -137,11 +142,14 @@ pub struct Parameters {
     pub max_output: Option<u32>,
     /// The temperature in thousandths.
     pub temperature: Option<u32>,
+    /// Whether the provider is asked how likely its words were, for a check of the route.
+    pub logprobs: bool,
 }
 
 impl Parameters {
     /// Nothing.
-    pub const NONE: Self = Self { effort: None, service_tier: None, max_output: None, temperature: None };
+    pub const NONE: Self =
+        Self { effort: None, service_tier: None, max_output: None, temperature: None, logprobs: false };
 
     /// Checks that a provider could take them.
     ///

@@ -309,6 +309,7 @@ fn labels(own: Draws, ask: &Ask, ladder: &[usize]) -> Vec<Label<'static>> {
                 quality: Some(PerMille::clamped(i64::try_from(quality).unwrap_or(0))),
                 output: shadow
                     .then(|| (ask.answer * place.between(Purpose::Shadow, 780, 1290) / 1000).max(1)),
+                ..Label::default()
             })
         })
         .collect()

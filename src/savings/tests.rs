@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::outcome::{
-    Attempt, Evidence, Extra, ModelLabel, Operation, Outlook, ProfileFit, Profiles, Settled,
+    Attempt, Evidence, Extra, LabelSource, ModelLabel, Operation, Outlook, ProfileFit, Profiles, Settled,
 };
 use crate::pricing::{Cost, PriceRow, PriceTable, Rates, Terms, Tier, bill};
 use crate::routing::{Check, Circumstances, Policy, PolicySpec, RouteSpec, RungSpec, Status};
@@ -172,6 +172,7 @@ fn labels_tell_of_lengths_of_shadow_calls_and_of_judging() {
         model: STRONG,
         quality: quality.and_then(PerMille::new),
         output,
+        source: LabelSource::Judge,
     };
     let mut tally = Tally::new(Against::Model(STRONG));
     let extra = Extra { labels: vec![label(Some(900), Some(50_000))], ..Extra::default() };

@@ -145,9 +145,9 @@ pub fn advise(log: &Log, asked: &Asked) -> Advice {
         let served = log.prices.identity(evidence.operation.served.model);
         let quality = |model| evidence.label(model, &log.prices).and_then(|label| label.quality);
         let Some(strong) = quality(served) else { continue };
-        for label in labels {
-            let other = log.prices.identity(label.model);
-            let Some(cheap) = label.quality.filter(|_| other != served) else { continue };
+        let judged: BTreeSet<ModelId> = labels.iter().map(|label| log.prices.identity(label.model)).collect();
+        for other in judged {
+            let Some(cheap) = quality(other).filter(|_| other != served) else { continue };
             labelled.insert(other);
             let (pairs, lost) = uses.entry(served).or_default().beside.entry(other).or_default();
             *pairs += 1;

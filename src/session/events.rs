@@ -51,7 +51,11 @@ impl LogEvents {
     /// Takes in what was said of an answer.
     pub(super) fn label(&mut self, late: LateLabel<'_>) {
         let LateLabel { at, id, label, .. } = late;
-        let label = Label { model: label.model.into_owned().into(), ..label };
+        let label = Label {
+            model: label.model.into_owned().into(),
+            source: label.source.into_owned().into(),
+            ..label
+        };
         let known = self.labels.entry(id.into_owned()).or_default();
         let place = known.partition_point(|(earlier, _)| *earlier <= at);
         known.insert(place, (at, label));

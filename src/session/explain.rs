@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::stream::{One, StreamResult, drive};
 use super::{Log, Reading, settle_one};
 use crate::engine::Engine;
-use crate::outcome::{Attempt, History, Operation, Particulars, Seen, Settled, priced};
+use crate::outcome::{Attempt, Evidence, History, LabelSource, Operation, Particulars, Seen, Settled, priced};
 use crate::pricing::{Cost, Unpriced, unpriced};
-use crate::routing::{Capability, Circumstance, ConfidenceSource, Policy, RouteId};
+use crate::routing::{Capability, Circumstance, ConfidenceSource, Decision, Policy, RouteId, Step};
 use crate::runaway::Then;
 use crate::units::{Instant, ModelId};
 
@@ -86,7 +86,11 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
             let quality =
                 label.quality.map_or_else(|| "-".to_owned(), |quality| format!("quality {quality}‰"));
             let output = label.output.map_or_else(String::new, |output| format!(", {output} tokens out"));
-            facts.push(("label", format!("{}: {quality}{output}", names.model(label.model))));
+            let by = match label.source {
+                LabelSource::Told => String::new(),
+                source => format!(", by {}", source.name()),
+            };
+            facts.push(("label", format!("{}: {quality}{output}{by}", names.model(label.model))));
         }
     }
     let features = operation.saw.iter().map(|(feature, weight)| (feature.describe(), weight)).collect();
@@ -96,14 +100,31 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
         facts,
         features,
         route: decision.route,
-        trail: decision
-            .trail
-            .iter()
-            .map(|step| (step.stage(), step.describe(decision.route, policy, names)))
-            .collect(),
+        trail: trail(&decision, &evidence, policy, log),
         recorded: recorded_outcome,
         routed,
     })
+}
+
+/// Writes the reasons, and behind each call that was made what the checks said of its answer.
+fn trail(
+    decision: &Decision,
+    evidence: &Evidence<'_>,
+    policy: &Policy,
+    log: &Log,
+) -> Vec<(&'static str, String)> {
+    let particulars = evidence.extra.map_or(&[][..], |extra| extra.particulars.as_slice());
+    let mut seen = evidence.attempts().zip(particulars);
+    let mut all = Vec::with_capacity(decision.trail.len());
+    for step in &decision.trail {
+        all.push((step.stage(), step.describe(decision.route, policy, &log.names)));
+        if let Step::Attempted { model, status, observed: true, .. } = *step {
+            let found = seen.find(|(call, _)| call.status == status && log.prices.same(call.model, model));
+            let verdicts = found.map_or(&[][..], |(_, told)| &told.verdicts);
+            all.extend(verdicts.iter().map(|verdict| ("check", verdict.describe())));
+        }
+    }
+    all
 }
 
 /// A request explained, and the log as far as that takes.
@@ -220,7 +241,7 @@ fn doubts(log: &Log, at: Instant, seen: Seen<'_>) -> Vec<(&'static str, String)>
 
 /// Says what few calls have: tier, meters, parameters left out, the longest silence.
 fn told(particulars: &Particulars) -> impl Iterator<Item = (&'static str, String)> {
-    let Particulars { terms, left_out, gap } = particulars;
+    let Particulars { terms, left_out, gap, .. } = particulars;
     let tier = terms.tier();
     let meters: Vec<String> = terms.meters().map(|(name, count)| format!("{name} {count}")).collect();
     let silence = gap.get().map(|ms| format!("{ms} ms at most within the stream"));

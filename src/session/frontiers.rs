@@ -411,6 +411,7 @@ mod tests {
             holdout: None,
             alias: ModelId::NONE,
             stream: StreamLimits::default(),
+            checks: None,
         }
     }
 

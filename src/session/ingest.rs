@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Stretch;
 use super::met::Met;
 use crate::classifier::{Classifier, Measures, Saw, Tags, TaskClass};
-use crate::outcome::{Evidence, Extra, ModelLabel, Observed, Operation, Particulars, Seen, Timeline};
+use crate::outcome::{Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Seen, Timeline};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
@@ -55,7 +55,7 @@ pub struct Ingest {
 }
 
 /// Kinds of unknown meters that are told apart.
-pub(super) const METERS: usize = 32;
+const METERS: usize = 32;
 
 impl Ingest {
     /// Starts with the names that a policy has made already.
@@ -241,6 +241,7 @@ impl Ingest {
             model: self.names.intern_model(&label.model),
             quality: label.quality,
             output: label.output.and_then(|output| u32::try_from(output).ok()),
+            source: LabelSource::of(&label.source),
         }
     }
 
@@ -421,13 +422,17 @@ fn latency(attempt: &Attempt<'_>) -> Millis {
 }
 
 fn has_particulars(attempt: &Attempt<'_>) -> bool {
-    attempt.terms.is_some() || attempt.gap_ms.is_some() || !attempt.left_out.is_empty()
+    attempt.terms.is_some()
+        || attempt.gap_ms.is_some()
+        || !attempt.left_out.is_empty()
+        || !attempt.verdicts.is_empty()
 }
 
 fn particulars(attempt: &Attempt<'_>) -> Particulars {
     Particulars {
         terms: attempt.terms.as_deref().copied().unwrap_or_default(),
         left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
+        verdicts: attempt.verdicts.clone(),
         gap: Millis::from_option(attempt.gap_ms),
     }
 }

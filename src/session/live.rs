@@ -6,6 +6,7 @@
 
 mod asides;
 mod backlog;
+mod beside;
 mod foresee;
 mod held;
 mod outlet;
@@ -14,12 +15,13 @@ mod runaways;
 mod spending;
 mod ticket;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use self::held::{held_back, words_of};
 use self::outlet::Outlet;
+pub use self::beside::Aside;
 pub use self::outlet::Reader;
 use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
@@ -30,7 +32,7 @@ use crate::budget::Over;
 use crate::classifier::Classifier;
 use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
-use crate::pricing::{Charged, Cost, PriceBook, PriceTable, Usage};
+use crate::pricing::{Amended, Amendment, Charged, Cost, PriceBook, PriceTable, Usage};
 use crate::record::{self, Entry, Under, WriteTtl};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
@@ -83,7 +85,8 @@ pub struct Applied {
 /// order, the sums, and the readers.
 pub struct Live {
     classifier: Arc<Classifier>,
-    book: PriceBook,
+    /// Taken within the core's lock where it is asked what names are one model's, and changed within it.
+    book: RwLock<Arc<PriceBook>>,
     /// What the lines of policies tell of it, so that a reader knows it of every line.
     under: Under<'static>,
     core: Mutex<Core>,
@@ -107,8 +110,8 @@ struct Core {
     last_at: Instant,
     next_seq: u64,
     applied: u64,
-    /// Meters that nobody here knows, of which readers have been told; the first few kinds.
-    meters: BTreeSet<String>,
+    /// What readers have been told once; the first few kinds.
+    told: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for Live {
@@ -135,7 +138,7 @@ impl Live {
         let outlet = Outlet::new(policy_line(&policy, &names, at, (&who, &under), Deed::Start));
         Self {
             classifier,
-            book,
+            book: RwLock::new(Arc::new(book)),
             under,
             backlog_bytes: outlet.bytes(),
             core: Mutex::new(Core {
@@ -144,7 +147,7 @@ impl Live {
                 last_at: at,
                 next_seq,
                 applied: 0,
-                meters: BTreeSet::new(),
+                told: BTreeSet::new(),
             }),
             has_budgets: AtomicBool::new(false),
             compares_calls: AtomicBool::new(false),
@@ -155,8 +158,8 @@ impl Live {
     }
 
     /// Returns the price book.
-    pub fn book(&self) -> &PriceBook {
-        &self.book
+    pub fn book(&self) -> Arc<PriceBook> {
+        Arc::clone(&self.book.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Says whether a hash, or the start of one, is the classifier's.
@@ -173,12 +176,13 @@ impl Live {
     pub fn arrive(&self, arriving: Arriving<'_>, now: Instant) -> Placed {
         let mut operation = self.judged(&arriving);
         let mut core = lock(&self.core);
+        let book = self.book();
         let names = &mut core.names;
         operation.team = names.intern_team(&arriving.team);
         operation.project = names.intern_project(&arriving.project);
         let needs = needs(&arriving, names);
-        operation.asked = core.model(&arriving.asked, &self.book);
-        core.price_new_models(&self.book);
+        operation.asked = core.model(&arriving.asked, &book);
+        core.price_new_models(&book);
         operation.at = core.dated(now, core.last_at);
         core.last_at = operation.at;
         let seq = core.next_seq;
@@ -289,10 +293,10 @@ impl Live {
         again: bool,
     ) -> Result<(Cost, Follow), UnknownOperation> {
         let mut core = lock(&self.core);
-        let model = core.model(&call.model, &self.book);
-        let billed =
-            call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &self.book));
-        core.price_new_models(&self.book);
+        let book = self.book();
+        let model = core.model(&call.model, &book);
+        let billed = call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &book));
+        core.price_new_models(&book);
         core.applied += 1;
         let mut timeline = Timeline::default();
         for (before, _) in &ticket.calls {
@@ -327,7 +331,7 @@ impl Live {
             _ => None,
         };
         drop(core);
-        self.tell_meters(&call);
+        self.tell_news(&call);
         ticket.calls.push((call, attempt.cost));
         let follow = match (course?, escalate) {
             (Some(Course::Call { why, .. }), Some(send)) => Follow::Escalate(send, why.map_or("", why_text)),
@@ -368,7 +372,7 @@ impl Live {
         let core = &mut *core;
         let version = core.decider.policy().version.saturating_add(1);
         let policy = Policy::compile(spec, version, &mut core.names)?;
-        core.price_new_models(&self.book);
+        core.price_new_models(&self.book());
         let at = core.event_at(now);
         let line = policy_line(&policy, &core.names, at, (who, &self.under), deed);
         core.decider.change_policy(Arc::new(policy));
@@ -380,13 +384,39 @@ impl Live {
     /// was written.
     pub fn signal(&self, model: &str, until: Option<Instant>, why: &str, now: Instant) -> Instant {
         let mut core = lock(&self.core);
-        let id = core.model(model, &self.book);
-        core.price_new_models(&self.book);
+        let book = self.book();
+        let id = core.model(model, &book);
+        core.price_new_models(&book);
         let at = core.event_at(now);
         core.decider.signal(at, id, until);
         let signal = record::Signal { at, model: model.into(), until, why: why.into() };
         lock(&self.outlet).publish(&line_of(&Entry::Signal(signal)));
         at
+    }
+
+    /// Takes the prices of another book for all that arrives from now on; what came before stays at its own.
+    pub fn reprice(&self, new: &PriceBook, now: Instant) -> Amended {
+        let mut core = lock(&self.core);
+        let at = core.event_at(now);
+        let mut book = PriceBook::clone(&self.book());
+        let amended = book.amend(new, at);
+        // Models that nobody has named yet are priced by the book as it is now.
+        let mut named: BTreeMap<&str, ModelId> = BTreeMap::new();
+        for (index, name) in core.names.models().iter().enumerate() {
+            if let (Some((listed, _)), Ok(id)) = (book.find_named(name), u16::try_from(index)) {
+                named.entry(listed).or_insert(ModelId(id));
+            }
+        }
+        for Amendment { model, row, .. } in &amended.changes {
+            if let Some(&id) = named.get(model.as_str()) {
+                core.decider.change_price(id, row.clone());
+            }
+            let change =
+                record::PriceChange { model: model.as_str().into(), row: row.clone(), simulated: false };
+            lock(&self.outlet).price(line_of(&Entry::Price(Box::new(change))));
+        }
+        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+        amended
     }
 
     /// Returns the policy in force as it would be written.
@@ -543,12 +573,14 @@ impl Core {
     }
 
     fn send(&self, policy: &Policy, decision: &Decision, rung: u8, cap: Option<u32>) -> Dispatch {
+        let route = policy.route(decision.route);
+        let checks = route.checks.clone();
         // No model is asked for more than it is known to give.
         let cut = |with: &Parameters, gives: Option<u32>| {
             let cap = cap.map(|cap| gives.map_or(cap, |gives| cap.min(gives)));
-            Parameters { max_output: cap.into_iter().chain(with.max_output).min(), ..with.clone() }
+            let logprobs = checks.as_ref().is_some_and(|checks| checks.wants_logprobs());
+            Parameters { max_output: cap.into_iter().chain(with.max_output).min(), logprobs, ..with.clone() }
         };
-        let route = policy.route(decision.route);
         let at = usize::from(rung);
         if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {
             return Dispatch {
@@ -558,6 +590,7 @@ impl Core {
                 last: decision.open.at_or_after(at + 1).is_none(),
                 limits: route.limits(rung),
                 with: cut(&step.with, step.facts.max_output),
+                checks,
             };
         }
         let model: Arc<str> = self.names.model(decision.model).into();
@@ -569,6 +602,7 @@ impl Core {
             last: true,
             limits,
             with: cut(&Parameters::NONE, policy.facts(self.names.identity(decision.model)).max_output),
+            checks,
         }
     }
 }

@@ -264,7 +264,7 @@ impl Log {
             let mut stop = None;
             let _ = block.for_each_new(source.known(), |line, entry| {
                 match entry {
-                    Ok(Entry::Request(record)) if !ingest.wants(record.at) => {}
+                    Ok(Entry::Request(record)) if record.is_beside() || !ingest.wants(record.at) => {}
                     Ok(Entry::Request(record)) => {
                         let (operation, extra) = ingest.take(&record);
                         classified += usize::from(!operation.source.is_told());

@@ -84,7 +84,7 @@ pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
 pub use live::{
-    Applied, Arriving, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal, SIMULATED,
+    Applied, Arriving, Aside, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal, SIMULATED,
     Ticket, Wants,
 };
 pub use log::{
@@ -94,7 +94,7 @@ pub use pace::{Pace, pace};
 pub use plan::{GOOD, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
-pub use proof::{Proofs, RungProof};
+pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
 pub use runaways::{Tripped, Watched, watched};

@@ -83,7 +83,8 @@ impl Portion {
     }
 }
 
-/// Says whether a request names several things of a kind: their order would be lost.
+/// Says whether a request waits for its turn: the order of several things of a kind that it names would be lost, or it is none
+/// that counts.
 fn is_in_order(record: &Record<'_>) -> bool {
-    record.needs.require.len() > 1 || record.needs.down.len() > 1
+    record.needs.require.len() > 1 || record.needs.down.len() > 1 || record.is_beside()
 }

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Sign;
 use super::latency::{BUCKETS, LatencyBuckets, bucket};
 use super::pairs::Pairs;
 use super::sums::Sums;
 use super::visit::Visit;
+use super::{Cascade, Sign};
 use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
 use crate::routing::{MAX_RUNGS, Next, Route, Rungs, after_attempt};
@@ -120,6 +120,8 @@ pub struct Forecast {
     pub answered: [u64; MAX_RUNGS],
     /// Operations that went up the ladder.
     pub escalated: u64,
+    /// Operations that start below the strongest rung, and whether that pays.
+    pub cascade: Cascade,
     /// Operations that end without an answer.
     pub errors: u64,
     /// Sum of known quality in per mille over `labelled` operations.
@@ -250,6 +252,18 @@ impl Frontier {
                 one.partial = one.known + one.estimated;
             }
             one.escalated = u64::from(begun.is_some_and(|begun| begun != rung));
+            if let (Some(first), Some(strongest)) = (begun.and_then(|begun| visits.get(begun)), visits.last())
+                && begun != Some(self.rungs - 1)
+                && !(first.unknown || strongest.unknown)
+            {
+                let cost = |visit: &Visit| Pico(visit.known + visit.estimated);
+                one.cascade = Cascade {
+                    requests: 1,
+                    escalated: one.escalated,
+                    first: cost(first),
+                    strongest: cost(strongest),
+                };
+            }
             let sums = &mut self.sums[start * BINS + bin];
             match sign {
                 Sign::Plus => *sums += &one,
@@ -435,6 +449,7 @@ impl Prefix {
             kept: all.kept,
             answered: all.answered,
             escalated: all.escalated,
+            cascade: all.cascade,
             errors: all.errors,
             quality: all.quality,
             labelled: all.labelled,
@@ -516,6 +531,7 @@ impl Forecast {
         self.cost += &other.cost;
         self.spread.add(other.spread);
         self.escalated += other.escalated;
+        self.cascade += &other.cascade;
         self.errors += other.errors;
         self.quality += other.quality;
         self.labelled += other.labelled;

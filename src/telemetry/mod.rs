@@ -3,6 +3,7 @@
 //! Invariants: everything is integer sums, so adding and taking away are exact inverses, parts add up to the whole, and
 //! sums from several logs or machines simply add.
 
+mod cascade;
 mod cell;
 mod frontier;
 mod health;
@@ -17,6 +18,7 @@ mod totals;
 mod trend;
 mod visit;
 
+pub use cascade::Cascade;
 pub use cell::{Cell, TokenSums};
 pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};
 pub use health::{BreakerState, ModelHealth, QuotaLeft};

@@ -72,10 +72,14 @@ impl Pairs {
         self.counts.is_empty()
     }
 
+    /// Lists the pairs by confidence.
+    pub fn listed(&self) -> Vec<Pair> {
+        self.counts.iter().flat_map(|(&pair, &count)| (0..count).map(move |_| pair)).collect()
+    }
+
     /// Lists the pairs, shuffled by rule, so that their order says nothing of how they were judged.
     pub fn shuffled(&self) -> Vec<Pair> {
-        let mut all: Vec<Pair> =
-            self.counts.iter().flat_map(|(&pair, &count)| (0..count).map(move |_| pair)).collect();
+        let mut all = self.listed();
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         for at in (1..all.len()).rev() {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

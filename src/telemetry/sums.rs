@@ -2,6 +2,7 @@
 
 use std::ops::{AddAssign, SubAssign};
 
+use super::Cascade;
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::MAX_RUNGS;
@@ -18,6 +19,7 @@ pub(super) struct Sums {
     /// Of `known` and `estimated`, what belongs to requests counted in `unknown`.
     pub(super) partial: i128,
     pub(super) escalated: u64,
+    pub(super) cascade: Cascade,
     pub(super) errors: u64,
     pub(super) quality: u64,
     pub(super) labelled: u64,
@@ -38,6 +40,7 @@ impl AddAssign<&Sums> for Sums {
         self.unknown = self.unknown.wrapping_add(o.unknown);
         self.partial = self.partial.wrapping_add(o.partial);
         self.escalated = self.escalated.wrapping_add(o.escalated);
+        self.cascade += &o.cascade;
         self.errors = self.errors.wrapping_add(o.errors);
         self.quality = self.quality.wrapping_add(o.quality);
         self.labelled = self.labelled.wrapping_add(o.labelled);
@@ -62,6 +65,7 @@ impl SubAssign<&Sums> for Sums {
         self.unknown = self.unknown.wrapping_sub(o.unknown);
         self.partial = self.partial.wrapping_sub(o.partial);
         self.escalated = self.escalated.wrapping_sub(o.escalated);
+        self.cascade -= &o.cascade;
         self.errors = self.errors.wrapping_sub(o.errors);
         self.quality = self.quality.wrapping_sub(o.quality);
         self.labelled = self.labelled.wrapping_sub(o.labelled);

@@ -25,7 +25,7 @@ pub use id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId, Us
 pub use instant::{Instant, InstantError, Span};
 pub use millis::Millis;
 pub use money::{MoneyError, Pico, PicoPerMillion};
-pub use names::{NameTable, Names, OTHERS};
+pub use names::{NameTable, Names, OTHERS, SHADOW};
 pub use nearest::nearest;
 pub use permille::PerMille;
 pub use slip::{Slip, choice, line_and_column};

@@ -16,6 +16,8 @@ const MOST: usize = 4096;
 const MOST_LABELS: usize = 63;
 /// The name that stands for all that are not told apart; nobody may call himself so.
 pub const OTHERS: &str = "(others)";
+/// The key's name of calls that the gateway makes beside its traffic: shadow runs and those who judge them. No key can be called so.
+pub const SHADOW: &str = "(shadow)";
 
 /// Names of one kind, by number in order of first appearance.
 #[derive(Clone, Debug, Default)]

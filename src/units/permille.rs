@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use serde::de::{Deserializer, Error as _, Unexpected};
+use serde::{Deserialize, Serialize, Serializer};
+
 /// A share in thousandths, 0 to 1000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct PerMille(u16);
@@ -38,6 +41,21 @@ impl PerMille {
     /// Returns the index of this value in a table of [`PerMille::VALUES`] bins.
     pub const fn bin(self) -> usize {
         self.0 as usize
+    }
+}
+
+impl Serialize for PerMille {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u16(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for PerMille {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = u16::deserialize(deserializer)?;
+        let outside =
+            || D::Error::invalid_value(Unexpected::Unsigned(value.into()), &"a number from 0 to 1000");
+        Self::new(value).ok_or_else(outside)
     }
 }
 

@@ -6,7 +6,8 @@ use super::error::Result;
 use super::finish::unended;
 use super::json::{BYTE_ORDER_MARK, Value, check};
 use super::reply::{Choice, Delta, Part, Reply, block, buckets};
-use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, translate};
+use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, logprobs, translate};
+use crate::checks::Said;
 use crate::record::json;
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::Check;
@@ -36,6 +37,17 @@ pub struct Answer {
 
 /// Reads a provider's answer to `ask` and puts it into the client's dialect.
 pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer> {
+    answer_and_said(from, ask, body, false).map(|(answer, _)| answer)
+}
+
+/// Does the same, and returns what checks look at where that `is_checked`; what they look at and the client did not ask for,
+/// how likely words were, it does not get.
+pub fn answer_and_said(
+    from: Dialect,
+    ask: &Ask,
+    body: Bytes,
+    is_checked: bool,
+) -> Result<(Answer, Vec<Said>)> {
     if from != ask.dialect() && !ask.dialect().reaches(from) {
         return Err(WireError::Unsupported { from: ask.dialect(), to: from });
     }
@@ -44,21 +56,29 @@ pub fn answer(from: Dialect, ask: &Ask, body: Bytes) -> Result<Answer> {
     let root = check(&body).map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
     if matches!(from, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) {
         let read = embedded(from, root)?;
-        return Ok(Answer { body: embeddings::answer(from, ask, root, body.clone()), ..read });
+        return Ok((Answer { body: embeddings::answer(from, ask, root, body.clone()), ..read }, Vec::new()));
     }
-    let (reply, fault) = read(from, ask, root)?;
+    let (mut reply, fault) = read(from, ask, root)?;
+    let said: Vec<Said> =
+        if is_checked { reply.choices.iter().map(Choice::said).collect() } else { Vec::new() };
+    let hides = said.iter().any(|one| one.sureness.is_some()) && !ask.wants_logprobs();
+    if hides {
+        reply.choices.iter_mut().for_each(|choice| choice.logprobs = None);
+    }
+    let hidden = if hides { logprobs::without(root.raw()).map(Bytes::from) } else { None };
     let translated = (ask.is_translated(from) && fault.is_none()).then(|| translate::whole(ask, &reply));
     let output_bytes = reply.choices.iter().map(Choice::bytes).sum();
-    Ok(Answer {
+    let answer = Answer {
         usage: reply.usage.map(|counted| counted.believed(output_bytes)),
         check: if fault.is_some() { Check::Failed } else { checked(ask, &reply) },
         finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
         left_out: reply.left_out.names().to_vec(),
         output_bytes,
-        body: translated.unwrap_or(body),
+        body: translated.or(hidden).unwrap_or(body),
         model: reply.model,
         fault,
-    })
+    };
+    Ok((answer, said))
 }
 
 /// Takes a byte order mark off, which is no JSON.
@@ -105,6 +125,14 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
         }
     }
     Ok((reply, fault))
+}
+
+/// Returns the text of an answer in a client's dialect; none where there is none, or tools are called.
+pub fn said(dialect: Dialect, body: &[u8]) -> Option<String> {
+    let mut reply = Reply::default();
+    translate::source(dialect).whole(check(body).ok()?, &mut |delta| reply.take(delta)).ok()?;
+    let choice = reply.choices.first().filter(|choice| choice.calls().next().is_none())?;
+    Some(choice.text().into_owned()).filter(|text| !text.is_empty())
 }
 
 /// Returns what an answer that failed says it used all the same.

@@ -3,6 +3,7 @@
 use super::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat};
 use super::WireError;
 use super::faults::clean;
+use crate::checks::Ended;
 
 /// Why an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -47,6 +48,16 @@ const WORDS: [(Dialect, Finish, &str); 13] = [
 ];
 
 impl Finish {
+    /// Returns it as checks see it.
+    pub(super) fn ended(self) -> Ended {
+        match self {
+            Self::Stop | Self::ToolCalls => Ended::Well,
+            Self::Length | Self::Paused => Ended::CutOff,
+            Self::Filtered => Ended::Filtered,
+            Self::Other | Self::Failed => Ended::Unsaid,
+        }
+    }
+
     /// Reads a provider's word. An empty one says nothing, and a server that never says another has not ended.
     pub(super) fn read(from: Dialect, word: &str) -> Self {
         // Gemini's compatible server adds its own reason: `content_filter: SAFETY`. Some write in capitals.

@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 
 use super::gemini::names::member;
-use super::json::{Array, Object, Raw, Value, array, put};
+use super::json::{Array, Object, Progress, Raw, Value, Within, array, put};
+use crate::units::PerMille;
 
 /// What a provider told of the tokens of a text; it is read when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,73 @@ impl ToldLogprobs {
     pub(super) fn get(&self) -> Logprobs<'_> {
         Logprobs { is_geminis: self.is_geminis, told: Value::of(&self.told) }
     }
+}
+
+/// How likely the words of an answer were, taken together: exp of the mean logarithm (arXiv 2404.10136 and others take it for how
+/// sure a model is). What any answer of its form has is left aside: blanks, fences of code, and in JSON all but the values.
+#[derive(Debug, Default)]
+pub(super) struct Sureness {
+    sum: f64,
+    count: u32,
+    /// Whether the answer is JSON; not known before its first character.
+    is_json: Option<bool>,
+    json: Progress,
+}
+
+impl Sureness {
+    /// Takes the next tokens.
+    pub(super) fn take(&mut self, told: Logprobs<'_>) {
+        for token in told.tokens() {
+            if let Some(logprob) = Value::of(token.logprob).measure().filter(|_| self.is_word(&token.text)) {
+                self.sum += logprob.min(0.0);
+                self.count = self.count.saturating_add(1);
+            }
+        }
+    }
+
+    /// Returns what they come to.
+    pub(super) fn get(&self) -> Option<PerMille> {
+        (self.count > 0).then(|| PerMille::from_probability((self.sum / f64::from(self.count)).exp()))?
+    }
+
+    /// Says whether a token says anything, and is not only how an answer is put.
+    fn is_word(&mut self, token: &str) -> bool {
+        let Some(first) = token.trim_start().chars().next() else {
+            self.json.push(token);
+            return false;
+        };
+        if !*self.is_json.get_or_insert(matches!(first, '{' | '[')) {
+            return token.trim().chars().any(|c| c != '`');
+        }
+        let mut is_word = false;
+        let mut bytes = [0; 4];
+        for c in token.chars() {
+            let before = self.json.within();
+            self.json.push(c.encode_utf8(&mut bytes));
+            is_word |= match (before, self.json.within()) {
+                (Within::Text, Within::Text) | (_, Within::Bare) => true,
+                (Within::Bare, _) => c.is_alphanumeric(),
+                _ => false,
+            };
+        }
+        is_word
+    }
+}
+
+/// Takes what a client did not ask for out of a chat completion, or out of a chunk of one; nothing where it has none.
+pub(super) fn without(data: &str) -> Option<String> {
+    let root = Value::of(data);
+    let mut out = String::with_capacity(data.len());
+    let mut at = 0;
+    for choice in root.get("choices").into_iter().flat_map(Value::items) {
+        let Some(told) = choice.get("logprobs").filter(|told| told.is_object()) else { continue };
+        let span = told.span_in(data.as_bytes());
+        out.push_str(data.get(at..span.start)?);
+        out.push_str("null");
+        at = span.end;
+    }
+    out.push_str(data.get(at..)?);
+    (at > 0).then_some(out)
 }
 
 /// A token, how likely it was, and what else might have stood in its place.

@@ -40,7 +40,7 @@ mod tools;
 mod translate;
 mod usage;
 
-pub use answer::{Answer, answer, used};
+pub use answer::{Answer, answer, answer_and_said, said, used};
 pub use ask::{Ask, AskMeasures, PrefixKey, prefix_ends};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, Halted, SpentBudget, WireError};

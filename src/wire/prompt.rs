@@ -6,9 +6,12 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::effort::Effort;
 use super::error::Result;
-use super::json::Value;
+use super::json::{Value, put, written};
 use super::known::{Change, Known, place};
 use super::reply::Call;
 use super::{Accent, Dialect};
@@ -120,6 +123,25 @@ pub(super) struct Tool<'a> {
     pub(super) cache: Option<Value<'a>>,
 }
 
+impl<'a> Tool<'a> {
+    /// Returns the schema of what it takes as Anthropic and OpenAI want it: of an object, whatever it leaves unsaid.
+    pub(super) fn schema(&self) -> Cow<'a, str> {
+        const NONE: &str = r#"{"type":"object","properties":{}}"#;
+        let Some(schema) = self.parameters else { return Cow::Borrowed(NONE) };
+        if !schema.is_object() || schema.get("type").is_some_and(|kind| !kind.is_null()) {
+            return Cow::Borrowed(schema.raw());
+        }
+        let mut members = schema.members().filter(|(key, _)| key != "type").peekable();
+        if members.peek().is_none() {
+            return Cow::Borrowed(NONE);
+        }
+        Cow::Owned(written(|o| {
+            put!(o, "type": "object");
+            members.for_each(|(key, value)| o.put(&key, value));
+        }))
+    }
+}
+
 /// Which tools the model has to call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ToolChoice<'a> {
@@ -173,6 +195,15 @@ impl<'a> Data<'a> {
             Self::Url(url) => Cow::Borrowed(url),
             Self::Base64 { kind, bytes } => Cow::Owned(format!("data:{kind};base64,{bytes}")),
         }
+    }
+
+    /// Returns the text that it is by its kind, where its bytes are.
+    pub(super) fn text(&self) -> Option<String> {
+        let Self::Base64 { kind, bytes } = self else { return None };
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let is_text = kind.starts_with("text/") || matches!(kind, "application/json" | "application/xml");
+        let decoded = is_text.then(|| STANDARD.decode(bytes.as_bytes()).ok()).flatten()?;
+        String::from_utf8(decoded).ok()
     }
 }
 
@@ -278,6 +309,9 @@ impl<'a> Prompt<'a> {
         }
         if let Some(temperature) = temperature {
             self.set("temperature", Value::of(temperature));
+        }
+        if with.logprobs && reader.to == Dialect::OpenAiChat && reader.accent == Accent::OpenAi {
+            self.set("logprobs", Value::of("true"));
         }
         let Some(tier) = with.service_tier.as_deref() else { return };
         reader.notes.forget(&["service_tier", "serviceTier"]);

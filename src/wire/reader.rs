@@ -116,7 +116,8 @@ impl Reader<'_> {
     pub(super) fn others(self, value: Value<'_>, read: &[&str], place: &str) {
         for (key, value) in value.members() {
             let key = if self.from == Dialect::Gemini { camel(&key) } else { key };
-            if !value.is_null() && value.flag() != Some(false) && !read.contains(&&*key) {
+            let is_said = !matches!(value.raw(), "null" | "false" | "\"\"" | "[]" | "{}");
+            if is_said && !read.contains(&&*key) {
                 self.leave_out(&format!("{place}.{key}"));
             }
         }
@@ -162,6 +163,21 @@ impl Reader<'_> {
             _ => true,
         };
         if is_taken { Ok(data) } else { self.refuse(place) }
+    }
+
+    /// Makes the piece of a document. One that holds nothing but text is text, where only documents of other kinds are taken.
+    pub(super) fn file<'a>(
+        self,
+        data: Data<'a>,
+        name: Option<Cow<'a, str>>,
+        cache: Option<Value<'a>>,
+        place: &str,
+    ) -> Result<Piece<'a>> {
+        if let Some(text) = data.text().filter(|_| self.to != Dialect::Gemini) {
+            let texts: Vec<_> = name.into_iter().chain([text.into()]).collect();
+            return Ok(Piece::text(texts.join("\n\n"), cache));
+        }
+        Ok(Piece::File { data: self.data(data, true, place)?, name, cache })
     }
 
     /// Makes a call of an earlier turn; where the target takes objects alone, other

@@ -18,7 +18,8 @@ use super::reply::{Delta, LeftOut, Seen, Source};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::{Translation, source};
-use super::{ApiError, Ask, Dialect, Finish, WireError, answer, faults};
+use super::{ApiError, Ask, Dialect, Finish, WireError, answer, faults, logprobs};
+use crate::checks::Said;
 use crate::record::usage::Counted;
 use crate::routing::Check;
 
@@ -43,6 +44,7 @@ pub struct Relay {
     /// Puts the answer into the client's dialect; none where that is the provider's.
     translation: Option<Translation>,
     hides_usage: bool,
+    hides_logprobs: bool,
     story: Story,
     /// What an answer used that did not come as a stream.
     usage: Option<Counted>,
@@ -93,6 +95,7 @@ impl Relay {
             source: source(from),
             translation: ask.is_translated(from).then(|| Translation::new(ask)),
             hides_usage: !ask.wants_stream_usage(),
+            hides_logprobs: false,
             story: Story::new(ask),
             usage: None,
             preface: Preface::default(),
@@ -201,6 +204,20 @@ impl Relay {
             self.is_early = false;
             return Ok(());
         }
+        let hidden = if self.hides_logprobs && self.translation.is_none() {
+            logprobs::without(&event.data)
+        } else {
+            None
+        };
+        let framed = hidden.as_ref().map(|data| {
+            let mut framed = BytesMut::with_capacity(data.len() + 16);
+            sse::frame(&mut framed, event.name, data.as_bytes());
+            framed
+        });
+        let (raw, event) = match (&framed, hidden) {
+            (Some(framed), Some(data)) => (&framed[..], Event { name: event.name, data: data.into() }),
+            _ => (raw, event),
+        };
         if self.translation.is_none() && !(seen == Seen::UsageOnly && self.hides_usage) {
             if self.goes_on && !event.data.is_empty() {
                 preface::go_on(self.from, &mut self.preface, &event, out);
@@ -234,13 +251,15 @@ impl Relay {
     /// Reads an event and tells what it adds; to a client of the same dialect that is the caller's to do.
     fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen> {
         let (story, translation, left_out) = (&mut self.story, &mut self.translation, &mut self.left_out);
+        let hides_logprobs = self.hides_logprobs;
+        let hides = |delta: &Delta<'_>| hides_logprobs && matches!(delta, Delta::Logprobs(_));
         let to = self.ask.dialect();
         let mut tell = |delta: Delta<'_>| {
             if translation.is_some() && left_out.takes(&delta, to) {
                 return;
             }
             story.note(&delta);
-            if let Some(translation) = translation {
+            if let Some(translation) = translation.as_mut().filter(|_| !hides(&delta)) {
                 translation.write(delta, out);
             }
         };
@@ -335,9 +354,13 @@ impl Relay {
             None => {}
         }
         let (story, translation) = (&mut self.story, &mut self.translation);
+        let hides_logprobs = self.hides_logprobs;
+        let hides = |delta: &Delta<'_>| hides_logprobs && matches!(delta, Delta::Logprobs(_));
+        let hidden = if hides_logprobs { logprobs::without(root.raw()) } else { None };
+        let root = hidden.as_deref().map_or(root, Value::of);
         let mut tell = |delta: Delta<'_>| {
             story.note(&delta);
-            if let Some(translation) = translation {
+            if let Some(translation) = translation.as_mut().filter(|_| !hides(&delta)) {
                 translation.write(delta, out);
             }
         };
@@ -495,6 +518,24 @@ impl Relay {
     /// asked for; JSON of more than a MiB is not looked into.
     pub fn check(&self) -> Check {
         self.story.check(&self.ask.required_keys())
+    }
+
+    /// Keeps the answer for checks from now on; `wants_json` says that one that is no JSON fails them. What they look at and the
+    /// client did not ask for, how likely words were, it does not get.
+    pub fn keep_said(&mut self, wants_json: bool) {
+        self.hides_logprobs = !self.ask.wants_logprobs();
+        self.story.keep(wants_json);
+    }
+
+    /// Returns the answers so far as checks see them, where they are kept.
+    pub fn said(&self) -> Vec<Said> {
+        self.story.said()
+    }
+
+    /// Says whether an answer that has to be JSON cannot become any more, whatever follows. Where tools are offered, words may
+    /// stand before a call.
+    pub fn is_doomed(&self) -> bool {
+        self.story.is_no_json && self.ask.measures().tools == 0
     }
 
     /// Returns the model that the provider says it used.

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use super::calls::own_id;
 use super::finish::Finish;
 use super::json::{Object, Raw, Value, put, quote, written};
-use super::reply::Reply;
+use super::reply::{Choice, Reply};
 use super::sse::event;
 use super::{Ask, Dialect, usage};
 
@@ -233,8 +233,9 @@ fn write_message(ask: &Ask, root: Value<'_>, reply: &Reply, out: &mut BytesMut) 
     let used = if let Some(said) = root.get("usage") {
         said.raw().to_owned()
     } else {
-        let prompt = usage::prompt_alone(ask.measures().estimated_prompt_tokens);
-        written(|o| usage::messages(o, &reply.usage.unwrap_or(prompt)))
+        let bytes = reply.choices.iter().map(Choice::bytes).sum();
+        let counted = usage::filled(reply.usage, ask.measures().estimated_prompt_tokens, bytes);
+        written(|o| usage::messages(o, &counted))
     };
     let begun =
         [("content", "[]"), ("stop_reason", "null"), ("stop_sequence", "null"), ("usage", used.as_str())];

@@ -10,10 +10,12 @@ use super::error::Result;
 use super::faults::clean;
 use super::finish::Finish;
 use super::json::Value;
-use super::logprobs::{Logprobs, ToldLogprobs};
+use super::logprobs::{Logprobs, Sureness, ToldLogprobs};
 use super::{Dialect, WireError, cited, table};
+use crate::checks::{self, Said};
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
+use crate::units::PerMille;
 
 /// A finished answer: the parts that its source told, put together.
 #[derive(Debug, Default)]
@@ -219,6 +221,29 @@ impl Choice {
         tell(Delta::Finish { finish: self.finish, stop: self.stop.as_deref() });
     }
 
+    /// Returns it as checks see it.
+    pub(super) fn said(&self) -> Said {
+        let call = |call: &Call<'_>| checks::Call {
+            name: call.name.clone().into_owned(),
+            arguments: call.arguments.clone().into_owned(),
+        };
+        let is_more = |part: &Part| matches!(part, Part::Refusal(_) | Part::Picture { .. } | Part::Other(_));
+        Said {
+            text: self.text().into_owned(),
+            calls: self.calls().map(call).collect(),
+            has_more: self.parts.iter().any(is_more),
+            ended: self.finish.ended(),
+            is_cut: false,
+            sureness: self.sureness(),
+        }
+    }
+
+    fn sureness(&self) -> Option<PerMille> {
+        let mut sureness = Sureness::default();
+        sureness.take(self.logprobs.as_ref()?.get());
+        sureness.get()
+    }
+
     /// Returns the texts put together.
     pub(super) fn text(&self) -> Cow<'_, str> {
         let mut texts = self.parts.iter().filter_map(|part| match part {
@@ -346,6 +371,17 @@ pub(super) enum Delta<'a> {
         finish: Finish,
         stop: Option<&'a str>,
     },
+}
+
+impl Delta<'_> {
+    /// Counts the bytes that it adds to the answer, as [`Choice::bytes`] does of a whole one.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Text(text) | Self::Refusal(text) | Self::Thought(text) => text.len() as u64,
+            Self::CallStart { name: text, .. } | Self::CallArguments { text, .. } => text.len() as u64,
+            _ => 0,
+        }
+    }
 }
 
 /// What an event was besides.

@@ -4,11 +4,13 @@
 
 use super::answer::fits;
 use super::json::Progress;
+use super::logprobs::Sureness;
 use super::reply::Delta;
 use super::{Ask, Finish, WireError};
+use crate::checks::{Call, Said};
 use crate::routing::Check;
 
-/// The most bytes of delivered text that wait for whoever counts them, and of JSON that is checked at the end.
+/// The most bytes of delivered text that wait for whoever counts them, and of what is checked at the end.
 const KEPT: usize = 1024 * 1024;
 
 /// The most choices that are told apart, where no more were asked for.
@@ -25,9 +27,18 @@ pub(super) struct Story {
     pub(super) delivered: String,
     pub(super) delivered_bytes: u64,
     pub(super) thought_bytes: u64,
-    /// Whether the text has to be JSON, and how much of it is kept.
+    /// Whether the text has to be JSON.
     wants_json: bool,
-    json_bytes: usize,
+    /// Whether it is looked at as it comes.
+    watches_json: bool,
+    /// Whether the answer is kept for checks.
+    keeps: bool,
+    /// How much is kept for what is looked at in the end.
+    kept_bytes: usize,
+    /// The calls, where the answer is kept: of which choice each is.
+    calls: Vec<(u64, Call)>,
+    /// Whether a text that has to be JSON cannot become any more.
+    pub(super) is_no_json: bool,
     /// Of which choice each call is, and how far its arguments have come.
     arguments: Vec<(u64, Progress)>,
     /// Whether a choice ended well with a call whose arguments are no object.
@@ -51,13 +62,20 @@ pub(super) struct Story {
 
 /// A choice that has begun.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each notes one thing that happened or did not")]
 struct Begun {
     nth: u64,
     has_answer: bool,
     has_calls: bool,
-    /// Its text, where that has to be JSON, as far as it is kept.
-    json: String,
+    /// Its text, where that has to be JSON or is checked, as far as it is kept.
+    text: String,
     text_bytes: u64,
+    /// How far that has come towards being JSON, where it has to be.
+    json: Progress,
+    /// Whether not all of its calls is kept.
+    is_cut: bool,
+    has_more: bool,
+    sureness: Sureness,
     finish: Option<Finish>,
 }
 
@@ -68,9 +86,32 @@ impl Story {
         Self { wants_json: measures.wants_json, choices: measures.choices.max(1), ..Self::default() }
     }
 
+    /// Keeps the answer for checks; `wants_json` says that it has to be JSON for them.
+    pub(super) fn keep(&mut self, wants_json: bool) {
+        (self.keeps, self.watches_json) = (true, self.wants_json || wants_json);
+    }
+
+    /// Returns the answers as checks see them.
+    pub(super) fn said(&self) -> Vec<Said> {
+        let one = |choice: &Begun| Said {
+            text: choice.text.clone(),
+            calls: self
+                .calls
+                .iter()
+                .filter(|(of, _)| *of == choice.nth)
+                .map(|(_, call)| call.clone())
+                .collect(),
+            has_more: choice.has_more,
+            ended: choice.finish.unwrap_or_default().ended(),
+            sureness: choice.sureness.get(),
+            is_cut: choice.is_cut || choice.text.len() as u64 != choice.text_bytes,
+        };
+        self.begun.iter().map(one).collect()
+    }
+
     /// Counts the text that is kept.
     pub(super) fn held(&self) -> usize {
-        self.delivered.len() + self.json_bytes
+        self.delivered.len() + self.kept_bytes
     }
 
     /// Takes note of what is added.
@@ -82,29 +123,40 @@ impl Story {
                 }
             }
             Delta::Text(text) => {
-                let room = if self.wants_json { KEPT.saturating_sub(self.json_bytes) } else { 0 };
-                let is_answer = !text.trim().is_empty();
+                let is_kept = self.wants_json || self.keeps;
+                let room = if is_kept { KEPT.saturating_sub(self.kept_bytes) } else { 0 };
+                let (is_answer, watches_json) = (!text.trim().is_empty(), self.watches_json);
                 let choice = self.choice();
                 choice.text_bytes = choice.text_bytes.saturating_add(text.len() as u64);
                 choice.has_answer |= is_answer;
-                let kept = keep(&mut choice.json, room, text);
-                self.json_bytes += kept;
+                let kept = keep(&mut choice.text, room, text);
+                if watches_json {
+                    choice.json.push(text);
+                }
+                let is_no_json = watches_json && choice.json.is_wrong();
+                self.kept_bytes += kept;
                 self.has_answer |= is_answer;
+                self.is_no_json |= is_no_json;
                 self.deliver(text);
             }
             Delta::Refusal(text) => {
-                self.answers();
+                self.answers().has_more = true;
                 self.deliver(text);
             }
             Delta::CallStart { name, .. } => {
                 self.answers().has_calls = true;
                 self.arguments.push((self.at, Progress::default()));
+                if self.keeps {
+                    self.calls.push((self.at, Call { name: (*name).to_owned(), arguments: String::new() }));
+                    self.kept_bytes += name.len();
+                }
                 self.deliver(name);
             }
             Delta::CallArguments { call, text } => {
                 if let Some((_, arguments)) = self.arguments.get_mut(*call) {
                     arguments.push(text);
                 }
+                self.keep_arguments(*call, text);
                 self.deliver(text);
             }
             Delta::Thought(text) => {
@@ -113,13 +165,14 @@ impl Story {
                 self.thought_bytes = self.thought_bytes.saturating_add(text.len() as u64);
             }
             Delta::Picture { .. } | Delta::Other(_) => {
-                self.answers();
+                self.answers().has_more = true;
                 self.has_content = true;
             }
             Delta::Choice(nth) => {
                 self.at = *nth;
                 self.choice();
             }
+            Delta::Logprobs(told) if self.keeps => self.choice().sureness.take(*told),
             Delta::CallEnd { .. } | Delta::Logprobs(_) | Delta::Cited(_) => {}
             Delta::Finish { finish, .. } => {
                 let choice = self.choice();
@@ -130,6 +183,18 @@ impl Story {
                 self.is_unfit |= finish == Finish::ToolCalls
                     && self.arguments.iter().any(|(of, arguments)| *of == self.at && !is_fit(arguments));
             }
+        }
+    }
+
+    fn keep_arguments(&mut self, call: usize, text: &str) {
+        let room = KEPT.saturating_sub(self.kept_bytes);
+        let Some((of, call)) = self.calls.get_mut(call) else { return };
+        let kept = keep(&mut call.arguments, room, text);
+        self.kept_bytes += kept;
+        if kept < text.len()
+            && let Some(choice) = self.begun.iter_mut().find(|choice| choice.nth == *of)
+        {
+            choice.is_cut = true;
         }
     }
 
@@ -201,11 +266,11 @@ impl Begun {
             return Check::Passed;
         }
         // What was too long to keep is not looked into.
-        if !wants_json || self.json.len() as u64 != self.text_bytes {
+        if !wants_json || self.text.len() as u64 != self.text_bytes {
             return Check::None;
         }
         let is_cut = matches!(self.finish, Some(Finish::Length | Finish::Paused));
-        if !is_cut && fits(&self.json, required) { Check::Passed } else { Check::Failed }
+        if !is_cut && fits(&self.text, required) { Check::Passed } else { Check::Failed }
     }
 }
 

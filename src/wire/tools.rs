@@ -246,7 +246,7 @@ pub(super) fn custom_input(arguments: &str) -> Cow<'_, str> {
 
 /// Writes the members that say what was called, for an item of a response: its type, its name, what it was called with.
 pub(super) fn write_call(o: &mut Object<'_>, origin: &ToolOrigin, call: &Call<'_>) {
-    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &*call.arguments };
+    let arguments = &*call.arguments;
     let ToolOrigin { kind, name, namespace } = origin;
     match kind {
         ToolKind::Function => {
@@ -347,7 +347,8 @@ mod tests {
         );
         assert_eq!(
             told(ToolKind::Function, ""),
-            r#"{"type":"function_call","name":"t","namespace":"ns","arguments":"{}"}"#
+            r#"{"type":"function_call","name":"t","namespace":"ns","arguments":""}"#,
+            "as a call begins"
         );
     }
 }

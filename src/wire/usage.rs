@@ -41,10 +41,18 @@ pub(super) fn messages(o: &mut Object<'_>, counted: &Counted) {
     put!(o, "cache_read_input_tokens": usage.cache_read.or_zero(), "output_tokens": usage.output.or_zero());
 }
 
-/// Returns usage of which the prompt alone is known, as an estimate.
-pub(super) fn prompt_alone(tokens: u64) -> Counted {
-    let input = Count::new(tokens.min(u64::from(u32::MAX - 2))).unwrap_or(Count::UNKNOWN);
-    Counted { usage: crate::pricing::Usage { input, ..crate::pricing::Usage::UNKNOWN }, ..Counted::default() }
+/// Fills what nobody told by what it likely is, for a dialect that has to say something: the prompt by its estimate, the
+/// answer by its bytes.
+pub(super) fn filled(counted: Option<Counted>, prompt_tokens: u64, written_bytes: u64) -> Counted {
+    let mut counted = counted.unwrap_or_default();
+    let fill = |count: &mut Count, tokens: u64| {
+        if !count.is_known() {
+            *count = Count::new(tokens.min(u64::from(u32::MAX - 2))).unwrap_or(Count::UNKNOWN);
+        }
+    };
+    fill(&mut counted.usage.input, prompt_tokens);
+    fill(&mut counted.usage.output, written_bytes.div_ceil(4));
+    counted
 }
 
 fn whole_prompt(counted: &Counted) -> u64 {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyModifiers};
+use pointsman::certificate::{Turn, Withdrawn};
 use pointsman::console::screen::ScreenId;
 use pointsman::session::{Command, Log, Player, Reading};
 use pointsman::units::{PerMille, Span};
@@ -11,8 +12,13 @@ use super::{Desk, SIZES, log_of};
 
 /// A route of which every answer was judged, good from a confidence of 400 up.
 fn judged_log() -> Arc<Log> {
+    log_of("judged.jsonl", judged("").into_bytes().leak())
+}
+
+/// The same behind some lines.
+fn judged(before: &str) -> String {
     use std::fmt::Write as _;
-    let mut text = String::new();
+    let mut text = before.to_owned();
     for at in 0..1500u32 {
         let confidence = at * 7 % 1001;
         let cheap = if at % 4 == 0 && confidence < 400 { 0 } else { 1000 };
@@ -23,7 +29,30 @@ fn judged_log() -> Arc<Log> {
         )
         .unwrap();
     }
-    log_of("judged.jsonl", text.into_bytes().leak())
+    text
+}
+
+#[test]
+fn a_certificate_ends_with_the_classifier_whose_confidences_it_is_about() {
+    let policy = |at: &str, version: u32, classifier: &str| {
+        let routes = r#"[{"route":"all","ladder":[{"model":"mistral-small-2503","threshold":400},{"model":"gpt-4.1"}]}]"#;
+        format!(
+            r#"{{"event":"policy","at":"2026-05-23T{at}Z","version":{version},"under":{{"classifier":"{classifier}"}},"name":"p","routes":{routes}}}"#
+        ) + "\n"
+    };
+    for (second, withdrawn) in [("b 2", true), ("a 1", false)] {
+        let log = judged(&(policy("09:00:00", 1, "a 1") + &policy("10:20:00", 2, second)));
+        let log = log_of("judged.jsonl", log.into_bytes().leak());
+        let mut player = Player::new(log, Reading::Recorded, Some(Span::hours(1)));
+        player.handle(Command::SeekShare(PerMille::ONE));
+        let proofs = player.snapshot().proofs;
+        let turns = &proofs[0][0].turns;
+        let is_it = |turn: &Turn| *turn == Turn::Withdrawn(Withdrawn::Classifier);
+        assert!(
+            !turns.is_empty() && turns.iter().any(|(_, turn)| is_it(turn)) == withdrawn,
+            "{second}: {turns:?}"
+        );
+    }
 }
 
 #[test]

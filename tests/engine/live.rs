@@ -1,12 +1,12 @@
 //! A live session under random interleaved traffic is its replay: decisions, totals and labels, from its own lines alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use pointsman::classifier::{Classifier, Measures};
 use pointsman::config::budgets::parse;
-use pointsman::pricing::{Charged, Cost, CostSum, Unpriced, Usage};
+use pointsman::pricing::{Charged, Cost, CostSum, PriceBook, PriceRow, Rates, Tier, Unpriced, Usage};
 use pointsman::record::{self, Correction, Input, LateLabel, ReadOptions};
 use pointsman::routing::{AtMost, Check, NO_RUNG, Policy, Status, up_to_grid};
 use pointsman::session::{
@@ -14,7 +14,7 @@ use pointsman::session::{
     StreamOptions, Ticket, Wants, explain, stream,
 };
 use pointsman::telemetry::Cell;
-use pointsman::units::{Count, Instant, PerMille, Pico, Span};
+use pointsman::units::{Count, Instant, PerMille, Pico, PicoPerMillion, Span};
 use proptest::prelude::*;
 
 use super::world::{Choices, DATED, MODELS, book, capped_policy, compile, names};
@@ -43,6 +43,8 @@ enum Deal {
     Judge { which: usize, quality: u16 },
     /// A charge of a request that is over is set right: which call, to how much, or to nobody knows.
     Correct { which: usize, call: Option<u32>, kind: u8, amount: u32 },
+    /// A price is edited: a model's, hundredths of a dollar per million, now or so many milliseconds later.
+    Price { model: usize, cents: u32, later: Option<i64> },
     /// Rules against runaways change: what becomes of who repeats a call, and of a session with so many calls.
     Watch { then: usize, cap: Option<usize>, calls: u64 },
     /// Somebody is stopped or let go.
@@ -59,6 +61,8 @@ fn deal() -> impl Strategy<Value = Deal> {
         6 => come.prop_map(|(prompt, team, asked, vision, tools, most, eu, call)| {
             Deal::Come { prompt, team, asked, vision, tools, most, eu, call }
         }),
+        1 => (0usize..5, 0u32..900, proptest::option::of(1i64..400))
+            .prop_map(|(model, cents, later)| Deal::Price { model, cents, later }),
         1 => (0usize..4, proptest::option::of(0usize..4), 1u64..9)
             .prop_map(|(then, cap, calls)| Deal::Watch { then, cap, calls }),
         1 => (0usize..5, any::<bool>()).prop_map(|(whom, lifts)| Deal::Switch { whom, lifts }),
@@ -102,6 +106,9 @@ struct Stage {
     costs: BTreeMap<String, Vec<Cost>>,
     corrected: Vec<(String, Option<u32>, Cost)>,
     count: usize,
+    /// The prices as they were edited, and the starts of what came of it.
+    book: PriceBook,
+    amended: BTreeSet<(String, Option<Instant>)>,
 }
 
 impl Stage {
@@ -182,6 +189,20 @@ impl Stage {
                 let deed = if *undo { Deed::Undo("back") } else { Deed::Change("on") };
                 self.live.apply(&spec, "test", deed, self.now).unwrap();
             }
+            Deal::Price { model, cents, later } => {
+                let price =
+                    PicoPerMillion::from_usd_per_million(&format!("{}.{:02}", cents / 100, cents % 100))
+                        .unwrap();
+                let base = Tier { input: price, output: price, ..Tier::default() };
+                let from = Some(later.map_or(self.now, |millis| self.now + Span(millis * 1000)));
+                let standard = Rates { base, above: Vec::new() };
+                let rows = &mut self.book.models.entry(MODELS[*model].to_owned()).or_default().rows;
+                rows.retain(|row| row.from < from);
+                rows.push(PriceRow { from, standard, ..PriceRow::default() });
+                for change in self.live.reprice(&self.book, self.now).changes {
+                    self.amended.insert((change.model, change.row.from));
+                }
+            }
             Deal::Signal { model, millis } => {
                 let until = millis.map(|millis| self.now + Span(millis * 1000));
                 self.live.signal(
@@ -198,11 +219,11 @@ impl Stage {
                 self.live.judge(&LateLabel {
                     at: self.now,
                     id: id.to_string().into(),
-                    source: "test".into(),
                     label: record::Label {
                         model: model.to_string().into(),
                         quality: quality_of,
                         output: None,
+                        source: "test".into(),
                     },
                 });
                 self.judged.insert(id.to_string(), *quality);
@@ -302,7 +323,7 @@ proptest! {
         live.follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));
         let mut stage = Stage {
             live, now: Instant(499_700_000), open: Vec::new(), heard: BTreeMap::new(), done: Vec::new(),
-            judged: BTreeMap::new(), costs: BTreeMap::new(), corrected: Vec::new(), count: 0,
+            judged: BTreeMap::new(), costs: BTreeMap::new(), corrected: Vec::new(), count: 0, book: book(), amended: BTreeSet::new(),
         };
         for (deal, later) in &deals {
             stage.now = stage.now + Span(*later);
@@ -355,7 +376,8 @@ proptest! {
         // Prices that stand in the log, before its requests or behind them, price as the book does.
         let mut told = Vec::new();
         for (model, prices) in &book().models {
-            for row in &prices.rows {
+            // A later word of the same start would take back what was changed.
+            for row in prices.rows.iter().filter(|row| !stage.amended.contains(&(model.clone(), row.from))) {
                 let change = record::PriceChange { model: model.as_str().into(), row: row.clone(), simulated: false };
                 record::append_line(&mut told, &record::Entry::Price(Box::new(change)));
             }

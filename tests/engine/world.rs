@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pointsman::classifier::TaskClass;
 use pointsman::engine::{Arrival, Effect, Engine, Event};
 use pointsman::outcome::{
-    Attempt, Choice, Evidence, Extra, History, ModelLabel, Observed, Operation, Outlook, ProfileFit,
+    Attempt, Choice, Evidence, Extra, History, LabelSource, ModelLabel, Observed, Operation, Outlook, ProfileFit,
     Profiles, Settled, calls, visit,
 };
 use pointsman::pricing::{PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
@@ -143,6 +143,7 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
             model: ModelId(model),
             quality: quality.and_then(PerMille::new),
             output,
+            source: LabelSource::Told,
         },
     );
     let extra = (proptest::collection::vec(observed(), 0..3), proptest::collection::vec(label, 0..3))

@@ -18,7 +18,7 @@ fn setup(upstream: &Upstream, policy: &str) -> Setup {
 }
 
 /// Starts to read the live log.
-fn follow(front: &Front<'_>) -> Line {
+pub(crate) fn follow(front: &Front<'_>) -> Line {
     let mut line = Line::open(front.address());
     line.write(&Ask::get("/operator/v1/feed").wire()).unwrap();
     assert_eq!(line.head().unwrap().status, 200);
@@ -26,7 +26,7 @@ fn follow(front: &Front<'_>) -> Line {
 }
 
 /// Reads the live log until so many requests have been told of; gives all its lines but those of the gateway's state.
-fn read(line: &mut Line, requests: usize) -> Vec<Value> {
+pub(crate) fn read(line: &mut Line, requests: usize) -> Vec<Value> {
     let (mut text, mut found) = (String::new(), Vec::new());
     let is_request = |line: &Value| line.get("id").is_some();
     // The gateway tells of its state once a second, so that this ends.

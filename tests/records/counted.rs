@@ -252,6 +252,24 @@ fn cached_and_reasoning_tokens_are_found_under_every_name() {
     assert_eq!(of(&flow, &[]), A);
 }
 
+/// Such calls had tokens and no model, or were passed over as no calls of a model.
+#[test]
+fn spans_name_their_model_in_the_words_of_their_framework() {
+    let named = |attributes: &[(&str, &str)]| one(&document(&[span("1", "", "x", attributes)])).model;
+    let langfuse = [
+        ("langfuse.observation.type", "generation"),
+        ("langfuse.observation.model.name", "gpt-4.1"),
+        ("langfuse.observation.usage_details", r#"{"input":1000,"output":100}"#),
+    ];
+    assert_eq!(named(&langfuse), "gpt-4.1");
+    let flow = [
+        ("mlflow.spanType", r#""CHAT_MODEL""#),
+        ("mlflow.llm.model", r#""gpt-4.1""#),
+        ("mlflow.chat.tokenUsage", r#"{"input_tokens":1000,"output_tokens":100,"total_tokens":1100}"#),
+    ];
+    assert_eq!(named(&flow), "gpt-4.1");
+}
+
 #[test]
 fn the_framework_and_the_figures_tell_whether_input_is_whole() {
     let sdk = |more: &[(&str, &str)]| {

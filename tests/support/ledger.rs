@@ -115,6 +115,7 @@ pub(crate) fn ended(seq: u64, n: u32) -> AttemptEnded {
     let estimated = dice(seq, 9, 5) == 0;
     let cost = charge(&usage, begun.price.as_ref().map(|price| &price.row.standard));
     AttemptEnded {
+        verdicts: Vec::new(),
         seq,
         n,
         model: "".into(),

@@ -275,7 +275,9 @@ fn responses(events: &[Value]) -> Heard {
                     ));
                 }
             }
-            open = Some((item, String::new()));
+            // Whoever adds up deltas begins with what the item has.
+            let begun = item["arguments"].as_str().or(item["input"].as_str()).unwrap_or_default().to_owned();
+            open = Some((item, begun));
             continue;
         }
         let (item, grown) = open.as_mut().expect("an item is open");

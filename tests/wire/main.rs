@@ -21,6 +21,7 @@ mod rungs;
 mod same_dialect;
 mod several;
 mod streams;
+mod sureness;
 mod system;
 mod table;
 mod told;

@@ -43,6 +43,7 @@ fn all() -> Parameters {
         service_tier: Some("flex".into()),
         max_output: Some(4000),
         temperature: Some(200),
+        logprobs: false,
     }
 }
 

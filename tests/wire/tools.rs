@@ -4,7 +4,9 @@ use pointsman::wire::Dialect::{AnthropicMessages, Gemini, OpenAiChat, OpenAiResp
 use pointsman::wire::Sending;
 use serde_json::{Value, json};
 
-use super::{PROVIDERS, ask, refused, sent};
+use super::grammar::heard;
+use super::wholeness::chunks;
+use super::{PROVIDERS, ask, refused, relayed, sent};
 
 /// As Codex begins for the models it knows best: its tools come as an item of the input.
 fn codex() -> Value {
@@ -130,4 +132,53 @@ fn a_custom_tool_that_is_forced_is_forced_as_a_function() {
     let body = json!({"model":"m","input":"x","tools":[{"type":"custom","name":"apply_patch"}],"tool_choice":{"type":"custom","name":"apply_patch"}});
     let got = sent(OpenAiResponses, &body, AnthropicMessages, "m");
     assert_eq!(got["tool_choice"], json!({"type":"tool","name":"apply_patch"}));
+}
+
+/// A client that adds deltas to what an item began with once read `{}{"q":1}`.
+#[test]
+fn a_streamed_call_adds_up_whatever_its_tool_is() {
+    for tool in [
+        json!({"type":"function","name":"f","parameters":{"type":"object"}}),
+        json!({"type":"namespace","name":"fs","tools":[{"type":"function","name":"read","parameters":{"type":"object"}}]}),
+        json!({"type":"custom","name":"patch"}),
+        json!({"type":"local_shell"}),
+        json!({"type":"shell"}),
+        json!({"type":"tool_search","execution":"client"}),
+    ] {
+        let asked = ask(OpenAiResponses, &json!({"model":"m","input":"x","stream":true,"tools":[tool]}));
+        let body = asked.body_for(OpenAiChat, "m", &Sending::default()).unwrap().body;
+        let name = serde_json::from_slice::<Value>(&body).unwrap()["tools"][0]["function"]["name"].clone();
+        let says = |call: Value| json!({"index":0,"delta":{"tool_calls":[call]},"finish_reason":null});
+        let stream = chunks(&[
+            says(json!({"index":0,"id":"c1","type":"function","function":{"name":name,"arguments":""}})),
+            says(json!({"index":0,"function":{"arguments":"{\"input\":"}})),
+            says(json!({"index":0,"function":{"arguments":"\"a\"}"}})),
+            json!({"index":0,"delta":{},"finish_reason":"tool_calls"}),
+        ]);
+        let (out, ..) = relayed(OpenAiChat, &asked, stream.as_bytes(), &[]);
+        let heard = heard(OpenAiResponses, &out);
+        assert_eq!(heard.calls.len(), 1, "{name}: {out}");
+    }
+}
+
+/// Anthropic refuses a schema that does not say it is of an object, and so does OpenAI.
+#[test]
+fn a_tools_schema_says_that_it_is_of_an_object() {
+    let none = json!({"type":"object","properties":{}});
+    let named = json!({"type":"object","properties":{"a":{"type":"string"}}});
+    for (written, want) in [
+        (json!(null), &none),
+        (json!({}), &none),
+        (json!({"type":null}), &none),
+        (json!({"properties":{"a":{"type":"string"}}}), &named),
+        (named.clone(), &named),
+    ] {
+        let chat = json!({"model":"m","messages":[{"role":"user","content":"x"}],
+            "tools":[{"type":"function","function":{"name":"f","parameters":written}}]});
+        assert_eq!(&sent(OpenAiChat, &chat, AnthropicMessages, "m")["tools"][0]["input_schema"], want);
+        let responses =
+            json!({"model":"m","input":"x","tools":[{"type":"function","name":"f","parameters":written}]});
+        let tool = &sent(OpenAiResponses, &responses, OpenAiChat, "m")["tools"][0];
+        assert_eq!(&tool["function"]["parameters"], want, "{written}");
+    }
 }

@@ -96,6 +96,7 @@ fn usage_is_found_in_a_choice_and_under_x_groq() {
     for last in [
         chunk(&inside, json!({})),
         chunk(&inside, json!({"usage":null})),
+        chunk(&json!([{"index":0,"delta":{"usage":usage},"finish_reason":"stop"}]), json!({})),
         chunk(&plain, json!({"x_groq":{"id":"r","usage":usage}})),
         chunk(&plain, json!({"usage":usage})),
     ] {
@@ -104,10 +105,50 @@ fn usage_is_found_in_a_choice_and_under_x_groq() {
     for body in [
         json!({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop","usage":usage}]}),
         json!({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"x_groq":{"usage":usage}}),
+        json!({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi","usage":usage},"finish_reason":"stop"}]}),
     ] {
         let read = answer(OpenAiChat, &asked(OpenAiChat, false), body.to_string().into()).unwrap();
         assert_eq!(read.usage.unwrap().usage.cache_read.get(), Some(512));
     }
+}
+
+/// Not every server of xAI's models counts reasoning alike; without a total, a guess was once called known.
+#[test]
+fn what_a_model_counts_in_two_ways_is_a_guess_live_as_in_a_log() {
+    let told = |model: &str, total: Value| {
+        let usage = json!({"prompt_tokens":100,"completion_tokens":500,"total_tokens":total,"completion_tokens_details":{"reasoning_tokens":400}});
+        let body = json!({"id":"c","model":model,"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":usage});
+        let counted =
+            answer(OpenAiChat, &asked(OpenAiChat, false), body.to_string().into()).unwrap().usage.unwrap();
+        (counted.usage.output.get(), counted.is_guess)
+    };
+    assert_eq!(told("grok-4", json!(null)), (Some(500), true));
+    assert_eq!(told("grok-4", json!(600)), (Some(500), false));
+    assert_eq!(told("grok-4", json!(1000)), (Some(900), false));
+    assert_eq!(told("gpt-5", json!(null)), (Some(500), false));
+}
+
+/// A client that has to be told something is told what the ledger estimates, not zero.
+#[test]
+fn a_client_of_anthropics_is_told_tokens_that_no_provider_told() {
+    let text = "a".repeat(40);
+    let asked = asked(AnthropicMessages, false);
+    let prompt = asked.measures().estimated_prompt_tokens;
+    let body = json!({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":text},"finish_reason":"stop"}]});
+    let read = answer(OpenAiChat, &asked, body.to_string().into()).unwrap();
+    let told: Value = serde_json::from_slice(&read.body).unwrap();
+    assert_eq!(
+        (&told["usage"]["input_tokens"], &told["usage"]["output_tokens"]),
+        (&json!(prompt), &json!(10))
+    );
+    assert!(read.usage.is_none(), "and nobody is billed by it as by a provider's word");
+    let said = json!([{"index":0,"delta":{"role":"assistant","content":text}}]);
+    let stop = json!([{"index":0,"delta":{},"finish_reason":"stop"}]);
+    let stream =
+        format!("data: {}\n\ndata: {}\n\ndata: [DONE]\n\n", chunk(&said, json!({})), chunk(&stop, json!({})));
+    let (out, _, relay) = relayed(OpenAiChat, &super::asked(AnthropicMessages, true), stream.as_bytes(), &[]);
+    assert!(out.contains("\"output_tokens\":10}"), "{out}");
+    assert!(relay.usage().is_none());
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //! Invariants: a row of the upper book holds from its start on, whatever the lower one says of later; before it the lower
 //! book's rows stay; a name of the upper book, alias or model, means what the upper book says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{BASE, Error, resolve};
+use super::{BASE, Error, book_path, resolve};
 use crate::pricing::{ModelPrices, PriceBook};
 
 /// What stands before a book's name where it alone is meant.
@@ -24,6 +24,15 @@ pub fn layered(name_or_path: &str, user_dir: Option<&Path>) -> Result<PriceBook,
         return Ok(upper);
     }
     Ok(over(upper, resolve(BASE, user_dir)?))
+}
+
+/// Names the files that such prices may be read from, whether they are there or not: what to look at for changes.
+pub fn files(name_or_path: &str, user_dir: Option<&Path>) -> Vec<PathBuf> {
+    let upper = name_or_path.strip_prefix(ONLY).unwrap_or(name_or_path);
+    let lower = (upper == name_or_path).then_some(BASE);
+    let own = |name: &str| user_dir.map(|dir| book_path(dir, name));
+    let named = [Some(PathBuf::from(upper)), user_dir.map(|dir| dir.join("prices").join(upper)), own(upper)];
+    named.into_iter().flatten().chain(lower.and_then(own)).collect()
 }
 
 /// Lays a book over another.

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use crate::pricing::PriceBook;
 use crate::units::{Slip, choice};
 
-pub use layer::{layered, over};
+pub use layer::{files, layered, over};
 pub use litellm::{Import, Reason, Refusal, import_litellm};
 pub use read::from_toml;
-pub use write::to_toml;
+pub use write::{row_toml, to_toml};
 
 /// Why a price book could not be had.
 #[derive(Debug, thiserror::Error)]

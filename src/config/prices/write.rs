@@ -24,6 +24,13 @@ pub fn to_toml(book: &PriceBook) -> String {
     out
 }
 
+/// Writes a row by itself, as it stands among others.
+pub fn row_toml(row: &PriceRow) -> String {
+    let mut out = String::new();
+    write_row(&mut out, row);
+    out
+}
+
 fn write_model(out: &mut String, name: &str, prices: &ModelPrices) {
     out.push_str("\n[models.");
     out.push_str(name);

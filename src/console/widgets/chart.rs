@@ -137,8 +137,12 @@ impl Axis {
             }
             first.get_or_insert(step);
         }
-        let step = first.unwrap_or(1.0);
+        let mut step = first.unwrap_or(1.0);
         let from = (self.from / step).floor() * step;
+        if from == 0.0 && self.ticks == Ticks::Round && step > 1.0 {
+            // Two ticks are all there will be: the upper one stands no higher than it must.
+            step = step.min(snug_step(self.to));
+        }
         let whole = Self { from, to: ((self.to / step).ceil() * step).max(from + step), ..*self };
         whole.stepped(gaps, step)
     }
@@ -188,6 +192,13 @@ pub fn nice_step(least: f64) -> f64 {
     let step =
         [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|&step| step >= least * (1.0 - 1e-9));
     step.filter(|step| step.is_finite() && *step > 0.0).unwrap_or(1.0)
+}
+
+/// Returns a round number not less than `least`, nearer to it than [`nice_step`] goes.
+fn snug_step(least: f64) -> f64 {
+    const STEPS: [f64; 10] = [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0];
+    let power = 10f64.powf(least.log10().floor());
+    STEPS.into_iter().map(|n| n * power).find(|&step| step >= least).unwrap_or_else(|| nice_step(least))
 }
 
 /// Writes dollars at a tick, all ticks of an axis to the same number of decimals: `$0`, `$0.50`, `$1.00`.

@@ -15,7 +15,7 @@ use super::bodies::Body;
 use super::calls;
 use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
 use crate::pricing::Usage;
-use crate::record::json::{self, Embedded, Measure, Num, Word, nullable};
+use crate::record::json::{self, Embedded, Measure, Num, Word, maybe, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Counted, OpenAiUsage};
@@ -117,10 +117,11 @@ struct Metadata {
     status: Word,
     #[serde(deserialize_with = "nullable")]
     error_information: ErrorInformation,
-    #[serde(deserialize_with = "nullable")]
-    usage_object: OpenAiUsage,
-    #[serde(deserialize_with = "nullable")]
-    additional_usage_values: OpenAiUsage,
+    /// Blocks are large, and what is read is moved from level to level.
+    #[serde(deserialize_with = "maybe")]
+    usage_object: Option<Box<OpenAiUsage>>,
+    #[serde(deserialize_with = "maybe")]
+    additional_usage_values: Option<Box<OpenAiUsage>>,
     attempted_fallbacks: Num,
     original_model_group: Word,
 }
@@ -166,11 +167,12 @@ fn record(row: Row) -> Result<Told, Refusal> {
     let status = if failed { failure(&errors, &error) } else { Status::Ok };
 
     let mut usage = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens, row.total_tokens);
-    usage.absorb(&metadata.additional_usage_values);
-    usage.absorb(&metadata.usage_object);
+    for block in [&metadata.additional_usage_values, &metadata.usage_object].into_iter().flatten() {
+        usage.absorb(block);
+    }
     // A failed call's row holds the column defaults of zero: nothing was reported.
     let silent = failed
-        && !metadata.usage_object.says_anything()
+        && !metadata.usage_object.as_ref().is_some_and(|block| block.says_anything())
         && row.prompt_tokens.or_zero() == 0
         && row.completion_tokens.or_zero() == 0;
     let counted = match (cached_answer, silent) {

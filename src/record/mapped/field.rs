@@ -37,7 +37,7 @@ pub(crate) enum Field {
     Cost,
 }
 
-/// A unit of time or money, as told behind a field's name (`latency_ms`).
+/// A unit of time or money, or the order of a date's parts, as told behind a field's name (`latency_ms`, `at_dmy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     Seconds,
@@ -46,6 +46,10 @@ pub(crate) enum Unit {
     Nanos,
     Dollars,
     Cents,
+    /// Day, month, year.
+    DayFirst,
+    /// Month, day, year.
+    MonthFirst,
 }
 
 /// Every field: its name, other names that are understood, and what it is.
@@ -109,8 +113,9 @@ impl Field {
     /// Says whether it is told in such a unit.
     fn takes(self, unit: Unit) -> bool {
         match self {
-            Self::At | Self::Ended | Self::Latency | Self::FirstToken => unit.seconds_exponent().is_some(),
-            Self::Cost => unit.seconds_exponent().is_none(),
+            Self::At | Self::Ended => unit.seconds_exponent().is_some() || unit.is_order(),
+            Self::Latency | Self::FirstToken => unit.seconds_exponent().is_some(),
+            Self::Cost => matches!(unit, Unit::Dollars | Unit::Cents),
             _ => false,
         }
     }
@@ -136,6 +141,8 @@ impl Unit {
             "ns" | "nsec" | "nanos" | "nanosecond" | "nanoseconds" | "nano" => Self::Nanos,
             "usd" | "dollar" | "dollars" => Self::Dollars,
             "cent" | "cents" => Self::Cents,
+            "dmy" => Self::DayFirst,
+            "mdy" => Self::MonthFirst,
             _ => return None,
         })
     }
@@ -146,14 +153,19 @@ impl Unit {
         Self::named(&last).filter(|unit| unit.seconds_exponent().is_some())
     }
 
-    /// Returns how many decimal places lie between it and a second; `None` for money.
+    /// Says whether it is the order of a date's parts.
+    pub(crate) fn is_order(self) -> bool {
+        matches!(self, Self::DayFirst | Self::MonthFirst)
+    }
+
+    /// Returns how many decimal places lie between it and a second; `None` where it is no unit of time.
     pub(crate) fn seconds_exponent(self) -> Option<u32> {
         match self {
             Self::Seconds => Some(0),
             Self::Millis => Some(3),
             Self::Micros => Some(6),
             Self::Nanos => Some(9),
-            Self::Dollars | Self::Cents => None,
+            Self::Dollars | Self::Cents | Self::DayFirst | Self::MonthFirst => None,
         }
     }
 
@@ -166,6 +178,8 @@ impl Unit {
             Self::Nanos => "ns",
             Self::Dollars => "usd",
             Self::Cents => "cents",
+            Self::DayFirst => "dmy",
+            Self::MonthFirst => "mdy",
         }
     }
 }
@@ -199,6 +213,8 @@ mod tests {
         assert_eq!(Field::named("cost_cents"), Some((Field::Cost, Some(Unit::Cents))));
         assert_eq!(Field::named("cache_write_1h"), Some((Field::CacheWriteHour, None)));
         assert_eq!(Field::named("at_us"), Some((Field::At, Some(Unit::Micros))));
+        assert_eq!(Field::named("at_dmy"), Some((Field::At, Some(Unit::DayFirst))));
+        assert_eq!(Field::named("latency_dmy"), None, "a length of time is no date");
         assert_eq!(Field::named("model_ms"), None, "a model has no unit");
         assert_eq!(Unit::of_time_in("elapsedMs"), Some(Unit::Millis));
         assert_eq!(Unit::of_time_in("took_seconds"), Some(Unit::Seconds));

@@ -3,6 +3,7 @@
 //! Invariants: a mapping is read once and refused as a whole where it makes no sense; what it does not find is unknown,
 //! never zero; where it finds what cannot be meant, the entry is bad, and the reason names path and value.
 
+mod date;
 mod field;
 mod names;
 mod path;

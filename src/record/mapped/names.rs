@@ -7,13 +7,13 @@ pub(super) const NAMES: &[(Field, &str)] = &[
     (
         Field::At,
         "timestamp ts time at createdat startedat starttime requesttime requestedat datetime created start \
-         started eventtime date when loggedat receivedat timestampms epoch",
+         started eventtime date when loggedat receivedat timestampms epoch t",
     ),
     (Field::Ended, "endtime endedat finishedat completedat ended end responsetimestamp"),
     (Field::Asked, "requestedmodel requestmodel askedmodel modelalias modelrequested alias"),
     (
         Field::Model,
-        "model modelname modelid responsemodel servedmodel modelused llmmodel llm engine deployment",
+        "model modelname modelid responsemodel servedmodel modelused llmmodel llm engine deployment mdl m",
     ),
     (
         Field::Cached,
@@ -29,7 +29,7 @@ pub(super) const NAMES: &[(Field, &str)] = &[
         Field::In,
         "prompttokens inputtokens tokensin intokens tokensinput tokensprompt usageprompt usageinput usagein \
          requesttokens contexttokens prompttokencount inputtokencount numinputtokens numprompttokens nprompt \
-         ninput input prompt in promptlen inputlength promptlength tokin intok prompttok inputtok prompttoks inputtoks",
+         ninput input prompt in promptlen inputlength promptlength tokin intok prompttok inputtok prompttoks inputtoks tin i p",
     ),
     (
         Field::Out,
@@ -37,14 +37,14 @@ pub(super) const NAMES: &[(Field, &str)] = &[
          usageoutput usageout responsetokens generatedtokens answertokens completiontokencount \
          outputtokencount numoutputtokens numcompletiontokens candidatestokens ncompletion noutput output \
          completion out response generated outputlength tokout outtok completiontok outputtok compltok compltokens comptokens \
-         completiontoks outputtoks replytokens gentokens",
+         completiontoks outputtoks replytokens gentokens tout o c",
     ),
     (Field::Total, "totaltokens tokenstotal usagetotal total tokens"),
     (Field::FirstToken, "ttft timetofirsttoken firsttoken firsttokenlatency timetofirstbyte ttfb"),
     (
         Field::Latency,
         "latency duration dur elapsed responsetime took totallatency latencytotal timetaken processingtime \
-         runtime totaltime totalduration delay elapsedtime requestduration",
+         runtime totaltime totalduration delay elapsedtime requestduration lat l ms",
     ),
     (Field::Cost, "cost totalcost spend price usd amount charge"),
     (Field::Error, "error errormessage errortype errorcode err exception"),
@@ -64,7 +64,10 @@ pub(super) const NAMES: &[(Field, &str)] = &[
         "project projectname projectid app appname appid application service servicename product feature \
          workspace",
     ),
-    (Field::User, "user userid username enduser useremail email customer customerid account keyalias client"),
+    (
+        Field::User,
+        "user userid username enduser useremail email customer customerid account keyalias client u",
+    ),
     (Field::Session, "session sessionid conversation conversationid chatid threadid thread"),
     (
         Field::Provider,
@@ -83,7 +86,7 @@ pub(super) const PLAIN: &str = "usage tokens token request response req res resp
 
 /// Names that could be anything's, so that the keys around them must say nothing else.
 pub(super) const VAGUE: &str = "id total input output in out prompt completion response code status time at start end created date \
-     ok result group client tokens cached engine account amount price category tier thread email";
+     ok result group client tokens cached engine account amount price category tier thread email t m i p o c l u ms";
 
 /// Finds the place of a word in a list of them.
 pub(super) fn place(list: &str, word: &str) -> Option<usize> {

@@ -6,7 +6,7 @@ use super::field::{Field, Unit, words};
 use super::names::{NAMES, PLAIN, VAGUE, place};
 use super::path::{Found, Path, Told};
 use super::shape::Shape;
-use super::{Mapping, Place, value};
+use super::{Mapping, Place, date, value};
 use crate::record::Record;
 
 /// Rows that a proposal shows.
@@ -31,7 +31,11 @@ pub(crate) fn propose(shape: &Shape) -> Option<Proposal> {
         let Some((_, at)) = open.filter_map(fit).min() else { continue };
         let (Some(key), Some(slot)) = (keys.get(at), taken.get_mut(at)) else { continue };
         *slot = true;
-        let unit = if field.is_length() { key.unit() } else { key.money_unit(*field) };
+        let unit = match field {
+            Field::At | Field::Ended => key.order(),
+            field if field.is_length() => key.unit(),
+            field => key.money_unit(*field),
+        };
         let field =
             if *field == Field::In && is_fresh(&mapping, key, &samples) { &Field::Fresh } else { field };
         mapping.places.push(Place { field: *field, unit, paths: vec![Path::new(&key.path)] });
@@ -43,9 +47,28 @@ pub(crate) fn propose(shape: &Shape) -> Option<Proposal> {
     if !tells || !(has_prompt || has(Field::Out) || has(Field::Cost) || has(Field::At)) {
         return None;
     }
+    // Letters alone could be anything's.
+    let is_letter = |field| {
+        mapping.place(field).is_some_and(|place| place.paths.iter().all(|path| path.as_str().len() == 1))
+    };
+    if !has(Field::Model) && [Field::In, Field::Out].into_iter().any(is_letter) {
+        return None;
+    }
     let order = |place: &Place| super::FIELDS.iter().position(|(field, ..)| *field == place.field);
     mapping.places.sort_by_key(order);
-    let rows = rows(&mapping, shape);
+    let mut rows = rows(&mapping, shape);
+    for place in mapping.places.iter().filter(|place| place.unit.is_some_and(Unit::is_order)) {
+        let named = |key: &&Key| place.paths.iter().any(|path| path.as_str() == key.path);
+        if let Some(key) =
+            keys.iter().find(named).filter(|key| key.values.iter().all(|word| date::wants_order(word)))
+        {
+            let (name, path) = (place.field.name(), &key.path);
+            let _ = writeln!(
+                rows,
+                "  whether day or month comes first in {path} cannot be seen: {name}_dmy={path} or {name}_mdy={path}"
+            );
+        }
+    }
     Some(Proposal { mapping, rows })
 }
 
@@ -135,7 +158,10 @@ impl Key {
         };
         let is_number = |word: &str| word.parse::<f64>().is_ok();
         match field {
-            Field::At | Field::Ended => all(&|word| value::moment(word, None).is_some_and(|at| at.0 > 0)),
+            Field::At | Field::Ended => {
+                let order = self.order();
+                all(&|word| value::moment(word, order).is_some_and(|at| at.0 > 0))
+            }
             Field::In
             | Field::Out
             | Field::Cached
@@ -147,6 +173,10 @@ impl Key {
                 all(&|word| value::millis(word, Some(Unit::Nanos)).is_some())
             }
             Field::Cost => all(&|word| value::dollars(word, None).is_some()),
+            // A key of one letter needs values that look the part.
+            Field::Model if self.last.iter().any(|form| form.len() == 1) => all(&|word| {
+                !is_number(word) && word.len() <= 200 && word.contains(|c: char| c.is_ascii_digit())
+            }),
             Field::Model | Field::Asked | Field::Provider | Field::Task | Field::Tier => {
                 all(&|word| !is_number(word) && word.len() <= 200)
             }
@@ -175,6 +205,17 @@ impl Key {
             large if large >= 6e5 => Unit::Micros,
             _ => Unit::Millis,
         })
+    }
+
+    /// Returns the order of day and month where some value does not tell it: as others do, else day first.
+    fn order(&self) -> Option<Unit> {
+        if !self.values.iter().any(|word| date::wants_order(word)) {
+            return None;
+        }
+        let reads =
+            |order| self.values.iter().filter(|word| date::civil(word, Some(order)).is_some()).count();
+        let is_month_first = reads(Unit::MonthFirst) > reads(Unit::DayFirst);
+        Some(if is_month_first { Unit::MonthFirst } else { Unit::DayFirst })
     }
 
     fn money_unit(&self, field: Field) -> Option<Unit> {
@@ -275,6 +316,14 @@ mod tests {
     }
 
     #[test]
+    fn a_date_that_could_be_either_asks_for_its_order() {
+        let log = "when,model,in,out\n01/11/2026 10:00,gpt-4.1,5,6\n";
+        let proposal = propose(&Shape::of(log.as_bytes(), None).unwrap()).unwrap();
+        assert_eq!(proposal.mapping.text(), "at_dmy=when,model=model,in=in,out=out");
+        assert!(proposal.rows.contains("at_dmy=when or at_mdy=when"), "{}", proposal.rows);
+    }
+
+    #[test]
     fn common_shapes_are_understood_by_their_names_and_values() {
         for (log, want) in [
             (
@@ -312,6 +361,15 @@ mod tests {
                 r#"{"ts":"2026-05-23T10:00:00Z","model":"m","usage":{"inputTokens":120,"outputTokens":30,"cachedInputTokens":20}}"#,
                 "at=ts,model=model,in=usage.inputTokens,cached=usage.cachedInputTokens,out=usage.outputTokens",
             ),
+            // The second date shows where the month stands.
+            (
+                "date,model,tokens_in,tokens_out\n01/11/2026 10:00,gpt-4.1,5,6\n01/13/2026 10:00,gpt-4.1,5,6\n",
+                "at_mdy=date,model=model,in=tokens_in,out=tokens_out",
+            ),
+            ("when,model,in,out\n1 Nov 2026 10:00,gpt-4.1,5,6\n", "at=when,model=model,in=in,out=out"),
+            // Keys of a letter are understood where what stands there bears it out.
+            (r#"{"t":1779530412,"m":"gpt-4.1","i":120,"o":30,"u":"ann"}"#, "at=t,user=u,model=m,in=i,out=o"),
+            (r#"{"m":"red","i":120,"o":30}"#, ""),
             (r#"{"colour":"red","size":5}"#, ""),
         ] {
             assert_eq!(proposed(log), want, "{log}");

@@ -232,7 +232,7 @@ impl Reading<'_, '_> {
     fn moment(&self, field: Field) -> Result<Option<Instant>, Refusal> {
         self.word(
             field,
-            "time; tell its unit (at_ms=..) or write it like 2026-05-23T10:00:01.120Z",
+            "time; tell its unit (at_ms=..), the order of its date (at_dmy=.., at_mdy=..) or write it like 2026-05-23T10:00:01.120Z",
             value::moment,
         )
     }

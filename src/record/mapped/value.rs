@@ -1,8 +1,9 @@
 //! Words of a log of one's own shape as counts, moments, lengths of time and ends.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, NaiveDateTime};
 use rust_decimal::Decimal;
 
+use super::date;
 use super::field::Unit;
 use crate::record::Check;
 use crate::record::foreign::{TRACE_EPOCH, epoch_micros, status_of};
@@ -83,24 +84,9 @@ pub(super) fn moment(text: &str, unit: Option<Unit>) -> Option<Instant> {
     if let Some(at) = zoned.or_else(|| DateTime::parse_from_rfc2822(text).ok()) {
         return Some(Instant(at.timestamp_micros()));
     }
-    let plain = [
-        "%Y/%m/%d %H:%M:%S%.f",
-        "%Y%m%dT%H%M%S%.f",
-        "%Y-%m-%d-%H:%M:%S%.f",
-        "%d.%m.%Y %H:%M:%S%.f",
-        "%d.%m.%Y %H:%M",
-    ];
-    let read = |form: &str| NaiveDateTime::parse_from_str(text, form).ok();
-    let plain = plain.iter().find_map(|form| read(form));
-    // Day and month are told apart where one of them is above 12.
-    let slashed = match (read("%m/%d/%Y %H:%M:%S%.f"), read("%d/%m/%Y %H:%M:%S%.f")) {
-        (Some(one), None) | (None, Some(one)) => Some(one),
-        _ => None,
-    };
-    plain
-        .or(slashed)
-        .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
-        .map(|at| Instant(at.and_utc().timestamp_micros()))
+    let plain = ["%Y%m%dT%H%M%S%.f", "%Y%m%dT%H%M%S%.fZ", "%Y-%m-%d-%H:%M:%S%.f"];
+    let plain = plain.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    plain.or_else(|| date::civil(text, unit)).map(|at| Instant(at.and_utc().timestamp_micros()))
 }
 
 fn micros_of(number: Decimal, places: u32) -> Option<i64> {
@@ -256,6 +242,7 @@ mod tests {
         assert_eq!(moment("0.5", None), Some(TRACE_EPOCH + Span(500_000)));
         assert!(moment("23.05.2026 10:00", None).is_some());
         assert_eq!(moment("05/06/2026 10:00:00", None), None, "which is the day?");
+        assert_eq!(moment("05/06/2026 10:00:00", Some(Unit::DayFirst)), moment("2026-06-05 10:00", None));
         assert_eq!(moment("soon", None), None);
     }
 

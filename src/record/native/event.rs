@@ -10,6 +10,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::line::LabelKeys;
 use super::request;
+use crate::checks::{CheckSpec, CheckWhen};
 use crate::pricing::{Charged, PriceRow, Rates, Tier};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
@@ -269,6 +270,8 @@ struct RouteKeys {
     no_signal: Option<String>,
     holdout: Option<i64>,
     stream: StreamLimits,
+    check: Option<CheckWhen>,
+    checks: Vec<CheckSpec>,
     ladder: Vec<RungKeys>,
 }
 
@@ -313,6 +316,7 @@ impl ParameterKeys {
             service_tier: service_tier.map(Into::into),
             max_output,
             temperature: temperature_thousandths,
+            logprobs: false,
         })
     }
 }
@@ -358,6 +362,8 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
             no_signal: keys.no_signal,
             holdout: keys.holdout,
             stream: keys.stream,
+            check: keys.check,
+            checks: keys.checks,
         })
     };
     let known = |keys: ModelKeys| (keys.model, keys.facts);
@@ -392,8 +398,6 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
 struct LateLabelKeys<'a> {
     #[serde(borrow)]
     id: Text<'a>,
-    #[serde(borrow)]
-    source: Text<'a>,
     #[serde(flatten, borrow)]
     label: LabelKeys<'a>,
 }
@@ -405,7 +409,7 @@ fn label(at: Option<Instant>, text: &str) -> Result<Special<'_>, Refusal> {
         return Err(Refusal::bad("id: missing; a label names the request whose answer it judges"));
     }
     let label = request::label(keys.label)?;
-    Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, source: keys.source.0, label }))))
+    Ok(Special::Event(Entry::Label(Box::new(LateLabel { at, id: keys.id.0, label }))))
 }
 
 /// The keys of a correction.

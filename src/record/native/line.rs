@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Unexpected, Visitor};
 
+use crate::checks::Verdict;
 use crate::pricing::Terms;
 use crate::record::json::{Plain, Text};
 use crate::routing::{Check, Status};
@@ -153,6 +154,7 @@ pub(super) struct AttemptKeys<'a> {
     pub(super) meters: MeterKeys,
     pub(super) left_out: Option<Vec<Text<'a>>>,
     pub(super) gap_ms: Option<u32>,
+    pub(super) verdicts: Option<Vec<Verdict>>,
     pub(super) charged: Text<'a>,
     pub(super) charged_as: Text<'a>,
     /// Whether any of these keys stood in the line.
@@ -184,6 +186,7 @@ impl<'a> AttemptKeys<'a> {
             b"meters" => self.meters = map.next_value::<Option<MeterKeys>>()?.unwrap_or_default(),
             b"left_out" => self.left_out = map.next_value()?,
             b"gap_ms" => self.gap_ms = map.next_value()?,
+            b"verdicts" => self.verdicts = map.next_value()?,
             b"charged" => self.charged = map.next_value()?,
             b"charged_as" => self.charged_as = map.next_value()?,
             b"estimated" => self.estimated = map.next_value::<Option<bool>>()?.unwrap_or(false),
@@ -203,6 +206,8 @@ pub(super) struct LabelKeys<'a> {
     pub(super) model: Text<'a>,
     pub(super) quality: Option<u16>,
     pub(super) output: Option<u64>,
+    #[serde(borrow)]
+    pub(super) source: Text<'a>,
 }
 
 /// One request line as it stands there.

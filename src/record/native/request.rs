@@ -140,6 +140,7 @@ fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
         terms: some_terms(&terms),
         left_out: keys.left_out.into_iter().flatten().map(|name| name.0).collect(),
         gap_ms: keys.gap_ms,
+        verdicts: keys.verdicts.unwrap_or_default().into(),
         effort: match &*keys.effort.0 {
             "" => None,
             word => Some(Effort::from_name(word).ok_or_else(|| {
@@ -195,5 +196,5 @@ pub(super) fn label(keys: LabelKeys<'_>) -> Result<Label<'_>, Refusal> {
                 .ok_or_else(|| Refusal::Bad(format!("labels: quality {value} is not within 0 to 1000")))?,
         ),
     };
-    Ok(Label { model: keys.model.0, quality, output: keys.output })
+    Ok(Label { model: keys.model.0, quality, output: keys.output, source: keys.source.0 })
 }

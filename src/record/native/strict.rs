@@ -4,6 +4,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::checks::CheckSpec;
+
 const EVENT: &[&str] = &[
     "event",
     "at",
@@ -32,6 +34,8 @@ const ROUTE: &[&str] = &[
     "holdout",
     "when_full",
     "stream",
+    "check",
+    "checks",
     "ladder",
 ];
 const MODEL: &[&str] = &["model", "labels", "context", "max_output", "max_in_flight", "vision", "tools"];
@@ -76,6 +80,13 @@ pub fn unknown_policy_keys(text: &str) -> Vec<UnknownKey> {
 fn route(one: &Map<String, Value>, place: &str, found: &mut Vec<UnknownKey>) {
     unknown(one, place, ROUTE, found);
     within(one, place, ("stream", STREAM), found);
+    for (place, check) in one
+        .get("checks")
+        .into_iter()
+        .flat_map(|list| each(list, &format!("{place}.checks")).collect::<Vec<_>>())
+    {
+        unknown(check, &place, CheckSpec::KEYS, found);
+    }
     let rungs = one
         .get("ladder")
         .into_iter()
@@ -118,6 +129,7 @@ fn unknown(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::Kind;
     use crate::record::{Entry, PolicyChange, append_line};
     use crate::routing::{FactsSpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, StreamLimits};
     use crate::units::Instant;
@@ -142,6 +154,7 @@ mod tests {
             service_tier: Some("flex".into()),
             max_output: Some(9),
             temperature: Some(200),
+            logprobs: false,
         };
         let rung = RungSpec {
             name: Some("one".into()),
@@ -152,6 +165,7 @@ mod tests {
             with,
         };
         let word = || vec!["x".to_owned()];
+        let check = CheckSpec { on_fail: Some(crate::checks::OnFail::Record), ..CheckSpec::default() };
         let route = RouteSpec {
             name: "r".into(),
             teams: word(),
@@ -165,6 +179,25 @@ mod tests {
             no_signal: Some("one".into()),
             holdout: Some(50),
             stream,
+            check: Some(crate::checks::CheckWhen::After),
+            checks: vec![
+                CheckSpec { schema: Some("{}".into()), kind: Kind::Schema, ..check.clone() },
+                CheckSpec {
+                    matches: Some("a".into()),
+                    forbids: Some("b".into()),
+                    kind: Kind::Regex,
+                    name: Some("x".into()),
+                    ..check.clone()
+                },
+                CheckSpec {
+                    command: word(),
+                    time_limit_ms: Some(9),
+                    least: Some(1),
+                    kind: Kind::Command,
+                    name: Some("y".into()),
+                    ..check
+                },
+            ],
         };
         let spec = PolicySpec {
             name: "p".into(),
@@ -199,6 +232,7 @@ mod tests {
             ("\"rung\":", "\"rug\":", "routes[0].ladder[0]"),
             ("\"temperature_thousandths\":200", "\"temperature\":0.2", "routes[0].ladder[0].with"),
             ("\"gap_ms\"", "\"gap\"", "routes[0].stream"),
+            ("\"forbids\"", "\"forbid\"", "routes[0].checks[1]"),
         ] {
             assert!(line.contains(of), "{of} is not in {line}");
             let found = unknown_policy_keys(&line.replacen(of, slip, 1));

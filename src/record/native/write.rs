@@ -37,7 +37,6 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
             object.text("event", "label");
             object.text("at", &late.at.rfc3339());
             object.text("id", &late.id);
-            object.word("source", &late.source);
             label_keys(&mut object, &late.label);
             object.close();
         }
@@ -192,7 +191,16 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
         object.list("left_out", &attempt.left_out, |out, name| quoted(out, name));
     }
     object.maybe("gap_ms", attempt.gap_ms.map(u64::from));
+    if !attempt.verdicts.is_empty() {
+        object.list("verdicts", &attempt.verdicts, json);
+    }
     charged(object, attempt.charged);
+}
+
+/// Writes what knows itself how it is written.
+fn json<T: serde::Serialize>(out: &mut Vec<u8>, value: &T) {
+    // Into memory, texts and numbers under names that are texts: nothing of that can fail.
+    let _ = serde_json::to_writer(out, value);
 }
 
 fn charged(object: &mut Object<'_>, charged: Charged) {
@@ -214,6 +222,7 @@ fn label(out: &mut Vec<u8>, label: &Label<'_>) {
 }
 
 fn label_keys(object: &mut Object<'_>, label: &Label<'_>) {
+    object.word("source", &label.source);
     object.text("model", &label.model);
     object.maybe("quality", label.quality.map(|quality| u64::from(quality.get())));
     object.maybe("output", label.output);
@@ -288,6 +297,12 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
         object.text("when_full", way.name());
     }
     limits(&mut object, route.stream);
+    if let Some(when) = route.check {
+        object.text("check", when.name());
+    }
+    if !route.checks.is_empty() {
+        object.list("checks", &route.checks, json);
+    }
     object.list("ladder", &route.ladder, |out, rung| {
         let mut object = Object::open(out);
         object.word("rung", rung.name.as_deref().unwrap_or_default());

@@ -22,6 +22,7 @@ pub use anthropic::AnthropicUsage;
 pub use gemini::GeminiUsage;
 pub(crate) use meters::{Said, is_known_key};
 pub use ollama::OllamaUsage;
+pub(crate) use openai::Custom;
 pub use openai::OpenAiUsage;
 use proof::{Cached, Ground, layout};
 pub(crate) use proof::{Claim, Parts, Writes};

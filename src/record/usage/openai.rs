@@ -146,6 +146,20 @@ impl AnswerDetails {
     }
 }
 
+/// How the blocks of a model are counted where they do not show it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Custom {
+    is_reasoning_open: bool,
+}
+
+impl Custom {
+    /// Returns that of a named model: xAI's own counts reasoning beside the answer, gateways in front of it within.
+    pub(crate) fn of(model: &str) -> Self {
+        let name = model.rsplit('/').next().unwrap_or(model);
+        Self { is_reasoning_open: name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("grok")) }
+    }
+}
+
 impl OpenAiUsage {
     /// Builds a block from bare counts.
     pub(crate) fn bare(prompt: Num, completion: Num, total: Num) -> Self {
@@ -258,12 +272,14 @@ impl OpenAiUsage {
         self.counted_by(Claim::WHOLE)
     }
 
-    /// Turns the block of a named model into disjoint buckets: xAI's own counts reasoning beside the answer, gateways in
-    /// front of it within.
+    /// Turns the block of a named model into disjoint buckets.
     pub(crate) fn counted_of(&self, model: &str) -> Result<Counted, UsageError> {
-        let name = model.rsplit('/').next().unwrap_or(model);
-        let is_open = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("grok"));
-        self.counted_by(Claim::WHOLE.open(false, is_open))
+        self.counted_in(Custom::of(model))
+    }
+
+    /// Turns the block into disjoint buckets, by the custom of its model.
+    pub(crate) fn counted_in(&self, custom: Custom) -> Result<Counted, UsageError> {
+        self.counted_by(Claim::WHOLE.open(false, custom.is_reasoning_open))
     }
 
     fn counted_by(&self, claim: Claim) -> Result<Counted, UsageError> {
@@ -274,13 +290,21 @@ impl OpenAiUsage {
         };
         let prompt = self.prompt_tokens.most(self.input_tokens).or(hit_and_miss);
         let prompt = prompt.or(self.billed_units.input_tokens).0;
-        let read = details
+        let within = details
             .cached_tokens
             .most(details.cache_read)
-            .most(self.cache_read_input_tokens)
             .most(self.num_cached_tokens)
             .most(self.prompt_cache_hit_tokens)
             .most(self.cached_tokens);
+        let read = within.most(self.cache_read_input_tokens);
+        // Under Anthropic's names alone the prompt is Anthropic's, too, which leaves cached tokens out; not all keep to it.
+        let is_fresh = self.prompt_tokens.0.or(within.0).is_none() && self.input_tokens.0.is_some();
+        let claim =
+            if is_fresh && self.cache_read_input_tokens.0.or(self.cache_creation_input_tokens.0).is_some() {
+                Claim { is_cached_within: false, is_cached_open: true, ..claim }
+            } else {
+                claim
+            };
         let mut lifetimes = details.cache_creation_token_details;
         lifetimes.absorb(self.cache_creation);
         let told =
@@ -343,6 +367,23 @@ mod tests {
         ] {
             assert_eq!(buckets(text), want, "{text}");
         }
+    }
+
+    #[test]
+    fn under_the_names_of_anthropic_the_prompt_is_what_was_not_cached() {
+        let named = r#""input_tokens":600,"cache_read_input_tokens":400,"output_tokens":100"#;
+        let of = |more: &str| {
+            let told = counted(&format!("{{{named}{more}}}"));
+            (told.usage.input.get(), told.usage.cache_read.get(), told.is_guess)
+        };
+        assert_eq!(of(""), (Some(600), Some(400), true));
+        assert_eq!(of(r#","total_tokens":1100"#), (Some(600), Some(400), false));
+        assert_eq!(of(r#","total_tokens":700"#), (Some(200), Some(400), false));
+        assert_eq!(of(r#","input_tokens_details":{"cached_tokens":400}"#), (Some(200), Some(400), false));
+        assert_eq!(of(r#","prompt_tokens":600"#), (Some(200), Some(400), false));
+        let more_than_all =
+            counted(r#"{"input_tokens":4,"cache_read_input_tokens":2455,"output_tokens":23}"#);
+        assert!(!more_than_all.is_guess && more_than_all.usage.input.get() == Some(4));
     }
 
     #[test]

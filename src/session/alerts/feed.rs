@@ -68,6 +68,7 @@ impl AlertFeed {
     /// Takes lines.
     pub fn take(&mut self, lines: &str) {
         record::each_line(lines, |_, entry| match entry {
+            Ok(Entry::Request(record)) if record.is_beside() => {}
             Ok(Entry::Request(record)) => {
                 self.last = self.last.max(record.at);
                 let (operation, extra) = self.ingest.take(&record);

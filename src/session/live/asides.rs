@@ -1,11 +1,15 @@
 //! What a live session tells readers of its log besides requests, policies and signals.
 
-use super::super::ingest::METERS;
 use super::super::log::billed_by_text;
 use super::{Called, Live, line_of, lock};
 use crate::pricing::is_unlisted;
 use crate::record::{Correction, Entry, LateLabel};
-use crate::units::Instant;
+use crate::units::{Instant, Span};
+
+/// Kinds of news that are told, each once.
+const KINDS: usize = 64;
+/// So long before its end a model is told of.
+const SOON: Span = Span::days(30);
 
 impl Live {
     /// Tells readers of the log what became known of an answer.
@@ -35,20 +39,52 @@ impl Live {
         lock(&self.outlet).publish(&line);
     }
 
-    /// Tells of a meter that nobody here knows, once for each kind.
-    pub(super) fn tell_meters(&self, call: &Called) {
+    /// Tells, once for each kind, of what a call brought up: a meter that nobody here knows, an answer by a model of another price
+    /// than the one asked, a model that its provider is about to withdraw.
+    pub(super) fn tell_news(&self, call: &Called) {
+        let book = self.book();
         let unlisted = call.terms.meters().filter(|(meter, _)| is_unlisted(meter));
-        for (meter, _) in unlisted.filter(|(meter, _)| !self.book.prices_meter(meter)) {
-            let (is_new, at) = {
-                let mut core = lock(&self.core);
-                let is_new = core.meters.len() < METERS && core.meters.insert(meter.to_owned());
-                (is_new, core.last_at)
-            };
-            if is_new {
-                let text = billed_by_text(&call.provider, &call.model, meter);
-                tracing::warn!("{text}");
-                self.note_at(at, &text, call.simulated);
-            }
+        for (meter, _) in unlisted.filter(|(meter, _)| !book.prices_meter(meter)) {
+            self.tell_once(meter, call, |_| Some(billed_by_text(&call.provider, &call.model, meter)));
         }
+        let (model, provider) = (&call.model, &call.provider);
+        if let Some(served) = &call.billed {
+            let text = || {
+                format!(
+                    "{provider} answers {model} by {served}, a model of another price: calls are charged as {served}"
+                )
+            };
+            self.tell_once(&format!("{model} by {served}"), call, |_| Some(text()));
+        }
+        if let Some(day) = book.find(model).and_then(|prices| prices.deprecated.as_ref()) {
+            self.tell_once(&format!("end of {model}"), call, |at| {
+                // Days as books write them stand in the order of time.
+                ((at + SOON).date() >= *day).then(|| {
+                    let is = if at.date() >= *day {
+                        "is no longer promised since"
+                    } else {
+                        "is promised only until"
+                    };
+                    format!(
+                        "{model} {is} {day} (price book {}): move its traffic to another model",
+                        book.name
+                    )
+                })
+            });
+        }
+    }
+
+    fn tell_once(&self, kind: &str, call: &Called, text: impl Fn(Instant) -> Option<String>) {
+        let (at, text) = {
+            let mut core = lock(&self.core);
+            if core.told.contains(kind) || core.told.len() >= KINDS {
+                return;
+            }
+            let Some(text) = text(core.last_at) else { return };
+            core.told.insert(kind.to_owned());
+            (core.last_at, text)
+        };
+        tracing::warn!("{text}");
+        self.note_at(at, &text, call.simulated);
     }
 }

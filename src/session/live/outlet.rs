@@ -20,6 +20,9 @@ pub(super) struct Outlet {
     /// The policy that was in force before the oldest line kept, and those that came since, which are among the lines.
     base: Arc<str>,
     policies: VecDeque<Arc<str>>,
+    /// Likewise of prices: those that no longer stand among the lines kept, and those that do.
+    old_prices: Vec<Arc<str>>,
+    prices: VecDeque<Arc<str>>,
 }
 
 impl Outlet {
@@ -30,6 +33,8 @@ impl Outlet {
             backlog: Backlog::default(),
             base: Arc::clone(&policy_line),
             policies: VecDeque::new(),
+            old_prices: Vec::new(),
+            prices: VecDeque::new(),
             policy_line,
         }
     }
@@ -44,10 +49,11 @@ impl Outlet {
         Arc::clone(&self.policy_line)
     }
 
-    /// Adds a reader; it gets the policy that was in force before what the backlog holds, that, and everything from now on: so
-    /// it knows of each request by which policy it was decided.
+    /// Adds a reader; it gets the policy that was in force before what the backlog holds, the prices that changed, that, and
+    /// everything from now on: so it knows of each request by which policy it was decided, and what it cost.
     pub(super) fn follow(&mut self, mut reader: Reader) {
-        if reader(&Arc::clone(&self.base)) && self.backlog.iter().all(&mut reader) {
+        let before = std::iter::once(&self.base).chain(&self.old_prices);
+        if before.chain(self.backlog.iter()).all(&mut reader) {
             self.readers.push(reader);
         }
     }
@@ -59,10 +65,20 @@ impl Outlet {
         self.publish(policy_line);
     }
 
+    /// Publishes a price that changes.
+    pub(super) fn price(&mut self, line: Arc<str>) {
+        self.prices.push_back(Arc::clone(&line));
+        self.publish(&line);
+    }
+
     /// Publishes a line.
     pub(super) fn publish(&mut self, line: &Arc<str>) {
         let (base, policies) = (&mut self.base, &mut self.policies);
+        let (old_prices, prices) = (&mut self.old_prices, &mut self.prices);
         self.backlog.push(line, |gone| {
+            if prices.front().is_some_and(|oldest| Arc::ptr_eq(oldest, gone)) {
+                old_prices.extend(prices.pop_front());
+            }
             if policies.front().is_some_and(|oldest| Arc::ptr_eq(oldest, gone))
                 && let Some(policy) = policies.pop_front()
             {

@@ -11,26 +11,6 @@ use crate::units::PerMille;
 impl Ticket {
     /// Returns the entry.
     pub(super) fn record(&self) -> Record<'_> {
-        let attempt = |(call, cost): &'_ (Called, Cost)| Attempt {
-            model: Cow::Owned(call.model.to_string()),
-            billed: call.billed.as_deref().map_or(Cow::Borrowed(""), |name| Cow::Owned(name.to_owned())),
-            provider: Cow::Owned(call.provider.to_string()),
-            usage: call.usage,
-            write_ttl: call.write_ttl,
-            estimated: call.estimated,
-            latency_ms: call.latency_ms,
-            ttft_ms: call.ttft_ms,
-            status: call.status,
-            error: Cow::Owned(call.error.clone()),
-            check: call.check,
-            terms: record::some_terms(&call.terms),
-            left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
-            gap_ms: call.gap_ms,
-            began_us: Some(call.began_us),
-            effort: call.effort,
-            charged: Charged::new(*cost),
-            ..Attempt::default()
-        };
         let simulated = self.calls.iter().any(|(call, _)| call.simulated);
         Record {
             id: Cow::Borrowed(&self.said.id),
@@ -69,5 +49,30 @@ impl Ticket {
             require: self.said.require.iter().map(|label| Cow::Borrowed(&**label)).collect(),
             down: self.down.iter().map(|model| Cow::Borrowed(&**model)).collect(),
         }
+    }
+}
+
+/// Returns a call as it stands in a line.
+pub(super) fn attempt((call, cost): &(Called, Cost)) -> Attempt<'static> {
+    Attempt {
+        model: Cow::Owned(call.model.to_string()),
+        billed: call.billed.as_deref().map_or(Cow::Borrowed(""), |name| Cow::Owned(name.to_owned())),
+        provider: Cow::Owned(call.provider.to_string()),
+        usage: call.usage,
+        write_ttl: call.write_ttl,
+        estimated: call.estimated,
+        latency_ms: call.latency_ms,
+        ttft_ms: call.ttft_ms,
+        status: call.status,
+        error: Cow::Owned(call.error.clone()),
+        check: call.check,
+        verdicts: call.verdicts.as_slice().into(),
+        terms: record::some_terms(&call.terms),
+        left_out: call.left_out.iter().map(|name| Cow::Owned(name.to_string())).collect(),
+        gap_ms: call.gap_ms,
+        began_us: Some(call.began_us),
+        effort: call.effort,
+        charged: Charged::new(*cost),
+        ..Attempt::default()
     }
 }

@@ -33,8 +33,9 @@ impl Live {
     pub fn draw(&self, before: &[Drawn<'_>]) {
         let mut core = lock(&self.core);
         for drawn in before {
-            let model = core.model(drawn.payer.model, &self.book);
-            core.price_new_models(&self.book);
+            let book = self.book();
+            let model = core.model(drawn.payer.model, &book);
+            core.price_new_models(&book);
             let prices = Arc::clone(core.decider.prices());
             let listed = core.names.model(prices.identity(model)).to_owned();
             let payer = Payer { listed: &listed, ..drawn.payer };

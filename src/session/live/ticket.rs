@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::budget::Over;
+use crate::checks::{Checks, Verdict};
 use crate::classifier::{Measures, TaskClass};
 use crate::outcome::Operation;
 use crate::pricing::{Cost, Terms, Usage};
@@ -134,6 +136,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// Says whether its key or its route lets only models with certain labels have it.
+    pub fn is_reserved(&self) -> bool {
+        !self.said.require.is_empty() || !self.policy.route(self.decision.route).require.is_empty()
+    }
+
     /// Returns what could not be called for it, where more was than at its arrival.
     pub fn down_since(&self) -> Option<Arc<[Arc<str>]>> {
         self.more_down.then(|| self.down.as_slice().into())
@@ -170,6 +177,8 @@ pub struct Dispatch {
     pub limits: StreamLimits,
     /// What is written into the request.
     pub with: Parameters,
+    /// What is checked of the answer.
+    pub checks: Option<Arc<Checks>>,
 }
 
 impl Dispatch {
@@ -177,7 +186,7 @@ impl Dispatch {
     pub fn nowhere() -> Self {
         let none: Arc<str> = Arc::from("");
         let (limits, with) = (StreamLimits::default(), Parameters::NONE);
-        Self { rung: None, name: Arc::clone(&none), model: none, last: true, limits, with }
+        Self { rung: None, name: Arc::clone(&none), model: none, last: true, limits, with, checks: None }
     }
 }
 
@@ -200,6 +209,10 @@ pub struct Called {
     pub status: Status,
     /// What a check said.
     pub check: Check,
+    /// What each check of its route said.
+    pub verdicts: Vec<Verdict>,
+    /// For how long they looked, which is no time of the model's.
+    pub checking: Duration,
     /// The error, in few words; empty for none.
     pub error: String,
     /// From the request's arrival to the start of the call, in microseconds.

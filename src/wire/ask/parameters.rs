@@ -85,6 +85,8 @@ fn chat(with: &Parameters, model: &str, reader: Reader<'_>, into: &mut Vec<Setti
         tier => into.extend(tier.map(|tier| ("service_tier", Some(openai_tier(tier))))),
     }
     temperature("temperature", with, into);
+    let is_told = with.logprobs && reader.accent == Accent::OpenAi;
+    into.extend(is_told.then_some(("logprobs", Some("true".into()))));
 }
 
 fn responses(with: &Parameters, model: &str, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {

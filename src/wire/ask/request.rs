@@ -8,6 +8,8 @@ use bytes::Bytes;
 use super::measures::AskMeasures;
 use super::scan::{self, Scan};
 use crate::wire::Dialect;
+use crate::wire::gemini::names::member;
+use crate::wire::gemini::read_schema::Schemas;
 use crate::wire::json::Value;
 use crate::wire::sending::Accent;
 use crate::wire::tools::ToolKinds;
@@ -62,6 +64,26 @@ impl Ask {
     /// carry it.
     pub fn wants_stream_usage(&self) -> bool {
         self.scan.include_usage || !matches!(self.dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions)
+    }
+
+    /// Says whether the client asks how likely the words of the answer were.
+    pub fn wants_logprobs(&self) -> bool {
+        let root = self.root();
+        match self.dialect {
+            Dialect::OpenAiChat => root.get("logprobs").and_then(Value::flag) == Some(true),
+            Dialect::OpenAiCompletions => root.get("logprobs").is_some(),
+            Dialect::OpenAiResponses => {
+                let is_it = |one: Value<'_>| one.text().as_deref() == Some("message.output_text.logprobs");
+                root.get("top_logprobs").is_some()
+                    || root.get("include").is_some_and(|list| list.items().any(is_it))
+            }
+            Dialect::Gemini => {
+                let config = member(root, "generationConfig");
+                config.and_then(|config| member(config, "responseLogprobs")).and_then(Value::flag)
+                    == Some(true)
+            }
+            _ => false,
+        }
     }
 
     /// Names what a request for responses asks of a provider that keeps answers: the member, and what stands there where
@@ -126,6 +148,13 @@ impl Ask {
         words
             .into_iter()
             .find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
+    }
+
+    /// Returns the schema that a JSON answer has to fit, as JSON Schema, where the request names one.
+    pub fn schema(&self) -> Option<String> {
+        let span = self.scan.schema.as_ref()?;
+        let older = (self.dialect == Dialect::Gemini).then(|| Schemas::of(self.root()).answer).flatten();
+        older.or_else(|| Some(self.value(span)?.raw().to_owned()))
     }
 
     /// Returns the keys that a JSON answer must have, from the schema that came with the request.

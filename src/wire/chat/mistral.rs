@@ -17,6 +17,10 @@ use crate::wire::tools::{self, Offered};
 /// The members of a message that Mistral knows.
 const MESSAGE: [&str; 5] = ["content", "name", "prefix", "role", "tool_call_id"];
 
+/// Those that are read: what Mistral knows, and what becomes that.
+const READ: [&str; 8] =
+    ["content", "name", "prefix", "role", "tool_call_id", "tool_calls", "refusal", "cache_control"];
+
 /// Writes a client's chat request for Mistral; the table says what of it Mistral takes.
 pub(in crate::wire) fn write(
     root: Value<'_>,
@@ -53,6 +57,7 @@ pub(in crate::wire) fn write(
                 "model" | "max_tokens" | "max_completion_tokens" => {}
                 "messages" => o.array("messages", |a| {
                     for (at, said) in value.items().enumerate() {
+                        reader.others(said, &READ, "messages");
                         a.object(|o| message(o, said, at, speaker));
                     }
                 }),
@@ -121,6 +126,9 @@ fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) 
     for (key, value) in message.members() {
         match &*key {
             _ if value.is_null() && key != "content" => {}
+            // What a model declined to say is what it said.
+            "content" if value.is_null() && message.get("refusal").is_some_and(Value::is_text) => {}
+            "refusal" if message.get("content").is_none_or(Value::is_null) => put!(o, "content": value),
             "role" if speaker.is_alone => put!(o, "role": "user"),
             "role" if value.text().as_deref() == Some("developer") => put!(o, "role": "system"),
             "tool_call_id" => put!(o, "tool_call_id": &short_id(&value.text().unwrap_or_default())),

@@ -60,14 +60,24 @@ pub(in crate::wire) fn read<'a>(root: Value<'a>, reader: Reader<'_>) -> Result<P
     reader.finish(prompt, root.list("messages").count())
 }
 
+/// The members of a message that are read, or noted by what they are.
+const READ: [&str; 9] = [
+    "role",
+    "content",
+    "tool_calls",
+    "tool_call_id",
+    "function_call",
+    "refusal",
+    "annotations",
+    "images",
+    "cache_control",
+];
+
 fn message<'a>(message: Value<'a>, at: usize, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<()> {
     let place = format!("messages[{at}]");
     let role = message.text_of("role").unwrap_or_default();
-    for key in ["name", "audio"] {
-        if role != "function" && message.get(key).is_some() {
-            reader.leave_out(&format!("messages.{key}"));
-        }
-    }
+    let named = if role == "function" { "name" } else { "" };
+    reader.others(message, &[READ.as_slice(), &[named]].concat(), "messages");
     let at_content = format!("{place}.content");
     let pieces = || match message.get("content") {
         Some(content) => {
@@ -133,7 +143,9 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
     if part.is_text() {
         return Ok(Piece::text(part.text().unwrap_or_default(), None));
     }
-    match part.text_of("type").as_deref() {
+    let kind = part.text_of("type");
+    reader.others(part, &["type", kind.as_deref().unwrap_or_default(), "cache_control"], "messages.content");
+    match kind.as_deref() {
         Some(kind @ ("text" | "refusal")) => Ok(Piece::text(part.need(kind, place)?, cache)),
         Some("image_url") => {
             let image = within("image_url")?;
@@ -156,8 +168,8 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
             let Some(data) = file.text_of("file_data") else {
                 return reader.refuse(format!("{place}.file.file_id"));
             };
-            let data = reader.data(Data::of_url(data), true, &format!("{place}.file.file_data"))?;
-            Ok(Piece::File { data, name: file.text_of("filename"), cache })
+            let place = format!("{place}.file.file_data");
+            reader.file(Data::of_url(data), file.text_of("filename"), cache, &place)
         }
         _ => reader.refuse(format!("{place}.type")),
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::record::usage::{Counted, OpenAiUsage};
+use crate::record::usage::{Counted, Custom, OpenAiUsage};
 use crate::wire::Dialect::OpenAiChat;
 use crate::wire::WireError;
 use crate::wire::cited::{Citation, MOST};
@@ -25,8 +25,11 @@ struct Begun {
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Chunks {
     usage: Option<OpenAiUsage>,
+    custom: Custom,
     /// The calls that have begun, in the order of their beginning.
     calls: Vec<Begun>,
+    /// A call that has been told by its id, and not yet by its name.
+    unnamed: Option<Begun>,
     /// The choices that have ended.
     ends: Vec<u64>,
     /// The choice that was told of last.
@@ -87,17 +90,20 @@ impl Source for Chunks {
     }
 
     fn usage(&self) -> Option<Counted> {
-        buckets(self.usage.as_ref()?.counted())
+        buckets(self.usage.as_ref()?.counted_in(self.custom))
     }
 }
 
 impl Chunks {
-    /// Reads what stands beside the choices; servers put usage at the top, into a choice, or under `x_groq`.
+    /// Reads what stands beside the choices; servers put usage at the top, into a choice or what it adds, or under `x_groq`.
     fn begin(&mut self, [id, model, usage, groq, tier]: [Option<Value<'_>>; 5], tell: Tell<'_>) {
         self.absorb(usage);
         self.absorb(groq.and_then(|groq| groq.get("usage")));
         said(tier.and_then(Value::text), |tier| self.usage.get_or_insert_default().serve(tier));
         let (id, model) = (id.and_then(Value::text), model.and_then(Value::text));
+        if let Some(model) = &model {
+            self.custom = Custom::of(model);
+        }
         tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
     }
 
@@ -132,6 +138,7 @@ impl Chunks {
             return Err(fault);
         }
         self.absorb(usage);
+        self.absorb(delta.or(message).and_then(|said| said.get("usage")));
         let nth = place.or_else(|| index.and_then(Value::number)).unwrap_or(0);
         if std::mem::replace(&mut self.at, nth) != nth || place.is_some() {
             tell(Delta::Choice(nth));
@@ -237,12 +244,16 @@ impl Chunks {
             (Some(call), _) => call,
             (None, Some(name)) => {
                 let call = self.calls.len();
-                let id = id.unwrap_or_default();
+                let early = self.unnamed.take().filter(|call| id.is_none() && call.number == number);
+                let id = early.map(|call| call.id.into()).or(id).unwrap_or_default();
                 tell(Delta::CallStart { call, id: &id, name });
                 self.calls.push(Begun { number, id: id.into_owned() });
                 call
             }
-            (None, None) => return,
+            (None, None) => {
+                self.unnamed = id.map(|id| Begun { number, id: id.into_owned() }).or(self.unnamed.take());
+                return;
+            }
         };
         let arguments = function.and_then(|function| function.get("arguments"));
         let text = arguments.map(|value| value.text().unwrap_or(Cow::Borrowed(value.raw())));

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::mistral::short_id;
 use crate::wire::effort::{openai_word, thinks_before_answering};
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Value, object, put};
+use crate::wire::json::{Array, Object, Raw, object, put};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, Turn, reminder, safe_id,
 };
@@ -88,7 +88,6 @@ fn short_user(user: &str) -> Cow<'_, str> {
 }
 
 fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
-    const NONE: &str = r#"{"type":"object","properties":{}}"#;
     if prompt.tools.is_empty() {
         return;
     }
@@ -96,7 +95,7 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
         "type": "function",
         "function": {
             "name": &tool.name, "description"?: &tool.description,
-            "parameters": tool.parameters.unwrap_or(Value::of(NONE)),
+            "parameters": Raw(&tool.schema()),
             "strict"?: tool.strict.filter(|strict| *strict),
         },
     }]);

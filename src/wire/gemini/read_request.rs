@@ -181,12 +181,10 @@ fn bytes_of<'a>(
     if kind.starts_with("video/") || (kind.starts_with("audio/") && !is_heard) {
         return reader.refuse(place);
     }
-    let data = reader.data(data, !is_image, place)?;
-    Ok(if is_image {
-        Piece::Image { data, detail: None, cache: None }
-    } else {
-        Piece::File { data, name, cache: None }
-    })
+    if is_image {
+        return Ok(Piece::Image { data: reader.data(data, false, place)?, detail: None, cache: None });
+    }
+    reader.file(data, name, None, place)
 }
 
 fn result<'a>(

@@ -7,6 +7,6 @@ mod progress;
 mod value;
 mod write;
 
-pub(super) use progress::{Kind, Progress};
+pub(super) use progress::{Kind, Progress, Within};
 pub(super) use value::{BYTE_ORDER_MARK, Value, check};
 pub(super) use write::{Array, Object, Put, Raw, array, object, put, quote, written};

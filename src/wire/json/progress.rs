@@ -25,6 +25,17 @@ pub(in crate::wire) enum Kind {
     Other,
 }
 
+/// What a character of JSON belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::wire) enum Within {
+    /// A value that is text.
+    Text,
+    /// A number, or a word.
+    Bare,
+    /// Names, and what holds values together.
+    Frame,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// Before a value; a list that has just been opened may end instead.
@@ -99,6 +110,22 @@ impl Progress {
     /// Says whether what has come is a whole object and nothing else.
     pub(in crate::wire) fn is_object(&self) -> bool {
         self.kind == Kind::Object && self.at == At::Done
+    }
+
+    /// Says whether what has come is no JSON, whatever follows.
+    pub(in crate::wire) fn is_wrong(&self) -> bool {
+        self.at == At::Wrong
+    }
+
+    /// Says where what comes next stands.
+    pub(in crate::wire) fn within(&self) -> Within {
+        match self.at {
+            At::Text { is_name: false } | At::Escape { is_name: false } | At::Hex { is_name: false, .. } => {
+                Within::Text
+            }
+            At::Word(_) | At::Number(_) => Within::Bare,
+            _ => Within::Frame,
+        }
     }
 
     /// Says whether what has come stands for no arguments: nothing at all, or `null`.

@@ -53,7 +53,8 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
             }
         });
         ended(o, choice.finish, choice.stop.as_deref());
-        let counted = reply.usage.unwrap_or_else(|| estimate(ask));
+        let written = reply.choices.iter().map(Choice::bytes).sum();
+        let counted = usage::filled(reply.usage, ask.measures().estimated_prompt_tokens, written);
         put!(o, "usage": |o| usage::messages(o, &counted));
     });
     out
@@ -73,11 +74,6 @@ fn ended(o: &mut Object<'_>, finish: Finish, stop: Option<&str>) {
     put!(o, "stop_reason": word, "stop_sequence": stop);
 }
 
-/// Returns what the prompt comes to until the provider has counted it.
-fn estimate(ask: &Ask) -> Counted {
-    usage::prompt_alone(ask.measures().estimated_prompt_tokens)
-}
-
 /// Writes events.
 #[derive(Debug)]
 pub(in crate::wire) struct Events {
@@ -87,7 +83,8 @@ pub(in crate::wire) struct Events {
     /// How many blocks have begun.
     blocks: u64,
     /// What the prompt comes to until the provider has counted it.
-    prompt: Counted,
+    prompt_tokens: u64,
+    written_bytes: u64,
     finish: Finish,
     stop: Option<String>,
 }
@@ -106,7 +103,8 @@ impl Events {
             head: Head::new(PREFIX, ask),
             open: None,
             blocks: 0,
-            prompt: estimate(ask),
+            prompt_tokens: ask.measures().estimated_prompt_tokens,
+            written_bytes: 0,
             finish: Finish::Other,
             stop: None,
         }
@@ -120,7 +118,7 @@ impl Events {
             put!(o, "message": {
                 "id": &self.head.id, "type": "message", "role": "assistant", "model": &self.head.model,
                 "content": [], "stop_reason": null, "stop_sequence": null,
-                "usage": |o| usage::messages(o, &self.prompt),
+                "usage": |o| usage::messages(o, &usage::filled(None, self.prompt_tokens, 0)),
             });
         });
     }
@@ -156,6 +154,7 @@ impl Events {
 
 impl Sink for Events {
     fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut) {
+        self.written_bytes = self.written_bytes.saturating_add(delta.bytes());
         match delta {
             Delta::Start { id, model } => {
                 if !self.head.has_begun {
@@ -204,9 +203,10 @@ impl Sink for Events {
     fn close(&mut self, counted: Option<Counted>, out: &mut BytesMut) {
         self.start(out);
         self.close_block(out);
+        let counted = usage::filled(counted, self.prompt_tokens, self.written_bytes);
         event(out, "message_delta", |o| {
             put!(o, "delta": |o| ended(o, self.finish, self.stop.as_deref()));
-            put!(o, "usage": |o| usage::messages(o, &counted.unwrap_or(self.prompt)));
+            put!(o, "usage": |o| usage::messages(o, &counted));
         });
         event(out, "message_stop", |_| {});
     }

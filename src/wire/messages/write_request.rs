@@ -169,7 +169,6 @@ fn source(o: &mut Object<'_>, data: &Data<'_>) {
 }
 
 fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, reader: Reader<'_>) {
-    const NONE: &str = r#"{"type":"object","properties":{}}"#;
     if prompt.tools.is_empty() {
         return;
     }
@@ -179,7 +178,7 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, reader: Reader<'_
     }
     put!(o, "tools": [for tool in &prompt.tools => {
         "name": &tool.name, "description"?: &tool.description,
-        "input_schema": tool.parameters.unwrap_or(Value::of(NONE)),
+        "input_schema": Raw(&tool.schema()),
         "strict"?: tool.strict.filter(|strict| *strict && !lacks_strict), "cache_control"?: tool.cache,
     }]);
     let one_at_a_time = prompt.parallel.filter(|parallel| !parallel).map(|_| true);

@@ -220,8 +220,7 @@ fn pieces<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Vec
 
 fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>> {
     let file = |data: Data<'a>, key: &str| {
-        let data = reader.data(data, true, &format!("{place}.{key}"))?;
-        Ok(Piece::File { data, name: part.text_of("filename"), cache: None })
+        reader.file(data, part.text_of("filename"), None, &format!("{place}.{key}"))
     };
     match part.text_of("type").as_deref() {
         Some("input_text" | "output_text" | "text") => {

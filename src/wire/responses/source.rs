@@ -1,6 +1,6 @@
 //! A response read, in events or whole.
 
-use crate::record::usage::{Counted, Offered, OpenAiUsage, SESSIONS, ShownItem};
+use crate::record::usage::{Counted, Custom, Offered, OpenAiUsage, SESSIONS, ShownItem};
 use crate::wire::Dialect::OpenAiResponses;
 use crate::wire::WireError;
 use crate::wire::error::Result;
@@ -13,6 +13,7 @@ use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Events {
     usage: Option<OpenAiUsage>,
+    custom: Custom,
     /// Where the calls stand in the output.
     calls: Vec<u64>,
 }
@@ -107,7 +108,7 @@ impl Source for Events {
     }
 
     fn usage(&self) -> Option<Counted> {
-        buckets(self.usage.as_ref()?.counted())
+        buckets(self.usage.as_ref()?.counted_in(self.custom))
     }
 }
 
@@ -116,6 +117,9 @@ impl Events {
     fn begin(&mut self, response: Value<'_>, tell: Tell<'_>) {
         self.absorb(Some(response));
         let (id, model) = (response.text_of("id"), response.text_of("model"));
+        if let Some(model) = &model {
+            self.custom = Custom::of(model);
+        }
         tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
     }
 

@@ -47,5 +47,5 @@ const CONTENT: &[Kind] = kinds! {
     "text" = r#"{"type":"text","text":"x"}"#, "text";
     "refusal" = r#"{"type":"refusal","refusal":"x"}"#, "text";
     "image_url" = r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}"#, "a picture; by its address refused for Gemini, which does not fetch it";
-    "file" = r#"{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,AA"}}"#, "a document; by `file_id` refused, as it lies with OpenAI";
+    "file" = r#"{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,AA"}}"#, "a document, one of text as text for Anthropic; by `file_id` refused, as it lies with OpenAI";
 };

@@ -57,7 +57,7 @@ const TOOLS: &[Kind] = kinds! {
 
 const CONTENT: &[Kind] = kinds! {
     "text" = r#"{"text":"x"}"#, "text; thoughts of earlier turns are kept from other models";
-    "inlineData" = r#"{"inlineData":{"mimeType":"image/png","data":"AA=="}}"#, "a picture or a document; sound and film are refused";
+    "inlineData" = r#"{"inlineData":{"mimeType":"image/png","data":"AA=="}}"#, "a picture or a document, one of text as text; sound and film are refused";
     "fileData" = r#"{"fileData":{"mimeType":"image/png","fileUri":"https://example.com/a.png"}}"#, "by its address; refused where it lies with Google";
     "functionCall" = r#"{"functionCall":{"name":"f","args":{}}}"#, "a call";
     "functionResponse" = r#"{"functionResponse":{"name":"f","response":{"output":"x"}}}"#, "its result; `error` alone makes it a failed one";

@@ -302,7 +302,7 @@ impl Page<'_> {
             total("baseline", &words, cost_role(settled.baseline))
                 .with(&format!("  all on {baseline}"), Role::Muted),
         );
-        lines.push(change("against it", settled.cost, settled.baseline));
+        lines.push(change("vs baseline", settled.cost, settled.baseline));
         if reading == Reading::Routed {
             lines.push(change("vs recorded", settled.cost, self.found.recorded.cost));
         }

@@ -61,15 +61,16 @@ pub(super) fn draw(
         2 => {
             let (left, right) = (next(2), next(1));
             calls_and_tokens(scene, row, asked, left, buf);
-            let part = |at: Rect| Rect { height: at.height.saturating_sub(1), ..at };
-            let (top, mut below) = paint::split_top(right, right.height.div_ceil(3));
-            prices(scene, row, part(top), buf);
+            // Each as high as it must be, with a row between them.
+            let most = |at: Rect| Rect { height: right.height.div_ceil(3).min(at.height), ..at };
+            let below = |at: Rect, used: u16| paint::split_top(at, used + 1).1;
+            let used = prices(scene, row, Rect { height: most(right).height.saturating_sub(1), ..right }, buf);
+            let mut rest = below(right, used);
             if right.height >= 18 {
-                let (middle, rest) = paint::split_top(below, right.height / 3);
-                latency(scene, row, part(middle), buf);
-                below = rest;
+                let used = latency(scene, row, most(rest), buf);
+                rest = below(rest, used);
             }
-            ladder(scene, row, below, buf);
+            ladder(scene, row, rest, buf);
         }
         _ => {
             calls_and_tokens(scene, row, asked, next(4), buf);
@@ -144,11 +145,12 @@ fn shared(part: u64, whole: u64) -> Line {
     line(format_args!("{}  {:>7}", format::count_short(part), format::percent(part, whole).as_str()))
 }
 
-fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
+/// Draws how fast it is, and returns the rows that takes.
+fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) -> u16 {
     let at = figures::heading(scene, "Latency per call", at, buf);
     let Some(known) = row.percentiles() else {
-        figures::nothing(scene, "no latency is known", at, buf);
-        return;
+        scene.look.text(buf, paint::nth_row(at, 0), "no latency is known", Role::Muted);
+        return 2;
     };
     let values = [known.p50, known.p95, known.p99].map(figures::millis);
     let style = series(scene.look, row);
@@ -168,26 +170,31 @@ fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
         _ => line(format_args!("of {all}")),
     };
     scene.look.text(buf, below, &words, Role::Muted);
-    if row.cell.is_some_and(|cell| cell.estimated > 0) {
-        let next = paint::split_top(below, 1).1;
-        let words = "estimated calls: from this model's own pace";
-        scene.look.text(buf, next, words, Role::Estimated);
+    if row.cell.is_none_or(|cell| cell.estimated == 0) {
+        return 6;
     }
+    let next = paint::split_top(below, 1).1;
+    let words = "estimated calls: from this model's own pace";
+    scene.look.text(buf, next, words, Role::Estimated);
+    7
 }
 
-fn prices(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
+/// Draws what it costs, and returns the rows that takes.
+fn prices(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer) -> u16 {
     let look = scene.look;
     let snapshot = scene.snapshot;
     let title = line(format_args!("Price per 1M tokens {} {}", look.glyphs.dot, snapshot.log.book));
-    let mut at = figures::heading(scene, &title, at, buf);
+    let mut at = figures::heading(scene, &title, area, buf);
+    let mut used = 1;
     let mut put = |words: &str, role| {
         let (row, rest) = paint::split_top(at, 1);
+        used += row.height;
         at = rest;
         look.text(buf, row, words, role);
     };
     let Some(rates) = snapshot.log.prices.rates(row.model, snapshot.clock) else {
         put("no price: what it costs is unknown", Role::Warn);
-        return;
+        return used;
     };
     tiers(rates, &mut put);
     // What was said of this model's price in the log, the newest first.
@@ -201,6 +208,7 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
         let (sign, role) = if at <= snapshot.clock { ("since", Role::Text) } else { ("from", Role::Muted) };
         put(&line(format_args!("{sign} {}: {words}", figures::moment(snapshot, at))), role);
     }
+    used
 }
 
 fn tiers(rates: &Rates, put: &mut impl FnMut(&str, Role)) {

@@ -19,7 +19,6 @@ mod breakdown;
 mod confidence;
 mod latency;
 mod layout;
-mod rate;
 mod spend;
 mod split;
 mod traffic;
@@ -32,6 +31,7 @@ use self::layout::Panel;
 use crate::console::action::Action;
 use crate::console::screen::{Ask, Asks, Pointer, Scene, Screen, ScreenId, View};
 use crate::console::screens::events::list as events;
+use crate::console::screens::trend::{self, Measure};
 use crate::console::screens::welcome;
 use crate::console::widgets::panel;
 use crate::console::widgets::table::TableState;
@@ -142,7 +142,7 @@ impl Screen for State {
                     let events = events::Events::of(scene.snapshot);
                     events::draw(scene, (place, "Events", scope), (self.events.selected, &events), at, buf);
                 }
-                Panel::Rate => rate::draw(scene, place, at, buf),
+                Panel::Rate => trend::draw(scene, place, Measure::Thousand, at, buf),
             }
         }
     }

@@ -118,7 +118,7 @@ fn lines(scene: Scene<'_>) -> Lines {
         put(0, words, (value, role), true);
     }
     let is_extra = all.saved().0 < 0;
-    put(0, key(if is_extra { "extra, net" } else { "saved, net" }), saved(all), true);
+    put(0, key(if is_extra { "extra" } else { "saved" }), saved(all), true);
     if all.compared != total {
         let compared = short(format_args!("{} of {}", format::money(all.compared), format::money(total)));
         put(4, key("  compared"), (compared, Role::Muted), false);

@@ -119,7 +119,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let share = figures::cache_share(all);
     let mut words = line(format_args!("{share} of prompt tokens"));
     if text::width(&words) > usize::from(value.width) {
-        words = line(format_args!("{share} of prompts"));
+        words = line(format_args!("{share} of input"));
     }
     scene.look.text(buf, name, "cache read", Role::Muted);
     let wide = scene.look.text(buf, value, &words, Role::Text);

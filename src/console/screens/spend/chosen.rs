@@ -118,9 +118,17 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     }
     let (bar, rest) = paint::split_top(inside, u16::from(inside.height > 9));
     super::table::bar(row, bar, look, buf);
-    for (index, (key, words, role)) in (0..rest.height).zip(&lines) {
-        let (at, value) = paint::split_left(paint::nth_row(rest, index), NAMES);
-        look.text(buf, at, key, Role::Muted);
-        look.text(buf, value, words, *role);
+    let room = usize::from(rest.width.saturating_sub(NAMES)).max(8);
+    let (mut rest, mut left) = (rest, u16::try_from(lines.len()).unwrap_or(u16::MAX));
+    for (key, words, role) in &lines {
+        left -= 1;
+        // A long one takes the rows that the others leave.
+        let spare = rest.height.saturating_sub(left).max(1);
+        let rows = u16::try_from(text::wrap(words, room).count()).unwrap_or(u16::MAX);
+        let (at, below) = paint::split_top(rest, rows.clamp(1, spare));
+        rest = below;
+        let (name, value) = paint::split_left(at, NAMES);
+        look.text(buf, paint::nth_row(name, 0), key, Role::Muted);
+        look.wrapped(buf, value, words, *role);
     }
 }

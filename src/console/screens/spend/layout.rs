@@ -17,12 +17,19 @@ pub(super) const SAVED: usize = 2;
 pub(super) const WHY: usize = 3;
 /// What units cost.
 pub(super) const UNITS: usize = 4;
+/// What an hour costs, over time.
+pub(super) const TREND: usize = 5;
 /// All of them.
-pub(super) const PANELS: usize = 5;
+pub(super) const PANELS: usize = 6;
 
 /// From where on panels stand beside one another, and from where on all of them do.
 const WIDE: u16 = 100;
 const HIGH: u16 = 40;
+/// Rows of the two panels that tell parts, and the least of the curve below them.
+const PARTS: u16 = 17;
+const CURVE: u16 = 9;
+/// From where on the page that stands for budgets leaves room beside it.
+const SPACIOUS: u16 = 180;
 
 /// The panels shown, each with its place.
 pub(super) type Places = ArrayVec<(usize, Rect), PANELS>;
@@ -51,22 +58,39 @@ pub(super) fn places(view: View, rows: Option<usize>, area: Rect) -> Places {
     let halves = |at: Rect| paint::split_left(at, at.width / 2);
     if !is_whole {
         let (left, right) = halves(rest);
-        let beside = if focus == WHY { WHY } else { SAVED };
+        let beside = if matches!(focus, WHY | TREND) { focus } else { SAVED };
         let own = if focus == UNITS || rows.is_none() { UNITS } else { CHOSEN };
         all.push((own, left));
         all.push((beside, right));
         return all;
     }
-    let (upper, lower) = paint::split_top(rest, chosen::ROWS.max(rest.height * 2 / 5).min(chosen::ROWS + 4));
-    let (left, right) = halves(upper);
-    if rows.is_some() {
-        all.push((CHOSEN, left));
+    let lower = if rows.is_none() && area.width >= SPACIOUS {
+        // The page needs no more than half of the width.
+        all.clear();
+        let (left, right) = halves(table);
+        all.push((TABLE, left));
         all.push((SAVED, right));
+        rest
     } else {
-        all.push((SAVED, upper));
-    }
-    let (left, right) = halves(lower);
+        let most = chosen::ROWS.max(rest.height * 2 / 5).min(chosen::ROWS + 4);
+        let (upper, lower) = paint::split_top(rest, most);
+        let (left, right) = halves(upper);
+        if rows.is_some() {
+            all.push((CHOSEN, left));
+            all.push((SAVED, right));
+        } else {
+            all.push((SAVED, upper));
+        }
+        lower
+    };
+    let has_curve = lower.height >= PARTS + CURVE;
+    let (parts, curve) = paint::split_top(lower, if has_curve { PARTS } else { lower.height });
+    let (left, right) = halves(parts);
+    let beside = if focus == TREND && !has_curve { TREND } else { UNITS };
     all.push((WHY, left));
-    all.push((UNITS, right));
+    all.push((beside, right));
+    if has_curve {
+        all.push((TREND, curve));
+    }
     all
 }

@@ -11,7 +11,8 @@
 //! ╰───────────────────────────────────────────────────────────────────────────────────────╯
 //! ```
 //!
-//! Beside them: what routing saved in the window, why it costs more or less than the time before, and what its units cost.
+//! Beside them: what routing saved in the window, why it costs more or less than the time before, what its units cost, and
+//! what an hour cost over time.
 //!
 //! Invariant: it shows what the snapshot says of budgets; a chosen account stays chosen when the order changes.
 
@@ -31,12 +32,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use self::account::{WARN_FROM, name, text_role};
-use self::layout::{CHOSEN, PANELS, Places, SAVED, TABLE, UNITS, WHY, places};
+use self::layout::{CHOSEN, PANELS, Places, SAVED, TABLE, TREND, UNITS, WHY, places};
 use self::row::Line;
 use self::table::Lines;
 use crate::console::action::Action;
 use crate::console::glyphs::Glyphs;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
+use crate::console::screens::trend::{self, Measure};
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
@@ -265,6 +267,7 @@ impl Screen for State {
                     }
                 }
                 SAVED => saved::draw(scene, SAVED, found, at, buf),
+                TREND => trend::draw(scene, TREND, Measure::Hour, at, buf),
                 WHY => why::draw(scene, WHY, (found, self.beside, self.slice), at, buf),
                 _ => units::draw(scene, UNITS, (found, self.by(), self.unit), at, buf),
             }

@@ -42,10 +42,12 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
         Some(at) => format!("{of} {}{}", scene.look.glyphs.plus_minus(), format::money(at.high - saved.net)),
         None => format!("{of}, nobody knows how sure"),
     };
+    // What was not bought is never more than worked out.
+    let about = |amount| short(format_args!("~{}", format::money(amount)));
     let mut list = vec![
         // First, so that it is there in the smallest window.
-        Row::new("saved, net", format::money(saved.net), role).bar(share(saved.net), role).note(sure),
-        Row::new("baseline", format::money(whole), Role::Estimated)
+        Row::new("saved, net", about(saved.net), role).bar(share(saved.net), role).note(sure),
+        Row::new("baseline", about(whole), Role::Estimated)
             .bar(1000, Role::GaugeEmpty)
             .note(format!("all on {model}")),
         Row::new("answers", format::money(saved.answers), Role::Text)
@@ -62,8 +64,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
                 Row::new(name, format::money(amount), Role::Text).bar(share(amount), Role::Worse)
             }
             Line::Estimated(amount) => {
-                let words = short(format_args!("~{}", format::money(amount)));
-                Row::new(name, words, Role::Estimated).bar(share(amount), Role::Worse)
+                Row::new(name, about(amount), Role::Estimated).bar(share(amount), Role::Worse)
             }
             Line::Unknown(why) => Row::new(name, short(format_args!("{UNKNOWN}")), Role::Unknown).note(why),
             Line::Absent(why) => {

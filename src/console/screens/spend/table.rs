@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 
 use super::account::{member_name, role, text_role};
 use super::row::Line;
@@ -73,11 +74,11 @@ const COLUMNS: [Column<'static>; 13] = [
     column("held", Width::Fixed(9), true, 6),
     column("limit", Width::Fixed(9), true, 0),
     column("expected", Width::Fixed(10), true, 3),
-    column("will run out", Width::Fixed(12), true, 5),
-    column("starts anew", Width::Fixed(12), false, 2),
-    column("refused", Width::Fixed(7), true, 7),
+    column("runs out", Width::Fixed(12), true, 5),
+    column("starts anew", Width::Fixed(12), true, 2),
+    column("refused", Width::Fixed(8), true, 7),
     column("moved", Width::Fixed(7), true, 8),
-    column("ran out", Width::Fixed(11), false, 4),
+    column("ran out", Width::Fixed(12), true, 4),
 ];
 
 fn table(lines: &Lines<'_>, state: TableState, focus: bool) -> Table<'static> {
@@ -245,9 +246,11 @@ pub(super) fn bar(row: &BudgetRow, at: Rect, look: Look<'_>, buf: &mut Buffer) {
         let (sign, role) = match look.glyphs.right.get(part as usize) {
             Some(&sign) if part > 0 => (sign, role),
             _ if full > from => (look.glyphs.held, role),
-            _ => (look.glyphs.dot, Role::GaugeEmpty),
+            _ => (look.glyphs.empty, Role::GaugeEmpty),
         };
-        look.sign(buf, at.left() + offset, at.top(), sign, role);
+        // Solid is solid also in a row that is turned round.
+        let style = look.style(role).remove_modifier(Modifier::REVERSED);
+        paint::sign(buf, at.left() + offset, at.top(), sign, style);
     }
     if row.used() > 1000 {
         look.sign(buf, at.right() - 1, at.top(), look.glyphs.arrow.1, role);

@@ -26,11 +26,11 @@ const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Co
 const COLUMNS: [Column<'static>; 8] = [
     column("", Width::Fill(12), false, 0),
     column("requests", Width::Fixed(8), true, 4),
-    column("cost", Width::Fixed(10), true, 0),
+    column("cost", Width::Fixed(11), true, 0),
     column("per 1,000", Width::Fixed(10), true, 0),
     column("a session", Width::Fixed(10), true, 1),
-    column("a good one", Width::Fixed(10), true, 2),
-    column("extra calls", Width::Fixed(11), true, 5),
+    column("a good one", Width::Fixed(11), true, 2),
+    column("extra calls", Width::Fixed(12), true, 5),
     column("wasted", Width::Fixed(9), true, 3),
 ];
 
@@ -76,15 +76,19 @@ pub(super) fn draw(
         }
     });
     let all = &found.all;
-    let per = |amount: Option<Pico>| figures::amount(amount, &all.cost);
-    let words = format!(
-        "all: {} {dot} {} per 1,000 {dot} {} a session {dot} {} a good answer",
-        figures::cost(&all.cost).0,
-        per(all.per_requests(1000)),
-        per(all.per_session()),
-        per(all.per_good()),
-        dot = scene.look.glyphs.dot
-    );
+    let mut words = format!("all: {}", figures::cost(&all.cost).0);
+    let more = [
+        (all.per_requests(1000), "per 1,000"),
+        (all.per_session(), "a session"),
+        (all.per_good(), "a good answer"),
+    ];
+    // Only what is known, and whole.
+    for (amount, of) in more.into_iter().filter(|(amount, _)| amount.is_some()) {
+        let next = format!(" {} {} {of}", scene.look.glyphs.dot, figures::amount(amount, &all.cost));
+        if text::width(&words) + text::width(&next) <= usize::from(whole.width) {
+            words.push_str(&next);
+        }
+    }
     scene.look.text(buf, whole, &words, Role::Muted);
 }
 

@@ -213,13 +213,14 @@ pub fn problem(state: &State, snapshot: &Snapshot) -> Option<String> {
         [other] => format!("; and {other}"),
         _ => format!("; and {} more mistakes", more.len()),
     };
-    let kept = if state.filter.is_empty() { "; nothing is filtered" } else { "; the other terms hold" };
+    let kept = if state.filter.is_empty() { "nothing is filtered" } else { "the other terms hold" };
     // A name that is not there comes first: it is why nothing passes.
-    let absent = nothing_called(&state.filter, snapshot).map_or_else(String::new, |why| {
-        let stop = if why.ends_with('?') { " " } else { "; " };
-        why + stop
-    });
-    Some(format!("{absent}{first}{more}{kept}"))
+    let stopped = |words: String| {
+        let stop = if words.ends_with('?') { " " } else { "; " };
+        words + stop
+    };
+    let absent = nothing_called(&state.filter, snapshot).map_or_else(String::new, stopped);
+    Some(format!("{absent}{}{kept}", stopped(format!("{first}{more}"))))
 }
 
 /// Returns the rows that a problem takes, wrapped to the width there is.

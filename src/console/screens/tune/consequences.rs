@@ -17,7 +17,7 @@ use crate::pricing::CostSum;
 use crate::routing::{Mode, RouteId};
 use crate::session::{RerunState, Snapshot, TriedSide, is_within_error};
 use crate::telemetry::Forecast;
-use crate::units::{Pico, Span, counted};
+use crate::units::{PerMille, Pico, Span, counted};
 
 /// A line of the table: name, applied, staged, change, and how the change looks.
 struct Line {
@@ -272,9 +272,20 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     lines.push(
         count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither).yielding(6),
     );
+    lines.extend(cascade_line(applied, tried).map(|line| line.yielding(6)));
     lines.push(count_line("failed (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
     lines.extend(budget_lines(snapshot));
     lines
+}
+
+/// How many of the requests that start below the strongest rung go up, and below which share it pays to start them there.
+fn cascade_line(applied: &Forecast, tried: &Forecast) -> Option<Line> {
+    let (now, then) = (applied.cascade.rate()?, tried.cascade.rate()?);
+    let most = tried.cascade.break_even()?;
+    let part = |share: PerMille| format::percent(share.get().into(), 1000);
+    let pays = short(format_args!("of {}", part(most)));
+    let role = if then > most { Role::Warn } else { Role::Muted };
+    Some(Line::new(key("  rate, pays below"), [part(now), part(then), pays], role))
 }
 
 /// What budgets would have come to: whom they turn away, and when the first that goes another way would have run out. Decided in
@@ -283,8 +294,8 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
     let RerunState::Done { budgets: Some(budgets), .. } = &snapshot.rerun else { return Vec::new() };
     let (refused, moved) = (budgets.refused, budgets.moved);
     let mut lines = vec![
-        count_line("budgets refuse (in order)", refused.0, refused.1, Good::Less).yielding(4),
-        count_line("budgets move (in order)", moved.0, moved.1, Good::Neither).yielding(4),
+        count_line("budgets refuse", refused.0, refused.1, Good::Less).yielding(4),
+        count_line("budgets move", moved.0, moved.1, Good::Neither).yielding(4),
     ];
     if let Some(row) = budgets.changed().next() {
         let out = |side: Option<TriedSide>| match side.and_then(|side| side.ran_out) {

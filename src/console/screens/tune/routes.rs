@@ -82,7 +82,7 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), typed: &str, area
             buf,
             rung_name,
             &rung.name,
-            if chosen { look.style(Role::Selection) } else { series },
+            if chosen { look.selected(series) } else { series },
             look.glyphs.cut,
         );
         let threshold = Rect { width: threshold.width.saturating_sub(1), ..threshold };

@@ -114,6 +114,9 @@ impl Attributes {
         let find = |name: &&str| {
             let value = &self.0.iter().find(|attribute| attribute.key.as_str() == *name)?.value;
             let word = Word::first([&value.text, &value.whole, &value.real, &value.truth]);
+            // MLflow writes what it says itself as JSON.
+            let quoted = word.strip_prefix('"').and_then(|word| word.strip_suffix('"'));
+            let word = quoted.filter(|_| name.starts_with("mlflow.")).map_or_else(|| word.clone(), str::to_owned);
             (!word.is_empty()).then_some(Word(word))
         };
         names.iter().find_map(find).unwrap_or_default()

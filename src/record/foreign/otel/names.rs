@@ -96,11 +96,18 @@ pub(super) const TOTAL: &[&str] = &[
 /// The model that served.
 pub(super) const SERVED: &[&str] = &["gen_ai.response.model", "llm.response.model", "ai.response.model"];
 /// The model that was asked for.
-pub(super) const ASKED: &[&str] =
-    &["gen_ai.request.model", "llm.request.model", "llm.model_name", "ai.model.id", "ai.model_id"];
+pub(super) const ASKED: &[&str] = &[
+    "gen_ai.request.model",
+    "llm.request.model",
+    "llm.model_name",
+    "ai.model.id",
+    "ai.model_id",
+    "langfuse.observation.model.name",
+    "mlflow.llm.model",
+];
 /// Who serves it.
 pub(super) const PROVIDER: &[&str] =
-    &["gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider"];
+    &["gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider", "mlflow.llm.provider"];
 /// The answer's own id.
 pub(super) const ANSWER: &[&str] = &["gen_ai.response.id", "llm.response.id", "ai.response.id"];
 /// Why the answer ended.

@@ -1,4 +1,4 @@
-//! What a thousand requests cost, over the window, with what happened on the way: prices, policies, incidents.
+//! A figure over the window, with what happened on the way: prices, policies, incidents.
 //!
 //! Invariant: every point is the mean of its stretch over requests of known or estimated cost; a stretch without any
 //! leaves a gap.
@@ -18,7 +18,62 @@ use crate::session::Snapshot;
 use crate::telemetry::Slot;
 use crate::units::{Instant, Pico, Span};
 
-const TITLE: &str = "Spend per 1,000 requests";
+/// Which figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// What a thousand requests cost.
+    Thousand,
+    /// What an hour costs.
+    Hour,
+    /// How many requests a minute has; it stands where no cost is known.
+    Requests,
+}
+
+impl Measure {
+    /// Returns the heading, also for a log that tells no times.
+    fn title(self, has_times: bool) -> &'static str {
+        match self {
+            Self::Thousand => "Spend per 1,000 requests",
+            Self::Hour if has_times => "Spend an hour",
+            Self::Hour => "Spend, stretch by stretch",
+            Self::Requests if has_times => "Requests a minute",
+            Self::Requests => "Requests, stretch by stretch",
+        }
+    }
+
+    /// Works a point out of what a stretch holds and the length that counts, in seconds.
+    fn of(self, sum: &Slot, length: Option<f64>) -> Option<f64> {
+        let rate = |amount: f64, unit: f64| length.map_or(amount, |length| amount * unit / length.max(1e-6));
+        match self {
+            Self::Thousand => figures::per_thousand(&sum.cost, sum.requests).map(Pico::to_f64),
+            Self::Hour if sum.requests > 0 && sum.cost.is_unknown() => None,
+            Self::Hour => Some(rate(sum.cost.total().to_f64(), 3600.0)),
+            Self::Requests => Some(rate(sum.requests as f64, 60.0)),
+        }
+    }
+
+    /// Writes the figure of the whole window.
+    fn mean(self, snapshot: &Snapshot) -> Short {
+        let all = &snapshot.totals.all;
+        let amount = match self {
+            Self::Thousand => figures::per_thousand(&all.cost, all.requests),
+            Self::Hour => snapshot
+                .log
+                .rated(snapshot.window.covered())
+                .and_then(|covered| figures::at_rate(&all.cost, all.requests, covered, Span::hours(1))),
+            Self::Requests => return short(format_args!("no cost is known")),
+        };
+        let mark = if all.cost.estimated == Pico::ZERO { "" } else { "~" };
+        let amount = format::or_unknown(amount, format::money);
+        short(format_args!("mean {mark}{amount}"))
+    }
+}
+
+/// Writes a count at a tick.
+fn plain(value: f64, step: f64) -> Short {
+    let decimals = if step < 1.0 { 2 } else { 0 };
+    short(format_args!("{value:.decimals$}"))
+}
 
 /// Columns for each stretch that gets a point: fewer points than dots, so that the line is calm.
 const COLUMNS_A_POINT: usize = 2;
@@ -53,7 +108,7 @@ fn seconds(at: Instant) -> f64 {
 }
 
 /// The points, each in the middle of its stretch, and how long a stretch is.
-fn points(snapshot: &Snapshot, columns: u16) -> (Vec<(f64, f64)>, Span) {
+fn points(snapshot: &Snapshot, measure: Measure, columns: u16) -> (Vec<(f64, f64)>, Span) {
     let (trend, slot) = (&snapshot.trend, snapshot.trend_slot.0.max(1));
     let most = (usize::from(columns) / COLUMNS_A_POINT).max(1);
     let together = trend.len().div_ceil(most).max(1);
@@ -71,8 +126,10 @@ fn points(snapshot: &Snapshot, columns: u16) -> (Vec<(f64, f64)>, Span) {
             sum
         });
         let middle = i64::midpoint(begins(from), begins(to));
-        let cost = figures::per_thousand(&sum.cost, sum.requests);
-        (seconds(Instant(middle)), cost.map_or(f64::NAN, Pico::to_f64))
+        let (first, last) = (begins(from).max(snapshot.window.from.0), begins(to).min(snapshot.window.to.0));
+        let length = snapshot.log.rated(Span(last.saturating_sub(first)));
+        let value = measure.of(&sum, length.map(|length| seconds(Instant(length.0))));
+        (seconds(Instant(middle)), value.unwrap_or(f64::NAN))
     });
     let stretch = Span(slot.saturating_mul(i64::try_from(together).unwrap_or(1)));
     (points.collect(), stretch)
@@ -102,23 +159,28 @@ fn stretches(slots: usize, together: usize, is_whole: impl Fn(usize) -> bool) ->
 }
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, place: usize, measure: Measure, area: Rect, buf: &mut Buffer) {
     let (snapshot, look) = (scene.snapshot, scene.look);
-    let (points, stretch) = points(snapshot, area.width.saturating_sub(14));
+    let room = area.width.saturating_sub(14);
+    let known = |points: &[(f64, f64)]| points.iter().filter(|(_, value)| value.is_finite()).count();
     let all = &snapshot.totals.all;
-    let mean = format::or_unknown(figures::per_thousand(&all.cost, all.requests), format::money);
-    let mark = if all.cost.estimated == Pico::ZERO { "" } else { "~" };
+    // Where nothing has a price there still is traffic to be seen.
+    let measure = if all.requests > 0 && all.cost.is_unknown() { Measure::Requests } else { measure };
+    let (points, stretch) = points(snapshot, measure, room);
     let dot = look.glyphs.dot;
-    let scope = match snapshot.log.rated(stretch) {
-        Some(_) => line(format_args!("mean {mark}{mean} {dot} a point is the mean of {stretch}")),
-        None => line(format_args!("mean {mark}{mean} {dot} in order, times placed")),
+    let mean = measure.mean(snapshot);
+    let rated = snapshot.log.rated(stretch);
+    let scope = match rated {
+        Some(_) => line(format_args!("{mean} {dot} a point is the mean of {stretch}")),
+        None => line(format_args!("{mean} {dot} in order, times placed")),
     };
+    let title = measure.title(rated.is_some());
     // Whole or not at all: a few letters of it say nothing.
-    let room = usize::from(area.width).saturating_sub(TITLE.len() + 7);
-    let brief = line(format_args!("mean {mark}{mean}"));
+    let room = usize::from(area.width).saturating_sub(title.len() + 7);
+    let brief = line(format_args!("{mean}"));
     let scope = [scope, brief].into_iter().find(|words| text::width(words) <= room).unwrap_or_default();
-    let inner = paint::margin(figures::frame(scene, place, TITLE, &scope, area, buf));
-    if points.iter().filter(|(_, cost)| cost.is_finite()).count() < 2 {
+    let inner = paint::margin(figures::frame(scene, place, title, &scope, area, buf));
+    if known(&points) < 2 {
         let words = match inner.width {
             ..46 => "too few requests of known cost",
             _ => "too few requests of known cost in this window",
@@ -141,7 +203,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         points: &[],
         rules: &rules,
         x: Axis { from, to: to.max(from + 1.0), write, ticks: Ticks::Clock },
-        y: Axis::around(points.iter().map(|point| point.1).chain([0.0]), dollars),
+        y: Axis::around(
+            points.iter().map(|point| point.1).chain([0.0]),
+            if measure == Measure::Requests { plain } else { dollars },
+        ),
     };
     chart.render(chart_at, buf, look);
     incidents(scene, &chart, chart_at, buf);

@@ -1,0 +1,178 @@
+//! The table: by route and model how many answers were judged, by whom, how good they were, and what that certifies.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::format::{self, Short};
+use crate::console::paint;
+use crate::console::screen::Scene;
+use crate::console::screens::figures::{self, Line, line, short};
+use crate::console::theme::Role;
+use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::outcome::LabelSource;
+use crate::routing::{Route, Rung};
+use crate::session::{Graded, RungProof, Snapshot};
+
+/// A rung of a route, and what is known of its model's answers.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    route_at: usize,
+    rung_at: usize,
+    pub(super) route: &'a Route,
+    pub(super) rung: &'a Rung,
+    /// What is proved of its threshold; none of the last rung, which has no threshold.
+    pub(super) proof: Option<&'a RungProof>,
+    answers: Graded,
+}
+
+impl Row<'_> {
+    /// Returns its route and rung as places in the policy.
+    pub(super) fn place(&self) -> (usize, usize) {
+        (self.route_at, self.rung_at)
+    }
+
+    /// Counts the requests of which both answers were judged.
+    pub(super) fn pairs(&self) -> u64 {
+        self.proof.map_or(0, |proof| proof.quality.diagram.n())
+    }
+
+    /// Returns the model's name.
+    pub(super) fn model<'s>(&self, snapshot: &'s Snapshot) -> &'s str {
+        snapshot.log.names.model(self.rung.model)
+    }
+}
+
+/// All rungs of the policy in force.
+pub(super) struct Rows<'a>(Vec<Row<'a>>);
+
+impl<'a> Rows<'a> {
+    /// Gathers them.
+    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+        let mut rows = Vec::new();
+        for (route_at, route) in snapshot.policy.routes.iter().enumerate() {
+            let proofs = snapshot.proofs.get(route_at).map_or(&[][..], Vec::as_slice);
+            for (rung_at, rung) in route.ladder.iter().enumerate() {
+                let is_last = rung_at + 1 == route.ladder.len();
+                let proof = proofs.get(rung_at).filter(|_| !is_last);
+                let answers = match proof {
+                    Some(proof) => proof.quality.cheap,
+                    None => proofs.first().map(|proof| proof.quality.strong).unwrap_or_default(),
+                };
+                rows.push(Row { route_at, rung_at, route, rung, proof, answers });
+            }
+        }
+        Self(rows)
+    }
+
+    /// Lists them.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Row<'a>> + ExactSizeIterator {
+        self.0.iter()
+    }
+
+    /// Counts them.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Says whether no answer was judged at all.
+    pub(super) fn is_unjudged(&self) -> bool {
+        self.0.iter().all(|row| row.answers.by.iter().all(|&count| count == 0))
+    }
+}
+
+/// Writes a share between 0 and 1: `.912`, `1.000`.
+pub(super) fn share(value: f64) -> Short {
+    let per_mille = (value.clamp(0.0, 1.0) * 1000.0).round();
+    if per_mille >= 1000.0 { short(format_args!("1.000")) } else { short(format_args!(".{per_mille:03}")) }
+}
+
+/// Says who judged, those with most judgements first.
+pub(super) fn sources(graded: &Graded) -> Line {
+    let mut by: Vec<(u64, LabelSource)> =
+        graded.by.iter().copied().zip(LabelSource::ALL).filter(|(count, _)| *count > 0).collect();
+    by.sort_by(|a, b| b.0.cmp(&a.0));
+    let mut out = Line::new();
+    for (at, (count, source)) in by.into_iter().enumerate() {
+        let comma = if at == 0 { "" } else { ", " };
+        let words = line(format_args!("{comma}{} {}", source.name(), format::count_short(count)));
+        let _ = out.try_push_str(&words);
+    }
+    out
+}
+
+const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Column<'static> {
+    Column { name, width, right, yields }
+}
+
+const COLUMNS: [Column<'static>; 8] = [
+    column("", Width::Fixed(1), false, 0),
+    column("route", Width::Fill(9), false, 0),
+    column("model", Width::Fill(14), false, 0),
+    column("labels", Width::Fixed(6), true, 0),
+    column("quality", Width::Fixed(7), true, 0),
+    column("95 %", Width::Fixed(12), false, 1),
+    column("judged by", Width::Fill(14), false, 3),
+    column("certificate", Width::Fill(15), false, 2),
+];
+
+fn table(rows: &Rows<'_>, state: TableState, focus: bool) -> Table<'static> {
+    Table { columns: &COLUMNS, rows: rows.len(), sorted: None, state, focus }
+}
+
+/// Says in two or three words how the certificate stands.
+fn certificate(row: &Row<'_>) -> (Short, Role) {
+    let Some(proof) = row.proof else { return (short(format_args!("the strongest")), Role::Muted) };
+    match (proof.standing.given, proof.standing.withdrawn) {
+        (Some(given), _) => (short(format_args!("from {} up", given.threshold)), Role::Ok),
+        (None, Some(_)) => (short(format_args!("withdrawn")), Role::Warn),
+        (None, None) if proof.standing.n == 0 => (short(format_args!("no pairs")), Role::Muted),
+        (None, None) => {
+            let needed = format::count_short(proof.standing.needed);
+            (short(format_args!("{needed} more labels")), Role::Text)
+        }
+    }
+}
+
+fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
+    let Some(row) = rows.0.get(slot.row) else { return };
+    let mean = row.answers.mean();
+    let unknown = || short(format_args!("{}", scene.look.glyphs.absent));
+    match slot.column {
+        0 if slot.selected && slot.at.width > 0 => {
+            slot.look.sign(buf, slot.at.x, slot.at.y, slot.look.glyphs.chosen, Role::Accent);
+        }
+        1 => {
+            let role = if row.rung_at == 0 { Role::Text } else { Role::Muted };
+            slot.say(buf, &row.route.name, role);
+        }
+        2 => slot.text(buf, row.model(scene.snapshot), figures::series(scene.look, row.rung.model)),
+        3 => slot.say(buf, &format::count_short(row.answers.n), Role::Text),
+        4 => match mean {
+            Some((mean, ..)) => slot.say(buf, &share(mean), Role::Observed),
+            None => slot.say(buf, &unknown(), Role::Unknown),
+        },
+        5 => {
+            if let Some((_, low, high)) = mean {
+                slot.say(buf, &short(format_args!("{} to {}", share(low), share(high))), Role::Muted);
+            }
+        }
+        6 => slot.say(buf, &sources(&row.answers), Role::Muted),
+        7 => {
+            let (words, role) = certificate(row);
+            slot.say(buf, &words, role);
+        }
+        _ => {}
+    }
+}
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, rows: &Rows<'_>, state: TableState, area: Rect, buf: &mut Buffer) {
+    let inner = figures::frame(scene, 0, "Answers judged", "all so far", area, buf);
+    let table = table(rows, state, scene.view.focus == 0);
+    table.render(paint::margin(inner), buf, scene.look, |buf, slot| cell(scene, rows, slot, buf));
+}
+
+/// Returns the row under the mouse.
+pub(super) fn hit(rows: &Rows<'_>, state: TableState, inside: Rect, (x, y): (u16, u16)) -> Option<usize> {
+    table(rows, state, true).hit(inside, x, y)
+}

@@ -1,0 +1,108 @@
+//! The certificate of the chosen rung with its numbers, and whether confidences drift away from it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::answers::Row;
+use crate::certificate::{DriftReading, Terms};
+use crate::console::format;
+use crate::console::paint;
+use crate::console::screen::Scene;
+use crate::console::screens::figures::{self, Line, List, line};
+use crate::console::theme::Role;
+use crate::session::{RungProof, Snapshot};
+use crate::units::PerMille;
+
+fn percent(share: f64) -> Line {
+    line(format_args!("{:.2} %", share * 100.0))
+}
+
+fn more(labels: u64) -> Line {
+    let plural = if labels == 1 { "" } else { "s" };
+    line(format_args!("{} more label{plural}", format::count(labels)))
+}
+
+/// Writes a chance that may be very small.
+fn chance(p: f64) -> Line {
+    if p > 0.0 && p < 0.0001 { line(format_args!("below .0001")) } else { line(format_args!("{p:.4}")) }
+}
+
+fn numbers(row: &Row<'_>, proof: &RungProof, snapshot: &Snapshot) -> List {
+    let (standing, terms) = (&proof.standing, Terms::default());
+    let mut out = List::new();
+    let mut put = |key, value: Line, role| {
+        let _ = out.try_push((key, value, role));
+    };
+    let threshold = row.rung.threshold;
+    match standing.given {
+        Some(given) => {
+            put("certified from", line(format_args!("{}", given.threshold)), Role::Ok);
+            let is_inside = threshold >= given.threshold;
+            let (words, role) = if is_inside { ("within", Role::Ok) } else { ("below it", Role::Warn) };
+            put("threshold in force", line(format_args!("{threshold}, {words}")), role);
+            put("since", line(format_args!("{}", figures::moment(snapshot, given.at))), Role::Muted);
+        }
+        None if standing.n == 0 => put("certificate", line(format_args!("no pairs yet")), Role::Muted),
+        None => {
+            put("not certifiable", more(standing.needed), Role::Warn);
+            put("threshold in force", line(format_args!("{threshold}")), Role::Text);
+        }
+    }
+    if let Some((at, why)) = standing.withdrawn {
+        let words = line(format_args!("{}, {}", why.reason(), figures::moment(snapshot, at)));
+        put("withdrawn", words, Role::Warn);
+    }
+    put("promise: lost at most", percent(terms.epsilon), Role::Text);
+    put("  wrong at most", percent(terms.delta), Role::Muted);
+    put("pairs judged", line(format_args!("{}", format::count(standing.n))), Role::Text);
+    if standing.n > 0 {
+        let from = standing.given.map_or(PerMille::ONE, |given| given.threshold);
+        let lost = |losses, at| line(format_args!("{} from {at} up", format::count(losses)));
+        put("  lost", lost(standing.losses, from), Role::Text);
+        put("chance of so few by luck", chance(standing.p_value), Role::Text);
+        put("loss is at most", percent(standing.bound), Role::Text);
+        if from != threshold {
+            put("  lost as it is now", lost(proof.in_force.0, threshold), Role::Text);
+            put("loss is at most, as it is", percent(proof.in_force.1), Role::Text);
+        }
+    }
+    if standing.given.is_some() && standing.needed > 0 {
+        put("one lower takes", more(standing.needed), Role::Muted);
+    }
+    if proof.halves > 0 {
+        put("one answer judged", line(format_args!("{}", format::count(proof.halves))), Role::Muted);
+    }
+    out
+}
+
+fn drift(reading: Option<&DriftReading>) -> List {
+    let mut out = List::new();
+    let mut put = |key, value: Line, role| {
+        let _ = out.try_push((key, value, role));
+    };
+    let Some(reading) = reading.filter(|reading| reading.n > 0) else {
+        put("confidences", line(format_args!("too few yet")), Role::Muted);
+        return out;
+    };
+    let (words, role) = if reading.has_drifted { ("drifted", Role::Warn) } else { ("steady", Role::Ok) };
+    put("confidences", line(format_args!("{words}")), role);
+    put("PSI", line(format_args!("{:.3} (noise to {:.3})", reading.psi, reading.critical)), Role::Text);
+    put("KS D", line(format_args!("{:.3}", reading.ks)), Role::Text);
+    put("  over the last", line(format_args!("{}", format::count(reading.n))), Role::Muted);
+    out
+}
+
+/// Draws the panel.
+pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer) {
+    let title = line(format_args!("Certificate · {} · {}", row.route.name, row.rung.name));
+    let inner = paint::margin(figures::frame(scene, 1, &title, "", area, buf));
+    let Some(proof) = row.proof else {
+        figures::nothing(scene, "the last rung serves whatever is left", inner, buf);
+        return;
+    };
+    let below = figures::list(scene, &numbers(row, proof, scene.snapshot), inner, buf);
+    if below.height >= 2 {
+        let at = figures::heading(scene, "Drift", below, buf);
+        figures::list(scene, &drift(proof.standing.drift.as_ref()), at, buf);
+    }
+}

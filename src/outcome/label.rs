@@ -1,0 +1,98 @@
+//! What is known of a model's answer, and who says so.
+
+use crate::units::{ModelId, PerMille};
+
+/// Who or what judged an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LabelSource {
+    /// The log itself says it, and not who.
+    #[default]
+    Told,
+    /// A client, through the gateway.
+    Feedback,
+    /// Somebody who compared two answers blindly.
+    Person,
+    /// A model.
+    Judge,
+    /// A check of the answer.
+    Check,
+    /// Anybody else.
+    Other,
+}
+
+impl LabelSource {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Told, Self::Feedback, Self::Person, Self::Judge, Self::Check, Self::Other];
+
+    /// Reads it off the words of a log, whose first says what it is: `feedback by ci`, `label by ann`, `judge gpt-5`.
+    pub fn of(words: &str) -> Self {
+        match words.split_whitespace().next() {
+            None => Self::Told,
+            Some("feedback") => Self::Feedback,
+            Some("label") => Self::Person,
+            Some("judge") => Self::Judge,
+            Some("check") => Self::Check,
+            Some(_) => Self::Other,
+        }
+    }
+
+    /// Returns the word on screen and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Told => "log",
+            Self::Feedback => "feedback",
+            Self::Person => "people",
+            Self::Judge => "judge",
+            Self::Check => "checks",
+            Self::Other => "other",
+        }
+    }
+
+    /// Says whether a person judged, as far as can be told.
+    pub const fn is_person(self) -> bool {
+        matches!(self, Self::Feedback | Self::Person)
+    }
+}
+
+/// What is known of one model's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelLabel {
+    /// The model.
+    pub model: ModelId,
+    /// How good the answer was.
+    pub quality: Option<PerMille>,
+    /// The tokens it took, where it was really made.
+    pub output: Option<u32>,
+    /// Who says so.
+    pub source: LabelSource,
+}
+
+/// Takes in a label; of several from one source the latest word on each thing counts, and stands last.
+pub(super) fn judge(labels: &mut Vec<ModelLabel>, mut label: ModelLabel) {
+    let same = |known: &ModelLabel| known.model == label.model && known.source == label.source;
+    if let Some(at) = labels.iter().position(same) {
+        let known = labels.remove(at);
+        label.quality = label.quality.or(known.quality);
+        label.output = label.output.or(known.output);
+    }
+    labels.push(label);
+}
+
+/// Brings together what several said of one answer: the latest word counts, but a model's only where nobody else spoke.
+pub(super) fn together(labels: impl Iterator<Item = ModelLabel>) -> Option<ModelLabel> {
+    let mut all: Option<ModelLabel> = None;
+    for label in labels {
+        let known = *all.get_or_insert(label);
+        let yields = label.source == LabelSource::Judge && known.source != LabelSource::Judge;
+        let (first, second) = if yields { (known, label) } else { (label, known) };
+        let source = if first.quality.is_some() { first.source } else { second.source };
+        all = Some(ModelLabel {
+            model: first.model,
+            quality: first.quality.or(second.quality),
+            output: first.output.or(second.output),
+            source,
+        });
+    }
+    all
+}

@@ -1,0 +1,76 @@
+//! Calls beside the traffic: they have a place in the order and a line in the log, but nothing decides by them and no sum has them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::record_of::attempt;
+use super::{Called, Live, SIMULATED, line_of, lock};
+use crate::outcome::{Observed, Seen, seen_attempt};
+use crate::pricing::{Charged, Cost};
+use crate::record::{Attempts, Entry, Record};
+use crate::units::{Instant, Millis, SHADOW};
+
+/// A call beside the traffic that begins.
+#[derive(Clone, Debug)]
+pub struct Aside {
+    /// Its place in the order.
+    pub seq: u64,
+    /// When it begins.
+    pub at: Instant,
+    /// The policy in force.
+    pub policy: u32,
+}
+
+impl Live {
+    /// Gives a call beside the traffic its place.
+    pub fn beside(&self, now: Instant) -> Aside {
+        let mut core = lock(&self.core);
+        let at = core.dated(now, core.last_at);
+        core.last_at = at;
+        let seq = core.next_seq;
+        core.next_seq += 1;
+        Aside { seq, at, policy: core.decider.policy().version }
+    }
+
+    /// Takes the end of a call beside the traffic: tells readers of the log, and says what it cost. `of` names the request
+    /// that it is about.
+    pub fn beside_ended(&self, beside: &Aside, id: &str, of: &str, call: Called) -> Cost {
+        let cost = {
+            let mut core = lock(&self.core);
+            let book = self.book();
+            let model = core.model(&call.model, &book);
+            let billed =
+                call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &book));
+            core.price_new_models(&book);
+            let observed = Observed {
+                charged: Charged::NONE,
+                usage: call.usage,
+                latency: Millis::from_option(call.latency_ms),
+                model,
+                billed,
+                status: call.status,
+                assumed: call.estimated,
+                ..Observed::default()
+            };
+            let seen = Seen { call: &observed, terms: &call.terms };
+            seen_attempt(seen, beside.at, core.decider.prices()).cost
+        };
+        let record = Record {
+            id: Cow::Borrowed(id),
+            at: beside.at,
+            key: Cow::Borrowed(SHADOW),
+            session: Cow::Borrowed(of),
+            asked: Cow::Owned(call.model.to_string()),
+            pinned: true,
+            unsure: true,
+            seq: Some(beside.seq),
+            policy: Some(beside.policy),
+            simulated: Cow::Borrowed(if call.simulated { SIMULATED } else { "" }),
+            attempts: Attempts::from(vec![attempt(&(call, cost))]),
+            ..Record::default()
+        };
+        let line: Arc<str> = line_of(&Entry::Request(record));
+        lock(&self.outlet).publish(&line);
+        cost
+    }
+}

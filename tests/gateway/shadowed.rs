@@ -1,0 +1,120 @@
+//! Shadow runs: a share of what a cheap model answered is asked again of a strong one and graded by a judge, beside the traffic.
+
+use serde_json::{Value, json};
+
+use crate::client::Ask;
+use crate::front::{Desk, Front, Row, Setup};
+use crate::replayed::pico;
+use crate::stage::{Speaks, nothing_held};
+use crate::upstream::{Reply, Upstream};
+
+const JUDGE: &str = "claude-opus-4-6";
+
+fn shadow(most: &str) -> String {
+    format!(
+        "[shadow.everything]\nshare = \"100%\"\nmodel = \"gpt-4.1\"\njudge = \"{JUDGE}\"\nmax-spend-per-day = \"{most}\"\n"
+    )
+}
+
+/// An upstream whose judge finds the strong answer good and the cheap one not, wherever they stand.
+fn upstream(verdict: fn(bool) -> Reply) -> Upstream {
+    Upstream::with(move |call| match call.model.as_str() {
+        JUDGE => {
+            let asked = call.body.to_string();
+            let (cheap, strong) = (asked.find("from the cheap").unwrap(), asked.find("from the strong").unwrap());
+            verdict(cheap < strong)
+        }
+        "gpt-4.1" => Reply::text("from the strong one"),
+        _ => Reply::text("from the cheap one"),
+    })
+}
+
+fn is_beside(row: &Row) -> bool {
+    row.session.starts_with("op-")
+}
+
+fn ask_all(front: &Front<'_>) -> usize {
+    let asks = Speaks::ALL.iter().flat_map(|speaks| [false, true].map(|stream| speaks.ask("auto", stream)));
+    asks.map(|ask| assert_eq!(ask.send(front.address()).said(), "from the cheap one")).count()
+}
+
+#[test]
+fn a_judge_that_is_no_arm_grades_both_answers_and_no_figure_of_the_users_knows_of_it() {
+    let upstream = upstream(|is_cheap_first| {
+        Reply::text(if is_cheap_first { r#"{"first": 3, "second": 9}"# } else { r#"{"first": 9, "second": 3}"# })
+    });
+    let setup = Setup::of(&upstream.url()).gateway(&shadow("5.00"));
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    let asked = ask_all(&front);
+    upstream.wait("every answer is judged", |state| state.served.len() == asked * 3 && state.busy() == 0);
+    nothing_held(&front);
+    let rows = front.settle();
+    let (beside, of_users): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| is_beside(row));
+    assert_eq!((of_users.len(), beside.len()), (asked, asked * 2), "all of it is on the books: {rows:#?}");
+    assert!(beside.iter().all(|row| row.team.is_empty() && row.kind == "known" && row.amount > Some(0)));
+
+    desk.must(&["ledger", "export", "-o", "log.jsonl", "--with-prices"]);
+    let log = std::fs::read_to_string(desk.path().join("log.jsonl")).unwrap();
+    let labels: Vec<Value> = log
+        .lines()
+        .filter(|line| line.contains(r#""event":"label""#))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(labels.len(), asked * 2, "{labels:#?}");
+    for label in &labels {
+        let quality = if label["model"] == "gpt-4.1" { 900 } else { 300 };
+        assert_eq!((&label["quality"], &label["source"]), (&json!(quality), &json!(format!("judge {JUDGE}"))));
+        assert_eq!(label["output"].is_null(), label["model"] != "gpt-4.1", "how long the strong answer was is known");
+    }
+    for reading in ["recorded", "routed"] {
+        let report = desk.must(&["replay", "log.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["requests"], asked, "{reading}");
+        let cost: i128 = of_users.iter().filter_map(|row| row.amount).sum();
+        assert_eq!(pico(&report["cost_known_usd"]), cost, "{reading}: what users spent");
+    }
+}
+
+#[test]
+fn a_judge_that_says_nothing_clear_has_given_no_verdict() {
+    for verdict in [
+        (|_| Reply::text("Both are nice.")) as fn(bool) -> Reply,
+        |_| Reply::text(r#"{"first": 30, "second": 2}"#),
+        |_| Reply::status(500),
+    ] {
+        let upstream = upstream(verdict);
+        let setup = Setup::of(&upstream.url()).gateway(&shadow("5.00"));
+        let desk = Desk::new(&setup);
+        let front = desk.serve(&setup);
+        let asked = ask_all(&front);
+        upstream.wait("every judge was asked", |state| state.served.len() == asked * 3 && state.busy() == 0);
+        nothing_held(&front);
+        assert_eq!(front.settle().iter().filter(|row| is_beside(row)).count(), asked * 2);
+        assert!(!desk.must(&["ledger", "export"]).contains(r#""event":"label""#));
+    }
+}
+
+#[test]
+fn a_day_has_its_cap_which_holds_after_a_restart_and_users_budgets_know_nothing_of_it() {
+    let upstream = upstream(|_| Reply::text(r#"{"first": 5, "second": 5}"#));
+    // A run may cost up to some 13 cents: an answer of 8,192 tokens and a judge who reads it.
+    let setup = Setup::of(&upstream.url()).gateway(&shadow("0.19"));
+    let desk = Desk::new(&setup);
+    std::fs::write(desk.path().join("config/budgets.toml"), "[key.local]\nlimit = { day = 0.01 }\n").unwrap();
+    let beside = |front: Front<'_>| front.settle().iter().filter(|row| is_beside(row)).count();
+    let front = desk.serve(&setup);
+    let ask = |front: &Front<'_>| assert_eq!(Speaks::Chat.ask("auto", false).send(front.address()).status(), 200);
+    ask(&front);
+    upstream.wait("it is judged", |state| state.served.len() == 3 && state.busy() == 0);
+    nothing_held(&front);
+    assert_eq!(beside(front), 2);
+    let tight = Setup::of(&upstream.url()).gateway(&shadow("0.12"));
+    std::fs::write(desk.path().join("config/gateway.toml"), &tight.gateway).unwrap();
+    let front = desk.serve(&tight);
+    ask(&front);
+    nothing_held(&front);
+    assert_eq!(beside(front), 2, "none was made: it might have cost more than is left");
+    let none: Vec<_> = [Ask::get("/metrics")].into_iter().collect();
+    assert_eq!(none.len(), 1);
+}

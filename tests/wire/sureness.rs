@@ -1,0 +1,95 @@
+//! How likely the words of an answer were: asked for where a check wants it, read, and kept from a client that did not ask.
+
+use bytes::{Bytes, BytesMut};
+use pointsman::routing::Parameters;
+use pointsman::units::PerMille;
+use pointsman::wire::{Accent, Ask, Dialect, Relay, Sending, answer_and_said};
+use serde_json::{Value, json};
+
+const LOGPROBS: Parameters = Parameters { logprobs: true, ..Parameters::NONE };
+
+fn ask(dialect: Dialect, more: &Value) -> Ask {
+    let mut body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    Ask::read(dialect, Bytes::from(body.to_string())).unwrap()
+}
+
+fn token(text: &str, logprob: f64) -> Value {
+    json!({"token": text, "logprob": logprob, "bytes": null, "top_logprobs": []})
+}
+
+#[test]
+fn a_check_that_wants_it_has_the_provider_asked_and_no_other() {
+    for dialect in [Dialect::OpenAiChat, Dialect::AnthropicMessages] {
+        let sent = |with: &Parameters, accent, to| {
+            let sending = Sending { with, accent, ..Sending::default() };
+            let sent = ask(dialect, &json!({})).body_for(to, "m", &sending).unwrap();
+            serde_json::from_slice::<Value>(&sent.body).unwrap()["logprobs"].clone()
+        };
+        assert_eq!(sent(&LOGPROBS, Accent::OpenAi, Dialect::OpenAiChat), json!(true), "{dialect}");
+        assert_eq!(sent(&LOGPROBS, Accent::Mistral, Dialect::OpenAiChat), Value::Null, "{dialect}");
+        assert_eq!(sent(&LOGPROBS, Accent::OpenAi, Dialect::AnthropicMessages), Value::Null, "{dialect}");
+        assert_eq!(sent(&Parameters::NONE, Accent::OpenAi, Dialect::OpenAiChat), Value::Null, "{dialect}");
+    }
+}
+
+/// Answers whole and streamed with these tokens; returns how sure that was, and what the client got.
+fn both(ask: &Ask, tokens: &[Value]) -> [(Option<u16>, String); 2] {
+    let text: String = tokens.iter().map(|token| token["token"].as_str().unwrap()).collect();
+    let whole = json!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "stop",
+        "message": {"role": "assistant", "content": text}, "logprobs": {"content": tokens, "refusal": null}}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2}});
+    let (answer, said) =
+        answer_and_said(Dialect::OpenAiChat, ask, Bytes::from(whole.to_string()), true).unwrap();
+    let mut relay = Relay::new(Dialect::OpenAiChat, ask);
+    relay.keep_said(false);
+    let mut out = BytesMut::new();
+    let chunk = |delta: Value, told: Value, finish: Value| {
+        let choice = json!({"index": 0, "delta": delta, "logprobs": told, "finish_reason": finish});
+        format!("data: {}\n\n", json!({"id": "c", "model": "m", "choices": [choice]}))
+    };
+    for token in tokens {
+        let event = chunk(json!({"content": token["token"]}), json!({"content": [token]}), Value::Null);
+        relay.push(event.as_bytes(), &mut out).unwrap();
+    }
+    let end = chunk(json!({}), Value::Null, json!("stop")) + "data: [DONE]\n\n";
+    relay.push(end.as_bytes(), &mut out).unwrap();
+    let sure = |said: &[pointsman::checks::Said]| said[0].sureness.map(PerMille::get);
+    let streamed = String::from_utf8(out.to_vec()).unwrap();
+    assert_eq!(said[0].text, text);
+    [(sure(&said), String::from_utf8(answer.body.to_vec()).unwrap()), (sure(&relay.said()), streamed)]
+}
+
+#[test]
+fn it_is_the_mean_over_what_an_answer_says_and_no_client_gets_it_unasked() {
+    let half = (0.5f64).ln();
+    let plain =
+        [token("```", 0.0), token("\n", 0.0), token("Mon", half), token("day", half), token(" ", 0.0)];
+    // Of JSON the values alone.
+    let in_json = [
+        token("{\"", 0.0),
+        token("day", 0.0),
+        token("\":", 0.0),
+        token(" \"", 0.0),
+        token("Mon", half),
+        token("day", half),
+        token("\",\"n\":", 0.0),
+        token("12", half),
+        token("}", 0.0),
+    ];
+    for tokens in [&plain[..], &in_json[..]] {
+        for dialect in [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::OpenAiCompletions] {
+            let more = if dialect == Dialect::OpenAiCompletions { json!({"prompt": "x"}) } else { json!({}) };
+            for (sure, got) in both(&ask(dialect, &more), tokens) {
+                assert_eq!(sure, Some(500), "{dialect}: {tokens:?}");
+                assert!(!got.contains("\"logprob\"") && got.contains("day"), "{dialect}: {got}");
+            }
+        }
+    }
+    for (sure, got) in both(&ask(Dialect::OpenAiChat, &json!({"logprobs": true})), &plain) {
+        assert_eq!(sure, Some(500));
+        assert!(got.contains("\"logprob\""), "whoever asks is told: {got}");
+    }
+    let nothing = both(&ask(Dialect::OpenAiChat, &json!({})), &[token(" ", -1.0)]);
+    assert!(nothing.iter().all(|(sure, _)| sure.is_none()), "{nothing:?}");
+}
