@@ -25,14 +25,19 @@ use crate::console::ui::Ui;
 use crate::session::{Command, Player, WINDOWS, window_label};
 use crate::units::{Span, choice};
 
+/// Names the screens; `request` is one request's.
+fn screens() -> Vec<&'static str> {
+    ScreenId::ALL.map(ScreenId::word).into_iter().chain(["request"]).collect()
+}
+
 /// Renders a screen of the console as SVG or text, or writes a stretch of a log that opens anywhere.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  pointsman snapshot tune --size 160x45 --set extraction.flash=588 --theme dark -o tune.svg\n  pointsman snapshot gateway.db --from 14:00 --to 15:00 -o storm.jsonl.zst"
 )]
 pub struct SnapshotArgs {
-    /// The screen, or request (with --request). Or a log, a stretch of which is written to -o FILE with all that its figures rest
-    /// on: policies, prices, budgets, requests without prompts.
+    /// The screen: overview, tune, traffic, models, spend, events, quality, or request (with --request). Or a log, a stretch of which is written
+    /// to -o FILE with all that its figures rest on: policies, prices, budgets, requests without prompts.
     #[arg(value_name = "SCREEN|LOG")]
     pub screen: String,
     /// The log; the bundled sample where absent.
@@ -105,11 +110,10 @@ fn size(text: &str) -> Result<(u16, u16), String> {
 /// # Errors
 /// Where the log or settings cannot be used, or the file cannot be written.
 pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
-    let screens: Vec<&str> = ScreenId::ALL.map(ScreenId::word).into_iter().chain(["request"]).collect();
-    if !screens.contains(&args.screen.as_str()) {
+    if !screens().contains(&args.screen.as_str()) {
         let log = PathBuf::from(&args.screen);
         if !log.exists() {
-            let hint = choice(&args.screen, &screens);
+            let hint = choice(&args.screen, &screens());
             anyhow::bail!(
                 "`{}` is neither a screen nor a log\nhint: {hint}; a log is written as a portable snapshot",
                 args.screen

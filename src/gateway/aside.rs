@@ -191,6 +191,7 @@ fn ended(gateway: &Gateway, asked: &Asked<'_>, called: Called, (aside, id): (&As
         left_out: called.left_out.clone(),
         gap_ms: None,
         effort: None,
+        verdicts: Vec::new(),
     };
     let (status, seq) = (called.status, aside.seq);
     let cost = gateway.live.beside_ended(aside, id, asked.of, called);

@@ -37,6 +37,7 @@ mod paths;
 mod posted;
 mod prefix;
 mod prices;
+mod purse;
 mod question;
 mod remembered;
 mod requests;
@@ -144,7 +145,7 @@ pub struct Gateway {
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
     checkers: checkers::Checkers,
-    shadows: shadow::Shadows,
+    shadows: purse::Shadows,
 }
 
 impl std::fmt::Debug for Parts {
@@ -182,7 +183,7 @@ impl Gateway {
             teams.learn(known);
             projects.learn(theirs);
         }
-        let shadows = shadow::Shadows::new();
+        let shadows = purse::Shadows::new();
         if keeps_ledger && !settings.shadow.is_empty() {
             let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
             if let Err(error) = read {
