@@ -61,6 +61,7 @@ mod trying;
 mod view;
 mod wanted;
 mod whatif;
+mod whose;
 mod worker;
 mod worlds;
 mod written;
