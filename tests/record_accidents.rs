@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+use pointsman::checks::{Says, Verdict};
 use pointsman::classifier::TaskClass;
 use pointsman::pricing::{Charged, Cost, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
 use pointsman::record::{
@@ -63,11 +64,26 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
         (!terms.is_none()).then(|| Box::new(terms))
     });
     let effort = proptest::option::of((0..Effort::ALL.len()).prop_map(|at| Effort::ALL[at]));
-    let few =
-        (terms, proptest::collection::vec(word(), 0..3), any::<Option<u32>>(), effort, any::<Option<u64>>());
+    let verdict =
+        (0usize..3, proptest::option::of(0u16..=1000), "[a-z ]{0,9}").prop_map(|(says, score, why)| {
+            Verdict {
+                by: "format".into(),
+                says: Says::ALL[says],
+                score: score.and_then(PerMille::new),
+                why: why.into(),
+            }
+        });
+    let few = (
+        terms,
+        proptest::collection::vec(word(), 0..3),
+        any::<Option<u32>>(),
+        effort,
+        any::<Option<u64>>(),
+        proptest::collection::vec(verdict, 0..3),
+    );
     (word(), word(), word(), word(), usage, rest, few).prop_map(
         |(model, billed, provider, error, usage, rest, few)| {
-            let (terms, left_out, gap_ms, effort, began_us) = few;
+            let (terms, left_out, gap_ms, effort, began_us, verdicts) = few;
             let (assumed_model, latency_ms, ttft_ms, status, check, assumed) = rest;
             let estimated = assumed_model ^ assumed;
             Attempt {
@@ -85,6 +101,7 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
                 began_us,
                 error,
                 check: [Check::None, Check::Passed, Check::Failed][check],
+                verdicts: verdicts.into(),
                 terms,
                 left_out,
                 gap_ms,
@@ -227,7 +244,7 @@ fn event() -> impl Strategy<Value = Entry<'static>> {
 proptest! {
     #[test]
     fn what_is_written_reads_back_the_same(entries in proptest::collection::vec(prop_oneof![3 => request(), 1 => event()], 1..6)) {
-        let mut writer = Writer::new(Vec::new(), &Header { source: "test \"x\"".into(), simulated: vec![] });
+        let mut writer = Writer::new(Vec::new(), &Header { source: "test \"x\"".into(), ..Header::default() });
         for entry in &entries {
             writer.write(entry).unwrap();
         }

@@ -18,6 +18,7 @@ mod offer;
 mod opencode;
 mod panic;
 mod plans;
+mod presence;
 mod progress;
 mod reconcile;
 mod remote;
@@ -32,6 +33,7 @@ mod trace;
 pub use cached::{CacheOptions, Cached, cached};
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
+pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
 pub use live::{
     AttachOptions, attach, budgets_at, operator_get, operator_post, order_at, runaways_at, watch,
@@ -40,16 +42,16 @@ pub use load::{
     Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,
     stream_report,
 };
-pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use logs::{input, input_within};
 pub use mine::{AgentLogs, agent_logs, mine_report};
 pub use offer::{Offered, offer};
 pub use panic::install_panic_report;
 pub use plans::codex_plans;
+pub use presence::{Presence, ask_once, greet};
 pub use progress::{Cancel, Progress};
 pub use reconcile::reconciled;
 pub use requests::write_requests;
-pub use serve::{Ended, ServeOptions, Serving, serve};
+pub use serve::{Ended, ServeOptions, Serving, fingerprint, serve};
 pub use spend::{Spent, spent};
 pub use tail::follow;
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_trace_log};

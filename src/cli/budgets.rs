@@ -17,9 +17,11 @@ use crate::budget::{Limit, Standing, StandingRow};
 use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::sample;
-use crate::session::{Player, Reading, budgeted};
-use crate::units::{Pico, counted};
+use crate::session::{Log, Player, Reading, budgeted};
+use crate::units::{Pico, counted, tag};
 
+/// How budgets are called that a log brings along.
+const BROUGHT: &str = "the log's own budgets";
 /// Requests refused or moved that are listed one by one; all are counted.
 const TURNED: usize = 1000;
 
@@ -106,9 +108,12 @@ struct Set {
     /// hard, soft or observe.
     #[arg(long)]
     mode: Option<String>,
-    /// What becomes of requests without room: cheaper or refuse.
+    /// What becomes of requests without room: cheaper, refuse or queue.
     #[arg(long)]
     over: Option<String>,
+    /// How long a request may wait in a queue: 30s.
+    #[arg(long, value_name = "SPAN")]
+    wait: Option<String>,
     /// What is held for a model without a price: refuse or hold.
     #[arg(long)]
     unpriced: Option<String>,
@@ -136,6 +141,9 @@ struct Set {
     /// Only these models.
     #[arg(long, value_delimiter = ',')]
     model: Vec<String>,
+    /// Only requests with these tags: env=prod. Several values of a name are several of these.
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    tag: Vec<String>,
     /// Take the budget away.
     #[arg(long)]
     remove: bool,
@@ -172,21 +180,39 @@ impl Which {
     }
 }
 
+impl Which {
+    /// Returns the limits for a log: those of a file that is named, else its own.
+    fn limits_of(&self, log: &Log) -> anyhow::Result<Vec<Limit>> {
+        match of_log(self.budgets.as_deref(), (false, &log.budgets))? {
+            Some((limits, _)) => Ok(limits),
+            None => self.limits(),
+        }
+    }
+}
+
 /// Plays a log against the budgets of a file, of one's own, or of the sample.
 ///
 /// # Errors
 /// Where the file cannot be used; that there is none of one's own is none.
 pub(super) fn play(player: &mut Player, named: Option<&Path>, is_sample: bool) -> anyhow::Result<()> {
-    let (limits, name) = of_log(named, is_sample)?.unwrap_or_default();
+    let brought = player.log().budgets.clone();
+    let (limits, name) = of_log(named, (is_sample, &brought))?.unwrap_or_default();
     player.set_alerts(super::alert_rules::rules()?, &limits, name);
     Ok(())
 }
 
-/// Reads the budgets that a log is played against, with where they are from.
+/// Reads the budgets that a log is played against, with where they are from: of a file that is named, of the log itself, or of
+/// one's own.
 ///
 /// # Errors
 /// Where the file cannot be used; that there is none of one's own is none.
-pub(super) fn of_log(named: Option<&Path>, is_sample: bool) -> anyhow::Result<Option<(Vec<Limit>, String)>> {
+pub(super) fn of_log(
+    named: Option<&Path>,
+    (is_sample, brought): (bool, &str),
+) -> anyhow::Result<Option<(Vec<Limit>, String)>> {
+    if named.is_none() && !brought.is_empty() {
+        return Ok(Some((budgets::parse(brought, BROUGHT)?, BROUGHT.to_owned())));
+    }
     if named.is_none() && is_sample {
         let limits = budgets::parse(sample::BUDGETS, "the sample's budgets")?;
         return Ok(Some((limits, "the sample's".to_owned())));
@@ -244,8 +270,8 @@ struct Heading {
 
 /// Lists the present windows of all limits over logs, and where each is heading.
 fn heading(args: &List) -> anyhow::Result<()> {
-    let limits = args.of.limits()?;
     let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
+    let limits = args.of.limits_of(&log)?;
     let end = log.bounds().map(|(_, last)| last).unwrap_or_default();
     let found = budgeted(&log, &log.spans(), &limits, Reading::Recorded, |_| true);
     let Some(found) = found else { bail!("cancelled") };
@@ -349,9 +375,9 @@ fn show_live(show: &Show) -> anyhow::Result<()> {
 }
 
 fn show_logs(show: &Show) -> anyhow::Result<()> {
-    let limits = show.of.limits()?;
     let setup = show.engine.start()?;
     let log = load_log(&input(&show.logs), &show.logs, setup, &show.engine.read(), None)?;
+    let limits = show.of.limits_of(&log)?;
     let mut policies =
         vec![crate::session::PolicySpan { from: 0, policy: std::sync::Arc::clone(&log.policy) }];
     policies.extend(log.policies.iter().cloned());
@@ -494,6 +520,7 @@ fn edit(file: &mut DocumentMut, set: &Set) -> anyhow::Result<()> {
         ("zone", &set.zone),
         ("mode", &set.mode),
         ("over", &set.over),
+        ("wait", &set.wait),
         ("unpriced", &set.unpriced),
     ];
     for (key, word) in words.into_iter().filter_map(|(key, word)| Some((key, word.as_ref()?))) {
@@ -510,6 +537,19 @@ fn edit(file: &mut DocumentMut, set: &Set) -> anyhow::Result<()> {
     for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
         let values: toml_edit::Array = list.iter().map(String::as_str).collect();
         budget.insert(key, Item::Value(Value::Array(values)));
+    }
+    if !set.tag.is_empty() {
+        let mut tags = InlineTable::new();
+        for text in &set.tag {
+            let Some((name, value)) = tag(text) else {
+                bail!("--tag {text}: write a name and a value, like env=prod");
+            };
+            let values = tags.entry(name).or_insert_with(|| Value::Array(toml_edit::Array::new()));
+            if let Value::Array(values) = values {
+                values.push(value);
+            }
+        }
+        budget.insert("tag", Item::Value(Value::InlineTable(tags)));
     }
     for limit in &set.limit {
         let (window, amount) = amount(limit)?;

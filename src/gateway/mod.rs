@@ -25,6 +25,8 @@ mod feedback;
 mod gate;
 mod headers;
 mod intake;
+#[cfg(test)]
+mod interleaved;
 mod keeper;
 mod lanes;
 mod large;
@@ -37,7 +39,9 @@ mod paths;
 mod posted;
 mod prefix;
 mod prices;
+mod purse;
 mod question;
+mod queued;
 mod remembered;
 mod requests;
 mod respond;
@@ -51,6 +55,7 @@ mod socket;
 mod spending;
 mod stored;
 mod stream;
+mod tagged;
 mod tariff;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -74,6 +79,9 @@ use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Deed, Live};
 use crate::units::{Instant, Names, hex};
 use crate::wire::PrefixKey;
+
+/// The header in which a gateway says, at /healthz, that it is one of this program's, and of which version.
+pub const IDENTITY: &str = "pointsman-version";
 
 pub use crate::ledger::now;
 pub use headers::Tags;
@@ -134,6 +142,7 @@ pub struct Gateway {
     budget: Arc<budget::Budget>,
     teams: roll::Roll,
     projects: roll::Roll,
+    tagged: tagged::Tagged,
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
     tariff: Mutex<Tariff>,
@@ -141,7 +150,7 @@ pub struct Gateway {
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
     checkers: checkers::Checkers,
-    shadows: shadow::Shadows,
+    shadows: purse::Shadows,
 }
 
 impl std::fmt::Debug for Parts {
@@ -179,7 +188,9 @@ impl Gateway {
             teams.learn(known);
             projects.learn(theirs);
         }
-        let shadows = shadow::Shadows::new();
+        let tagged = tagged::Tagged::new(&settings.tags, settings.limits.names);
+        tagged.learn(live.limits().iter().map(Arc::as_ref));
+        let shadows = purse::Shadows::new();
         if keeps_ledger && !settings.shadow.is_empty() {
             let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
             if let Err(error) = read {
@@ -213,6 +224,7 @@ impl Gateway {
             budget,
             teams,
             projects,
+            tagged,
             on_apply,
             limits: Mutex::new(limits),
             tariff: Mutex::new(tariff),
@@ -278,6 +290,7 @@ impl Gateway {
     /// Turns new requests away from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.live.ring_all();
     }
 
     fn next_id(&self) -> Arc<str> {

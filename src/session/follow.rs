@@ -224,7 +224,11 @@ impl Player {
         record::each_line(lines, |line, entry| match entry {
             Ok(Entry::Request(record)) => {
                 let Some(live) = &mut self.live else { return };
-                if record.is_beside() || !live.growth.ingest.wants(record.at) {
+                if record.is_beside() {
+                    Arc::make_mut(&mut self.log).shadowed.take(&record);
+                    return;
+                }
+                if !live.growth.ingest.wants(record.at) {
                     return;
                 }
                 let (operation, extra) = live.growth.ingest.take(&record);
@@ -258,7 +262,7 @@ impl Player {
             Ok(Entry::Correction(correction)) => corrected.push(*correction),
             Ok(Entry::Signal(signal)) => Growth::note(&mut self.log, signal_note(&signal)),
             Ok(Entry::Note { at, text, simulated }) => {
-                let note = LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated };
+                let note = LogNote { at, kind: NoteKind::of(&text), text: text.into_owned(), simulated };
                 Growth::note(&mut self.log, note);
             }
             Err(skip) => {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use super::ingest::Ingest;
 use super::inserts::Inserts;
+use super::shadowed::Shadowed;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::record::{self, Correction, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
+use crate::runaway::ToldTrip;
 use crate::units::{Instant, Names, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
@@ -116,10 +118,17 @@ pub enum NoteKind {
     Price,
     /// Another policy came into force.
     Policy,
-    /// A rule against runaways would have tripped.
+    /// A rule against runaways tripped, or would have.
     Runaway,
     /// Somebody wrote something into the log.
     Note,
+}
+
+impl NoteKind {
+    /// Says what kind of event a text of a log tells.
+    pub fn of(text: &str) -> Self {
+        if ToldTrip::parse(text).is_some() { Self::Runaway } else { Self::Note }
+    }
 }
 
 /// Something that happened besides requests.
@@ -201,6 +210,10 @@ pub struct Log {
     pub recharge: Recharge,
     /// Where a growing log took operations in between others.
     pub inserts: Inserts,
+    /// What a gateway called beside the traffic.
+    pub shadowed: Shadowed,
+    /// The file of budgets that it brings along, as written; empty where it brings none.
+    pub budgets: String,
 }
 
 impl Log {
@@ -255,14 +268,14 @@ impl Log {
         let mut fit = ProfileFit::default();
         let mut labels: Vec<(Instant, String, ModelLabel)> = Vec::new();
         let mut corrections: Vec<Correction<'static>> = Vec::new();
-        let mut classified = 0;
+        let (mut classified, mut shadowed) = (0, Shadowed::default());
         while let Some(block) = source.next_block() {
             let Some(block) = skipped.keep_going(block, source.is_strict())? else { continue };
             let file: Arc<str> = block.file().into();
             let mut stop = None;
             let _ = block.for_each_new(source.known(), |line, entry| {
                 match entry {
-                    Ok(Entry::Request(record)) if record.is_beside() || !ingest.wants(record.at) => {}
+                    Ok(Entry::Request(record)) if !ingest.wants(record.at) || shadowed.take(&record) => {}
                     Ok(Entry::Request(record)) => {
                         let (operation, extra) = ingest.take(&record);
                         classified += usize::from(!operation.source.is_told());
@@ -301,7 +314,12 @@ impl Log {
                     Ok(Entry::Correction(correction)) => corrections.push(correction.into_owned()),
                     Ok(Entry::Signal(signal)) => notes.push(signal_note(&signal)),
                     Ok(Entry::Note { at, text, simulated }) => {
-                        notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
+                        notes.push(LogNote {
+                            at,
+                            kind: NoteKind::of(&text),
+                            text: text.into_owned(),
+                            simulated,
+                        });
                     }
                     Err(skip) => {
                         stop = block.strict_error(&skip);
@@ -368,6 +386,7 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
+        let budgets = source.header().budgets.clone();
         let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         let brings_policies = !policies.is_empty();
@@ -403,6 +422,8 @@ impl Log {
             reordered,
             classified,
             timing,
+            shadowed,
+            budgets,
             ..log
         };
         // A log with its policies says how things stood; another is run under the policy at hand.
@@ -446,6 +467,8 @@ impl Log {
             errors: Vec::new(),
             recharge: Recharge::default(),
             inserts: Inserts::default(),
+            shadowed: Shadowed::default(),
+            budgets: String::new(),
         };
         log.survey();
         log

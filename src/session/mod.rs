@@ -46,6 +46,7 @@ mod rerun;
 mod runaways;
 mod saved;
 mod settled;
+mod shadowed;
 mod slow;
 mod snapshot;
 mod speed;
@@ -60,6 +61,7 @@ mod trying;
 mod view;
 mod wanted;
 mod whatif;
+mod whose;
 mod worker;
 mod worlds;
 mod written;
@@ -84,8 +86,8 @@ pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
 pub use live::{
-    Applied, Arriving, Aside, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal, SIMULATED,
-    Ticket, Wants,
+    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal,
+    SIMULATED, Ticket, Waiting, Wants,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
@@ -100,6 +102,7 @@ pub use rerun::{Rerun, RerunJob, rerun};
 pub use runaways::{Tripped, Watched, watched};
 pub use saved::{savings, settle_all, unit_costs};
 pub use settled::settle_one;
+pub use shadowed::Shadowed;
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
     Change, Consequences, Play, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS, WindowScope,
