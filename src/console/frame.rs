@@ -18,7 +18,7 @@ use super::screens::{events, spend};
 use super::text;
 use super::theme::Role;
 use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
-use crate::session::{LiveView, Log, Play, Reading, Severity, Snapshot, Speed, window_label};
+use crate::session::{LiveView, Log, NoteKind, Play, Reading, Severity, Snapshot, Speed, window_label};
 use crate::units::Instant;
 
 /// Where the parts of the window lie.
@@ -366,6 +366,8 @@ pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> 
     let (snapshot, look) = (scene.snapshot, scene.look);
     paint::clear(buf, area, look.theme.base());
     let marks: Vec<u32> = snapshot.marks.iter().map(|&mark| place(snapshot, mark)).collect();
+    let tripped = snapshot.log.notes.iter().filter(|note| note.kind == NoteKind::Runaway);
+    let trips: Vec<u32> = tripped.map(|note| millionths(snapshot, note.at)).collect();
     let now = if area.width >= 100 { snapshot.clock.clock_millis() } else { snapshot.clock.clock() };
     let end = snapshot.log.bounds().map_or_else(String::new, |(_, last)| last.clock());
     let end = snapshot.live.as_ref().map_or(end, |live| live.now.clock());
@@ -392,6 +394,7 @@ pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> 
             rate: &data.rate,
             head: millionths(snapshot, snapshot.clock),
             errors: &data.errors,
+            trips: &trips,
             marks: &marks,
             looped: snapshot.looped.map(|(from, to)| (place(snapshot, from), place(snapshot, to))),
         },

@@ -8,8 +8,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::runaways::whose_of;
 use super::spending::{Budgeted, Spending};
+use super::whose::whose_of;
 use super::{Log, PolicySpan};
 use crate::budget::{Limit, Over};
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};
@@ -61,6 +61,11 @@ impl Fold {
         if let Some(spending) = &mut self.spending {
             spending.change(limits);
         }
+    }
+
+    /// Ends it, and foretells how far windows will get; none where there were no budgets.
+    pub(super) fn end_foretold(self, at: Instant) -> Option<Budgeted> {
+        self.spending.map(|spending| spending.end_foretold(at))
     }
 
     /// Ends it; none where there were no budgets.

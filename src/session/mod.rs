@@ -61,6 +61,7 @@ mod trying;
 mod view;
 mod wanted;
 mod whatif;
+mod whose;
 mod worker;
 mod worlds;
 mod written;
@@ -85,8 +86,8 @@ pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
 pub use live::{
-    Applied, Arriving, Aside, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal,
-    SIMULATED, Ticket, Wants,
+    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal,
+    SIMULATED, Ticket, Waiting, Wants,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
