@@ -55,8 +55,8 @@ fn a_model_that_is_out_costs_what_the_next_rung_costs() {
     // Four on Flash, and four on GPT-4.1 for 0.002 + 0.0008.
     assert_eq!(costs(&report), ["0.0044", "0.0134"]);
     let world = &report["branches"][1];
-    let [failed, escalated, unanswered] =
-        ["failed_calls", "escalated", "failed"].map(|name| world.get(name).unwrap_or(&world["whole"][name]).clone());
+    let [failed, escalated, unanswered] = ["failed_calls", "escalated", "failed"]
+        .map(|name| world.get(name).unwrap_or(&world["whole"][name]).clone());
     assert_eq!([failed, escalated, unanswered], [4, 4, 0]);
     assert_eq!(world["incident"]["requests"], 4);
     // Five failures in a row shut a model: of eight, three are not sent there at all.
