@@ -159,13 +159,12 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
         },
     ];
     for (branch, policy) in branches.iter().zip(policies) {
-        let policies = match policy {
-            Some(policy) => log.spans_with(start, Other::Policy(policy)),
-            None => {
-                let now = Arc::clone(log.policy_at(log.len()));
-                let staged = whatif::staged(&now, &branch.set, &log.names)?;
-                log.spans_with(start, Other::Thresholds { now: &now, staged: &staged })
-            }
+        let policies = if let Some(policy) = policy {
+            log.spans_with(start, Other::Policy(policy))
+        } else {
+            let now = Arc::clone(log.policy_at(log.len()));
+            let staged = whatif::staged(&now, &branch.set, &log.names)?;
+            log.spans_with(start, Other::Thresholds { now: &now, staged: &staged })
         };
         let rules = if branch.runaways { world.rules.clone() } else { Vec::new() };
         runs.push(Run {

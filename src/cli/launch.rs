@@ -3,6 +3,7 @@
 //! Invariants: nothing is written, all is told by environment and flags, and ends with the agent; the agent takes this
 //! program's place, so that signals and exit code are its own; keys of providers do not go with it.
 
+use std::fmt::Write as _;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -171,10 +172,10 @@ fn printed(start: &Start) -> String {
     };
     let mut text = String::new();
     for name in start.unset {
-        text.push_str(&format!("unset {name}\n"));
+        let _ = writeln!(text, "unset {name}");
     }
     for (name, value) in &start.set {
-        text.push_str(&format!("export {name}={}\n", quoted(value)));
+        let _ = writeln!(text, "export {name}={}", quoted(value));
     }
     let words: Vec<String> =
         std::iter::once(&start.program).chain(&start.args).map(|word| quoted(word)).collect();

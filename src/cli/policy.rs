@@ -197,13 +197,11 @@ fn logged(text: &str) -> anyhow::Result<(String, PolicySpec)> {
 
 /// Returns the operator's own policy, or the built-in one.
 fn own(named: Option<&String>) -> anyhow::Result<Found> {
-    match named {
-        Some(named) => find(named),
-        None => {
-            let own = config::user_dir().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
-            own.map_or_else(|| find("built-in"), |path| find(&path.display().to_string()))
-        }
+    if let Some(named) = named {
+        return find(named);
     }
+    let own = config::user_dir().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
+    own.map_or_else(|| find("built-in"), |path| find(&path.display().to_string()))
 }
 
 fn compare(before: &Found, after: &Found, format: Format) -> anyhow::Result<()> {

@@ -114,7 +114,8 @@ struct Again {
 struct Limit {
     from: Told,
     to: Told,
-    limit: String,
+    #[serde(rename = "limit")]
+    name: String,
     usd: Spanned<toml::Value>,
 }
 
@@ -302,7 +303,7 @@ pub fn parse(text: &str, origin: &str) -> Result<World, FileError> {
     world.limits = file.budget.is_some().then_some(limits);
     world.rules = if file.runaways.is_some() { rules } else { Vec::new() };
     for amount in &file.amount {
-        let Limit { from, to, limit, usd } = amount.get_ref();
+        let Limit { from, to, name: limit, usd } = amount.get_ref();
         let known: Vec<String> = world.limits.iter().flatten().map(crate::budget::Limit::name).collect();
         if world.limits.is_some() && !known.contains(limit) {
             let hint = crate::units::choice(limit, &known);

@@ -223,5 +223,5 @@ fn drawn(seed: u64, index: usize, model: ModelId) -> u16 {
     for factor in [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb_u64] {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(factor);
     }
-    u16::try_from((mixed >> 32) * u64::from(PerMille::ONE.get()) >> 32).unwrap_or(0)
+    u16::try_from(((mixed >> 32) * u64::from(PerMille::ONE.get())) >> 32).unwrap_or(0)
 }

@@ -68,15 +68,25 @@ fn an_agent_is_pointed_at_the_gateway_and_ends_as_it_ends() {
     let gateway = Gateway::start(&desk);
     let url = gateway.url.as_str();
     for (words, told) in [
-        (&["claude", "-p", "hi there"][..], vec![format!("ANTHROPIC_BASE_URL={url}"), "args: -p hi there".to_owned()]),
-        (&["codex", "exec", "hi"], vec![format!("base_url=\"{url}/v1\""), "POINTSMAN_AGENT_KEY=none".to_owned()]),
+        (
+            &["claude", "-p", "hi there"][..],
+            vec![format!("ANTHROPIC_BASE_URL={url}"), "args: -p hi there".to_owned()],
+        ),
+        (
+            &["codex", "exec", "hi"],
+            vec![format!("base_url=\"{url}/v1\""), "POINTSMAN_AGENT_KEY=none".to_owned()],
+        ),
         (&["opencode", "run", "hi"], vec![format!("\"baseURL\":\"{url}/v1\""), "pointsman/auto".to_owned()]),
         (&["--", "mine", "--print"], vec![format!("OPENAI_BASE_URL={url}/v1"), "args: --print".to_owned()]),
     ] {
-        let output =
-            launch(&desk, &[&["--url", url], words].concat()).output().expect("the program starts");
+        let output = launch(&desk, &[&["--url", url], words].concat()).output().expect("the program starts");
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(output.status.code(), Some(7), "{words:?}: {out}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(7),
+            "{words:?}: {out}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         for told in told {
             assert!(out.contains(&told), "{words:?}: no {told}\n{out}");
         }
@@ -194,7 +204,12 @@ fn policies_are_compared_in_the_operators_words() {
     assert_eq!(told.len(), 4, "{told:#?}");
     // The other way round it is taken away, and an order that changes is told.
     let table = desk.run("policy diff b.toml a.toml");
-    assert!(table.out.contains("route code") && table.err.contains("4 differences"), "{}{}", table.out, table.err);
+    assert!(
+        table.out.contains("route code") && table.err.contains("4 differences"),
+        "{}{}",
+        table.out,
+        table.err
+    );
     let (first, rest) = POLICY.split_at(POLICY.find("[[route]]").expect("a route"));
     let (one, two) = rest.split_at(rest.rfind("[[route]]").expect("another"));
     // A route that takes everything can only stand last, so the two are narrowed.
@@ -217,7 +232,10 @@ fn a_version_of_a_log_is_a_policy_too() {
     };
     desk.write("log.jsonl", event(1, 700) + &event(2, 650));
     let found = desk.run("policy diff log.jsonl@1 log.jsonl");
-    assert!(found.out.contains("threshold") && found.out.contains("700") && found.out.contains("650"), "{found:?}");
+    assert!(
+        found.out.contains("threshold") && found.out.contains("700") && found.out.contains("650"),
+        "{found:?}"
+    );
     assert!(desk.run("policy diff log.jsonl@7 log.jsonl").err.contains("there are 1, 2"));
 }
 
