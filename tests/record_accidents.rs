@@ -244,7 +244,7 @@ fn event() -> impl Strategy<Value = Entry<'static>> {
 proptest! {
     #[test]
     fn what_is_written_reads_back_the_same(entries in proptest::collection::vec(prop_oneof![3 => request(), 1 => event()], 1..6)) {
-        let mut writer = Writer::new(Vec::new(), &Header { source: "test \"x\"".into(), simulated: vec![] });
+        let mut writer = Writer::new(Vec::new(), &Header { source: "test \"x\"".into(), ..Header::default() });
         for entry in &entries {
             writer.write(entry).unwrap();
         }

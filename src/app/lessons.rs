@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::{Progress, input};
+use crate::checks::Says;
 use crate::classifier::{Measures, Tags, TaskClass};
 use crate::outcome::LabelSource;
 use crate::pricing::{Cost, PriceBook, Usage, charge};
@@ -335,7 +336,8 @@ fn checked(attempt: &Attempt<'_>) -> Option<f64> {
     match attempt.check {
         Check::Passed => Some(1.0),
         Check::Failed => Some(0.0),
-        Check::None => None,
+        // A failure that its route only records is one all the same.
+        Check::None => attempt.verdicts.iter().any(|verdict| verdict.says == Says::Failed).then_some(0.0),
     }
 }
 

@@ -213,7 +213,7 @@ async fn post(remote: &Remote, path: &str, body: String) -> anyhow::Result<Strin
     text_of(&remote.url, request.body(body).send().await).await
 }
 
-fn alone(wanted: &AttachOptions) -> anyhow::Result<(tokio::runtime::Runtime, Remote)> {
+pub(super) fn alone(wanted: &AttachOptions) -> anyhow::Result<(tokio::runtime::Runtime, Remote)> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Internal::from_any)?;
     let _ = rustls::crypto::ring::default_provider().install_default();

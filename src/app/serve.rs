@@ -123,7 +123,7 @@ fn policy_to_start(
 }
 
 /// Returns what tells policies apart: the start of the hash of their canonical text.
-fn fingerprint(spec: &PolicySpec) -> String {
+pub fn fingerprint(spec: &PolicySpec) -> String {
     let digest = Sha256::digest(policy::spec_toml(spec).as_bytes());
     hex(digest.get(..12).unwrap_or(&digest))
 }

@@ -78,7 +78,11 @@ pub(super) fn run(args: &ReplayArgs, name: &str) -> anyhow::Result<()> {
     let log = log.naming(names);
     let limits = match &world.limits {
         Some(limits) => limits.clone(),
-        None => budgets::of_log(args.budgets.as_deref(), args.logs.is_empty())?.unwrap_or_default().0,
+        None => {
+            budgets::of_log(args.budgets.as_deref(), (args.logs.is_empty(), &log.budgets))?
+                .unwrap_or_default()
+                .0
+        }
     };
     if let Some(amount) =
         world.amounts.iter().find(|amount| !limits.iter().any(|limit| limit.name() == amount.limit))

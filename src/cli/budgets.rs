@@ -17,9 +17,11 @@ use crate::budget::{Limit, Standing, StandingRow};
 use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::sample;
-use crate::session::{Player, Reading, budgeted};
+use crate::session::{Log, Player, Reading, budgeted};
 use crate::units::{Pico, counted, tag};
 
+/// How budgets are called that a log brings along.
+const BROUGHT: &str = "the log's own budgets";
 /// Requests refused or moved that are listed one by one; all are counted.
 const TURNED: usize = 1000;
 
@@ -178,21 +180,39 @@ impl Which {
     }
 }
 
+impl Which {
+    /// Returns the limits for a log: those of a file that is named, else its own.
+    fn limits_of(&self, log: &Log) -> anyhow::Result<Vec<Limit>> {
+        match of_log(self.budgets.as_deref(), (false, &log.budgets))? {
+            Some((limits, _)) => Ok(limits),
+            None => self.limits(),
+        }
+    }
+}
+
 /// Plays a log against the budgets of a file, of one's own, or of the sample.
 ///
 /// # Errors
 /// Where the file cannot be used; that there is none of one's own is none.
 pub(super) fn play(player: &mut Player, named: Option<&Path>, is_sample: bool) -> anyhow::Result<()> {
-    let (limits, name) = of_log(named, is_sample)?.unwrap_or_default();
+    let brought = player.log().budgets.clone();
+    let (limits, name) = of_log(named, (is_sample, &brought))?.unwrap_or_default();
     player.set_alerts(super::alert_rules::rules()?, &limits, name);
     Ok(())
 }
 
-/// Reads the budgets that a log is played against, with where they are from.
+/// Reads the budgets that a log is played against, with where they are from: of a file that is named, of the log itself, or of
+/// one's own.
 ///
 /// # Errors
 /// Where the file cannot be used; that there is none of one's own is none.
-pub(super) fn of_log(named: Option<&Path>, is_sample: bool) -> anyhow::Result<Option<(Vec<Limit>, String)>> {
+pub(super) fn of_log(
+    named: Option<&Path>,
+    (is_sample, brought): (bool, &str),
+) -> anyhow::Result<Option<(Vec<Limit>, String)>> {
+    if named.is_none() && !brought.is_empty() {
+        return Ok(Some((budgets::parse(brought, BROUGHT)?, BROUGHT.to_owned())));
+    }
     if named.is_none() && is_sample {
         let limits = budgets::parse(sample::BUDGETS, "the sample's budgets")?;
         return Ok(Some((limits, "the sample's".to_owned())));
@@ -250,8 +270,8 @@ struct Heading {
 
 /// Lists the present windows of all limits over logs, and where each is heading.
 fn heading(args: &List) -> anyhow::Result<()> {
-    let limits = args.of.limits()?;
     let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
+    let limits = args.of.limits_of(&log)?;
     let end = log.bounds().map(|(_, last)| last).unwrap_or_default();
     let found = budgeted(&log, &log.spans(), &limits, Reading::Recorded, |_| true);
     let Some(found) = found else { bail!("cancelled") };
@@ -355,9 +375,9 @@ fn show_live(show: &Show) -> anyhow::Result<()> {
 }
 
 fn show_logs(show: &Show) -> anyhow::Result<()> {
-    let limits = show.of.limits()?;
     let setup = show.engine.start()?;
     let log = load_log(&input(&show.logs), &show.logs, setup, &show.engine.read(), None)?;
+    let limits = show.of.limits_of(&log)?;
     let mut policies =
         vec![crate::session::PolicySpan { from: 0, policy: std::sync::Arc::clone(&log.policy) }];
     policies.extend(log.policies.iter().cloned());

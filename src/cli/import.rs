@@ -169,7 +169,7 @@ fn quiet_if_closed(result: io::Result<()>) -> anyhow::Result<()> {
 
 /// Gathers where the traffic comes from and what in it is made up, over all logs.
 fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> Header {
-    let (mut sources, mut simulated) = (Vec::new(), BTreeSet::new());
+    let (mut sources, mut simulated, mut budgets) = (Vec::new(), BTreeSet::new(), String::new());
     let mut add = |source: &record::Source| {
         let named = &source.header().source;
         let name = if named.is_empty() { source.format().name().to_owned() } else { named.clone() };
@@ -177,6 +177,9 @@ fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> He
             sources.push(name);
         }
         simulated.extend(source.header().simulated.iter().cloned());
+        if budgets.is_empty() {
+            budgets.clone_from(&source.header().budgets);
+        }
     };
     add(first);
     for log in logs.iter().skip(1).filter(|log| *log != Path::new("-")) {
@@ -187,7 +190,7 @@ fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> He
             add(&source);
         }
     }
-    Header { source: sources.join("; "), simulated: simulated.into_iter().collect() }
+    Header { source: sources.join("; "), simulated: simulated.into_iter().collect(), budgets }
 }
 
 /// Says whether two paths lead to one file, links included.

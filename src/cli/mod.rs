@@ -20,10 +20,14 @@ pub mod import;
 pub mod keys;
 pub mod label;
 pub mod ledger;
+pub mod launch;
 pub mod manual;
 pub mod mine;
+pub mod onboard;
 pub mod optimise;
 pub mod output;
+pub mod policy;
+mod portable;
 pub mod prices;
 pub mod reconcile;
 pub mod replay;
@@ -135,10 +139,16 @@ enum Command {
     Scenario(scenario::ScenarioArgs),
     /// Write the bundled sample log again, or another one from another seed
     Sample(sample::SampleArgs),
-    /// Render a screen of the console as SVG or text
+    /// Render a screen of the console, or write a stretch of a log with all that its figures rest on
     Snapshot(Box<snapshot::SnapshotArgs>),
     /// Send a log's requests to a running gateway, under a hard spending cap
     Drive(Box<drive::DriveArgs>),
+    /// Start an agent that is pointed at a running gateway; none of its files is changed
+    Launch(launch::LaunchArgs),
+    /// Find keys and agents, set up what is missing, and say how to leave again
+    Onboard(onboard::OnboardArgs),
+    /// Compare policies in the operator's words; lock one, and check it
+    Policy(policy::PolicyArgs),
     /// Make, list, revoke and rotate the keys that clients of the gateway present
     Keys(keys::KeysArgs),
     /// Print built-in settings and themes, and say where your own are looked for
@@ -228,6 +238,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Sample(args)) => sample::run(&args),
         Some(Command::Snapshot(args)) => snapshot::run(&args),
         Some(Command::Drive(args)) => drive::run(&args),
+        Some(Command::Launch(args)) => launch::run(&args),
+        Some(Command::Onboard(args)) => onboard::run(&args),
+        Some(Command::Policy(args)) => policy::run(&args),
         Some(Command::Keys(args)) => keys::run(&args),
         Some(Command::Config(args)) => settings::run(&args),
         Some(Command::Completions(args)) => manual::completions(&args, Cli::command()),
@@ -263,7 +276,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
     let ours = error.downcast_ref::<crate::app::Internal>().is_some()
         || error.downcast_ref::<ledger::Unsound>().is_some()
         || error.downcast_ref::<ledger::Unproved>().is_some()
-        || error.downcast_ref::<drive::Unserved>().is_some();
+        || error.downcast_ref::<drive::Unserved>().is_some()
+        || error.downcast_ref::<policy::Differs>().is_some();
     if ours { 1 } else { 2 }
 }
 

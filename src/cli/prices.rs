@@ -2,6 +2,7 @@
 //!
 //! Invariant: a price that is not stated is shown as `-`, never as zero; every table says which book it shows.
 
+mod form;
 mod set;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
+use self::form::{own_book, shown, table, usd};
 use super::output;
 use crate::config::prices::{self, Import};
 use crate::config::{user_dir, write_whole};
@@ -165,14 +167,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn moment(text: &str) -> anyhow::Result<Instant> {
     let midnight = format!("{text}T00:00:00Z");
     Ok(Instant::parse(text).or_else(|error| Instant::parse(&midnight).map_err(|_| error))?)
-}
-
-fn own_book(user_dir: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-        bail!("`{name}` is no name for a price book\nhint: use letters, digits, `-`, `_` and `.`");
-    }
-    Ok(prices::book_path(user_dir, name))
 }
 
 fn list(book: &PriceBook, filter: Option<&str>, out: &mut impl Write) -> io::Result<()> {
@@ -416,25 +410,3 @@ fn title(book: &PriceBook) -> String {
     format!("book {} ({})", shown(&book.name), shown(dated))
 }
 
-fn usd(price: Option<PicoPerMillion>) -> String {
-    let Some(price) = price else { return "-".to_owned() };
-    let text = price.usd_per_million();
-    // Cents at least, so that a column of prices reads as one.
-    match text.split_once('.') {
-        None => format!("{text}.00"),
-        Some((_, decimals)) if decimals.len() == 1 => format!("{text}0"),
-        Some(_) => text,
-    }
-}
-
-/// Makes text that comes from a file fit for a terminal.
-fn shown(text: &str) -> String {
-    marked(text).into_owned()
-}
-
-/// Writes aligned columns.
-fn table(heads: &[&'static str], rows: Vec<Vec<String>>, out: &mut impl Write) -> io::Result<()> {
-    let mut sheet = Sheet::new("", heads);
-    sheet.rows = rows;
-    aligned(&sheet).iter().try_for_each(|line| writeln!(out, "{line}"))
-}

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -24,16 +23,22 @@ use crate::console::svg::{self, Ground};
 use crate::console::theme::Mode;
 use crate::console::ui::Ui;
 use crate::session::{Command, Player, WINDOWS, window_label};
-use crate::units::Span;
+use crate::units::{Span, choice};
 
-/// Renders a screen of the console as SVG or text.
+/// Names the screens; `request` is one request's.
+fn screens() -> Vec<&'static str> {
+    ScreenId::ALL.map(ScreenId::word).into_iter().chain(["request"]).collect()
+}
+
+/// Renders a screen of the console as SVG or text, or writes a stretch of a log that opens anywhere.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  pointsman snapshot tune --size 160x45 --set extraction.flash=588 --theme dark -o tune.svg"
+    after_help = "Examples:\n  pointsman snapshot tune --size 160x45 --set extraction.flash=588 --theme dark -o tune.svg\n  pointsman snapshot gateway.db --from 14:00 --to 15:00 -o storm.jsonl.zst"
 )]
 pub struct SnapshotArgs {
-    /// The screen, or request (with --request).
-    #[arg(value_name = "SCREEN", value_parser = PossibleValuesParser::new(ScreenId::ALL.map(ScreenId::word).into_iter().chain(["request"])))]
+    /// The screen: overview, tune, traffic, models, spend, events, quality, or request (with --request). Or a log, a stretch of which is written
+    /// to -o FILE with all that its figures rest on: policies, prices, budgets, requests without prompts.
+    #[arg(value_name = "SCREEN|LOG")]
     pub screen: String,
     /// The log; the bundled sample where absent.
     #[arg(long, value_name = "LOG")]
@@ -105,6 +110,17 @@ fn size(text: &str) -> Result<(u16, u16), String> {
 /// # Errors
 /// Where the log or settings cannot be used, or the file cannot be written.
 pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
+    if !screens().contains(&args.screen.as_str()) {
+        let log = PathBuf::from(&args.screen);
+        if !log.exists() {
+            let hint = choice(&args.screen, &screens());
+            anyhow::bail!(
+                "`{}` is neither a screen nor a log\nhint: {hint}; a log is written as a portable snapshot",
+                args.screen
+            );
+        }
+        return super::portable::write(&log, args.output.as_deref(), args.budgets.as_deref(), &args.engine);
+    }
     let logs: Vec<PathBuf> = args.log.iter().cloned().collect();
     let log = Arc::new(open(&logs, &args.engine)?);
     let mut player = Player::new(Arc::clone(&log), args.read_as.into(), args.window.0);

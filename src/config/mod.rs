@@ -12,6 +12,7 @@ mod literal;
 pub mod parameters;
 mod place;
 pub mod policy;
+mod policy_changes;
 pub mod prices;
 pub mod providers;
 mod reading;
@@ -25,6 +26,7 @@ mod whole;
 pub mod world;
 
 pub use place::FileError;
+pub use policy_changes::{PolicyDifference, policy_differences};
 pub use reports::{Every, ReportForm, ReportSettings};
 pub use shadow::{ShadowSettings, Shadows};
 pub use watched::Watched;

@@ -14,10 +14,11 @@ use super::account::{
     unfit, watched, written,
 };
 use super::audience::Audience;
+use super::checked::{self, Judged};
 use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
-use super::{background, budget, checked, estimate, stream};
+use super::{background, budget, estimate, stream};
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Reply, Target};
 use crate::record::WriteTtl;
@@ -210,11 +211,13 @@ pub(super) async fn attempt(
                 return lost;
             }
             report(operation, permit, Status::Ok, Some(&usage), None);
-            let judging = checked::judge(operation, dispatch, answer.check, said);
-            let judged = if is_checked {
-                watched(operation, dispatch, audience, judging).await.unwrap_or_default()
+            let (judged, said) = if operation.judges_later(dispatch) {
+                (Judged::default(), Some(said))
+            } else if is_checked {
+                let judging = checked::judge(operation, dispatch, answer.check, said);
+                (watched(operation, dispatch, audience, judging).await.unwrap_or_default(), None)
             } else {
-                judging.await
+                (Judged::plain(answer.check), None)
             };
             let stays = judged.check == Check::Failed && !dispatch.last && !can_escalate(operation, dispatch);
             Attempted {
@@ -230,8 +233,15 @@ pub(super) async fn attempt(
                     checking: judged.took,
                     ..called(dispatch, &target)
                 },
-                // What goes on as it came is counted already.
-                outcome: Outcome::Answer(if is_own { answer.body } else { gateway.budget.tie(answer.body) }),
+                outcome: {
+                    // What goes on as it came is counted already.
+                    let body = if is_own { answer.body } else { gateway.budget.tie(answer.body) };
+                    let outcome = Outcome::Answer(body);
+                    match said {
+                        Some(said) => Outcome::Unjudged(Box::new(outcome), said, answer.check),
+                        None => outcome,
+                    }
+                },
                 retry: None,
             }
         }

@@ -39,6 +39,7 @@ mod paths;
 mod posted;
 mod prefix;
 mod prices;
+mod purse;
 mod question;
 mod queued;
 mod remembered;
@@ -78,6 +79,9 @@ use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Deed, Live};
 use crate::units::{Instant, Names, hex};
 use crate::wire::PrefixKey;
+
+/// The header in which a gateway says, at /healthz, that it is one of this program's, and of which version.
+pub const IDENTITY: &str = "pointsman-version";
 
 pub use crate::ledger::now;
 pub use headers::Tags;
@@ -146,7 +150,7 @@ pub struct Gateway {
     alerts: Arc<Desk>,
     calls: tool_calls::Calls,
     checkers: checkers::Checkers,
-    shadows: shadow::Shadows,
+    shadows: purse::Shadows,
 }
 
 impl std::fmt::Debug for Parts {
@@ -186,7 +190,7 @@ impl Gateway {
         }
         let tagged = tagged::Tagged::new(&settings.tags, settings.limits.names);
         tagged.learn(live.limits().iter().map(Arc::as_ref));
-        let shadows = shadow::Shadows::new();
+        let shadows = purse::Shadows::new();
         if keeps_ledger && !settings.shadow.is_empty() {
             let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
             if let Err(error) = read {

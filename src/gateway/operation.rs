@@ -12,6 +12,7 @@ use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
 use super::{Gateway, headers};
+use crate::checks::Said;
 use crate::config::gateway::{Durability, WhenFailing};
 use crate::engine::UnknownOperation;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry};
@@ -68,6 +69,8 @@ pub(super) struct Operation {
 pub(super) enum Outcome {
     /// An answer in one piece.
     Answer(bytes::Bytes),
+    /// One of these, which is judged once the client has it; with what is always checked of it.
+    Unjudged(Box<Outcome>, Vec<Said>, Check),
     /// Nothing; this is what to say where nothing follows.
     Failed(ApiError),
     /// A stream that the client has had already, but for its end: what is left to hand on once that is durable.
@@ -87,6 +90,12 @@ impl Operation {
     /// Says whether nothing is answered before its account is on the disk.
     pub(super) fn strict(&self) -> bool {
         self.gateway.settings.ledger.durability == Durability::Strict
+    }
+
+    /// Says whether an answer is judged once its client has it: nothing follows from the verdict, so nobody waits for it; but
+    /// nothing strict is answered before its account is written.
+    pub(super) fn judges_later(&self, dispatch: &Dispatch) -> bool {
+        dispatch.checks.as_ref().is_some_and(|checks| !checks.may_escalate()) && !self.strict()
     }
 
     /// Waits for the disk where that is asked for; an error where policy says that nothing goes on without it.

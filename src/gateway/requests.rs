@@ -14,8 +14,8 @@ use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
 use super::{
-    Gateway, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted, run,
-    runaways, spending, stored,
+    Gateway, IDENTITY, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted,
+    run, runaways, spending, stored,
 };
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
@@ -105,7 +105,7 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
     let Asked { place, uri, method, headers, visit } = asked;
     // What a load balancer asks needs no key and says nothing of the traffic.
     match place.endpoint {
-        Endpoint::Health => return Ok(text(StatusCode::OK, "ok\n")),
+        Endpoint::Health => return Ok(health()),
         Endpoint::Ready => return Ok(ready(gateway)),
         _ => {}
     }
@@ -187,6 +187,13 @@ async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Resul
         }
         Endpoint::Health | Endpoint::Ready | Endpoint::Unknown => Ok(text(StatusCode::OK, "ok\n")),
     }
+}
+
+/// Says that this is a gateway of this program, to whoever wants to be sure before it sends anything.
+fn health() -> Response<Reply> {
+    let mut answer = text(StatusCode::OK, "ok\n");
+    answer.headers_mut().insert(IDENTITY, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    answer
 }
 
 /// Says whether requests would be served.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
@@ -22,7 +23,7 @@ use super::pace::millis;
 use super::respond::{json, refuse};
 use super::runaways::halted;
 use super::told::Told;
-use super::{Gateway, call, headers, large, shadow};
+use super::{Gateway, call, checked, headers, large, shadow};
 use crate::access::Caller;
 use crate::budget::Over;
 use crate::checks::{Says, Verdict};
@@ -121,6 +122,19 @@ impl Operation {
             if let Outcome::Failed(error) = &attempted.outcome {
                 told.note(error, status);
             }
+            let mut is_answered = false;
+            if let Outcome::Unjudged(outcome, said, own) = attempted.outcome {
+                attempted.outcome = match &*outcome {
+                    Outcome::Answer(body) => Outcome::Answer(body.clone()),
+                    _ => Outcome::Streamed(BytesMut::new()),
+                };
+                let cost = self.gateway.live.cost_with(&self.placed.ticket, &attempted.called);
+                self.note_served(&dispatch.model);
+                self.answer(*outcome, &dispatch, cost, &mut audience).await;
+                is_answered = true;
+                let judged = checked::judge(&self, &dispatch, own, said).await;
+                (attempted.called.check, attempted.called.verdicts) = (judged.check, judged.verdicts);
+            }
             let ended = self.ended_entry(&attempted.called);
             let by = failed_by(&attempted.called);
             let model = Arc::clone(&dispatch.model);
@@ -143,15 +157,18 @@ impl Operation {
                 }
                 Follow::Answer { cost } => {
                     self.close(status);
-                    let payer = (&self.team, &self.key);
-                    self.gateway.note_served(&self.id, self.placed.seq, &dispatch.model, payer);
+                    if !is_answered {
+                        self.note_served(&dispatch.model);
+                    }
                     let outcome = match attempted.outcome {
                         Outcome::Failed(error) => Outcome::Failed(told.tell(error)),
                         outcome => outcome,
                     };
                     let ledger = self.gateway.ledger.clone();
                     let run = shadow::of(&mut self, &dispatch, &outcome).filter(|_| status.is_ok());
-                    self.answer(outcome, &dispatch, cost, &mut audience).await;
+                    if !is_answered {
+                        self.answer(outcome, &dispatch, cost, &mut audience).await;
+                    }
                     if let Some(run) = run {
                         run.begin();
                     }
@@ -161,6 +178,11 @@ impl Operation {
                 }
             }
         }
+    }
+
+    /// Remembers who serves it, for those that judge the answer.
+    fn note_served(&self, model: &Arc<str>) {
+        self.gateway.note_served(&self.id, self.placed.seq, model, (&self.team, &self.key));
     }
 
     /// Answers a request that no model may serve.
@@ -224,6 +246,8 @@ impl Operation {
                 });
             }
             Outcome::Failed(error) => audience.fail(&error),
+            // It is answered as what it holds.
+            Outcome::Unjudged(..) => {}
             Outcome::Streamed(mut last) => match durable {
                 Ok(()) => audience.hand(&mut last).await,
                 // It had all of the answer; without its end it cannot take it for one that is accounted for.

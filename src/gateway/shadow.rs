@@ -4,95 +4,37 @@
 //! Invariants: it begins when the client has its answer, and never holds traffic up; it spends no more in a day than its route may;
 //! a judge that fails, or says nothing clear, has given no verdict.
 
-use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rustc_hash::FxHasher;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::sync::Semaphore;
 
 use super::aside::{self, Asked};
 use super::gate::InFlight;
 use super::operation::{Operation, Outcome};
 use super::{Gateway, now};
 use crate::config::ShadowSettings;
-use crate::ledger::{Entry, Label, LedgerFile, Range};
+use crate::ledger::{Entry, Label};
 use crate::pricing::{Cost, worst};
 use crate::record;
 use crate::routing::Parameters;
 use crate::session::Dispatch;
-use crate::units::{Instant, PerMille, Pico, SHADOW};
+use crate::units::{PerMille, Pico};
 use crate::wire::{self, Ask, Dialect};
 
-/// Runs at a time; one more is passed over.
-const AT_ONCE: usize = 8;
 /// The longest request, and the longest answer, that a judge is shown, in bytes.
 const LONGEST: usize = 32 * 1024;
+/// Tokens of a provider's own words around a prompt, and of ours around what a judge reads.
+const TEMPLATE: u64 = 512;
+/// The most bytes of text that a token stands for.
+const BYTES_A_TOKEN: usize = 16;
 /// What a judge may write.
 const VERDICT_TOKENS: u32 = 2048;
-
-/// What shadow runs of all routes have in common.
-#[derive(Debug)]
-pub(super) struct Shadows {
-    places: Arc<Semaphore>,
-    spent: Mutex<BTreeMap<Arc<str>, Purse>>,
-}
-
-/// What a route's runs have spent today, with what those under way may cost.
-#[derive(Clone, Copy, Debug, Default)]
-struct Purse {
-    day: Instant,
-    spent: Pico,
-}
-
-impl Shadows {
-    pub(super) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(AT_ONCE)), spent: Mutex::default() }
-    }
-
-    /// Learns from the ledger what was spent today before the program started.
-    pub(super) fn learn(&self, file: &LedgerFile) -> Result<(), crate::ledger::LedgerError> {
-        let day = now().day_start();
-        let range = Range { from: Some(day), ..Range::default() };
-        file.spent(&range, |call| {
-            if call.key == SHADOW {
-                let amount = call.cost.amount().unwrap_or(Pico::ZERO);
-                self.with(&call.route.as_str().into(), day, |purse| purse.spent += amount);
-            }
-        })
-    }
-
-    fn with<T>(&self, route: &Arc<str>, at: Instant, change: impl FnOnce(&mut Purse) -> T) -> T {
-        let mut all = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let purse = all.entry(Arc::clone(route)).or_default();
-        let day = at.day_start();
-        if purse.day != day {
-            *purse = Purse { day, spent: Pico::ZERO };
-        }
-        change(purse)
-    }
-
-    /// Sets an amount aside where there is room for it.
-    fn hold(&self, route: &Arc<str>, amount: Pico, most: Pico) -> bool {
-        self.with(route, now(), |purse| {
-            let fits = purse.spent + amount <= most;
-            if fits {
-                purse.spent += amount;
-            }
-            fits
-        })
-    }
-
-    /// Puts what was really spent in the place of what was set aside.
-    fn settle(&self, route: &Arc<str>, held: Pico, spent: Pico) {
-        self.with(route, now(), |purse| purse.spent = (purse.spent - held).max(Pico::ZERO) + spent);
-    }
-}
 
 fn drawn(id: &str, purpose: &str) -> u64 {
     // What comes of it is the same again for the same request, and another for every other.
@@ -165,17 +107,11 @@ impl Run {
     /// Begins it, beside whatever else goes on; where all places are taken it is passed over.
     pub(super) fn begin(self) {
         let Ok(place) = Arc::clone(&self.gateway.shadows.places).try_acquire_owned() else { return };
-        let Some(counted) = InFlight::take(&self.gateway).filter(|_| !self.gateway.is_draining()) else {
-            return;
-        };
+        let Some(counted) = InFlight::take(&self.gateway).filter(|_| !self.gateway.is_draining()) else { return };
         tokio::spawn(async move {
             let _held = (place, counted);
             if let Err(why) = Box::pin(self.run()).await {
-                tracing::info!(
-                    operation = &*self.id,
-                    route = &*self.route,
-                    "no verdict of a shadow run: {why}"
-                );
+                tracing::info!(operation = &*self.id, route = &*self.route, "no verdict of a shadow run: {why}");
             }
         });
     }
@@ -191,38 +127,33 @@ impl Run {
         let body: Value = serde_json::from_slice(self.ask.body()).map_err(|error| error.to_string())?;
         let (again, conversation) = again(self.ask.dialect(), body, &self.settings.model)?;
         let most = u32::try_from(self.gateway.settings.max_output_default).unwrap_or(u32::MAX);
-        let output =
-            again.measures().max_output.and_then(|most| u32::try_from(most).ok()).unwrap_or(most).min(most);
-        let prompt = again.measures().estimated_prompt_tokens;
-        // The judge reads the request and both answers, and grades.
-        let read = prompt + u64::from(output) + cheap.len() as u64 + 1024;
+        let output = again.measures().max_output.and_then(|most| u32::try_from(most).ok()).unwrap_or(most).min(most);
+        // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
+        let prompt = again.measures().estimated_prompt_tokens.saturating_mul(4).saturating_add(TEMPLATE);
+        // The judge reads the request and both answers.
+        let strong = (output as usize).saturating_mul(BYTES_A_TOKEN).min(LONGEST);
+        let read = (conversation.len() + cheap.len() + strong + JUDGE.len()) as u64 + TEMPLATE;
         let (model, judge): (Arc<str>, Arc<str>) =
             (self.settings.model.as_str().into(), self.settings.judge.as_str().into());
         let most = [self.most(&model, prompt, output)?, self.most(&judge, read, VERDICT_TOKENS)?];
         let held = most[0] + most[1];
         if !self.gateway.shadows.hold(&self.route, held, self.settings.max_spend_per_day) {
-            return Err(format!(
-                "what is left of today's {} is not enough",
-                self.settings.max_spend_per_day.usd()
-            ));
+            return Err(format!("what is left of today's {} is not enough", self.settings.max_spend_per_day.usd()));
         }
         let mut spent = Pico::ZERO;
         // What nobody can say the cost of may have cost the most.
         let mut charge = |nth: usize, cost: Cost| spent += cost.amount().unwrap_or(most[nth]);
-        let verdict =
-            self.compare((&again, &conversation), (&cheap, output), (&model, &judge), &mut charge).await;
+        let verdict = self.compare((&again, &conversation), (&cheap, output), (&model, &judge), &mut charge).await;
         self.gateway.shadows.settle(&self.route, held, spent);
         verdict
     }
 
-    /// Returns the most that a call costs.
+    /// Returns the most that a call costs whose prompt has so many tokens at most.
     fn most(&self, model: &str, prompt: u64, output: u32) -> Result<Pico, String> {
         let book = self.gateway.live.book();
         let row = book.find_named(model).and_then(|(_, prices)| prices.at(now()));
-        let row =
-            row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
-        // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
-        Ok(worst(row, (prompt.saturating_mul(4).saturating_add(256), u64::from(output)), false))
+        let row = row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
+        Ok(worst(row, (prompt, u64::from(output)), false))
     }
 
     async fn compare(
@@ -309,16 +240,8 @@ impl Run {
 }
 
 /// The members that hold what was said, whichever dialect it is.
-const CONVERSATION: [&str; 8] = [
-    "system",
-    "systemInstruction",
-    "system_instruction",
-    "instructions",
-    "messages",
-    "contents",
-    "input",
-    "prompt",
-];
+const CONVERSATION: [&str; 8] =
+    ["system", "systemInstruction", "system_instruction", "instructions", "messages", "contents", "input", "prompt"];
 
 /// Makes a request to be asked again of a model, in one piece; and what of it a judge is shown.
 fn again(dialect: Dialect, mut body: Value, model: &str) -> Result<(Ask, String), String> {
@@ -408,13 +331,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_and_what_was_spent_stay_within_the_day() {
-        let shadows = Shadows::new();
-        let route: Arc<str> = "general".into();
-        let most = Pico(100);
-        assert!(shadows.hold(&route, Pico(70), most));
-        assert!(!shadows.hold(&route, Pico(40), most), "under way counts at the most it may cost");
-        shadows.settle(&route, Pico(70), Pico(55));
-        assert!(shadows.hold(&route, Pico(45), most) && !shadows.hold(&route, Pico(1), most));
+    fn a_share_is_drawn_as_often_as_it_says_and_either_answer_comes_first_as_often() {
+        let ids = || (1..20_000).map(|at| format!("op-3f09c2aa11-{at:x}"));
+        let taken: Vec<String> = ids().filter(|id| drawn(id, "share") % 1_000_000 < 20_000).collect();
+        assert!((320..480).contains(&taken.len()), "{} of 20,000 at 2%", taken.len());
+        let first = taken.iter().filter(|id| drawn(id, "order") & 1 == 0).count() * 100 / taken.len();
+        assert!((38..62).contains(&first), "{first}% with the cheap answer first");
     }
 }

@@ -406,8 +406,10 @@ impl Stream<'_> {
             self.relay.fail(error, &mut self.out);
         }
         let last = self.last(operation, audience).await;
+        let is_later = judged.is_none() && operation.judges_later(self.attempt.dispatch);
         let judged = match judged {
             Some(judged) => judged,
+            None if is_later => Judged::default(),
             None => self.judge(operation, audience).await,
         };
         let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
@@ -426,7 +428,13 @@ impl Stream<'_> {
             // Nobody else is asked after that.
             called.status = if self.attempt.dispatch.last { called.status } else { Status::Cut };
         }
-        Attempted { called, outcome: Outcome::Streamed(last), retry: None }
+        let outcome = Outcome::Streamed(last);
+        let outcome = if is_later {
+            Outcome::Unjudged(Box::new(outcome), self.relay.said(), self.relay.check())
+        } else {
+            outcome
+        };
+        Attempted { called, outcome, retry: None }
     }
 
     /// Ends a stream that broke after the client had a part of it.

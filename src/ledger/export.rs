@@ -194,7 +194,7 @@ impl LedgerFile {
             .map_err(fails)?;
         let names = all.query_map(self.bounds(range)?, |row| row.get(0)).map_err(fails)?;
         let simulated = names.collect::<rusqlite::Result<_>>().map_err(fails)?;
-        Ok(Header { source: SOURCE.to_owned(), simulated })
+        Ok(Header { source: SOURCE.to_owned(), simulated, ..Header::default() })
     }
 
     /// Returns notes and policies with the operations they stand before.

@@ -89,7 +89,8 @@ impl LedgerFile {
             .map_err(fails)?;
         let mut parts = self.parts().map_err(fails)?;
         let simulated = self.header(range).map(|header| header.simulated).unwrap_or_default();
-        let header = Header { source: "pointsman ledger, salvaged".to_owned(), simulated };
+        let header =
+            Header { source: "pointsman ledger, salvaged".to_owned(), simulated, ..Header::default() };
         let mut events = self.events(range, &mut found.faults)?.into_iter().peekable();
         let mut marks = Marks::new(self, false).map_err(fails)?;
         let mut out = Writer::new(out, &header);

@@ -38,7 +38,7 @@ impl LedgerFile {
     /// # Errors
     /// As [`Self::export_after`].
     pub fn part_after(&self, cursor: &Cursor, links: u64, out: impl Write) -> Result<Exported, LedgerError> {
-        let header = Header { source: SOURCE.to_owned(), simulated: Vec::new() };
+        let header = Header { source: SOURCE.to_owned(), ..Header::default() };
         self.links_after(cursor, links, &header, out, |_, _| true)
     }
 

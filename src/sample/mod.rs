@@ -42,6 +42,7 @@ pub fn header() -> Header {
                  Mooncake (Apache-2.0), BurstGPT (CC-BY-4.0) and kv-cache-tester agent sessions (Apache-2.0)"
             .to_owned(),
         simulated: [GENERATED, STORM, RUNAWAY, PRICE_CHANGE].map(str::to_owned).to_vec(),
+        ..Header::default()
     }
 }
 

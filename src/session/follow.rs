@@ -224,7 +224,11 @@ impl Player {
         record::each_line(lines, |line, entry| match entry {
             Ok(Entry::Request(record)) => {
                 let Some(live) = &mut self.live else { return };
-                if record.is_beside() || !live.growth.ingest.wants(record.at) {
+                if record.is_beside() {
+                    Arc::make_mut(&mut self.log).shadowed.take(&record);
+                    return;
+                }
+                if !live.growth.ingest.wants(record.at) {
                     return;
                 }
                 let (operation, extra) = live.growth.ingest.take(&record);

@@ -8,9 +8,11 @@ mod arrival;
 mod asides;
 mod backlog;
 mod beside;
+mod charged;
 mod foresee;
 mod held;
 mod outlet;
+mod prices;
 mod record_of;
 mod runaways;
 mod spending;
@@ -33,15 +35,15 @@ use super::written::{line_of, policy_line};
 use crate::budget::Spreads;
 use crate::classifier::Classifier;
 use crate::engine::{Closed, Course, Decider, EngineSnapshot, UnknownOperation};
-use crate::outcome::{Evidence, Observed, Operation, Seen, Timeline, seen_attempt};
-use crate::pricing::{Amended, Amendment, Charged, Cost, PriceBook, PriceTable, Usage};
-use crate::record::{self, Entry, Under, WriteTtl};
+use crate::outcome::{Evidence, Operation};
+use crate::pricing::{Amended, Amendment, Cost, PriceBook, PriceTable, Usage};
+use crate::record::{self, Entry, Under};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,
     PolicyError, PolicySpec, Short, Status, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
-use crate::units::{Instant, Millis, ModelId, Names, OTHERS, Span};
+use crate::units::{Instant, ModelId, Names, OTHERS, Span};
 
 /// A step back of the clock that is one: less is jitter between threads, or a clock that is being slowed down.
 const STEP: Span = Span(2_000_000);
@@ -165,11 +167,6 @@ impl Live {
         }
     }
 
-    /// Returns the price book.
-    pub fn book(&self) -> Arc<PriceBook> {
-        Arc::clone(&self.book.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Says whether a hash, or the start of one, is the classifier's.
     pub fn is_classifier(&self, named: &str) -> bool {
         self.classifier.is_named(named)
@@ -191,32 +188,8 @@ impl Live {
         again: bool,
     ) -> Result<(Cost, Follow), UnknownOperation> {
         let mut core = lock(&self.core);
-        let book = self.book();
-        let model = core.model(&call.model, &book);
-        let billed = call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &book));
-        core.price_new_models(&book);
+        let attempt = core.charged(ticket, &call, &self.book());
         core.applied += 1;
-        let mut timeline = Timeline::default();
-        for (before, _) in &ticket.calls {
-            timeline.wait(Some(before.began_us), Millis::from_option(before.latency_ms));
-        }
-        let latency = Millis::from_option(call.latency_ms);
-        let observed = Observed {
-            charged: Charged::NONE,
-            usage: call.usage,
-            latency,
-            waited: timeline.wait(Some(call.began_us), latency),
-            ttft: Millis::from_option(call.ttft_ms),
-            model,
-            billed,
-            status: call.status,
-            check: call.check,
-            effort: call.effort,
-            assumed: call.estimated,
-            is_lifetime_assumed: call.write_ttl == WriteTtl::Assumed,
-        };
-        let seen = Seen { call: &observed, terms: &call.terms };
-        let attempt = seen_attempt(seen, ticket.operation.at, core.decider.prices());
         let course = if again {
             core.decider.retried(ticket.seq, attempt)
         } else {
@@ -291,31 +264,6 @@ impl Live {
         let signal = record::Signal { at, model: model.into(), until, why: why.into() };
         lock(&self.outlet).publish(&line_of(&Entry::Signal(signal)));
         at
-    }
-
-    /// Takes the prices of another book for all that arrives from now on; what came before stays at its own.
-    pub fn reprice(&self, new: &PriceBook, now: Instant) -> Amended {
-        let mut core = lock(&self.core);
-        let at = core.event_at(now);
-        let mut book = PriceBook::clone(&self.book());
-        let amended = book.amend(new, at);
-        // Models that nobody has named yet are priced by the book as it is now.
-        let mut named: BTreeMap<&str, ModelId> = BTreeMap::new();
-        for (index, name) in core.names.models().iter().enumerate() {
-            if let (Some((listed, _)), Ok(id)) = (book.find_named(name), u16::try_from(index)) {
-                named.entry(listed).or_insert(ModelId(id));
-            }
-        }
-        for Amendment { model, row, .. } in &amended.changes {
-            if let Some(&id) = named.get(model.as_str()) {
-                core.decider.change_price(id, row.clone());
-            }
-            let change =
-                record::PriceChange { model: model.as_str().into(), row: row.clone(), simulated: false };
-            lock(&self.outlet).price(line_of(&Entry::Price(Box::new(change))));
-        }
-        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
-        amended
     }
 
     /// Returns the policy in force as it would be written.
@@ -445,14 +393,6 @@ impl Core {
             return circumstance;
         }
         circumstance.with_down(down, |model| self.names.identity(model))
-    }
-
-    fn price_new_models(&mut self, book: &PriceBook) {
-        if self.decider.prices().len() < self.names.models().len() {
-            let mut prices = (**self.decider.prices()).clone();
-            prices.extend(book, &self.names);
-            self.decider.load_prices(Arc::new(prices));
-        }
     }
 
     /// Returns the id of a model that a client named.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ingest::Ingest;
 use super::inserts::Inserts;
+use super::shadowed::Shadowed;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
@@ -209,6 +210,10 @@ pub struct Log {
     pub recharge: Recharge,
     /// Where a growing log took operations in between others.
     pub inserts: Inserts,
+    /// What a gateway called beside the traffic.
+    pub shadowed: Shadowed,
+    /// The file of budgets that it brings along, as written; empty where it brings none.
+    pub budgets: String,
 }
 
 impl Log {
@@ -263,14 +268,14 @@ impl Log {
         let mut fit = ProfileFit::default();
         let mut labels: Vec<(Instant, String, ModelLabel)> = Vec::new();
         let mut corrections: Vec<Correction<'static>> = Vec::new();
-        let mut classified = 0;
+        let (mut classified, mut shadowed) = (0, Shadowed::default());
         while let Some(block) = source.next_block() {
             let Some(block) = skipped.keep_going(block, source.is_strict())? else { continue };
             let file: Arc<str> = block.file().into();
             let mut stop = None;
             let _ = block.for_each_new(source.known(), |line, entry| {
                 match entry {
-                    Ok(Entry::Request(record)) if record.is_beside() || !ingest.wants(record.at) => {}
+                    Ok(Entry::Request(record)) if !ingest.wants(record.at) || shadowed.take(&record) => {}
                     Ok(Entry::Request(record)) => {
                         let (operation, extra) = ingest.take(&record);
                         classified += usize::from(!operation.source.is_told());
@@ -381,6 +386,7 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
+        let budgets = source.header().budgets.clone();
         let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         let brings_policies = !policies.is_empty();
@@ -416,6 +422,8 @@ impl Log {
             reordered,
             classified,
             timing,
+            shadowed,
+            budgets,
             ..log
         };
         // A log with its policies says how things stood; another is run under the policy at hand.
@@ -459,6 +467,8 @@ impl Log {
             errors: Vec::new(),
             recharge: Recharge::default(),
             inserts: Inserts::default(),
+            shadowed: Shadowed::default(),
+            budgets: String::new(),
         };
         log.survey();
         log

@@ -225,6 +225,28 @@ fn a_program_judges_and_one_that_is_broken_abstains() {
 
 #[cfg(unix)]
 #[test]
+fn nobody_waits_for_a_verdict_from_which_nothing_follows() {
+    let upstream = Upstream::start();
+    // It says its word once the client has its answer.
+    let script = "while ! test -e answered; do sleep 0.02; done; exit 1";
+    let checks = format!("check = \"after\"\n{}", command(script, ", time_limit = \"60s\""));
+    let (setup, desk) = serve(&upstream, &checks);
+    let front = desk.serve(&setup);
+    let streamed = in_json(Speaks::Messages, true).send(front.address());
+    assert!(streamed.sound && streamed.text().contains("message_stop"), "{}", streamed.text());
+    upstream.push(Reply::text("A day."));
+    let answer = in_json(Speaks::Chat, false).send(front.address());
+    assert_eq!(answer.said(), "A day.");
+    let told = answer.header("pointsman-cost-usd").unwrap().to_owned();
+    std::fs::write(desk.path().join("answered"), "").unwrap();
+    let calls = calls(&desk, front, &upstream);
+    assert_eq!(calls.iter().map(said).collect::<Vec<_>>(), [[("lint", "failed")]; 2]);
+    let is_told = |call: &Value| pico(&Value::from(told.as_str())) == pico(&call["charged"]);
+    assert!(calls.iter().any(is_told), "what the answer said it cost is charged: {told} {calls:?}");
+}
+
+#[cfg(unix)]
+#[test]
 fn however_many_answers_come_at_once_only_so_many_programs_run() {
     let upstream = Upstream::start();
     let script = "mkdir -p now && : > now/$$ && ls now | wc -l >> most; sleep 0.05; rm now/$$";

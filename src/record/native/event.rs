@@ -30,6 +30,8 @@ pub struct Header {
     pub source: String,
     /// What in the log is made up, one name each; empty for real traffic.
     pub simulated: Vec<String>,
+    /// The file of budgets that the traffic was under, as written; empty where not told.
+    pub budgets: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -44,6 +46,7 @@ struct HeaderMark {
 struct HeaderKeys {
     source: Option<String>,
     simulated: Option<Vec<String>>,
+    budgets: Option<String>,
 }
 
 /// Reads a header line; `None` where the line is something else.
@@ -58,6 +61,7 @@ pub(crate) fn header(text: &str) -> Option<Result<Header, Refusal>> {
         Some(_) => json::read(text).map_err(Refusal::Bad).map(|keys: HeaderKeys| Header {
             source: keys.source.unwrap_or_default(),
             simulated: keys.simulated.unwrap_or_default(),
+            budgets: keys.budgets.unwrap_or_default(),
         }),
     })
 }

@@ -21,6 +21,7 @@ pub(crate) fn write_header(out: &mut Vec<u8>, header: &Header) {
     if !header.simulated.is_empty() {
         object.list("simulated", &header.simulated, |out, name| quoted(out, name));
     }
+    object.word("budgets", &header.budgets);
     object.close();
     out.push(b'\n');
 }

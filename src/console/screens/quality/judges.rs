@@ -10,7 +10,7 @@ use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, Line, List, line};
 use crate::console::theme::Role;
-use crate::session::Quality;
+use crate::session::{Quality, Shadowed};
 
 fn outcomes(quality: &Quality) -> List {
     let mut out = List::new();
@@ -27,13 +27,18 @@ fn outcomes(quality: &Quality) -> List {
     out
 }
 
-fn agreement(quality: &Quality, of: &Agreement) -> List {
+fn agreement(quality: &Quality, of: &Agreement, shadowed: &Shadowed) -> List {
     let mut out = List::new();
     let mut put = |key, value: Line, role| {
         let _ = out.try_push((key, value, role));
     };
     put("cheap answers", sources(&quality.cheap), Role::Text);
     put("strong answers", sources(&quality.strong), Role::Text);
+    if shadowed.calls > 0 {
+        let (cost, role) = figures::cost(&shadowed.cost);
+        let calls = figures::plural(shadowed.calls, "call");
+        put("shadow runs, all routes", line(format_args!("{calls}, {cost}")), role);
+    }
     if of.n() == 0 {
         put("judge and people", line(format_args!("no answer judged by both")), Role::Muted);
         return out;
@@ -68,5 +73,5 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
         return;
     };
     let below = figures::list(scene, &outcomes(&proof.quality), inner, buf);
-    figures::list(scene, &agreement(&proof.quality, &proof.quality.agreement), below, buf);
+    figures::list(scene, &agreement(&proof.quality, &proof.quality.agreement, &scene.snapshot.log.shadowed), below, buf);
 }

@@ -44,7 +44,7 @@ fn numbers(row: &Row<'_>, proof: &RungProof, snapshot: &Snapshot) -> List {
         }
         None if standing.n == 0 => put("certificate", line(format_args!("no pairs yet")), Role::Muted),
         None => {
-            put("not certifiable", more(standing.needed), Role::Warn);
+            put("needs", more(standing.needed), Role::Warn);
             put("threshold in force", line(format_args!("{threshold}")), Role::Text);
         }
     }
@@ -52,18 +52,18 @@ fn numbers(row: &Row<'_>, proof: &RungProof, snapshot: &Snapshot) -> List {
         let words = line(format_args!("{}, {}", why.reason(), figures::moment(snapshot, at)));
         put("withdrawn", words, Role::Warn);
     }
-    put("promise: lost at most", percent(terms.epsilon), Role::Text);
-    put("  wrong at most", percent(terms.delta), Role::Muted);
+    let (most, sure) = (terms.epsilon * 100.0, (1.0 - terms.delta) * 100.0);
+    put("promise", line(format_args!("{most} % lost, {sure} % sure")), Role::Text);
     put("pairs judged", line(format_args!("{}", format::count(standing.n))), Role::Text);
     if standing.n > 0 {
         let from = standing.given.map_or(PerMille::ONE, |given| given.threshold);
         let lost = |losses, at| line(format_args!("{} from {at} up", format::count(losses)));
         put("  lost", lost(standing.losses, from), Role::Text);
-        put("chance of so few by luck", chance(standing.p_value), Role::Text);
-        put("loss is at most", percent(standing.bound), Role::Text);
+        put("chance of so few", chance(standing.p_value), Role::Text);
+        put("loss at most", percent(standing.bound), Role::Text);
         if from != threshold {
-            put("  lost as it is now", lost(proof.in_force.0, threshold), Role::Text);
-            put("loss is at most, as it is", percent(proof.in_force.1), Role::Text);
+            put("  lost now", lost(proof.in_force.0, threshold), Role::Text);
+            put("loss at most, now", percent(proof.in_force.1), Role::Text);
         }
     }
     if standing.given.is_some() && standing.needed > 0 {
@@ -75,18 +75,24 @@ fn numbers(row: &Row<'_>, proof: &RungProof, snapshot: &Snapshot) -> List {
     out
 }
 
+/// Says in a word whether confidences drift, and by how much beside what chance reaches.
+fn drifted(reading: Option<&DriftReading>) -> (&'static str, Line, Role) {
+    let Some(reading) = reading.filter(|reading| reading.n > 0) else {
+        return ("drift", line(format_args!("too few yet")), Role::Muted);
+    };
+    let (words, role) = if reading.has_drifted { ("drifted", Role::Warn) } else { ("steady", Role::Ok) };
+    ("drift", line(format_args!("{words}, PSI {:.3}", reading.psi)), role)
+}
+
 fn drift(reading: Option<&DriftReading>) -> List {
     let mut out = List::new();
+    let (_, words, role) = drifted(reading);
     let mut put = |key, value: Line, role| {
         let _ = out.try_push((key, value, role));
     };
-    let Some(reading) = reading.filter(|reading| reading.n > 0) else {
-        put("confidences", line(format_args!("too few yet")), Role::Muted);
-        return out;
-    };
-    let (words, role) = if reading.has_drifted { ("drifted", Role::Warn) } else { ("steady", Role::Ok) };
-    put("confidences", line(format_args!("{words}")), role);
-    put("PSI", line(format_args!("{:.3} (noise to {:.3})", reading.psi, reading.critical)), Role::Text);
+    put("confidences", words, role);
+    let Some(reading) = reading.filter(|reading| reading.n > 0) else { return out };
+    put("chance reaches PSI", line(format_args!("{:.3}", reading.critical)), Role::Text);
     put("KS D", line(format_args!("{:.3}", reading.ks)), Role::Text);
     put("  over the last", line(format_args!("{}", format::count(reading.n))), Role::Muted);
     out
@@ -100,9 +106,15 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
         figures::nothing(scene, "the last rung serves whatever is left", inner, buf);
         return;
     };
-    let below = figures::list(scene, &numbers(row, proof, scene.snapshot), inner, buf);
-    if below.height >= 2 {
-        let at = figures::heading(scene, "Drift", below, buf);
-        figures::list(scene, &drift(proof.standing.drift.as_ref()), at, buf);
+    let mut list = numbers(row, proof, scene.snapshot);
+    let reading = proof.standing.drift.as_ref();
+    // Where there is no room for more, drift is one line among the others.
+    if usize::from(inner.height) < list.len() + 6 {
+        let _ = list.try_push(drifted(reading));
+        figures::list(scene, &list, inner, buf);
+        return;
     }
+    let below = figures::list(scene, &list, inner, buf);
+    let at = figures::heading(scene, "Drift", below, buf);
+    figures::list(scene, &drift(reading), at, buf);
 }

@@ -1,0 +1,87 @@
+//! What shadow runs may spend: how many go on at a time, and what each route has left of its day.
+//!
+//! Invariant: what is under way counts at the most that it may cost.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use crate::ledger::{LedgerError, LedgerFile, Range, now};
+use crate::units::{Instant, Pico, SHADOW};
+
+/// Runs at a time; one more is passed over.
+const AT_ONCE: usize = 8;
+/// What shadow runs of all routes have in common.
+#[derive(Debug)]
+pub(super) struct Shadows {
+    pub(super) places: Arc<Semaphore>,
+    spent: Mutex<BTreeMap<Arc<str>, Purse>>,
+}
+
+/// What a route's runs have spent today, with what those under way may cost.
+#[derive(Clone, Copy, Debug, Default)]
+struct Purse {
+    day: Instant,
+    spent: Pico,
+}
+
+impl Shadows {
+    pub(super) fn new() -> Self {
+        Self { places: Arc::new(Semaphore::new(AT_ONCE)), spent: Mutex::default() }
+    }
+
+    /// Learns from the ledger what was spent today before the program started.
+    pub(super) fn learn(&self, file: &LedgerFile) -> Result<(), LedgerError> {
+        let day = now().day_start();
+        let range = Range { from: Some(day), ..Range::default() };
+        file.spent(&range, |call| {
+            if call.key == SHADOW {
+                let amount = call.cost.amount().unwrap_or(Pico::ZERO);
+                self.with(&call.route.as_str().into(), day, |purse| purse.spent += amount);
+            }
+        })
+    }
+
+    fn with<T>(&self, route: &Arc<str>, at: Instant, change: impl FnOnce(&mut Purse) -> T) -> T {
+        let mut all = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let purse = all.entry(Arc::clone(route)).or_default();
+        let day = at.day_start();
+        if purse.day != day {
+            *purse = Purse { day, spent: Pico::ZERO };
+        }
+        change(purse)
+    }
+
+    /// Sets an amount aside where there is room for it.
+    pub(super) fn hold(&self, route: &Arc<str>, amount: Pico, most: Pico) -> bool {
+        self.with(route, now(), |purse| {
+            let fits = purse.spent + amount <= most;
+            if fits {
+                purse.spent += amount;
+            }
+            fits
+        })
+    }
+
+    /// Puts what was really spent in the place of what was set aside.
+    pub(super) fn settle(&self, route: &Arc<str>, held: Pico, spent: Pico) {
+        self.with(route, now(), |purse| purse.spent = (purse.spent - held).max(Pico::ZERO) + spent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_and_what_was_spent_stay_within_the_day() {
+        let shadows = Shadows::new();
+        let route: Arc<str> = "general".into();
+        let most = Pico(100);
+        assert!(shadows.hold(&route, Pico(70), most));
+        assert!(!shadows.hold(&route, Pico(40), most), "under way counts at the most it may cost");
+        shadows.settle(&route, Pico(70), Pico(55));
+        assert!(shadows.hold(&route, Pico(45), most) && !shadows.hold(&route, Pico(1), most));
+    }
+}
