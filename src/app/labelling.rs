@@ -127,7 +127,7 @@ impl LabelFile {
     pub fn open(path: &Path, who: &str) -> io::Result<Self> {
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
         if file.seek(io::SeekFrom::End(0))? == 0 {
-            let header = record::Header { source: "labels".to_owned(), simulated: Vec::new() };
+            let header = record::Header { source: "labels".to_owned(), ..record::Header::default() };
             record::Writer::new(&mut file, &header).finish()?;
         }
         Ok(Self { file, source: format!("label by {who}"), ends: Vec::new() })

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 
 use super::output;
 pub use crate::app::input;
 use crate::app::{Setup, SetupOptions, load_trial};
 use crate::pricing::PriceBook;
 use crate::record::{InputFormat, Mapping, ReadOptions};
-use crate::session::{Stretch, Trial};
+use crate::session::{Reading, Stretch, Trial};
 use crate::units::When;
 
 /// How logs are read and what a run rests on.
@@ -117,6 +117,25 @@ impl EngineArgs {
     pub fn trial(&self, log: &Path) -> anyhow::Result<Trial> {
         let logs = [log.to_owned()];
         load_trial(&input(&logs), &logs, self.start()?, &self.read())
+    }
+}
+
+/// How a log is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
+pub enum ReadAs {
+    /// Account for what happened.
+    #[default]
+    Recorded,
+    /// Let the engine decide; estimated where the log lacks that model's answer.
+    Routed,
+}
+
+impl From<ReadAs> for Reading {
+    fn from(read: ReadAs) -> Self {
+        match read {
+            ReadAs::Recorded => Self::Recorded,
+            ReadAs::Routed => Self::Routed,
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use clap::ValueEnum;
 
-use super::replay::{PrintAs, ReplayArgs, head};
+use super::args::EngineArgs;
 use super::{budgets, console, output, whatif};
 use crate::app::{Cancel, Progress};
 use crate::budget::{Limit, StandingRow};
@@ -16,8 +17,70 @@ use crate::report::{BranchReport, BranchScope, Figures, Format, to_json};
 use crate::routing::Policy;
 use crate::sample;
 use crate::session::{Branched, Log, Other, PolicySpan, branched};
-use crate::units::{Instant, Names, choice};
+use crate::units::{Instant, Names, Span, When, choice};
 use crate::world::{Branch, World};
+
+/// How a replay is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrintAs {
+    /// Aligned columns for a terminal.
+    Table,
+    /// One JSON object.
+    Json,
+    /// Comma-separated values with a header.
+    Csv,
+    /// Markdown tables.
+    Md,
+    /// One page by itself; with --world.
+    Html,
+}
+
+impl PrintAs {
+    /// Returns the format of tables; none for a page.
+    pub(super) fn tables(self) -> Option<Format> {
+        match self {
+            Self::Table => Some(Format::Table),
+            Self::Json => Some(Format::Json),
+            Self::Csv => Some(Format::Csv),
+            Self::Md => Some(Format::Md),
+            Self::Html => None,
+        }
+    }
+}
+
+/// What is asked of a log and a world.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// The logs; the sample where there are none.
+    pub(super) logs: &'a [PathBuf],
+    /// What is tried beside.
+    pub(super) against: &'a [String],
+    /// A file of budgets.
+    pub(super) budgets: Option<&'a Path>,
+    /// The play head.
+    pub(super) at: Option<&'a str>,
+    /// How to print.
+    pub(super) format: PrintAs,
+    /// What it rests on.
+    pub(super) engine: &'a EngineArgs,
+}
+
+/// Reads a play head: a moment of a log between two others, or how long before its end.
+pub(super) fn head(text: &str, (start, end): (Instant, Instant)) -> anyhow::Result<Instant> {
+    let ago = text.trim().strip_suffix("ago").map(|span| (span, Span::parse(span)));
+    match ago {
+        Some((_, Some(span))) => Ok(end - span),
+        Some((span, None)) => {
+            anyhow::bail!("--at {text}: `{}` is no length of time; write \"30m ago\"", span.trim())
+        }
+        None => match When::parse(text) {
+            Ok(when) => Ok(when.near_start(start)),
+            Err(_) => anyhow::bail!(
+                "--at {text}: write \"30m ago\" (before the log's last request), 15:05 or 2026-05-23T15:05:00Z"
+            ),
+        },
+    }
+}
 
 /// Reads a world: one that comes with the program, or a file.
 ///
@@ -47,11 +110,11 @@ struct Run {
 ///
 /// # Errors
 /// Where world, log, policy or budgets cannot be used.
-pub(super) fn run(args: &ReplayArgs, name: &str) -> anyhow::Result<()> {
+pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
     let world = read(name)?;
-    let log = console::open(&args.logs, &args.engine)?;
+    let log = console::open(args.logs, args.engine)?;
     let bounds = log.bounds().unwrap_or_default();
-    let start = match &args.at {
+    let start = match args.at {
         None => bounds.0,
         Some(_) if world.starts.is_some() => {
             bail!("--at does not go with {name}, which moves the whole log to another day")
@@ -78,11 +141,7 @@ pub(super) fn run(args: &ReplayArgs, name: &str) -> anyhow::Result<()> {
     let log = log.naming(names);
     let limits = match &world.limits {
         Some(limits) => limits.clone(),
-        None => {
-            budgets::of_log(args.budgets.as_deref(), (args.logs.is_empty(), &log.budgets))?
-                .unwrap_or_default()
-                .0
-        }
+        None => budgets::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?.unwrap_or_default().0,
     };
     if let Some(amount) =
         world.amounts.iter().find(|amount| !limits.iter().any(|limit| limit.name() == amount.limit))
@@ -126,7 +185,7 @@ pub(super) fn run(args: &ReplayArgs, name: &str) -> anyhow::Result<()> {
 }
 
 fn compare(
-    args: &ReplayArgs,
+    args: &Asked<'_>,
     world: &World,
     (file, start): (&str, Instant),
     log: &Log,
@@ -143,7 +202,7 @@ fn compare(
         logs: if args.logs.is_empty() {
             vec![sample::NAME.to_owned()]
         } else {
-            super::args::names(&args.logs)
+            super::args::names(args.logs)
         },
         reading: "routed",
         prices: log.book.clone(),
@@ -195,19 +254,10 @@ fn policy_of(path: &str, world: &str, names: &mut Names) -> anyhow::Result<Arc<P
 /// # Errors
 /// As [`run`].
 pub(super) fn of_sample(name: &str, prices: Option<&str>, format: PrintAs) -> anyhow::Result<()> {
-    let mut engine = super::args::EngineArgs { prices: "list".to_owned(), ..Default::default() };
+    let mut engine = EngineArgs { prices: "list".to_owned(), ..Default::default() };
     if let Some(prices) = prices {
         prices.clone_into(&mut engine.prices);
     }
-    let args = ReplayArgs {
-        logs: Vec::new(),
-        read_as: super::replay::ReadAs::Routed,
-        world: None,
-        against: Vec::new(),
-        budgets: None,
-        at: None,
-        format,
-        engine,
-    };
-    run(&args, name)
+    let asked = Asked { logs: &[], against: &[], budgets: None, at: None, format, engine: &engine };
+    run(&asked, name)
 }

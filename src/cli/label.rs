@@ -53,6 +53,9 @@ pub fn run(args: &LabelArgs) -> anyhow::Result<()> {
         args.who.clone().or_else(|| ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()));
     let who = who.filter(|who| !who.trim().is_empty()).unwrap_or_else(|| "somebody".to_owned());
     let pairs = read(args)?;
+    let models = |pair: &Compared| [0, 1].map(|at: usize| pair.answers[at].0.clone());
+    let same = pairs.first().map(models).filter(|first| pairs.iter().all(|pair| models(pair) == *first));
+    let [a, b] = same.unwrap_or_else(|| ["the first model".to_owned(), "the second model".to_owned()]);
     let (count, done) = (pairs.len(), judged(&args.output, &format!("label by {who}"))?);
     let mut sitting = Sitting::new(pairs, args.seed, |id| done.contains(id));
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
@@ -67,8 +70,6 @@ pub fn run(args: &LabelArgs) -> anyhow::Result<()> {
     };
     compare(&mut sitting, &mut file, &options)?;
     let [first, second, same, neither] = sitting.counts();
-    let names = args.a.as_deref().zip(args.b.as_deref());
-    let (a, b) = names.unwrap_or(("the first model", "the second model"));
     let all = counted((first + second + same + neither) as u64, "pair");
     output::text(&format!(
         "{all} judged: {a} better {first}, {b} better {second}, same {same}, both bad {neither}\nin {}; next: pointsman certify LOG --labels {}\n",

@@ -2,49 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+pub use super::args::ReadAs;
 use super::args::{EngineArgs, input, names};
-use super::branches;
+use super::branches::{self, Asked, PrintAs, head};
 use super::output;
 use crate::app::{load_log, stream_report};
 use crate::report::{Format, replay_text, to_json};
 use crate::session::{Reading, StreamOptions};
-use crate::units::{Instant, Span, When, counted};
-
-/// How a log is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
-pub enum ReadAs {
-    /// Account for what happened.
-    #[default]
-    Recorded,
-    /// Let the engine decide; estimated where the log lacks that model's answer.
-    Routed,
-}
-
-impl From<ReadAs> for Reading {
-    fn from(read: ReadAs) -> Self {
-        match read {
-            ReadAs::Recorded => Self::Recorded,
-            ReadAs::Routed => Self::Routed,
-        }
-    }
-}
-
-/// How a replay is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PrintAs {
-    /// Aligned columns for a terminal.
-    Table,
-    /// One JSON object.
-    Json,
-    /// Comma-separated values with a header.
-    Csv,
-    /// Markdown tables.
-    Md,
-    /// One page by itself; with --world.
-    Html,
-}
+use crate::units::{Instant, When, counted};
 
 /// Replays logs and prints the report.
 #[derive(Args, Debug)]
@@ -79,43 +46,21 @@ pub struct ReplayArgs {
     pub engine: EngineArgs,
 }
 
-impl PrintAs {
-    /// Returns the format of tables; none for a page.
-    pub(super) fn tables(self) -> Option<Format> {
-        match self {
-            Self::Table => Some(Format::Table),
-            Self::Json => Some(Format::Json),
-            Self::Csv => Some(Format::Csv),
-            Self::Md => Some(Format::Md),
-            Self::Html => None,
-        }
-    }
-}
-
-/// Reads a play head: a moment of a log between two others, or how long before its end.
-pub(super) fn head(text: &str, (start, end): (Instant, Instant)) -> anyhow::Result<Instant> {
-    let ago = text.trim().strip_suffix("ago").map(|span| (span, Span::parse(span)));
-    match ago {
-        Some((_, Some(span))) => Ok(end - span),
-        Some((span, None)) => {
-            anyhow::bail!("--at {text}: `{}` is no length of time; write \"30m ago\"", span.trim())
-        }
-        None => match When::parse(text) {
-            Ok(when) => Ok(when.near_start(start)),
-            Err(_) => anyhow::bail!(
-                "--at {text}: write \"30m ago\" (before the log's last request), 15:05 or 2026-05-23T15:05:00Z"
-            ),
-        },
-    }
-}
-
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     if let Some(world) = &args.world {
-        return branches::run(args, world);
+        let asked = Asked {
+            logs: &args.logs,
+            against: &args.against,
+            budgets: args.budgets.as_deref(),
+            at: args.at.as_deref(),
+            format: args.format,
+            engine: &args.engine,
+        };
+        return branches::run(&asked, world);
     }
     let Some(format) = args.format.tables() else {
         anyhow::bail!("a page is written of a comparison: name a world with --world");

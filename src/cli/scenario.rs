@@ -9,8 +9,8 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::replay::PrintAs;
-use super::{branches, output};
+use super::branches::{self, PrintAs};
+use super::output;
 use crate::config::{prices, user_dir, world};
 use crate::report::{self, Sheet, to_json};
 use crate::scenario::{self, BUILTIN, Outcome, Scenario, StepOutcome, Vary};

@@ -8,8 +8,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::runaways::whose_of;
 use super::spending::{Budgeted, Spending};
+use super::whose::whose_of;
 use super::{Log, PolicySpan};
 use crate::budget::{Limit, Over};
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};

@@ -18,7 +18,7 @@ mod runaways;
 mod spending;
 mod ticket;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -36,7 +36,7 @@ use crate::budget::Spreads;
 use crate::classifier::Classifier;
 use crate::engine::{Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Operation};
-use crate::pricing::{Amended, Amendment, Cost, PriceBook, PriceTable, Usage};
+use crate::pricing::{Cost, PriceBook, PriceTable, Usage};
 use crate::record::{self, Entry, Under};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,

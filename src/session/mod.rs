@@ -61,6 +61,7 @@ mod trying;
 mod view;
 mod wanted;
 mod whatif;
+mod whose;
 mod worker;
 mod worlds;
 mod written;
@@ -95,13 +96,13 @@ pub use pace::{Pace, pace};
 pub use plan::{GOOD, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
-pub use shadowed::Shadowed;
 pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
 pub use runaways::{Tripped, Watched, watched};
 pub use saved::{savings, settle_all, unit_costs};
 pub use settled::settle_one;
+pub use shadowed::Shadowed;
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
     Change, Consequences, Play, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS, WindowScope,

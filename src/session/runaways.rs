@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::whose::whose_of;
 use super::{Log, LogNote, NoteKind, Player, Reading, settle_one};
-use crate::outcome::{Evidence, Settled};
+use crate::outcome::Settled;
 use crate::pricing::{Cost, CostSum};
 use crate::runaway::{Call, Kind, Rule, Runaways, Then, Trip, Whom, Whose};
-use crate::units::{Instant, Names, Span};
+use crate::units::{Instant, Span};
 
 /// The most trips that are followed to the end of the log.
 const MOST: usize = 1000;
@@ -43,19 +44,6 @@ pub struct Watched {
     pub calls_told: u64,
     /// Requests.
     pub requests: u64,
-}
-
-/// Says whose an operation is.
-pub(super) fn whose_of(names: &Names, evidence: &Evidence<'_>) -> Whose {
-    let operation = evidence.operation;
-    let named = |is_named: bool, name: &str| if is_named { Arc::from(name) } else { Arc::default() };
-    Whose {
-        team: named(operation.team.is_some(), names.team(operation.team)),
-        project: named(operation.project.is_some(), names.project(operation.project)),
-        user: named(operation.user.is_some(), names.user(operation.user)),
-        key: named(operation.key.is_some(), names.key(operation.key)),
-        session: named(operation.session.is_some(), names.session(operation.session)),
-    }
 }
 
 /// A charge that counts once its call is over: when, of which request and call, what, and whose.
