@@ -188,7 +188,6 @@ fn ended(gateway: &Gateway, asked: &Asked<'_>, called: Called, (aside, id): (&As
         price: gateway.prices.at(&gateway.live.book(), asked.model, aside.at),
         status: called.status,
         check: called.check,
-        verdicts: Vec::new(),
         error: called.error.as_str().into(),
         latency_ms: called.latency_ms,
         ttft_ms: None,
