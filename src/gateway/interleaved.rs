@@ -20,7 +20,7 @@ use crate::units::{Instant, Names, Pico};
 enum Fate {
     /// It is served, and waits for as long as that takes.
     Served,
-    /// Its call is never made.
+    /// It is let in, and its call is never made.
     NotMade,
     /// Its call fails, is made once more, and is answered.
     Again,
@@ -155,7 +155,8 @@ impl Client {
                 At::Called(placed)
             }
             At::Called(mut placed) => {
-                let status = if self.fate == Fate::NotMade { Status::Unavailable } else { Status::Ok };
+                // What others spend would leave no room for those that wait.
+                let status = if self.fate == Fate::Served { Status::Ok } else { Status::Unavailable };
                 let ended = live.ended(&mut placed.ticket, called(status), false).unwrap();
                 assert!(matches!(ended.1, Follow::Answer { .. }));
                 self.served = true;

@@ -147,7 +147,7 @@ pub(super) struct Rungs {
     policy: Option<Arc<Policy>>,
     /// The classifier that judged last, as far as policies tell.
     classifier: Option<Arc<str>>,
-    rungs: BTreeMap<RouteTag, Vec<Rung>>,
+    of: BTreeMap<RouteTag, Vec<Rung>>,
     terms: Terms,
     turned: Vec<Turned>,
 }
@@ -227,7 +227,7 @@ impl Proof {
             turns: rung.watch.turns().to_vec(),
         };
         let rows = now.routes.iter().map(|route| {
-            let rungs = self.rungs.rungs.get_mut(&route.tag).map_or(&mut [][..], Vec::as_mut_slice);
+            let rungs = self.rungs.of.get_mut(&route.tag).map_or(&mut [][..], Vec::as_mut_slice);
             rungs.iter_mut().zip(route.thresholds()).map(proof).collect()
         });
         rows.collect()
@@ -237,7 +237,7 @@ impl Proof {
 impl Rungs {
     /// Starts with no evidence.
     pub(super) fn new(terms: Terms) -> Self {
-        Self { policy: None, classifier: None, rungs: BTreeMap::new(), terms, turned: Vec::new() }
+        Self { policy: None, classifier: None, of: BTreeMap::new(), terms, turned: Vec::new() }
     }
 
     /// Takes what became of certificates since this was asked last.
@@ -289,7 +289,7 @@ impl Rungs {
         if operation.pinned && route.pins(operation.class) {
             return;
         }
-        let Some(rungs) = self.rungs.get_mut(&route.tag) else { return };
+        let Some(rungs) = self.of.get_mut(&route.tag) else { return };
         for (rung, step) in rungs.iter_mut().zip(&route.ladder) {
             let before = rung.watch.turns().last().copied();
             look(rung, confidence);
@@ -312,7 +312,7 @@ impl Rungs {
         });
         for route in &policy.routes {
             let Some((last, upper)) = route.ladder.split_last() else { continue };
-            let rungs = self.rungs.entry(route.tag).or_default();
+            let rungs = self.of.entry(route.tag).or_default();
             rungs.truncate(upper.len());
             for (place, step) in upper.iter().enumerate() {
                 let models = (step.model, last.model);
@@ -327,7 +327,7 @@ impl Rungs {
                     });
                     continue;
                 };
-                let why = if known.models != models { Withdrawn::Model } else { Withdrawn::Classifier };
+                let why = if known.models == models { Withdrawn::Classifier } else { Withdrawn::Model };
                 if known.models == models && !is_another {
                     continue;
                 }
@@ -343,10 +343,8 @@ impl Rungs {
         }
         if is_another {
             // Those of routes that are not in force now, too.
-            let others = self
-                .rungs
-                .iter_mut()
-                .filter(|(tag, _)| !policy.routes.iter().any(|route| route.tag == **tag));
+            let others =
+                self.of.iter_mut().filter(|(tag, _)| !policy.routes.iter().any(|route| route.tag == **tag));
             others.flat_map(|(_, rungs)| rungs).for_each(|rung| {
                 rung.watch.withdraw(at, Withdrawn::Classifier);
                 (rung.pairs, rung.told) = (Pairs::default(), None);
