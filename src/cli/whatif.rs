@@ -509,12 +509,11 @@ fn compare(sheet: &mut Sheet, timing: &str, applied: &Side, staged: &Side) {
         dollars(&applied.cost_usd, &staged.cost_usd),
     ]);
     let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), on_screen);
-    sheet.push(vec![
-        "  of it estimated".into(),
-        format!("{} ±{}", on_screen(&applied.cost_estimated_usd), error(applied)),
-        format!("{} ±{}", on_screen(&staged.cost_estimated_usd), error(staged)),
-        String::new(),
-    ]);
+    let estimated = |side: &Side| match &side.cost_usd {
+        None => "unknown".to_owned(),
+        Some(_) => format!("{} ±{}", on_screen(&side.cost_estimated_usd), error(side)),
+    };
+    sheet.push(vec!["  of it estimated".into(), estimated(applied), estimated(staged), String::new()]);
     if applied.cost_unknown_requests + staged.cost_unknown_requests > 0 {
         sheet.push(vec![
             "  requests of unknown cost".into(),

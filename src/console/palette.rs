@@ -121,6 +121,9 @@ impl Palette {
                 self.found.push(Found { action: spec.action, score, letters: letters.clone() });
             }
         }
+        // Where some match as a whole, those that match by letters here and there are noise.
+        let best = self.found.iter().map(|found| found.score).max().unwrap_or(0);
+        self.found.retain(|found| found.score.saturating_mul(2) >= best);
         // Stable: equals stay in the order of the table.
         self.found.sort_by_key(|found| std::cmp::Reverse(found.score));
         self.state = TableState { selected: (!self.found.is_empty()).then_some(0), offset: 0 };

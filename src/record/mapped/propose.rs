@@ -105,6 +105,8 @@ struct Key {
     both: Vec<String>,
     /// Whether the keys around it say nothing of what it is.
     is_plain: bool,
+    /// Whether its last word is `model`, whatever stands before it.
+    ends_in_model: bool,
     values: Vec<String>,
 }
 
@@ -133,6 +135,7 @@ impl Key {
         Self {
             path: path.to_owned(),
             last: forms(last),
+            ends_in_model: words(last).pop().is_some_and(|word| word == "model"),
             both: if parent.is_empty() { Vec::new() } else { forms(&format!("{parent}_{last}")) },
             is_plain,
             values,
@@ -145,7 +148,8 @@ impl Key {
         let is_clear = |form: &&String| self.is_plain || place(VAGUE, form).is_none();
         let alone = self.last.iter().filter(is_clear).filter_map(|form| place(names, form)).min();
         let ranks = [best(&self.both).map(|at| at * 2), alone.map(|at| at * 2 + 1)];
-        let best = ranks.into_iter().flatten().min()?;
+        let any = (field == Field::Model && self.ends_in_model).then_some(usize::MAX);
+        let best = ranks.into_iter().flatten().chain(any).min()?;
         self.holds(field).then_some(best)
     }
 
@@ -367,6 +371,10 @@ mod tests {
                 "at_mdy=date,model=model,in=tokens_in,out=tokens_out",
             ),
             ("when,model,in,out\n1 Nov 2026 10:00,gpt-4.1,5,6\n", "at=when,model=model,in=in,out=out"),
+            (
+                "When,Which Model,Tok In,Tok Out\n2026-05-23 10:00,gpt-4.1,5,6\n",
+                "at=When,model=Which Model,in=Tok In,out=Tok Out",
+            ),
             // Keys of a letter are understood where what stands there bears it out.
             (r#"{"t":1779530412,"m":"gpt-4.1","i":120,"o":30,"u":"ann"}"#, "at=t,user=u,model=m,in=i,out=o"),
             (r#"{"m":"red","i":120,"o":30}"#, ""),

@@ -44,6 +44,7 @@ impl Incidents {
         self.survey.pass(at);
         let found = self.survey.incidents();
         let going = found.iter().filter(|incident| incident.end.is_none());
+        let slot = self.slot;
         let mut heard = vec![false; self.told.len()];
         for incident in going {
             let of = (incident.lead.scope, incident.causes.first().map(|cause| cause.scope));
@@ -67,7 +68,7 @@ impl Incidents {
                 at,
                 level: Level::Warning,
             };
-            desk.fire(&seen, || words(incident, names));
+            desk.fire(&seen, || words(incident, names, slot));
             heard.push(true);
             let (metric, start) = (incident.lead.metric, incident.start);
             self.told.push(Told { scope, metric, of, start, last: at });
@@ -95,7 +96,7 @@ fn named(names: &Names, scope: Scope) -> String {
     }
 }
 
-fn words(incident: &Incident, names: &Names) -> String {
+fn words(incident: &Incident, names: &Names, slot: Span) -> String {
     let Changed { scope, metric, before, during } = &incident.lead;
     let mut words = format!(
         "{} of {} since {} {} UTC: {}, usually {}",
@@ -103,8 +104,8 @@ fn words(incident: &Incident, names: &Names) -> String {
         named(names, *scope),
         incident.start.date(),
         incident.start.clock(),
-        figure(*metric, during),
-        figure(*metric, before)
+        figure(*metric, during, slot),
+        figure(*metric, before, slot)
     );
     if let Some(cause) = incident.causes.first() {
         words.push_str("; explained by ");
@@ -113,11 +114,12 @@ fn words(incident: &Incident, names: &Names) -> String {
     words
 }
 
-fn figure(metric: Metric, window: &Window) -> String {
+fn figure(metric: Metric, window: &Window, slot: Span) -> String {
     let Some(figure) = window.figure(metric) else { return "unknown".to_owned() };
     match metric {
-        Metric::Spend => format!("${figure:.4} a slot"),
-        Metric::Requests => format!("{figure:.1} a slot"),
+        Metric::Spend if figure == 0.0 => "nothing".to_owned(),
+        Metric::Spend => format!("${figure:.4} in {slot}"),
+        Metric::Requests => format!("{figure:.1} in {slot}"),
         Metric::CostPerRequest => format!("${figure:.6}"),
         Metric::TokensPerRequest => format!("{figure:.0}"),
         Metric::Latency => format!("{figure:.0} ms"),
