@@ -96,6 +96,15 @@ fn tools_that_a_search_found_are_offered() {
 }
 
 #[test]
+fn of_two_tools_of_one_name_the_second_is_told_as_left_out() {
+    let body = json!({"model":"m","input":"x","tools":[
+        {"type":"function","name":"a__x","description":"one"},
+        {"type":"namespace","name":"a","tools":[{"type":"function","name":"x","description":"other"}]}]});
+    let sent = ask(OpenAiResponses, &body).body_for(AnthropicMessages, "m", &Sending::default()).unwrap();
+    assert_eq!(sent.left_out, ["tools (a__x, a second of that name)"]);
+}
+
+#[test]
 fn a_forced_tool_that_is_left_out_is_refused() {
     let responses = |choice: Value| json!({"model":"m","input":"x","tools":[{"type":"function","name":"f"},{"type":"web_search"}],"tool_choice":choice});
     for choice in [

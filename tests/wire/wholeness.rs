@@ -405,6 +405,15 @@ fn an_empty_answer_is_no_content_and_fails_its_check() {
 }
 
 #[test]
+fn an_event_of_nothing_but_words_is_the_error_that_they_tell() {
+    for client in CLIENTS {
+        let (_, _, relay) = broke(OpenAiChat, client, "event: error\ndata: {\"message\":\"gone\"}\n\n");
+        let Some(WireError::Upstream(error)) = relay.failure() else { panic!("{:?}", relay.failure()) };
+        assert_eq!((error.status, error.message.as_str()), (502, "gone"));
+    }
+}
+
+#[test]
 fn an_error_within_a_choice_is_an_error() {
     let choice = json!({"index":0,"delta":{"content":""},"finish_reason":"error","error":{"code":429,"message":"slow down"}});
     let whole = json!({"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"error","error":{"code":429,"message":"slow down"}}]});

@@ -42,7 +42,7 @@ pub(in crate::wire) struct Chunks {
 
 impl Source for Chunks {
     fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
-        let [id, model, choices, usage, groq, tier, error, cited, found] = root.pick([
+        let [id, model, choices, usage, groq, tier, error, cited, found, message] = root.pick([
             "id",
             "model",
             "choices",
@@ -52,9 +52,12 @@ impl Source for Chunks {
             "error",
             "citations",
             "search_results",
+            "message",
         ]);
         self.rest_on(cited, found);
-        if error.is_some_and(is_error) {
+        // Some say what went wrong in an event of nothing else.
+        let is_told = message.is_some_and(Value::is_text) && [id, choices, usage].iter().all(Option::is_none);
+        if is_told || error.is_some_and(is_error) {
             return Err(WireError::Upstream(read_event(OpenAiChat, root.raw())));
         }
         self.begin([id, model, usage, groq, tier], tell);

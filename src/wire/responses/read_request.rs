@@ -9,7 +9,7 @@ use crate::wire::WireError;
 use crate::wire::chat::read_request::word;
 use crate::wire::error::Result;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Piece, Prompt, Reader, Text, ToolChoice, read_pieces};
+use crate::wire::prompt::{Data, Piece, Prompt, Reader, Text, Tool, ToolChoice, read_pieces};
 use crate::wire::table;
 use crate::wire::tools::{self, Offered};
 
@@ -72,9 +72,12 @@ fn offer<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut Prom
     let mut outcome = Ok(());
     tools::responses(tool, &mut |offered| match offered {
         Offered::Function { tool, .. } => {
-            // A search may find what was offered already.
-            if !prompt.tools.iter().any(|known| known.name == tool.name) {
-                prompt.tools.push(tool);
+            let says = |tool: &Tool<'_>| tool.parameters.map(|schema| schema.raw().to_owned());
+            match prompt.tools.iter().find(|known| known.name == tool.name) {
+                None => prompt.tools.push(tool),
+                // A search may find what was offered already.
+                Some(known) if known.description == tool.description && says(known) == says(&tool) => {}
+                Some(_) => reader.leave_out(&format!("tools ({}, a second of that name)", tool.name)),
             }
         }
         Offered::Nowhere { kind } => reader.leave_out(&format!("tools ({kind})")),
