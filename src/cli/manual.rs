@@ -1,7 +1,7 @@
 //! Completions and the manual page, made from the same description as the parser.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -56,6 +56,16 @@ pub(super) fn mistyped(first: Option<&OsStr>, command: &Command) -> Option<anyho
         meant => format!("did you mean {}? `pointsman help` lists the commands", meant.join(" or ")),
     };
     Some(anyhow::anyhow!("`{word}` is no command, and no log of that name is here\nhint: {hint}"))
+}
+
+/// Says that a command comes first, where one stands behind flags and no log of its name is here.
+pub(super) fn misplaced(logs: &[PathBuf], command: &Command) -> Option<anyhow::Error> {
+    let is_command =
+        |log: &&PathBuf| command.get_subcommands().any(|known| log.as_os_str() == known.get_name());
+    let word = logs.iter().find(is_command).filter(|log| !log.exists())?.display();
+    Some(anyhow::anyhow!(
+        "`{word}` is a command, and those come first\nhint: pointsman {word} .., with flags behind it"
+    ))
 }
 
 /// Prints the manual page, all subcommands in one.

@@ -19,8 +19,8 @@ pub mod frontier;
 pub mod import;
 pub mod keys;
 pub mod label;
-pub mod ledger;
 pub mod launch;
+pub mod ledger;
 pub mod manual;
 pub mod mine;
 pub mod onboard;
@@ -183,6 +183,9 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
+    if let (None, Some(misplaced)) = (&cli.command, manual::misplaced(&cli.console.logs, &Cli::command())) {
+        return report(&misplaced);
+    }
     match crate::app::start_trace_log().and_then(|()| run(cli)) {
         Ok(()) => 0,
         Err(error) => report(&error),

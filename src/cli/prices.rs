@@ -409,4 +409,3 @@ fn title(book: &PriceBook) -> String {
     let dated = if book.dated.is_empty() { "undated" } else { &book.dated };
     format!("book {} ({})", shown(&book.name), shown(dated))
 }
-

@@ -440,6 +440,8 @@ fn help_is_understood_and_a_mistyped_command_is_answered_with_the_right_one() {
         let told = desk.refused(typed);
         assert!(told.contains("did you mean") && told.contains(meant), "{typed}: {told}");
     }
+    let told = desk.refused("--theme dark replay small.jsonl");
+    assert!(told.contains("those come first") && told.contains("pointsman replay"), "{told}");
     // What looks like a file, or is one, is a log.
     assert!(desk.refused("missing.jsonl").contains("cannot open"));
     std::fs::copy(desk.path("small.jsonl"), desk.path("replays")).unwrap();
