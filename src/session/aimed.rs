@@ -42,7 +42,7 @@ impl Player {
             return;
         };
         let staged = plan.staged(&now);
-        self.message = Some(words(&plan, aim, target));
+        (self.message, self.is_done) = (Some(words(&plan, aim, target)), plan.is_feasible);
         self.staged = (!same_thresholds(&staged, &now)).then(|| Arc::new(staged));
         if self.staged.is_none() && plan.is_feasible {
             self.message = Some(format!("{aim}: the thresholds in force are the best"));

@@ -41,6 +41,7 @@ impl Player {
             marks: Arc::new(self.marks.clone()),
             looped: self.looped,
             message: self.message.clone(),
+            is_done: self.is_done,
             live: self.live_view(),
             spending: self.budgets(),
             alerts: self.alerts(),

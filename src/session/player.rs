@@ -51,6 +51,7 @@ pub struct Player {
     pub(super) looped: Option<(usize, usize)>,
     pub(super) focus: (RouteId, usize),
     pub(super) message: Option<String>,
+    pub(super) is_done: bool,
     pub(super) revision: u64,
     pub(super) proof: Proof,
     pub(super) scratch: Settled,
@@ -92,6 +93,7 @@ impl Player {
             looped: None,
             focus: (RouteId(0), 0),
             message: None,
+            is_done: false,
             revision: 0,
             proof: Proof::new(Terms::default()),
             scratch: Settled::default(),
@@ -124,7 +126,7 @@ impl Player {
     /// Takes a command.
     pub fn handle(&mut self, command: Command) {
         self.revision += 1;
-        self.message = None;
+        (self.message, self.is_done) = (None, false);
         if self.live.is_some() && command.moves() {
             self.rewind();
         }
@@ -501,7 +503,7 @@ impl Player {
             return false;
         }
         self.revision += 1;
-        self.message = None;
+        (self.message, self.is_done) = (None, false);
         let mut left = budget;
         let target = match self.speed {
             Speed::Max => Instant(i64::MAX),

@@ -247,6 +247,8 @@ pub struct Snapshot {
     pub looped: Option<(usize, usize)>,
     /// What the player has to say: a skipped silence, a refused command.
     pub message: Option<String>,
+    /// Whether the message says that what was asked for is done.
+    pub is_done: bool,
     /// What the live session says, where the log is live.
     pub live: Option<LiveView>,
     /// How budgets stand over a log at the clock; those of a live session are told with its state.

@@ -228,7 +228,7 @@ impl App {
             && snapshot.message != self.latest.message
         {
             let message = message.clone();
-            self.warn(&message);
+            if snapshot.is_done { self.say(&message) } else { self.warn(&message) }
         }
         if snapshot.live.is_some() && snapshot.policy.version > self.latest.policy.version {
             let words = format!("policy {} is in force", snapshot.policy.version);
