@@ -104,7 +104,7 @@ fn list(
         .zip(&figures)
         .map(|(of, (filled, value))| Bar { label: of.name, value, filled: *filled, style: of.style })
         .collect();
-    BarList { bars: &bars, label_width: 20 }.render(rest, buf, scene.look);
+    BarList { bars: &bars, label_width: (rest.width / 2).clamp(20, 34) }.render(rest, buf, scene.look);
 }
 
 fn seconds(value: f64, step: f64) -> Short {
