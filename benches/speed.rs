@@ -10,6 +10,8 @@
 
 #[path = "speed/anomalies.rs"]
 mod anomalies;
+#[path = "speed/budgets.rs"]
+mod budgets;
 #[path = "speed/reports.rs"]
 mod reports;
 
@@ -544,6 +546,10 @@ fn live_session() {
 }
 
 fn main() {
+    // What takes long is left out where only this is asked for.
+    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "budgets") {
+        return budgets::budgets();
+    }
     let lines =
         std::env::var("POINTSMAN_BENCH_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000u64);
     let text = log_text(lines);
@@ -558,6 +564,7 @@ fn main() {
     classify();
     classify_and_decide();
     live_session();
+    budgets::budgets();
     replay(&text, &path);
     reports::reports(&path);
     drop(text);

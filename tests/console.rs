@@ -518,7 +518,7 @@ fn the_strip_and_the_tabs_take_the_mouse() {
     let before = desk.shown().clock;
     desk.mouse(MouseEventKind::Down(MouseButton::Left), 64, parts.bar.y);
     assert!(desk.shown().clock > before);
-    let (screen, at) = frame::tab_places(parts.tabs).nth(2).unwrap();
+    let (screen, at) = frame::tab_places(desk.app.ui.front(), parts.tabs).nth(2).unwrap();
     desk.mouse(MouseEventKind::Down(MouseButton::Left), at.x, at.y);
     assert_eq!(desk.app.ui.view.screen, screen);
 }

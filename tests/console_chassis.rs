@@ -224,6 +224,7 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
         rate: &rate,
         head: 370_000,
         errors: &[0, 999_999, 5_000_000],
+        trips: &[],
         marks: &[500_000],
         looped: Some((900_000, 300_000)),
     };

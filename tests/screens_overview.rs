@@ -254,7 +254,7 @@ fn every_figure_says_how_well_it_is_known() {
     assert!(routed.contains("±$"), "{routed}");
     let (wide, narrow) = (scope(&ui, &snapshot(), 120), scope(&ui, &snapshot(), 80));
     assert!(wide.contains("last 15m · routed · ") && wide.contains(" % estimated"), "{wide}");
-    // Beside six tabs there is no room for how much is estimated; each figure is marked.
+    // Beside seven tabs there is no room for how much is estimated; each figure is marked.
     assert!(narrow.ends_with(" 15m · routed"), "{narrow}");
     assert!(routed.contains("of unknown cost"), "{routed}");
     let recorded = at(player(1_800, false, Reading::Recorded, Some(Span::hours(1))), 600);

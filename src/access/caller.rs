@@ -119,6 +119,8 @@ pub struct Caller {
     pub project: Arc<str>,
     /// Labels that whoever serves its requests has to carry.
     pub require: Arc<[Arc<str>]>,
+    /// What its requests are tagged with, each `NAME=VALUE`.
+    pub tags: Arc<[Arc<str>]>,
     /// What the key may do.
     pub scopes: Scopes,
 }
@@ -131,6 +133,7 @@ impl Caller {
             id: Arc::clone(&none),
             name: Arc::from("local"),
             require: Arc::default(),
+            tags: Arc::default(),
             team: Arc::clone(&none),
             project: none,
             scopes: Scopes::ALL,

@@ -2,7 +2,7 @@
 
 use super::caller::Scopes;
 use super::file::{AccessError, KeyFile};
-use super::record::{KeyRecord, check_text};
+use super::record::{KeyRecord, check_text, is_tag};
 use super::secret::{self, Secret};
 use crate::units::{Instant, SHADOW, Span};
 
@@ -17,6 +17,8 @@ pub struct NewKey {
     pub project: String,
     /// Labels that whoever serves its requests has to carry.
     pub require: Vec<String>,
+    /// What its requests are tagged with, each `NAME=VALUE`.
+    pub tags: Vec<String>,
     /// What it may do.
     pub scopes: Scopes,
     /// From when on it is refused.
@@ -43,6 +45,10 @@ pub fn add(file: &KeyFile, new: NewKey, now: Instant) -> Result<(KeyRecord, Secr
             Ok(()) => continue,
         };
         return Err(AccessError::Text { field, text: super::redact(text).into_owned(), why });
+    }
+    if let Some(text) = new.tags.iter().find(|text| !is_tag(text)) {
+        let text = super::redact(text).into_owned();
+        return Err(AccessError::Text { field: "tag", text, why: "is no tag; write NAME=VALUE" });
     }
     file.change(|keys| {
         if keys.iter().any(|key| key.name == new.name && key.revoked.is_none()) {
@@ -120,6 +126,7 @@ pub fn rotate(
             team: old.team.clone(),
             project: old.project.clone(),
             require: old.require.clone(),
+            tags: old.tags.clone(),
             scopes: old.scopes,
             // A key that has run out would give one that has run out.
             expires: expires.or(old.expires.filter(|&end| end > now)),
@@ -139,13 +146,14 @@ fn make(keys: &mut Vec<KeyRecord>, new: NewKey, now: Instant) -> Result<(KeyReco
     while keys.iter().any(|key| key.id == id) {
         id = secret::draw_id().map_err(AccessError::Random)?;
     }
-    let NewKey { name, team, project, require, scopes, expires, note } = new;
+    let NewKey { name, team, project, require, tags, scopes, expires, note } = new;
     let key = KeyRecord {
         id,
         name,
         team,
         project,
         require,
+        tags,
         scopes,
         created: now,
         expires,

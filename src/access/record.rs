@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::{Scope, Scopes};
 use super::secret::Hash;
-use crate::units::{Instant, is_safe};
+use crate::units::{Instant, is_safe, tag, tag_set};
 
 /// The longest name or tag.
 const LONGEST: usize = 128;
@@ -22,6 +22,8 @@ pub struct KeyRecord {
     pub project: String,
     /// Labels that whoever serves its requests has to carry.
     pub require: Vec<String>,
+    /// What its requests are tagged with, each `NAME=VALUE`.
+    pub tags: Vec<String>,
     /// What it may do.
     pub scopes: Scopes,
     /// When it was made.
@@ -66,6 +68,8 @@ pub(super) struct Stored {
     project: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     require: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
     scopes: Vec<String>,
     created: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +89,7 @@ impl From<&KeyRecord> for Stored {
             team: key.team.clone(),
             project: key.project.clone(),
             require: key.require.clone(),
+            tags: key.tags.clone(),
             scopes: key.scopes.iter().map(|scope| scope.name().to_owned()).collect(),
             created: key.created.rfc3339(),
             expires: key.expires.map(Instant::rfc3339),
@@ -104,12 +109,16 @@ impl Stored {
         for (field, text) in tags.into_iter().chain(self.require.iter().map(|label| ("require", label))) {
             check_text(text).map_err(|why| wrong(field, why))?;
         }
+        if let Some(text) = self.tags.iter().find(|text| !is_tag(text)) {
+            return Err(wrong("tags", &format!("{text:?} is none; want NAME=VALUE")));
+        }
         if self.id.is_empty() || !is_plain(&self.id) {
             return Err(wrong("id", "want pmk_ and hexadecimal digits"));
         }
         let scopes = self.scopes.iter().map(|text| text.parse::<Scope>()).collect::<Result<Scopes, _>>();
         Ok(KeyRecord {
             require: self.require,
+            tags: self.tags,
             hash: Hash::read(&self.hash).ok_or_else(|| wrong("hash", "want sha256: and 64 digits"))?,
             scopes: scopes.map_err(|error| wrong("scopes", &error.to_string()))?,
             created: time("created", &self.created)?,
@@ -133,6 +142,11 @@ pub(super) fn check_text(text: &str) -> Result<(), &'static str> {
         return Err("control or invisible characters, or spaces at its ends");
     }
     Ok(())
+}
+
+/// Says whether a text is a tag.
+pub(super) fn is_tag(text: &str) -> bool {
+    tag(text).is_some_and(|pair| !tag_set([pair]).is_empty())
 }
 
 fn is_plain(id: &str) -> bool {

@@ -256,6 +256,7 @@ impl From<KeyRecord> for Entry {
             team: key.team.into(),
             project: key.project.into(),
             require: key.require.into_iter().map(Arc::from).collect(),
+            tags: key.tags.into_iter().map(Arc::from).collect(),
             scopes: key.scopes,
         };
         Self { hash: key.hash, caller, expires: key.expires, revoked: key.revoked.is_some() }

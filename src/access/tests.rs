@@ -32,6 +32,7 @@ impl House {
             team: "payments".into(),
             project: "api".into(),
             require: Vec::new(),
+            tags: Vec::new(),
             scopes: Scopes::default().with(Scope::Route),
             expires,
             note: String::new(),

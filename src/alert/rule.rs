@@ -25,17 +25,23 @@ pub enum Source {
     Unpriced,
     /// A model fails, or cannot be called.
     Provider,
+    /// A rule against runaways tripped.
+    Runaway,
+    /// A certificate of quality was withdrawn.
+    Quality,
 }
 
 impl Source {
     /// Every source, under its name.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("budget", Self::Budget),
         ("forecast", Self::Forecast),
         ("burn-rate", Self::BurnRate),
         ("anomaly", Self::Anomaly),
         ("unpriced", Self::Unpriced),
         ("provider", Self::Provider),
+        ("runaway", Self::Runaway),
+        ("quality", Self::Quality),
     ];
 
     /// Returns its name.

@@ -256,7 +256,8 @@ impl Sitting {
         let all = self.before + self.pairs.len();
         let scope = format!("{done} of {all} judged, {} in this sitting", self.judged.len());
         let Some(pair) = self.pairs.get(self.at) else {
-            let inside = paint::margin(Panel { title: "Compare", scope: &scope, focus: true }.render(body, buf, look));
+            let inside =
+                paint::margin(Panel { title: "Compare", scope: &scope, focus: true }.render(body, buf, look));
             let words = "no more pairs: u takes the latest verdict back, q leaves; what was skipped comes again next time";
             look.wrapped(buf, inside, words, Role::Text);
             return;
@@ -265,7 +266,8 @@ impl Sitting {
         let wide = usize::from(area.width.saturating_sub(4)).max(8);
         let rows = u16::try_from(wrapped(&prompt, wide).count()).unwrap_or(u16::MAX).saturating_add(2);
         let (top, below) = paint::split_top(body, rows.min(body.height / 3).max(3));
-        let inside = paint::margin(Panel { title: "Asked", scope: &scope, focus: false }.render(top, buf, look));
+        let inside =
+            paint::margin(Panel { title: "Asked", scope: &scope, focus: false }.render(top, buf, look));
         lines(buf, inside, &prompt, 0, look);
         let (left, right) = if area.width < 60 {
             paint::split_top(below, below.height / 2)
@@ -379,7 +381,10 @@ mod tests {
         let pair = |at| Compared {
             id: format!("op-{at}"),
             prompt: format!("question {at}"),
-            answers: [("cheap".to_owned(), format!("of the cheap {at}")), ("strong".to_owned(), format!("of the strong {at}"))],
+            answers: [
+                ("cheap".to_owned(), format!("of the cheap {at}")),
+                ("strong".to_owned(), format!("of the strong {at}")),
+            ],
         };
         (0..count).map(pair).collect()
     }
@@ -418,7 +423,10 @@ mod tests {
         record::each_line(&text, |_, entry| {
             if let Ok(Entry::Label(late)) = entry {
                 let quality = late.label.quality.unwrap().get();
-                assert_eq!((quality == 1000, &*late.label.source), (late.label.model == "strong", "label by ann"));
+                assert_eq!(
+                    (quality == 1000, &*late.label.source),
+                    (late.label.model == "strong", "label by ann")
+                );
                 labels += 1;
             }
         });

@@ -33,6 +33,7 @@ mod trace;
 pub use cached::{CacheOptions, Cached, cached};
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
+pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
 pub use live::{
     AttachOptions, attach, budgets_at, operator_get, operator_post, order_at, runaways_at, watch,
@@ -41,7 +42,6 @@ pub use load::{
     Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,
     stream_report,
 };
-pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use logs::{input, input_within};
 pub use mine::{AgentLogs, agent_logs, mine_report};
 pub use offer::{Offered, offer};

@@ -316,6 +316,7 @@ fn drawn(call: &SpentCall) -> Drawn<'_> {
         route: &call.route,
         model: &call.model,
         task: &call.task,
+        tags: &call.tags,
         ..Payer::default()
     };
     // As gateways reckon bounds: no prompt has more tokens than bytes, and the estimate is a quarter of those.

@@ -34,6 +34,8 @@ pub struct Account {
     pub refused: u64,
     /// Requests that went to a cheaper rung for it.
     pub moved: u64,
+    /// Requests that waited for room.
+    pub waited: u64,
     /// When it first had no room for a request.
     pub ran_out: Option<Instant>,
 }
@@ -50,6 +52,7 @@ impl Account {
             beyond: 0,
             refused: 0,
             moved: 0,
+            waited: 0,
             ran_out: None,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Anchor, Period, Scope, Zone};
-use crate::units::Pico;
+use crate::units::{Pico, Span};
 
 /// What a limit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -38,11 +38,14 @@ pub enum OverLimit {
     Cheaper,
     /// It is refused.
     Refuse,
+    /// It waits until there is room, and is refused where that takes too long.
+    Queue,
 }
 
 impl OverLimit {
     /// Every answer, under the name that files use.
-    pub const ALL: [(&'static str, Self); 2] = [("cheaper", Self::Cheaper), ("refuse", Self::Refuse)];
+    pub const ALL: [(&'static str, Self); 3] =
+        [("cheaper", Self::Cheaper), ("refuse", Self::Refuse), ("queue", Self::Queue)];
 
     /// Returns its name.
     pub fn name(self) -> &'static str {
@@ -91,11 +94,18 @@ pub struct Limit {
     pub mode: Mode,
     /// What becomes of requests for which there is no room.
     pub over: OverLimit,
+    /// How long a request may wait for room.
+    pub wait: Span,
     /// What is held for models without a price.
     pub unpriced: Unpriced,
 }
 
 impl Limit {
+    /// How long a request waits where the file does not say.
+    pub const WAIT: Span = Span::secs(30);
+    /// The longest that a file may say: clients give up, too.
+    pub const LONGEST_WAIT: Span = Span::secs(600);
+
     /// Names it: budget and period.
     pub fn name(&self) -> String {
         format!("{}/{}", self.budget, self.period)

@@ -7,6 +7,7 @@
 mod account;
 mod limit;
 mod pace;
+mod queue;
 mod row;
 mod scope;
 mod state;
@@ -16,5 +17,5 @@ pub use account::{Account, Member};
 pub use limit::{Limit, Mode, OverLimit, Unpriced};
 pub use row::{Drawn, StandingRow};
 pub use scope::{Dimension, Payer, Scope};
-pub use state::{Budgets, Draws, Hold, Over, Standing};
+pub use state::{Budgets, Draws, Hold, Over, Spreads, Standing};
 pub use window::{Anchor, Period, Window, Zone};

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::forecast::{Ahead, Hours, ahead};
+use crate::forecast::{Ahead, Hours, ahead, spread};
 use crate::units::{Instant, Pico, Span};
 
 /// Hours that are kept: eight weeks, as much as a forecast looks at.
@@ -64,13 +64,22 @@ impl Pace {
         limit: Pico,
     ) -> Option<Ahead> {
         let now = hour_of(at);
-        // Hours in which nothing was spent count, too: those before its first charge, and those since its last.
+        ahead(&self.past(since, now), at, ends, spent, limit)
+    }
+
+    /// Says how far what is left of a window may be off.
+    pub(super) fn spread(&self, since: Instant, at: Instant, ends: Option<Instant>) -> Option<(u64, u64)> {
+        spread(&self.past(since, hour_of(at)), at, ends)
+    }
+
+    /// Lists the hours before one. Those in which nothing was spent count, too: before the first charge, and since the last.
+    fn past(&self, since: Instant, now: i64) -> Hours {
         let from = hour_of(since).max(now - i64::try_from(KEPT).unwrap_or(0));
         let hours = (from..now).map(|hour| {
             let place = usize::try_from(hour - self.first).ok();
             place.and_then(|place| self.hours.get(place)).copied().unwrap_or(Pico::ZERO)
         });
-        ahead(&Hours::new(hours.collect()), at, ends, spent, limit)
+        Hours::new(hours.collect())
     }
 }
 

@@ -35,6 +35,12 @@ pub struct StandingRow {
     pub refused: u64,
     /// Requests that went to a cheaper rung for want of room.
     pub moved: u64,
+    /// Requests that waited for room.
+    #[serde(default)]
+    pub waited: u64,
+    /// Those that wait for it now.
+    #[serde(default)]
+    pub waiting: u32,
     /// Calls that cost more than was held for them.
     pub beyond: u64,
     /// The window's first moment; none for all of time.
@@ -46,6 +52,12 @@ pub struct StandingRow {
     /// What the window will have cost at its end, where that can be foretold.
     #[serde(default)]
     pub expected: Option<String>,
+    /// What one case in ten stays below, where there is a week to learn from and it is among the fullest.
+    #[serde(default)]
+    pub expected_p10: Option<String>,
+    /// What one case in ten goes above.
+    #[serde(default)]
+    pub expected_p90: Option<String>,
     /// When what may be spent will be spent; none where not within the window, or not known.
     #[serde(default)]
     pub runs_out: Option<String>,
@@ -56,7 +68,7 @@ pub struct StandingRow {
 
 impl From<&Standing> for StandingRow {
     fn from(standing: &Standing) -> Self {
-        let Standing { limit, member, amount, account, ahead } = standing;
+        let Standing { limit, member, amount, account, waiting, ahead, between, .. } = standing;
         Self {
             budget: limit.budget.to_string(),
             window: limit.period.to_string(),
@@ -71,11 +83,15 @@ impl From<&Standing> for StandingRow {
             calls: account.calls,
             refused: account.refused,
             moved: account.moved,
+            waited: account.waited,
+            waiting: *waiting,
             beyond: account.beyond,
             starts: (account.window.start.0 != i64::MIN).then(|| account.window.start.rfc3339()),
             ends: account.window.end.map(Instant::rfc3339),
             ran_out: account.ran_out.map(Instant::rfc3339),
             expected: ahead.and_then(|ahead| ahead.end).map(crate::units::Pico::usd),
+            expected_p10: between.map(|(low, _)| low.usd()),
+            expected_p90: between.map(|(_, high)| high.usd()),
             runs_out: ahead.and_then(|ahead| ahead.runs_out).map(Instant::rfc3339),
             method: ahead.map(|ahead| ahead.method.name().to_owned()),
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::units::{is_tag_name, tag_value};
+
 /// A thing that requests are told apart by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Dimension {
@@ -43,7 +45,7 @@ impl Dimension {
 
     /// Finds one by its name: `team`, `tag.env`.
     pub fn parse(text: &str) -> Option<Self> {
-        if let Some(tag) = text.strip_prefix(Self::TAG).filter(|tag| !tag.is_empty()) {
+        if let Some(tag) = text.strip_prefix(Self::TAG).filter(|tag| is_tag_name(tag)) {
             return Some(Self::Tag(tag.into()));
         }
         Self::NAMED.into_iter().find_map(|(name, one)| (name == text).then_some(one))
@@ -86,8 +88,8 @@ pub struct Payer<'a> {
     pub listed: &'a str,
     /// The kind of work.
     pub task: &'a str,
-    /// Tags by name.
-    pub tags: &'a [(Arc<str>, Arc<str>)],
+    /// Tags, as [`crate::units::tag_set`] puts them together.
+    pub tags: &'a str,
 }
 
 impl<'a> Payer<'a> {
@@ -103,9 +105,7 @@ impl<'a> Payer<'a> {
             Dimension::Model if self.listed.is_empty() => self.model,
             Dimension::Model => self.listed,
             Dimension::Task => self.task,
-            Dimension::Tag(name) => {
-                self.tags.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
-            }
+            Dimension::Tag(name) => tag_value(self.tags, name),
         }
     }
 }

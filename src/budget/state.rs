@@ -7,8 +7,9 @@ use smallvec::SmallVec;
 
 use super::account::Windows;
 use super::pace::Pace;
-use super::{Account, Limit, Member, Mode, Payer, Unpriced, Window};
-use crate::forecast::Ahead;
+use super::queue::Queue;
+use super::{Account, Limit, Member, Mode, OverLimit, Payer, Unpriced, Window};
+use crate::forecast::{Ahead, Method};
 use crate::pricing::Cost;
 use crate::units::{Instant, OTHERS, Pico};
 
@@ -16,6 +17,16 @@ use crate::units::{Instant, OTHERS, Pico};
 const MEMBERS: usize = 1 << 18;
 /// The most accounts whose hours are kept, to foretell where they are heading.
 const PACED: usize = 1024;
+
+/// The accounts whose spread is looked at: the fullest.
+const SPREAD: usize = 16;
+
+/// How far what is left of windows may be off, as it was found in an hour.
+#[derive(Clone, Debug, Default)]
+pub struct Spreads {
+    hour: Instant,
+    known: FxHashMap<(u16, Member), Option<(u64, u64)>>,
+}
 
 /// The accounts that a call draws on.
 pub type Draws = SmallVec<[(u16, Member); 4]>;
@@ -87,8 +98,20 @@ pub struct Standing {
     pub amount: Pico,
     /// One of its windows.
     pub account: Account,
+    /// The requests that wait for room on it.
+    pub waiting: u32,
     /// Where it is heading, where the window is the present one and an hour has passed.
     pub ahead: Option<Ahead>,
+    /// Between which totals eight of ten cases lie, where that was asked for and there is a week to learn from.
+    pub between: Option<(Pico, Pico)>,
+    draw: (u16, Member),
+}
+
+impl Standing {
+    /// Returns how much of the limit is spent or held, in thousandths.
+    fn share(&self) -> i128 {
+        self.account.committed().0.saturating_mul(1000).checked_div(self.amount.0).unwrap_or(i128::MAX)
+    }
 }
 
 /// All limits and their accounts.
@@ -102,6 +125,7 @@ pub struct Budgets {
     paced: usize,
     /// The first moment at which anything was held.
     since: Option<Instant>,
+    queue: Queue,
 }
 
 /// A limit under the number that it keeps for good, so that what was drawn on it survives every edit.
@@ -153,6 +177,7 @@ impl Budgets {
                 self.limits.push(Slot { name, limit, in_force: true, current: None });
             }
         }
+        self.queue.call_all();
     }
 
     /// Says whether any limit is in force.
@@ -203,18 +228,28 @@ impl Budgets {
         draws.iter().find_map(|&draw| self.over_one(draw, amount, at, mode))
     }
 
-    /// Finds the first limit without room for a call: a hard one, which a call without a price may not be made under at all
-    /// where the limit says so, else a soft one. `is_hard` asks hard limits alone.
+    /// Finds the first hard limit without room for a call; one without a price may not be made at all under one that says so.
     pub fn lacking(
         &mut self,
         draws: &Draws,
         (amount, is_unpriced): (Pico, bool),
         at: Instant,
-        is_hard: bool,
     ) -> Option<Over> {
         let refused = is_unpriced.then(|| self.refusing_unpriced(draws, at)).flatten();
-        let hard = refused.or_else(|| self.over(draws, amount, at, Mode::Hard));
-        hard.or_else(|| (!is_hard).then(|| self.over(draws, amount, at, Mode::Soft)).flatten())
+        refused.or_else(|| self.over(draws, amount, at, Mode::Hard))
+    }
+
+    /// Finds the first limit that keeps a request that arrives from a call: a hard one without room, one at which others wait
+    /// who came before, else a soft one without room.
+    pub fn turning_away(
+        &mut self,
+        draws: &Draws,
+        wish: (Pico, bool),
+        at: Instant,
+        turn: Option<u64>,
+    ) -> Option<Over> {
+        let hard = self.lacking(draws, wish, at).or_else(|| self.behind(draws, wish.0, at, turn));
+        hard.or_else(|| self.over(draws, wish.0, at, Mode::Soft))
     }
 
     /// Finds the first hard limit that refuses models without a price: nothing has room for what may cost anything.
@@ -226,30 +261,24 @@ impl Budgets {
         one.and_then(|draw| self.over_one(draw, Pico(i128::MAX), at, Mode::Hard))
     }
 
-    fn over_one(
-        &mut self,
-        (at, member): (u16, Member),
-        wants: Pico,
-        when: Instant,
-        mode: Mode,
-    ) -> Option<Over> {
-        let slot = self.limits.get_mut(usize::from(at)).filter(|slot| slot.limit.mode == mode)?;
+    fn over_one(&mut self, draw: (u16, Member), wants: Pico, when: Instant, mode: Mode) -> Option<Over> {
+        let slot = self.limits.get_mut(usize::from(draw.0)).filter(|slot| slot.limit.mode == mode)?;
         let window = slot.window(when);
-        let limit = Arc::clone(&slot.limit);
-        let name = Arc::clone(self.names.get(member.0 as usize)?);
-        let amount = limit.amount_of(&name);
-        let known =
-            self.accounts.get_mut(&(at, member)).and_then(|windows| windows.find(window.start).copied());
+        let amount = slot.limit.amount_of(self.names.get(draw.1.0 as usize)?);
+        let known = self.accounts.get_mut(&draw).and_then(|windows| windows.find(window.start));
+        let has_room = known.map_or(wants <= amount, |account| account.has_room(wants, amount));
+        (!has_room).then(|| self.seen(draw, wants, window)).flatten()
+    }
+
+    /// Returns how an account looks to a call that there is no room for.
+    fn seen(&mut self, draw: (u16, Member), wants: Pico, window: Window) -> Option<Over> {
+        let limit = Arc::clone(&self.limits.get(usize::from(draw.0))?.limit);
+        let member = Arc::clone(self.names.get(draw.1.0 as usize)?);
+        let amount = limit.amount_of(&member);
+        let known = self.accounts.get_mut(&draw).and_then(|windows| windows.find(window.start));
         let (spent, held) = known.map_or((Pico::ZERO, Pico::ZERO), |known| (known.spent, known.held));
-        let has_room = match known {
-            Some(account) => account.has_room(wants, amount),
-            None => wants <= amount,
-        };
-        if has_room {
-            return None;
-        }
-        let place = (at, member, window);
-        Some(Over { limit, member: name, amount, spent, held, wants, resets_at: window.end, at: place })
+        let at = (draw.0, draw.1, window);
+        Some(Over { limit, member, amount, spent, held, wants, resets_at: window.end, at })
     }
 
     /// Sets an amount aside on all limits that a call draws on, or on none.
@@ -332,7 +361,53 @@ impl Budgets {
                 account.holds = account.holds.saturating_sub(1);
                 then(account);
             }
+            self.queue.call((limit, member));
         }
+    }
+
+    /// Finds the first account at which others wait who came before.
+    fn behind(&mut self, draws: &Draws, wants: Pico, at: Instant, turn: Option<u64>) -> Option<Over> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        let draw = draws.iter().copied().find(|draw| self.queue.is_before(*draw, turn))?;
+        let slot = self.limits.get_mut(usize::from(draw.0))?;
+        if slot.limit.mode != Mode::Hard || slot.limit.over != OverLimit::Queue {
+            return None;
+        }
+        let window = slot.window(at);
+        self.seen(draw, wants, window)
+    }
+
+    /// Has a request wait at a limit that has no room for it, with the turn that it has or a new one. None where that does not
+    /// queue, could never have room, or too many wait.
+    pub fn wait(&mut self, over: &Over, turn: Option<u64>, at: Instant) -> Option<u64> {
+        if over.limit.over != OverLimit::Queue || over.limit.mode != Mode::Hard || over.wants > over.amount {
+            return None;
+        }
+        let (limit, member, window) = over.at;
+        let (turn, is_new) = self.queue.join((limit, member), turn)?;
+        if is_new {
+            let account = self.accounts.entry((limit, member)).or_default().open(window);
+            account.waited += 1;
+            account.ran_out = account.ran_out.or(Some(at));
+        }
+        Some(turn)
+    }
+
+    /// Lets a request go that waited: it was let in, refused, or nobody waits for it any more.
+    pub fn leave(&mut self, turn: u64) {
+        self.queue.leave(turn);
+    }
+
+    /// Calls whoever is first anywhere.
+    pub fn call_all(&mut self) {
+        self.queue.call_all();
+    }
+
+    /// Takes the turns of those that should ask again.
+    pub fn called(&mut self) -> Vec<u64> {
+        self.queue.take_called()
     }
 
     /// Counts a request that was refused, or moved, for want of room.
@@ -354,6 +429,8 @@ impl Budgets {
                 self.accounts.iter().filter(|((limit, _), _)| usize::from(*limit) == number).collect();
             drawn.sort_unstable_by_key(|((_, member), _)| *member);
             for ((_, member), windows) in drawn {
+                let draw = (u16::try_from(number).unwrap_or(u16::MAX), *member);
+                let waiting = self.queue.len(draw);
                 let Some(name) = self.names.get(member.0 as usize) else { continue };
                 let kept =
                     |account: &&Account| all || account.window.start == window.start || account.holds > 0;
@@ -368,7 +445,10 @@ impl Budgets {
                     member: Arc::clone(name),
                     amount,
                     account: *account,
+                    waiting: if account.window.start == window.start { waiting } else { 0 },
                     ahead: heading(account),
+                    between: None,
+                    draw,
                 }));
             }
             if list.len() == before {
@@ -378,7 +458,10 @@ impl Budgets {
                     member: "".into(),
                     amount: slot.limit.amount,
                     account: *untouched.open(window),
+                    waiting: 0,
                     ahead: None,
+                    between: None,
+                    draw: (u16::MAX, Member(u32::MAX)),
                 });
             }
         }
@@ -386,13 +469,43 @@ impl Budgets {
     }
 
     /// Returns how one account stands in the window of a moment; none where nothing was drawn on it there.
-    pub fn standing(&mut self, (at, member): (u16, Member), when: Instant) -> Option<Standing> {
-        let slot = self.limits.get_mut(usize::from(at))?;
+    pub fn standing(&mut self, draw: (u16, Member), when: Instant) -> Option<Standing> {
+        let slot = self.limits.get_mut(usize::from(draw.0))?;
         let window = slot.window(when);
-        let account = *self.accounts.get_mut(&(at, member))?.find(window.start)?;
-        let member = Arc::clone(self.names.get(member.0 as usize)?);
+        let account = *self.accounts.get_mut(&draw)?.find(window.start)?;
+        let member = Arc::clone(self.names.get(draw.1.0 as usize)?);
         let amount = slot.limit.amount_of(&member);
-        Some(Standing { limit: Arc::clone(&slot.limit), member, amount, account, ahead: None })
+        let waiting = self.queue.len(draw);
+        Some(Standing {
+            limit: Arc::clone(&slot.limit),
+            member,
+            amount,
+            account,
+            waiting,
+            ahead: None,
+            between: None,
+            draw,
+        })
+    }
+
+    /// Says of the fullest accounts between which totals eight of ten cases lie.
+    pub fn spread(&self, standings: &mut [Standing], at: Instant, spreads: &mut Spreads) {
+        let hour = at.hour_start();
+        if spreads.hour != hour {
+            *spreads = Spreads { hour, known: FxHashMap::default() };
+        }
+        let foretold =
+            standings.iter_mut().filter(|one| one.ahead.is_some_and(|ahead| ahead.method == Method::Profile));
+        let mut fullest: Vec<&mut Standing> = foretold.collect();
+        fullest.sort_by_cached_key(|one| std::cmp::Reverse(one.share()));
+        for one in fullest.into_iter().take(SPREAD) {
+            let pace = || {
+                self.accounts.get(&one.draw)?.pace.as_ref()?.spread(self.since?, at, one.account.window.end)
+            };
+            let spread = *spreads.known.entry(one.draw).or_insert_with(pace);
+            one.between =
+                one.ahead.zip(spread).and_then(|(ahead, spread)| ahead.between(one.account.spent, spread));
+        }
     }
 
     /// Counts the holds that are open: 0 wherever no call is under way.

@@ -173,5 +173,9 @@ fn kappa_and_its_interval_are_those_of_statsmodels() {
     }
     let mut same = Agreement::default();
     (0..40).for_each(|_| same.note(true, true));
-    assert_eq!((same.n(), same.alike(), same.kappa()), (40, 40, None), "always good tells nothing of agreement");
+    assert_eq!(
+        (same.n(), same.alike(), same.kappa()),
+        (40, 40, None),
+        "always good tells nothing of agreement"
+    );
 }

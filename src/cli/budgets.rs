@@ -18,7 +18,7 @@ use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::sample;
 use crate::session::{Log, Player, Reading, budgeted};
-use crate::units::{Pico, counted};
+use crate::units::{Pico, counted, tag};
 
 /// How budgets are called that a log brings along.
 const BROUGHT: &str = "the log's own budgets";
@@ -108,9 +108,12 @@ struct Set {
     /// hard, soft or observe.
     #[arg(long)]
     mode: Option<String>,
-    /// What becomes of requests without room: cheaper or refuse.
+    /// What becomes of requests without room: cheaper, refuse or queue.
     #[arg(long)]
     over: Option<String>,
+    /// How long a request may wait in a queue: 30s.
+    #[arg(long, value_name = "SPAN")]
+    wait: Option<String>,
     /// What is held for a model without a price: refuse or hold.
     #[arg(long)]
     unpriced: Option<String>,
@@ -138,6 +141,9 @@ struct Set {
     /// Only these models.
     #[arg(long, value_delimiter = ',')]
     model: Vec<String>,
+    /// Only requests with these tags: env=prod. Several values of a name are several of these.
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    tag: Vec<String>,
     /// Take the budget away.
     #[arg(long)]
     remove: bool,
@@ -514,6 +520,7 @@ fn edit(file: &mut DocumentMut, set: &Set) -> anyhow::Result<()> {
         ("zone", &set.zone),
         ("mode", &set.mode),
         ("over", &set.over),
+        ("wait", &set.wait),
         ("unpriced", &set.unpriced),
     ];
     for (key, word) in words.into_iter().filter_map(|(key, word)| Some((key, word.as_ref()?))) {
@@ -530,6 +537,19 @@ fn edit(file: &mut DocumentMut, set: &Set) -> anyhow::Result<()> {
     for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
         let values: toml_edit::Array = list.iter().map(String::as_str).collect();
         budget.insert(key, Item::Value(Value::Array(values)));
+    }
+    if !set.tag.is_empty() {
+        let mut tags = InlineTable::new();
+        for text in &set.tag {
+            let Some((name, value)) = tag(text) else {
+                bail!("--tag {text}: write a name and a value, like env=prod");
+            };
+            let values = tags.entry(name).or_insert_with(|| Value::Array(toml_edit::Array::new()));
+            if let Value::Array(values) = values {
+                values.push(value);
+            }
+        }
+        budget.insert("tag", Item::Value(Value::InlineTable(tags)));
     }
     for limit in &set.limit {
         let (window, amount) = amount(limit)?;

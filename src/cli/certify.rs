@@ -249,7 +249,10 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
     };
     let paths: Vec<PathBuf> = std::iter::once(&args.labels).chain(&args.more).cloned().collect();
     let part = if args.more.is_empty() { one(&args.labels)? } else { input(&paths) };
-    let is_settled = !args.more.is_empty() || args.engine.input_format.is_some() || args.engine.map.is_some() || args.labels.is_dir();
+    let is_settled = !args.more.is_empty()
+        || args.engine.input_format.is_some()
+        || args.engine.map.is_some()
+        || args.labels.is_dir();
     let judged = if is_settled { None } else { Judgements::open(&part, args.engine.strict)? };
     let (found, bad, damaged) = if let Some(judged) = judged {
         if let Some(route) = &args.route {

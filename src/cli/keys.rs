@@ -36,6 +36,9 @@ enum Command {
         /// Labels that whoever serves its requests has to carry, as the policy gives them to models: zdr, region=eu.
         #[arg(long, value_name = "LABELS", value_delimiter = ',')]
         require: Vec<String>,
+        /// What its requests are tagged with, whatever a client says: env=prod,feature=search.
+        #[arg(long, value_name = "TAGS", value_delimiter = ',')]
+        tag: Vec<String>,
         /// What it may do: route sends requests, read sees traffic and spend, operate changes the policy (and reads).
         #[arg(long, value_name = "SCOPES", value_delimiter = ',', default_value = "route")]
         scope: Vec<Scope>,
@@ -104,7 +107,7 @@ pub fn run(args: &KeysArgs) -> anyhow::Result<()> {
     let file = KeyFile::at(folder.join(FILE_NAME));
     let now = Instant(chrono::Utc::now().timestamp_micros());
     match &args.command {
-        Command::Add { name, team, project, require, scope, expires, note, quiet } => {
+        Command::Add { name, team, project, require, tag, scope, expires, note, quiet } => {
             let scopes: Scopes = scope.iter().copied().collect();
             let expires = expires.as_deref().map(|text| end(text, now)).transpose()?;
             let new = NewKey {
@@ -112,6 +115,7 @@ pub fn run(args: &KeysArgs) -> anyhow::Result<()> {
                 team: team.clone(),
                 project: project.clone(),
                 require: require.clone(),
+                tags: tag.clone(),
                 scopes,
                 expires,
                 note: note.clone(),
@@ -168,6 +172,9 @@ fn described(key: &KeyRecord) -> Sheet {
     if !key.require.is_empty() {
         line("requires", key.require.join(", "));
     }
+    if !key.tags.is_empty() {
+        line("tags", key.tags.join(", "));
+    }
     line("scopes", key.scopes.to_string());
     line("expires", key.expires.map_or_else(|| "never".to_owned(), Instant::rfc3339));
     sheet
@@ -183,6 +190,8 @@ struct Listed<'a> {
     project: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     require: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tags: &'a [String],
     scopes: Vec<&'static str>,
     created: String,
     expires: Option<String>,
@@ -238,6 +247,7 @@ fn listed(key: &KeyRecord, now: Instant) -> Listed<'_> {
         team: Some(key.team.as_str()).filter(|text| !text.is_empty()),
         project: Some(key.project.as_str()).filter(|text| !text.is_empty()),
         require: &key.require,
+        tags: &key.tags,
         scopes: key.scopes.iter().map(Scope::name).collect(),
         created: key.created.rfc3339(),
         expires: key.expires.map(Instant::rfc3339),

@@ -49,25 +49,27 @@ pub struct LabelArgs {
 /// # Errors
 /// Where there is nothing to compare, this is no terminal, or labels cannot be written.
 pub fn run(args: &LabelArgs) -> anyhow::Result<()> {
-    let who = args.who.clone().or_else(|| ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()));
+    let who =
+        args.who.clone().or_else(|| ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()));
     let who = who.filter(|who| !who.trim().is_empty()).unwrap_or_else(|| "somebody".to_owned());
     let pairs = read(args)?;
+    let models = |pair: &Compared| [0, 1].map(|at: usize| pair.answers[at].0.clone());
+    let same = pairs.first().map(models).filter(|first| pairs.iter().all(|pair| models(pair) == *first));
+    let [a, b] = same.unwrap_or_else(|| ["the first model".to_owned(), "the second model".to_owned()]);
     let (count, done) = (pairs.len(), judged(&args.output, &format!("label by {who}"))?);
     let mut sitting = Sitting::new(pairs, args.seed, |id| done.contains(id));
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        bail!(
-            "{} to compare, but this is no terminal; run it in one",
-            counted(count as u64, "pair")
-        );
+        bail!("{} to compare, but this is no terminal; run it in one", counted(count as u64, "pair"));
     }
     let mut file = LabelFile::open(&args.output, &who)
         .with_context(|| format!("{}: labels cannot be written", args.output.display()))?;
-    let options =
-        ConsoleOptions { theme: args.theme.clone(), glyphs: args.glyphs.clone(), ..ConsoleOptions::default() };
+    let options = ConsoleOptions {
+        theme: args.theme.clone(),
+        glyphs: args.glyphs.clone(),
+        ..ConsoleOptions::default()
+    };
     compare(&mut sitting, &mut file, &options)?;
     let [first, second, same, neither] = sitting.counts();
-    let names = args.a.as_deref().zip(args.b.as_deref());
-    let (a, b) = names.unwrap_or(("the first model", "the second model"));
     let all = counted((first + second + same + neither) as u64, "pair");
     output::text(&format!(
         "{all} judged: {a} better {first}, {b} better {second}, same {same}, both bad {neither}\nin {}; next: pointsman certify LOG --labels {}\n",
@@ -93,7 +95,8 @@ fn read(args: &LabelArgs) -> anyhow::Result<Vec<Compared>> {
             return true;
         };
         let id = line.name().unwrap_or_else(|| format!("line-{number}"));
-        let answer = |leg: &Option<record::Leg>| leg.as_ref()?.answer.clone().filter(|text| !text.trim().is_empty());
+        let answer =
+            |leg: &Option<record::Leg>| leg.as_ref()?.answer.clone().filter(|text| !text.trim().is_empty());
         let all = line.outcomes.iter().filter_map(|(model, leg)| Some((model.to_string(), answer(leg)?)));
         let wanted = |model: &str| match (&args.a, &args.b) {
             (Some(a), Some(b)) => model == a || model == b,

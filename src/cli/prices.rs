@@ -18,8 +18,8 @@ use super::output;
 use crate::config::prices::{self, Import};
 use crate::config::{user_dir, write_whole};
 use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor};
-use crate::report::{Sheet, aligned, count};
-use crate::units::{Instant, PicoPerMillion, counted, marked};
+use crate::report::count;
+use crate::units::{Instant, counted};
 
 /// Lists, shows and imports prices.
 #[derive(Args, Debug)]

@@ -12,7 +12,7 @@ use super::reading::Reading;
 use super::runaways::RuleKeys;
 use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
 use crate::runaway::{Rule, built_in};
-use crate::units::{Instant, Pico, choice};
+use crate::units::{Instant, Pico, Span, choice, is_tag_name};
 
 /// The file of one's own budgets.
 pub const FILE: &str = "budgets.toml";
@@ -49,7 +49,7 @@ struct Budget {
     #[serde(default)]
     task: Vec<String>,
     #[serde(default)]
-    tag: BTreeMap<String, Vec<String>>,
+    tag: BTreeMap<Spanned<String>, Vec<String>>,
     each: Option<Spanned<String>>,
     #[serde(default)]
     special: BTreeMap<String, BTreeMap<Spanned<String>, Spanned<toml::Value>>>,
@@ -58,6 +58,7 @@ struct Budget {
     starts: Starts,
     mode: Option<Spanned<String>>,
     over: Option<Spanned<String>>,
+    wait: Option<Spanned<String>>,
     unpriced: Option<Spanned<String>>,
 }
 
@@ -84,6 +85,14 @@ impl Reading<'_> {
 
     fn amounts(&self, limit: &BTreeMap<Spanned<String>, Spanned<toml::Value>>) -> Result<Amounts, FileError> {
         limit.iter().map(|(word, amount)| Ok((self.period(word)?, self.amount(amount)?))).collect()
+    }
+
+    fn wait(&self, told: Option<&Spanned<String>>) -> Result<Span, FileError> {
+        let Some(told) = told else { return Ok(Limit::WAIT) };
+        Span::parse(told.get_ref()).filter(|span| *span <= Limit::LONGEST_WAIT).ok_or_else(|| {
+            let what = "is no time to wait; write \"30s\", at most \"10m\"";
+            self.wrong(told, format!("`{}` {what}", told.get_ref()))
+        })
     }
 
     fn zone(&self, name: Option<&Spanned<String>>) -> Result<Zone, FileError> {
@@ -125,7 +134,12 @@ impl Reading<'_> {
             (Dimension::Model, &budget.model),
             (Dimension::Task, &budget.task),
         ];
-        let tags = budget.tag.iter().map(|(name, values)| (Dimension::Tag(name.as_str().into()), values));
+        if let Some((name, _)) = budget.tag.iter().find(|(name, _)| !is_tag_name(name.get_ref())) {
+            let what = "is no name of a tag: without `=`, comma and blank";
+            return Err(self.wrong(name, format!("`{}` {what}", name.get_ref())));
+        }
+        let tags =
+            budget.tag.iter().map(|(name, values)| (Dimension::Tag(name.get_ref().as_str().into()), values));
         let values = |list: &Vec<String>| list.iter().map(|value| Arc::from(value.as_str())).collect();
         let lists = lists.into_iter().chain(tags).filter(|(_, list)| !list.is_empty());
         let each = budget.each.as_ref().map(|word| {
@@ -181,6 +195,7 @@ impl Reading<'_> {
             special: BTreeMap::new(),
             mode: self.one_of(told.mode.as_ref(), &Mode::ALL)?.unwrap_or_default(),
             over: self.one_of(told.over.as_ref(), &OverLimit::ALL)?.unwrap_or_default(),
+            wait: self.wait(told.wait.as_ref())?,
             unpriced: self.one_of(told.unpriced.as_ref(), &Unpriced::ALL)?.unwrap_or_default(),
         };
         let of = |period: Period| {

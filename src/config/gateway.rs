@@ -96,6 +96,8 @@ pub struct GatewaySettings {
     pub client_teams: ClientTeams,
     /// What is too much.
     pub limits: GatewayLimits,
+    /// Tags that are kept besides those that budgets name.
+    pub tags: Vec<String>,
     /// Which web pages may call it.
     pub cors: CorsSettings,
     /// When a client that waits for a stream hears something.
@@ -184,6 +186,7 @@ impl Default for GatewaySettings {
             drain_seconds: 30,
             client_teams: ClientTeams::Auto,
             limits: GatewayLimits::default(),
+            tags: Vec::new(),
             cors: CorsSettings::default(),
             streams: StreamSettings::default(),
             ledger: LedgerSettings::default(),
@@ -260,6 +263,9 @@ pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, FileError> {
             let least = if key == "limits.headers" { "8192" } else { "1" };
             return fail(way, format!("{key} must be at least {least}"));
         }
+    }
+    if let Some(name) = settings.tags.iter().find(|name| !crate::units::is_tag_name(name)) {
+        return fail(&["tags"], format!("tags: {name:?} is no name of a tag: without `=`, comma and blank"));
     }
     if let Some((key, what)) = settings.reports.wrong() {
         return fail(&["reports", key], what);

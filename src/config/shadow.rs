@@ -54,7 +54,8 @@ fn share<'d, D: serde::Deserializer<'d>>(from: D) -> Result<u32, D::Error> {
     let (number, unit) = text.strip_suffix('%').map_or((&*text, 1), |number| (number.trim(), 100));
     // Dollars are read exactly; so is this.
     let share = Pico::from_usd(number).ok().map(|exact| exact.0 / unit / 1_000_000);
-    let share = share.and_then(|millionths| u32::try_from(millionths).ok()).filter(|share| *share <= 1_000_000);
+    let share =
+        share.and_then(|millionths| u32::try_from(millionths).ok()).filter(|share| *share <= 1_000_000);
     share.ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no share; write 0.02 or \"2%\"")))
 }
 
@@ -68,7 +69,8 @@ fn amount<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Pico, D::Error> {
 impl ShadowSettings {
     /// Says what is wrong, and with which key.
     pub(super) fn wrong(&self) -> Option<(&'static str, String)> {
-        let empty = [("model", &self.model), ("judge", &self.judge)].into_iter().find(|(_, name)| name.is_empty());
+        let empty =
+            [("model", &self.model), ("judge", &self.judge)].into_iter().find(|(_, name)| name.is_empty());
         if let Some((key, _)) = empty {
             return Some((key, "names no model".to_owned()));
         }

@@ -18,7 +18,7 @@ use super::screens::{events, spend};
 use super::text;
 use super::theme::Role;
 use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
-use crate::session::{LiveView, Log, Play, Reading, Severity, Snapshot, Speed, window_label};
+use crate::session::{LiveView, Log, NoteKind, Play, Reading, Severity, Snapshot, Speed, window_label};
 use crate::units::Instant;
 
 /// Where the parts of the window lie.
@@ -282,13 +282,13 @@ pub fn tabs(scene: Scene<'_>, front: &dyn Screen, area: Rect, buf: &mut Buffer) 
     paint::clear(buf, area, look.theme.base());
     // Where digits type a threshold, the function keys change screens.
     let key = if front.types_digits() { "F" } else { "" };
-    for (screen, at) in tab_places(area) {
+    for (screen, at) in tab_places(front, area) {
         let number = screen as usize + 1;
         let active = scene.view.screen == screen;
         let style = look.style(if active { Role::TabActive } else { Role::Tab });
         paint::text(buf, at, &format!("{key}{number} {}", screen.name()), style, look.glyphs.cut);
     }
-    let used = tab_places(area).last().map_or(area.x, |(_, at)| at.right() + 2);
+    let used = tab_places(front, area).last().map_or(area.x, |(_, at)| at.right() + 2);
     let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
     let scope = scope(scene, front, usize::from(room.width));
     look.text_right(buf, room, &scope, Role::Muted);
@@ -351,10 +351,12 @@ pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String
 }
 
 /// Returns where each tab stands, for drawing and for the mouse.
-pub fn tab_places(area: Rect) -> impl Iterator<Item = (ScreenId, Rect)> {
+pub fn tab_places(front: &dyn Screen, area: Rect) -> impl Iterator<Item = (ScreenId, Rect)> + use<> {
     let mut x = area.x.saturating_add(1);
+    // The same places on every screen, but where what the figures are of needs the room.
+    let keys = if front.types_digits() || area.width >= 90 { 3 } else { 2 };
     ScreenId::ALL.into_iter().map(move |screen| {
-        let width = u16::try_from(screen.name().len() + 3).unwrap_or(0);
+        let width = u16::try_from(screen.name().len() + keys).unwrap_or(0);
         let at = Rect { x, width: width.min(area.right().saturating_sub(x)), ..area };
         x = x.saturating_add(width + 1);
         (screen, at)
@@ -366,6 +368,8 @@ pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> 
     let (snapshot, look) = (scene.snapshot, scene.look);
     paint::clear(buf, area, look.theme.base());
     let marks: Vec<u32> = snapshot.marks.iter().map(|&mark| place(snapshot, mark)).collect();
+    let tripped = snapshot.log.notes.iter().filter(|note| note.kind == NoteKind::Runaway);
+    let trips: Vec<u32> = tripped.map(|note| millionths(snapshot, note.at)).collect();
     let now = if area.width >= 100 { snapshot.clock.clock_millis() } else { snapshot.clock.clock() };
     let end = snapshot.log.bounds().map_or_else(String::new, |(_, last)| last.clock());
     let end = snapshot.live.as_ref().map_or(end, |live| live.now.clock());
@@ -392,6 +396,7 @@ pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> 
             rate: &data.rate,
             head: millionths(snapshot, snapshot.clock),
             errors: &data.errors,
+            trips: &trips,
             marks: &marks,
             looped: snapshot.looped.map(|(from, to)| (place(snapshot, from), place(snapshot, to))),
         },

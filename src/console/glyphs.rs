@@ -195,8 +195,9 @@ mod tests {
         let (tl, tr, bl, br) = g.corner;
         let triples = [g.tick, g.play, g.state, g.change];
         let pairs = [g.line, g.threshold, g.point, g.arrow, g.gauge, g.scroll];
-        let mut all =
-            vec![tl, tr, bl, br, g.dashed, g.mark, g.chosen, g.held, g.cut, g.absent, g.dot, g.empty, g.speck];
+        let mut all = vec![
+            tl, tr, bl, br, g.dashed, g.mark, g.chosen, g.held, g.cut, g.absent, g.dot, g.empty, g.speck,
+        ];
         all.extend(g.up.iter().chain(&g.right));
         all.extend(triples.iter().flat_map(|t| [t.0, t.1, t.2]));
         all.extend(pairs.iter().flat_map(|p| [p.0, p.1]));

@@ -32,7 +32,9 @@ impl Look<'_> {
         let chosen = self.style(Role::Selection);
         let rgb = |colour: Option<Color>| colour.and_then(colour::rgb);
         match (rgb(own.fg), rgb(chosen.bg), own.fg) {
-            (Some(own_rgb), Some(ground), Some(fg)) if colour::contrast(own_rgb, ground) >= 3.0 => chosen.fg(fg),
+            (Some(own_rgb), Some(ground), Some(fg)) if colour::contrast(own_rgb, ground) >= 3.0 => {
+                chosen.fg(fg)
+            }
             _ => chosen,
         }
     }

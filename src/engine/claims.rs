@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::budget::{Budgets, Draws, Mode, Over, OverLimit, Payer};
 use crate::outcome::Operation;
 use crate::pricing::{PriceTable, worst};
-use crate::routing::{AtMost, Needs, Policy, Short, match_route};
+use crate::routing::{AtMost, Bar, Decision, NO_RUNG, Needs, Policy, Short, Step, match_route};
 use crate::units::{Instant, ModelId, Names, Pico};
 
 /// One model's claim.
@@ -41,6 +41,7 @@ impl Claims {
         operation: &Operation,
         needs: &Needs,
         (payer, names): (&Payer<'_>, &Names),
+        turn: Option<u64>,
     ) -> Self {
         if budgets.is_empty() {
             return Self::default();
@@ -69,7 +70,8 @@ impl Claims {
             let known = most(prices, model, operation.at, needs.at_most);
             let amount = known.unwrap_or_else(|| of_any(prices, operation.at, needs.at_most));
             let is_unpriced = known.is_none();
-            let over = budgets.lacking(&draws, (amount, is_unpriced), operation.at, false).map(Box::new);
+            let wish = (amount, is_unpriced);
+            let over = budgets.turning_away(&draws, wish, operation.at, turn).map(Box::new);
             claims.0.push(Claim { model, amount, draws, is_unpriced, over });
         }
         claims
@@ -88,6 +90,16 @@ impl Claims {
         self.find(model)?.over.as_deref()
     }
 
+    /// Returns the limit that turned a request away from the rung on which it was placed.
+    pub fn turned(&self, policy: &Policy, decision: &Decision, asked: ModelId) -> Option<&Over> {
+        let rung = decision.trail.iter().find_map(|step| match step {
+            Step::Barred { rung, why: Bar::Budget(_) } => Some(*rung),
+            _ => None,
+        })?;
+        let ladder = &policy.route(decision.route).ladder;
+        self.over(ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG).map_or(asked, |rung| rung.model))
+    }
+
     /// Returns what is to be held for a call to a model.
     pub(super) fn of(&self, model: ModelId) -> Option<Granted<'_>> {
         self.find(model).map(|claim| Granted { amount: claim.amount, draws: &claim.draws })
@@ -96,7 +108,7 @@ impl Claims {
     /// Asks anew whether hard limits have room for a call to a model.
     pub(super) fn ask(&self, budgets: &mut Budgets, model: ModelId, at: Instant) -> Option<Over> {
         let claim = self.find(model)?;
-        budgets.lacking(&claim.draws, (claim.amount, claim.is_unpriced), at, true)
+        budgets.lacking(&claim.draws, (claim.amount, claim.is_unpriced), at)
     }
 
     fn find(&self, model: ModelId) -> Option<&Claim> {
@@ -109,6 +121,7 @@ pub fn short(over: &Over) -> Short {
     match (over.limit.mode, over.limit.over) {
         (Mode::Soft, _) => Short::Soft,
         (_, OverLimit::Refuse) => Short::Refuse,
+        (_, OverLimit::Queue) => Short::Queue,
         _ => Short::Hard,
     }
 }

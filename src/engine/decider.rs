@@ -9,12 +9,12 @@ use rustc_hash::FxHashMap;
 
 use super::claims::Claims;
 use super::{Arrival, OperationKey, Unexpected};
-use crate::budget::{Budgets, Hold, Payer};
+use crate::budget::{Budgets, Hold, Over, Payer};
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
 use crate::routing::{
-    Availability, Bar, Decision, InFlight, NO_RUNG, Needs, Next, Policy, Short, Step, Why, after_attempt,
-    decide,
+    Availability, Bar, Circumstance, Decision, InFlight, NO_RUNG, Needs, Next, Policy, Short, Step, Why,
+    after_attempt, decide,
 };
 use crate::runaway::{Runaways, Then, Whose};
 use crate::units::{Instant, ModelId, Names};
@@ -161,16 +161,24 @@ impl Decider {
 
     /// Counts a request that budgets turned away from where it was placed.
     fn note_over(&mut self, arrival: &Arrival<'_>, decision: &Decision) {
-        let ladder = &self.policy.route(decision.route).ladder;
-        let barred = decision.trail.iter().find_map(|step| match step {
-            Step::Barred { rung, why: Bar::Budget(_) } => Some(*rung),
-            _ => None,
-        });
-        let Some(rung) = barred else { return };
-        let model = ladder.get(usize::from(rung)).map_or(arrival.operation.asked, |rung| rung.model);
-        if let Some(over) = arrival.claims.and_then(|claims| claims.over(model)) {
+        let Some(claims) = arrival.claims else { return };
+        if let Some(over) = claims.turned(&self.policy, decision, arrival.operation.asked) {
             self.budgets.note(over, decision.refused, arrival.operation.at);
         }
+    }
+
+    /// Has a request wait that is about to arrive, where all that keeps it from being served is a limit that queues. Returns
+    /// its turn and that limit.
+    pub fn wait(
+        &mut self,
+        operation: &Operation,
+        circumstance: &Circumstance,
+        claims: &Claims,
+        turn: Option<u64>,
+    ) -> Option<(u64, Over)> {
+        let decision = decide(&self.policy, &operation.signals_by(&self.prices), circumstance);
+        let over = decision.refused.then(|| claims.turned(&self.policy, &decision, operation.asked))??;
+        Some((self.budgets.wait(over, turn, operation.at)?, over.clone()))
     }
 
     /// Takes a call that ended badly, after which the same model is to be asked once more. Returns what follows instead where
@@ -272,14 +280,16 @@ impl Decider {
         Ok(Course::Over(Box::new(Closed { operation, decision, settled })))
     }
 
-    /// Reckons what a request that is arriving claims of budgets. Returns the models that they have no room for, too.
+    /// Reckons what a request that is arriving claims of budgets; one that waits has a turn. Returns the models that they have no room for, too.
     pub fn claim(
         &mut self,
         operation: &Operation,
         needs: &Needs,
         payer: (&Payer<'_>, &Names),
+        turn: Option<u64>,
     ) -> (Claims, Vec<(ModelId, Short)>) {
-        let claims = Claims::reckon(&mut self.budgets, (&self.policy, &self.prices), operation, needs, payer);
+        let by = (&*self.policy, &*self.prices);
+        let claims = Claims::reckon(&mut self.budgets, by, operation, needs, payer, turn);
         let short = claims.short();
         (claims, short)
     }

@@ -7,9 +7,11 @@ mod ahead;
 mod level;
 mod past;
 mod profile;
+mod week;
 
-pub use ahead::{Ahead, ahead};
+pub use ahead::{Ahead, ahead, spread};
 pub use past::{BackTest, HOUR, Hours};
+pub use week::Week;
 
 use crate::units::Pico;
 
@@ -64,10 +66,7 @@ pub fn forecast(past: &Hours, spent: Pico, rest: u64, hours: usize) -> Outcome {
         };
     };
     let expected = model.ahead(rest, hours);
-    let days = model.days_ahead(rest, hours);
-    let backtest = past.back_test(hours.div_ceil(24).max(1));
-    let (low, high) = past.range(&model, &days);
-    let (low, high) = backtest.as_ref().map_or((low, high), |test| (low.min(test.low), high.max(test.high)));
+    let (backtest, (low, high)) = past.scatter(&model, rest, hours);
     let times = |ratio: u64| expected.proportion([ratio], [past::ONE]);
     Outcome {
         spent,

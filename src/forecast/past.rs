@@ -89,6 +89,10 @@ impl Hours {
         self.0.is_empty()
     }
 
+    pub(super) fn profile(&self) -> Option<Profile> {
+        Profile::learn(&self.0)
+    }
+
     pub(super) fn total(&self) -> Pico {
         self.0.iter().copied().sum()
     }
@@ -140,6 +144,14 @@ impl Hours {
         ratios.sort_unstable();
         let (low, high) = tenths(&ratios);
         Some(BackTest { mape, tries: ratios.len(), days, low, high })
+    }
+
+    /// Says how far what is left may be off: by trying the method on the past, and by the scatter of its days.
+    pub(super) fn scatter(&self, model: &Model, rest: u64, hours: usize) -> (Option<BackTest>, (u64, u64)) {
+        let backtest = self.back_test(hours.div_ceil(DAY).max(1));
+        let (low, high) = self.range(model, &model.days_ahead(rest, hours));
+        let wider = |test: &BackTest| (low.min(test.low), high.max(test.high));
+        (backtest, backtest.as_ref().map_or((low, high), wider))
     }
 
     /// Returns the ratios to what is expected of the days to come that one in ten draws stays below, and one in ten goes

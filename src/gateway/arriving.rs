@@ -15,7 +15,7 @@ use crate::ledger::{Entry, Opened, Prompt};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
-use crate::wire::{Ask, Dialect};
+use crate::wire::{ApiError, Ask, Dialect};
 
 /// Hashes of a prompt.
 pub(super) struct Hashes {
@@ -26,14 +26,17 @@ pub(super) struct Hashes {
 }
 
 /// Takes a request in: the engine decides, the ledger hears of it.
-pub(super) fn open(
+///
+/// # Errors
+/// Where it waited for room in a budget until the gateway was about to end.
+pub(super) async fn open(
     gateway: &Arc<Gateway>,
     ask: Ask,
     pinned: bool,
     headers: HeaderMap,
     caller: &Caller,
     (place, hashes): (InFlight, Hashes),
-) -> Operation {
+) -> Result<Operation, ApiError> {
     let tags = gateway.tags(&headers, caller, ask.user());
     let id = gateway.next_id();
     let at = now();
@@ -41,6 +44,7 @@ pub(super) fn open(
         id: Arc::clone(&id),
         pinned,
         prefix: Arc::clone(&hashes.prefix),
+        tags: gateway.tagged.read(&headers, caller, &ask),
         ..arriving(&ask, &tags, caller)
     };
     if gateway.live.has_budgets() {
@@ -50,7 +54,7 @@ pub(super) fn open(
         arriving.call = gateway.calls.of(&ask);
     }
     let (asked, measures) = (Arc::clone(&arriving.asked), arriving.measures);
-    let placed = gateway.live.arrive(arriving, at);
+    let placed = gateway.take_in(arriving, at).await?;
     if !placed.trips.is_empty() {
         gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
     }
@@ -106,7 +110,7 @@ pub(super) fn open(
             expires_at: at + Span::days(i64::from(kept.keep_days)),
         })));
     }
-    Operation {
+    Ok(Operation {
         gateway: Arc::clone(gateway),
         ask: ask.received_at(u64::try_from(at.0 / 1_000_000).unwrap_or(0)),
         headers,
@@ -128,7 +132,7 @@ pub(super) fn open(
         said: None,
         is_settled: false,
         _place: place,
-    }
+    })
 }
 
 /// Says what the engine hears of a request.
@@ -141,6 +145,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
         project: Arc::clone(&tags.project),
         user: Arc::clone(&tags.user),
         session: Arc::clone(&tags.session),
+        tags: Arc::default(),
         asked: ask.model().into(),
         pinned: false,
         prompt: ask.ask_text(),

@@ -58,7 +58,11 @@ pub(super) async fn call(gateway: &Arc<Gateway>, asked: Asked<'_>) -> Came {
         return Came::nothing(format!("no provider serves {model}"));
     };
     let Some(dialect) = target.dialect_for(ask.dialect()) else {
-        return Came::nothing(format!("{} cannot take requests in the form of {}", target.provider(), ask.dialect()));
+        return Came::nothing(format!(
+            "{} cannot take requests in the form of {}",
+            target.provider(),
+            ask.dialect()
+        ));
     };
     let sent = match written(ask, with, (&target, dialect), gateway.settings.max_output_default) {
         Ok(sent) => sent,

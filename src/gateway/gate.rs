@@ -62,7 +62,7 @@ pub(super) fn let_in(gateway: &Arc<Gateway>) -> Result<InFlight, ApiError> {
 /// Refuses a request that would not be let in now.
 pub(super) fn may_enter(gateway: &Gateway) -> Result<(), ApiError> {
     if gateway.is_draining() {
-        return Err(not_now("the gateway is about to stop; try again shortly".to_owned()));
+        return Err(ending());
     }
     gateway.budget.note_beside(gateway.held_beside());
     if !gateway.budget.has_room(0) {
@@ -76,6 +76,11 @@ pub(super) fn may_enter(gateway: &Gateway) -> Result<(), ApiError> {
         return Err(not_now("the ledger cannot be written, so nothing is spent".to_owned()));
     }
     Ok(())
+}
+
+/// Says that the gateway takes nothing in any more.
+pub(super) fn ending() -> ApiError {
+    not_now("the gateway is about to stop; try again shortly".to_owned())
 }
 
 fn all_taken(gateway: &Gateway) -> ApiError {

@@ -86,7 +86,7 @@ fn budgets(out: &mut Page, gateway: &Gateway) {
     let holds: u64 = standings.iter().map(|one| u64::from(one.account.holds)).sum();
     out.head("pointsman_budget_holds", "gauge", "Holds of calls under way; 0 where there are none.");
     out.line("pointsman_budget_holds", &[], &holds.to_string());
-    let figures: [Gauge; 5] = [
+    let figures: [Gauge; 7] = [
         ("pointsman_budget_limit_usd", "How much may be spent in a window.", |one| one.amount.usd()),
         ("pointsman_budget_spent_usd", "What is spent in the present window.", |one| one.account.spent.usd()),
         ("pointsman_budget_held_usd", "What is held for calls under way.", |one| one.account.held.usd()),
@@ -96,6 +96,10 @@ fn budgets(out: &mut Page, gateway: &Gateway) {
         ("pointsman_budget_moved", "Requests moved to another rung in the present window.", |one| {
             one.account.moved.to_string()
         }),
+        ("pointsman_budget_waited", "Requests that waited for room in the present window.", |one| {
+            one.account.waited.to_string()
+        }),
+        ("pointsman_budget_waiting", "Requests that wait for room.", |one| one.waiting.to_string()),
     ];
     for (name, help, figure) in figures {
         out.head(name, "gauge", help);

@@ -25,6 +25,8 @@ mod feedback;
 mod gate;
 mod headers;
 mod intake;
+#[cfg(test)]
+mod interleaved;
 mod keeper;
 mod lanes;
 mod large;
@@ -39,6 +41,7 @@ mod prefix;
 mod prices;
 mod purse;
 mod question;
+mod queued;
 mod remembered;
 mod requests;
 mod respond;
@@ -52,6 +55,7 @@ mod socket;
 mod spending;
 mod stored;
 mod stream;
+mod tagged;
 mod tariff;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -138,6 +142,7 @@ pub struct Gateway {
     budget: Arc<budget::Budget>,
     teams: roll::Roll,
     projects: roll::Roll,
+    tagged: tagged::Tagged,
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
     tariff: Mutex<Tariff>,
@@ -183,6 +188,8 @@ impl Gateway {
             teams.learn(known);
             projects.learn(theirs);
         }
+        let tagged = tagged::Tagged::new(&settings.tags, settings.limits.names);
+        tagged.learn(live.limits().iter().map(Arc::as_ref));
         let shadows = purse::Shadows::new();
         if keeps_ledger && !settings.shadow.is_empty() {
             let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
@@ -217,6 +224,7 @@ impl Gateway {
             budget,
             teams,
             projects,
+            tagged,
             on_apply,
             limits: Mutex::new(limits),
             tariff: Mutex::new(tariff),
@@ -282,6 +290,7 @@ impl Gateway {
     /// Turns new requests away from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.live.ring_all();
     }
 
     fn next_id(&self) -> Arc<str> {

@@ -50,7 +50,7 @@ pub(super) async fn run(
         (ask, Hashes { prompt, prefix })
     };
     let (ask, hashes) = large::on(bytes, hash).await;
-    let operation = open(gateway, ask, pinned, headers, caller, (place, hashes));
+    let operation = open(gateway, ask, pinned, headers, caller, (place, hashes)).await?;
     let (client, response) = oneshot::channel();
     let work = Box::pin(async move {
         // Pinned in its place: it is large, and each adapter would move it.

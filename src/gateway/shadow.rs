@@ -107,11 +107,17 @@ impl Run {
     /// Begins it, beside whatever else goes on; where all places are taken it is passed over.
     pub(super) fn begin(self) {
         let Ok(place) = Arc::clone(&self.gateway.shadows.places).try_acquire_owned() else { return };
-        let Some(counted) = InFlight::take(&self.gateway).filter(|_| !self.gateway.is_draining()) else { return };
+        let Some(counted) = InFlight::take(&self.gateway).filter(|_| !self.gateway.is_draining()) else {
+            return;
+        };
         tokio::spawn(async move {
             let _held = (place, counted);
             if let Err(why) = Box::pin(self.run()).await {
-                tracing::info!(operation = &*self.id, route = &*self.route, "no verdict of a shadow run: {why}");
+                tracing::info!(
+                    operation = &*self.id,
+                    route = &*self.route,
+                    "no verdict of a shadow run: {why}"
+                );
             }
         });
     }
@@ -127,7 +133,8 @@ impl Run {
         let body: Value = serde_json::from_slice(self.ask.body()).map_err(|error| error.to_string())?;
         let (again, conversation) = again(self.ask.dialect(), body, &self.settings.model)?;
         let most = u32::try_from(self.gateway.settings.max_output_default).unwrap_or(u32::MAX);
-        let output = again.measures().max_output.and_then(|most| u32::try_from(most).ok()).unwrap_or(most).min(most);
+        let output =
+            again.measures().max_output.and_then(|most| u32::try_from(most).ok()).unwrap_or(most).min(most);
         // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
         let prompt = again.measures().estimated_prompt_tokens.saturating_mul(4).saturating_add(TEMPLATE);
         // The judge reads the request and both answers.
@@ -138,12 +145,16 @@ impl Run {
         let most = [self.most(&model, prompt, output)?, self.most(&judge, read, VERDICT_TOKENS)?];
         let held = most[0] + most[1];
         if !self.gateway.shadows.hold(&self.route, held, self.settings.max_spend_per_day) {
-            return Err(format!("what is left of today's {} is not enough", self.settings.max_spend_per_day.usd()));
+            return Err(format!(
+                "what is left of today's {} is not enough",
+                self.settings.max_spend_per_day.usd()
+            ));
         }
         let mut spent = Pico::ZERO;
         // What nobody can say the cost of may have cost the most.
         let mut charge = |nth: usize, cost: Cost| spent += cost.amount().unwrap_or(most[nth]);
-        let verdict = self.compare((&again, &conversation), (&cheap, output), (&model, &judge), &mut charge).await;
+        let verdict =
+            self.compare((&again, &conversation), (&cheap, output), (&model, &judge), &mut charge).await;
         self.gateway.shadows.settle(&self.route, held, spent);
         verdict
     }
@@ -152,7 +163,8 @@ impl Run {
     fn most(&self, model: &str, prompt: u64, output: u32) -> Result<Pico, String> {
         let book = self.gateway.live.book();
         let row = book.find_named(model).and_then(|(_, prices)| prices.at(now()));
-        let row = row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
+        let row =
+            row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
         Ok(worst(row, (prompt, u64::from(output)), false))
     }
 
@@ -240,8 +252,16 @@ impl Run {
 }
 
 /// The members that hold what was said, whichever dialect it is.
-const CONVERSATION: [&str; 8] =
-    ["system", "systemInstruction", "system_instruction", "instructions", "messages", "contents", "input", "prompt"];
+const CONVERSATION: [&str; 8] = [
+    "system",
+    "systemInstruction",
+    "system_instruction",
+    "instructions",
+    "messages",
+    "contents",
+    "input",
+    "prompt",
+];
 
 /// Makes a request to be asked again of a model, in one piece; and what of it a judge is shown.
 fn again(dialect: Dialect, mut body: Value, model: &str) -> Result<(Ask, String), String> {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a file that cannot be read changes nothing: the limits that were read last stay in force, and it is said.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::{Response, StatusCode};
 
@@ -28,6 +28,8 @@ pub struct Limits {
 struct Changed {
     limits: Vec<Limit>,
     rules: Vec<Rule>,
+    /// Whose file it is.
+    who: String,
     before: String,
     after: String,
 }
@@ -77,11 +79,34 @@ impl Limits {
             Ok(_) if text == self.text => None,
             Ok((limits, rules)) => {
                 let before = std::mem::replace(&mut self.text, text.clone());
-                Some(Ok(Changed { limits, rules, before, after: text }))
+                let who = owner(path).map_or_else(|| WHO.to_owned(), |owner| format!("{WHO} of {owner}"));
+                Some(Ok(Changed { limits, rules, who, before, after: text }))
             }
             Err(error) => Some(Err(error.into())),
         }
     }
+}
+
+/// Who an edit is by, as far as its file tells.
+const WHO: &str = "budgets file";
+
+/// Names whose file it is; by number where the system's list of users has no name for it.
+#[cfg(unix)]
+fn owner(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let user = std::fs::metadata(path).ok()?.uid();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
+    });
+    named.filter(|name| !name.is_empty()).or_else(|| Some(format!("user {user}")))
+}
+
+#[cfg(not(unix))]
+fn owner(_: &Path) -> Option<String> {
+    None
 }
 
 impl Gateway {
@@ -89,13 +114,14 @@ impl Gateway {
     pub(super) fn look_at_limits(&self) -> Option<String> {
         let looked = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner).look()?;
         match looked {
-            Ok(Changed { limits, rules, before, after }) => {
+            Ok(Changed { limits, rules, who, before, after }) => {
                 let (count, watched) = (limits.len(), rules.len());
+                self.tagged.learn(&limits);
                 self.live.limit(limits);
                 self.live.watch(rules);
                 self.ledger.record(Entry::Audit(Box::new(Audit {
                     at: now(),
-                    who: "budgets file".into(),
+                    who: who.into(),
                     what: "budgets".into(),
                     before: before.into(),
                     after: after.into(),

@@ -59,7 +59,9 @@ async fn an_operation_that_fails_within_the_gateway_is_settled() {
         let ask = Ask::read(Dialect::OpenAiChat, body.into()).unwrap();
         let place = let_in(&gateway).unwrap();
         let hashes = Hashes { prompt: [0; 32], prefix: Arc::default() };
-        let mut open = open(&gateway, ask, false, HeaderMap::new(), &Caller::local(), (place, hashes));
+        let caller = Caller::local();
+        let open = open(&gateway, ask, false, HeaderMap::new(), &caller, (place, hashes));
+        let mut open = open.await.unwrap();
         if is_called {
             let send = open.placed.send.clone().unwrap();
             open.record_start(&send, &"openai".into());

@@ -85,6 +85,8 @@ pub enum Alerting {
     Acked(String, String),
     /// Somebody wishes not to be told.
     Silenced(Silence),
+    /// Nobody is told any more of what fires.
+    Hushed(String),
 }
 
 impl Alerting {
@@ -135,6 +137,10 @@ impl Alerting {
             Self::Acked(id, who) => {
                 let mut put = conn.prepare_cached("UPDATE alerts SET acked = ?2 WHERE id = ?1")?;
                 put.execute(params![id, who]).map(drop)
+            }
+            Self::Hushed(id) => {
+                let mut put = conn.prepare_cached("UPDATE alerts SET silenced = 1 WHERE id = ?1")?;
+                put.execute([id]).map(drop)
             }
             Self::Silenced(Silence { rule, scope, until, who }) => {
                 let mut put = conn.prepare_cached(

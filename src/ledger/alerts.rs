@@ -154,6 +154,7 @@ mod tests {
             Alerting::Resolved("a1".to_owned(), Instant(12), to),
             Alerting::Acked("a1".to_owned(), "mia".to_owned()),
             Alerting::Silenced(silence.clone()),
+            Alerting::Hushed("a1".to_owned()),
         ] {
             entry.write(&conn).unwrap();
         }
@@ -161,7 +162,7 @@ mod tests {
         let found = file.alarms(Instant(50), 10).unwrap();
         assert_eq!(
             found.alerts,
-            [Alert { resolved: Some(Instant(9)), acked: Some("mia".to_owned()), ..alert }]
+            [Alert { resolved: Some(Instant(9)), acked: Some("mia".to_owned()), silenced: true, ..alert }]
         );
         let states: Vec<_> =
             found.deliveries.iter().map(|one| (&*one.receiver, one.news, one.state, one.tries)).collect();

@@ -73,7 +73,9 @@ impl LedgerFile {
             found.faults.tell(mark);
         }
         for table in &self.lost {
-            found.faults.tell(format!("table {table} began in the part that is missing: nothing of it can be read"));
+            found
+                .faults
+                .tell(format!("table {table} began in the part that is missing: nothing of it can be read"));
         }
         let [first, last, from, to] = range.bounds();
         let newest = whole(self.highest());
@@ -121,7 +123,11 @@ impl LedgerFile {
                 found.told(&mut broken, next);
                 let seq = count_at(row, 0).map_err(fails)?;
                 if whole_time && whole(seq) > next {
+                    // A page of which a part is missing reads as if it had never held some of its rows.
+                    let before = found.exported.requests;
                     found.orphans(&mut parts, (next, whole(seq) - 1), &mut out)?;
+                    let came = found.exported.requests - before;
+                    found.unread += (whole(seq) - next).unsigned_abs().saturating_sub(came);
                 }
                 next = whole(seq).saturating_add(1);
                 while let Some(event) = events.next_if(|event| event.before <= seq) {

@@ -183,8 +183,8 @@ pub(super) fn stand_in(conn: &Connection, version: i64) -> rusqlite::Result<Vec<
         whole.execute_batch(step)?;
     }
     conn.pragma_update(None, "temp_store", "MEMORY")?;
-    let mut all =
-        whole.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")?;
+    let mut all = whole
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")?;
     let mut lost = Vec::new();
     for table in all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
         let (name, sql): (String, String) = table?;

@@ -2,10 +2,11 @@
 
 use super::LedgerError;
 use super::file::{LedgerFile, Range, WITHIN};
-use super::row::{amount_at, read_cost};
+use super::row::{amount_at, read_cost, read_list};
 use super::schema::CHAINED;
 use crate::pricing::Cost;
-use crate::units::Instant;
+use crate::routing::TAG;
+use crate::units::{Instant, tag, tag_set};
 
 /// A call that is over, and who paid for it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub struct SpentCall {
     pub route: String,
     /// The kind of work; empty where nobody said.
     pub task: String,
+    /// Its tags, as [`crate::units::tag_set`] puts them together.
+    pub tags: String,
     /// The model called.
     pub model: String,
     /// What it cost.
@@ -43,7 +46,7 @@ impl LedgerFile {
     /// Where the file cannot be read, or holds something unreadable.
     pub fn spent(&self, range: &Range, mut take: impl FnMut(SpentCall)) -> Result<(), LedgerError> {
         let fails = |source| self.failed(source);
-        let output = if self.version < CHAINED { "NULL" } else { "o.max_output" };
+        let output = if self.version < CHAINED { "NULL, NULL" } else { "o.max_output, o.down" };
         let mut all = self
             .conn
             .prepare(&format!(
@@ -55,9 +58,9 @@ impl LedgerFile {
             .map_err(fails)?;
         let mut rows = all.query(self.bounds(range)?).map_err(fails)?;
         while let Some(row) = rows.next().map_err(fails)? {
-            let kind: String = row.get(12).map_err(fails)?;
-            let why: Option<String> = row.get(13).map_err(fails)?;
-            let amount = amount_at(row, 14).map_err(fails)?;
+            let kind: String = row.get(13).map_err(fails)?;
+            let why: Option<String> = row.get(14).map_err(fails)?;
+            let amount = amount_at(row, 15).map_err(fails)?;
             let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
             let count = |at: usize| {
                 row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()))
@@ -80,6 +83,9 @@ impl LedgerFile {
                     cost,
                     prompt: count(10)?,
                     output: count(11)?,
+                    tags: tag_set(
+                        read_list(row.get(12)?).iter().filter_map(|word| tag(word.strip_prefix(TAG)?)),
+                    ),
                 })
             };
             take(call().map_err(fails)?);

@@ -207,11 +207,7 @@ impl LateStored {
 
     /// Returns it as an event about the request of an id.
     pub(super) fn event<'a>(&'a self, id: &'a str) -> Entry<'a> {
-        Entry::Label(Box::new(LateLabel {
-            at: self.at,
-            id: id.into(),
-            label: self.label.told(),
-        }))
+        Entry::Label(Box::new(LateLabel { at: self.at, id: id.into(), label: self.label.told() }))
     }
 }
 

@@ -162,7 +162,10 @@ impl Desk {
 
     /// Brings other rules, receivers and silences into force.
     pub fn set_settings(&self, settings: Arc<AlertSettings>) {
-        self.lock().settings = settings;
+        let mut state = self.lock();
+        state.settings = settings;
+        self.hush(&mut state);
+        drop(state);
         self.wake.notify_one();
     }
 
@@ -251,13 +254,25 @@ impl Desk {
         state.silences.retain(|known| known.until > now());
         let words =
             format!("rule {}, scope {}, until {}", silence.rule.0, silence.scope.0, silence.until.rfc3339());
-        for alert in state.alerts.iter_mut().filter(|alert| alert.resolved.is_none()) {
-            alert.silenced |= silence.covers(alert, now());
-        }
         state.silences.push(silence.clone());
+        self.hush(&mut state);
         drop(state);
         self.audit(&silence.who, "alerts silenced", &words);
         self.record(Alerting::Silenced(silence));
+    }
+
+    /// Marks what fires and nobody wishes to be told of.
+    fn hush(&self, state: &mut State) {
+        let at = now();
+        let hushed =
+            |alert: &&Alert| alert.resolved.is_none() && !alert.silenced && state.is_silenced(alert, at);
+        let ids: Vec<String> = state.alerts.iter().filter(hushed).map(|alert| alert.id.clone()).collect();
+        for id in ids {
+            if let Some(alert) = state.known(&id) {
+                alert.silenced = true;
+            }
+            self.record(Alerting::Hushed(id));
+        }
     }
 
     fn audit(&self, who: &str, what: &str, after: &str) {

@@ -30,7 +30,8 @@ pub(super) fn afford(
     let to = match why {
         Short::Soft => cheaper.unwrap_or(place),
         Short::Hard => cheaper.or_else(|| (place + 1..route.ladder.len()).find(fits))?,
-        Short::Refuse => return None,
+        // One that waited, and waited too long where it is so still.
+        Short::Refuse | Short::Queue => return None,
         // Of escalations alone.
         Short::Later => place,
     };

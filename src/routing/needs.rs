@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Capabilities, Drawn, Labels};
 use crate::runaway::Then;
-use crate::units::ModelId;
+use crate::units::{ModelId, TagsId};
 
 /// What a request asks of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -65,16 +65,19 @@ pub enum Short {
     Hard,
     /// A hard limit could be broken that refuses at once.
     Refuse,
+    /// A hard limit could be broken at which requests wait for room.
+    Queue,
     /// A hard limit could have been broken when the request was to go up to it.
     Later,
 }
 
 impl Short {
     /// Every kind, with the word before the model's name under which a log writes it among what could not be called.
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 5] = [
         ("over-soft:", Self::Soft),
         ("over:", Self::Hard),
         ("over-refuse:", Self::Refuse),
+        ("over-queue:", Self::Queue),
         ("over-later:", Self::Later),
     ];
 
@@ -88,6 +91,12 @@ impl Short {
         Self::ALL.iter().find_map(|(word, one)| Some((*one, text.strip_prefix(word)?)))
     }
 }
+
+/// How a request's tags stand before what could not be called for it, in a ledger: `tag:env=prod`.
+pub const TAG: &str = "tag:";
+
+/// How a log writes, among what could not be called, how many milliseconds a request waited for room in a budget: `waited:1250`.
+pub const WAITED: &str = "waited:";
 
 /// How a log writes, among what could not be called, that who sent a request was stopped: `stopped:key ci-bot`.
 pub const STOPPED: &str = "stopped:";
@@ -112,6 +121,8 @@ pub struct Circumstance {
     pub runaway: Then,
     /// How a holdout drew the request; none where its route held nobody out.
     pub drawn: Option<Drawn>,
+    /// What who sent it tagged it with; none where nobody did.
+    pub tags: TagsId,
 }
 
 impl Circumstance {
@@ -130,6 +141,7 @@ impl Circumstance {
         over: Vec::new(),
         runaway: Then::Tell,
         drawn: None,
+        tags: TagsId::NONE,
     };
 
     /// Takes models that could not be called, in any order.

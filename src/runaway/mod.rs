@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 
 pub use rule::{Rule, Test, Then, built_in};
 pub use stop::{Stop, Stops};
-pub use trip::{Call, Trip, Whose};
+pub use trip::{Call, ToldTrip, Trip, Whose};
 
 use crate::pricing::Cost;
 use crate::units::Instant;

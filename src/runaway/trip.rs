@@ -103,6 +103,38 @@ pub struct Trip {
     pub whose: Whose,
 }
 
+/// A trip as a note of a log tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToldTrip<'a> {
+    /// Who: `key ci-bot`.
+    pub whom: &'a str,
+    /// The team and the project whose request it was, where those are others: `, team search`.
+    also: &'a str,
+    /// The rule.
+    pub rule: &'a str,
+    /// Whether he is frozen.
+    pub freezes: bool,
+}
+
+impl<'a> ToldTrip<'a> {
+    /// Reads what [`Trip::words`] writes.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let rest = text.strip_prefix("runaway: ")?;
+        let (rest, rule) = rest.rsplit_once(" (rule ")?;
+        let (rule, then) = rule.split_once("; ")?;
+        let whom = rest.split_once(": ")?.0;
+        let end = [", team ", ", project "].iter().filter_map(|also| whom.find(also)).min();
+        let (whom, also) = whom.split_at_checked(end.unwrap_or(whom.len()))?;
+        Some(Self { whom, also, rule, freezes: then.starts_with("frozen") })
+    }
+
+    /// Returns the name of a kind that it was: of the team, say; none where that is not told.
+    pub fn name(&self, kind: &str) -> Option<&'a str> {
+        let named = |text: &'a str| text.strip_prefix(kind)?.strip_prefix(' ');
+        named(self.whom).or_else(|| self.also.split(", ").find_map(named))
+    }
+}
+
 impl Trip {
     /// Says it in words, as an event of the order.
     pub fn words(&self) -> String {

@@ -43,7 +43,7 @@ pub fn budgeted(
             return None;
         }
     }
-    fold.end(end)
+    fold.end_foretold(end)
 }
 
 impl Player {

@@ -44,6 +44,12 @@ pub struct BudgetRow {
     pub refused: u64,
     /// Requests that went to a cheaper rung for want of room.
     pub moved: u64,
+    /// Requests that waited for room.
+    #[serde(default)]
+    pub waited: u64,
+    /// Those that wait for it now.
+    #[serde(default)]
+    pub waiting: u32,
     /// Calls that cost more than was held for them.
     pub beyond: u64,
     /// The window's first moment; none for all of time.
@@ -55,6 +61,12 @@ pub struct BudgetRow {
     /// What the window will have cost at its end, where that can be foretold.
     #[serde(default, with = "maybe_usd")]
     pub expected: Option<Pico>,
+    /// What one case in ten stays below, where that is known.
+    #[serde(default, with = "maybe_usd")]
+    pub low: Option<Pico>,
+    /// What one case in ten goes above.
+    #[serde(default, with = "maybe_usd")]
+    pub high: Option<Pico>,
     /// When what may be spent will be spent, where that is foretold to be within the window.
     #[serde(default)]
     pub runs_out: Option<Instant>,
@@ -127,7 +139,8 @@ fn thousandths(part: i128, whole: i128) -> u32 {
 }
 
 impl From<&Standing> for BudgetRow {
-    fn from(Standing { limit, member, amount, account, ahead }: &Standing) -> Self {
+    fn from(standing: &Standing) -> Self {
+        let Standing { limit, member, amount, account, waiting, ahead, between, .. } = standing;
         // A limit that nobody has drawn on is nobody's yet.
         let is_drawn = account.calls > 0 || account.holds > 0 || account.ran_out.is_some();
         let apart = limit.scope.each.is_some() && (is_drawn || !member.is_empty());
@@ -148,11 +161,15 @@ impl From<&Standing> for BudgetRow {
             calls: account.calls,
             refused: account.refused,
             moved: account.moved,
+            waited: account.waited,
+            waiting: *waiting,
             beyond: account.beyond,
             starts: Some(account.window.start).filter(|start| start.0 != i64::MIN),
             ends: account.window.end,
             ran_out: account.ran_out,
             expected: ahead.and_then(|ahead| ahead.end),
+            low: between.map(|(low, _)| low),
+            high: between.map(|(_, high)| high),
             runs_out: ahead.and_then(|ahead| ahead.runs_out),
             by_rate: ahead.is_some_and(|ahead| ahead.method == Method::RunRate),
             traits: traits(limit, member.as_deref()),

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::stream::{One, StreamResult, drive};
 use super::{Log, Reading, settle_one};
 use crate::engine::Engine;
-use crate::outcome::{Attempt, Evidence, History, LabelSource, Operation, Particulars, Seen, Settled, priced};
+use crate::outcome::{
+    Attempt, Evidence, History, LabelSource, Operation, Particulars, Seen, Settled, priced,
+};
 use crate::pricing::{Cost, Unpriced, unpriced};
 use crate::routing::{Capability, Circumstance, ConfidenceSource, Decision, Policy, RouteId, Step};
 use crate::runaway::Then;

@@ -63,6 +63,11 @@ impl Fold {
         }
     }
 
+    /// Ends it, and foretells how far windows will get; none where there were no budgets.
+    pub(super) fn end_foretold(self, at: Instant) -> Option<Budgeted> {
+        self.spending.map(|spending| spending.end_foretold(at))
+    }
+
     /// Ends it; none where there were no budgets.
     pub fn end(self, at: Instant) -> Option<Budgeted> {
         self.spending.map(|spending| spending.end(at))

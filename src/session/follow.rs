@@ -262,7 +262,7 @@ impl Player {
             Ok(Entry::Correction(correction)) => corrected.push(*correction),
             Ok(Entry::Signal(signal)) => Growth::note(&mut self.log, signal_note(&signal)),
             Ok(Entry::Note { at, text, simulated }) => {
-                let note = LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated };
+                let note = LogNote { at, kind: NoteKind::of(&text), text: text.into_owned(), simulated };
                 Growth::note(&mut self.log, note);
             }
             Err(skip) => {

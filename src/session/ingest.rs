@@ -6,15 +6,17 @@ use std::sync::Arc;
 use super::Stretch;
 use super::met::Met;
 use crate::classifier::{Classifier, Measures, Saw, Tags, TaskClass};
-use crate::outcome::{Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Seen, Timeline};
+use crate::outcome::{
+    Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Seen, Timeline,
+};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
     AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels,
-    Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, on_grid,
+    Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
-use crate::units::{Instant, Millis, Names, SessionId};
+use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
 
 /// How entries are read.
 #[derive(Clone, Debug, Default)]
@@ -253,9 +255,12 @@ impl Ingest {
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
         let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
         let mut runaway = Then::Tell;
+        let mut tags = Vec::new();
         for name in &told.down {
-            if name.starts_with(Call::WORD) {
+            if name.starts_with(Call::WORD) || name.starts_with(WAITED) {
                 // Of its request alone, not of how things stood.
+            } else if let Some(told) = name.strip_prefix(TAG) {
+                tags.extend(tag(told));
             } else if name.starts_with(STOPPED) {
                 runaway = Then::Freeze;
             } else if let Some(word) = name.strip_prefix(RUNAWAY) {
@@ -292,6 +297,7 @@ impl Ingest {
             over,
             runaway,
             drawn,
+            tags: self.names.intern_tags(&tag_set(tags)),
             ..Circumstance::default()
         };
         circumstance.with_down(down, |model| self.names.identity(model))

@@ -4,6 +4,7 @@
 //! the same when it is replayed; every
 //! operation that ends gives one line; a reader that is slow or gone never holds traffic up.
 
+mod arrival;
 mod asides;
 mod backlog;
 mod beside;
@@ -17,31 +18,32 @@ mod runaways;
 mod spending;
 mod ticket;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use self::held::{held_back, words_of};
-use self::outlet::Outlet;
+use rustc_hash::FxHashMap;
+
+pub use self::arrival::{Bell, Waiting};
 pub use self::beside::Aside;
+use self::outlet::Outlet;
 pub use self::outlet::Reader;
-use self::ticket::Said;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
-use super::reason::{barred, reason, why_text};
+use super::reason::why_text;
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
-use crate::budget::Over;
+use crate::budget::Spreads;
 use crate::classifier::Classifier;
-use crate::engine::{Arrival, Closed, Course, Decider, EngineSnapshot, UnknownOperation};
+use crate::engine::{Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Operation};
-use crate::pricing::{Amended, Amendment, Cost, PriceBook, PriceTable, Usage};
+use crate::pricing::{Cost, PriceBook, PriceTable, Usage};
 use crate::record::{self, Entry, Under};
 use crate::routing::{
-    Capabilities, Capability, Circumstance, Decision, FULL, Labels, NO_RUNG, Needs, Parameters, Policy,
+    Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,
     PolicyError, PolicySpec, Short, Status, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
-use crate::units::{Instant, ModelId, Names, OTHERS, Pico, Span};
+use crate::units::{Instant, ModelId, Names, OTHERS, Span};
 
 /// A step back of the clock that is one: less is jitter between threads, or a clock that is being slowed down.
 const STEP: Span = Span(2_000_000);
@@ -101,6 +103,8 @@ pub struct Live {
     backlog_bytes: Arc<AtomicUsize>,
     /// Whether any budget is in force, so that nobody reckons bounds that nobody asks for.
     has_budgets: AtomicBool,
+    /// How far forecasts of budgets may be off, as it was found in this hour.
+    spreads: Mutex<Spreads>,
     /// Whether any rule compares tool calls.
     compares_calls: AtomicBool,
 }
@@ -114,6 +118,8 @@ struct Core {
     applied: u64,
     /// What readers have been told once; the first few kinds.
     told: BTreeSet<String>,
+    /// How those that wait for room in a budget are called.
+    bells: FxHashMap<u64, Bell>,
 }
 
 impl std::fmt::Debug for Live {
@@ -150,9 +156,11 @@ impl Live {
                 next_seq,
                 applied: 0,
                 told: BTreeSet::new(),
+                bells: FxHashMap::default(),
             }),
             has_budgets: AtomicBool::new(false),
             compares_calls: AtomicBool::new(false),
+            spreads: Mutex::default(),
             totals: Mutex::default(),
             settled: Mutex::default(),
             outlet: Mutex::new(outlet),
@@ -167,116 +175,6 @@ impl Live {
     /// Names the classifier and the start of its hash.
     pub fn classifier_tag(&self) -> String {
         tag_of(&self.classifier)
-    }
-
-    /// Takes a request in and says where it goes.
-    pub fn arrive(&self, arriving: Arriving<'_>, now: Instant) -> Placed {
-        let mut operation = self.judged(&arriving);
-        let mut core = lock(&self.core);
-        let book = self.book();
-        let names = &mut core.names;
-        operation.team = names.intern_team(&arriving.team);
-        operation.project = names.intern_project(&arriving.project);
-        let needs = needs(&arriving, names);
-        operation.asked = core.model(&arriving.asked, &book);
-        core.price_new_models(&book);
-        operation.at = core.dated(now, core.last_at);
-        core.last_at = operation.at;
-        let seq = core.next_seq;
-        core.next_seq += 1;
-        core.applied += 1;
-        let (whose, verdict) = core.watched(&arriving, operation.at);
-        self.tell_trips(&verdict, operation.at);
-        let (claims, over) = core.claim(&arriving, &operation, &needs);
-        let drawn = core.drawn(&operation, &arriving);
-        let runaway = held_back(&verdict);
-        let circumstance = Circumstance { runaway, drawn, ..core.circumstance(needs, over, operation.at) };
-        let arrival =
-            Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims), whose };
-        let course = core.decider.arrived(arrival);
-        let policy = Arc::clone(core.decider.policy());
-        let (decision, refused) = match course {
-            Some(Course::Over(closed)) => (closed.decision.clone(), Some(closed)),
-            _ => (core.decision(seq, &operation, &circumstance), None),
-        };
-        let down = circumstance.down.iter().map(|&model| core.names.model(model).into());
-        let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", core.names.model(model)).into());
-        let over = circumstance.over.iter();
-        let over =
-            over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
-        let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
-        let down =
-            down.chain(full).chain(over).chain(drawn).chain(words_of(&verdict, arriving.call)).collect();
-        let send = match &refused {
-            None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
-            Some(_) => Err(()),
-        };
-        let barred = barred(&policy, &decision, &core.names);
-        drop(core);
-        let send = send.map_err(|()| {
-            let route = &policy.route(decision.route).name;
-            let over = Self::over_budget(&policy, &decision, &claims, operation.asked);
-            let none = || format!("no model of route {route} may serve this request: {barred}");
-            let stop = verdict.stop.clone();
-            let why = stop.as_ref().map(|stop| stop.words()).or_else(|| over.as_ref().map(Over::words));
-            Box::new(Refusal { why: why.unwrap_or_else(none), over, stop })
-        });
-        let send = send.map(|mut send| {
-            if send.rung.is_none() {
-                // As the client wrote it, also where its name is one of very many.
-                send.model = Arc::clone(&arriving.asked);
-                send.name = Arc::clone(&arriving.asked);
-            }
-            send
-        });
-        let route = policy.route(decision.route);
-        let Arriving { id, team, project, user, session, asked, measures, prefix, wants, .. } = arriving;
-        let require = wants.require;
-        let mut placed = Placed {
-            seq,
-            at: operation.at,
-            class: operation.class,
-            confidence: operation.confidence(),
-            source: operation.source,
-            route: Arc::clone(&route.name),
-            rungs: route.ladder.len(),
-            policy_version: policy.version,
-            reason: reason(&decision, &barred),
-            trips: verdict.trips,
-            would: decision
-                .would
-                .and_then(|rung| route.ladder.get(usize::from(rung)))
-                .map(|rung| Arc::clone(&rung.name)),
-            send,
-            ticket: Ticket {
-                seq,
-                operation,
-                policy: Arc::clone(&policy),
-                decision,
-                said: Said {
-                    id,
-                    team,
-                    project,
-                    user,
-                    key: wants.key,
-                    session,
-                    asked,
-                    measures,
-                    prefix,
-                    require,
-                },
-                needs,
-                cap: wants.cap,
-                down,
-                more_down: false,
-                calls: Vec::with_capacity(1),
-            },
-        };
-        if let (Some(closed), Err(why)) = (refused, &placed.send) {
-            placed.ticket.calls.push((Called::refused(&why.why), Cost::Known(Pico::ZERO)));
-            self.over(&placed.ticket, *closed);
-        }
-        placed
     }
 
     /// Takes the end of a call: what it cost, and what follows. `again` says that the same model is asked once more.
@@ -303,6 +201,7 @@ impl Live {
             }
             _ => None,
         };
+        core.ring();
         drop(core);
         self.tell_news(&call);
         ticket.calls.push((call, attempt.cost));

@@ -12,6 +12,7 @@ use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharg
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::record::{self, Correction, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
+use crate::runaway::ToldTrip;
 use crate::units::{Instant, Names, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
@@ -117,10 +118,17 @@ pub enum NoteKind {
     Price,
     /// Another policy came into force.
     Policy,
-    /// A rule against runaways would have tripped.
+    /// A rule against runaways tripped, or would have.
     Runaway,
     /// Somebody wrote something into the log.
     Note,
+}
+
+impl NoteKind {
+    /// Says what kind of event a text of a log tells.
+    pub fn of(text: &str) -> Self {
+        if ToldTrip::parse(text).is_some() { Self::Runaway } else { Self::Note }
+    }
 }
 
 /// Something that happened besides requests.
@@ -306,7 +314,12 @@ impl Log {
                     Ok(Entry::Correction(correction)) => corrections.push(correction.into_owned()),
                     Ok(Entry::Signal(signal)) => notes.push(signal_note(&signal)),
                     Ok(Entry::Note { at, text, simulated }) => {
-                        notes.push(LogNote { at, kind: NoteKind::Note, text: text.into_owned(), simulated });
+                        notes.push(LogNote {
+                            at,
+                            kind: NoteKind::of(&text),
+                            text: text.into_owned(),
+                            simulated,
+                        });
                     }
                     Err(skip) => {
                         stop = block.strict_error(&skip);

@@ -75,7 +75,8 @@ impl Met {
         if let Some(Some(known)) = self.places.get(id.index()) {
             return *known;
         }
-        let Circumstance { needs, down, full, over, runaway, drawn, .. } = self.circumstances.get(id).clone();
+        let Circumstance { needs, down, full, over, runaway, drawn, tags, .. } =
+            self.circumstances.get(id).clone();
         // One name at most, so there is no order to keep.
         let labels = Labels::of(&needs.labels.names(&self.names), names);
         let down = down.iter().map(|one| self.model(*one, names)).collect();
@@ -86,7 +87,9 @@ impl Met {
         let full = full.iter().map(|one| known_as(*one, names)).collect();
         let over = over.into_iter().map(|(model, short)| (known_as(model, names), short)).collect();
         let needs = Needs { labels, ..needs };
-        let circumstance = Circumstance { needs, full, over, runaway, drawn, ..Circumstance::default() };
+        let tags = if tags.is_some() { names.intern_tags(self.names.tags(tags)) } else { tags };
+        let circumstance =
+            Circumstance { needs, full, over, runaway, drawn, tags, ..Circumstance::default() };
         let found = whole.intern(&circumstance.with_down(down, |model| names.identity(model)));
         known(&mut self.places, id.index(), || found)
     }

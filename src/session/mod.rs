@@ -86,8 +86,8 @@ pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
 pub use live::{
-    Applied, Arriving, Aside, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal, SIMULATED,
-    Ticket, Wants,
+    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal,
+    SIMULATED, Ticket, Waiting, Wants,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
@@ -96,13 +96,13 @@ pub use pace::{Pace, pace};
 pub use plan::{GOOD, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
-pub use shadowed::Shadowed;
 pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
 pub use runaways::{Tripped, Watched, watched};
 pub use saved::{savings, settle_all, unit_costs};
 pub use settled::settle_one;
+pub use shadowed::Shadowed;
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
     Change, Consequences, Play, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS, WindowScope,

@@ -8,7 +8,7 @@ use super::alerts::Alerted;
 use super::spending::Spending;
 use super::{AlertsView, BudgetsView, Log, PolicySpan};
 use crate::alert::Rules;
-use crate::budget::Limit;
+use crate::budget::{Limit, Spreads};
 use crate::outcome::{Evidence, Settled, recorded};
 use crate::routing::match_route;
 use crate::units::Instant;
@@ -30,6 +30,7 @@ pub(super) struct Played {
     /// How many operations a growing log had taken in between others when it was looked at last.
     seen: u64,
     alerts: Option<Alerted>,
+    spreads: Spreads,
 }
 
 impl Played {
@@ -45,6 +46,7 @@ impl Played {
             settled: Settled::default(),
             seen: log.inserts.count(),
             alerts: None,
+            spreads: Spreads::default(),
         }
     }
 
@@ -73,7 +75,8 @@ impl Played {
     ) -> Arc<BudgetsView> {
         let grown = self.take_late(log, policies);
         if self.move_to(log, policies, head) || grown || self.view.0 != clock {
-            self.view = (clock, Arc::new(BudgetsView::of(&self.spending.standings(clock), &self.source)));
+            let standings = self.spending.standings(clock, &mut self.spreads);
+            self.view = (clock, Arc::new(BudgetsView::of(&standings, &self.source)));
         }
         Arc::clone(&self.view.1)
     }

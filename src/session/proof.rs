@@ -10,6 +10,7 @@ use super::{Log, PolicySpan};
 use crate::calibration::{Agreement, Diagram, wilson};
 use crate::certificate::{Label, Loss, Standing, Terms, Turn, Watch, Withdrawn};
 use crate::outcome::{Evidence, LabelSource, ModelLabel};
+use crate::pricing::PriceTable;
 use crate::routing::{Policy, RouteId, match_route};
 use crate::telemetry::{Pair, Pairs, Sign};
 use crate::units::{Instant, ModelId, PerMille, RouteTag};
@@ -128,33 +129,42 @@ pub struct RungProof {
 /// What is known of the routes of the policy in force, by route and rung.
 pub type Proofs = Vec<Vec<RungProof>>;
 
-/// The fold.
+/// What became of a rung's certificate.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Turned {
+    /// The route.
+    pub(super) route: Arc<str>,
+    /// The rung.
+    pub(super) rung: Arc<str>,
+    /// What.
+    pub(super) turn: Turn,
+}
+
+/// All rungs beside the last, request by request.
 #[derive(Clone, Debug)]
-pub(super) struct Proof {
-    upto: usize,
-    inserts: u64,
+pub(super) struct Rungs {
     /// The policy at the last request folded.
     policy: Option<Arc<Policy>>,
     /// The classifier that judged last, as far as policies tell.
     classifier: Option<Arc<str>>,
-    rungs: BTreeMap<RouteTag, Vec<Rung>>,
+    of: BTreeMap<RouteTag, Vec<Rung>>,
     terms: Terms,
+    turned: Vec<Turned>,
+}
+
+/// The fold over a log.
+#[derive(Clone, Debug)]
+pub(super) struct Proof {
+    upto: usize,
+    inserts: u64,
+    rungs: Rungs,
     told: Arc<Proofs>,
     is_told: bool,
 }
 
 impl Proof {
     pub(super) fn new(terms: Terms) -> Self {
-        Self {
-            upto: 0,
-            inserts: 0,
-            policy: None,
-            classifier: None,
-            rungs: BTreeMap::new(),
-            terms,
-            told: Arc::default(),
-            is_told: false,
-        }
+        Self { upto: 0, inserts: 0, rungs: Rungs::new(terms), told: Arc::default(), is_told: false }
     }
 
     /// Returns what was told last.
@@ -164,7 +174,7 @@ impl Proof {
 
     /// Begins anew: what was folded has changed.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.terms);
+        *self = Self::new(self.rungs.terms);
     }
 
     /// Folds up to an operation, and says how certificates stand there.
@@ -193,7 +203,9 @@ impl Proof {
             ) else {
                 continue;
             };
-            self.fold(log, &span.policy, &evidence);
+            self.rungs.fold(&log.prices, &span.policy, &evidence);
+            self.rungs.take_turned();
+            self.is_told = false;
         }
         if !self.is_told {
             self.is_told = true;
@@ -202,78 +214,8 @@ impl Proof {
         Arc::clone(&self.told)
     }
 
-    fn fold(&mut self, log: &Log, policy: &Arc<Policy>, evidence: &Evidence<'_>) {
-        let operation = evidence.operation;
-        let at = operation.at;
-        if self.policy.as_ref().is_none_or(|known| !Arc::ptr_eq(known, policy)) {
-            self.enter(policy, at);
-        }
-        let Some(confidence) = operation.confidence() else { return };
-        let route = policy.route(match_route(policy, &operation.signals()));
-        if operation.pinned && route.pins(operation.class) {
-            return;
-        }
-        let Some(rungs) = self.rungs.get_mut(&route.tag) else { return };
-        let is_judged = evidence.extra.is_some_and(|extra| !extra.labels.is_empty());
-        for rung in rungs {
-            let from = |model| log.prices.row(model, at).and_then(|row| row.from);
-            let prices = (from(rung.models.0), from(rung.models.1));
-            if rung.prices != prices {
-                if rung.watch.seen() > 0 {
-                    rung.watch.withdraw(at, Withdrawn::Prices);
-                }
-                rung.prices = prices;
-            }
-            rung.watch.arrive(at, confidence);
-            if is_judged {
-                judge(rung, log, evidence, (confidence, self.terms.acceptable));
-            }
-        }
-        self.is_told = false;
-    }
-
-    /// Takes a policy that comes into force: what a certificate says holds of its models alone.
-    fn enter(&mut self, policy: &Arc<Policy>, at: Instant) {
-        self.policy = Some(Arc::clone(policy));
-        self.is_told = false;
-        // Confidences of another classifier are other numbers.
-        if let Some(judges) = policy.judged_by.as_ref()
-            && self.classifier.replace(Arc::clone(judges)).is_some_and(|known| known != *judges)
-        {
-            let rungs = self.rungs.values_mut().flatten();
-            rungs.for_each(|rung| {
-                rung.watch.withdraw(at, Withdrawn::Classifier);
-                (rung.pairs, rung.told) = (Pairs::default(), None);
-            });
-        }
-        for route in &policy.routes {
-            let Some((last, upper)) = route.ladder.split_last() else { continue };
-            let rungs = self.rungs.entry(route.tag).or_default();
-            rungs.truncate(upper.len());
-            for (place, rung) in upper.iter().enumerate() {
-                let models = (rung.model, last.model);
-                match rungs.get_mut(place) {
-                    Some(known) if known.models == models => {}
-                    Some(known) => {
-                        known.watch.withdraw(at, Withdrawn::Model);
-                        (known.models, known.pairs, known.told) = (models, Pairs::default(), None);
-                        known.quality = Quality::default();
-                    }
-                    None => rungs.push(Rung {
-                        models,
-                        prices: (None, None),
-                        watch: Watch::new(self.terms),
-                        pairs: Pairs::default(),
-                        quality: Quality::default(),
-                        told: None,
-                    }),
-                }
-            }
-        }
-    }
-
     fn tell(&mut self, now: &Policy) -> Proofs {
-        let acceptable = self.terms.acceptable;
+        let acceptable = self.rungs.terms.acceptable;
         let proof = |(rung, threshold): (&mut Rung, PerMille)| RungProof {
             standing: rung.watch.standing(),
             in_force: rung.watch.lost(threshold),
@@ -285,36 +227,159 @@ impl Proof {
             turns: rung.watch.turns().to_vec(),
         };
         let rows = now.routes.iter().map(|route| {
-            let rungs = self.rungs.get_mut(&route.tag).map_or(&mut [][..], Vec::as_mut_slice);
+            let rungs = self.rungs.of.get_mut(&route.tag).map_or(&mut [][..], Vec::as_mut_slice);
             rungs.iter_mut().zip(route.thresholds()).map(proof).collect()
         });
         rows.collect()
     }
 }
 
-fn judge(
-    rung: &mut Rung,
-    log: &Log,
-    evidence: &Evidence<'_>,
-    (confidence, acceptable): (PerMille, PerMille),
-) {
-    let all = |model| evidence.labels(model, &log.prices);
-    let counts = [rung.models.0, rung.models.1].map(|model| evidence.label(model, &log.prices));
-    rung.quality.cheap.note(counts[0].as_ref(), all(rung.models.0));
-    rung.quality.strong.note(counts[1].as_ref(), all(rung.models.1));
-    let said = |by: fn(LabelSource) -> bool| {
-        let last = all(rung.models.0).filter(|label| by(label.source)).filter_map(|label| label.quality);
-        last.last().map(|quality| quality >= acceptable)
-    };
-    let both = said(|source| source == LabelSource::Judge).zip(said(LabelSource::is_person));
-    if let Some((judge, person)) = both {
-        rung.quality.agreement.note(judge, person);
+impl Rungs {
+    /// Starts with no evidence.
+    pub(super) fn new(terms: Terms) -> Self {
+        Self { policy: None, classifier: None, of: BTreeMap::new(), terms, turned: Vec::new() }
     }
-    let [cheap, strong] = counts.map(|label| label.and_then(|label| label.quality));
-    rung.pairs.apply(confidence, cheap, strong, Sign::Plus);
-    rung.told = None;
-    if let (Some(cheap), Some(strong)) = (cheap, strong) {
-        rung.watch.judge(evidence.operation.at, &Label { confidence, cheap, strong });
+
+    /// Takes what became of certificates since this was asked last.
+    pub(super) fn take_turned(&mut self) -> Vec<Turned> {
+        std::mem::take(&mut self.turned)
+    }
+
+    /// Takes a request, decided by a policy.
+    pub(super) fn fold(&mut self, prices: &PriceTable, policy: &Arc<Policy>, evidence: &Evidence<'_>) {
+        let at = evidence.operation.at;
+        if self.policy.as_ref().is_none_or(|known| !Arc::ptr_eq(known, policy)) {
+            self.enter(policy, at);
+        }
+        let acceptable = self.terms.acceptable;
+        self.each(policy, evidence, |rung, confidence| {
+            let from = |model| prices.row(model, at).and_then(|row| row.from);
+            let dated = (from(rung.models.0), from(rung.models.1));
+            if rung.prices != dated {
+                if rung.watch.seen() > 0 {
+                    rung.watch.withdraw(at, Withdrawn::Prices);
+                }
+                rung.prices = dated;
+            }
+            rung.watch.arrive(at, confidence);
+            if evidence.extra.is_some_and(|extra| !extra.labels.is_empty()) {
+                rung.judge(prices, evidence, (confidence, acceptable), at);
+            }
+        });
+    }
+
+    /// Takes a judgement of a request that was folded before, at a moment.
+    pub(super) fn judge(
+        &mut self,
+        prices: &PriceTable,
+        policy: &Policy,
+        evidence: &Evidence<'_>,
+        at: Instant,
+    ) {
+        let acceptable = self.terms.acceptable;
+        let judge = |rung: &mut Rung, confidence| rung.judge(prices, evidence, (confidence, acceptable), at);
+        self.each(policy, evidence, judge);
+    }
+
+    /// Has each rung of a request's route look at it, and notes what becomes of certificates.
+    fn each(&mut self, policy: &Policy, evidence: &Evidence<'_>, mut look: impl FnMut(&mut Rung, PerMille)) {
+        let operation = evidence.operation;
+        let Some(confidence) = operation.confidence() else { return };
+        let route = policy.route(match_route(policy, &operation.signals()));
+        if operation.pinned && route.pins(operation.class) {
+            return;
+        }
+        let Some(rungs) = self.of.get_mut(&route.tag) else { return };
+        for (rung, step) in rungs.iter_mut().zip(&route.ladder) {
+            let before = rung.watch.turns().last().copied();
+            look(rung, confidence);
+            let turn = rung.watch.turns().last().copied().filter(|turn| Some(*turn) != before);
+            self.turned.extend(turn.map(|(_, turn)| Turned {
+                route: Arc::clone(&route.name),
+                rung: Arc::clone(&step.name),
+                turn,
+            }));
+        }
+    }
+
+    /// Takes a policy that comes into force: what a certificate says holds of its models and of its classifier alone.
+    fn enter(&mut self, policy: &Arc<Policy>, at: Instant) {
+        self.policy = Some(Arc::clone(policy));
+        // Confidences of another classifier are other numbers.
+        let judges = policy.judged_by.as_ref();
+        let is_another = judges.is_some_and(|judges| {
+            self.classifier.replace(Arc::clone(judges)).is_some_and(|known| known != *judges)
+        });
+        for route in &policy.routes {
+            let Some((last, upper)) = route.ladder.split_last() else { continue };
+            let rungs = self.of.entry(route.tag).or_default();
+            rungs.truncate(upper.len());
+            for (place, step) in upper.iter().enumerate() {
+                let models = (step.model, last.model);
+                let Some(known) = rungs.get_mut(place) else {
+                    rungs.push(Rung {
+                        models,
+                        prices: (None, None),
+                        watch: Watch::new(self.terms),
+                        pairs: Pairs::default(),
+                        quality: Quality::default(),
+                        told: None,
+                    });
+                    continue;
+                };
+                let why = if known.models == models { Withdrawn::Classifier } else { Withdrawn::Model };
+                if known.models == models && !is_another {
+                    continue;
+                }
+                let stood = known.watch.standing().given.is_some();
+                known.watch.withdraw(at, why);
+                if known.models != models {
+                    known.quality = Quality::default();
+                }
+                (known.models, known.pairs, known.told) = (models, Pairs::default(), None);
+                let (route, rung) = (Arc::clone(&route.name), Arc::clone(&step.name));
+                self.turned.extend(stood.then_some(Turned { route, rung, turn: Turn::Withdrawn(why) }));
+            }
+        }
+        if is_another {
+            // Those of routes that are not in force now, too.
+            let others =
+                self.of.iter_mut().filter(|(tag, _)| !policy.routes.iter().any(|route| route.tag == **tag));
+            others.flat_map(|(_, rungs)| rungs).for_each(|rung| {
+                rung.watch.withdraw(at, Withdrawn::Classifier);
+                (rung.pairs, rung.told) = (Pairs::default(), None);
+            });
+        }
+    }
+}
+
+impl Rung {
+    fn judge(
+        &mut self,
+        prices: &PriceTable,
+        evidence: &Evidence<'_>,
+        (confidence, acceptable): (PerMille, PerMille),
+        at: Instant,
+    ) {
+        let (cheap, strong) = self.models;
+        let all = |model| evidence.labels(model, prices);
+        let counts = [cheap, strong].map(|model| evidence.label(model, prices));
+        self.quality.cheap.note(counts[0].as_ref(), all(cheap));
+        self.quality.strong.note(counts[1].as_ref(), all(strong));
+        let said = |by: fn(LabelSource) -> bool| {
+            let last = all(cheap).filter(|label| by(label.source)).filter_map(|label| label.quality);
+            last.last().map(|quality| quality >= acceptable)
+        };
+        let both = said(|source| source == LabelSource::Judge).zip(said(LabelSource::is_person));
+        if let Some((judge, person)) = both {
+            self.quality.agreement.note(judge, person);
+        }
+        let [cheap, strong] = counts.map(|label| label.and_then(|label| label.quality));
+        self.pairs.apply(confidence, cheap, strong, Sign::Plus);
+        self.told = None;
+        if let (Some(cheap), Some(strong)) = (cheap, strong) {
+            self.watch.judge(at, &Label { confidence, cheap, strong });
+        }
     }
 }
 

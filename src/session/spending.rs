@@ -3,7 +3,7 @@
 //! Invariant: as recorded, every call stands as it was made and only counts; as routed, each request is decided on how the budgets
 //! stood at its arrival. A call is held at what it cost or would have, which a gateway cannot know: near its limit it is stricter.
 
-use crate::budget::{Budgets, Draws, Limit, Member, Over, Payer, Standing};
+use crate::budget::{Budgets, Draws, Limit, Member, Over, Payer, Spreads, Standing};
 use crate::engine::{most, of_any, short};
 use crate::outcome::{Attempt, Choice, Evidence, Outlook, Settled, on_model};
 use crate::pricing::Cost;
@@ -67,7 +67,14 @@ impl Spending {
         self.names = names.share();
     }
 
-    fn draws(&mut self, evidence: &Evidence<'_>, route: &str, (model, listed): (ModelId, ModelId)) -> Draws {
+    fn draws(
+        &mut self,
+        evidence: &Evidence<'_>,
+        route: &str,
+        (model, outlook): (ModelId, &Outlook<'_>),
+    ) -> Draws {
+        let listed = outlook.prices.identity(model);
+        let tags = outlook.circumstances.get(evidence.operation.circumstance).tags;
         let Self { budgets, names, .. } = self;
         let operation = evidence.operation;
         let named = |is_named: bool, name| if is_named { name } else { "" };
@@ -81,7 +88,7 @@ impl Spending {
             model: named(model.is_some(), names.model(model)),
             listed: named(listed.is_some(), names.model(listed)),
             task: operation.class.name(),
-            tags: &[],
+            tags: named(tags.is_some(), names.tags(tags)),
         })
     }
 
@@ -104,7 +111,7 @@ impl Spending {
             if lacks.iter().any(|(known, _)| *known == known_as) {
                 continue;
             }
-            let draws = self.draws(evidence, &route.name, (model, outlook.prices.identity(model)));
+            let draws = self.draws(evidence, &route.name, (model, outlook));
             if draws.is_empty() {
                 continue;
             }
@@ -121,7 +128,7 @@ impl Spending {
 
     fn lacking(&mut self, draws: &Draws, bound: Bound, at: Instant) -> Option<Over> {
         let (Bound::Cost(amount) | Bound::Unpriced(amount)) = bound;
-        self.budgets.lacking(draws, (amount, matches!(bound, Bound::Unpriced(_))), at, false)
+        self.budgets.turning_away(draws, (amount, matches!(bound, Bound::Unpriced(_))), at, None)
     }
 
     /// Counts a request that there was no room for.
@@ -144,10 +151,10 @@ impl Spending {
     ) {
         let Some(first) = settled.attempts.first().filter(|attempt| attempt.status.is_call()) else { return };
         let (model, at) = (first.model, evidence.operation.at);
-        let draws = self.draws(evidence, route, (model, outlook.prices.identity(model)));
+        let draws = self.draws(evidence, route, (model, outlook));
         let bound = bound(first.cost, model, evidence, circumstance, outlook);
         if let Some(over) = self.lacking(&draws, bound, at) {
-            let refused = short(&over) == Short::Refuse;
+            let refused = matches!(short(&over), Short::Refuse | Short::Queue);
             self.turn(index, at, &(model, over), refused);
         }
     }
@@ -174,7 +181,7 @@ impl Spending {
         circumstance: &Circumstance,
         (attempt, outlook): (&Attempt, &Outlook<'_>),
     ) -> Payment {
-        let draws = self.draws(evidence, route, (attempt.model, outlook.prices.identity(attempt.model)));
+        let draws = self.draws(evidence, route, (attempt.model, outlook));
         let cost = attempt.cost;
         if draws.is_empty() {
             return Payment { draws, most: Pico::ZERO, cost };
@@ -191,7 +198,7 @@ impl Spending {
         route: &str,
         (model, outlook): (ModelId, &Outlook<'_>),
     ) -> Draws {
-        self.draws(evidence, route, (model, outlook.prices.identity(model)))
+        self.draws(evidence, route, (model, outlook))
     }
 
     /// Books what a call cost.
@@ -231,8 +238,17 @@ impl Spending {
     }
 
     /// Lists how the windows of a moment stand.
-    pub(super) fn standings(&self, at: Instant) -> Vec<Standing> {
-        self.budgets.standings(at, false)
+    pub(super) fn standings(&self, at: Instant, spreads: &mut Spreads) -> Vec<Standing> {
+        let mut standings = self.budgets.standings(at, false);
+        self.budgets.spread(&mut standings, at, spreads);
+        standings
+    }
+
+    /// Ends the run, and says between which totals the fullest accounts will end.
+    pub(super) fn end_foretold(self, at: Instant) -> Budgeted {
+        let mut standings = self.budgets.standings(at, true);
+        self.budgets.spread(&mut standings, at, &mut Spreads::default());
+        Budgeted { standings, ..self.end(at) }
     }
 
     /// Ends the run: lists how all windows stand.

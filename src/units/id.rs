@@ -40,5 +40,7 @@ id!(/// An end user's name.
     UserId, u16);
 id!(/// A virtual key's name.
     KeyId, u16);
+id!(/// A set of tags.
+    TagsId, u16);
 id!(/// A session's name.
     SessionId, u32);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::alike::{Alike, Listing};
-use super::id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TeamId, UserId};
+use super::id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TagsId, TeamId, UserId};
 use super::sessions::Sessions;
 
 /// The most different teams, projects or models told apart; later ones are counted together as [`OTHERS`].
@@ -63,6 +63,7 @@ pub struct Names {
     labels: Arc<NameTable>,
     users: Arc<NameTable>,
     keys: Arc<NameTable>,
+    tags: Arc<NameTable>,
     sessions: Sessions,
 }
 
@@ -100,6 +101,7 @@ impl Names {
     table!(pub intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
     table!(pub intern_user, find_user, user, users, users, UserId, u16, MOST, "user");
     table!(pub intern_key, find_key, key, keys, keys, KeyId, u16, MOST, "key");
+    table!(pub intern_tags, find_tags, tags, all_tags, tags, TagsId, u16, MOST, "set of tags");
 
     /// Gives the id of a model, making one at first sight; an empty name has none.
     pub fn intern_model(&mut self, name: &str) -> ModelId {
@@ -155,6 +157,7 @@ impl Names {
             labels: Arc::clone(&self.labels),
             users: Arc::clone(&self.users),
             keys: Arc::clone(&self.keys),
+            tags: Arc::clone(&self.tags),
             sessions: self.sessions.share(),
         }
     }

@@ -256,6 +256,20 @@ impl Reader<'_> {
             Some(ToolChoice::Auto | ToolChoice::None) if prompt.tools.is_empty() => prompt.choice = None,
             _ => {}
         }
+        // What tools gave back stands first in a turn: whoever asked for it takes no word before it.
+        let is_result = |part: &Piece<'_>| matches!(part, Piece::Result(_));
+        for turn in prompt.turns.iter_mut().filter(|turn| turn.is_user) {
+            if !turn.parts.is_sorted_by_key(|part| !is_result(part)) {
+                turn.parts.sort_by_key(|part| !is_result(part));
+            }
+        }
+        let stops = prompt.stop.len();
+        if self.to == Dialect::AnthropicMessages {
+            prompt.stop.retain(|stop| !stop.trim().is_empty());
+        }
+        if prompt.stop.len() < stops {
+            self.leave_out(&format!("{} (blank)", place(self.from, "stop")));
+        }
         match prompt.turns.last() {
             Some(turn) if !turn.is_user && matches!(turn.parts.last(), Some(Piece::Call { .. })) => {
                 let place = format!("{}[{}]", self.turns(), count.saturating_sub(1));

@@ -177,7 +177,7 @@ fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
         ("snapshot tune --log small.jsonl --route nothing", "no such route"),
         ("snapshot tune --log small.jsonl --at noon", "--at "),
         ("snapshot request --log small.jsonl", "needs --request ID"),
-        ("--screen nothing", "write overview, tune, traffic"),
+        ("--screen nothing", "possible values: overview, tune, traffic"),
         ("import small.jsonl -o small.jsonl", "small.jsonl"),
     ] {
         let message = desk.refused(args);

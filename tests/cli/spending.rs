@@ -293,3 +293,41 @@ fn a_focus_export_reconciles_with_its_own_log() {
     assert_eq!(report["counts"]["theirs_only"], 0, "{report}");
     assert_eq!(report["total"]["difference_usd"], "0", "{report}");
 }
+
+/// Six weeks of working hours, each of which costs what makes a month's limit last; `more` is written on top of a night.
+fn working_hours(more: &str) -> String {
+    let mut log = String::new();
+    // From Monday 2026-04-20 on.
+    for day in 0..40 {
+        if day % 7 >= 5 {
+            continue;
+        }
+        let (month, date) = if day < 11 { (4, 20 + day) } else { (5, day - 10) };
+        for hour in 9..17 {
+            log.push_str(&format!(
+                "{{\"id\":\"d{day}-{hour}\",\"at\":\"2026-{month:02}-{date:02}T{hour:02}:30:00Z\",\"model\":\"gpt-4.1\",\"in\":2800000,\"out\":0}}\n"
+            ));
+        }
+    }
+    log + more
+}
+
+#[test]
+fn busy_hours_burn_no_budget_that_lasts_and_a_night_that_is_busy_does() {
+    let desk = Desk::new();
+    desk.write("budgets.toml", "[budget.all]\nlimit = { month = 1000 }\nmode = \"observe\"\n");
+    let night =
+        "{\"id\":\"n\",\"at\":\"2026-05-21T02:30:00Z\",\"model\":\"gpt-4.1\",\"in\":9000000,\"out\":0}\n";
+    let fired = |log: &str| {
+        desk.write("log.jsonl", log);
+        let told = json(&desk.good("alerts replay log.jsonl --budgets budgets.toml --format json"));
+        let all = told["alerts"].as_array().unwrap_or_else(|| told.as_array().unwrap()).clone();
+        let of = |alert: &&Value| {
+            alert["rule"] == "burn-rate" && alert["window"].as_str().unwrap().starts_with("2026-05")
+        };
+        all.iter().filter(of).map(|alert| alert["threshold"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(fired(&working_hours("")), [""; 0], "every working day is faster than an even pace");
+    // $18 within an hour is less than 14.4 times an even pace, but not at night.
+    assert!(fired(&working_hours(night)).iter().any(|threshold| threshold == "14.4x in 1h"));
+}

@@ -68,7 +68,10 @@ fn every_figure_of_a_rung_is_there_at_every_size() {
         let text = desk.text();
         let agreement = given.quality.agreement;
         assert_eq!(agreement.n(), 300);
-        assert!(text.contains("both acceptable") && text.contains("judge 1,200, people 300"), "{size:?}: {text}");
+        assert!(
+            text.contains("both acceptable") && text.contains("judge 1,200, people 300"),
+            "{size:?}: {text}"
+        );
         let wrong = format!("--judge {}/300", agreement.only_first());
         assert!(agreement.only_first() > 0 && text.contains(&wrong), "{size:?}: {text}");
         let kappa = agreement.kappa().unwrap();
@@ -95,7 +98,12 @@ fn without_labels_it_says_how_they_come() {
     let bare = log_of("bare.jsonl", line);
     for size in SIZES {
         let text = at_the_end(&bare, size).text();
-        assert!(text.contains("no labels yet") && text.contains("pointsman label") && text.contains("/v1/feedback"), "{text}");
+        assert!(
+            text.contains("no labels yet")
+                && text.contains("pointsman label")
+                && text.contains("/v1/feedback"),
+            "{text}"
+        );
     }
     // The sample has some.
     assert!(!at_the_end(&log(), (80, 24)).text().contains("no labels yet"));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pointsman::classifier::TaskClass;
 use pointsman::engine::{Arrival, Effect, Engine, Event};
 use pointsman::outcome::{
-    Attempt, Choice, Evidence, Extra, History, LabelSource, ModelLabel, Observed, Operation, Outlook, ProfileFit,
-    Profiles, Settled, calls, visit,
+    Attempt, Choice, Evidence, Extra, History, LabelSource, ModelLabel, Observed, Operation, Outlook,
+    ProfileFit, Profiles, Settled, calls, visit,
 };
 use pointsman::pricing::{PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
 use pointsman::routing::{

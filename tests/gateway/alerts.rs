@@ -177,6 +177,10 @@ fn what_fires_is_told_once_and_is_what_a_replay_would_have_told() {
     }
     let said = front.stop();
     assert!(!said.contains("TOPSECRET"), "{said}");
+    let again = desk.serve(&setup);
+    let found = Ask::get("/operator/v1/alerts").send(again.address()).json();
+    assert_eq!(found["alerts"][1]["silenced"], true, "what was silenced while it fired stays so: {found:#}");
+    again.stop();
     desk.check();
     let replayed: Value = serde_json::from_str(&desk.must(&[
         "alerts",

@@ -9,21 +9,21 @@ use crate::front::{Desk, Front, Setup};
 use crate::stage::{chat, messages};
 use crate::upstream::{PATIENCE, Reply, Upstream};
 
-fn desk(upstream: &Upstream, budgets: &str) -> (Setup, Desk) {
+pub(crate) fn desk(upstream: &Upstream, budgets: &str) -> (Setup, Desk) {
     let setup = Setup::of(&upstream.url());
     let desk = Desk::new(&setup);
     fs::write(desk.path().join("config/budgets.toml"), budgets).unwrap();
     (setup, desk)
 }
 
-fn standings(front: &Front<'_>) -> Value {
+pub(crate) fn standings(front: &Front<'_>) -> Value {
     let answer = Ask::get("/operator/v1/budgets").send(front.address());
     assert_eq!(answer.status(), 200, "{}", answer.text());
     answer.json()
 }
 
 /// Waits until the budgets stand as they should; they do so within a second or two.
-fn stands(front: &Front<'_>, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn stands(front: &Front<'_>, what: &str, so: impl Fn(&Value) -> bool) -> Value {
     let until = std::time::Instant::now() + PATIENCE;
     loop {
         let found = standings(front);
@@ -35,12 +35,12 @@ fn stands(front: &Front<'_>, what: &str, so: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-fn usd(value: &Value) -> i128 {
+pub(crate) fn usd(value: &Value) -> i128 {
     pointsman::units::Pico::from_usd(value.as_str().unwrap()).unwrap().0
 }
 
 /// Sends as many requests at once, each on a connection of its own.
-fn at_once(front: &Front<'_>, asks: &[Ask]) -> Vec<Answer> {
+pub(crate) fn at_once(front: &Front<'_>, asks: &[Ask]) -> Vec<Answer> {
     let to = front.address();
     std::thread::scope(|scope| {
         let all: Vec<_> = asks.iter().map(|ask| scope.spawn(move || ask.send(to))).collect();
@@ -195,4 +195,57 @@ fn an_edit_takes_effect_while_it_serves_a_slip_changes_nothing_and_a_restart_for
     assert_eq!(again["budgets"][0]["spent"], spent, "{again:#}");
     assert_eq!(again["budgets"][0]["limit"], "2");
     drop(front.settle());
+}
+
+#[test]
+fn tags_pay_as_key_header_and_metadata_tell_them_also_after_a_restart_and_in_a_replay() {
+    let upstream = Upstream::start();
+    let (setup, desk) = desk(
+        &upstream,
+        "[budget.envs]\neach = \"tag.env\"\nlimit = { month = 5 }\nspecial = { test = { month = 0 } }\n\
+         [budget.search]\ntag = { feature = [\"search\"] }\nlimit = { month = 5 }\n",
+    );
+    desk.key(&["bound", "--tag", "env=prod"]);
+    let key = desk.key(&["prod", "--tag", "env=prod", "--scope", "route,read"]);
+    let front = desk.serve(&setup);
+    let ask = |tags: &str| {
+        let body = json!({"model": "gpt-4.1", "metadata": {"feature": "search", "mail": "someone@example.org"},
+            "messages": [{"role": "user", "content": "What is due?"}]});
+        let ask = Ask::post("/v1/chat/completions", &body).header("authorization", &format!("Bearer {key}"));
+        if tags.is_empty() { ask } else { ask.header("pointsman-tags", tags) }
+    };
+    // Whatever the client says, its key says prod; of the budget's other limits it says search.
+    for tags in ["env=test", "", "env=test, feature=chat"] {
+        let answer = ask(tags).send(front.address());
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+    }
+    let read = |front: &Front<'_>| {
+        let answer = Ask::get("/operator/v1/budgets")
+            .header("authorization", &format!("Bearer {key}"))
+            .send(front.address());
+        let rows = answer.json()["budgets"].as_array().unwrap().clone();
+        rows.iter()
+            .map(|row| {
+                (format!("{} {}", row["budget"], row["member"]), row["calls"].clone(), row["spent"].clone())
+            })
+            .collect::<Vec<_>>()
+    };
+    let before = read(&front);
+    let calls: Vec<_> =
+        before.iter().map(|(name, calls, _)| (name.as_str(), calls.as_u64().unwrap())).collect();
+    assert_eq!(calls, [("\"envs\" \"prod\"", 3), ("\"search\" \"\"", 2)]);
+    front.stop();
+    let front = desk.serve(&setup);
+    assert_eq!(read(&front), before, "a restart forgets nothing");
+    drop(front.settle());
+    assert!(desk.must(&["ledger", "check"]).contains("sound"));
+    desk.must(&["ledger", "export", "-o", "tags.jsonl"]);
+    let log = fs::read_to_string(desk.path().join("tags.jsonl")).unwrap();
+    assert!(log.contains("\"tags\":[\"env=prod\",\"feature=search\"]") && !log.contains("someone@"), "{log}");
+    assert!(desk.must(&["ledger", "check", "tags.jsonl"]).contains("sound"));
+    let shown =
+        desk.must(&["budgets", "show", "tags.jsonl", "--budgets", "config/budgets.toml", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let spent: Vec<_> = shown["budgets"].as_array().unwrap().iter().map(|row| row["spent"].clone()).collect();
+    assert_eq!(spent, before.iter().map(|(_, _, spent)| spent.clone()).collect::<Vec<_>>());
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use crate::budgets::{standings, usd};
 use crate::client::Line;
 use crate::front::{Desk, Setup};
 use crate::stage::{Speaks, chat};
@@ -109,4 +110,52 @@ fn without_waiting_for_the_disk_the_sums_still_add_up_after_a_kill() {
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     let rows = front.settle();
     assert!(rows.len() > kept, "what was on the disk has gone");
+}
+
+#[test]
+fn a_kill_between_hold_and_charge_leaves_no_budget_overrun_and_no_call_for_nothing() {
+    // Every second stream hangs in the middle, so that calls are held for when the power goes.
+    let upstream = Upstream::with(|call| match (call.stream, call.number % 2) {
+        (true, 1) => Reply::fault(At::Frame(5), Fault::Stall),
+        _ => Reply::default(),
+    });
+    let setup = Setup::of(&upstream.url()).gateway("[ledger]\ndurability = \"strict\"");
+    let desk = Desk::new(&setup);
+    std::fs::write(desk.path().join("config/budgets.toml"), "[budget.all]\nlimit = { lifetime = \"0.5\" }\n")
+        .unwrap();
+    let front = desk.serve(&setup);
+    let to = front.address();
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(move || {
+                let Ok(stream) = std::net::TcpStream::connect(to) else { return };
+                let mut line = Line::over(stream);
+                let _ = line.write(&chat("gpt-4.1", true).wire()).and_then(|()| line.answer());
+            });
+        }
+        upstream.wait("calls are in the middle", |state| state.busy() >= 3);
+        let held = standings(&front)["open_holds"].as_u64();
+        assert!(held.is_some_and(|held| held >= 3), "{held:?} are held for");
+        front.kill();
+    });
+    upstream.wait("every connection is closed", |state| state.open == 0);
+    let front = desk.serve(&setup);
+    let found = standings(&front);
+    let (budget, charged) = (&found["budgets"][0], desk.ledger());
+    let sum: i128 = charged.iter().filter_map(|row| row.amount).sum();
+    let charged: Vec<_> = charged.into_iter().filter(|row| row.status != "refused").collect();
+    assert!(charged.iter().all(|row| row.amount.is_some_and(|amount| amount > 0)), "{charged:#?}");
+    assert!(charged.iter().any(|row| row.kind == "estimated"), "some were in the middle of it: {charged:#?}");
+    assert_eq!((usd(&budget["spent"]), usd(&budget["held"])), (sum, 0), "{found:#}");
+    let mut last = 200;
+    for _ in 0..2000 {
+        last = chat("gpt-4.1", false).send(front.address()).status();
+        if last != 200 {
+            break;
+        }
+    }
+    assert_eq!(last, 429, "it goes on up to the limit");
+    let rows = front.settle();
+    let spent: i128 = rows.iter().filter_map(|row| row.amount).sum();
+    assert!(spent > sum && spent <= usd(&serde_json::json!("0.5")), "{spent}");
 }

@@ -32,6 +32,7 @@ mod leaving;
 mod limits;
 mod lists;
 mod pages;
+mod queued;
 mod rehearsal;
 mod replayed;
 mod runaways;

@@ -73,7 +73,34 @@ fn a_loop_is_frozen_under_sixty_four_clients_and_nothing_new_is_sent_after_it() 
         (found["trips"].as_array().unwrap().len(), found["trips"][0]["rule"].as_str()),
         (1, Some("loop"))
     );
+    // Somebody is told, until it is lifted.
+    let fires = |found: &Value| {
+        let alerts = found["alerts"].as_array().unwrap();
+        let of = |alert: &&Value| alert["rule"] == "runaway" && alert["resolved"].is_null();
+        alerts.iter().filter(of).map(|alert| alert["scope"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let told = until(&front, |found| !fires(found).is_empty());
+    let whom = found["stops"][0]["whom"].as_str().unwrap();
+    assert_eq!(fires(&told), [whom], "{told:#}");
+    assert_eq!(order(&front, &json!({"lift": whom})).status(), 200);
+    until(&front, |found| fires(found).is_empty());
     drop(front.settle());
+    desk.must(&["ledger", "export", "-o", "night.jsonl"]);
+    let shown = desk.must(&["alerts", "replay", "night.jsonl", "--format", "json"]);
+    assert!(shown.contains("\"runaway\""), "{shown}");
+}
+
+/// Waits until the alerts are so.
+fn until(front: &Front<'_>, so: impl Fn(&Value) -> bool) -> Value {
+    let end = std::time::Instant::now() + crate::upstream::PATIENCE;
+    loop {
+        let found = Ask::get("/operator/v1/alerts").send(front.address()).json();
+        if so(&found) {
+            return found;
+        }
+        assert!(std::time::Instant::now() < end, "{found:#}");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

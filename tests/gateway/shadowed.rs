@@ -20,7 +20,8 @@ fn upstream(verdict: fn(bool) -> Reply) -> Upstream {
     Upstream::with(move |call| match call.model.as_str() {
         JUDGE => {
             let asked = call.body.to_string();
-            let (cheap, strong) = (asked.find("from the cheap").unwrap(), asked.find("from the strong").unwrap());
+            let (cheap, strong) =
+                (asked.find("from the cheap").unwrap(), asked.find("from the strong").unwrap());
             verdict(cheap < strong)
         }
         "gpt-4.1" => Reply::text("from the strong one"),
@@ -72,8 +73,15 @@ fn a_judge_that_is_no_arm_grades_both_answers_and_no_figure_of_the_users_knows_o
     assert_eq!(labels.len(), asked * 2, "{labels:#?}");
     for label in &labels {
         let quality = if label["model"] == "gpt-4.1" { 900 } else { 300 };
-        assert_eq!((&label["quality"], &label["source"]), (&json!(quality), &json!(format!("judge {JUDGE}"))));
-        assert_eq!(label["output"].is_null(), label["model"] != "gpt-4.1", "how long the strong answer was is known");
+        assert_eq!(
+            (&label["quality"], &label["source"]),
+            (&json!(quality), &json!(format!("judge {JUDGE}")))
+        );
+        assert_eq!(
+            label["output"].is_null(),
+            label["model"] != "gpt-4.1",
+            "how long the strong answer was is known"
+        );
     }
     for reading in ["recorded", "routed"] {
         let report = desk.must(&["replay", "log.jsonl", "--as", reading, "--format", "json", "--strict"]);
@@ -116,14 +124,19 @@ fn a_day_has_its_cap_which_holds_after_a_restart() {
     });
     let setup = Setup::of(&upstream.url()).gateway(&shadow("0.25"));
     let desk = Desk::new(&setup);
-    let ask = |front: &Front<'_>| assert_eq!(Speaks::Chat.ask("auto", false).send(front.address()).status(), 200);
+    let ask =
+        |front: &Front<'_>| assert_eq!(Speaks::Chat.ask("auto", false).send(front.address()).status(), 200);
     let front = desk.serve(&setup);
     ask(&front);
     upstream.wait("it is judged", |state| state.served.len() == 3 && state.busy() == 0);
     nothing_held(&front);
     ask(&front);
     nothing_held(&front);
-    assert_eq!(front.settle().iter().filter(|row| is_beside(row)).count(), 2, "what is left is not enough for another");
+    assert_eq!(
+        front.settle().iter().filter(|row| is_beside(row)).count(),
+        2,
+        "what is left is not enough for another"
+    );
     let front = desk.serve(&setup);
     ask(&front);
     nothing_held(&front);

@@ -2,7 +2,7 @@
 //! other side: it is told, or carried by its meaning, never dropped in silence.
 
 use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
-use pointsman::wire::{Ask, Sending};
+use pointsman::wire::{Accent, Ask, Sending};
 use serde_json::{Value, json};
 
 fn put(from: Dialect, body: &Value, to: Dialect, model: &str) -> (Value, Vec<String>) {
@@ -115,4 +115,86 @@ fn what_mistral_has_no_counterpart_for_is_refused_in_its_name() {
     let sending = Sending { accent: pointsman::wire::Accent::Mistral, ..Sending::default() };
     let error = ask.body_for(OpenAiChat, "m", &sending).unwrap_err().to_string();
     assert!(error.contains(": Mistral has no counterpart") && !error.contains("OpenAI"), "{error}");
+}
+
+/// What agents send back of an answer of another server's was once dropped without a word.
+#[test]
+fn what_a_message_holds_besides_is_told() {
+    let messages = json!([
+        {"role":"user","content":[{"type":"text","text":"x"}]},
+        {"role":"assistant","content":"a","reasoning_content":"hm","refusal":null,"annotations":[],"audio":null},
+        {"role":"assistant","content":"b","reasoning_content":""},
+        {"role":"user","content":"y"}]);
+    let body = with(OpenAiChat, "messages", &messages);
+    for (to, accent) in
+        [(AnthropicMessages, Accent::OpenAi), (Gemini, Accent::OpenAi), (OpenAiChat, Accent::Mistral)]
+    {
+        let ask = Ask::read(OpenAiChat, body.to_string().into()).unwrap();
+        let told = ask.body_for(to, "m", &Sending { accent, ..Sending::default() }).unwrap().left_out;
+        assert_eq!(told, ["messages.reasoning_content"], "{to}");
+    }
+}
+
+/// A file of text was once refused as having no counterpart, though every model reads text.
+#[test]
+fn a_document_of_text_is_read_by_every_model() {
+    let chat = json!([{"role":"user","content":[
+        {"type":"file","file":{"filename":"a.csv","file_data":"data:text/csv;base64,MSwy"}}]}]);
+    let (sent, told) = put(OpenAiChat, &with(OpenAiChat, "messages", &chat), AnthropicMessages, "m");
+    assert_eq!(sent["messages"][0]["content"], json!([{"type":"text","text":"a.csv\n\n1,2"}]));
+    assert!(told.is_empty(), "{told:?}");
+    let gemini = json!([{"role":"user","parts":[{"inlineData":{"mimeType":"text/plain","data":"MSwy"}}]}]);
+    for (to, place) in
+        [(AnthropicMessages, "/messages/0/content/0/text"), (OpenAiChat, "/messages/0/content")]
+    {
+        let (sent, _) = put(Gemini, &with(Gemini, "contents", &gemini), to, "m");
+        assert_eq!(sent.pointer(place).unwrap(), "1,2", "{sent}");
+    }
+    let responses = json!([{"role":"user","content":[
+        {"type":"input_file","filename":"a.json","file_data":"data:application/json;base64,e30="}]}]);
+    let (sent, _) = put(OpenAiResponses, &with(OpenAiResponses, "input", &responses), OpenAiChat, "m");
+    assert_eq!(sent["messages"][0]["content"], "a.json\n\n{}");
+    let (sent, _) = put(OpenAiChat, &with(OpenAiChat, "messages", &chat), Gemini, "m");
+    assert_eq!(
+        sent["contents"][0]["parts"][0]["inlineData"]["mimeType"], "text/csv",
+        "Gemini takes it as it is"
+    );
+}
+
+#[test]
+fn what_a_model_declined_reaches_mistral_as_what_it_said() {
+    let messages = json!([{"role":"user","content":"x"},
+        {"role":"assistant","content":null,"refusal":"I cannot."},{"role":"user","content":"y"}]);
+    let ask = Ask::read(OpenAiChat, with(OpenAiChat, "messages", &messages).to_string().into()).unwrap();
+    let sending = Sending { accent: Accent::Mistral, ..Sending::default() };
+    let sent: Value = serde_json::from_slice(&ask.body_for(OpenAiChat, "m", &sending).unwrap().body).unwrap();
+    assert_eq!(sent["messages"][1], json!({"role":"assistant","content":"I cannot."}));
+}
+
+/// Anthropic answers with an error to a text before a tool's result, and to a stop sequence of blanks.
+#[test]
+fn what_only_anthropic_refuses_does_not_reach_it() {
+    let input = json!([{"role":"user","content":"x"},
+        {"type":"function_call","call_id":"c1","name":"f","arguments":"{}"},
+        {"role":"user","content":"wait"},
+        {"type":"function_call_output","call_id":"c1","output":"done"}]);
+    let (sent, _) = put(OpenAiResponses, &with(OpenAiResponses, "input", &input), AnthropicMessages, "m");
+    assert_eq!(
+        sent["messages"][2]["content"],
+        json!([{"type":"tool_result","tool_use_id":"c1","content":"done"},{"type":"text","text":"wait"}])
+    );
+    for (stop, want, told) in [
+        (json!(["\n", "END", ""]), json!(["END"]), vec!["stop (blank)"]),
+        (json!("\n"), Value::Null, vec!["stop (blank)"]),
+        (json!(["END"]), json!(["END"]), vec![]),
+    ] {
+        let body = with(OpenAiChat, "stop", &stop);
+        let (sent, left_out) = put(OpenAiChat, &body, AnthropicMessages, "m");
+        assert_eq!(
+            (&sent["stop_sequences"], &left_out),
+            (&want, &told.iter().map(|name| (*name).to_owned()).collect())
+        );
+        let (sent, left_out) = put(OpenAiChat, &body, Gemini, "m");
+        assert!(left_out.is_empty() && sent["generationConfig"]["stopSequences"].is_array(), "{sent}");
+    }
 }

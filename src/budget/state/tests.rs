@@ -28,6 +28,7 @@ fn limit(budget: &str, period: Period, amount: Pico, scope: Scope) -> Limit {
         special: BTreeMap::new(),
         mode: Mode::Hard,
         over: OverLimit::Cheaper,
+        wait: Limit::WAIT,
         unpriced: Unpriced::Refuse,
     }
 }

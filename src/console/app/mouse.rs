@@ -38,7 +38,7 @@ impl App {
         };
         if let Pointer::Press(..) = pointer
             && let Some((screen, _)) =
-                frame::tab_places(parts.tabs).find(|(_, at)| at.contains((x, y).into()))
+                frame::tab_places(self.ui.front(), parts.tabs).find(|(_, at)| at.contains((x, y).into()))
         {
             return self.show(screen);
         }

@@ -29,6 +29,8 @@ pub struct Strip<'a> {
     pub head: u32,
     /// Errors and fallbacks, in millionths.
     pub errors: &'a [u32],
+    /// Where rules against runaways tripped, in millionths.
+    pub trips: &'a [u32],
     /// Marks, in millionths.
     pub marks: &'a [u32],
     /// The stretch played again and again, in millionths.
@@ -92,9 +94,10 @@ impl Strip<'_> {
                 paint::tint(buf, Rect { x, y, width: 1, height: 1 }, style);
             }
         }
-        for &place in self.marks {
-            let x = column(ticks, place);
-            look.sign(buf, x, ticks.bottom() - 1, look.glyphs.mark, Role::ReplayMark);
+        for (places, role) in [(self.trips, Role::Warn), (self.marks, Role::ReplayMark)] {
+            for &place in places {
+                look.sign(buf, column(ticks, place), ticks.bottom() - 1, look.glyphs.mark, role);
+            }
         }
         for y in rate.top()..rate.bottom() {
             look.sign(buf, column(rate, self.head), y, look.glyphs.line.1, Role::ReplayHead);

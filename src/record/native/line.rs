@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Unexpected, Visitor};
 
+use super::tags::TagWords;
 use crate::checks::Verdict;
 use crate::pricing::Terms;
 use crate::record::json::{Plain, Text};
@@ -233,6 +234,7 @@ pub(super) struct Line<'a> {
     pub(super) max_output: Option<u32>,
     pub(super) require: Option<Vec<Text<'a>>>,
     pub(super) down: Option<Vec<Text<'a>>>,
+    pub(super) tags: Option<TagWords>,
     pub(super) unsure: bool,
     pub(super) saw: Text<'a>,
     pub(super) confidence: Option<u16>,
@@ -305,6 +307,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Line<'a> {
                         b"max_output" => line.max_output = map.next_value()?,
                         b"require" => line.require = map.next_value()?,
                         b"down" => line.down = map.next_value()?,
+                        b"tags" => line.tags = map.next_value()?,
                         b"saw" => line.saw = map.next_value()?,
                         b"confidence" => line.confidence = map.next_value()?,
                         b"turn" => line.turn = map.next_value()?,

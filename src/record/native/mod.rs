@@ -8,6 +8,7 @@ mod line;
 mod plain;
 mod request;
 mod strict;
+mod tags;
 mod write;
 
 pub(crate) use event::header;

@@ -74,7 +74,7 @@ pub(super) fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
             output: line.max_output,
             vision: line.vision,
             require: words(line.require),
-            down: words(line.down),
+            down: line.tags.unwrap_or_default().0.into_iter().chain(words(line.down)).collect(),
         },
         prompt: line.prompt.map(|text| text.0),
         prefix: line.prefix.unwrap_or_default(),

@@ -7,7 +7,7 @@ use crate::pricing::{Charged, Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{
     Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, Under, WriteTtl,
 };
-use crate::routing::{FactsSpec, Parameters, RouteSpec, StreamLimits};
+use crate::routing::{FactsSpec, Parameters, RouteSpec, StreamLimits, TAG};
 use crate::units::Count;
 
 /// Appends one line for the header.
@@ -112,9 +112,10 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     if *vision {
         object.raw("vision", b"true");
     }
-    for (key, list) in [("require", require), ("down", down)] {
+    let (tags, down) = down.split_at(down.iter().take_while(|word| word.starts_with(TAG)).count());
+    for (key, list) in [("tags", tags), ("require", require), ("down", down)] {
         if !list.is_empty() {
-            object.list(key, list, |out, name| quoted(out, name));
+            object.list(key, list, |out, name| quoted(out, name.strip_prefix(TAG).unwrap_or(name)));
         }
     }
     if let Some(prompt) = &record.prompt {

@@ -6,10 +6,12 @@ use super::super::spending::Spending;
 use super::desk::{Call, Desk, Done, Seen, subject};
 use crate::alert::{Level, Pace, Rules, Source};
 use crate::budget::{Limit, Member, Mode, Standing};
-use crate::forecast::{Hours, Method, forecast};
+use crate::forecast::{Hours, Method, Week, forecast};
 use crate::units::{Instant, Names, Pico, Span};
 
 const HOUR: Span = Span::hours(1);
+/// An even pace, in thousandths.
+const EVEN: u64 = 1000;
 /// The hours that a forecast learns from: five weeks.
 const LEARNT: usize = 5 * 7 * 24;
 /// Accounts whose pace is kept; those that come later have thresholds only.
@@ -35,6 +37,8 @@ struct Drawn {
     is_new: bool,
     /// Whether anything may still burn.
     burns: bool,
+    /// How its week goes, as it was known at an hour.
+    week: Option<(i64, Option<Week>)>,
 }
 
 /// All accounts.
@@ -235,15 +239,29 @@ impl Drawn {
             self.burns = false;
             return;
         };
+        let hour = at.0.div_euclid(HOUR.0);
+        if self.week.as_ref().is_none_or(|(known, _)| *known != hour) {
+            self.go_to(hour);
+            let past = Hours::new(self.hours.clone());
+            let first = self.hour - i64::try_from(self.hours.len()).unwrap_or(0);
+            self.week = Some((hour, Week::learn(&past, first)));
+        }
+        let week = self.week.as_ref().and_then(|(_, week)| week.as_ref());
+        let bounds = (window.start, window.start + length);
         let mut any = false;
         for burn in rules.burn.iter().filter(|burn| burn.suits(length)) {
-            // Spent over a stretch, beside what the limit has for it: spent * length >= rate * limit * stretch.
+            // Spent over a stretch, beside what the limit has for it: spent * length >= rate * limit * stretch, as the hours of the
+            // week go. Quiet hours count as half of the even pace at least, or a few calls at night would be too fast.
             let is_fast = |stretch: Span| {
                 let spent = self.pace.within(at, stretch);
-                let left = spent.0.saturating_mul(i128::from(length.0)).saturating_mul(10);
+                let left = spent.0.saturating_mul(i128::from(length.0)).saturating_mul(10 * i128::from(EVEN));
                 let right = standing.amount.0.saturating_mul(i128::from(stretch.0));
-                let fast = spent > Pico::ZERO && left >= right.saturating_mul(i128::from(burn.rate));
-                (fast, spent)
+                let right = right.saturating_mul(i128::from(burn.rate));
+                let beyond = |pace: u64| left >= right.saturating_mul(i128::from(pace));
+                // What is not too fast for the quietest hours need not be looked at more closely.
+                let fast = spent > Pico::ZERO && beyond(EVEN / 2);
+                let usual = || week.map_or(EVEN, |week| week.pace((at - stretch, at), bounds));
+                (fast && beyond(usual().max(EVEN / 2)), spent)
             };
             let (long, spent) = is_fast(burn.long);
             any |= spent > Pico::ZERO;
@@ -259,11 +277,12 @@ impl Drawn {
                 };
                 desk.fire(&seen, || {
                     format!(
-                        "budget {scope}: ${} spent within {}, over {} times as fast as ${} lasts",
+                        "budget {scope}: ${} spent within {}, over {} times as fast as ${} lasts{}",
                         spent.usd_rounded(4),
                         burn.long,
                         burn.times(),
-                        standing.amount
+                        standing.amount,
+                        if week.is_some() { ", as the hours of the week go" } else { "" }
                     )
                 });
             } else if !long {

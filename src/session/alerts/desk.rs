@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::said::Said;
 use crate::alert::{Alerts, Change, Level, Rule, Rules, Source, Subject};
 use crate::anomaly::{Scope, Tally};
 use crate::budget::Draws;
@@ -21,7 +22,7 @@ pub(super) struct Call {
 }
 
 /// A request that is over, as far as alerts go by it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Done {
     pub(super) arrived: Instant,
     pub(super) calls: SmallVec<[Call; 1]>,
@@ -30,6 +31,8 @@ pub(super) struct Done {
     pub(super) short: SmallVec<[Draws; 1]>,
     /// Models that could not be called when it arrived.
     pub(super) down: SmallVec<[ModelId; 2]>,
+    /// What was said then.
+    pub(super) said: Vec<Said>,
 }
 
 /// Where sources tell what they see.
@@ -75,6 +78,22 @@ impl Desk {
         let rules = Arc::clone(&self.rules);
         for rule in rules.of(source) {
             self.changes.extend(self.alerts.resolve(&subject(rule, scope, threshold), at));
+        }
+    }
+
+    /// Takes what a log says.
+    pub(super) fn hear(&mut self, said: &Said, at: Instant) {
+        match said {
+            Said::Fires { source, scope, threshold, ends, level, words } => {
+                let window = (at, ends.map(|ends| at + ends));
+                let seen = Seen { source: *source, scope, threshold, window, at, level: *level };
+                self.fire(&seen, || words.clone());
+            }
+            Said::Over { source, scope, thresholds } => {
+                for threshold in thresholds {
+                    self.resolve(*source, scope, threshold, at);
+                }
+            }
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Alerts over a log that is written at this moment: its lines in the order in which requests end.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::Watcher;
 use crate::alert::{Alert, Change, Rules};
 use crate::budget::Limit;
-use crate::outcome::{Evidence, Outlook, Profiles};
+use crate::outcome::{Evidence, Extra, ModelLabel, Operation, Outlook, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry};
 use crate::routing::Policy;
@@ -18,6 +21,8 @@ const ON_THE_WAY: Span = Span::secs(1);
 const LONGEST: Span = Span::hours(1);
 /// Policies that are remembered: those that decided requests which are still under way.
 const POLICIES: usize = 64;
+/// Requests whose answers may still be judged: the latest.
+const JUDGED: usize = 8192;
 /// Names of sessions that are kept before they are forgotten.
 const SESSIONS: usize = 65_536;
 
@@ -32,6 +37,36 @@ pub struct AlertFeed {
     policies: Vec<(Instant, Arc<Policy>)>,
     swept: usize,
     last: Instant,
+    recent: Recent,
+}
+
+/// A request whose answers may still be judged.
+#[derive(Debug)]
+struct Judged {
+    operation: Operation,
+    labels: Vec<ModelLabel>,
+    policy: Arc<Policy>,
+}
+
+/// The latest of them, by id.
+#[derive(Debug, Default)]
+struct Recent {
+    known: FxHashMap<Arc<str>, Judged>,
+    order: VecDeque<Arc<str>>,
+}
+
+impl Recent {
+    fn keep(&mut self, id: &str, judged: Judged) {
+        let id: Arc<str> = id.into();
+        if self.known.insert(Arc::clone(&id), judged).is_none() {
+            self.order.push_back(id);
+        }
+        if self.order.len() > JUDGED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
 }
 
 impl AlertFeed {
@@ -51,6 +86,7 @@ impl AlertFeed {
             policies: vec![(Instant(i64::MIN), policy)],
             swept: 0,
             last: Instant(i64::MIN),
+            recent: Recent::default(),
         }
     }
 
@@ -85,6 +121,11 @@ impl AlertFeed {
                 let policy = at.checked_sub(1).and_then(|at| self.policies.get(at));
                 if let Some((_, policy)) = policy.or(self.policies.first()) {
                     self.watcher.take(&evidence, policy, &outlook);
+                    if operation.confidence().is_some() && self.watcher.looks_at_quality() {
+                        let labels = extra.map_or_else(Vec::new, |extra| extra.labels);
+                        self.recent
+                            .keep(&record.id, Judged { operation, labels, policy: Arc::clone(policy) });
+                    }
                 }
                 let sessions = self.ingest.names.session_count();
                 if sessions - self.swept > SESSIONS {
@@ -104,7 +145,20 @@ impl AlertFeed {
                 self.prices.extend(&self.book, &self.ingest.names);
                 self.prices.change(model, change.row.clone());
             }
-            _ => {}
+            Ok(Entry::Note { at, text, .. }) => self.watcher.note(at, &text),
+            Ok(Entry::Label(late)) => {
+                let label = self.ingest.label(&late.label);
+                self.prices.extend(&self.book, &self.ingest.names);
+                let Some(judged) = self.recent.known.get_mut(&*late.id) else { return };
+                if judged.labels.iter().any(|known| known.model == label.model) {
+                    return;
+                }
+                judged.labels.push(label);
+                let extra = Extra { labels: judged.labels.clone(), ..Extra::default() };
+                let evidence = Evidence { operation: &judged.operation, extra: Some(&extra) };
+                self.watcher.judge(late.at, &evidence, &judged.policy, &self.prices);
+            }
+            Ok(Entry::Signal(_) | Entry::Correction(_)) | Err(_) => {}
         });
     }
 

@@ -7,6 +7,7 @@ mod accounts;
 mod desk;
 mod feed;
 mod incidents;
+mod said;
 mod shown;
 mod trouble;
 mod view;
@@ -18,15 +19,18 @@ use self::accounts::Accounts;
 use self::desk::{Call, Desk, Done};
 pub use self::feed::AlertFeed;
 use self::incidents::Incidents;
+use self::said::Said;
 pub use self::shown::AlertsView;
 use self::trouble::Trouble;
 pub(super) use self::view::Alerted;
 pub use self::view::alerts;
 use super::anomalies::tell;
-use crate::alert::{Alert, Alerts, Change, Rules};
+use super::proof::Rungs;
+use crate::alert::{Alert, Alerts, Change, Rules, Source};
 use crate::budget::Limit;
+use crate::certificate::Terms;
 use crate::outcome::{Evidence, Outlook, Settled, recorded};
-use crate::pricing::Cost;
+use crate::pricing::{Cost, PriceTable};
 use crate::routing::{Policy, match_route};
 use crate::units::{Instant, Names, Span};
 
@@ -42,6 +46,10 @@ pub struct Watcher {
     accounts: Accounts,
     incidents: Incidents,
     trouble: Trouble,
+    /// Certificates of quality, where anybody is told of them.
+    quality: Rungs,
+    /// Rules against runaways that tripped.
+    tripped: Vec<String>,
     /// What came and is not counted yet, by when it was over.
     waiting: BTreeMap<(Instant, u64), Done>,
     came: u64,
@@ -61,6 +69,8 @@ impl Watcher {
             incidents: Incidents::new(&rules),
             desk: Desk { rules, alerts: Alerts::default(), changes: Vec::new() },
             trouble: Trouble::default(),
+            quality: Rungs::new(Terms::default()),
+            tripped: Vec::new(),
             waiting: BTreeMap::new(),
             came: 0,
             now: Instant(i64::MIN),
@@ -71,7 +81,7 @@ impl Watcher {
     }
 
     /// Takes a request that is over. One whose moment is past is counted now.
-    pub fn take(&mut self, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>) {
+    pub fn take(&mut self, evidence: &Evidence<'_>, policy: &Arc<Policy>, outlook: &Outlook<'_>) {
         let operation = evidence.operation;
         let route = match_route(policy, &operation.signals());
         let mut settled = std::mem::take(&mut self.settled);
@@ -98,9 +108,43 @@ impl Watcher {
         let latency = settled.latency.get().unwrap_or(0).saturating_mul(1000);
         let took = Span(i64::try_from(latency).unwrap_or(0));
         self.settled = settled;
-        let over = (operation.at + took).max(self.now);
-        let done = Done { arrived: operation.at, calls, parts, short, down };
-        self.waiting.insert((over, self.came), done);
+        let over = operation.at + took;
+        let said = if self.looks_at_quality() {
+            self.quality.fold(outlook.prices, policy, evidence);
+            self.turns()
+        } else {
+            Vec::new()
+        };
+        self.put(over, Done { arrived: operation.at, calls, parts, short, down, said });
+    }
+
+    /// Takes a note of the log.
+    pub fn note(&mut self, at: Instant, text: &str) {
+        if let Some(said) = Said::note(text, &mut self.tripped) {
+            self.put(at, Done { arrived: at, said: vec![said], ..Done::default() });
+        }
+    }
+
+    /// Takes a judgement of a request that was taken before.
+    pub fn judge(&mut self, at: Instant, evidence: &Evidence<'_>, policy: &Policy, prices: &PriceTable) {
+        self.quality.judge(prices, policy, evidence, at);
+        let said = self.turns();
+        if !said.is_empty() {
+            self.put(at, Done { arrived: at, said, ..Done::default() });
+        }
+    }
+
+    /// Says whether anybody is told of quality.
+    pub fn looks_at_quality(&self) -> bool {
+        self.desk.rules.of(Source::Quality).next().is_some()
+    }
+
+    fn turns(&mut self) -> Vec<Said> {
+        self.quality.take_turned().iter().map(Said::turned).collect()
+    }
+
+    fn put(&mut self, at: Instant, done: Done) {
+        self.waiting.insert((at.max(self.now), self.came), done);
         self.came += 1;
     }
 
@@ -134,6 +178,7 @@ impl Watcher {
         self.accounts.count(at, &done, &mut self.desk);
         self.trouble.count(at, &done, self.accounts.spending.names(), &mut self.desk);
         self.incidents.add(at, &done.parts);
+        done.said.iter().for_each(|said| self.desk.hear(said, at));
     }
 
     /// Looks how things stand at the end of a minute.

@@ -49,6 +49,8 @@ pub(in crate::session) struct Alerted {
     watcher: Watcher,
     /// Operations counted; going back takes none away, for what came later is told by its moment.
     at: usize,
+    /// Up to here notes have been taken.
+    noted: Instant,
     changes: Vec<Change>,
     shown: (Instant, usize, Arc<AlertsView>),
 }
@@ -57,7 +59,7 @@ impl Alerted {
     pub(in crate::session) fn new(rules: Arc<Rules>, limits: &[Limit], log: &Log) -> Self {
         let watcher = Watcher::new(rules, limits, &log.names);
         let shown = (Instant(i64::MIN), 0, Arc::default());
-        Self { watcher, at: log.history.start(), changes: Vec::new(), shown }
+        Self { watcher, at: log.history.start(), noted: Instant(i64::MIN), changes: Vec::new(), shown }
     }
 
     fn move_to(&mut self, log: &Log, head: usize) {
@@ -66,14 +68,25 @@ impl Alerted {
         }
         let outlook = log.outlook();
         for (index, evidence) in log.history.range(self.at, head) {
+            self.note(log, evidence.operation.at);
             self.watcher.pass(evidence.operation.at);
             self.watcher.take(&evidence, log.policy_at(index), &outlook);
         }
         self.at = head;
         if head == log.len() {
+            self.note(log, Instant(i64::MAX));
             self.watcher.finish();
         }
         self.changes.extend(self.watcher.take_changes());
+    }
+
+    /// Takes the log's notes up to a moment.
+    fn note(&mut self, log: &Log, to: Instant) {
+        let place = |at: Instant| log.notes.partition_point(|note| note.at <= at);
+        for note in log.notes.get(place(self.noted)..place(to)).unwrap_or_default() {
+            self.watcher.note(note.at, &note.text);
+            self.noted = note.at;
+        }
     }
 
     /// Returns the alerts at a moment, once `head` operations have been counted.

@@ -39,8 +39,7 @@ impl Live {
             let mut core = lock(&self.core);
             let book = self.book();
             let model = core.model(&call.model, &book);
-            let billed =
-                call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &book));
+            let billed = call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &book));
             core.price_new_models(&book);
             let observed = Observed {
                 charged: Charged::NONE,

@@ -94,7 +94,7 @@ impl Core {
         operation.project = self.names.find_project(&arriving.project).unwrap_or_default();
         operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();
         let needs = needs(arriving, &mut self.names);
-        let (_, over) = self.claim(arriving, operation, &needs);
+        let (_, over) = self.claim(arriving, operation, &needs, None);
         let drawn = self.drawn(operation, arriving);
         let circumstance = Circumstance { drawn, ..self.circumstance(needs, over, self.last_at) };
         let policy = Arc::clone(self.decider.policy());

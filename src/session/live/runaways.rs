@@ -85,15 +85,25 @@ impl Live {
 }
 
 impl Core {
+    /// Says whether whoever sends a request is stopped.
+    pub(super) fn is_stopped(&self, arriving: &Arriving<'_>) -> bool {
+        let runaways = self.decider.runaways();
+        !runaways.is_idle() && runaways.is_stopped(&whose(arriving))
+    }
+
     /// Says what is to be said of a request that arrives; nothing is kept of whose it is where nobody is watched.
     pub(super) fn watched(&mut self, arriving: &Arriving<'_>, at: Instant) -> (Option<Box<Whose>>, Verdict) {
         if self.decider.runaways().is_idle() {
             return (None, Verdict::default());
         }
-        let Arriving { team, project, user, session, wants, .. } = arriving;
-        let [team, project, user, key, session] = [team, project, user, &wants.key, session].map(Arc::clone);
-        let whose = Box::new(Whose { team, project, user, key, session });
+        let whose = Box::new(whose(arriving));
         let verdict = self.decider.runaways_mut().arrived(&whose, arriving.call, at);
         (Some(whose), verdict)
     }
+}
+
+fn whose(arriving: &Arriving<'_>) -> Whose {
+    let Arriving { team, project, user, session, wants, .. } = arriving;
+    let [team, project, user, key, session] = [team, project, user, &wants.key, session].map(Arc::clone);
+    Whose { team, project, user, key, session }
 }

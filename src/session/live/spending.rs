@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Arriving, Core, Live, Ticket, lock};
-use crate::budget::{Drawn, Limit, Over, Payer, Standing};
+use crate::budget::{Drawn, Limit, Payer, Standing};
 use crate::engine::Claims;
 use crate::outcome::Operation;
 use crate::pricing::worst;
-use crate::routing::{Bar, Decision, NO_RUNG, Needs, Policy, Short, Step};
+use crate::routing::{Bar, Decision, Needs, Short, Step};
 use crate::units::{Instant, ModelId, Pico};
 
 impl Live {
@@ -21,6 +21,7 @@ impl Live {
     pub fn limit(&self, limits: Vec<Limit>) {
         let mut core = lock(&self.core);
         core.decider.budgets_mut().change(limits);
+        core.ring();
         self.has_budgets.store(!core.decider.budgets().is_empty(), Ordering::Relaxed);
     }
 
@@ -65,7 +66,9 @@ impl Live {
         let core = lock(&self.core);
         let budgets = core.decider.budgets().clone();
         drop(core);
-        budgets.standings(now, false)
+        let mut standings = budgets.standings(now, false);
+        budgets.spread(&mut standings, now, &mut lock(&self.spreads));
+        standings
     }
 
     /// Writes down which models there was no room for when the request was to go up to them.
@@ -94,23 +97,6 @@ impl Live {
             ticket.more_down = true;
         }
     }
-
-    /// Returns the limit that turned a request away.
-    pub(super) fn over_budget(
-        policy: &Policy,
-        decision: &Decision,
-        claims: &Claims,
-        asked: ModelId,
-    ) -> Option<Over> {
-        let rung = decision.trail.iter().find_map(|step| match step {
-            Step::Barred { rung, why: Bar::Budget(_) } => Some(*rung),
-            _ => None,
-        })?;
-        let ladder = &policy.route(decision.route).ladder;
-        let model =
-            ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG).map_or(asked, |rung| rung.model);
-        claims.over(model).cloned()
-    }
 }
 
 impl Core {
@@ -120,10 +106,11 @@ impl Core {
         arriving: &Arriving<'_>,
         operation: &Operation,
         needs: &Needs,
+        turn: Option<u64>,
     ) -> (Claims, Vec<(ModelId, Short)>) {
-        let Arriving { team, project, user, session, wants, .. } = arriving;
-        let payer = Payer { team, project, user, session, key: &wants.key, ..Payer::default() };
-        let (claims, mut over) = self.decider.claim(operation, needs, (&payer, &self.names));
+        let Arriving { team, project, user, session, tags, wants, .. } = arriving;
+        let payer = Payer { team, project, user, session, key: &wants.key, tags, ..Payer::default() };
+        let (claims, mut over) = self.decider.claim(operation, needs, (&payer, &self.names), turn);
         for (model, _) in &mut over {
             *model = self.names.identity(*model);
         }

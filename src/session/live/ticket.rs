@@ -32,6 +32,8 @@ pub struct Arriving<'a> {
     pub user: Arc<str>,
     /// The session.
     pub session: Arc<str>,
+    /// Its tags, as [`crate::units::tag_set`] puts them together; empty where it has none.
+    pub tags: Arc<str>,
     /// The model or alias asked for.
     pub asked: Arc<str>,
     /// Whether that is a concrete model.

@@ -150,6 +150,14 @@ impl Ask {
             .find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
     }
 
+    /// Returns what a client says under a name in the members that are for that.
+    pub fn metadata(&self, name: &str) -> Option<Cow<'_, str>> {
+        let is_one = |member: &&scan::Member| {
+            matches!(self.body.get(member.key.clone()), Some(b"\"metadata\"" | b"\"labels\""))
+        };
+        self.scan.members.iter().filter(is_one).find_map(|member| self.value(&member.value)?.text_of(name))
+    }
+
     /// Returns the schema that a JSON answer has to fit, as JSON Schema, where the request names one.
     pub fn schema(&self) -> Option<String> {
         let span = self.scan.schema.as_ref()?;

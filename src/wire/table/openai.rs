@@ -8,7 +8,7 @@ pub(super) const SAMPLING: &[Row] = rows! {
     "temperature" [= = = "generationConfig.temperature"] "0.5", "above 1 it is left out for Anthropic, whose range ends there";
     "top_p" [= = = "generationConfig.topP"] "0.9";
     "top_k" [= - = "generationConfig.topK"] "7", "not OpenAI's own, but many servers take it";
-    "stop" [= = "stop_sequences" "generationConfig.stopSequences"] r#"["END"]"#;
+    "stop" [= = "stop_sequences" "generationConfig.stopSequences"] r#"["END"]"#, "such as are blank are left out and told for Anthropic, which refuses them";
     "seed" [= "random_seed" - "generationConfig.seed"] "7";
     "presence_penalty" [= = - "generationConfig.presencePenalty"] "0.5";
     "frequency_penalty" [= = - "generationConfig.frequencyPenalty"] "0.5";

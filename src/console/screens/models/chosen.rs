@@ -64,7 +64,8 @@ pub(super) fn draw(
             // Each as high as it must be, with a row between them.
             let most = |at: Rect| Rect { height: right.height.div_ceil(3).min(at.height), ..at };
             let below = |at: Rect, used: u16| paint::split_top(at, used + 1).1;
-            let used = prices(scene, row, Rect { height: most(right).height.saturating_sub(1), ..right }, buf);
+            let used =
+                prices(scene, row, Rect { height: most(right).height.saturating_sub(1), ..right }, buf);
             let mut rest = below(right, used);
             if right.height >= 18 {
                 let used = latency(scene, row, most(rest), buf);

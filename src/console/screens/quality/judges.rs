@@ -73,5 +73,10 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
         return;
     };
     let below = figures::list(scene, &outcomes(&proof.quality), inner, buf);
-    figures::list(scene, &agreement(&proof.quality, &proof.quality.agreement, &scene.snapshot.log.shadowed), below, buf);
+    figures::list(
+        scene,
+        &agreement(&proof.quality, &proof.quality.agreement, &scene.snapshot.log.shadowed),
+        below,
+        buf,
+    );
 }

@@ -75,10 +75,16 @@ fn draw_none(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         ("", Role::Text),
         ("- from clients: POST /v1/feedback {\"operation\":\"op-…\",\"quality\":0.9}", Role::Text),
         ("- from you: `pointsman label LOG` shows two answers blindly, keys say which is better", Role::Text),
-        ("- from shadow runs: [shadow.ROUTE] in gateway.toml has a judge compare a share of them", Role::Text),
+        (
+            "- from shadow runs: [shadow.ROUTE] in gateway.toml has a judge compare a share of them",
+            Role::Text,
+        ),
         ("- from the log itself: `labels` of a request, or label events (LOG-FORMAT.md)", Role::Text),
         ("", Role::Text),
-        ("A certificate of 2 % loss takes about 210 requests of which both answers were judged.", Role::Muted),
+        (
+            "A certificate of 2 % loss takes about 210 requests of which both answers were judged.",
+            Role::Muted,
+        ),
     ];
     let high = u16::try_from(lines.len()).unwrap_or(0);
     let (_, mut below) = paint::split_top(inner, inner.height.saturating_sub(high) / 3);

@@ -110,7 +110,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     let reading = proof.standing.drift.as_ref();
     // Where there is no room for more, drift is one line among the others.
     if usize::from(inner.height) < list.len() + 6 {
-        let _ = list.try_push(drifted(reading));
+        let _ = list.try_insert(list.len().min(2), drifted(reading));
         figures::list(scene, &list, inner, buf);
         return;
     }

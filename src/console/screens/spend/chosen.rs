@@ -12,7 +12,8 @@ use crate::console::screen::Scene;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
-use crate::session::BudgetRow;
+use crate::runaway::ToldTrip;
+use crate::session::{BudgetRow, LogNote, NoteKind};
 use crate::units::{Pico, counted};
 
 /// Rows of the panel.
@@ -26,6 +27,24 @@ fn says(mode: Mode) -> &'static str {
         Mode::Soft => "soft: over it, requests go to cheaper rungs where there are any",
         Mode::Observe => "observe: it is counted, and nothing else",
     }
+}
+
+/// Lists where rules against runaways tripped, in the window, for those who draw on the account.
+fn trips<'a>(scene: Scene<'a>, row: &'a BudgetRow) -> impl Iterator<Item = &'a LogNote> {
+    let now = scene.snapshot.clock;
+    let is_then = move |note: &&LogNote| {
+        let (starts, ends) =
+            (row.starts.is_none_or(|at| at <= note.at), row.ends.is_none_or(|at| note.at < at));
+        starts && ends && note.at <= now && note.kind == NoteKind::Runaway
+    };
+    let is_theirs = move |note: &&LogNote| {
+        let (Some(trip), Some(traits)) = (ToldTrip::parse(&note.text), &row.traits) else { return false };
+        let has = |(kind, values): &(String, Vec<String>)| {
+            trip.name(kind).is_some_and(|name| values.iter().any(|value| value == name))
+        };
+        traits.iter().all(has)
+    };
+    scene.snapshot.log.notes.iter().filter(is_then).filter(is_theirs)
 }
 
 /// Draws the panel.
@@ -100,9 +119,12 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     let expected = match (row.expected, row.runs_out.filter(|_| row.ran_out.is_none())) {
         (None, None) => ("not known yet: it takes a whole hour".to_owned(), Role::Muted),
         (end, gone) => {
+            let range = row.low.zip(row.high).map_or_else(String::new, |(low, high)| {
+                format!(" ({} to {}, 8 in 10)", format::money(low), format::money(high))
+            });
             let end = end
                 .map(|_| super::table::expected(row).0)
-                .map_or_else(String::new, |end| format!("{end} at its end"));
+                .map_or_else(String::new, |end| format!("{end} at its end{range}"));
             let gone = gone.map_or_else(String::new, |at| format!(", spent {} UTC", edge(at)));
             let role = if gone.is_empty() { Role::Text } else { Role::Warn };
             (format!("{end}{gone}; by {by}").trim_start_matches(", ").to_owned(), role)
@@ -112,6 +134,18 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     if row.beyond > 0 {
         let words = format!("{} cost more than was held", counted(row.beyond, "call"));
         lines.push(("beyond", words, Role::Warn));
+    }
+    let tripped: Vec<&LogNote> = trips(scene, row).collect();
+    if let Some(last) = tripped.last() {
+        let rule = ToldTrip::parse(&last.text).map_or("", |trip| trip.rule);
+        let count = counted(tripped.len() as u64, "trip");
+        let words =
+            format!("{count} in this window, the last {} UTC (rule {})", last.at.clock(), text::clean(rule));
+        lines.push(("runaways", words, Role::Warn));
+    }
+    if row.waited > 0 {
+        let words = format!("{} waited for room, {} now", counted(row.waited, "request"), row.waiting);
+        lines.push(("queue", words, if row.waiting > 0 { Role::Warn } else { Role::Muted }));
     }
     if row.traits.is_some() {
         lines.push(("requests", "Enter lists them in Traffic".to_owned(), Role::Muted));

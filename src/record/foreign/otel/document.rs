@@ -116,7 +116,8 @@ impl Attributes {
             let word = Word::first([&value.text, &value.whole, &value.real, &value.truth]);
             // MLflow writes what it says itself as JSON.
             let quoted = word.strip_prefix('"').and_then(|word| word.strip_suffix('"'));
-            let word = quoted.filter(|_| name.starts_with("mlflow.")).map_or_else(|| word.clone(), str::to_owned);
+            let word =
+                quoted.filter(|_| name.starts_with("mlflow.")).map_or_else(|| word.clone(), str::to_owned);
             (!word.is_empty()).then_some(Word(word))
         };
         names.iter().find_map(find).unwrap_or_default()

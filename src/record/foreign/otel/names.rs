@@ -106,8 +106,14 @@ pub(super) const ASKED: &[&str] = &[
     "mlflow.llm.model",
 ];
 /// Who serves it.
-pub(super) const PROVIDER: &[&str] =
-    &["gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider", "mlflow.llm.provider"];
+pub(super) const PROVIDER: &[&str] = &[
+    "gen_ai.provider.name",
+    "gen_ai.system",
+    "llm.provider",
+    "llm.system",
+    "ai.model.provider",
+    "mlflow.llm.provider",
+];
 /// The answer's own id.
 pub(super) const ANSWER: &[&str] = &["gen_ai.response.id", "llm.response.id", "ai.response.id"];
 /// Why the answer ended.

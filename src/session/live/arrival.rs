@@ -1,0 +1,269 @@
+//! A request is taken in: what it claims of budgets, whether it waits for room, where it goes.
+//!
+//! Invariant: what a request is decided on is read and changed under one lock; one that waits has not arrived: it takes no place
+//! in the order, and nothing is kept of it but its turn.
+
+use std::sync::{Arc, MutexGuard};
+
+use super::held::{held_back, words_of};
+use super::ticket::Said;
+use super::{Arriving, Called, Core, Live, Placed, Refusal, Ticket, lock, needs};
+use crate::budget::Over;
+use crate::engine::{Arrival, Claims, Course};
+use crate::outcome::Operation;
+use crate::pricing::Cost;
+use crate::routing::{Circumstance, Drawn, FULL, Needs, Short, TAG, WAITED};
+use crate::session::reason::{barred, reason};
+use crate::units::{Instant, ModelId, Pico, Span, tags_of};
+
+/// Tells whoever waits that it may ask again.
+pub type Bell = Box<dyn Fn() + Send>;
+
+/// A request before it has arrived, with what was found out about it.
+struct Asking {
+    operation: Operation,
+    needs: Needs,
+    claims: Claims,
+    over: Vec<(ModelId, Short)>,
+    drawn: Option<Drawn>,
+}
+
+/// A request that waits for room in a budget, and has not arrived.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    arriving: Arriving<'a>,
+    judged: Operation,
+    since: Instant,
+    /// Its turn, by which it is called and leaves.
+    pub turn: u64,
+    /// The limit that has no room.
+    pub over: Over,
+}
+
+impl Live {
+    /// Takes a request in and says where it goes.
+    pub fn arrive(&self, arriving: Arriving<'_>, now: Instant) -> Placed {
+        let judged = self.judged(&arriving);
+        let mut core = lock(&self.core);
+        let asking = core.asking(&arriving, judged, (now, None), &self.book());
+        self.place(core, arriving, asking, None)
+    }
+
+    /// Likewise, unless it has to wait for room in a budget.
+    ///
+    /// # Errors
+    /// Where it waits, to be called by its bell. Whoever waits has to leave in the end, let in or not.
+    pub fn arrive_or_wait<'a>(
+        &self,
+        arriving: Arriving<'a>,
+        now: Instant,
+        bell: impl FnOnce() -> Bell,
+    ) -> Result<Placed, Box<Waiting<'a>>> {
+        let judged = self.judged(&arriving);
+        let mut core = lock(&self.core);
+        let asking = core.asking(&arriving, judged, (now, None), &self.book());
+        match core.wait(&asking, &arriving, None) {
+            None => Ok(self.place(core, arriving, asking, None)),
+            Some((turn, over)) => {
+                core.bells.insert(turn, bell());
+                let since = asking.operation.at;
+                Err(Box::new(Waiting { arriving, judged, since, turn, over }))
+            }
+        }
+    }
+
+    /// Asks again for a request that waits; one that has waited too long is refused where there is no room.
+    ///
+    /// # Errors
+    /// Where it waits on, perhaps for another limit.
+    pub fn ask_again<'a>(
+        &self,
+        mut waiting: Box<Waiting<'a>>,
+        now: Instant,
+        is_late: bool,
+    ) -> Result<Placed, Box<Waiting<'a>>> {
+        let mut core = lock(&self.core);
+        let turn = Some(waiting.turn);
+        let asking = core.asking(&waiting.arriving, waiting.judged, (now, turn), &self.book());
+        if !is_late && let Some((_, over)) = core.wait(&asking, &waiting.arriving, turn) {
+            waiting.over = over;
+            core.ring();
+            return Err(waiting);
+        }
+        let Waiting { arriving, since, .. } = *waiting;
+        let waited = asking.operation.at - since;
+        let mut placed = self.place(core, arriving, asking, Some(waited));
+        placed.reason = format!("{}; waited {} ms for room in a budget", placed.reason, waited.0 / 1000);
+        Ok(placed)
+    }
+
+    /// Lets a request go that waited; the next one is called.
+    pub fn leave(&self, turn: u64) {
+        let mut core = lock(&self.core);
+        core.bells.remove(&turn);
+        core.decider.budgets_mut().leave(turn);
+        core.ring();
+    }
+
+    /// Calls all that wait, wherever they stand: the end is near.
+    pub fn ring_all(&self) {
+        lock(&self.core).bells.values().for_each(|bell| bell());
+    }
+
+    /// Counts the requests that wait for room.
+    pub fn waiting(&self) -> usize {
+        lock(&self.core).bells.len()
+    }
+
+    fn place(
+        &self,
+        mut core: MutexGuard<'_, Core>,
+        arriving: Arriving<'_>,
+        asking: Asking,
+        waited: Option<Span>,
+    ) -> Placed {
+        let Asking { operation, needs, claims, over, drawn } = asking;
+        core.last_at = operation.at;
+        let seq = core.next_seq;
+        core.next_seq += 1;
+        core.applied += 1;
+        let (whose, verdict) = core.watched(&arriving, operation.at);
+        self.tell_trips(&verdict, operation.at);
+        let runaway = held_back(&verdict);
+        let circumstance = Circumstance { runaway, drawn, ..core.circumstance(needs, over, operation.at) };
+        let arrival =
+            Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims), whose };
+        let course = core.decider.arrived(arrival);
+        let policy = Arc::clone(core.decider.policy());
+        let (decision, refused) = match course {
+            Some(Course::Over(closed)) => (closed.decision.clone(), Some(closed)),
+            _ => (core.decision(seq, &operation, &circumstance), None),
+        };
+        let down = circumstance.down.iter().map(|&model| core.names.model(model).into());
+        let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", core.names.model(model)).into());
+        let over = circumstance.over.iter();
+        let over =
+            over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
+        let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
+        let waited = waited.map(|waited| format!("{WAITED}{}", waited.0 / 1000).into());
+        // First, so that what comes later does not come before them.
+        let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
+        let down = tags.chain(down).chain(full).chain(over).chain(drawn).chain(waited);
+        let down = down.chain(words_of(&verdict, arriving.call)).collect();
+        let send = match &refused {
+            None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
+            Some(_) => Err(()),
+        };
+        let barred = barred(&policy, &decision, &core.names);
+        drop(core);
+        let send = send.map_err(|()| {
+            let route = &policy.route(decision.route).name;
+            let over = claims.turned(&policy, &decision, operation.asked).cloned();
+            let none = || format!("no model of route {route} may serve this request: {barred}");
+            let stop = verdict.stop.clone();
+            let why = stop.as_ref().map(|stop| stop.words()).or_else(|| over.as_ref().map(Over::words));
+            Box::new(Refusal { why: why.unwrap_or_else(none), over, stop })
+        });
+        let send = send.map(|mut send| {
+            if send.rung.is_none() {
+                // As the client wrote it, also where its name is one of very many.
+                send.model = Arc::clone(&arriving.asked);
+                send.name = Arc::clone(&arriving.asked);
+            }
+            send
+        });
+        let route = policy.route(decision.route);
+        let Arriving { id, team, project, user, session, asked, measures, prefix, wants, .. } = arriving;
+        let require = wants.require;
+        let mut placed = Placed {
+            seq,
+            at: operation.at,
+            class: operation.class,
+            confidence: operation.confidence(),
+            source: operation.source,
+            route: Arc::clone(&route.name),
+            rungs: route.ladder.len(),
+            policy_version: policy.version,
+            reason: reason(&decision, &barred),
+            trips: verdict.trips,
+            would: decision
+                .would
+                .and_then(|rung| route.ladder.get(usize::from(rung)))
+                .map(|rung| Arc::clone(&rung.name)),
+            send,
+            ticket: Ticket {
+                seq,
+                operation,
+                policy: Arc::clone(&policy),
+                decision,
+                said: Said {
+                    id,
+                    team,
+                    project,
+                    user,
+                    key: wants.key,
+                    session,
+                    asked,
+                    measures,
+                    prefix,
+                    require,
+                },
+                needs,
+                cap: wants.cap,
+                down,
+                more_down: false,
+                calls: Vec::with_capacity(1),
+            },
+        };
+        if let (Some(closed), Err(why)) = (refused, &placed.send) {
+            placed.ticket.calls.push((Called::refused(&why.why), Cost::Known(Pico::ZERO)));
+            self.over(&placed.ticket, *closed);
+        }
+        placed
+    }
+}
+
+impl Core {
+    /// Finds out what is to be known of a request before it arrives: at a moment, and with its turn where it waits.
+    fn asking(
+        &mut self,
+        arriving: &Arriving<'_>,
+        mut operation: Operation,
+        (now, turn): (Instant, Option<u64>),
+        book: &crate::pricing::PriceBook,
+    ) -> Asking {
+        let names = &mut self.names;
+        operation.team = names.intern_team(&arriving.team);
+        operation.project = names.intern_project(&arriving.project);
+        let needs = needs(arriving, names);
+        operation.asked = self.model(&arriving.asked, book);
+        self.price_new_models(book);
+        operation.at = self.dated(now, self.last_at);
+        let (claims, over) = self.claim(arriving, &operation, &needs, turn);
+        let drawn = self.drawn(&operation, arriving);
+        Asking { operation, needs, claims, over, drawn }
+    }
+
+    /// Has a request wait where only a limit that queues keeps it from being served. Whoever is stopped does not wait.
+    fn wait(&mut self, asking: &Asking, arriving: &Arriving<'_>, turn: Option<u64>) -> Option<(u64, Over)> {
+        let Asking { operation, needs, claims, over, drawn } = asking;
+        if !over.iter().any(|(_, short)| *short == Short::Queue) || self.is_stopped(arriving) {
+            return None;
+        }
+        let drawn = *drawn;
+        let circumstance = Circumstance { drawn, ..self.circumstance(*needs, over.clone(), operation.at) };
+        self.decider.wait(operation, &circumstance, claims, turn)
+    }
+
+    /// Calls those whose turn it is.
+    pub(super) fn ring(&mut self) {
+        if self.bells.is_empty() {
+            return;
+        }
+        for turn in self.decider.budgets_mut().called() {
+            if let Some(bell) = self.bells.get(&turn) {
+                bell();
+            }
+        }
+    }
+}
