@@ -44,19 +44,17 @@ struct Start {
     program: String,
     args: Vec<String>,
     set: Vec<(&'static str, String)>,
-    /// What must not reach it: it would go past the gateway, or give it a provider's key.
-    unset: &'static [&'static str],
 }
 
-/// What would take Claude Code past a gateway, or hand it a provider's key.
-const ANTHROPICS: &[&str] =
-    &["ANTHROPIC_API_KEY", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
-const OPENAIS: &[&str] = &["OPENAI_API_KEY", "CODEX_API_KEY"];
-const ALL: &[&str] = &[
+/// What must not reach an agent: it would go past the gateway, or have a provider's key.
+const UNSET: &[&str] = &[
     "ANTHROPIC_API_KEY",
     "CLAUDE_CODE_USE_BEDROCK",
     "CLAUDE_CODE_USE_VERTEX",
     "CLAUDE_CODE_USE_FOUNDRY",
+    "OPENAI_API_KEY",
+    "CODEX_API_KEY",
+    "GEMINI_API_KEY",
     "MISTRAL_API_KEY",
 ];
 
@@ -77,10 +75,12 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<()> {
     let key = key.as_deref().unwrap_or(NO_KEY);
     let start = start(&args.command, &present.url, args.model.as_deref(), key)?;
     let mut command = Command::new(&start.program);
-    command.args(&start.args).envs(start.set.iter().map(|(name, value)| (name, value))).env_remove(KEY);
-    for name in start.unset {
+    command.args(&start.args).env_remove(KEY);
+    for name in UNSET {
         command.env_remove(name);
     }
+    // Set last: an agent may want the gateway's key where a provider's was.
+    command.envs(start.set.iter().map(|(name, value)| (name, value)));
     become_it(command).with_context(|| format!("cannot start {}", start.program))
 }
 
@@ -109,7 +109,6 @@ fn start(words: &[String], url: &str, model: Option<&str>, key: &str) -> anyhow:
             start.set =
                 vec![("ANTHROPIC_BASE_URL", url.to_owned()), ("ANTHROPIC_AUTH_TOKEN", key.to_owned())];
             start.set.extend(model.map(|model| ("ANTHROPIC_MODEL", model.to_owned())));
-            start.unset = ANTHROPICS;
         }
         "codex" => {
             let text = |text: &str| toml::Value::from(text).to_string();
@@ -121,7 +120,6 @@ fn start(words: &[String], url: &str, model: Option<&str>, key: &str) -> anyhow:
             let model = model.map(|model| ["-c".to_owned(), format!("model={}", text(model))]);
             start.args = flags.into_iter().chain(model.into_iter().flatten()).chain(own).collect();
             start.set = vec![("POINTSMAN_AGENT_KEY", key.to_owned())];
-            start.unset = OPENAIS;
         }
         "opencode" => {
             let model = model.unwrap_or("auto");
@@ -135,7 +133,6 @@ fn start(words: &[String], url: &str, model: Option<&str>, key: &str) -> anyhow:
             let settings =
                 json!({ "model": named, "small_model": named, "provider": { "pointsman": provider } });
             start.set = vec![("OPENCODE_CONFIG_CONTENT", settings.to_string())];
-            start.unset = ALL;
         }
         _ => {
             start.set = vec![
@@ -147,7 +144,6 @@ fn start(words: &[String], url: &str, model: Option<&str>, key: &str) -> anyhow:
                 ("GOOGLE_GEMINI_BASE_URL", url.to_owned()),
                 ("GEMINI_API_KEY", key.to_owned()),
             ];
-            start.unset = ALL;
             if model.is_some() {
                 bail!(
                     "--model is for claude, codex and opencode; {program} is told its model in its own way"
@@ -171,7 +167,7 @@ fn printed(start: &Start) -> String {
         quoted.replace(&variable, &format!("'\"{variable}\"'"))
     };
     let mut text = String::new();
-    for name in start.unset {
+    for name in UNSET {
         let _ = writeln!(text, "unset {name}");
     }
     for (name, value) in &start.set {

@@ -229,7 +229,7 @@ fn whoever_waits_is_let_in_in_every_order_of_events_and_nothing_leaks() {
         assert_eq!(served, [true; 3], "nobody is refused while room comes");
         assert_eq!(live.budgets(Instant(0))[0].account.refused, 0);
     });
-    assert!(orders > 100, "{orders}");
+    assert!(orders > 50, "{orders}");
 }
 
 #[test]

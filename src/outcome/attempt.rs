@@ -67,15 +67,24 @@ pub struct Outlook<'a> {
 impl Outlook<'_> {
     /// Writes an observed call as an attempt, as the world is.
     fn seen(&self, seen: Seen<'_>, at: Instant) -> Attempt {
-        match self.weather {
+        let Some(weather) = self.weather else { return seen_attempt(seen, at, self.prices) };
+        let identity = self.prices.identity(seen.call.model);
+        let mut attempt = match weather.changed(identity, seen.call, at, self.prices) {
             None => seen_attempt(seen, at, self.prices),
-            Some(weather) => weather.seen(seen, at, self.prices),
-        }
+            Some(call) => {
+                let attempt = seen_attempt(Seen { call: &call, terms: seen.terms }, at, self.prices);
+                Attempt { cost: attempt.cost.as_estimate(), ..attempt }
+            }
+        };
+        attempt.latency = weather.latency(identity, attempt.latency);
+        attempt
     }
 
     /// Returns the call that fails in place of a model's; none where the world lets it be.
     fn failed(&self, model: ModelId) -> Option<Attempt> {
-        self.weather?.failed(model, self.prices)
+        let (status, takes) = self.weather?.fails(self.prices.identity(model))?;
+        let latency = Millis::new(u64::from(takes));
+        Some(Attempt { model, status, latency, observed: false, ..Attempt::REFUSED })
     }
 }
 

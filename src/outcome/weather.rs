@@ -2,10 +2,10 @@
 //!
 //! Invariant: where nothing is changed, every figure is to the last digit what it is without; what is changed is an estimate.
 
-use super::{Attempt, Observed, Seen, Spread, seen_attempt};
-use crate::pricing::{Charged, Cost, PriceTable, Usage};
-use crate::routing::{Check, Status};
-use crate::units::{Count, Instant, Millis, ModelId, Pico};
+use super::Observed;
+use crate::pricing::{Charged, PriceTable, Usage};
+use crate::routing::Status;
+use crate::units::{Count, Instant, Millis, ModelId};
 
 /// The weather at one request. Models stand by their identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,39 +29,26 @@ impl Weather {
         self.priced.clear();
     }
 
-    /// Returns the call that fails in place of a model's; none where it does not.
-    pub(super) fn failed(&self, model: ModelId, prices: &PriceTable) -> Option<Attempt> {
-        let identity = prices.identity(model);
-        let &(_, status, takes) = self.fails.iter().find(|(other, ..)| *other == identity)?;
-        Some(Attempt {
-            model,
-            usage: Usage::NONE,
-            cost: Cost::Known(Pico::ZERO),
-            latency: Millis::new(u64::from(takes)),
-            waited: 0,
-            status,
-            check: Check::None,
-            observed: false,
-            spread: Spread::NONE,
-        })
+    /// Says how a call to a model fails, and after how many milliseconds; none where it does not.
+    pub(super) fn fails(&self, identity: ModelId) -> Option<(Status, u32)> {
+        self.fails.iter().find(|(other, ..)| *other == identity).map(|&(_, status, takes)| (status, takes))
     }
 
-    /// Writes an observed call as an attempt of this world.
-    pub(super) fn seen(&self, seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Attempt {
-        let identity = prices.identity(seen.call.model);
-        let is_cold = self.cold.contains(&identity) && seen.call.usage.cache_read.or_zero() > 0;
-        if !is_cold && !self.priced.contains(&identity) {
-            let attempt = seen_attempt(seen, at, prices);
-            return Attempt { latency: self.latency(identity, attempt.latency), ..attempt };
-        }
-        let call = Observed { usage: self.usage(identity, seen.call.usage, at, prices), ..*seen.call };
-        let call = Observed { charged: Charged::NONE, ..call };
-        let attempt = seen_attempt(Seen { call: &call, terms: seen.terms }, at, prices);
-        Attempt {
-            cost: attempt.cost.as_estimate(),
-            latency: self.latency(identity, attempt.latency),
-            ..attempt
-        }
+    /// Returns an observed call with other tokens, or without what was charged for it; none where it stands as it is.
+    pub(super) fn changed(
+        &self,
+        identity: ModelId,
+        call: &Observed,
+        at: Instant,
+        prices: &PriceTable,
+    ) -> Option<Observed> {
+        let is_cold = self.cold.contains(&identity) && call.usage.cache_read.or_zero() > 0;
+        let is_changed = is_cold || self.priced.contains(&identity);
+        is_changed.then(|| Observed {
+            usage: self.usage(identity, call.usage, at, prices),
+            charged: Charged::NONE,
+            ..*call
+        })
     }
 
     /// Returns how long a call to a model takes.

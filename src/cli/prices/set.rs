@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_row_is_added_and_the_rest_of_the_file_stays() {
-        let text = "name = \"mine\"\n# contract 4711\n[models.m]\nprovider = \"openai\"\ninput = 2 # as agreed\noutput = 8\n\n[models.n]\ninput = 1\noutput = 1\n";
+        let text = "name = \"mine\"\ndated = \"2026-11-23\"\nsource = \"contract\"\n# contract 4711\n[models.m]\nprovider = \"openai\"\ninput = 2 # as agreed\noutput = 8\n\n[models.n]\ninput = 1\noutput = 1\n";
         let first = with_row(text, "m", &row("2026-11-01T00:00:00Z", "1.5")).unwrap();
         let second = with_row(&first, "m", &row("2026-10-01T00:00:00Z", "1.75")).unwrap();
         let third = with_row(&second, "o", &row("2026-11-01T00:00:00Z", "3")).unwrap();

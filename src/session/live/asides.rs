@@ -56,6 +56,10 @@ impl Live {
             };
             self.tell_once(&format!("{model} by {served}"), call, |_| Some(text()));
         }
+        // Whoever simulates a model goes on with it.
+        if call.simulated {
+            return;
+        }
         if let Some(day) = book.find(model).and_then(|prices| prices.deprecated.as_ref()) {
             self.tell_once(&format!("end of {model}"), call, |at| {
                 // Days as books write them stand in the order of time.
