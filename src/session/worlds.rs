@@ -104,60 +104,11 @@ impl Log {
             if repeat.times > MOST {
                 return Err(WorldError::TooMany(at + 1, repeat.times));
             }
-            self.repeat(repeat, start + moved, &mut names, &mut history)
+            repeated(repeat, start + moved, &mut names, &mut history)
                 .ok_or(WorldError::NothingAlike(at + 1))?;
         }
         history.sort();
         Ok(Self { history, names, ..self.clone() })
-    }
-
-    /// Adds requests like one of the log; none where there is none like that.
-    fn repeat(
-        &self,
-        repeat: &Repeat,
-        start: Instant,
-        names: &mut Names,
-        history: &mut History,
-    ) -> Option<()> {
-        let (from, to) = repeat.stretch.within(start);
-        let from = from.max(start);
-        let is_like = |index: usize, operation: &Operation| match &repeat.like {
-            Some(id) => history.id(index) == id,
-            None => {
-                let team = repeat.team.as_ref().is_none_or(|team| names.team(operation.team) == team);
-                let task = repeat.task.as_ref().is_none_or(|task| operation.class.name() == task);
-                operation.at >= from && team && task && operation.served.usage.is_complete()
-            }
-        };
-        let (like, extra) = history
-            .range(0, history.len())
-            .find(|(index, evidence)| is_like(*index, evidence.operation))
-            .map(|(_, evidence)| (*evidence.operation, evidence.extra.cloned()))?;
-        let session = names.intern_session(&repeat.session);
-        for nth in 0..repeat.times {
-            let at = from + Span(repeat.every.0.saturating_mul(i64::from(nth)));
-            if at >= to {
-                break;
-            }
-            let mut operation = Operation {
-                at,
-                session,
-                turn: u16::try_from(nth).unwrap_or(u16::MAX),
-                simulated: true,
-                // The same tool call again and again, which is what a loop is.
-                call: Call::packed(Some(Call::new(u64::MAX, usize::try_from(nth).unwrap_or(usize::MAX)))),
-                ..like
-            };
-            let grown = u64::from(nth) * u64::from(repeat.grows);
-            let input = &mut operation.served.usage.input;
-            *input = input.get().and_then(|input| Count::new(input + grown)).unwrap_or(*input);
-            operation.served.charged = Charged::NONE;
-            // It stands for one call, whatever came before that one.
-            let particulars = extra.as_ref().and_then(|extra| extra.particulars.last().cloned());
-            let extra = particulars.map(|last| Extra { particulars: vec![last], ..Extra::default() });
-            history.push(&format!("{}-{}", repeat.session, nth + 1), operation, extra);
-        }
-        Some(())
     }
 
     /// Returns the policies of the log with what another says from a moment on: that one alone, or no more than its thresholds.
@@ -180,6 +131,50 @@ impl Log {
         }
         all
     }
+}
+
+/// Adds requests like one of the log; none where there is none like that.
+fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut History) -> Option<()> {
+    let (from, to) = repeat.stretch.within(start);
+    let from = from.max(start);
+    let is_like = |index: usize, operation: &Operation| {
+        if let Some(id) = &repeat.like {
+            history.id(index) == id
+        } else {
+            let team = repeat.team.as_ref().is_none_or(|team| names.team(operation.team) == team);
+            let task = repeat.task.as_ref().is_none_or(|task| operation.class.name() == task);
+            operation.at >= from && team && task && operation.served.usage.is_complete()
+        }
+    };
+    let (like, extra) = history
+        .range(0, history.len())
+        .find(|(index, evidence)| is_like(*index, evidence.operation))
+        .map(|(_, evidence)| (*evidence.operation, evidence.extra.cloned()))?;
+    let session = names.intern_session(&repeat.session);
+    for nth in 0..repeat.times {
+        let at = from + Span(repeat.every.0.saturating_mul(i64::from(nth)));
+        if at >= to {
+            break;
+        }
+        let mut operation = Operation {
+            at,
+            session,
+            turn: u16::try_from(nth).unwrap_or(u16::MAX),
+            simulated: true,
+            // The same tool call again and again, which is what a loop is.
+            call: Call::packed(Some(Call::new(u64::MAX, usize::try_from(nth).unwrap_or(usize::MAX)))),
+            ..like
+        };
+        let grown = u64::from(nth) * u64::from(repeat.grows);
+        let input = &mut operation.served.usage.input;
+        *input = input.get().and_then(|input| Count::new(input + grown)).unwrap_or(*input);
+        operation.served.charged = Charged::NONE;
+        // It stands for one call, whatever came before that one.
+        let particulars = extra.as_ref().and_then(|extra| extra.particulars.last().cloned());
+        let extra = particulars.map(|last| Extra { particulars: vec![last], ..Extra::default() });
+        history.push(&format!("{}-{}", repeat.session, nth + 1), operation, extra);
+    }
+    Some(())
 }
 
 /// Runs a log under policies and limits, in a world that starts at a moment or, without one, as it was; `incident` is the stretch
