@@ -227,7 +227,11 @@ fn an_export_says_what_happened_in_order() {
         assert!(line.contains(mark), "{mark} in {line}");
     }
     assert!(lines[2].contains(r#""pinned":true"#) && lines[2].contains(r#""billed":"gemini-2.5-flash""#));
-    assert!(lines[5].contains(r#""labels":[{"model":"gpt-4.1","quality":900}]"#), "{}", lines[5]);
+    assert!(
+        lines[5].contains(r#""labels":[{"source":"feedback","model":"gpt-4.1","quality":900}]"#),
+        "{}",
+        lines[5]
+    );
 }
 
 #[test]

@@ -251,7 +251,7 @@ impl Sitting {
     fn draw(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) {
         frame::ground(area, buf, look);
         let (body, foot) = paint::split_top(area, area.height.saturating_sub(1));
-        self.draw_keys(foot, buf, look);
+        draw_keys(foot, buf, look);
         let done = self.before + self.judged.len();
         let all = self.before + self.pairs.len();
         let scope = format!("{done} of {all} judged, {} in this sitting", self.judged.len());
@@ -284,22 +284,22 @@ impl Sitting {
             paint::to_ascii(buf);
         }
     }
+}
 
-    fn draw_keys(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
-        let mut rest = paint::split_left(at, 1).1;
-        for (key, what) in KEYS {
-            let key = match (key, look.glyphs.is_ascii()) {
-                ("←", true) => "1",
-                ("→", true) => "2",
-                ("↑/↓", true) => "j/k",
-                _ => key,
-            };
-            for (words, role) in [(format!("{key} "), Role::Key), (format!("{what}  "), Role::KeyHint)] {
-                let wide = u16::try_from(text::width(&words)).unwrap_or(u16::MAX);
-                let (here, after) = paint::split_left(rest, wide);
-                look.text(buf, here, &words, role);
-                rest = after;
-            }
+fn draw_keys(at: Rect, buf: &mut Buffer, look: Look<'_>) {
+    let mut rest = paint::split_left(at, 1).1;
+    for (key, what) in KEYS {
+        let key = match (key, look.glyphs.is_ascii()) {
+            ("←", true) => "1",
+            ("→", true) => "2",
+            ("↑/↓", true) => "j/k",
+            _ => key,
+        };
+        for (words, role) in [(format!("{key} "), Role::Key), (format!("{what}  "), Role::KeyHint)] {
+            let wide = u16::try_from(text::width(&words)).unwrap_or(u16::MAX);
+            let (here, after) = paint::split_left(rest, wide);
+            look.text(buf, here, &words, role);
+            rest = after;
         }
     }
 }

@@ -116,10 +116,10 @@ impl Watch {
         }
         self.seen += 1;
         // What a certificate is watched against is the traffic up to it; without one the first stretch there is.
-        if self.drift.is_none() || self.given.is_none() {
-            if let Some(count) = self.spread.get_mut(confidence.bin()) {
-                *count = count.saturating_add(1);
-            }
+        if (self.drift.is_none() || self.given.is_none())
+            && let Some(count) = self.spread.get_mut(confidence.bin())
+        {
+            *count = count.saturating_add(1);
         }
         let is_look = self.seen.is_multiple_of(LOOK);
         match &mut self.drift {

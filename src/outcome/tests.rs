@@ -53,6 +53,7 @@ fn a_label_is_that_of_the_model_under_any_of_its_names_and_of_no_other() {
 
 #[test]
 fn a_judge_counts_only_where_nobody_else_spoke_and_the_latest_word_of_each_counts() {
+    use LabelSource::{Feedback, Judge, Person};
     let prices = prices();
     let operation = Operation::default();
     let said = |said: &[(LabelSource, u16)]| {
@@ -64,7 +65,6 @@ fn a_judge_counts_only_where_nobody_else_spoke_and_the_latest_word_of_each_count
         let counts = evidence.label(LARGE, &prices).and_then(|label| label.quality);
         (counts.map(PerMille::get), extra.labels.len())
     };
-    use LabelSource::{Feedback, Judge, Person};
     assert_eq!(said(&[(Judge, 100), (Judge, 900)]), (Some(900), 1));
     assert_eq!(said(&[(Judge, 100), (Person, 700)]), (Some(700), 2));
     assert_eq!(said(&[(Person, 700), (Judge, 100)]), (Some(700), 2), "it may come later");

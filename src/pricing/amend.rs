@@ -111,7 +111,9 @@ mod tests {
 
     fn book(rows: &[(Option<i64>, i64)]) -> PriceBook {
         let mut book = PriceBook::default();
-        rows.iter().for_each(|&(from, input)| book.add_row("m", row(from, input)));
+        for &(from, input) in rows {
+            book.add_row("m", row(from, input));
+        }
         book
     }
 

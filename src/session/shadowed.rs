@@ -18,7 +18,7 @@ impl Shadowed {
         if !record.is_beside() {
             return false;
         }
-        for attempt in record.attempts.iter() {
+        for attempt in &record.attempts {
             self.calls += 1;
             match attempt.charged.cost() {
                 Some(cost) => self.cost.add(cost),

@@ -377,8 +377,11 @@ impl Delta<'_> {
     /// Counts the bytes that it adds to the answer, as [`Choice::bytes`] does of a whole one.
     pub(super) fn bytes(&self) -> u64 {
         match self {
-            Self::Text(text) | Self::Refusal(text) | Self::Thought(text) => text.len() as u64,
-            Self::CallStart { name: text, .. } | Self::CallArguments { text, .. } => text.len() as u64,
+            Self::Text(text)
+            | Self::Refusal(text)
+            | Self::Thought(text)
+            | Self::CallStart { name: text, .. }
+            | Self::CallArguments { text, .. } => text.len() as u64,
             _ => 0,
         }
     }

@@ -1,5 +1,7 @@
 //! Reports on spend, FOCUS exports and bills, from a shell.
 
+use std::fmt::Write as _;
+
 use rust_decimal::Decimal;
 use serde_json::Value;
 
@@ -304,9 +306,10 @@ fn working_hours(more: &str) -> String {
         }
         let (month, date) = if day < 11 { (4, 20 + day) } else { (5, day - 10) };
         for hour in 9..17 {
-            log.push_str(&format!(
+            let _ = write!(
+                log,
                 "{{\"id\":\"d{day}-{hour}\",\"at\":\"2026-{month:02}-{date:02}T{hour:02}:30:00Z\",\"model\":\"gpt-4.1\",\"in\":2800000,\"out\":0}}\n"
-            ));
+            );
         }
     }
     log + more

@@ -22,7 +22,7 @@ fn log() -> String {
 
 fn desk(world: &str) -> Desk {
     let desk = Desk::new();
-    desk.write("log.jsonl", &log());
+    desk.write("log.jsonl", log());
     desk.write("world.toml", world);
     desk
 }

@@ -176,10 +176,10 @@ fn with_row(text: &str, model: &str, row: &PriceRow) -> anyhow::Result<String> {
     let place = all.partition_point(|table| starts(table) < row.from);
     all.insert(place, written.as_table().clone());
     rows.clear();
-    all.into_iter().for_each(|mut table| {
+    for mut table in all {
         table.set_position(None);
         rows.push(table);
-    });
+    }
     Ok(doc.to_string())
 }
 

@@ -66,9 +66,9 @@ impl Outlet {
     }
 
     /// Publishes a price that changes.
-    pub(super) fn price(&mut self, line: Arc<str>) {
-        self.prices.push_back(Arc::clone(&line));
-        self.publish(&line);
+    pub(super) fn price(&mut self, line: &Arc<str>) {
+        self.prices.push_back(Arc::clone(line));
+        self.publish(line);
     }
 
     /// Publishes a line.

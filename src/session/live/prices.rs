@@ -35,7 +35,7 @@ impl Live {
             }
             let change =
                 record::PriceChange { model: model.as_str().into(), row: row.clone(), simulated: false };
-            lock(&self.outlet).price(line_of(&Entry::Price(Box::new(change))));
+            lock(&self.outlet).price(&line_of(&Entry::Price(Box::new(change))));
         }
         *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
         amended

@@ -171,19 +171,16 @@ impl Screen for State {
         let Some(panel) = parts.iter().position(|part| part.contains((x, y).into())) else {
             return Asks::new();
         };
-        match pointer {
-            Pointer::Wheel(_, _, by) => {
-                let mut table = self.table(&rows);
-                table.step(isize::from(by.signum()), rows.len());
-                self.choose(table.selected.unwrap_or(0), &rows);
-            }
-            _ => {
-                view.focus = panel;
-                let inside = paint::margin(Panel::inner(parts[0]));
-                if let Some(row) = answers::hit(&rows, self.table(&rows), inside, (x, y)) {
-                    self.choose(row, &rows);
-                }
-            }
+        if let Pointer::Wheel(_, _, by) = pointer {
+            let mut table = self.table(&rows);
+            table.step(isize::from(by.signum()), rows.len());
+            self.choose(table.selected.unwrap_or(0), &rows);
+            return Asks::new();
+        }
+        view.focus = panel;
+        let inside = paint::margin(Panel::inner(parts[0]));
+        if let Some(row) = answers::hit(&rows, self.table(&rows), inside, (x, y)) {
+            self.choose(row, &rows);
         }
         Asks::new()
     }
