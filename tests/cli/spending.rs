@@ -306,9 +306,9 @@ fn working_hours(more: &str) -> String {
         }
         let (month, date) = if day < 11 { (4, 20 + day) } else { (5, day - 10) };
         for hour in 9..17 {
-            let _ = write!(
+            let _ = writeln!(
                 log,
-                "{{\"id\":\"d{day}-{hour}\",\"at\":\"2026-{month:02}-{date:02}T{hour:02}:30:00Z\",\"model\":\"gpt-4.1\",\"in\":2800000,\"out\":0}}\n"
+                "{{\"id\":\"d{day}-{hour}\",\"at\":\"2026-{month:02}-{date:02}T{hour:02}:30:00Z\",\"model\":\"gpt-4.1\",\"in\":2800000,\"out\":0}}"
             );
         }
     }
