@@ -77,7 +77,7 @@ fn offer<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut Prom
                 None => prompt.tools.push(tool),
                 // A search may find what was offered already.
                 Some(known) if known.description == tool.description && says(known) == says(&tool) => {}
-                Some(_) => reader.leave_out(&format!("tools ({}, a second of that name)", tool.name)),
+                Some(_) => reader.leave_out(&format!("tools ({} twice)", tool.name)),
             }
         }
         Offered::Nowhere { kind } => reader.leave_out(&format!("tools ({kind})")),

@@ -88,19 +88,17 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     let diagram = &quality.diagram;
     let (head, below) = paint::split_top(inner, 1);
     let (body, foot) = paint::split_top(below, below.height.saturating_sub(2));
-    let style = figures::series(look, row.rung.model);
+    // A calm ground for whiskers and marks, which are what is read.
+    let style = look.style(Role::SliderTrack);
     let bins = joined(diagram, usize::from(body.height));
-    // Where there is room a bar is two rows high, with a free one between them.
-    let pitch = (body.height / u16::try_from(bins.len().max(1)).unwrap_or(u16::MAX)).clamp(1, 3);
+    // Where there is room a row is free between two bars.
+    let pitch = (body.height / u16::try_from(bins.len().max(1)).unwrap_or(u16::MAX)).clamp(1, 2);
     // Highest confidence first, where the cheap model serves.
     for (index, bin) in (0u16..).zip(bins.iter().rev()) {
         let at = paint::nth_row(body, index.saturating_mul(pitch));
         let parts = parts(at);
         look.text_right(buf, parts[0], &share(bin.mean_said()), Role::Applied);
         draw_bar(scene, bin, style, parts[1], buf);
-        if pitch == 3 {
-            gauge::bar(buf, Rect { y: at.y + 1, ..parts[1] }, filled(bin), style, look);
-        }
         look.text_right(buf, parts[2], &share(bin.mean_did()), Role::Text);
         look.text_right(buf, parts[3], &format::count_short(bin.n), Role::Muted);
     }
