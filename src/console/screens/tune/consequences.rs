@@ -283,7 +283,7 @@ fn cascade_line(applied: &Forecast, tried: &Forecast) -> Option<Line> {
     let (now, then) = (applied.cascade.rate()?, tried.cascade.rate()?);
     let most = tried.cascade.break_even()?;
     let part = |share: PerMille| format::percent(share.get().into(), 1000);
-    let pays = short(format_args!("  rate, pays below {}", part(most)));
+    let pays = short(format_args!("  pays below {}", part(most)));
     let role = if then > most { Role::Warn } else { Role::Muted };
     Some(Line::new(pays, [part(now), part(then), Short::new()], role))
 }
