@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::FutureExt;
 
 use crate::budget::Limit;
 use crate::config::{self, Watched, alerts};
@@ -103,7 +104,7 @@ pub(super) fn start(
     let watching = Arc::downgrade(gateway);
     let watch = move || Watching { gateway: watching, feed, file, limits: Vec::new() }.run(past, &lines);
     std::thread::Builder::new().name("alerts".to_owned()).spawn(watch).context("no thread for alerts")?;
-    runtime.spawn(Arc::clone(desk).deliver());
+    runtime.spawn(FutureExt::boxed(Arc::clone(desk).deliver()));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::{Mutex, watch};
 
 use super::remote::Remote;
@@ -58,7 +59,7 @@ async fn a_console_that_was_away_for_longer_than_the_backlog_reaches_has_every_r
     let gateway = gateway(&folder);
     let server = Server::bind(Arc::clone(&gateway), "127.0.0.1:0").await.unwrap();
     let (stop, stopped) = watch::channel(false);
-    let done = tokio::spawn(server.run(stopped));
+    let done = tokio::spawn(FutureExt::boxed(server.run(stopped)));
     let url = gateway.address().to_owned();
     let remote = Remote { client: reqwest::Client::new(), url: url.clone(), key: None };
     let ask = |count: usize| {
@@ -77,7 +78,7 @@ async fn a_console_that_was_away_for_longer_than_the_backlog_reaches_has_every_r
     let (send, feed) = sync_channel(100_000);
     let follow = || {
         let (remote, told, send) = (remote.clone(), Arc::clone(&told), send.clone());
-        tokio::spawn(async move { remote.follow(&mut *told.lock().await, &send).await })
+        tokio::spawn(FutureExt::boxed(async move { remote.follow(&mut *told.lock().await, &send).await }))
     };
     let mut came = Came::default();
     let reader = follow();

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::FutureExt;
 use tokio::runtime::Handle;
 
 use super::console::run_live_console;
@@ -52,7 +53,7 @@ pub fn watch(mut serving: Serving, options: &ConsoleOptions) -> (Serving, anyhow
     serving.gateway.live().follow(Box::new(move |line| lines.send(Feed::Lines(Arc::clone(line))).is_ok()));
     let handle = serving.handle();
     let (seen, status) = (Arc::clone(&serving.gateway), send.clone());
-    handle.spawn(async move {
+    handle.spawn(FutureExt::boxed(async move {
         let mut clock = tokio::time::interval(Duration::from_secs(1));
         loop {
             clock.tick().await;
@@ -60,8 +61,9 @@ pub fn watch(mut serving: Serving, options: &ConsoleOptions) -> (Serving, anyhow
                 return;
             }
         }
-    });
-    let telling = handle.spawn(gateway::tell_of_ledger(Arc::clone(&serving.gateway), |_| {}));
+    }));
+    let telling =
+        handle.spawn(FutureExt::boxed(gateway::tell_of_ledger(Arc::clone(&serving.gateway), |_| {})));
     let title = serving.gateway.address().to_owned();
     let Some(ingest) = serving.ingest.take() else { return (serving, Ok(())) };
     let player = player(title, ingest, Arc::clone(&serving.policy), serving.book.clone(), Some(WINDOW));
@@ -95,7 +97,7 @@ impl LiveControl for Beside {
 
     fn switch(&mut self, whom: &Whom, lifts: bool) -> Result<(), String> {
         let (gateway, answers, whom) = (Arc::clone(&self.gateway), self.answers.clone(), whom.clone());
-        self.handle.spawn(async move {
+        self.handle.spawn(FutureExt::boxed(async move {
             let who = operator();
             let switch = gateway::Switch { whom: &whom, who: &who, why: "", lifts };
             let said = match gateway.switch(&switch).await {
@@ -103,7 +105,7 @@ impl LiveControl for Beside {
                 Err(error) => error.message,
             };
             let _ = answers.send(Feed::Refused(said.into()));
-        });
+        }));
         Ok(())
     }
 
@@ -116,11 +118,11 @@ impl LiveControl for Beside {
 
     fn send(&mut self, question: Question) -> Result<(), String> {
         let (gateway, answers) = (Arc::clone(&self.gateway), self.answers.clone());
-        self.handle.spawn(async move {
+        self.handle.spawn(FutureExt::boxed(async move {
             let answer = gateway.answer(question).await;
             // The console may have been left meanwhile.
             let _ = answers.send(Feed::Answer(answer));
-        });
+        }));
         Ok(())
     }
 
@@ -274,7 +276,7 @@ pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) ->
     let (send, feed) = sync_channel(WAITING);
     let (reader, lines) = (remote.clone(), send.clone());
     let mut told = Read::from(rights.cursor.clone());
-    runtime.spawn(async move { reader.follow(&mut told, &lines).await });
+    runtime.spawn(FutureExt::boxed(async move { reader.follow(&mut told, &lines).await }));
     let player = player(url, ingest, Arc::new(policy), book, Some(WINDOW));
     let read_only: Option<Arc<str>> = if options.read_only {
         Some("started with --read-only".into())
@@ -317,7 +319,7 @@ impl LiveControl for Attached {
     fn switch(&mut self, whom: &Whom, lifts: bool) -> Result<(), String> {
         let (remote, answers, whom) = (self.remote.clone(), self.answers.clone(), whom.clone());
         let order = serde_json::json!({ (if lifts { "lift" } else { "stop" }): whom.to_string() });
-        self.handle.spawn(async move {
+        self.handle.spawn(FutureExt::boxed(async move {
             let said = match remote.order(order.to_string()).await {
                 Ok(answer) => {
                     let answer: Option<serde_json::Value> = serde_json::from_str(&answer).ok();
@@ -327,7 +329,7 @@ impl LiveControl for Attached {
                 Err(error) => format!("not done: {error:#}"),
             };
             let _ = answers.send(Feed::Refused(said.into()));
-        });
+        }));
         Ok(())
     }
 
@@ -344,7 +346,7 @@ impl LiveControl for Attached {
         let mut body = Vec::new();
         record::append_line(&mut body, &Entry::Policy(Box::new(change)));
         let (remote, answers) = (self.remote.clone(), self.answers.clone());
-        self.handle.spawn(async move {
+        self.handle.spawn(FutureExt::boxed(async move {
             let request = remote.keyed(remote.client.post(format!("{}/operator/v1/policy", remote.url)));
             match text_of(&remote.url, request.body(body).send().await).await {
                 Ok(answer) => {
@@ -356,17 +358,17 @@ impl LiveControl for Attached {
                     let _ = answers.send(Feed::Refused(format!("not applied: {error:#}").into()));
                 }
             }
-        });
+        }));
         Ok(())
     }
 
     fn send(&mut self, question: Question) -> Result<(), String> {
         let (remote, answers) = (self.remote.clone(), self.answers.clone());
-        self.handle.spawn(async move {
+        self.handle.spawn(FutureExt::boxed(async move {
             let outcome =
                 gateway::ask_over_http(&remote.client, &remote.url, remote.key.as_deref(), &question).await;
             let _ = answers.send(Feed::Answer(crate::session::Answer { ticket: question.ticket, outcome }));
-        });
+        }));
         Ok(())
     }
 
@@ -381,11 +383,11 @@ impl LiveControl for Attached {
             }
         };
         let (remote, answers) = (self.remote.clone(), self.answers.clone());
-        self.handle.spawn(async move {
+        self.handle.spawn(FutureExt::boxed(async move {
             if let Err(error) = post(&remote, "/operator/v1/alerts", body.to_string()).await {
                 let _ = answers.send(Feed::Refused(format!("not done: {error:#}").into()));
             }
-        });
+        }));
         Ok(())
     }
 }

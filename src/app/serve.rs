@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use futures::FutureExt;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -234,9 +235,9 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     };
     alerting::start(&gateway, runtime.handle(), options.alerts.clone(), basis)?;
     let (stop, stopped) = watch::channel(false);
-    let done = runtime.spawn(server.run(stopped));
+    let done = runtime.spawn(FutureExt::boxed(server.run(stopped)));
     if let Some(reports) = reports {
-        runtime.spawn(reports.run());
+        runtime.spawn(FutureExt::boxed(reports.run()));
     }
     tracing::info!(address = gateway.address(), policy = policy.version, "serving");
     Ok(Serving {

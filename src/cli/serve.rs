@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use futures::FutureExt;
 
 use super::args::ServingArgs;
 use super::output;
@@ -95,7 +96,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     }
     // Where stderr is gone there is nobody left to tell.
     let tell = tell_of_ledger(Arc::clone(&serving.gateway), |text| _ = say(text));
-    let watching = handle.spawn(tell);
+    let watching = handle.spawn(FutureExt::boxed(tell));
     handle.block_on(signals.come());
     watching.abort();
     end(serving)
@@ -112,7 +113,7 @@ pub fn end(serving: Serving) -> anyhow::Result<()> {
         let _ = say(&format!("draining: {} in flight", counted(waiting as u64, "request")));
     }
     #[cfg(unix)]
-    serving.handle().spawn(Signals::end_at_once());
+    serving.handle().spawn(FutureExt::boxed(Signals::end_at_once()));
     let ended = serving.end();
     if ended.unfinished > 0 {
         let _ = say(&format!(

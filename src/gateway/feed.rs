@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::sync::mpsc;
@@ -91,7 +92,7 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
     }));
     let (mut line, reply) = body::line(IN_HAND, &gateway.budget);
     let (gateway, key) = (Arc::clone(gateway), headers.clone());
-    tokio::spawn(async move {
+    tokio::spawn(FutureExt::boxed(async move {
         let mut clock = tokio::time::interval(LOOK);
         clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut looks = 0;
@@ -139,7 +140,7 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
                 return;
             }
         }
-    });
+    }));
     let mut response = Response::new(reply);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -108,7 +109,7 @@ pub(super) async fn log(
     let begun = spawn_blocking(move || Reading::begin(&path, after)).await;
     let (reading, part) = begun.map_err(|_| unread("reading it failed"))?.map_err(|error| told(&error))?;
     let (line, reply) = body::line(IN_HAND, &gateway.budget);
-    tokio::spawn(hand_on(Arc::clone(gateway), headers.clone(), line, reading, part));
+    tokio::spawn(FutureExt::boxed(hand_on(Arc::clone(gateway), headers.clone(), line, reading, part)));
     let mut response = Response::new(reply);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     Ok(response)

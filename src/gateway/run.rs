@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use futures::FutureExt as _;
+use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
@@ -173,7 +173,7 @@ impl Operation {
                         run.begin();
                     }
                     // In its turn, after the response has been written.
-                    tokio::spawn(async move { ledger.wake() });
+                    tokio::spawn(FutureExt::boxed(async move { ledger.wake() }));
                     return;
                 }
             }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
+use futures::FutureExt;
 use http::HeaderValue;
 use http::header::CONNECTION;
 use hyper::service::service_fn;
@@ -54,10 +54,10 @@ const TOO_MANY: &str = concat!(
 fn turn_away(socket: TcpStream, turns: &Arc<Semaphore>, connections: usize) {
     tracing::warn!(connections, "turned a connection away: limits.connections");
     if let Ok(turn) = Arc::clone(turns).try_acquire_owned() {
-        tokio::spawn(async move {
+        tokio::spawn(FutureExt::boxed(async move {
             let _ = tokio::time::timeout(FAREWELL, farewell(socket)).await;
             drop(turn);
-        });
+        }));
     }
 }
 
@@ -246,7 +246,7 @@ impl Server {
             let (crowd, arrivals) = (Arc::clone(&crowd), Arc::clone(&arrivals));
             let (places, turns, connections) = (Arc::clone(&places), Arc::clone(&turns), limits.connections);
             let (http, watcher) = (http.clone(), graceful.watcher());
-            lane.spawn(async move {
+            lane.spawn(FutureExt::boxed(async move {
                 let _on_lane = on_lane;
                 let Ok(socket) = TcpStream::from_std(socket) else { return };
                 let place = match (place, awaited) {
@@ -281,7 +281,7 @@ impl Server {
                     _ = seat.leaves() => {}
                 }
                 drop(place);
-            });
+            }));
         }
         drop(self.listener);
         let patience = Duration::from_secs(self.gateway.settings.drain_seconds);

@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use rustc_hash::FxHasher;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -110,7 +111,7 @@ impl Run {
         let Some(counted) = InFlight::take(&self.gateway).filter(|_| !self.gateway.is_draining()) else {
             return;
         };
-        tokio::spawn(async move {
+        tokio::spawn(FutureExt::boxed(async move {
             let _held = (place, counted);
             if let Err(why) = Box::pin(self.run()).await {
                 tracing::info!(
@@ -119,7 +120,7 @@ impl Run {
                     "no verdict of a shadow run: {why}"
                 );
             }
-        });
+        }));
     }
 
     async fn run(&self) -> Result<(), String> {

@@ -7,6 +7,7 @@ use super::desk::Desk;
 use super::job::Job;
 use super::send::{self, Outcome};
 use crate::ledger::{Alerting, Delivery, DeliveryState, Entry, now};
+use futures::FutureExt;
 
 /// How often a delivery is tried: over about a quarter of an hour.
 const TRIES: u32 = 12;
@@ -61,7 +62,7 @@ impl Desk {
         drop(state);
         for job in start {
             let desk = Arc::clone(self);
-            tokio::spawn(async move { desk.tell(job).await });
+            tokio::spawn(FutureExt::boxed(async move { desk.tell(job).await }));
         }
         next
     }

@@ -181,7 +181,7 @@ impl Reply {
                 }
             }
         };
-        let mut rest = Box::pin(tokio::time::timeout(AFTERWARDS, rest));
+        let mut rest = tokio::time::timeout(AFTERWARDS, rest).map(drop).boxed();
         if rest.as_mut().now_or_never().is_none() {
             tokio::spawn(rest);
         }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant as Clock};
 
 use anyhow::bail;
 use clap::Args;
+use futures::FutureExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -279,7 +280,7 @@ fn replayed(
     mut rest: mpsc::Receiver<crate::drive::Job>,
 ) -> mpsc::Receiver<crate::drive::Job> {
     let (give, jobs) = mpsc::channel(AHEAD);
-    tokio::spawn(async move {
+    tokio::spawn(FutureExt::boxed(async move {
         let mut next = Some(first);
         while let Some(job) = next {
             if give.send(job).await.is_err() {
@@ -287,7 +288,7 @@ fn replayed(
             }
             next = rest.recv().await;
         }
-    });
+    }));
     jobs
 }
 

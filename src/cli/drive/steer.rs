@@ -5,6 +5,7 @@
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use tokio::sync::watch;
 
 use crate::cli::output;
@@ -14,12 +15,12 @@ use crate::drive::Command;
 pub(super) fn listen() -> watch::Receiver<Command> {
     let (set, control) = watch::channel(Command::Go);
     let set = Arc::new(set);
-    tokio::spawn(interrupts(Arc::clone(&set)));
+    tokio::spawn(FutureExt::boxed(interrupts(Arc::clone(&set))));
     #[cfg(unix)]
     {
-        tokio::spawn(signals(Arc::clone(&set)));
+        tokio::spawn(FutureExt::boxed(signals(Arc::clone(&set))));
         if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-            tokio::spawn(lines(set));
+            tokio::spawn(FutureExt::boxed(lines(set)));
         }
     }
     control
