@@ -66,10 +66,11 @@ pub(super) async fn attempt(
     }
     let most = gateway.settings.max_output_default;
     let sent = if operation.ask.body().len() < LARGE {
-        written(&operation.ask, &dispatch.with, (&target, dialect), most)
+        written(&operation.ask, &dispatch.with, (&target, dialect), most, &operation.headers)
     } else {
         let (ask, with, target) = (operation.ask.clone(), dispatch.with.clone(), target.clone());
-        large::apart(move || written(&ask, &with, (&target, dialect), most)).await
+        let headers = operation.headers.clone();
+        large::apart(move || written(&ask, &with, (&target, dialect), most, &headers)).await
     };
     let body = match sent {
         Ok(sent) => {

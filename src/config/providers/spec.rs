@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::Hosting;
 use crate::config::FileError;
 use crate::config::parameters::{Parameters, ParametersError};
 use crate::units::{PerMille, Slip};
@@ -30,6 +31,8 @@ pub struct ProviderSpec {
     pub speaks: Speaks,
     /// Where its server is, without a slash at the end; empty for the simulated one.
     pub base_url: String,
+    /// In whose cloud it is, and how a call says who makes it.
+    pub hosting: Hosting,
     /// Where its key is; `None` where its server wants none.
     pub key: Option<KeySource>,
     /// The header that the key goes into, where it is not the dialect's usual one.
@@ -67,13 +70,16 @@ pub enum Speaks {
     Gemini,
     /// OpenAI's with Mistral's differences.
     Mistral,
+    /// Bedrock's Converse, which all of its models understand.
+    Converse,
     /// There is no server: answers are simulated.
     Simulated,
 }
 
 impl Speaks {
     /// Every dialect.
-    pub const ALL: [Self; 5] = [Self::OpenAi, Self::Anthropic, Self::Gemini, Self::Mistral, Self::Simulated];
+    pub const ALL: [Self; 6] =
+        [Self::OpenAi, Self::Anthropic, Self::Gemini, Self::Mistral, Self::Converse, Self::Simulated];
 
     /// Returns the word that files use.
     pub const fn name(self) -> &'static str {
@@ -82,6 +88,7 @@ impl Speaks {
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Mistral => "mistral",
+            Self::Converse => "converse",
             Self::Simulated => "simulated",
         }
     }
@@ -101,8 +108,14 @@ pub enum KeySource {
         /// The account.
         account: String,
     },
-    /// On the first line that a program prints.
+    /// On the first line that a program prints, or all of it where that is JSON.
     Command(Vec<String>),
+    /// In AWS's environment variables.
+    AwsEnv,
+    /// In a profile of AWS's file of credentials.
+    AwsProfile(String),
+    /// In the file that Google's variable names, or that its tool keeps.
+    GoogleDefault,
 }
 
 impl fmt::Display for KeySource {
@@ -115,6 +128,9 @@ impl fmt::Display for KeySource {
             Self::Command(words) => {
                 write!(f, "what `{}` prints", words.first().map_or("", String::as_str))
             }
+            Self::AwsEnv => f.write_str("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+            Self::AwsProfile(name) => write!(f, "the profile {name} of AWS's credentials"),
+            Self::GoogleDefault => f.write_str("the file that GOOGLE_APPLICATION_CREDENTIALS names"),
         }
     }
 }
