@@ -87,6 +87,11 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
 /// besides whether it took that: whoever is short of a tier serves another, so the cost is then an estimate.
 pub(super) fn terms(operation: &Operation, counted: Option<Counted>) -> (Terms, bool) {
     let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
+    if let Some(place) = &operation.place
+        && !terms.meters().any(|(meter, _)| meter.starts_with("region:"))
+    {
+        terms.meter(place, 1);
+    }
     if counted.is_some_and(|counted| counted.is_tier_told) {
         return (terms, false);
     }

@@ -76,6 +76,7 @@ pub(super) async fn attempt(
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
             operation.tier = sent.tier;
+            operation.place = target.place().cloned();
             sent.body
         }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),

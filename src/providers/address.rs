@@ -66,6 +66,26 @@ pub(super) fn of(spec: &ProviderSpec, base: &Url, upstream: &str) -> Addresses {
     }
 }
 
+/// Returns the meter by which the place of a model in a cloud is billed: regions within the United States and Europe have a
+/// price together. Bedrock's profiles name the places among which a call may go in front of the model.
+pub(super) fn place(hosting: &Hosting, upstream: &str) -> Option<String> {
+    let region = hosting.region.as_deref().filter(|_| hosting.platform != Platform::Own)?;
+    let profile = upstream.split_once('.').map(|(profile, _)| profile);
+    let place = match (hosting.platform, profile) {
+        (Platform::Bedrock, Some(profile @ ("global" | "us" | "eu" | "apac" | "jp" | "au" | "us-gov"))) => {
+            profile
+        }
+        _ => region,
+    };
+    match place.split('-').next().unwrap_or_default() {
+        _ if place.starts_with("us-gov") => Some(format!("region:{place}")),
+        "global" => None,
+        "us" => Some("region:us".to_owned()),
+        "eu" | "europe" => Some("region:eu".to_owned()),
+        _ => Some(format!("region:{place}")),
+    }
+}
+
 /// Returns the address of what is asked beside a model: what it keeps, or counts. `None` where there is no such thing.
 pub(super) fn beside(spec: &ProviderSpec, base: &Url, parts: &[&str]) -> Option<Url> {
     let path = base.path().trim_end_matches('/');

@@ -216,7 +216,8 @@ impl Providers {
         let parts = ["responses", id, what];
         let parts = if what.is_empty() { &parts[..2] } else { &parts[..] };
         let mut url = provider.beside(parts).ok_or_else(unsupported)?;
-        let both: Vec<&str> = url.query().into_iter().chain(query).filter(|query| !query.is_empty()).collect();
+        let both: Vec<&str> =
+            url.query().into_iter().chain(query).filter(|query| !query.is_empty()).collect();
         let both = both.join("&");
         url.set_query((!both.is_empty()).then_some(both.as_str()));
         let method = if *method == Method::HEAD { Method::GET } else { method.clone() };

@@ -22,7 +22,11 @@ tokio::task_local! {
 }
 
 /// Makes the client of the server at `base_url`. It is made at the first call: reading the system's certificates takes a while.
-pub(super) fn client(base_url: &str, connect: Duration, over_http2: &Arc<AtomicBool>) -> Result<Client, String> {
+pub(super) fn client(
+    base_url: &str,
+    connect: Duration,
+    over_http2: &Arc<AtomicBool>,
+) -> Result<Client, String> {
     // A second installation is refused, and the first one is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     let over_http2 = Arc::clone(over_http2);

@@ -80,6 +80,8 @@ pub(crate) struct Slot {
     pub(crate) provider: Arc<Provider>,
     pub(crate) upstream: Arc<str>,
     pub(crate) limiter: Arc<Limiter>,
+    /// The meter of the place where it runs, where that is said: `region:eu`.
+    pub(crate) place: Option<Arc<str>>,
     addresses: Addresses,
     state: Arc<Mutex<State>>,
 }
@@ -159,7 +161,10 @@ impl Provider {
         let signer = Signer::new(&spec, key).map_err(|(field, why)| setting(field, &why))?;
         if let Some(key) = key.filter(|_| spec.hosting.auth == Auth::Key) {
             if key.expose_secret().starts_with('{') {
-                return Err(setting("key", "is a file of an account, no key; say auth = \"google\" or \"aws\""));
+                return Err(setting(
+                    "key",
+                    "is a file of an account, no key; say auth = \"google\" or \"aws\"",
+                ));
             }
             let usual = match (spec.speaks, spec.hosting.platform) {
                 (Speaks::Anthropic, Platform::Own) => "x-api-key",
@@ -201,7 +206,8 @@ impl Provider {
             Speaks::Gemini => Dialect::Gemini,
             Speaks::OpenAi | Speaks::Mistral | Speaks::Simulated => Dialect::OpenAiChat,
         };
-        let has_embeddings = self.simulated || matches!(self.spec.hosting.platform, Platform::Own | Platform::Azure);
+        let has_embeddings =
+            self.simulated || matches!(self.spec.hosting.platform, Platform::Own | Platform::Azure);
         match dialect {
             Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings if !has_embeddings => None,
             // A Gemini server has embeddings in OpenAI's manner beside its own.
@@ -275,6 +281,7 @@ impl Provider {
         let slot = Arc::new(Slot {
             provider: Arc::clone(self),
             upstream: upstream.into(),
+            place: address::place(&self.spec.hosting, upstream).map(Into::into),
             limiter: if own_limits {
                 Arc::new(Limiter::new(self.spec.limits, now))
             } else {

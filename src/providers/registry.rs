@@ -91,6 +91,11 @@ impl Target {
         if self.simulated() { Speaks::Simulated } else { self.slot.provider.spec.speaks }
     }
 
+    /// Returns the meter of the place where it runs, where that is said: `region:eu`.
+    pub fn place(&self) -> Option<&Arc<str>> {
+        self.slot.place.as_ref()
+    }
+
     /// Returns the form in which messages travel to it.
     pub fn form(&self) -> Form {
         self.slot.provider.form()

@@ -16,7 +16,7 @@ use super::packed::Packing;
 use super::simulated::Simulation;
 use super::wait;
 use crate::config::providers::Timeouts;
-use crate::wire::{Form, Unframed, conversed};
+use crate::wire::{Form, Unframed, WireError, conversed};
 
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -162,15 +162,17 @@ impl Reply {
         loop {
             let piece = self.unpacked().await?;
             let Some(unframed) = &mut self.unframed else { return Ok(piece) };
-            let events = match piece {
-                Some(piece) => unframed.take(&piece),
-                None => {
-                    let last = unframed.end();
-                    self.unframed = None;
-                    return Ok(last);
-                }
+            let Some(piece) = piece else {
+                let last = unframed.end();
+                self.unframed = None;
+                return Ok(last);
             };
-            if let Some(events) = events.map_err(|why| self.unreadable(why.to_string()))? {
+            let events = unframed.take(&piece);
+            let why = |error| match error {
+                WireError::Malformed(why) => why,
+                error => error.to_string(),
+            };
+            if let Some(events) = events.map_err(|error| self.unreadable(why(error)))? {
                 return Ok(Some(events));
             }
         }
@@ -245,11 +247,7 @@ impl Reply {
     }
 
     /// Returns the whole body, if it is no longer than `limit`; `hold` hears how much of it is held and says whether that may be.
-    pub async fn whole(
-        mut self,
-        limit: usize,
-        hold: impl FnMut(usize) -> bool,
-    ) -> Result<Bytes, CallError> {
+    pub async fn whole(mut self, limit: usize, hold: impl FnMut(usize) -> bool) -> Result<Bytes, CallError> {
         let model = self.conversed.take();
         let id = model.as_ref().map(|_| self.request_id().to_owned());
         let whole = self.gathered(limit, hold).await?;

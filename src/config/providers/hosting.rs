@@ -79,7 +79,9 @@ impl Platform {
     /// Lists what is spoken there.
     const fn dialects(self) -> &'static [Speaks] {
         match self {
-            Self::Own => &[Speaks::OpenAi, Speaks::Anthropic, Speaks::Gemini, Speaks::Mistral, Speaks::Simulated],
+            Self::Own => {
+                &[Speaks::OpenAi, Speaks::Anthropic, Speaks::Gemini, Speaks::Mistral, Speaks::Simulated]
+            }
             Self::Azure => &[Speaks::OpenAi],
             Self::Vertex => &[Speaks::Anthropic, Speaks::Gemini, Speaks::Mistral, Speaks::OpenAi],
             Self::Bedrock => &[Speaks::Anthropic, Speaks::Converse, Speaks::OpenAi],
@@ -168,14 +170,18 @@ pub(super) fn read(said: Said<'_>, speaks: Speaks) -> Result<(Hosting, Option<St
         _ if auth == Auth::Aws && region.is_none() => {
             return missing("region", "region = \"eu-west-1\"; it is part of each signature");
         }
-        (Platform::Vertex, _) if project.is_none() => return missing("project", "project = \"my-project-1\""),
+        (Platform::Vertex, _) if project.is_none() => {
+            return missing("project", "project = \"my-project-1\"");
+        }
         _ => {}
     }
     let base = match (said.base_url, &region) {
         (Some(url), _) => Some(url.trim_end_matches('/').to_owned()),
         (None, Some(region)) => match (platform, region.as_str()) {
             (Platform::Vertex, "global") => Some("https://aiplatform.googleapis.com".to_owned()),
-            (Platform::Vertex, "us" | "eu") => Some(format!("https://aiplatform.{region}.rep.googleapis.com")),
+            (Platform::Vertex, "us" | "eu") => {
+                Some(format!("https://aiplatform.{region}.rep.googleapis.com"))
+            }
             (Platform::Vertex, _) => Some(format!("https://{region}-aiplatform.googleapis.com")),
             (Platform::Bedrock, _) => {
                 let china = if region.starts_with("cn-") { ".cn" } else { "" };

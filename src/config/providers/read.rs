@@ -363,7 +363,7 @@ impl Provider {
             project: text(self.project.as_ref()),
             api_version: text(self.api_version.as_ref()),
             base_url: text(self.base_url.as_ref()),
-            renew: self.renew.clone().map(Into::into),
+            renew: self.renew.map(Into::into),
         }
     }
 
@@ -447,9 +447,15 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     let Some(speaks) = dialect else {
         return Err(fail("dialect", "missing", "say what its server speaks, like dialect = \"openai\""));
     };
-    let (hosting, base_url) = hosting::read(provider.hosting(), speaks).map_err(|(field, message, hint)| {
-        source.error(&provider.place_of(field).unwrap_or_else(|| span.clone()), format!("provider.{name}.{field}"), message, hint)
-    })?;
+    let (hosting, base_url) =
+        hosting::read(provider.hosting(), speaks).map_err(|(field, message, hint)| {
+            source.error(
+                &provider.place_of(field).unwrap_or_else(|| span.clone()),
+                format!("provider.{name}.{field}"),
+                message,
+                hint,
+            )
+        })?;
     if base_url.is_none() && speaks != Speaks::Simulated {
         return Err(fail(
             "base_url",

@@ -29,7 +29,9 @@ pub(super) fn read(text: &SecretString, now: Instant) -> Result<Fresh, String> {
     let written: Written = serde_json::from_str(text.expose_secret().trim()).map_err(wrong)?;
     let is_plain = |c: char| c.is_ascii_alphanumeric();
     if written.access_key_id.is_empty() || !written.access_key_id.chars().all(is_plain) {
-        return Err("the name of AWS's key (AccessKeyId) has other characters than letters and digits".to_owned());
+        return Err(
+            "the name of AWS's key (AccessKeyId) has other characters than letters and digits".to_owned()
+        );
     }
     let until = match written.expiration.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Some(Instant::parse(text).map_err(|_| "their Expiration is no moment".to_owned())?),

@@ -52,7 +52,8 @@ pub(super) fn check(text: &SecretString) -> Result<(), String> {
 
 /// Reads an account; `None` where it is no JSON, but a token.
 fn read(text: &str) -> Result<Option<Account>, String> {
-    if !text.trim_start().starts_with('{') || text.contains("\"access_token\"") || text.contains("\"token\"") {
+    if !text.trim_start().starts_with('{') || text.contains("\"access_token\"") || text.contains("\"token\"")
+    {
         return Ok(None);
     }
     // What is wrong is told without what stands there.
@@ -79,7 +80,9 @@ pub(super) async fn ask(text: SecretString, renew: Duration, connect: Duration) 
         Account::ServiceAccount { client_email, private_key, private_key_id, token_uri } => {
             let url = token_uri.as_deref().unwrap_or(TOKENS);
             let signed = assertion(client_email, private_key, private_key_id.as_deref(), url, now)?;
-            let form = format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={signed}");
+            let form = format!(
+                "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={signed}"
+            );
             (url, form)
         }
         Account::AuthorizedUser { client_id, client_secret, refresh_token, token_uri } => {
@@ -120,7 +123,8 @@ fn assertion(
     if let Some(id) = key_id {
         head["kid"] = id.into();
     }
-    let claims = serde_json::json!({ "iss": email, "scope": SCOPE, "aud": audience, "iat": now, "exp": now + HOLDS });
+    let claims =
+        serde_json::json!({ "iss": email, "scope": SCOPE, "aud": audience, "iat": now, "exp": now + HOLDS });
     let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let text = format!("{}.{}", part(&head), part(&claims));
     let key = key(pem)?;

@@ -75,14 +75,12 @@ impl Signer {
             let (source, first) = (source.clone(), first.clone());
             Box::pin(async move { ask(found(source, first).await?, renew, connect).await })
         }));
-        Ok(match (hosting.auth, &hosting.region) {
-            (Auth::Aws, Some(region)) => Self::Aws(keeper, region.clone()),
-            _ => {
-                let name = spec.key_header.as_deref().unwrap_or("authorization");
-                let name = HeaderName::from_bytes(name.as_bytes());
-                Self::Token(keeper, name.map_err(|_| ("key_header", "is no name of a header".to_owned()))?)
-            }
-        })
+        if let (Auth::Aws, Some(region)) = (hosting.auth, &hosting.region) {
+            return Ok(Self::Aws(keeper, region.clone()));
+        }
+        let name = spec.key_header.as_deref().unwrap_or("authorization");
+        let name = HeaderName::from_bytes(name.as_bytes());
+        Ok(Self::Token(keeper, name.map_err(|_| ("key_header", "is no name of a header".to_owned()))?))
     }
 
     /// Signs a call. Returns what it was signed with, where that may be refused.

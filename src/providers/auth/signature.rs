@@ -23,7 +23,9 @@ pub(super) fn sign(
     now: Instant,
 ) -> Result<(), String> {
     let time = compact(now);
-    let value = |text: &str| HeaderValue::from_str(text).map_err(|_| "it has a sign that no header may have".to_owned());
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| "it has a sign that no header may have".to_owned())
+    };
     request.headers_mut().insert("x-amz-date", value(&time)?);
     if let Some(session) = &credential.session {
         request.headers_mut().insert("x-amz-security-token", secret_value(session.expose_secret())?);
@@ -39,7 +41,10 @@ pub(super) fn sign(
     let canonical = canonical(request.method().as_str(), request.url(), &headers, body);
     let names = names(&headers);
     let scope = format!("{}/{region}/{service}/aws4_request", time.get(..8).unwrap_or_default());
-    let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(digest::digest(&digest::SHA256, canonical.as_bytes())));
+    let text = format!(
+        "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
+        hex(digest::digest(&digest::SHA256, canonical.as_bytes()))
+    );
     let first = format!("AWS4{}", credential.secret.expose_secret());
     let mut key = hmac::Key::new(hmac::HMAC_SHA256, first.as_bytes());
     for part in scope.split('/') {
@@ -47,7 +52,8 @@ pub(super) fn sign(
     }
     let signature = hex(hmac::sign(&key, text.as_bytes()));
     let id = &credential.id;
-    let signed = format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}");
+    let signed =
+        format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}");
     request.headers_mut().insert(http::header::AUTHORIZATION, secret_value(&signed)?);
     Ok(())
 }
@@ -83,7 +89,8 @@ fn host(url: &Url) -> String {
 pub(in crate::providers) fn encoded(text: &str, kept: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
-        let is_plain = byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || kept.as_bytes().contains(&byte);
+        let is_plain =
+            byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || kept.as_bytes().contains(&byte);
         if is_plain {
             out.push(char::from(byte));
         } else {
@@ -118,7 +125,13 @@ mod tests {
     use super::*;
 
     /// Signs as AWS's published test suite has it (aws-sig-v4-test-suite), and returns the signature.
-    fn signature(method: Method, url: &str, headers: &[(&'static str, &str)], body: &str, session: Option<&str>) -> String {
+    fn signature(
+        method: Method,
+        url: &str,
+        headers: &[(&'static str, &str)],
+        body: &str,
+        session: Option<&str>,
+    ) -> String {
         let mut request = Request::new(method, Url::parse(url).unwrap());
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
@@ -136,7 +149,9 @@ mod tests {
         let now = Instant::parse("2015-08-30T12:36:00Z").unwrap();
         sign(&mut request, &credential, "us-east-1", "service", now).unwrap();
         let signed = request.headers()["authorization"].to_str().unwrap().to_owned();
-        assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "));
+        assert!(signed.starts_with(
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+        ));
         signed.rsplit_once("Signature=").unwrap().1.to_owned()
     }
 
@@ -146,8 +161,14 @@ mod tests {
         let plain = |method, path: &str| signature(method, &at(path), &[], "", None);
         let form = [("content-type", "application/x-www-form-urlencoded")];
         // get-vanilla, post-vanilla, get-vanilla-query-order-key-case, post-x-www-form-urlencoded
-        assert_eq!(plain(Method::GET, ""), "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
-        assert_eq!(plain(Method::POST, ""), "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b");
+        assert_eq!(
+            plain(Method::GET, ""),
+            "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"
+        );
+        assert_eq!(
+            plain(Method::POST, ""),
+            "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"
+        );
         assert_eq!(
             plain(Method::GET, "?Param2=value2&Param1=value1"),
             "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"
@@ -160,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_models_name_is_encoded_twice_where_it_is_signed() {
-        let url = Url::parse("https://bedrock-runtime.eu-west-1.amazonaws.com/model/a.b-v1%3A0/converse").unwrap();
+        let url =
+            Url::parse("https://bedrock-runtime.eu-west-1.amazonaws.com/model/a.b-v1%3A0/converse").unwrap();
         let text = canonical("POST", &url, &[("host", "h")], b"");
         assert_eq!(text.lines().nth(1), Some("/model/a.b-v1%253A0/converse"));
     }

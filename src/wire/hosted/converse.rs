@@ -55,7 +55,7 @@ fn members(
     let tools = || root.list("tools");
     // There is no word for "none"; where calls stand in the conversation, its tools have to be told all the same.
     let is_none = kind.as_deref() == Some("none");
-    if tools().next().is_some() && !(is_none && !has_calls(root)) {
+    if (!is_none || has_calls(root)) && tools().next().is_some() {
         if is_none {
             left_out.push("tool_choice".to_owned());
         }
@@ -86,8 +86,18 @@ fn members(
     let known = |key: &str| {
         matches!(
             key,
-            "model" | "stream" | "messages" | "system" | "max_tokens" | "temperature" | "top_p" | "tools"
-                | "stop_sequences" | "tool_choice" | "anthropic_beta" | "anthropic_version"
+            "model"
+                | "stream"
+                | "messages"
+                | "system"
+                | "max_tokens"
+                | "temperature"
+                | "top_p"
+                | "tools"
+                | "stop_sequences"
+                | "tool_choice"
+                | "anthropic_beta"
+                | "anthropic_version"
         ) || (is_claude && CLAUDES.contains(&key))
     };
     let rest = root.members().filter(|(key, value)| !known(key) && !value.is_null());
@@ -98,9 +108,9 @@ fn members(
 /// Says whether calls of tools, or what they gave, stand in the conversation.
 fn has_calls(root: Value<'_>) -> bool {
     root.list("messages").any(|message| {
-        message.list("content").any(|block| {
-            matches!(block.text_of("type").as_deref(), Some("tool_use" | "tool_result"))
-        })
+        message
+            .list("content")
+            .any(|block| matches!(block.text_of("type").as_deref(), Some("tool_use" | "tool_result")))
     })
 }
 
@@ -193,7 +203,10 @@ fn write(a: &mut Array<'_>, block: Value<'_>, at: usize, place: &str) -> Result<
 }
 
 fn untranslatable(place: &str) -> WireError {
-    WireError::invalid(place, "Bedrock's Converse has no place for it; leave it out, or ask for a model elsewhere")
+    WireError::invalid(
+        place,
+        "Bedrock's Converse has no place for it; leave it out, or ask for a model elsewhere",
+    )
 }
 
 /// Returns the format and the bytes of a picture or a document; addresses are not fetched.

@@ -44,12 +44,12 @@ fn whole(a: &mut Array<'_>, block: Value<'_>) {
         });
     } else if let Some(thought) = thought {
         let shown = thought.get("reasoningText");
-        a.object(|o| match (shown, thought.text_of("redactedContent")) {
-            (None, Some(data)) => put!(o, "type": "redacted_thinking", "data": data),
-            _ => {
-                let said = |name| shown.and_then(|shown| shown.text_of(name)).unwrap_or_default();
-                put!(o, "type": "thinking", "thinking": said("text"), "signature": said("signature"));
+        a.object(|o| {
+            if let (None, Some(data)) = (shown, thought.text_of("redactedContent")) {
+                return put!(o, "type": "redacted_thinking", "data": data);
             }
+            let said = |name| shown.and_then(|shown| shown.text_of(name)).unwrap_or_default();
+            put!(o, "type": "thinking", "thinking": said("text"), "signature": said("signature"));
         });
     }
 }

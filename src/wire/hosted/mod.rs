@@ -60,7 +60,7 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
     let mut left_out = Vec::new();
     let mut flags: Vec<Cow<'_, str>> = Vec::new();
     if form != Form::Vertex {
-        let own = root.list("anthropic_beta").filter_map(|flag| flag.text());
+        let own = root.list("anthropic_beta").filter_map(super::json::Value::text);
         let told = betas.iter().flat_map(|line| line.split(',')).map(|flag| Cow::Borrowed(flag.trim()));
         for flag in own.chain(told) {
             if !BETAS.contains(&&*flag) {
