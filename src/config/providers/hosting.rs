@@ -4,36 +4,8 @@
 
 use std::time::Duration;
 
-use super::{KeySource, Speaks};
+use super::spec::{Auth, Hosting, KeySource, Platform, Speaks};
 use crate::units::choice;
-
-/// In whose cloud the models are. It decides paths, and what stands around a body and an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Platform {
-    /// At whoever made the dialect, or a server that is like theirs.
-    #[default]
-    Own,
-    /// Azure OpenAI: deployments.
-    Azure,
-    /// Google's Vertex AI.
-    Vertex,
-    /// Amazon Bedrock.
-    Bedrock,
-}
-
-/// How a call says who makes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Auth {
-    /// By a key, read once.
-    #[default]
-    Key,
-    /// By a token, read anew every so often and when it is refused.
-    Token,
-    /// By a token that Google gives for a service account.
-    Google,
-    /// By a signature of the call, as AWS has it.
-    Aws,
-}
 
 /// What a file says of it.
 #[derive(Clone, Copy)]
@@ -45,23 +17,6 @@ pub(super) struct Said<'a> {
     pub(super) api_version: Option<&'a str>,
     pub(super) base_url: Option<&'a str>,
     pub(super) renew: Option<Duration>,
-}
-
-/// How a provider is reached.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Hosting {
-    /// In whose cloud its models are.
-    pub platform: Platform,
-    /// How a call says who makes it.
-    pub auth: Auth,
-    /// How often a token that does not say when it ends is read anew.
-    pub renew: Duration,
-    /// Where it serves: `eu-west-1`, `us-east5`, `global`.
-    pub region: Option<String>,
-    /// Vertex's project.
-    pub project: Option<String>,
-    /// The version of Azure's older paths; without one the newer, which have none, are called.
-    pub api_version: Option<String>,
 }
 
 /// What is wrong: the field, what, and how to mend it.

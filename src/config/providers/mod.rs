@@ -13,10 +13,9 @@ use std::path::Path;
 use super::parameters;
 
 pub use address::{check as check_address, is_loopback};
-pub use hosting::{Auth, Hosting, Platform};
 pub use spec::{
-    BreakerSpec, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
-    Timeouts,
+    Auth, BreakerSpec, Error, Hosting, KeySource, Limits, Platform, ProviderSpec, ProvidersSpec, Retries,
+    SimulatedSpec, Speaks, Timeouts,
 };
 
 /// The providers.toml that comes with the program.

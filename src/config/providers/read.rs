@@ -11,9 +11,9 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::hosting::{self, Auth, Said};
+use super::hosting::{self, Said};
 use super::{
-    BreakerSpec, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
+    Auth, BreakerSpec, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
     Timeouts, address,
 };
 use crate::config::span::Span as Time;

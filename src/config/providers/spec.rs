@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::Hosting;
 use crate::config::FileError;
 use crate::config::parameters::{Parameters, ParametersError};
 use crate::units::{PerMille, Slip};
@@ -92,6 +91,51 @@ impl Speaks {
             Self::Simulated => "simulated",
         }
     }
+}
+
+/// In whose cloud the models are. It decides paths, and what stands around a body and an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Platform {
+    /// At whoever made the dialect, or a server that is like theirs.
+    #[default]
+    Own,
+    /// Azure OpenAI: deployments.
+    Azure,
+    /// Google's Vertex AI.
+    Vertex,
+    /// Amazon Bedrock.
+    Bedrock,
+}
+
+/// How a call says who makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Auth {
+    /// By a key, read once.
+    #[default]
+    Key,
+    /// By a token, read anew every so often and when it is refused.
+    Token,
+    /// By a token that Google gives for a service account.
+    Google,
+    /// By a signature of the call, as AWS has it.
+    Aws,
+}
+
+/// How a provider is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Hosting {
+    /// In whose cloud its models are.
+    pub platform: Platform,
+    /// How a call says who makes it.
+    pub auth: Auth,
+    /// How often a token that does not say when it ends is read anew.
+    pub renew: Duration,
+    /// Where it serves: `eu-west-1`, `us-east5`, `global`.
+    pub region: Option<String>,
+    /// Vertex's project.
+    pub project: Option<String>,
+    /// The version of Azure's older paths; without one the newer, which have none, are called.
+    pub api_version: Option<String>,
 }
 
 /// Where a key is to be found.

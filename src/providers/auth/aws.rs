@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::{Credential, Fresh};
+use super::credential::{Credential, Fresh};
 use crate::units::Instant;
 
 #[derive(Deserialize)]

@@ -15,7 +15,9 @@ use serde::Deserialize;
 
 use super::super::error::safe;
 use super::super::wait;
-use super::{Fresh, post, token};
+use super::credential::Fresh;
+use super::post::post;
+use super::token;
 
 /// What a token is asked for.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";

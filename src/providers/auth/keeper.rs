@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Credential;
+use super::credential::{Credential, Fresh};
 
 /// How long before its end one is renewed, at most.
 const AHEAD: Duration = Duration::from_secs(300);
@@ -19,13 +19,6 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// The longest life that is believed; far more would overflow a clock.
 const LONGEST_LIFE: Duration = Duration::from_secs(366 * 86_400);
-
-/// What was asked for.
-pub(super) struct Fresh {
-    pub(super) credential: Credential,
-    /// How long it is good; `None` where it does not end.
-    pub(super) life: Option<Duration>,
-}
 
 /// The asking for one.
 pub(super) type Asked = Pin<Box<dyn Future<Output = Result<Fresh, String>> + Send>>;

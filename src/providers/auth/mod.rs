@@ -1,46 +1,32 @@
 //! How a call says who makes it: by a key in a header, a token that is renewed, or a signature.
 //!
 //! Invariants: what a call is signed with stands in no error, message or `Debug` form; a token is asked for by one at a time,
-//! before the last one ends; who asks for one goes where the operator says, follows no redirect, and reads no more than
-//! [`MOST`] bytes.
+//! before the last one ends.
 
 mod aws;
+mod credential;
 mod google;
 mod keeper;
+mod post;
 mod signature;
 mod token;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use reqwest::{Method, Request, Url};
+use http::{HeaderMap, HeaderName, header};
+use reqwest::Request;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::secret::from_system;
-use super::{client, wait};
-use crate::config::providers::{Auth, KeySource, ProviderSpec, check_address, is_loopback};
-use keeper::{Fresh, Keeper};
+use super::wait;
+use crate::config::providers::{Auth, KeySource, ProviderSpec};
+pub(super) use credential::Credential;
+use credential::secret_value;
+use keeper::Keeper;
 pub(super) use signature::encoded;
-
-/// The most bytes of what a server says when it is asked for a token.
-const MOST: usize = 64 * 1024;
-/// How long it may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What calls are signed with for a while.
-pub(super) struct Credential {
-    /// The name of AWS's key; empty for a token.
-    id: String,
-    secret: SecretString,
-    session: Option<SecretString>,
-    /// A token as its header has it.
-    value: Option<HeaderValue>,
-    /// Whether a call with it was answered.
-    has_served: AtomicBool,
-}
 
 /// How the calls of a provider say who makes them.
 pub(super) enum Signer {
@@ -149,53 +135,4 @@ async fn found(source: KeySource, first: SecretString) -> Result<SecretString, S
     let read = tokio::task::spawn_blocking(move || from_system(&source));
     let found = read.await.map_err(|_| "it could not be read".to_owned())?;
     found.map(|found| found.key).map_err(|error| error.to_string())
-}
-
-impl Credential {
-    fn token(text: &str) -> Result<Self, String> {
-        Ok(Self {
-            id: String::new(),
-            secret: SecretString::from(text),
-            session: None,
-            value: Some(secret_value(&format!("Bearer {text}"))?),
-            has_served: AtomicBool::new(false),
-        })
-    }
-}
-
-fn secret_value(text: &str) -> Result<HeaderValue, String> {
-    let value = HeaderValue::from_str(text);
-    let mut value = value.map_err(|_| "it has characters that no header may have".to_owned())?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// Sends a form to where tokens are given and returns the status with what was said.
-async fn post(url: &str, form: String, connect: Duration) -> Result<(u16, Vec<u8>), String> {
-    check_address(url).map_err(|(what, _)| format!("token_uri {what}"))?;
-    if url.starts_with("http://") && !is_loopback(url) {
-        return Err("token_uri is no https:// address, and a key would go over the network unprotected".to_owned());
-    }
-    let url = Url::parse(url).map_err(|_| "token_uri is no address".to_owned())?;
-    let host = url.host_str().unwrap_or_default().to_owned();
-    let asking = async {
-        let client = client::client(url.as_str(), connect, &Arc::default())?;
-        let mut request = Request::new(Method::POST, url);
-        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(header::CONTENT_TYPE, kind);
-        *request.body_mut() = Some(form.into());
-        let failed = |error: reqwest::Error| super::error::innermost(&error);
-        let mut response = client.execute(request).await.map_err(failed)?;
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(failed)? {
-            if body.len() + piece.len() > MOST {
-                return Err("its answer is too long".to_owned());
-            }
-            body.extend_from_slice(&piece);
-        }
-        Ok((response.status().as_u16(), body))
-    };
-    let answered = tokio::time::timeout(PATIENCE, asking).await;
-    let answered = answered.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())));
-    answered.map_err(|why: String| format!("{host}: {why}"))
 }

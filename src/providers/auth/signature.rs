@@ -8,7 +8,7 @@ use reqwest::{Request, Url};
 use ring::{digest, hmac};
 use secrecy::ExposeSecret as _;
 
-use super::{Credential, secret_value};
+use super::credential::{Credential, secret_value};
 use crate::units::Instant;
 
 /// The headers that are signed, in order, besides those of AWS's own.

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::super::wait;
-use super::{Credential, Fresh};
+use super::credential::{Credential, Fresh};
 
 /// A token as Google and Azure write it; `expires_on` of Azure's tool is in seconds since 1970.
 #[derive(Deserialize)]

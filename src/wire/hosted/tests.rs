@@ -30,7 +30,7 @@ fn what_converse_has_no_place_for_is_refused_or_told() {
     let (sent, left_out) = asked(&claudes, "amazon.nova-pro-v1:0").unwrap();
     assert_eq!(
         (sent.get("additionalModelRequestFields"), left_out),
-        (None, vec!["thinking".into(), "service_tier".into()])
+        (None, vec!["service_tier".into(), "thinking".into()])
     );
     let (sent, left_out) = asked(&claudes, "eu.anthropic.claude-opus-4-6").unwrap();
     assert_eq!(sent["additionalModelRequestFields"]["thinking"], claudes["thinking"]);
