@@ -64,7 +64,13 @@ pub(super) async fn call(gateway: &Arc<Gateway>, asked: Asked<'_>) -> Came {
             ask.dialect()
         ));
     };
-    let sent = match written(ask, with, (&target, dialect), gateway.settings.max_output_default) {
+    let sent = match written(
+        ask,
+        with,
+        (&target, dialect),
+        gateway.settings.max_output_default,
+        &HeaderMap::new(),
+    ) {
         Ok(sent) => sent,
         Err(error) => return Came::nothing(error.to_string()),
     };

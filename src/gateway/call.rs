@@ -66,15 +66,17 @@ pub(super) async fn attempt(
     }
     let most = gateway.settings.max_output_default;
     let sent = if operation.ask.body().len() < LARGE {
-        written(&operation.ask, &dispatch.with, (&target, dialect), most)
+        written(&operation.ask, &dispatch.with, (&target, dialect), most, &operation.headers)
     } else {
         let (ask, with, target) = (operation.ask.clone(), dispatch.with.clone(), target.clone());
-        large::apart(move || written(&ask, &with, (&target, dialect), most)).await
+        let headers = operation.headers.clone();
+        large::apart(move || written(&ask, &with, (&target, dialect), most, &headers)).await
     };
     let body = match sent {
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
             operation.tier = sent.tier;
+            operation.place = target.place().cloned();
             sent.body
         }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),

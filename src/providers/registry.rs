@@ -22,7 +22,7 @@ use crate::config::parameters::Parameters;
 use crate::config::providers::{KeySource, ProvidersSpec, SimulatedSpec, Speaks};
 use crate::routing::Status;
 use crate::telemetry::{BreakerState, ModelHealth, QuotaLeft};
-use crate::wire::{Dialect, Known};
+use crate::wire::{Dialect, Form, Known};
 
 /// The most names whose provider is remembered; clients may name any.
 const MOST_NAMES: usize = 2048;
@@ -89,6 +89,16 @@ impl Target {
     /// Returns what the provider speaks, with its differences; made-up answers come in OpenAI's chat.
     pub fn speaks(&self) -> Speaks {
         if self.simulated() { Speaks::Simulated } else { self.slot.provider.spec.speaks }
+    }
+
+    /// Returns the meter of the place where it runs, where that is said: `region:eu`.
+    pub fn place(&self) -> Option<&Arc<str>> {
+        self.slot.place.as_ref()
+    }
+
+    /// Returns the form in which messages travel to it.
+    pub fn form(&self) -> Form {
+        self.slot.provider.form()
     }
 
     /// Takes the provider's key out of a text that it sent, should it have repeated it there.

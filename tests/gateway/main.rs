@@ -17,6 +17,9 @@ mod caps;
 mod charges;
 mod checked;
 mod client;
+#[path = "../support/cloud.rs"]
+mod cloud;
+mod clouds;
 mod corrected;
 mod crash;
 mod disk;

@@ -11,8 +11,9 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::hosting::{self, Said};
 use super::{
-    BreakerSpec, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
+    Auth, BreakerSpec, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
     Timeouts, address,
 };
 use crate::config::span::Span as Time;
@@ -58,6 +59,12 @@ struct Provider {
     responses: Option<bool>,
     completions: Option<bool>,
     insecure: Option<bool>,
+    platform: Option<Spanned<String>>,
+    auth: Option<Spanned<String>>,
+    renew: Option<Time>,
+    region: Option<Spanned<String>>,
+    project: Option<Spanned<String>>,
+    api_version: Option<Spanned<String>>,
     #[serde(default)]
     timeouts: TimeoutsFile,
     #[serde(default)]
@@ -163,7 +170,8 @@ impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Table;
         const WHERE: &str = "say where the key is: { env = \"NAME\" }, { file = \"path\" }, \
-                             { keyring = \"service/account\" } or { command = [\"pass\", \"show\", \"x\"] }";
+                             { keyring = \"service/account\" }, { command = [\"pass\", \"show\", \"x\"] } or \
+                             { profile = \"name\" } of AWS";
         impl<'de> Visitor<'de> for Table {
             type Value = Key;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,6 +187,7 @@ impl<'de> Deserialize<'de> for Key {
                     "env" => KeySource::Env(map.next_value().map_err(|_| wrong())?),
                     "file" => KeySource::File(map.next_value().map_err(|_| wrong())?),
                     "command" => KeySource::Command(map.next_value().map_err(|_| wrong())?),
+                    "profile" => KeySource::AwsProfile(map.next_value().map_err(|_| wrong())?),
                     "keyring" => {
                         let text: String = map.next_value().map_err(|_| wrong())?;
                         let (service, account) = text.split_once('/').ok_or_else(wrong)?;
@@ -191,6 +200,8 @@ impl<'de> Deserialize<'de> for Key {
                     KeySource::File(path) => path.as_os_str().is_empty(),
                     KeySource::Keyring { service, account } => service.is_empty() || account.is_empty(),
                     KeySource::Command(words) => words.first().is_none_or(String::is_empty),
+                    KeySource::AwsProfile(name) => name.trim().is_empty(),
+                    KeySource::AwsEnv | KeySource::GoogleDefault => false,
                 };
                 if empty || map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
                     return Err(wrong());
@@ -326,10 +337,47 @@ fn lay(over: Provider, below: &Provider) -> Provider {
         responses: over.responses.or(below.responses),
         completions: over.completions.or(below.completions),
         insecure: over.insecure.or(below.insecure),
+        platform: over.platform.or(below.platform),
+        auth: over.auth.or(below.auth),
+        renew: over.renew.or(below.renew),
+        region: over.region.or(below.region),
+        project: over.project.or(below.project),
+        api_version: over.api_version.or(below.api_version),
         timeouts: over.timeouts.over(&below.timeouts),
         retries: over.retries.over(&below.retries),
         limits: over.limits.over(&below.limits),
         breaker: over.breaker.over(&below.breaker),
+    }
+}
+
+impl Provider {
+    /// Returns what it says of how it is reached.
+    fn hosting(&self) -> Said<'_> {
+        fn text(said: Option<&Spanned<String>>) -> Option<&str> {
+            said.map(|said| said.get_ref().as_str())
+        }
+        Said {
+            platform: text(self.platform.as_ref()),
+            auth: text(self.auth.as_ref()),
+            region: text(self.region.as_ref()),
+            project: text(self.project.as_ref()),
+            api_version: text(self.api_version.as_ref()),
+            base_url: text(self.base_url.as_ref()),
+            renew: self.renew.map(Into::into),
+        }
+    }
+
+    /// Returns where a field stands.
+    fn place_of(&self, field: &str) -> Option<Range<usize>> {
+        let fields = [
+            ("platform", &self.platform),
+            ("auth", &self.auth),
+            ("region", &self.region),
+            ("project", &self.project),
+            ("api_version", &self.api_version),
+            ("dialect", &self.dialect),
+        ];
+        fields.iter().find(|(name, _)| *name == field)?.1.as_ref().map(Spanned::span)
     }
 }
 
@@ -399,7 +447,15 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     let Some(speaks) = dialect else {
         return Err(fail("dialect", "missing", "say what its server speaks, like dialect = \"openai\""));
     };
-    let base_url = provider.base_url.as_ref().map(|url| url.get_ref().trim_end_matches('/').to_owned());
+    let (hosting, base_url) =
+        hosting::read(provider.hosting(), speaks).map_err(|(field, message, hint)| {
+            source.error(
+                &provider.place_of(field).unwrap_or_else(|| span.clone()),
+                format!("provider.{name}.{field}"),
+                message,
+                hint,
+            )
+        })?;
     if base_url.is_none() && speaks != Speaks::Simulated {
         return Err(fail(
             "base_url",
@@ -409,6 +465,11 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     }
     let base_url = base_url.unwrap_or_default();
     let key = provider.key.as_ref().map(|key| key.get_ref().0.clone());
+    let key = key.or_else(|| hosting.auth.usual_source());
+    if hosting.auth == Auth::Token && key.is_none() {
+        let hint = "say where the token is, like key = { command = [\"az\", \"account\", \"get-access-token\", ..] }";
+        return Err(fail("key", "missing", hint));
+    }
     let open = base_url.starts_with("http://") && !address::is_loopback(&base_url);
     if open && key.is_some() && provider.insecure != Some(true) {
         let hint = "use https://, or write insecure = true where the network between is yours alone";
@@ -433,6 +494,7 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     Ok(ProviderSpec {
         speaks,
         base_url,
+        hosting,
         key,
         key_header: provider.key_header.as_ref().map(|header| header.get_ref().to_ascii_lowercase()),
         models,
