@@ -126,8 +126,12 @@ pub fn stream(
     options: &StreamOptions,
     mut tick: impl FnMut(u64) -> bool,
 ) -> Result<StreamResult, LoadError> {
-    if !options.spend.as_ref().is_some_and(|spend| spend.has(Dimension::Session)) {
+    if !options.spend.as_ref().is_some_and(|spend| spend.has(&Dimension::Session)) {
         ingest = ingest.without_sessions();
+    }
+    // Charges by meter have all tags.
+    if options.spend.as_ref().is_none_or(|spend| spend.meters.is_none()) {
+        ingest = ingest.with_tags(options.spend.iter().flat_map(|spend| spend.tags().map(Box::from)));
     }
     if let Some(events) = &options.events {
         // What they name has to be called the same here.
@@ -407,7 +411,7 @@ impl<'a> Fold<'a> {
         }
         settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
         if let Some(spend) = &mut self.spend {
-            spend.add(evidence, &self.settled, outlook.prices);
+            spend.add(evidence, &self.settled, &outlook);
         }
         self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
     }

@@ -4,34 +4,94 @@
 
 use std::sync::Arc;
 
+use super::alerts::{Watcher, up_to};
+use super::budgeted::budgeted;
+use super::budgets::window_name;
 use super::fold::Fold;
 use super::frontiers::with_staged;
-use super::spending::{Budgeted, Spending};
-use super::{Log, Player, PolicySpan};
+use super::spending::{Before, Spending};
+use super::tried::TriedRun;
+use super::{BudgetRow, BudgetsTried, Log, Player, PolicySpan, Reading};
+use crate::alert::Rules;
 use crate::budget::Limit;
-use crate::routing::Policy;
-use crate::units::Instant;
+use crate::routing::{Policy, match_route};
+use crate::units::{Instant, Pico};
 
-/// Runs a log up to a request under policies and budgets, in order. `tick` may cancel by answering false.
-pub(super) fn tried(
+/// What a what-if is tried against.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tries {
+    /// The limits.
+    pub limits: Arc<[Limit]>,
+    /// What is told of; none where nobody says.
+    pub rules: Option<Arc<Rules>>,
+    /// How the accounts stand now, where more was spent than the log knows of; empty where it knows all.
+    pub now: Arc<[BudgetRow]>,
+}
+
+impl Tries {
+    /// Says whether there is nothing to try against.
+    pub fn is_empty(&self) -> bool {
+        self.limits.is_empty() && self.rules.is_none()
+    }
+
+    /// Finds what was spent before the log began: what the accounts say less what its requests cost.
+    fn before(&self, log: &Log, policies: &[PolicySpan]) -> Vec<Before> {
+        if self.now.is_empty() {
+            return Vec::new();
+        }
+        let known = budgeted(log, policies, &self.limits, Reading::Recorded, |_| true);
+        let standings = known.map(|known| known.standings).unwrap_or_default();
+        let before = |row: &BudgetRow| {
+            let is_of =
+                |limit: &Limit| *limit.budget == *row.budget && window_name(limit.period) == row.window;
+            let limit = self.limits.iter().find(|limit| is_of(limit))?.clone();
+            let (member, start) =
+                (row.member.clone().unwrap_or_default(), row.starts.unwrap_or(Instant(i64::MIN)));
+            let same = standings
+                .iter()
+                .find(|one| is_of(&one.limit) && *one.member == *member && one.account.window.start == start);
+            let spent = row.spent - same.map_or(Pico::ZERO, |one| one.account.spent);
+            (spent > Pico::ZERO).then_some(Before { limit, member, start, spent })
+        };
+        self.now.iter().filter_map(before).collect()
+    }
+}
+
+/// Runs a log up to a request under policies and limits, in order. `tick` may cancel by answering false.
+fn tried(
     log: &Log,
-    policies: &[PolicySpan],
-    spending: Spending,
-    end: usize,
+    (policies, end): (&[PolicySpan], usize),
+    (limits, rules, before): (&[Limit], Option<&Arc<Rules>>, &[Before]),
     mut tick: impl FnMut() -> bool,
-) -> Option<Budgeted> {
+) -> Option<TriedRun> {
     let outlook = log.outlook();
+    let mut spending = Spending::new(limits, &log.names);
+    spending.carry(before);
     let mut fold = Fold::with(spending);
+    let mut watcher = rules.map(|rules| Watcher::new(Arc::clone(rules), limits, &log.names));
+    if let Some(watcher) = &mut watcher {
+        watcher.carry(before);
+    }
     let mut at = log.bounds().map_or(Instant(0), |(first, _)| first);
     for (index, evidence) in log.history.range(log.history.start(), end.min(log.len())) {
         let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-        fold.arrive(index, &evidence, span.map_or(&log.policy, |span| &span.policy), &outlook);
+        let policy = span.map_or(&log.policy, |span| &span.policy);
+        let (circumstance, settled) = fold.arrive(index, &evidence, policy, &outlook);
         at = evidence.operation.at;
+        if let Some(watcher) = &mut watcher {
+            let route = &policy.route(match_route(policy, &evidence.operation.signals())).name;
+            watcher.pass(at);
+            watcher.take_tried(&evidence, route, circumstance, (settled, &outlook));
+        }
         if index % 4096 == 0 && !tick() {
             return None;
         }
     }
-    fold.end(at)
+    let alerts = watcher.map(|mut watcher| {
+        watcher.finish();
+        up_to(&watcher.take_changes(), Instant(i64::MAX))
+    });
+    Some(TriedRun { budgets: fold.end(at)?, alerts })
 }
 
 /// Runs a log twice: under the policies that were in force with some limits, and with what is staged changed in each with others.
@@ -39,24 +99,43 @@ pub(super) fn tried(
 pub fn try_budgets(
     log: &Log,
     (now, staged): (&Policy, &Policy),
-    limits: [&[Limit]; 2],
+    (limits, rules): ([&[Limit]; 2], Option<&Arc<Rules>>),
     mut tick: impl FnMut() -> bool,
-) -> Option<[Budgeted; 2]> {
+) -> Option<[TriedRun; 2]> {
     let spans = log.spans();
     let changed: Vec<PolicySpan> = spans
         .iter()
         .map(|span| PolicySpan { from: span.from, policy: Arc::new(with_staged(&span.policy, now, staged)) })
         .collect();
-    let [applied_limits, staged_limits] = limits.map(|limits| Spending::new(limits, &log.names));
-    let applied = tried(log, &spans, applied_limits, log.len(), &mut tick)?;
-    let staged = tried(log, &changed, staged_limits, log.len(), &mut tick)?;
+    let applied = tried(log, (&spans, log.len()), (limits[0], rules, &[]), &mut tick)?;
+    let staged = tried(log, (&changed, log.len()), (limits[1], rules, &[]), &mut tick)?;
     Some([applied, staged])
 }
 
+/// Runs a log up to a request under two policies, beside the same limits.
+pub fn try_beside(
+    log: &Log,
+    [applied, staged]: [&[PolicySpan]; 2],
+    tries: &Tries,
+    end: usize,
+    mut tick: impl FnMut() -> bool,
+) -> Option<BudgetsTried> {
+    let before = tries.before(log, applied);
+    let mut run =
+        |policies| tried(log, (policies, end), (&tries.limits, tries.rules.as_ref(), &before), &mut tick);
+    let (applied, staged) = (run(applied)?, run(staged)?);
+    Some(BudgetsTried::beside(&applied, &staged))
+}
+
 impl Player {
-    /// Returns the budgets that the log is played against, with nothing spent; none where there are none.
-    pub(super) fn fresh_budgets(&self) -> Option<Spending> {
-        self.budgets.as_ref().map(|played| played.fresh()).filter(|_| !self.is_live())
+    /// Returns what a what-if is tried against; none where there is nothing. Beside a gateway that is what is in force there now.
+    pub(super) fn tries(&self) -> Option<Tries> {
+        let told = || {
+            let status = &self.live.as_ref()?.status;
+            Some(Tries { now: status.budgets.rows.clone().into(), ..status.tries.clone() })
+        };
+        let tries = self.budgets.as_ref().map(|played| played.tries(self.is_live()));
+        tries.or_else(told).filter(|tries| !tries.is_empty())
     }
 
     /// Lists the policies that were in force.

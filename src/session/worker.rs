@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::fold::any_remembers;
 use super::snapshot::{Play, RerunState, Snapshot};
-use super::trying::tried;
+use super::trying::try_beside;
 use super::{BudgetsTried, Command, Player, Rerun, RerunJob, rerun};
 
 /// The pace of published pictures while playing.
@@ -223,14 +223,13 @@ fn watch_rerun(
     let (sender, result) = channel();
     let (log, job) = (Arc::clone(player.log()), what.clone());
     let (job_done, job_stop) = (Arc::clone(&done), Arc::clone(&stop));
-    let (fresh, in_force) = (player.fresh_budgets(), player.policies_in_force());
+    let (tries, in_force) = (player.tries(), player.policies_in_force());
     let thread = std::thread::Builder::new().name("re-run".to_owned()).spawn(move || {
         let found = rerun(&log, &job, &job_done, &job_stop).and_then(|found| {
-            let Some(fresh) = fresh else { return Some((found, None)) };
+            let Some(tries) = tries else { return Some((found, None)) };
             let goes_on = || !job_stop.load(Ordering::Relaxed);
-            let applied = tried(&log, &in_force, fresh.clone(), job.end, goes_on)?;
-            let staged = tried(&log, &job.policies, fresh, job.end, goes_on)?;
-            Some((found, Some(BudgetsTried::beside(&applied, &staged))))
+            let budgets = try_beside(&log, [&in_force, &job.policies], &tries, job.end, goes_on)?;
+            Some((found, Some(budgets)))
         });
         let _ = sender.send(found);
     });
