@@ -95,6 +95,9 @@ pub(super) async fn attempt(
             return refused(operation, dispatch, &provider, error);
         }
     };
+    // Where a provider has several accounts, this is the one that is called.
+    let target = target.at_account(&permit);
+    let provider = Arc::clone(target.provider());
     if target.simulated() {
         operation.simulates();
     }

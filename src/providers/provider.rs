@@ -31,6 +31,7 @@ const MOST_MODELS: usize = 512;
 
 /// A provider.
 pub(crate) struct Provider {
+    /// Its name, with that of the account where it has several.
     pub(crate) name: Arc<str>,
     pub(crate) spec: ProviderSpec,
     /// Whether answers are simulated: by its nature, or for want of a key.
@@ -91,6 +92,8 @@ pub(crate) struct State {
     pub(crate) breaker: Breaker,
     pub(crate) quota: Quota,
     pub(crate) in_flight: u32,
+    /// The calls so far.
+    pub(crate) sent: u64,
     pub(crate) last_error: Option<(String, Instant)>,
 }
 
@@ -126,8 +129,10 @@ impl Slot {
 }
 
 impl Provider {
+    /// Sets a provider up, or one of its accounts.
     pub(crate) fn new(
         spec: ProviderSpec,
+        account: Option<&str>,
         key: Option<&SecretString>,
         simulated: bool,
         refusal: Option<String>,
@@ -178,10 +183,12 @@ impl Provider {
             let name = spec.key_header.as_deref().unwrap_or("authorization");
             put_key(&mut openai_headers, name, key).ok_or_else(wrong)?;
         }
+        let name: Arc<str> =
+            account.map_or_else(|| spec.name.clone(), |account| format!("{}/{account}", spec.name)).into();
         let host = base.as_ref().and_then(Url::host_str).map(|host| format!(" ({host})")).unwrap_or_default();
         Ok(Self {
-            name: spec.name.as_str().into(),
-            to: format!("{}{host}", spec.name),
+            to: format!("{name}{host}"),
+            name,
             limiter: Arc::new(Limiter::new(spec.limits, now)),
             clients: Clients::default(),
             over_http2: Arc::default(),
@@ -272,6 +279,7 @@ impl Provider {
                 breaker: Breaker::new(self.spec.breaker, now),
                 quota: Quota::default(),
                 in_flight: 0,
+                sent: 0,
                 last_error: None,
             }))
         };

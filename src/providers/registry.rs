@@ -19,9 +19,9 @@ use super::reply::Reply;
 use super::secret::{FoundKey, KeyError};
 use super::{http, known, quota, simulated, wait};
 use crate::config::parameters::Parameters;
-use crate::config::providers::{KeySource, ProvidersSpec, SimulatedSpec, Speaks};
+use crate::config::providers::{AccountSpec, Drain, KeySource, ProvidersSpec, SimulatedSpec, Speaks};
 use crate::routing::Status;
-use crate::telemetry::{BreakerState, ModelHealth, QuotaLeft};
+use crate::telemetry::{BreakerState, ModelHealth, QuotaLeft, QuotaWindow};
 use crate::wire::{Dialect, Form, Known};
 
 /// The most names whose provider is remembered; clients may name any.
@@ -29,7 +29,10 @@ const MOST_NAMES: usize = 2048;
 
 /// Every provider, with the state of its models. Cheap to share in an [`Arc`].
 pub struct Providers {
+    /// Each with its first account.
     pub(super) all: Vec<Arc<Provider>>,
+    /// The other accounts of each.
+    pub(super) others: Vec<Vec<Arc<Provider>>>,
     pub(super) models: Models,
     simulated: SimulatedSpec,
     parameters: Parameters,
@@ -43,7 +46,10 @@ pub struct Providers {
 #[derive(Clone, Debug)]
 pub struct Target {
     model: Arc<str>,
+    /// The model at its provider; where that has several accounts, at the first or the one that was chosen.
     pub(super) slot: Arc<Slot>,
+    /// The same at the other accounts.
+    others: Arc<[Arc<Slot>]>,
     known: Arc<Known>,
 }
 
@@ -61,7 +67,23 @@ pub struct Failure {
 }
 
 impl Target {
-    /// Returns the provider's name.
+    /// Returns the same at the account that a permit was given for.
+    #[must_use]
+    pub fn at_account(&self, permit: &Permit) -> Self {
+        let slot = permit.slot();
+        if self.others.is_empty() || Arc::ptr_eq(slot, &self.slot) {
+            return self.clone();
+        }
+        let others = self.slots().filter(|other| !Arc::ptr_eq(other, slot)).cloned().collect();
+        Self { slot: Arc::clone(slot), others, ..self.clone() }
+    }
+
+    /// Lists it at each of its accounts.
+    fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        std::iter::once(&self.slot).chain(self.others.iter())
+    }
+
+    /// Returns the provider's name, with that of the account where it has several.
     pub fn provider(&self) -> &Arc<str> {
         &self.slot.provider.name
     }
@@ -125,13 +147,35 @@ impl Providers {
         now: Instant,
     ) -> Result<Self, ProviderError> {
         let mut warnings = Vec::new();
-        let mut providers = Vec::new();
+        let (mut providers, mut others) = (Vec::new(), Vec::new());
         for provider in &spec.providers {
-            let (key, refusal) = fetch(provider.key.as_ref(), spec, &provider.name, keys, &mut warnings);
-            let without = provider.key.is_some() && key.is_none();
-            let simulated = provider.speaks == Speaks::Simulated || (without && refusal.is_none());
-            let built = Provider::new(provider.clone(), key.as_ref(), simulated, refusal, now)?;
-            providers.push(Arc::new(built));
+            let mut build = |account: Option<&AccountSpec>| {
+                let mut provider = provider.clone();
+                if let Some(account) = account {
+                    provider.key = Some(account.key.clone());
+                    provider.base_url = account.base_url.clone().unwrap_or(provider.base_url);
+                }
+                let name = account.map(|account| account.name.as_str());
+                let who = name.map_or_else(|| provider.name.clone(), |name| format!("{}/{name}", provider.name));
+                let (key, refusal) = fetch(provider.key.as_ref(), spec, &who, keys, &mut warnings);
+                let without = provider.key.is_some() && key.is_none();
+                let simulated = provider.speaks == Speaks::Simulated || (without && refusal.is_none());
+                if without && account.is_some() {
+                    warnings.push(format!("{who}: no key, so this account is not called"));
+                }
+                Provider::new(provider, name, key.as_ref(), simulated, refusal, now).map(Arc::new)
+            };
+            let each: Vec<Option<&AccountSpec>> = match provider.accounts.as_slice() {
+                [] => vec![None],
+                accounts => accounts.iter().map(Some).collect(),
+            };
+            let built = each.into_iter().map(&mut build).collect::<Result<Vec<_>, _>>()?;
+            // Where one has a key, nothing is made up or refused for the others.
+            let has_key = |account: &Arc<Provider>| !account.simulated && account.refusal.is_none();
+            let keyed: Vec<Arc<Provider>> = built.iter().filter(|account| has_key(account)).cloned().collect();
+            let mut usable = if keyed.is_empty() { built } else { keyed }.into_iter();
+            providers.extend(usable.next());
+            others.push(usable.collect());
         }
         let mut seed = [0; 8];
         // Without it the waits of two programs may fall together; that is all.
@@ -145,6 +189,7 @@ impl Providers {
             draws: AtomicU64::new(0),
             warnings,
             all: providers,
+            others,
         })
     }
 
@@ -172,7 +217,9 @@ impl Providers {
         let (at, upstream) = self.models.find(model)?;
         let provider = self.all.get(at)?;
         let known = Arc::new(known::known(&self.parameters, &upstream));
-        let target = Target { model: model.into(), slot: provider.slot(&upstream, Instant::now()), known };
+        let slot = |provider: &Arc<Provider>| provider.slot(&upstream, Instant::now());
+        let others = self.others.get(at).into_iter().flatten().map(slot).collect();
+        let target = Target { model: model.into(), slot: slot(provider), others, known };
         let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
         if targets.len() < MOST_NAMES {
             targets.insert(Arc::clone(&target.model), target.clone());
@@ -180,18 +227,20 @@ impl Providers {
         Some(target)
     }
 
-    /// Says for how long a model cannot be called, and what stands before it; `None` where it can.
+    /// Says for how long a model cannot be called, at none of its accounts, and what stands before it; `None` where it can.
     pub fn blocked(&self, model: &str, now: Instant) -> Option<(Duration, &'static str)> {
         let target = self.target(model)?;
-        let state = target.slot.state();
-        if let Phase::Open(until) = state.breaker.phase(now) {
-            return Some((until.saturating_duration_since(now), "breaker"));
+        let mut soonest = None;
+        for slot in target.slots() {
+            let (wait, why) = blocked(slot, now)?;
+            if soonest.is_none_or(|(least, _)| wait < least) {
+                soonest = Some((wait, why));
+            }
         }
-        let until = state.quota.blocked_until.filter(|&until| until > now)?;
-        Some((until.saturating_duration_since(now), "quota"))
+        soonest
     }
 
-    /// Asks whether a call of about that many tokens may go out now.
+    /// Asks whether a call of about that many tokens may go out now; where a provider has several accounts, at one of them.
     ///
     /// As a last resort, when every other rung is out, an open breaker lets one call through before its time, and an
     /// estimate of the quota does not count. What the provider itself asked for, and the operator's limits, always hold.
@@ -202,7 +251,31 @@ impl Providers {
         last_resort: bool,
         now: Instant,
     ) -> Result<Permit, Refused> {
-        Permit::take(&target.slot, tokens, last_resort, now)
+        if target.others.is_empty() {
+            return Permit::take(&target.slot, tokens, last_resort, now);
+        }
+        let mut slots: Vec<&Arc<Slot>> = target.slots().collect();
+        if target.slot.provider.spec.drain == Drain::Balanced {
+            // Within a twentieth they are alike; then the one with the fewest calls.
+            slots.sort_by_cached_key(|slot| {
+                let state = slot.state();
+                (state.quota.used(now) / 50, state.sent)
+            });
+        }
+        let mut refused: Option<Refused> = None;
+        for is_last in [false, true] {
+            for slot in slots.iter().filter(|_| last_resort || !is_last) {
+                match Permit::take(slot, tokens, is_last, now) {
+                    Ok(permit) => return Ok(permit),
+                    Err(refusal) => {
+                        let wait = |refusal: &Refused| refusal.retry_after.unwrap_or(Duration::MAX);
+                        let is_sooner = refused.as_ref().is_none_or(|other| wait(&refusal) < wait(other));
+                        refused = if is_sooner { Some(refusal) } else { refused };
+                    }
+                }
+            }
+        }
+        refused.map_or_else(|| Permit::take(&target.slot, tokens, last_resort, now), Err)
     }
 
     /// Makes a call and waits for the head of its answer; what that says of quota and health is learned at once.
@@ -230,7 +303,19 @@ impl Providers {
         let retries = target.slot.provider.spec.retries;
         let wanted = failure.should_retry.unwrap_or_else(|| failure.status.is_retryable());
         let vain = matches!(failure.status, Status::Cancelled | Status::Unfit);
-        if failure.begun || !wanted || tries >= retries.attempts || vain {
+        if failure.begun || vain {
+            return None;
+        }
+        // Another account may have room where this one has none; each is asked at most once for that.
+        let is_here = |slot: &&Arc<Slot>| Arc::ptr_eq(slot, &target.slot);
+        let accounts = u32::try_from(target.others.len()).unwrap_or(u32::MAX);
+        if tries < retries.attempts.saturating_add(accounts)
+            && blocked(&target.slot, now).is_some()
+            && target.slots().filter(|slot| !is_here(slot)).any(|slot| blocked(slot, now).is_none())
+        {
+            return Some(Duration::ZERO);
+        }
+        if !wanted || tries >= retries.attempts {
             return None;
         }
         let state = target.slot.state();
@@ -238,7 +323,7 @@ impl Providers {
         if state.breaker.phase(now) != Phase::Closed {
             return None;
         }
-        let blocked = state.quota.blocked_until.map(|until| until.saturating_duration_since(now));
+        let blocked = state.quota.closed_until(now).map(|until| until.saturating_duration_since(now));
         drop(state);
         let draw = wait::draw(self.seed, self.draws.fetch_add(1, Ordering::Relaxed));
         let grown = wait::backoff(retries.base, retries.max_wait, tries, draw);
@@ -247,17 +332,22 @@ impl Providers {
         (wait <= retries.max_wait).then_some(wait)
     }
 
+    /// Lists the providers, each of their accounts for itself.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.all.iter().chain(self.others.iter().flatten())
+    }
+
     /// Returns the health of every model that was asked for so far, by provider and name.
     pub fn health(&self, now: Instant) -> Vec<ModelHealth> {
         let mut health: Vec<ModelHealth> =
-            self.all.iter().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
+            self.accounts().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
         health.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         health
     }
 
     /// Makes the clients of every provider that has a key, so that the first call need not.
     pub fn warm(&self) -> Result<(), CallError> {
-        let real = self.all.iter().filter(|provider| !provider.simulated && provider.refusal.is_none());
+        let real = self.accounts().filter(|provider| !provider.simulated && provider.refusal.is_none());
         for provider in real {
             provider.client()?;
         }
@@ -290,6 +380,16 @@ fn fetch(
     }
 }
 
+/// Says for how long a model cannot be called at one account, and what stands before it.
+fn blocked(slot: &Slot, now: Instant) -> Option<(Duration, &'static str)> {
+    let state = slot.state();
+    if let Phase::Open(until) = state.breaker.phase(now) {
+        return Some((until.saturating_duration_since(now), "breaker"));
+    }
+    let until = state.quota.closed_until(now)?;
+    Some((until.saturating_duration_since(now), "quota"))
+}
+
 fn of(slot: &Slot, now: Instant) -> ModelHealth {
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let state = slot.state();
@@ -309,7 +409,18 @@ fn of(slot: &Slot, now: Instant) -> ModelHealth {
             Phase::HalfOpen => BreakerState::HalfOpen,
             Phase::Open(until) => BreakerState::Open { for_ms: millis(until.saturating_duration_since(now)) },
         },
-        blocked_ms: state.quota.blocked_until.map_or(0, |until| millis(until.saturating_duration_since(now))),
+        blocked_ms: state.quota.closed_until(now).map_or(0, |until| millis(until.saturating_duration_since(now))),
+        windows: state
+            .quota
+            .windows
+            .open(now)
+            .map(|window| QuotaWindow {
+                name: window.name.clone(),
+                used: window.used,
+                resets_ms: millis(window.resets_at.saturating_duration_since(now)),
+                is_closed: window.is_closed,
+            })
+            .collect(),
         requests: left(state.quota.requests),
         tokens: left(state.quota.tokens),
         in_flight: state.in_flight,

@@ -14,7 +14,7 @@ use super::parameters;
 
 pub use address::{check as check_address, is_loopback};
 pub use spec::{
-    Auth, BreakerSpec, Error, Hosting, KeySource, Limits, Platform, ProviderSpec, ProvidersSpec, Retries,
+    AccountSpec, Auth, BreakerSpec, Drain, Error, Hosting, KeySource, Limits, Platform, ProviderSpec, ProvidersSpec, Retries,
     SimulatedSpec, Speaks, Timeouts,
 };
 

@@ -13,7 +13,7 @@ use toml::Spanned;
 
 use super::hosting::{self, Said};
 use super::{
-    Auth, BreakerSpec, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
+    AccountSpec, Auth, BreakerSpec, Drain, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
     Timeouts, address,
 };
 use crate::config::span::Span as Time;
@@ -65,6 +65,8 @@ struct Provider {
     region: Option<Spanned<String>>,
     project: Option<Spanned<String>>,
     api_version: Option<Spanned<String>>,
+    accounts: Option<Spanned<Vec<Account>>>,
+    drain: Option<DrainWord>,
     #[serde(default)]
     timeouts: TimeoutsFile,
     #[serde(default)]
@@ -73,6 +75,23 @@ struct Provider {
     limits: LimitsFile,
     #[serde(default)]
     breaker: BreakerFile,
+}
+
+/// One of several accounts.
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct Account {
+    name: String,
+    key: Key,
+    base_url: Option<String>,
+}
+
+/// Which account is called.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum DrainWord {
+    InOrder,
+    Balanced,
 }
 
 /// Declares a table whose every field may be left out, and how one is laid over another; and how the defaults fill it up.
@@ -343,6 +362,8 @@ fn lay(over: Provider, below: &Provider) -> Provider {
         region: over.region.or(below.region),
         project: over.project.or(below.project),
         api_version: over.api_version.or(below.api_version),
+        accounts: over.accounts.or(below.accounts),
+        drain: over.drain.or(below.drain),
         timeouts: over.timeouts.over(&below.timeouts),
         retries: over.retries.over(&below.retries),
         limits: over.limits.over(&below.limits),
@@ -400,6 +421,22 @@ fn check(provider: &Provider, source: Source<'_>) -> Result<(), Error> {
         let known: Vec<_> = Speaks::ALL.iter().map(|speaks| speaks.name()).collect();
         let hint = choice(dialect.get_ref(), &known);
         return Err(source.error(&dialect.span(), field("dialect"), "unknown dialect", hint));
+    }
+    if let Some(accounts) = &provider.accounts {
+        let wrong = |message: &str, hint: &str| {
+            Err(source.error(&accounts.span(), field("accounts"), message, hint))
+        };
+        let names: Vec<&str> = accounts.get_ref().iter().map(|account| account.name.as_str()).collect();
+        let fits = |name: &str| !name.is_empty() && name.len() <= 32 && name.chars().all(plain);
+        if !names.iter().all(|name| fits(name)) {
+            return wrong("has a name that is none", "use up to 32 letters, digits, `-`, `_` and `.`");
+        }
+        if (1..names.len()).any(|at| names.get(..at).is_some_and(|before| before.contains(&names[at]))) {
+            return wrong("names one twice", "give each account a name of its own");
+        }
+        for url in accounts.get_ref().iter().filter_map(|account| account.base_url.as_deref()) {
+            address::check(url).or_else(|(message, hint)| wrong(&format!("a base_url {message}"), hint))?;
+        }
     }
     if let Some(url) = &provider.base_url {
         address::check(url.get_ref())
@@ -475,6 +512,25 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
         let hint = "use https://, or write insecure = true where the network between is yours alone";
         return Err(fail("base_url", "would send the key unprotected over the network", hint));
     }
+    let accounts = provider.accounts.iter().flat_map(|accounts| accounts.get_ref()).cloned();
+    let accounts: Vec<AccountSpec> = accounts
+        .map(|Account { name, key, base_url }| {
+            let base_url = base_url.map(|url| url.trim_end_matches('/').to_owned());
+            AccountSpec { name, key: key.0, base_url }
+        })
+        .collect();
+    let is_open = |url: &String| url.starts_with("http://") && !address::is_loopback(url);
+    if accounts.iter().filter_map(|account| account.base_url.as_ref()).chain([&base_url]).any(is_open)
+        && !accounts.is_empty()
+        && provider.insecure != Some(true)
+    {
+        let hint = "use https://, or write insecure = true where the network between is yours alone";
+        return Err(fail("accounts", "would send a key unprotected over the network", hint));
+    }
+    if !accounts.is_empty() && provider.responses == Some(true) {
+        let hint = "write responses = false, or make each account a provider of its own";
+        return Err(fail("accounts", "cannot be beside responses: one has no key to what another keeps", hint));
+    }
     let waits = provider.timeouts.clone().over(&shared.timeouts).filled();
     if [waits.connect, waits.first_byte, waits.idle, waits.total].iter().any(Duration::is_zero) {
         return Err(fail("timeouts", "no time at all is given", "write a time above zero, like \"5s\""));
@@ -496,6 +552,11 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
         base_url,
         hosting,
         key,
+        accounts,
+        drain: match provider.drain {
+            Some(DrainWord::Balanced) => Drain::Balanced,
+            Some(DrainWord::InOrder) | None => Drain::InOrder,
+        },
         key_header: provider.key_header.as_ref().map(|header| header.get_ref().to_ascii_lowercase()),
         models,
         rename,
