@@ -22,6 +22,7 @@ use super::conceal::concealed;
 use super::error::{CallError, ProviderError};
 use super::lane::Clients;
 use super::limit::Limiter;
+use super::names::matches;
 use super::quota::Quota;
 use crate::config::providers::{Auth, Platform, ProviderSpec, Speaks};
 use crate::wire::{Dialect, Form, ModelEntry};
@@ -229,6 +230,13 @@ impl Provider {
             | Dialect::Gemini
             | Dialect::OpenAiCompletions => Some(chat),
         }
+    }
+
+    /// Returns what it calls a model that it serves.
+    pub(super) fn calls<'m>(&'m self, model: &'m str) -> Option<&'m str> {
+        let renamed =
+            self.spec.rename.iter().find(|(ours, _)| ours == model).map(|(_, theirs)| theirs.as_str());
+        renamed.or_else(|| self.spec.models.iter().any(|pattern| matches(pattern, model)).then_some(model))
     }
 
     /// Returns the form in which messages travel to it.

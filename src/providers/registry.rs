@@ -50,6 +50,8 @@ pub struct Target {
     pub(super) slot: Arc<Slot>,
     /// The same at the other accounts.
     others: Arc<[Arc<Slot>]>,
+    /// The same model at the provider that is asked while this one cannot be called.
+    fallback: Option<Arc<Target>>,
     known: Arc<Known>,
 }
 
@@ -76,6 +78,22 @@ impl Target {
         }
         let others = self.slots().filter(|other| !Arc::ptr_eq(other, slot)).cloned().collect();
         Self { slot: Arc::clone(slot), others, ..self.clone() }
+    }
+
+    /// Says for how long it cannot be called at any of its accounts, and what stands before it.
+    fn blocked(&self, now: Instant) -> Option<(Duration, &'static str)> {
+        let mut soonest = None;
+        for slot in self.slots() {
+            let (wait, why) = blocked(slot, now)?;
+            soonest =
+                Some(soonest.map_or((wait, why), |least: (Duration, &'static str)| least.min((wait, why))));
+        }
+        soonest
+    }
+
+    /// Returns how long a request waits for it where nobody else can be asked.
+    pub fn patience(&self) -> Duration {
+        self.slot.provider.spec.patience
     }
 
     /// Lists it at each of its accounts.
@@ -156,7 +174,8 @@ impl Providers {
                     provider.base_url = account.base_url.clone().unwrap_or(provider.base_url);
                 }
                 let name = account.map(|account| account.name.as_str());
-                let who = name.map_or_else(|| provider.name.clone(), |name| format!("{}/{name}", provider.name));
+                let who =
+                    name.map_or_else(|| provider.name.clone(), |name| format!("{}/{name}", provider.name));
                 let (key, refusal) = fetch(provider.key.as_ref(), spec, &who, keys, &mut warnings);
                 let without = provider.key.is_some() && key.is_none();
                 let simulated = provider.speaks == Speaks::Simulated || (without && refusal.is_none());
@@ -172,7 +191,8 @@ impl Providers {
             let built = each.into_iter().map(&mut build).collect::<Result<Vec<_>, _>>()?;
             // Where one has a key, nothing is made up or refused for the others.
             let has_key = |account: &Arc<Provider>| !account.simulated && account.refusal.is_none();
-            let keyed: Vec<Arc<Provider>> = built.iter().filter(|account| has_key(account)).cloned().collect();
+            let keyed: Vec<Arc<Provider>> =
+                built.iter().filter(|account| has_key(account)).cloned().collect();
             let mut usable = if keyed.is_empty() { built } else { keyed }.into_iter();
             providers.extend(usable.next());
             others.push(usable.collect());
@@ -215,11 +235,14 @@ impl Providers {
             return None;
         }
         let (at, upstream) = self.models.find(model)?;
-        let provider = self.all.get(at)?;
-        let known = Arc::new(known::known(&self.parameters, &upstream));
-        let slot = |provider: &Arc<Provider>| provider.slot(&upstream, Instant::now());
-        let others = self.others.get(at).into_iter().flatten().map(slot).collect();
-        let target = Target { model: model.into(), slot: slot(provider), others, known };
+        let name: Arc<str> = model.into();
+        let mut target = self.target_at(&name, at, &upstream)?;
+        if let Some(fallback) = &target.slot.provider.spec.fallback {
+            let at = self.all.iter().position(|provider| provider.spec.name == *fallback);
+            let found = at.and_then(|at| Some((at, self.all.get(at)?.calls(model)?.to_owned())));
+            let other = found.and_then(|(at, upstream)| self.target_at(&name, at, &upstream));
+            target.fallback = other.map(Arc::new);
+        }
         let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
         if targets.len() < MOST_NAMES {
             targets.insert(Arc::clone(&target.model), target.clone());
@@ -227,17 +250,36 @@ impl Providers {
         Some(target)
     }
 
-    /// Says for how long a model cannot be called, at none of its accounts, and what stands before it; `None` where it can.
+    fn target_at(&self, model: &Arc<str>, at: usize, upstream: &str) -> Option<Target> {
+        let slot = |provider: &Arc<Provider>| provider.slot(upstream, Instant::now());
+        Some(Target {
+            model: Arc::clone(model),
+            slot: slot(self.all.get(at)?),
+            others: self.others.get(at).into_iter().flatten().map(slot).collect(),
+            known: Arc::new(known::known(&self.parameters, upstream)),
+            fallback: None,
+        })
+    }
+
+    /// Finds who is to be called for a model now: another provider of it where the first cannot be called.
+    pub fn target_now(&self, model: &str, now: Instant) -> Option<Target> {
+        let target = self.target(model)?;
+        match &target.fallback {
+            Some(other) if target.blocked(now).is_some() && other.blocked(now).is_none() => {
+                Some(other.as_ref().clone())
+            }
+            _ => Some(target),
+        }
+    }
+
+    /// Says for how long a model cannot be called by anybody, and what stands before it; `None` where it can.
     pub fn blocked(&self, model: &str, now: Instant) -> Option<(Duration, &'static str)> {
         let target = self.target(model)?;
-        let mut soonest = None;
-        for slot in target.slots() {
-            let (wait, why) = blocked(slot, now)?;
-            if soonest.is_none_or(|(least, _)| wait < least) {
-                soonest = Some((wait, why));
-            }
+        let own = target.blocked(now)?;
+        match &target.fallback {
+            Some(other) => other.blocked(now).map(|other| own.min(other)),
+            None => Some(own),
         }
-        soonest
     }
 
     /// Asks whether a call of about that many tokens may go out now; where a provider has several accounts, at one of them.
@@ -306,13 +348,16 @@ impl Providers {
         if failure.begun || vain {
             return None;
         }
-        // Another account may have room where this one has none; each is asked at most once for that.
+        // Another account, or another provider, may have room where this one has none; each is asked at most once for that.
         let is_here = |slot: &&Arc<Slot>| Arc::ptr_eq(slot, &target.slot);
         let accounts = u32::try_from(target.others.len()).unwrap_or(u32::MAX);
-        if tries < retries.attempts.saturating_add(accounts)
-            && blocked(&target.slot, now).is_some()
-            && target.slots().filter(|slot| !is_here(slot)).any(|slot| blocked(slot, now).is_none())
-        {
+        let is_elsewhere = || {
+            let other = target.fallback.as_ref().filter(|_| target.blocked(now).is_some());
+            target.slots().filter(|slot| !is_here(slot)).any(|slot| blocked(slot, now).is_none())
+                || other.is_some_and(|other| other.blocked(now).is_none())
+        };
+        let most = retries.attempts.saturating_add(accounts).saturating_add(target.fallback.is_some().into());
+        if tries < most && blocked(&target.slot, now).is_some() && is_elsewhere() {
             return Some(Duration::ZERO);
         }
         if !wanted || tries >= retries.attempts {
@@ -409,7 +454,10 @@ fn of(slot: &Slot, now: Instant) -> ModelHealth {
             Phase::HalfOpen => BreakerState::HalfOpen,
             Phase::Open(until) => BreakerState::Open { for_ms: millis(until.saturating_duration_since(now)) },
         },
-        blocked_ms: state.quota.closed_until(now).map_or(0, |until| millis(until.saturating_duration_since(now))),
+        blocked_ms: state
+            .quota
+            .closed_until(now)
+            .map_or(0, |until| millis(until.saturating_duration_since(now))),
         windows: state
             .quota
             .windows

@@ -47,7 +47,8 @@ impl Windows {
 
     /// Reads an answer's headers.
     pub(crate) fn learn(&mut self, headers: &HeaderMap, now: Instant, wall: &impl Fn() -> Moment) {
-        let text = |name: &str| Some(headers.get(format!("{UNIFIED}{name}"))?.to_str().ok()?.trim().to_owned());
+        let text =
+            |name: &str| Some(headers.get(format!("{UNIFIED}{name}"))?.to_str().ok()?.trim().to_owned());
         let mut told = headers.keys().filter_map(|key| key.as_str().strip_prefix(UNIFIED)).peekable();
         if told.peek().is_none() {
             return;
@@ -61,7 +62,9 @@ impl Windows {
         for name in told.filter_map(|key| key.strip_suffix("-reset")) {
             let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
             let resets = text(&format!("{name}-reset")).and_then(|reset| until(&reset, wall()));
-            let Some(resets) = resets.filter(|_| name.len() <= 16 && name.chars().all(is_name)) else { continue };
+            let Some(resets) = resets.filter(|_| name.len() <= 16 && name.chars().all(is_name)) else {
+                continue;
+            };
             let is_refused = text(&format!("{name}-status")).is_some_and(|status| status == "rejected");
             let window = Window {
                 used: text(&format!("{name}-utilization")).and_then(|share| thousandths(&share)).unwrap_or(0),
@@ -157,9 +160,15 @@ mod tests {
             let map = [(name, HeaderValue::from_str(value).unwrap())].into_iter().collect();
             windows.learn(&map, now, &wall);
         }
-        windows.learn(&headers(&[("5h-reset", "99999999999999999999"), ("7d-utilization", "-1")]), now, &wall);
+        windows.learn(
+            &headers(&[("5h-reset", "99999999999999999999"), ("7d-utilization", "-1")]),
+            now,
+            &wall,
+        );
         assert_eq!(windows.open(now).count(), 0);
-        for (text, wanted) in [("0", Some(0)), ("0.2345", Some(234)), ("1", Some(1000)), (".5", None), ("0.x", None)] {
+        for (text, wanted) in
+            [("0", Some(0)), ("0.2345", Some(234)), ("1", Some(1000)), (".5", None), ("0.x", None)]
+        {
             assert_eq!(thousandths(text), wanted, "{text}");
         }
     }

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::client::Ask;
 use crate::cloud::{Came, Cloud, Said, whole};
 use crate::front::{Desk, Setup};
+use crate::rungs::follow;
 use crate::stage::messages;
 
 fn setup(cloud: &Cloud, more: &str) -> (Setup, Desk) {
@@ -71,15 +71,22 @@ fn a_429_moves_to_the_next_account_and_the_first_is_called_again_when_its_window
     assert_eq!(called(), ["main", "spare"], "the client hears nothing of it");
     ask();
     assert_eq!(called(), ["main", "spare", "spare"], "until its window resets it is not asked");
-    let metrics = Ask::get("/operator/v1/status").send(front.address());
-    let status: Value = metrics.json();
-    let windows: Vec<&Value> =
-        status["models"].as_array().unwrap().iter().filter(|model| model.get("windows").is_some()).collect();
-    assert_eq!(windows.len(), 1, "{status}");
-    assert_eq!(
-        (windows[0]["provider"].as_str(), windows[0]["windows"][0]["used"].as_u64()),
-        (Some("claude/main"), Some(1000))
-    );
+    let mut feed = follow(&front);
+    let mut text = String::new();
+    let state = loop {
+        text += &String::from_utf8(feed.chunk().unwrap()).unwrap();
+        let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        if let Some(state) =
+            whole.map(|line| line["status"].clone()).find(|status| status["models"].is_array())
+        {
+            break state;
+        }
+    };
+    let models = state["models"].as_array().unwrap();
+    let windows: Vec<&Value> = models.iter().filter(|model| model.get("windows").is_some()).collect();
+    assert_eq!(windows.len(), 1, "{state}");
+    let used = windows[0]["windows"][0]["used"].as_u64();
+    assert_eq!((windows[0]["provider"].as_str(), used), (Some("claude/main"), Some(1000)));
     front.stop();
     let rows = desk.ledger();
     let attempts: Vec<(&str, &str)> =
@@ -121,4 +128,71 @@ fn an_account_without_a_key_is_told_and_left_out() {
     assert_eq!(account(&cloud.seen("/v1/messages")[0]), "spare");
     let said = front.stop();
     assert!(said.contains("claude/main: no key"), "{said}");
+}
+
+/// Two providers of one model, of which the first is down until it is told to be well.
+fn two(cloud: &Cloud, more: &str) -> Setup {
+    let mut setup = Setup::of(&cloud.url);
+    let provider = |name: &str, more: &str| {
+        format!(
+            "[[provider]]\nname = \"{name}\"\ndialect = \"anthropic\"\nbase_url = \"{}/{name}\"\nkey_header = \"api-key\"\n\
+             key = {{ file = \"main.key\" }}\nrename = {{ \"claude-opus-4-6\" = \"opus at {name}\" }}\n{more}\n\n",
+            cloud.url
+        )
+    };
+    setup.providers = format!(
+        "[defaults]\nretries = {{ attempts = 1 }}\nbreaker = {{ failures = 1, window = \"30s\", cool_down = \"200ms\" }}\n\n{}{}",
+        provider("one", more),
+        provider("two", "")
+    );
+    setup
+}
+
+fn ill(came: &Came) -> Said {
+    if came.target.starts_with("/one/") { (500, String::new(), b"{}".to_vec()) } else { answer("") }
+}
+
+#[test]
+fn a_provider_that_is_out_falls_to_another_of_the_same_model() {
+    let cloud = Cloud::start(0, ill);
+    let setup = two(&cloud, "fallback = \"two\"");
+    let desk = Desk::new(&setup);
+    std::fs::write(desk.path().join("main.key"), "azure-key-never-to-be-seen").unwrap();
+    let front = desk.serve(&setup);
+    let said = messages("claude-opus-4-6", false).send(front.address());
+    assert_eq!((said.status(), said.said().as_str()), (200, "Tomorrow."), "{}", said.text());
+    let called: Vec<(String, Value)> = cloud
+        .seen("/v1/messages")
+        .iter()
+        .map(|came| (came.target.clone(), came.json()["model"].clone()))
+        .collect();
+    assert_eq!(called[0], ("/one/v1/messages".to_owned(), json!("opus at one")));
+    assert_eq!(called[1], ("/two/v1/messages".to_owned(), json!("opus at two")));
+    front.stop();
+    let export = desk.must(&["ledger", "export"]);
+    assert!(export.contains("\"provider\":\"one\"") && export.contains("\"provider\":\"two\""), "{export}");
+}
+
+#[test]
+fn where_all_is_out_a_request_waits_as_long_as_it_may() {
+    let tries = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&tries);
+    let cloud = Cloud::start(0, move |_| {
+        let mut tries = count.lock().unwrap();
+        *tries += 1;
+        // Not before it is well again; one call that tries before its time keeps it shut.
+        if *tries <= 2 { (500, String::new(), b"{}".to_vec()) } else { answer("") }
+    });
+    let setup = two(&cloud, "patience = \"20s\"");
+    let desk = Desk::new(&setup);
+    std::fs::write(desk.path().join("main.key"), "azure-key-never-to-be-seen").unwrap();
+    let front = desk.serve(&setup);
+    let ask = || messages("claude-opus-4-6", false).send(front.address()).status();
+    assert_eq!((ask(), ask()), (502, 502), "the second tries before its time");
+    let others: Vec<u16> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(others, [200; 4], "they wait for the one that tries");
+    front.stop();
 }

@@ -7,6 +7,7 @@ mod address;
 mod hosting;
 mod read;
 mod spec;
+mod values;
 
 use std::path::Path;
 

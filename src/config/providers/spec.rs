@@ -38,6 +38,10 @@ pub struct ProviderSpec {
     pub accounts: Vec<AccountSpec>,
     /// Which of them is called.
     pub drain: Drain,
+    /// The provider that is asked for the same model while this one cannot be called.
+    pub fallback: Option<String>,
+    /// How long a request waits for this one where nobody else can be asked.
+    pub patience: Duration,
     /// The header that the key goes into, where it is not the dialect's usual one.
     pub key_header: Option<String>,
     /// The models it serves: exact names, or patterns with `*`.
