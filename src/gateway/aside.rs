@@ -79,6 +79,7 @@ pub(super) async fn call(gateway: &Arc<Gateway>, asked: Asked<'_>) -> Came {
         Ok(permit) => permit,
         Err(stands) => return Came::nothing(stands.why),
     };
+    let target = target.at_account(&permit);
     let (aside, id) = (gateway.live.beside(now()), gateway.next_id());
     opened(gateway, &asked, &target, (&aside, &id));
     if gateway.settings.ledger.durability == Durability::Strict {

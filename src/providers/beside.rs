@@ -153,7 +153,7 @@ impl Provider {
             hold: None,
         };
         let listed = match self.ask(question).await {
-            Ok(told) if told.status == 200 => read_models(&told.body, &self.name),
+            Ok(told) if told.status == 200 => read_models(&told.body, &self.spec.name),
             _ => None,
         };
         if listed.is_none() {
@@ -184,7 +184,7 @@ impl Providers {
         for entry in futures::future::join_all(asked).await.iter().flat_map(|list| list.iter()) {
             // Another provider may be nearer to the name than the one that lists it.
             let served = self.models.find(&entry.id).and_then(|(at, _)| self.all.get(at));
-            if served.is_some_and(|provider| *provider.name == *entry.owner) {
+            if served.is_some_and(|provider| *provider.spec.name == *entry.owner) {
                 offered.push(entry.clone());
             }
         }
@@ -236,7 +236,7 @@ impl Providers {
     }
 
     fn named(&self, name: &str) -> Option<&Arc<Provider>> {
-        self.all.iter().find(|provider| *provider.name == *name)
+        self.accounts().find(|provider| *provider.name == *name)
     }
 
     /// Returns what a list says of a model that is served, whoever lists it; what would be made up is marked.
@@ -247,7 +247,7 @@ impl Providers {
         let instead = provider.simulated && provider.spec.speaks != Speaks::Simulated;
         Some(ModelEntry {
             id: model.to_owned(),
-            owner: if instead { mark(&provider.name) } else { provider.name.to_string() },
+            owner: if instead { mark(&provider.spec.name) } else { provider.spec.name.clone() },
             created: 0,
             title: instead.then(|| mark(model)),
         })
@@ -266,7 +266,7 @@ impl Providers {
         let now = std::time::Instant::now();
         let is_well = {
             let state = slot.state();
-            state.breaker.phase(now) == Phase::Closed && state.quota.blocked_until.is_none_or(|at| at <= now)
+            state.breaker.phase(now) == Phase::Closed && state.quota.closed_until(now).is_none()
         };
         if !is_well {
             return None;

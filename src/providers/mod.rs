@@ -26,6 +26,7 @@ mod reply;
 mod secret;
 mod simulated;
 mod wait;
+mod windows;
 
 pub use beside::Told;
 pub use call::Call;

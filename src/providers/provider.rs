@@ -22,6 +22,7 @@ use super::conceal::concealed;
 use super::error::{CallError, ProviderError};
 use super::lane::Clients;
 use super::limit::Limiter;
+use super::names::matches;
 use super::quota::Quota;
 use crate::config::providers::{Auth, Platform, ProviderSpec, Speaks};
 use crate::wire::{Dialect, Form, ModelEntry};
@@ -31,6 +32,7 @@ const MOST_MODELS: usize = 512;
 
 /// A provider.
 pub(crate) struct Provider {
+    /// Its name, with that of the account where it has several.
     pub(crate) name: Arc<str>,
     pub(crate) spec: ProviderSpec,
     /// Whether answers are simulated: by its nature, or for want of a key.
@@ -91,6 +93,8 @@ pub(crate) struct State {
     pub(crate) breaker: Breaker,
     pub(crate) quota: Quota,
     pub(crate) in_flight: u32,
+    /// The calls so far.
+    pub(crate) sent: u64,
     pub(crate) last_error: Option<(String, Instant)>,
 }
 
@@ -126,8 +130,10 @@ impl Slot {
 }
 
 impl Provider {
+    /// Sets a provider up, or one of its accounts.
     pub(crate) fn new(
         spec: ProviderSpec,
+        account: Option<&str>,
         key: Option<&SecretString>,
         simulated: bool,
         refusal: Option<String>,
@@ -178,10 +184,12 @@ impl Provider {
             let name = spec.key_header.as_deref().unwrap_or("authorization");
             put_key(&mut openai_headers, name, key).ok_or_else(wrong)?;
         }
+        let name: Arc<str> =
+            account.map_or_else(|| spec.name.clone(), |account| format!("{}/{account}", spec.name)).into();
         let host = base.as_ref().and_then(Url::host_str).map(|host| format!(" ({host})")).unwrap_or_default();
         Ok(Self {
-            name: spec.name.as_str().into(),
-            to: format!("{}{host}", spec.name),
+            to: format!("{name}{host}"),
+            name,
             limiter: Arc::new(Limiter::new(spec.limits, now)),
             clients: Clients::default(),
             over_http2: Arc::default(),
@@ -222,6 +230,13 @@ impl Provider {
             | Dialect::Gemini
             | Dialect::OpenAiCompletions => Some(chat),
         }
+    }
+
+    /// Returns what it calls a model that it serves.
+    pub(super) fn calls<'m>(&'m self, model: &'m str) -> Option<&'m str> {
+        let renamed =
+            self.spec.rename.iter().find(|(ours, _)| ours == model).map(|(_, theirs)| theirs.as_str());
+        renamed.or_else(|| self.spec.models.iter().any(|pattern| matches(pattern, model)).then_some(model))
     }
 
     /// Returns the form in which messages travel to it.
@@ -272,6 +287,7 @@ impl Provider {
                 breaker: Breaker::new(self.spec.breaker, now),
                 quota: Quota::default(),
                 in_flight: 0,
+                sent: 0,
                 last_error: None,
             }))
         };

@@ -8,6 +8,7 @@
     reason = "a test's own scaffolding may fail the test"
 )]
 
+mod accounts;
 mod alerts;
 mod answers;
 mod away;

@@ -7,6 +7,7 @@ mod address;
 mod hosting;
 mod read;
 mod spec;
+mod values;
 
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use super::parameters;
 
 pub use address::{check as check_address, is_loopback};
 pub use spec::{
-    Auth, BreakerSpec, Error, Hosting, KeySource, Limits, Platform, ProviderSpec, ProvidersSpec, Retries,
+    AccountSpec, Auth, BreakerSpec, Drain, Error, Hosting, KeySource, Limits, Platform, ProviderSpec, ProvidersSpec, Retries,
     SimulatedSpec, Speaks, Timeouts,
 };
 

@@ -34,6 +34,14 @@ pub struct ProviderSpec {
     pub hosting: Hosting,
     /// Where its key is; `None` where its server wants none.
     pub key: Option<KeySource>,
+    /// Its accounts, each with a key of its own in place of `key`; none where it has but one.
+    pub accounts: Vec<AccountSpec>,
+    /// Which of them is called.
+    pub drain: Drain,
+    /// The provider that is asked for the same model while this one cannot be called.
+    pub fallback: Option<String>,
+    /// How long a request waits for this one where nobody else can be asked.
+    pub patience: Duration,
     /// The header that the key goes into, where it is not the dialect's usual one.
     pub key_header: Option<String>,
     /// The models it serves: exact names, or patterns with `*`.
@@ -56,6 +64,27 @@ pub struct ProviderSpec {
     pub breaker: BreakerSpec,
     /// File and line where it is written.
     pub origin: String,
+}
+
+/// One of several accounts at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSpec {
+    /// Its name.
+    pub name: String,
+    /// Where its key is.
+    pub key: KeySource,
+    /// Where its server is, where that is another.
+    pub base_url: Option<String>,
+}
+
+/// Which of several accounts is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drain {
+    /// The first that can be called, so that the others are for what it has no room for.
+    #[default]
+    InOrder,
+    /// The one of which the least is used.
+    Balanced,
 }
 
 /// What a provider's server speaks.

@@ -40,6 +40,10 @@ fn the_file_that_comes_with_the_program_says_the_defaults() {
         "region",
         "project",
         "api_version",
+        "accounts",
+        "drain",
+        "fallback",
+        "patience",
         "concurrent",
         "per",
         "slow",
@@ -125,6 +129,22 @@ fn errors_name_line_field_and_way_out() {
             "p.toml:3: provider.x.dialect: converse is spoken at Bedrock alone",
         ),
         (format!("{head}base_url = \"https://h\"\nauth = \"token\""), "p.toml:1: provider.x.key: missing"),
+        (
+            format!("{head}base_url = \"https://h\"\nfallback = \"opnai\""),
+            "p.toml:6: provider.x.fallback: is no other provider\nhint: did you mean `openai`?",
+        ),
+        (
+            format!(
+                "{head}base_url = \"https://h\"\nresponses = true\naccounts = [{{ name = \"a\", key = {{ env = \"A\" }} }}]"
+            ),
+            "p.toml:1: provider.x.accounts: cannot be beside responses",
+        ),
+        (
+            format!(
+                "{head}base_url = \"https://h\"\naccounts = [{{ name = \"a\", key = {{ env = \"A\" }} }}, {{ name = \"a\", key = {{ env = \"B\" }} }}]"
+            ),
+            "p.toml:6: provider.x.accounts: names one twice",
+        ),
         ("[simulated]\ncut = 1001".into(), "p.toml:2:7: simulated.cut:"),
         ("[[provider]]\nname = \"a b\"".into(), "p.toml:2: provider.name:"),
         ("[[provider".into(), "p.toml:1:"),
