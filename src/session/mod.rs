@@ -30,6 +30,7 @@ pub mod listing;
 mod live;
 mod log;
 mod met;
+mod news;
 mod pace;
 mod parse;
 mod picture;

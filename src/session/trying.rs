@@ -3,15 +3,20 @@
 //! Invariant: each request is decided in order of arrival on how the budgets stood then, on either side by the same fold.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::time::{Duration, Instant as Moment};
 
 use super::alerts::{Watcher, up_to};
 use super::budgeted::budgeted;
 use super::budgets::window_name;
 use super::fold::Fold;
 use super::frontiers::with_staged;
+use super::snapshot::{Play, RerunState};
 use super::spending::{Before, Spending};
 use super::tried::TriedRun;
-use super::{BudgetRow, BudgetsTried, Log, Player, PolicySpan, Reading};
+use super::worker::SETTLE;
+use super::{BudgetRow, BudgetsTried, Log, Player, PolicySpan, Reading, RerunJob};
 use crate::alert::Rules;
 use crate::budget::Limit;
 use crate::routing::{Policy, match_route};
@@ -127,7 +132,94 @@ pub fn try_beside(
     Some(BudgetsTried::beside(&applied, &staged))
 }
 
+/// Budgets and alerts tried while traffic comes: once what is staged has stood still, and now and then anew.
+#[derive(Debug, Default)]
+pub(super) struct Trying {
+    running: Option<Running>,
+    /// What was tried last, and when.
+    last: Option<(Arc<[PolicySpan]>, Moment)>,
+}
+
+#[derive(Debug)]
+struct Running {
+    policies: Arc<[PolicySpan]>,
+    stop: Arc<AtomicBool>,
+    result: Receiver<Option<BudgetsTried>>,
+}
+
+impl Trying {
+    /// What was found is of so long ago at most.
+    const STALE: Duration = Duration::from_secs(30);
+
+    /// Returns how long there is nothing to do for it; none where nothing is wanted.
+    pub(super) fn wait(&self, player: &Player, stirred: Moment) -> Option<Duration> {
+        if self.running.is_some() {
+            return Some(Duration::from_millis(50));
+        }
+        let job = player.try_wanted()?;
+        let rest = self.last.as_ref().filter(|(policies, _)| *policies == job.policies);
+        Some(rest.map_or_else(
+            || SETTLE.saturating_sub(stirred.elapsed()),
+            |(_, at)| Self::STALE.saturating_sub(at.elapsed()),
+        ))
+    }
+
+    /// Starts, follows and ends it. Says whether there is news.
+    pub(super) fn watch(&mut self, player: &mut Player, stirred: Moment) -> bool {
+        let wanted = player.try_wanted();
+        if let Some(run) = &self.running {
+            if wanted.as_ref().is_none_or(|job| job.policies != run.policies) {
+                run.stop.store(true, Ordering::Relaxed);
+                self.running = None;
+            } else {
+                let found = match run.result.try_recv() {
+                    Err(TryRecvError::Empty) => return false,
+                    found => found.ok().flatten(),
+                };
+                self.last = Some((Arc::clone(&run.policies), Moment::now()));
+                self.running = None;
+                player.rerun = found.map_or(RerunState::Idle, |found| RerunState::Tried(Arc::new(found)));
+                player.touch();
+                return true;
+            }
+        }
+        let known = self
+            .last
+            .as_ref()
+            .filter(|(policies, _)| wanted.as_ref().is_some_and(|job| job.policies == *policies));
+        let is_fresh = known.is_some_and(|(_, at)| at.elapsed() < Self::STALE);
+        let mut news = false;
+        if known.is_none() {
+            self.last = None;
+            if matches!(player.rerun, RerunState::Tried(_)) {
+                player.rerun = RerunState::Idle;
+                player.touch();
+                news = true;
+            }
+        }
+        let Some(job) = wanted.filter(|_| !is_fresh && stirred.elapsed() >= SETTLE) else { return news };
+        let Some(tries) = player.tries() else { return news };
+        let (stop, (sender, result)) = (Arc::new(AtomicBool::new(false)), channel());
+        let (log, in_force, halt) = (Arc::clone(player.log()), player.policies_in_force(), Arc::clone(&stop));
+        let policies = Arc::clone(&job.policies);
+        let thread = std::thread::Builder::new().name("what-if".to_owned()).spawn(move || {
+            let goes_on = || !halt.load(Ordering::Relaxed);
+            let _ = sender.send(try_beside(&log, [&in_force, &job.policies], &tries, job.end, goes_on));
+        });
+        if thread.is_ok() {
+            self.running = Some(Running { policies, stop, result });
+        }
+        news
+    }
+}
+
 impl Player {
+    /// Says what budgets are tried over while traffic comes; none where nothing is staged or it is not live.
+    fn try_wanted(&self) -> Option<RerunJob> {
+        let follows = self.play_state() == Play::Following;
+        self.staged_job().filter(|_| follows && self.tries().is_some())
+    }
+
     /// Returns what a what-if is tried against; none where there is nothing. Beside a gateway that is what is in force there now.
     pub(super) fn tries(&self) -> Option<Tries> {
         let told = || {

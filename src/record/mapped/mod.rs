@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use crate::units::{Slip, from_toml, is_tag_name, line_of, nearest};
 
+pub(super) use date::{civil, wants_order};
 pub(crate) use field::Field;
 use field::{FIELDS, Unit};
 use path::Path;

@@ -295,7 +295,10 @@ fn cascade_line(applied: &Forecast, tried: &Forecast) -> Option<Line> {
 /// What budgets would have come to: whom they turn away, and when the first that goes another way would have run out. Decided in
 /// order from the log's start on, which takes a moment, so these lines come after the others.
 fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
-    let RerunState::Done { budgets: Some(budgets), .. } = &snapshot.rerun else { return Vec::new() };
+    let (RerunState::Done { budgets: Some(budgets), .. } | RerunState::Tried(budgets)) = &snapshot.rerun
+    else {
+        return Vec::new();
+    };
     let (refused, moved) = (budgets.refused, budgets.moved);
     let mut lines = Vec::new();
     if !budgets.rows.is_empty() {
@@ -341,10 +344,12 @@ fn took(duration: Duration) -> Short {
 /// Says which figure is shown: the instant one, or the instant one confirmed by deciding every request again.
 fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
     match &snapshot.rerun {
-        RerunState::Idle if snapshot.staged_remembers() => {
+        RerunState::Idle | RerunState::Tried(_) if snapshot.staged_remembers() => {
             (format!("without caps on calls, {}", took(snapshot.consequences.took)), Role::Muted)
         }
-        RerunState::Idle => (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted),
+        RerunState::Idle | RerunState::Tried(_) => {
+            (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted)
+        }
         RerunState::Running { done, total } => {
             (format!("deciding again {} %", done * 100 / (*total).max(1)), Role::Muted)
         }
