@@ -50,11 +50,6 @@ impl Dimension {
         }
         Self::NAMED.into_iter().find_map(|(name, one)| (name == text).then_some(one))
     }
-
-    /// Says whether it is known before a model is chosen.
-    fn is_early(&self) -> bool {
-        !matches!(self, Self::Model)
-    }
 }
 
 impl fmt::Display for Dimension {
@@ -130,11 +125,6 @@ impl Scope {
             }
         }
         Some(self.each.as_ref().map_or("", |dimension| payer.value(dimension)))
-    }
-
-    /// Says whether it depends on the model that is called.
-    pub fn is_of_model(&self) -> bool {
-        self.lists.iter().map(|(dimension, _)| dimension).chain(&self.each).any(|one| !one.is_early())
     }
 
     /// Says whom it is about in a few words: `team search · each user`.

@@ -210,11 +210,6 @@ impl<W: Write> Session<W> {
         Ok(())
     }
 
-    /// Says whether the mouse is taken.
-    pub fn has_mouse(&self) -> bool {
-        self.mouse
-    }
-
     /// Asks the terminal something; the answer comes among the events.
     pub fn ask(&mut self, question: &str) -> io::Result<()> {
         let out = self.terminal.backend_mut();

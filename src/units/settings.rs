@@ -357,3 +357,63 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+    struct File<'a> {
+        #[serde(borrow)]
+        name: Spanned<&'a str>,
+        until: Spanned<toml::Value>,
+        #[serde(default)]
+        kinds: Vec<Kind>,
+        #[serde(default)]
+        limit: BTreeMap<Spanned<String>, Spanned<u64>>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Plain,
+        Times(f64),
+        Both { from: i64, to: i64 },
+    }
+
+    #[test]
+    fn places_dates_and_variants_are_read_as_the_parser_reads_them() {
+        let text = "name = 'a'\nuntil = 2026-11-29T10:00:00Z\nkinds = ['plain', { times = 1.5 }, { both = { from = -1, to = 0xff } }]\n[limit]\nday = 18446744073709551615\n";
+        let (ours, theirs): (File<'_>, File<'_>) = (from_toml(text).unwrap(), toml::from_str(text).unwrap());
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+        assert!(matches!(ours.until.get_ref(), toml::Value::Datetime(_)), "{ours:?}");
+        assert_eq!(ours.kinds, [Kind::Plain, Kind::Times(1.5), Kind::Both { from: -1, to: 255 }]);
+        assert_eq!((ours.name.span(), *ours.name.get_ref()), (7..10, "a"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_at_its_place() {
+        let begins = "name = 'a'\nuntil = 1\n";
+        for (rest, at) in [
+            ("kinds = ['none']", "'none'"),
+            ("kinds = [{ plain = 1 }]", "1 }"),
+            ("kinds = [3]", "3]"),
+            ("limit = { day = -1 }", "-1"),
+            ("limit = { day = 2026-01-01 }", "2026"),
+            ("limit = { day = 99999999999999999999999 }", "999"),
+            ("limit = [1]", "[1]"),
+            ("more = 1", "more"),
+        ] {
+            let text = format!("{begins}{rest}\n");
+            let fault = from_toml::<File<'_>>(&text).unwrap_err();
+            let span = fault.span.clone().unwrap_or_default();
+            assert!(
+                text.get(span.start..).unwrap_or_default().starts_with(at),
+                "{rest}: {fault} at {span:?}"
+            );
+        }
+    }
+}

@@ -581,9 +581,4 @@ impl App {
     pub fn plays(&self, picture: &Snapshot) -> bool {
         matches!(picture.play, Play::Playing | Play::Following)
     }
-
-    /// Says whether the picture moves by itself.
-    pub fn is_moving(&self) -> bool {
-        self.plays(&self.latest) && self.frozen.is_none()
-    }
 }
