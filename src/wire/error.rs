@@ -91,6 +91,19 @@ impl WireError {
         Self::invalid(format!("{place}{dot}{field}"), "is missing")
     }
 
+    /// Says whether the client's request is at fault, not the provider.
+    pub fn is_clients(&self) -> bool {
+        !matches!(
+            self,
+            Self::Malformed(_)
+                | Self::Ended(_)
+                | Self::Unplaced { .. }
+                | Self::TooMixed(_)
+                | Self::TooLong(_)
+                | Self::Upstream(_)
+        )
+    }
+
     /// Returns the error as it is told to a client.
     pub fn to_api(&self) -> ApiError {
         let of = |kind: ErrorKind, param: Option<&String>| ApiError {
