@@ -144,6 +144,8 @@ const FLOATS: &[(&str, &str)] = &[
     ("units/money.rs", "to_f64"),
     ("units/instant.rs", "as_secs_f64"),
     ("units/permille.rs", "from_probability"),
+    // A number of a settings file, handed on to whatever the setting is.
+    ("units/settings.rs", "real"),
     // The histogram's own interface takes quantiles as floats; 0.50, 0.95 and 0.99 of whole milliseconds come back.
     ("telemetry/latency.rs", "percentiles"),
 ];
