@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertsView, BudgetsView};
+use super::{AlertsView, BudgetsView, Tries};
 use crate::units::{Instant, Pico, Span};
 
 /// How bad something is.
@@ -107,7 +107,7 @@ pub struct TurnedAway {
 }
 
 /// A live session at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LiveStatus {
     /// Where it listens: `http://127.0.0.1:4141`.
@@ -133,6 +133,12 @@ pub struct LiveStatus {
     /// How budgets stand.
     #[serde(skip_serializing_if = "BudgetsView::is_empty")]
     pub budgets: BudgetsView,
+    /// The file of budgets as it is in force, for consoles that are elsewhere.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub budgets_file: Arc<str>,
+    /// What it says, and the rules of alerts: what a what-if is tried against.
+    #[serde(skip)]
+    pub tries: Tries,
     /// The newest alerts.
     #[serde(skip_serializing_if = "AlertsView::is_empty")]
     pub alerts: AlertsView,
@@ -185,7 +191,7 @@ impl ModelHealth {
 }
 
 /// What the player knows of the live session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LiveView {
     /// What it says of itself.
     pub status: Arc<LiveStatus>,

@@ -18,7 +18,7 @@ use super::{
     SimulatedSpec, Speaks, Timeouts, address,
 };
 use crate::config::span::Span as Time;
-use crate::units::{PerMille, Slip, choice, line_of};
+use crate::units::{PerMille, Slip, choice, from_toml, line_of};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -209,7 +209,7 @@ impl Source<'_> {
     }
 
     fn parse(self) -> Result<File, Error> {
-        toml::from_str(self.text).map_err(|error| Error::Slip {
+        from_toml(self.text).map_err(|error| Error::Slip {
             file: self.file.to_owned(),
             slip: Slip::without_values(self.text, &error),
         })
