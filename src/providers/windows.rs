@@ -88,6 +88,7 @@ fn until(text: &str, wall: Moment) -> Option<Duration> {
             let now = u64::try_from(wall.0 / 1_000_000).unwrap_or(0);
             Some(Duration::from_secs(seconds.saturating_sub(now)))
         }
+        Err(_) if text.bytes().all(|byte| byte.is_ascii_digit()) => None,
         Err(_) => wait::reset(text, wall),
     }
 }

@@ -453,7 +453,7 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
         let hint = "use https://, or write insecure = true where the network between is yours alone";
         return Err(fail("base_url", "would send the key unprotected over the network", hint));
     }
-    let accounts = provider.accounts.iter().flat_map(|accounts| accounts.get_ref()).cloned();
+    let accounts = provider.accounts.iter().flat_map(Spanned::get_ref).cloned();
     let accounts: Vec<AccountSpec> = accounts
         .map(|Account { name, key, base_url }| {
             let base_url = base_url.map(|url| url.trim_end_matches('/').to_owned());

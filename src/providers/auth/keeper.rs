@@ -157,8 +157,8 @@ impl Keeper {
 mod tests {
     use super::*;
 
-    fn fresh(life: Option<u64>) -> Result<Fresh, String> {
-        Ok(Fresh { credential: Credential::token("t").unwrap(), life: life.map(Duration::from_secs) })
+    fn fresh(life: Option<u64>) -> Fresh {
+        Fresh { credential: Credential::token("t").unwrap(), life: life.map(Duration::from_secs) }
     }
 
     fn word(state: &State, now: Instant) -> &'static str {
@@ -176,7 +176,7 @@ mod tests {
         let at = |secs| now + Duration::from_secs(secs);
         let mut state = State::default();
         assert_eq!(word(&state, now), "nothing");
-        state.take(fresh(Some(3600)), now).unwrap();
+        state.take(Ok(fresh(Some(3600))), now).unwrap();
         let cases = [(0, "good"), (3299, "good"), (3300, "ageing"), (3584, "ageing"), (3585, "nothing")];
         for (secs, wanted) in cases {
             assert_eq!(word(&state, at(secs)), wanted, "{secs}");
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!((word(&state, at(3300)), word(&state, at(3301))), ("good", "ageing"));
         assert!(state.take(Err("down".to_owned()), at(3590)).is_err());
         assert_eq!((word(&state, at(3591)), word(&state, at(3592))), ("failed", "nothing"));
-        state.take(fresh(None), at(3592)).unwrap();
+        state.take(Ok(fresh(None)), at(3592)).unwrap();
         assert_eq!(word(&state, at(1_000_000)), "good", "what does not end is not renewed");
     }
 
@@ -200,7 +200,7 @@ mod tests {
             let open = Arc::clone(&open);
             Box::pin(async move {
                 open.notified().await;
-                fresh(Some(3600))
+                Ok(fresh(Some(3600)))
             })
         }));
         let first = tokio::spawn({
