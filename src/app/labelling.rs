@@ -174,7 +174,8 @@ pub struct Sitting {
     scroll: u16,
 }
 
-fn mixed(seed: u64, text: &str) -> u64 {
+/// Draws a number for a text by a seed.
+pub(super) fn mixed(seed: u64, text: &str) -> u64 {
     let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
     let hash = text.bytes().fold(0xCBF2_9CE4_8422_2325 ^ seed.wrapping_mul(0x9E37_79B9_7F4A_7C15), fold);
     let hash = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);

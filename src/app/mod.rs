@@ -4,6 +4,7 @@ mod alerting;
 #[cfg(test)]
 mod away;
 mod cached;
+pub mod candidate;
 mod console;
 mod exported;
 mod fault;
@@ -51,7 +52,7 @@ pub use presence::{Presence, ask_once, greet};
 pub use progress::{Cancel, Progress};
 pub use reconcile::reconciled;
 pub use requests::write_requests;
-pub use serve::{Ended, ServeOptions, Serving, fingerprint, serve};
+pub use serve::{Ended, ServeOptions, Serving, fingerprint, read_settings, serve};
 pub use spend::{Spent, spent};
 pub use tail::follow;
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_trace_log};

@@ -82,7 +82,17 @@ fn text_of(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| path.display().to_string())
 }
 
-fn read_settings() -> anyhow::Result<GatewaySettings> {
+/// Reads who serves which model: from a file, or as the operator's own settings say.
+pub(super) fn read_providers(path: Option<&Path>) -> anyhow::Result<ProvidersSpec> {
+    let Some(path) = path else { return Ok(providers::load(config::user_dir().as_deref())?) };
+    Ok(ProvidersSpec {
+        parameters: parameters::load(config::user_dir().as_deref())?,
+        ..providers::parse(&[(&path.display().to_string(), &text_of(path)?)])?
+    })
+}
+
+/// Reads gateway.toml.
+pub fn read_settings() -> anyhow::Result<GatewaySettings> {
     let own = config::user_dir().map(|dir| dir.join(settings::FILE)).filter(|path| path.is_file());
     match own {
         Some(path) => Ok(settings::read(&path.display().to_string(), &text_of(&path)?)?),
@@ -143,13 +153,7 @@ fn keep_applied(data_dir: &Path, base: &str, spec: &PolicySpec, version: u32) ->
 pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let mut gateway_settings = read_settings()?;
     let mut remarks = Vec::new();
-    let spec = match &options.providers {
-        Some(path) => ProvidersSpec {
-            parameters: parameters::load(config::user_dir().as_deref())?,
-            ..providers::parse(&[(&path.display().to_string(), &text_of(path)?)])?
-        },
-        None => providers::load(config::user_dir().as_deref())?,
-    };
+    let spec = read_providers(options.providers.as_deref())?;
     let keys = config::data_dir()
         .map(|dir| dir.join(access::FILE_NAME))
         .context("no folder for data is known on this system\nhint: name one with POINTSMAN_DATA_DIR")?;

@@ -43,6 +43,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod stop;
 pub mod train;
+pub mod trial;
 pub mod unit;
 pub mod whatif;
 pub mod why;
@@ -91,6 +92,8 @@ enum Command {
     Certify(Box<certify::CertifyArgs>),
     /// Compare two models' answers blindly and keep what you say as labels
     Label(Box<label::LabelArgs>),
+    /// Try a model on a sample of a log's requests, under a hard spending cap, and have a judge compare
+    Trial(Box<trial::TrialArgs>),
     /// Find the best thresholds of all routes for a cost or a quality
     Optimise(Box<optimise::OptimiseArgs>),
     /// Find models that nobody uses and that would cost less, with the evidence that is missing
@@ -215,6 +218,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Certify(args)) => certify::run(&args),
         Some(Command::Label(args)) => label::run(&args),
+        Some(Command::Trial(args)) => trial::run(&args),
         Some(Command::Optimise(args)) => optimise::run(&args),
         Some(Command::Advise(args)) => advise::run(&args),
         Some(Command::Why(args)) => why::run(&args),

@@ -5,6 +5,8 @@
 mod form;
 mod set;
 
+pub(super) use set::agreed;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
@@ -140,7 +142,7 @@ pub fn run_to(args: &PricesArgs, user_dir: Option<&Path>, out: &mut impl Write) 
                 }
                 let place = target.display();
                 if !replace
-                    && !set::agreed(&format!("overwrite {place}"), out).with_context(|| {
+                    && !agreed(&format!("overwrite {place}"), out).with_context(|| {
                         format!("{place} is there already; give the new book its own --name, or overwrite with --replace")
                     })?
                 {

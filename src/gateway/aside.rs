@@ -3,26 +3,18 @@
 //! Invariant: whatever becomes of it, it has one account in ledger and log.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant as Moment};
 
-use http::HeaderMap;
-use tokio::time::{Instant as Clock, timeout};
-
-use super::account::{accent, written};
-use super::pace::millis;
-use super::{Gateway, estimate, now};
+use super::single::Ready;
+use super::{Gateway, now};
 use crate::config::gateway::Durability;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, Opened};
-use crate::pricing::{Cost, Usage};
-use crate::providers::{Call, Outcome as Told, Target};
+use crate::pricing::Cost;
+use crate::providers::Target;
 use crate::record::WriteTtl;
-use crate::routing::{Parameters, Status};
+use crate::routing::Parameters;
 use crate::session::{Aside, Called, SIMULATED};
 use crate::units::{Count, SHADOW, Span};
-use crate::wire::{self, Ask};
-
-/// The longest that one may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+use crate::wire::Ask;
 
 /// What is called beside the traffic, and for which request.
 pub(super) struct Asked<'a> {
@@ -53,90 +45,20 @@ impl Came {
 
 /// Makes the call.
 pub(super) async fn call(gateway: &Arc<Gateway>, asked: Asked<'_>) -> Came {
-    let Asked { ask, model, ref with, .. } = asked;
-    let Some(target) = gateway.providers.target(model) else {
-        return Came::nothing(format!("no provider serves {model}"));
-    };
-    let Some(dialect) = target.dialect_for(ask.dialect()) else {
-        return Came::nothing(format!(
-            "{} cannot take requests in the form of {}",
-            target.provider(),
-            ask.dialect()
-        ));
-    };
-    let sent = match written(ask, with, (&target, dialect), gateway.settings.max_output_default) {
-        Ok(sent) => sent,
-        Err(error) => return Came::nothing(error.to_string()),
-    };
-    let tokens = ask.measures().estimated_prompt_tokens;
-    let mut permit = match gateway.providers.permit(&target, tokens, false, Moment::now()) {
-        Ok(permit) => permit,
+    let whose = (&*gateway.providers, &gateway.settings);
+    let ready = match Ready::new(whose, asked.ask, asked.model, &asked.with) {
+        Ok(ready) => ready,
         Err(stands) => return Came::nothing(stands.why),
     };
     let (aside, id) = (gateway.live.beside(now()), gateway.next_id());
-    opened(gateway, &asked, &target, (&aside, &id));
+    opened(gateway, &asked, &ready.target, (&aside, &id));
     if gateway.settings.ledger.durability == Durability::Strict {
         let _ = gateway.ledger.commit().await;
     }
-    let started = Clock::now();
-    let sending = Call { dialect, body: sent.body, stream: false, headers: HeaderMap::new(), attempt: 0 };
-    let limit = gateway.settings.limits.answer;
     let mut held = gateway.budget.hold();
-    let came = timeout(PATIENCE, async {
-        let reply = gateway.providers.send(&mut permit, sending).await?;
-        let status = reply.status;
-        Ok::<_, crate::providers::CallError>((status, reply.whole(limit, |size| held.follow(size)).await?))
-    });
-    let mut called = Called {
-        model: Arc::clone(model),
-        provider: Arc::clone(target.provider()),
-        simulated: target.simulated(),
-        left_out: sent.left_out.into_iter().map(Into::into).collect(),
-        usage: Usage::NONE,
-        ..Called::default()
-    };
-    let mut account = |counted, output| {
-        let (usage, write_ttl, estimated) = estimate::complete(counted, tokens, output);
-        (called.usage, called.write_ttl, called.estimated) = (usage, write_ttl, estimated);
-    };
-    let text = match came.await {
-        Err(_) => {
-            account(None, 0);
-            called.status = Status::Timeout;
-            Err("it took too long".to_owned())
-        }
-        Ok(Err(error)) => {
-            if !error.is_untouched() {
-                account(None, 0);
-            }
-            called.status = error.status();
-            Err(error.to_string())
-        }
-        Ok(Ok((status, body))) if !(200..300).contains(&status) => {
-            called.status = Status::from_http(status);
-            Err(format!("{status}: {}", wire::read_error(dialect, status, &body).message))
-        }
-        Ok(Ok((_, body))) => match wire::answer(dialect, &ask.put_to(dialect, accent(&target)), body) {
-            Ok(answer) => {
-                account(answer.usage, answer.output_bytes.div_ceil(4));
-                called.terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
-                wire::said(ask.dialect(), &answer.body).ok_or_else(|| "the answer has no text".to_owned())
-            }
-            Err(error) => {
-                account(None, 0);
-                called.status = Status::ServerError;
-                Err(error.to_string())
-            }
-        },
-    };
-    called.latency_ms = Some(millis(started.elapsed()));
-    if let Err(why) = &text {
-        called.error = target.redact(why).into_owned();
-    }
-    let used = called.usage.prompt().zip(called.usage.output.get()).map(|(prompt, output)| prompt + output);
-    let error = text.as_ref().err().cloned();
-    gateway.providers.report(permit, &Told { status: called.status, tokens: used, error }, Moment::now());
-    gateway.look_at(model, called.status);
+    let made = ready.make(&gateway.providers, &gateway.settings, |size| held.follow(size));
+    let (called, text) = made.await;
+    gateway.look_at(asked.model, called.status);
     let output = called.usage.output.get();
     let cost = ended(gateway, &asked, called, (&aside, &id));
     Came { text, cost, output }

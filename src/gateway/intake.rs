@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt as _;
 
 use super::Gateway;
@@ -25,9 +25,9 @@ const WINDOW: u32 = 23;
 const LARGE: usize = 16 * 1024;
 /// A body that is announced as no larger has room made for it at once; larger ones as they come.
 const AT_ONCE: usize = 1024 * 1024;
-/// How long the rest of a body that is refused is read, and how long its next piece is waited for.
+/// How long the rest of a body that is refused is read, and half of how long its next piece is waited for.
 const SPILL: Duration = Duration::from_secs(10);
-const SPILL_PAUSE: Duration = Duration::from_secs(1);
+const SPILL_PAUSE: Duration = Duration::from_millis(500);
 
 /// How a body is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ enum Trouble {
 pub(super) async fn collect(
     gateway: &Gateway,
     headers: &HeaderMap,
-    body: Sending,
+    body: &mut Sending,
 ) -> Result<Bytes, ApiError> {
     let coding = coding(headers)?;
     let mut held = gateway.budget.hold();
@@ -170,7 +170,7 @@ fn read(mut from: impl Read, most: usize, hold: &mut dyn FnMut(usize) -> bool) -
 async fn receive(
     gateway: &Gateway,
     headers: &HeaderMap,
-    mut body: Sending,
+    body: &mut Sending,
     held: &mut Held,
 ) -> Result<Bytes, ApiError> {
     let limits = &gateway.settings.limits;
@@ -183,35 +183,32 @@ async fn receive(
         if announced.is_some_and(|length| length >= LARGE && !gateway.budget.has_room(length)) {
             return Err(gateway.budget.full());
         }
-        whole(gateway, announced, &mut body, held).await
+        whole(gateway, announced, body, held).await
     };
     let patience = Duration::from_secs(limits.body_seconds);
-    let done = tokio::time::timeout(patience, read).await.unwrap_or_else(|_| {
+    tokio::time::timeout(patience, read).await.unwrap_or_else(|_| {
         let message = format!("the body took longer than {} s (limits.body-seconds)", limits.body_seconds);
         let mut error = ApiError::new(ErrorKind::Timeout, message);
         error.status = 408;
         Err(error)
-    });
-    if done.as_ref().is_err_and(|error| matches!(error.status, 413 | 503)) {
-        held.set(0);
-        spill(gateway, headers, &mut body).await;
-    }
-    done
+    })
 }
 
 /// Reads what is left of a body that is refused and keeps nothing of it: a client that is still sending hears no answer when
-/// its connection breaks under it. One that asked before it sends, or that sends on and on, is not waited for.
-pub(super) async fn spill(gateway: &Gateway, headers: &HeaderMap, body: &mut Sending) {
-    if headers.contains_key(EXPECT) {
-        return;
-    }
+/// its connection breaks under it. One that sends on and on is not waited for.
+pub(super) async fn spill(gateway: &Gateway, body: &mut Sending) {
     let most = gateway.settings.limits.body.saturating_mul(2);
     let rest = async {
-        let mut read = 0usize;
-        while let Ok(Some(Ok(frame))) = tokio::time::timeout(SPILL_PAUSE, body.frame()).await {
-            read = read.saturating_add(frame.data_ref().map_or(0, Bytes::len));
-            if read > most {
-                return;
+        let (mut read, mut has_waited) = (0usize, false);
+        while read <= most {
+            match tokio::time::timeout(SPILL_PAUSE, body.frame()).await {
+                Ok(Some(Ok(frame))) => {
+                    read = read.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+                    has_waited = false;
+                }
+                // A thread that was busy all the time sees that it is over before it sees what has come.
+                Err(_) if !has_waited => has_waited = true,
+                _ => return,
             }
         }
     };

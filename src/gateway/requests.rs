@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, EXPECT, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Body as _;
 
 use super::arriving::arriving;
 use super::body::Reply;
@@ -37,7 +38,7 @@ struct Asked<'u> {
 
 /// Answers one request.
 pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> Response<Reply> {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let http::request::Parts { uri, method, version, mut headers, .. } = head;
     // Over HTTP/2, and where a proxy is asked, the host stands in the address.
     if let Some(host) = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
@@ -48,14 +49,19 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
         present_key_of(&uri, &mut headers);
     }
     let form = place.form(&headers);
+    // Who asks before sending sends nothing to an answer that refuses.
+    let asks_first = headers.contains_key(EXPECT);
     // A console of before `rights` asks in this way what it may do.
     let may_probe = place.endpoint == Endpoint::Policy;
     let visit = cors::visit(&gateway.settings.cors, &place, &headers);
     let asked = Asked { place, uri: &uri, method, headers, visit: visit.clone() };
     let served = match too_large(&asked.headers, version, gateway.settings.limits.headers) {
         Some(error) => Err(error),
-        None => serve(&gateway, asked, body).await,
+        None => serve(&gateway, asked, &mut body).await,
     };
+    if served.as_ref().is_err_and(|error| error.status != 408) && !asks_first && !body.is_end_stream() {
+        spill(&gateway, &mut body).await;
+    }
     let mut response = served.unwrap_or_else(|error| {
         if !(may_probe && error.status == 400) {
             gateway.turned_away.count(error.status);
@@ -101,7 +107,11 @@ fn present_key_of(uri: &Uri, headers: &mut HeaderMap) {
     }
 }
 
-async fn serve(gateway: &Arc<Gateway>, asked: Asked<'_>, body: Sending) -> Result<Response<Reply>, ApiError> {
+async fn serve(
+    gateway: &Arc<Gateway>,
+    asked: Asked<'_>,
+    body: &mut Sending,
+) -> Result<Response<Reply>, ApiError> {
     let Asked { place, uri, method, headers, visit } = asked;
     // What a load balancer asks needs no key and says nothing of the traffic.
     match place.endpoint {
@@ -225,14 +235,11 @@ async fn generate(
     dialect: Dialect,
     named: Named,
     headers: HeaderMap,
-    mut body: Sending,
+    body: &mut Sending,
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     // Whoever sends slowly takes no place of those who are answered.
-    if let Err(error) = may_enter(gateway) {
-        spill(gateway, &headers, &mut body).await;
-        return Err(error);
-    }
+    may_enter(gateway)?;
     let body = collect(gateway, &headers, body).await?;
     let place = let_in(gateway)?;
     let (length, model) = (body.len(), named.model);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{Gateway, now};
 use crate::ledger::{Entry, Health, Note};
 use crate::session::{
-    AlertsView, Breaker, BudgetsView, Headroom, LedgerState, LiveStatus, ModelHealth, Severity, Tries,
+    AlertsView, Breaker, BudgetsView, Headroom, LedgerState, LiveStatus, ModelHealth, QuotaWindow, Severity,
+    Tries,
 };
 use crate::telemetry::{BreakerState, QuotaLeft};
 use crate::units::{Instant, Span};
@@ -112,6 +113,16 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
             requests: room(health.requests),
             tokens: room(health.tokens),
             resets: health.tokens.into_iter().chain(health.requests).map(|left| in_ms(left.resets_ms)).max(),
+            windows: health
+                .windows
+                .into_iter()
+                .map(|window| QuotaWindow {
+                    resets: in_ms(window.resets_ms),
+                    name: window.name,
+                    used: window.used,
+                    is_closed: window.is_closed,
+                })
+                .collect(),
             last_error: health.last_error.map_or_else(String::new, |(text, _)| text),
             simulated: health.simulated,
             provider: health.provider,

@@ -110,6 +110,21 @@ impl LedgerFile {
         Ok(Self { path: path.to_owned(), conn, version, lost })
     }
 
+    /// Returns what it keeps of an operation's prompt.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn prompt(&self, id: &str) -> Result<Option<String>, LedgerError> {
+        let find = || {
+            let mut find = self.conn.prepare_cached(
+                "SELECT p.body FROM operations o JOIN prompts p ON p.seq = o.seq \
+                 WHERE o.id = ?1 AND p.kind = 'prompt' AND p.body IS NOT NULL",
+            )?;
+            find.query_row([id], |row| row.get(0)).optional()
+        };
+        find().map_err(|source| self.failed(source))
+    }
+
     /// Returns the columns of attempts that came with version 2, as this ledger has them.
     pub(super) fn particulars(&self) -> &'static str {
         if self.version < 2 { "NULL, NULL, NULL, NULL" } else { "a.tier, a.meters, a.left_out, a.gap_ms" }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use super::cut::{BLOCK, MAX_ENTRY};
@@ -16,22 +16,25 @@ use super::{Error, Input};
 use crate::units::Pico;
 
 /// What is known of one model's answer.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Leg {
     /// How good it was, 0 to 1.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<f64>,
     /// What it said, where the line has that.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
     /// Tokens of the prompt.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u64>,
     /// Tokens of the answer.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     cost_usd: Option<Number>,
+    /// Whether nobody real gave it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub simulated: bool,
 }
 
 impl OutcomeLine<'_> {
@@ -46,6 +49,13 @@ impl OutcomeLine<'_> {
 }
 
 impl Leg {
+    /// Tells of an answer: its text, the tokens of prompt and answer, what it cost.
+    pub fn answered(answer: String, (prompt, output): (Option<u64>, Option<u64>), cost: Option<Pico>) -> Self {
+        let cost_usd = cost.and_then(|cost| serde_json::from_str(&cost.usd()).ok());
+        let (answer, input_tokens, output_tokens) = (Some(answer), prompt, output);
+        Self { answer, input_tokens, output_tokens, cost_usd, ..Self::default() }
+    }
+
     /// Returns the quality where it is one: from 0 to 1.
     pub fn worth(&self) -> Option<f64> {
         self.quality.filter(|quality| (0.0..=1.0).contains(quality))

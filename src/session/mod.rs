@@ -112,7 +112,7 @@ pub use snapshot::{
 pub use speed::Speed;
 pub use spending::{Budgeted, Spending, Turned};
 pub use status::{
-    Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
+    Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, QuotaWindow, Question, Reply, Severity,
     TurnedAway,
 };
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};

@@ -45,6 +45,20 @@ pub struct Headroom {
     pub limit: Option<u64>,
 }
 
+/// A window of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QuotaWindow {
+    /// As the provider calls it: `5h`, `7d`.
+    pub name: String,
+    /// What of it is used, in thousandths.
+    pub used: u32,
+    /// When it begins anew.
+    pub resets: Instant,
+    /// Whether calls are refused until then.
+    pub is_closed: bool,
+}
+
 /// How one model at one provider is.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -63,6 +77,9 @@ pub struct ModelHealth {
     pub tokens: Option<Headroom>,
     /// When the quota is full again, where the provider says.
     pub resets: Option<Instant>,
+    /// The windows of a subscription, where the provider says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<QuotaWindow>,
     /// The last error; empty where there was none lately.
     pub last_error: String,
     /// Whether the answers are simulated.
@@ -145,14 +162,31 @@ impl LiveStatus {
         self.turned_away.iter().map(|one| format!("{} {}", one.count, one.reason))
     }
 
-    /// Finds how a model is: the worst of it where several providers have it.
-    pub fn health<'a>(&'a self, model: &str) -> Option<&'a ModelHealth> {
+    /// Lists how a model is at each provider and account that has it.
+    pub fn healths<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a ModelHealth> {
+        self.models.iter().filter(move |health| health.model == model)
+    }
+
+    /// Finds how a model is: the worst of it where several providers have it; of one provider's accounts the best, for that one is
+    /// called.
+    pub fn health<'a>(&'a self, model: &'a str) -> Option<&'a ModelHealth> {
         let rank = |health: &ModelHealth| match health.breaker {
             Breaker::Open { .. } => 2,
             Breaker::HalfOpen => 1,
             Breaker::Closed => 0,
         };
-        self.models.iter().filter(|health| health.model == model).max_by_key(|health| rank(health))
+        let is_best = |health: &&ModelHealth| {
+            let mut alike = self.healths(model).filter(|other| other.owner() == health.owner());
+            alike.all(|other| rank(other) >= rank(health))
+        };
+        self.healths(model).filter(is_best).max_by_key(|health| rank(health))
+    }
+}
+
+impl ModelHealth {
+    /// Returns the provider, without the account.
+    fn owner(&self) -> &str {
+        self.provider.split_once('/').map_or(&*self.provider, |(owner, _)| owner)
     }
 }
 

@@ -164,6 +164,38 @@ fn a_flood_of_large_bodies_is_bounded_and_told_when_to_come_again() {
     desk.check();
 }
 
+/// Clients that write all of a request before they read once saw their connection break, and no word of why.
+#[test]
+fn whoever_is_turned_away_hears_why_however_much_it_still_sends() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url()).gateway("[limits]\nbody = 16777216");
+    let desk = Desk::new(&setup);
+    let key = desk.key(&["mine", "--team", "search"]);
+    let reader = desk.key(&["reader", "--scope", "read"]);
+    let front = desk.serve(&setup);
+    let body = vec![b' '; 12 * MIB];
+    let ask = |path: &str, key: &str| {
+        Ask::bytes(path, &body).header("authorization", &format!("Bearer {key}"))
+    };
+    let chat = "/v1/chat/completions";
+    let packed = ask(chat, &key).header("content-encoding", "br");
+    let lines = (0..150).fold(ask(chat, &key), |ask, at| ask.header(&format!("x-{at}"), "1"));
+    let larger = Ask::bytes(chat, &vec![b' '; 20 * MIB]).header("authorization", &format!("Bearer {key}"));
+    for (ask, status) in [
+        (ask(chat, "pm_nothing"), 401),
+        (ask(chat, &reader), 403),
+        (ask("/v1/nowhere", &key), 404),
+        (ask("/v1/models", &key), 405),
+        (packed, 415),
+        (lines, 431),
+        (larger, 413),
+    ] {
+        assert_eq!(ask.send(front.address()).status(), status);
+    }
+    assert_eq!(upstream.served().len(), 0);
+    front.stop();
+}
+
 #[test]
 fn an_answer_that_has_no_room_is_given_up_and_charged() {
     let upstream = Upstream::start();

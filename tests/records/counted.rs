@@ -377,10 +377,40 @@ fn usage_is_found_wherever_servers_put_it() {
     let want = [Some(488), Some(512), Some(0), Some(200)];
     assert_eq!(answer(&format!(",{usage}"), ""), want);
     assert_eq!(answer("", &format!(",{usage}")), want);
+    for part in ["delta", "message"] {
+        // In a captured stream, in a kept last part of one, and in a whole answer.
+        let rest = r#""object":"chat.completion.chunk","created":1777629600,"model":"m""#;
+        let end = format!(
+            r#"{{"id":"x",{rest},"choices":[{{"index":0,"{part}":{{"content":"",{usage}}},"finish_reason":"stop"}}]}}"#
+        );
+        let start = format!(r#"{{"id":"x",{rest},"choices":[{{"index":0,"delta":{{"content":"hello"}}}}]}}"#);
+        assert_eq!(four(&format!("data: {start}\n\ndata: {end}\n\ndata: [DONE]\n\n")), want, "{part}");
+        assert_eq!(four(&end), want, "{part}");
+        assert_eq!(four(&end.replace("completion.chunk", "completion")), want, "{part}");
+    }
     assert_eq!(answer(&format!(r#","x_groq":{{{usage}}}"#), ""), want);
     // Zeros that the answer's own text contradicts say nothing.
     let zeros = r#","usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#;
     assert_eq!(answer(zeros, ""), [None; 4]);
+}
+
+#[test]
+fn a_captured_message_tells_its_usage_wherever_at_its_end_it_stands() {
+    let start = r#"{"type":"message_start","message":{"id":"m","type":"message","model":"claude-haiku-4-5","usage":{"input_tokens":1000,"output_tokens":1}}}"#;
+    let text = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a longer text"}}"#;
+    let told = r#""usage":{"output_tokens":200}"#;
+    for (delta, end, stop) in [
+        (String::new(), format!(",{told}"), String::new()),
+        (format!(",{told}"), String::new(), String::new()),
+        (String::new(), format!(r#","message":{{{told}}}"#), String::new()),
+        (String::new(), String::new(), format!(",{told}")),
+        (String::new(), String::new(), format!(r#","message":{{{told}}}"#)),
+    ] {
+        let log = format!(
+            "data: {start}\n\ndata: {text}\n\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\"{delta}}}{end}}}\n\ndata: {{\"type\":\"message_stop\"{stop}}}\n\n"
+        );
+        assert_eq!(four(&log), [Some(1000), Some(0), Some(0), Some(200)], "{log}");
+    }
 }
 
 #[test]

@@ -312,3 +312,38 @@ fn calls_that_share_a_number_are_told_apart_by_their_ids() {
         "two blocks, named in event and data: {out}"
     );
 }
+
+/// A name in pieces once began a call of a tool that nobody offered.
+#[test]
+fn a_calls_name_comes_whole_in_pieces_after_its_id_or_again_and_again() {
+    let part = |index: u32, call: Value| {
+        let mut call = call;
+        call["index"] = json!(index);
+        json!({"index":0,"delta":{"tool_calls":[call]},"finish_reason":null})
+    };
+    let name = |name: &str| json!({"function":{"name":name}});
+    let ends = json!({"index":0,"delta":{},"finish_reason":"tool_calls"});
+    for begins in [
+        vec![json!({"id":"a","function":{"name":"look"}}), name("_up")],
+        vec![json!({"id":"a","function":{"name":"lo","arguments":""}}), name("ok"), name("_up")],
+        vec![json!({"id":"a","function":{"name":"look"}}), json!({"id":"a","function":{"name":"look_up"}})],
+        vec![json!({"id":"a","function":{"name":"look_up"}}), name("look_up")],
+        vec![json!({"id":"a","function":{"name":""}}), name("look"), name("_up")],
+        vec![json!({"id":"a"}), name("look_up")],
+    ] {
+        for arguments in ["", r#"{"q":1}"#] {
+            let mut parts: Vec<Value> = begins.iter().map(|call| part(0, call.clone())).collect();
+            parts.push(part(0, json!({"function":{"arguments":arguments}})));
+            parts.push(part(1, json!({"id":"b","function":{"name":"find","arguments":"{}"}})));
+            parts.push(ends.clone());
+            let (out, end, _) =
+                relayed(OpenAiChat, &asked(AnthropicMessages, true), chunks(&parts).as_bytes(), &[]);
+            assert_eq!(end, StreamEnd::Complete, "{out}");
+            let blocks: Vec<_> = out.lines().filter(|line| line.contains(r#""content_block":"#)).collect();
+            assert_eq!(blocks.len(), 2, "{out}");
+            assert!(blocks[0].contains(r#""id":"a","name":"look_up""#), "{begins:?}: {out}");
+            assert!(blocks[1].contains(r#""id":"b","name":"find""#), "{out}");
+            assert_eq!(out.contains(r#"{\"q\":1}"#), !arguments.is_empty(), "{out}");
+        }
+    }
+}

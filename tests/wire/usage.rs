@@ -112,6 +112,29 @@ fn usage_is_found_in_a_choice_and_under_x_groq() {
     }
 }
 
+/// Servers in between put what Anthropic counted elsewhere at the end of a stream; once it was estimated.
+#[test]
+fn the_end_of_a_message_tells_its_usage_wherever_it_stands() {
+    let start = json!({"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"claude-haiku-4-5","content":[],"usage":{"input_tokens":1000,"output_tokens":1}}});
+    let told = json!({"output_tokens":200});
+    for (delta, stop) in [
+        (json!({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":told}), json!({})),
+        (json!({"type":"message_delta","delta":{"stop_reason":"end_turn","usage":told}}), json!({})),
+        (json!({"type":"message_delta","delta":{"stop_reason":"end_turn"},"message":{"usage":told}}), json!({})),
+        (json!({"type":"message_delta","delta":{"stop_reason":"end_turn"}}), json!({"usage":told})),
+        (json!({"type":"message_delta","delta":{"stop_reason":"end_turn"}}), json!({"message":{"usage":told}})),
+    ] {
+        let mut stop = stop;
+        stop["type"] = json!("message_stop");
+        let text = json!({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}});
+        let block =
+            json!({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}});
+        let events = [start.clone(), block, text, delta, stop];
+        let want = [Some(1000), Some(0), Some(200)];
+        assert_eq!(billed(AnthropicMessages, OpenAiChat, &events), want, "{} {}", events[3], events[4]);
+    }
+}
+
 /// Not every server of xAI's models counts reasoning alike; without a total, a guess was once called known.
 #[test]
 fn what_a_model_counts_in_two_ways_is_a_guess_live_as_in_a_log() {

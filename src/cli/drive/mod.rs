@@ -167,6 +167,13 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
 #[error("{0}")]
 pub struct Unserved(String);
 
+impl Unserved {
+    /// Says so.
+    pub const fn new(what: String) -> Self {
+        Self(what)
+    }
+}
+
 fn worst(args: &DriveArgs) -> anyhow::Result<Worst> {
     if args.max_spend <= Pico::ZERO || args.worst.is_some_and(|worst| worst <= Pico::ZERO) {
         bail!("--max-spend and --worst are amounts of dollars, above zero");

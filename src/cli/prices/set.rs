@@ -222,10 +222,10 @@ pub(super) fn differences(amended: &Amended, out: &mut impl Write) -> io::Result
 const SHOWN: usize = 20;
 
 /// Asks whoever sits at the terminal; where nobody does, that is no yes.
-pub(super) fn agreed(what: &str, out: &mut impl Write) -> anyhow::Result<bool> {
+pub(in crate::cli) fn agreed(what: &str, out: &mut impl Write) -> anyhow::Result<bool> {
     out.flush()?;
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        bail!("nobody is there to be asked whether to {what}\nhint: --yes writes without asking");
+        bail!("nobody is there to be asked whether to {what}\nhint: --yes goes on without asking");
     }
     output::say(&format!("{what}? [y/N]"));
     let mut answer = String::new();

@@ -212,6 +212,11 @@ const BEFORE: [&str; 22] = [
     "only",
     "just",
 ];
+/// What begins a description of the answer (`just the number`, `only in French`), which is not the answer itself.
+const DESCRIBES: [&str; 16] = [
+    "the", "a", "an", "your", "its", "their", "that", "in", "as", "if", "when", "after", "valid", "json",
+    "raw", "code",
+];
 /// What begins a remark after the text.
 const AFTER: [&str; 16] = [
     " and nothing",
@@ -243,7 +248,9 @@ fn exactly(text: &str) -> Option<(usize, String)> {
             from = past_spaces(&low, from + "with".len());
         }
         let Some(only) = ONLY.iter().find(|only| begins(&low, from, only)) else { continue };
-        if let Some(said) = told(text, &low, from + only.len()) {
+        if let Some(said) =
+            told(text, &low, from + only.len(), matches!(*only, "only" | "just" | "nothing but"))
+        {
             return Some((at, said));
         }
     }
@@ -266,7 +273,7 @@ fn past_spaces(text: &str, at: usize) -> usize {
 }
 
 /// Takes the text that is to be said: in quotes, after a colon, or to the end of its sentence.
-fn told(text: &str, low: &str, from: usize) -> Option<String> {
+fn told(text: &str, low: &str, from: usize, may_describe: bool) -> Option<String> {
     let mut at = past_spaces(low, from);
     let mut named = at;
     while let Some(word) = BEFORE.iter().find(|word| begins(low, named, word)) {
@@ -274,14 +281,12 @@ fn told(text: &str, low: &str, from: usize) -> Option<String> {
     }
     let has_colon = |at: usize| low.get(at..).is_some_and(|rest| rest.starts_with(':'));
     // `the word X` names X; `one moment` says itself.
-    let names = low.get(at..named).is_some_and(|words| {
-        ["word", "text", "string", "phrase", "sentence", "message", "line", "token"]
-            .iter()
-            .any(|noun| words.contains(noun))
-            || words
-                .split_whitespace()
-                .all(|word| matches!(word, "with" | "and" | "exactly" | "only" | "just"))
-    });
+    let between = low.get(at..named).unwrap_or_default();
+    let has_noun = ["word", "text", "string", "phrase", "sentence", "message", "line", "token"]
+        .iter()
+        .any(|noun| between.contains(noun));
+    let joins = |word: &str| matches!(word, "with" | "and" | "exactly" | "only" | "just");
+    let names = has_noun || between.split_whitespace().all(joins);
     let is_colon = has_colon(at) || has_colon(named);
     if has_colon(named) {
         at = past_spaces(low, named + 1);
@@ -296,6 +301,9 @@ fn told(text: &str, low: &str, from: usize) -> Option<String> {
             return Some(said.to_owned()).filter(|said| !said.is_empty());
         }
     }
+    if may_describe && !is_colon && !has_noun && DESCRIBES.iter().any(|word| begins(low, at, word)) {
+        return None;
+    }
     let line = rest.lines().next()?;
     let low = line.to_ascii_lowercase();
     let mut end = AFTER.iter().filter_map(|mark| low.find(mark)).min().unwrap_or(line.len());
@@ -304,6 +312,8 @@ fn told(text: &str, low: &str, from: usize) -> Option<String> {
     }
     let said = line.get(..end)?.trim_end();
     let said = said.strip_suffix('.').filter(|said| !said.ends_with('.')).unwrap_or(said).trim();
+    // Of `yes or no` one is the answer.
+    let said = said.split_once(" or ").filter(|_| may_describe && !is_colon).map_or(said, |(first, _)| first);
     Some(said.to_owned()).filter(|said| !said.is_empty())
 }
 
@@ -329,6 +339,9 @@ mod tests {
             ("Reply exactly DONE. Do not use tools.", "DONE"),
             ("Reply with just the text pong, nothing else", "pong"),
             ("Reply with exactly: 1.5", "1.5"),
+            ("Answer with only yes or no.", "yes"),
+            ("Say just one moment", "one moment"),
+            ("Reply with just: the number", "the number"),
         ] {
             assert_eq!(exactly(asked).map(|(_, said)| said).as_deref(), Some(want), "{asked}");
         }
@@ -338,6 +351,10 @@ mod tests {
             "essay exactly",
             "reply exactly",
             "say only: ",
+            "What is 2+2? Answer with just the number.",
+            "Respond only with valid JSON.",
+            "Reply only in French, please",
+            "Return only the code",
             "",
             "é",
         ] {

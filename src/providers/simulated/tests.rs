@@ -159,6 +159,7 @@ fn an_offered_tool_is_called_now_and_then_and_where_it_is_asked_for() {
         ("What is the weather in Rome?", &["get_time", "get_weather"][..], &["get_weather"][..]),
         ("Use the get_time tool", &["get_weather", "get_time"], &["get_time"]),
         ("Call two tools", &["get_weather", "get_time"], &["get_weather", "get_time"]),
+        ("Call get_time twice", &["get_weather", "get_time"], &["get_time", "get_time"]),
         ("Weather in Paris and Rome?", &["get_weather", "get_time"], &["get_weather", "get_time"]),
         ("Weather in Paris and Rome?", &["get_weather"], &["get_weather", "get_weather"]),
         ("List the files here", &["Task", "Edit", "Read", "Bash", "Write"], &["Bash"]),

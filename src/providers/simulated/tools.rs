@@ -127,7 +127,7 @@ pub(super) fn calls<'r>(
             let first = tools.first().ok_or("tool_choice demands a call, but there are no tools")?;
             let others = tools.iter().filter(|tool| !changes(tool.name));
             let rest: Vec<Tool<'r>> = if liked.is_empty() { vec![*first] } else { liked };
-            Ok(made(&padded(&rest, others.copied(), most), most))
+            Ok(made(&padded(&rest, others.copied(), most, asked), most))
         }
         _ if asked.has_called || asked.wants_text_alone(&WANTS_TOOLS) => Ok(Vec::new()),
         _ => {
@@ -146,7 +146,7 @@ pub(super) fn calls<'r>(
                 tools.iter().filter(|tool| most > 1 && rank(tool.name).is_none() && !changes(tool.name));
             let has_ranked = tools.iter().any(|tool| rank(tool.name).is_some());
             let others = others.filter(|_| !has_ranked).copied();
-            Ok(made(&padded(&picked, others, most), most))
+            Ok(made(&padded(&picked, others, most, asked), most))
         }
     }
 }
@@ -216,10 +216,15 @@ fn changes(name: &str) -> bool {
     words(name).iter().any(|word| CHANGES.contains(&word.as_str()))
 }
 
-/// Adds further tools where more calls are asked for than tools are picked.
-fn padded<'r>(picked: &[Tool<'r>], others: impl Iterator<Item = Tool<'r>>, most: usize) -> Vec<Tool<'r>> {
+/// Adds further tools where more calls are asked for than tools are picked, and not the same one again.
+fn padded<'r>(
+    picked: &[Tool<'r>],
+    others: impl Iterator<Item = Tool<'r>>,
+    most: usize,
+    asked: &Asked,
+) -> Vec<Tool<'r>> {
     let mut all = picked.to_vec();
-    if !all.is_empty() {
+    if !all.is_empty() && !asked.says(&["twice", "times"]) {
         let more: Vec<Tool<'r>> =
             others.filter(|other| picked.iter().all(|tool| tool.name != other.name)).collect();
         all.extend(more.into_iter().take(most.saturating_sub(picked.len())));

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::failures::went_wrong;
 use super::fields::{attempt, claimed, maybe_moment, owned, told_or_placed};
-use super::written::Written;
+use super::written::{Part, Written};
 use crate::record::json::{self, Measure, Num, Word, maybe, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
@@ -89,7 +89,8 @@ struct Choice {
     finish_reason: Ending,
     #[serde(deserialize_with = "maybe")]
     error: Option<IgnoredAny>,
-    message: Written,
+    message: Part,
+    delta: Part,
     text: Written,
 }
 
@@ -135,7 +136,7 @@ impl OpenAiAnswer {
     /// Returns how much was written.
     fn bytes(&self) -> u64 {
         let choices = self.choices.iter().flatten();
-        let written = choices.map(|choice| choice.message.0.saturating_add(choice.text.0));
+        let written = choices.map(|choice| choice.message.written.0.saturating_add(choice.text.0));
         written.fold(self.output.0, u64::saturating_add)
     }
 
@@ -144,7 +145,7 @@ impl OpenAiAnswer {
         let places = [&self.usage, &self.usage_metadata, &self.x_groq.usage].into_iter();
         let choices = || self.choices.iter().flatten();
         let mut all: Option<OpenAiUsage> = None;
-        for said in places.chain(choices().map(|choice| &choice.usage)).flatten() {
+        for said in places.chain(choices().flat_map(|choice| [&choice.usage, &choice.message.usage, &choice.delta.usage])).flatten() {
             all.get_or_insert_default().absorb(said);
         }
         let bytes = self.bytes();

@@ -11,7 +11,7 @@ use super::answers::{self, Groq, anthropic, gemini, openai};
 use super::failures::{Failure, went_wrong};
 use super::served::{by_answer, by_name};
 use super::terms;
-use super::written::Written;
+use super::written::{Part, Written};
 use crate::record::json::{self, Word, maybe, nullable};
 use crate::record::known::Told;
 use crate::record::recognise::is_stream;
@@ -78,6 +78,8 @@ impl Reason {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Stopped {
+    #[serde(deserialize_with = "maybe")]
+    usage: Option<AnthropicUsage>,
     stop_reason: Reason,
     container: Option<serde::de::IgnoredAny>,
 }
@@ -87,7 +89,8 @@ struct Stopped {
 struct Choice {
     #[serde(deserialize_with = "maybe")]
     usage: Option<OpenAiUsage>,
-    delta: Written,
+    delta: Part,
+    message: Part,
     text: Written,
     finish_reason: Reason,
     #[serde(deserialize_with = "maybe")]
@@ -193,11 +196,14 @@ impl Stream {
                 self.shown.read_block(block.as_raw_str());
             }
             let then = event.usage.and_then(|usage| block::<AnthropicUsage>(&usage));
-            if let Some(start) = &start.usage {
-                (self.announced, self.is_short) = (start.answer(), true);
+            let (begins, ends) =
+                if kind == "message_start" { (start.usage, None) } else { (None, start.usage) };
+            if let Some(begins) = &begins {
+                (self.announced, self.is_short) = (begins.answer(), true);
             }
-            self.wrote(written.0, then.as_ref().is_some_and(|then| then.answer() > 0));
-            for said in [start.usage, then].into_iter().flatten() {
+            let ends = [then, stopped.usage, ends];
+            self.wrote(written.0, ends.iter().flatten().any(|said| said.answer() > 0));
+            for said in [begins].into_iter().chain(ends).flatten() {
                 self.anthropic.get_or_insert_default().absorb(&said);
             }
             return;
@@ -234,10 +240,11 @@ impl Stream {
             let reason = choice.finish_reason.as_str();
             self.fail(Some(reason).filter(|reason| went_wrong(reason) || choice.error.is_some()));
             self.hear(&choice.finish_reason);
-            self.bytes = self.bytes.saturating_add(choice.delta.0).saturating_add(choice.text.0);
+            self.bytes = self.bytes.saturating_add(choice.delta.written.0).saturating_add(choice.text.0);
         }
         let mut is_counted = false;
-        for said in event.choices.iter().map(|choice| choice.usage).chain([usage, groq]).flatten() {
+        let within = event.choices.iter().flat_map(|choice| [choice.usage, choice.delta.usage, choice.message.usage]);
+        for said in within.chain([usage, groq]).flatten() {
             is_counted |= said.answer() > 0;
             self.openai.get_or_insert_default().absorb(&said);
         }

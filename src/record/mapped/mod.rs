@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::units::{Slip, is_tag_name, line_of, nearest};
+use crate::units::{Slip, from_toml, is_tag_name, line_of, nearest};
 
 pub(super) use date::{civil, wants_order};
 pub(crate) use field::Field;
@@ -85,8 +85,8 @@ impl Mapping {
     /// # Errors
     /// Where it is no TOML, a field is none of ours or has no path.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, MappingError> {
-        let fields: BTreeMap<String, toml::Spanned<Paths>> = toml::from_str(text)
-            .map_err(|error| MappingError(format!("{origin}:{}", Slip::of(text, &error))))?;
+        let fields: BTreeMap<String, toml::Spanned<Paths>> =
+            from_toml(text).map_err(|error| MappingError(format!("{origin}:{}", Slip::of(text, &error))))?;
         let mut mapping = Self::default();
         for (name, paths) in fields {
             let line = line_of(text, paths.span().start);

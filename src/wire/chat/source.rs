@@ -21,6 +21,14 @@ struct Begun {
     id: String,
 }
 
+/// A call that is not told yet: its name may come in pieces, or after its id.
+#[derive(Debug)]
+struct Opening {
+    number: (u64, u64),
+    id: String,
+    name: String,
+}
+
 /// Reads chunks.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Chunks {
@@ -28,8 +36,7 @@ pub(in crate::wire) struct Chunks {
     custom: Custom,
     /// The calls that have begun, in the order of their beginning.
     calls: Vec<Begun>,
-    /// A call that has been told by its id, and not yet by its name.
-    unnamed: Option<Begun>,
+    opening: Option<Opening>,
     /// The choices that have ended.
     ends: Vec<u64>,
     /// The choice that was told of last.
@@ -143,7 +150,9 @@ impl Chunks {
         self.absorb(usage);
         self.absorb(delta.or(message).and_then(|said| said.get("usage")));
         let nth = place.or_else(|| index.and_then(Value::number)).unwrap_or(0);
-        if std::mem::replace(&mut self.at, nth) != nth || place.is_some() {
+        if self.at != nth || place.is_some() {
+            self.open(tell);
+            self.at = nth;
             tell(Delta::Choice(nth));
         }
         if let Some(message) = if place.is_some() { message } else { delta } {
@@ -160,7 +169,11 @@ impl Chunks {
         if let Some(fault) = fault {
             return Err(fault);
         }
-        let Some(word) = word.and_then(Value::text) else { return Ok(()) };
+        let word = word.and_then(Value::text);
+        if word.is_some() || place.is_some() {
+            self.open(tell);
+        }
+        let Some(word) = word else { return Ok(()) };
         match Finish::read(OpenAiChat, &word) {
             Finish::Failed => return Err(ended(OpenAiChat, &word)),
             Finish::Other if place.is_some() => return Err(ended(OpenAiChat, &word)),
@@ -200,8 +213,9 @@ impl Chunks {
             let index = call.get("index").and_then(Value::number).filter(|_| !is_whole);
             // Servers that give no number send each call whole.
             let number = index.or(is_whole.then_some(at)).unwrap_or_else(|| {
-                let last = self.calls.iter().rev().map(|call| call.number);
-                let last = last.filter(|(of, _)| *of == nth).map(|(_, number)| number).next();
+                let told = self.calls.iter().rev().map(|call| call.number);
+                let last = self.opening.iter().map(|call| call.number).chain(told).find(|(of, _)| *of == nth);
+                let last = last.map(|(_, number)| number);
                 if id.is_some() { last.map_or(0, |last| last.saturating_add(1)) } else { last.unwrap_or(0) }
             });
             self.fragment((nth, number), id, call.get("function"), tell);
@@ -228,6 +242,7 @@ impl Chunks {
         }
     }
 
+    /// Takes in a part of a call. What has begun is told once its name is whole, which is where its arguments begin.
     fn fragment(
         &mut self,
         number: (u64, u64),
@@ -236,31 +251,59 @@ impl Chunks {
         tell: Tell<'_>,
     ) {
         let name = function.and_then(|function| function.text_of("name")).filter(|name| !name.is_empty());
-        // Servers that number every call 0 tell them apart by their ids.
-        let is_other = |begun: &Begun| {
-            let id = id.as_deref().filter(|_| name.is_some());
-            id.is_some_and(|id| !begun.id.is_empty() && begun.id != id)
-        };
-        let call = self.calls.iter().rposition(|begun| begun.number == number);
-        let call = call.filter(|call| !self.calls.get(*call).is_some_and(is_other));
-        let call = match (call, &name) {
-            (Some(call), _) => call,
-            (None, Some(name)) => {
-                let call = self.calls.len();
-                let early = self.unnamed.take().filter(|call| id.is_none() && call.number == number);
-                let id = early.map(|call| call.id.into()).or(id).unwrap_or_default();
-                tell(Delta::CallStart { call, id: &id, name });
-                self.calls.push(Begun { number, id: id.into_owned() });
-                call
-            }
-            (None, None) => {
-                self.unnamed = id.map(|id| Begun { number, id: id.into_owned() }).or(self.unnamed.take());
-                return;
-            }
-        };
         let arguments = function.and_then(|function| function.get("arguments"));
         let text = arguments.map(|value| value.text().unwrap_or(Cow::Borrowed(value.raw())));
-        said(text, |text| tell(Delta::CallArguments { call, text }));
+        let text = text.filter(|text| !text.is_empty());
+        // Servers that number every call 0 tell them apart by their ids.
+        let is_other =
+            |known: &str| name.is_some() && id.as_deref().is_some_and(|id| !known.is_empty() && known != id);
+        let is_opening = |call: &Opening| call.number == number && !is_other(&call.id);
+        let begun = self.calls.iter().rposition(|call| call.number == number);
+        let begun = begun.filter(|call| !self.calls.get(*call).is_some_and(|call| is_other(&call.id)));
+        let call = if let Some(opening) = self.opening.as_mut().filter(|call| is_opening(call)) {
+            opening.add(id, name);
+            None
+        } else if begun.is_none() {
+            if id.is_some() || name.is_some() {
+                self.open(tell);
+                let (id, name) = (id.unwrap_or_default().into(), name.unwrap_or_default().into());
+                self.opening = Some(Opening { number, id, name });
+            }
+            None
+        } else {
+            begun
+        };
+        let Some(text) = text else { return };
+        let call = call.or_else(|| {
+            self.opening.as_ref().filter(|call| call.number == number && !call.name.is_empty())?;
+            self.open(tell)
+        });
+        if let Some(call) = call {
+            tell(Delta::CallArguments { call, text: &text });
+        }
+    }
+
+    /// Tells the call that is being opened, if it has a name; returns its place.
+    fn open(&mut self, tell: Tell<'_>) -> Option<usize> {
+        let Opening { number, id, name } = self.opening.take_if(|call| !call.name.is_empty())?;
+        let call = self.calls.len();
+        tell(Delta::CallStart { call, id: &id, name: &name });
+        self.calls.push(Begun { number, id });
+        Some(call)
+    }
+}
+
+impl Opening {
+    /// Takes in more of a name: a further piece, or all of it again.
+    fn add(&mut self, id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>) {
+        if let Some(id) = id.filter(|_| self.id.is_empty() || self.name.is_empty()) {
+            self.id = id.into();
+        }
+        match name {
+            Some(more) if more.starts_with(&self.name) => self.name = more.into(),
+            Some(piece) => self.name.push_str(&piece),
+            None => {}
+        }
     }
 }
 

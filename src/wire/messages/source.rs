@@ -48,16 +48,16 @@ impl Source for Events {
             "content_block_delta" => self.delta(index(), root, tell),
             "content_block_stop" => self.stop(index(), tell),
             "message_delta" => {
-                let usage = root.get("usage");
-                let answer = usage.and_then(|usage| usage.get("output_tokens")).and_then(Value::number);
-                self.is_counted |= answer.is_some_and(|tokens| tokens > 0);
-                self.absorb(usage);
+                self.count(root);
                 self.cite(tell);
                 let Some(delta) = root.get("delta") else { return Ok(Seen::Some) };
                 self.placed(delta);
                 self.end(delta, tell)?;
             }
-            "message_stop" => return self.done(),
+            "message_stop" => {
+                self.count(root);
+                return self.done();
+            }
             // What stands before such a server may tell its errors in another's words.
             _ if root.get("error").is_some_and(is_error) => {
                 return Err(WireError::Upstream(read_event(AnthropicMessages, root.raw())));
@@ -114,6 +114,16 @@ impl Events {
             finish => tell(Delta::Finish { finish, stop: told.text_of("stop_sequence").as_deref() }),
         }
         Ok(())
+    }
+
+    /// Takes in what the end of a message tells of its usage, wherever servers put it.
+    fn count(&mut self, root: Value<'_>) {
+        let within = |key: &str| root.get(key).and_then(|part| part.get("usage"));
+        for usage in [root.get("usage"), within("delta"), within("message")].into_iter().flatten() {
+            let answer = usage.get("output_tokens").and_then(Value::number);
+            self.is_counted |= answer.is_some_and(|tokens| tokens > 0);
+            self.absorb(Some(usage));
+        }
     }
 
     fn absorb(&mut self, usage: Option<Value<'_>>) {
