@@ -14,8 +14,8 @@ use pointsman::config::{budgets, policy, prices};
 use pointsman::record::{self, Input, InputFormat, ReadOptions};
 use pointsman::routing::{Policy, RouteId};
 use pointsman::session::{
-    BudgetRow, Command, Deed, Ingest, IngestOptions, LiveStart, Log, Outgoing, Play, Player, PolicySpan,
-    Reading, Snapshot, Speed, Tries, try_beside,
+    BudgetRow, Command, Deed, Feed, Ingest, IngestOptions, LiveControl, LiveStart, LiveStatus, Log, Outgoing,
+    Play, Player, PolicySpan, Question, Reading, RerunState, Snapshot, Speed, Tries, spawn_live, try_beside,
 };
 use pointsman::telemetry::Cell;
 use pointsman::units::{Instant, Names, PerMille, Pico, Span};
@@ -514,4 +514,47 @@ fn a_what_if_beside_a_gateway_goes_on_from_what_was_spent_before() {
     assert!(names.contains(&"budget all/day 100%"), "{found:?}");
     let full = found.told.iter().find(|alert| alert.name == "budget all/day 100%").unwrap();
     assert!(full.fired[0].is_some() && full.fired[1].is_none(), "{full:?}");
+}
+
+/// A session that takes nothing.
+struct Nobody;
+
+impl LiveControl for Nobody {
+    fn read_only(&self) -> Option<Arc<str>> {
+        None
+    }
+    fn owns(&self) -> bool {
+        false
+    }
+    fn apply(&mut self, _: &Policy, _: &Names, _: Deed<'_>) -> Result<(), String> {
+        Err("nobody".to_owned())
+    }
+    fn send(&mut self, _: Question) -> Result<(), String> {
+        Err("nobody".to_owned())
+    }
+    fn drain(&mut self) {}
+}
+
+#[test]
+fn a_threshold_that_is_staged_while_traffic_comes_is_tried_against_the_budgets_in_force() {
+    let limits = budgets::parse("[budget.all]\nlimit = { day = 0.01 }\n", "budgets.toml").unwrap();
+    let tries = Tries { limits: limits.into(), rules: Some(Arc::new(Rules::default())), ..Tries::default() };
+    let (feed, fed) = std::sync::mpsc::channel();
+    let (shown, pictures) = std::sync::mpsc::channel();
+    let publish = move |snapshot: Arc<Snapshot>| shown.send(snapshot).is_ok();
+    let worker = spawn_live(live(None, 1000), fed, Box::new(Nobody), publish).unwrap();
+    feed.send(Feed::Status(Arc::new(LiveStatus { tries, ..LiveStatus::default() }))).unwrap();
+    let lines: Vec<_> = (0..200).map(|n| line(n, i64::try_from(n).unwrap())).collect();
+    feed.send(Feed::Lines(joined(lines.iter()).into())).unwrap();
+    worker.send(Command::SetThreshold(RouteId(0), 0, PerMille::new(100).unwrap()));
+    // A picture a second at least, so this waits a minute for what takes a moment.
+    let found = pictures.iter().take(600).find_map(|snapshot| match &snapshot.rerun {
+        RerunState::Tried(found) => Some(Arc::clone(found)),
+        _ => None,
+    });
+    let found = found.unwrap();
+    assert!(found.refused.0 > 0 && found.alerts.is_some_and(|(applied, _)| applied > 0), "{found:?}");
+    // What is dropped is not tried any more.
+    worker.send(Command::Stage(None));
+    assert!(pictures.iter().take(600).any(|snapshot| snapshot.rerun == RerunState::Idle));
 }

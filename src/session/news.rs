@@ -21,6 +21,8 @@ pub(super) struct News {
     redirected: BTreeMap<(ModelId, ModelId), Instant>,
     /// From when on a model is told of, by its id.
     soon: Vec<Instant>,
+    /// The earliest of those; none where there are none.
+    soonest: Option<Instant>,
     ends: BTreeMap<ModelId, Instant>,
 }
 
@@ -43,13 +45,20 @@ impl News {
         for model in names.models().iter().skip(self.soon.len()) {
             let day = book.find(model).and_then(|prices| prices.deprecated.as_deref());
             let end = day.and_then(|day| Instant::parse(&format!("{day}T00:00:00Z")).ok());
-            self.soon.push(end.map_or(NEVER, |end| end - SOON));
+            let soon = end.map(|end| end - SOON);
+            self.soonest = self.soonest.into_iter().chain(soon).min();
+            self.soon.push(soon.unwrap_or(NEVER));
         }
     }
 
     /// Looks at a request.
     pub(super) fn see(&mut self, evidence: &Evidence<'_>) {
-        let at = evidence.operation.at;
+        let (at, served) = (evidence.operation.at, &evidence.operation.served);
+        let is_early = self.soonest.is_none_or(|soonest| at < soonest);
+        let is_plain = !served.billed.is_some() && evidence.extra.is_none();
+        if is_early && is_plain {
+            return;
+        }
         for call in evidence.attempts().filter(|call| call.status.is_call()) {
             if call.billed.is_some() && call.billed != call.model {
                 first(&mut self.redirected, (call.model, call.billed), at);

@@ -195,3 +195,34 @@ fn names_from_a_log_are_made_safe_in_every_table() {
         assert!(run.out.len() + run.err.len() > 0, "{args} says nothing");
     }
 }
+
+#[test]
+fn a_replay_tells_of_models_that_answer_for_others_and_of_those_that_end() {
+    let desk = Desk::new();
+    desk.write(
+        "book.toml",
+        "name = \"book\"\ndated = \"2026-01-01\"\n[models.old]\nprovider = \"p\"\ndeprecated = \"2026-06-20\"\ninput = 1\noutput = 2\n",
+    );
+    desk.write(
+        "log.jsonl",
+        r#"{"id":"a","at":"2026-05-20T10:00:00Z","model":"old","in":10,"cache_read":0,"out":5}
+{"id":"b","at":"2026-05-21T10:00:00Z","model":"old","in":10,"cache_read":0,"out":5}
+{"id":"d","at":"2026-05-22T11:00:00Z","attempts":[{"model":"gpt-4.1","billed":"gpt-4.1-mini","in":10,"cache_read":0,"out":5}]}
+{"id":"c","at":"2026-05-22T10:00:00Z","model":"old","in":10,"cache_read":0,"out":5}
+{"id":"e","at":"2026-05-22T12:00:00Z","model":"gpt-4.1","billed":"azure/gpt-4.1","in":10,"cache_read":0,"out":5}
+"#,
+    );
+    let told = json(&desk.good("replay log.jsonl --prices book.toml --format json"));
+    let news = told["news"].as_array().expect("news");
+    assert_eq!(news.len(), 2, "{told:#}");
+    assert_eq!(news[0]["at"], "2026-05-21T10:00:00.000Z", "thirty days before its end");
+    assert!(
+        news[0]["text"].as_str().is_some_and(|text| text.contains("old is promised only until 2026-06-20"))
+    );
+    assert!(
+        news[1]["text"].as_str().is_some_and(|text| text.contains("answered by gpt-4.1-mini")),
+        "{told:#}"
+    );
+    let table = desk.good("replay log.jsonl --prices book.toml");
+    assert!(table.contains("move its traffic to another model (from 2026-05-21 10:00 on)"), "{table}");
+}

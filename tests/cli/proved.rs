@@ -242,7 +242,7 @@ fn a_certificate_that_is_withdrawn_is_an_alert_until_one_is_given_again() {
         (&"route all/small".into(), &"critical".into()),
         "{alert:#}"
     );
-    let at = alert["fired_at"].as_str().expect("a moment");
+    let at = alert["fired"].as_str().expect("a moment");
     assert!(("2026-05-23T10:33:20".."2026-05-23T11:00").contains(&at), "soon after it got worse: {at}");
     // With no rule for it nobody is told.
     desk.write("alerts.toml", "[rule.quality]\noff = true\n");
