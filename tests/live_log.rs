@@ -7,15 +7,18 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pointsman::alert::Rules;
+use pointsman::budget::Budgets;
 use pointsman::classifier::Classifier;
 use pointsman::config::{budgets, policy, prices};
 use pointsman::record::{self, Input, InputFormat, ReadOptions};
 use pointsman::routing::{Policy, RouteId};
 use pointsman::session::{
-    Command, Deed, Ingest, IngestOptions, LiveStart, Log, Outgoing, Play, Player, Reading, Snapshot, Speed,
+    BudgetRow, Command, Deed, Ingest, IngestOptions, LiveStart, Log, Outgoing, Play, Player, PolicySpan,
+    Reading, Snapshot, Speed, Tries, try_beside,
 };
 use pointsman::telemetry::Cell;
-use pointsman::units::{Instant, Names, PerMille, Span};
+use pointsman::units::{Instant, Names, PerMille, Pico, Span};
 use proptest::prelude::*;
 
 const POLICY: &str = "baseline = \"gpt-4.1\"\n[[route]]\nname = \"code\"\nmatch.task = [\"code\"]\n\
@@ -470,4 +473,45 @@ fn budgets_over_a_followed_log_stand_as_over_the_log_loaded_at_once() {
     let (followed, at_once) = (sums(&mut player), sums(&mut whole));
     assert!(followed.len() >= 6 && followed.iter().any(|row| row.4.is_some()), "{followed:?}");
     assert_eq!(followed, at_once);
+}
+
+#[test]
+fn a_what_if_beside_a_gateway_goes_on_from_what_was_spent_before() {
+    let line = |n: i64| {
+        let text = format!(
+            "{{\"id\":\"r-{n}\",\"at\":\"{}\",\"team\":\"a\",\"task\":\"code\",\"confidence\":650,\"model\":\"gpt-4.1\",\"in\":1000,\"cache_read\":0,\"out\":1000}}",
+            at(n).rfc3339()
+        );
+        (n, text)
+    };
+    // A cent each.
+    let log = loaded(&(0..100).map(line).collect::<Vec<_>>());
+    let limits =
+        budgets::parse("[budget.all]\nlimit = { day = 2 }\nover = \"refuse\"\n", "budgets.toml").unwrap();
+    let usd = |text: &str| Pico::from_usd(text).unwrap();
+    let row = |spent: &str| {
+        let mut budgets = Budgets::new(limits.clone());
+        budgets.carry(&limits[0], "", at(0), usd(spent));
+        BudgetRow::from(&budgets.standings(at(0), false)[0])
+    };
+    let spans = log.spans();
+    let mut cheaper = (*log.policy).clone();
+    cheaper.routes[0].set_thresholds(&[PerMille::new(100).unwrap()]).unwrap();
+    let cheaper = [PolicySpan { from: 0, policy: Arc::new(cheaper) }];
+    let tried = |now: &[BudgetRow]| {
+        let rules = Some(Arc::new(Rules::default()));
+        let tries = Tries { limits: limits.clone().into(), rules, now: now.into() };
+        try_beside(&log, [&spans, &cheaper], &tries, log.len(), || true).unwrap()
+    };
+    let alone = tried(&[]);
+    assert_eq!((alone.refused, alone.rows[0].applied.unwrap().spent), ((0, 0), usd("1")));
+    // With 2.4 spent in all there was 1.4 before the log began: of its hundred cents sixty found room, and all of nano's calls.
+    let found = tried(&[row("2.4")]);
+    let [applied, staged] = [found.rows[0].applied.unwrap(), found.rows[0].staged.unwrap()];
+    assert_eq!((found.refused, applied.ran_out, staged.ran_out), ((40, 0), Some(at(60)), None));
+    assert_eq!((applied.spent, staged.limit), (usd("2"), usd("2")));
+    let names: Vec<&str> = found.told.iter().map(|alert| alert.name.as_str()).collect();
+    assert!(names.contains(&"budget all/day 100%"), "{found:?}");
+    let full = found.told.iter().find(|alert| alert.name == "budget all/day 100%").unwrap();
+    assert!(full.fired[0].is_some() && full.fired[1].is_none(), "{full:?}");
 }

@@ -24,11 +24,12 @@ use anyhow::{Context as _, bail};
 use process::Process;
 
 const USAGE: &str = "\
-usage: cargo bench --bench gateway -- [--quick] [--rounds N] [--memory N] [--litellm PATH] [--only NAME] [--soak SECONDS]
+usage: cargo bench --bench gateway -- [--quick] [--rounds N] [--memory N] [--litellm PATH] [--budgets] [--only NAME] [--soak SECONDS]
   --quick           a short, bounded run
   --rounds N        how often the targets alternate (7)
   --memory N        requests before memory is read (200000; 1000000 for the figures in the documents)
   --litellm PATH    LiteLLM's proxy joins
+  --budgets         Pointsman with four budgets in force joins
   --only NAME       measure this target and the mock alone
   --soak SECONDS    run mixed traffic for so long instead, and fail when memory or open files grow";
 
@@ -40,6 +41,7 @@ struct Plan {
     memory: u64,
     starts: usize,
     litellm: Option<PathBuf>,
+    budgets: bool,
     only: Option<String>,
     soak: Option<Duration>,
 }
@@ -53,6 +55,7 @@ impl Plan {
             memory: 200_000,
             starts: 15,
             litellm: None,
+            budgets: false,
             only: None,
             soak: None,
         };
@@ -67,6 +70,7 @@ impl Plan {
                 "--rounds" => plan.rounds = value()?.parse()?,
                 "--memory" => plan.memory = value()?.parse()?,
                 "--litellm" => plan.litellm = Some(value()?.into()),
+                "--budgets" => plan.budgets = true,
                 "--only" => plan.only = Some(value()?),
                 "--soak" => plan.soak = Some(Duration::from_secs(value()?.parse()?)),
                 _ => bail!("{arg} is unknown\n{USAGE}"),
@@ -116,7 +120,7 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
     mock.wait(Duration::from_secs(10)).await?;
     let upstream = mock.address;
     if let Some(span) = plan.soak {
-        let mut pointsman = targets::pointsman(desk.path(), upstream)?;
+        let mut pointsman = targets::pointsman(desk.path(), upstream, false)?;
         pointsman.wait(Duration::from_secs(10)).await.with_context(|| log_of(desk.path()))?;
         return soak::run(&pointsman, span, |line| println!("{line}")).await;
     }
@@ -134,8 +138,12 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
         }
     }
     if wanted("pointsman") {
-        let start = || targets::pointsman(desk.path(), upstream);
+        let start = || targets::pointsman(desk.path(), upstream, false);
         all.push(started("pointsman", plan.starts, start).await.with_context(|| log_of(desk.path()))?);
+    }
+    if plan.budgets {
+        let start = || targets::pointsman(desk.path(), upstream, true);
+        all.push(started("four budgets", 1, start).await.with_context(|| log_of(desk.path()))?);
     }
     if let Some(binary) = &plan.litellm {
         let start = || targets::litellm(binary, desk.path(), upstream);

@@ -51,8 +51,12 @@ pub(crate) fn pointsman_binary() -> PathBuf {
     std::env::var_os("POINTSMAN_BIN").map_or_else(|| env!("CARGO_BIN_EXE_pointsman").into(), PathBuf::from)
 }
 
+/// Four limits that every request draws on and none exhausts.
+const BUDGETS: &str = "[budget.all]\nlimit = { month = 1000000000 }\n[budget.teams]\neach = \"team\"\nlimit = { day = 1000000000 }\n\
+    [budget.users]\neach = \"user\"\nlimit = { day = 1000000000 }\n[budget.models]\neach = \"model\"\nlimit = { hour = 1000000000 }\n";
+
 /// Starts Pointsman on a configuration and a data folder of its own, ledger and telemetry on.
-pub(crate) fn pointsman(desk: &Path, mock: SocketAddr) -> anyhow::Result<Process> {
+pub(crate) fn pointsman(desk: &Path, mock: SocketAddr, budgets: bool) -> anyhow::Result<Process> {
     let address = free_address()?;
     let desk = desk.join(format!("pointsman-{}", address.port()));
     let config = desk.join("config");
@@ -66,6 +70,9 @@ pub(crate) fn pointsman(desk: &Path, mock: SocketAddr) -> anyhow::Result<Process
     );
     fs::write(config.join("providers.toml"), providers)?;
     fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/config/policy.toml"), config.join("policy.toml"))?;
+    if budgets {
+        fs::write(config.join("budgets.toml"), BUDGETS)?;
+    }
     let mut command = Command::new(pointsman_binary());
     command.arg("serve").arg("--listen").arg(address.to_string());
     command.env_clear().env("POINTSMAN_CONFIG_DIR", &config).env("POINTSMAN_DATA_DIR", desk.join("data"));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{KeyRecord, Stored};
 use super::redact;
 use crate::config;
-use crate::units::Slip;
+use crate::units::{Slip, from_toml};
 
 /// A larger file is not ours.
 const LARGEST: u64 = 16 << 20;
@@ -143,7 +143,7 @@ impl KeyFile {
     }
 
     fn parse(&self, text: &str) -> Result<Vec<KeyRecord>, AccessError> {
-        let document: Document = toml::from_str(text)
+        let document: Document = from_toml(text)
             .map_err(|error| self.broken(&format!("line {}", Slip::without_values(text, &error))))?;
         if document.version != 1 {
             return Err(self.broken("written by a newer version of pointsman"));

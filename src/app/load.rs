@@ -12,15 +12,15 @@ use crate::config::{self, policy};
 use crate::pricing::{PriceBook, Recharge};
 use crate::record::{self, Input, ReadOptions};
 use crate::report::{
-    BrokenConstraint, ConstraintCheck, RecordedCharges, ReplayReport, Scope, StreamLimitRow, Undated,
-    UnknownMeter,
+    BrokenConstraint, ConstraintCheck, NewsRow, RecordedCharges, ReplayReport, Scope, StreamLimitRow,
+    Undated, UnknownMeter,
 };
 use crate::routing::Policy;
 use crate::session::{
     Answered, Asks, Broken, Constraints, Ingest, IngestOptions, LoadError, Log, Reading, StreamOptions,
     StreamResult, Stretch, Trial, Wanted, meter_text, recharge_text, stream,
 };
-use crate::units::Names;
+use crate::units::{Instant, Names};
 
 /// What a run rests on, as asked for.
 #[derive(Clone, Debug, Default)]
@@ -405,6 +405,8 @@ pub fn stream_report(
         tracing::warn!("{}", meter_text(&meter, calls));
         report.unknown_meters.push(UnknownMeter { meter, calls });
     }
+    let row = |(at, text): (Instant, String)| NewsRow { at: at.rfc3339(), text };
+    report.news = found.news.into_iter().map(row).collect();
     let kind = found.timing.word();
     report.timing = found.undated.map(|remark| Undated { kind, remark });
     report.simulated_requests = found.simulated;

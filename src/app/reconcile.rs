@@ -21,7 +21,7 @@ pub fn reconciled(
     let (mut ours, mut outside) = (Vec::new(), 0u64);
     for (key, sums) in spent.spend.tables.iter().flat_map(|table| &table.rows) {
         let [day, model, served] = key.as_slice() else { continue };
-        let text = |dimension, value| spent.spend.text(dimension, value, &spent.names);
+        let text = |dimension: Dimension, value| spent.spend.text(&dimension, value, &spent.names);
         let served = text(Dimension::Provider, *served);
         if provider.is_some_and(|provider| !served.eq_ignore_ascii_case(provider)) {
             continue;

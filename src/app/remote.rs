@@ -12,8 +12,10 @@ use serde::Deserialize;
 
 use super::told::Told;
 use crate::access::Scope;
+use crate::alert::Rules;
+use crate::config::budgets::parse_all;
 use crate::gateway;
-use crate::session::{Feed, LiveStatus};
+use crate::session::{Feed, LiveStatus, Tries};
 use crate::units::Span;
 
 /// The longest line that is taken, and the longest answer, in bytes.
@@ -299,7 +301,9 @@ fn hand(text: &str, into: &SyncSender<Feed>, told: &mut Told) -> bool {
             if let Some(cursor) = said.ledger.cursor.filter(|_| told.missed == 0) {
                 told.cursor = Some(cursor);
             }
-            if into.send(Feed::Status(Arc::new(said.status))).is_err() {
+            let mut status = said.status;
+            status.tries = tries(&status.budgets_file);
+            if into.send(Feed::Status(Arc::new(status))).is_err() {
                 return false;
             }
         } else if line.starts_with("{\"pointsman\"") {
@@ -312,6 +316,12 @@ fn hand(text: &str, into: &SyncSender<Feed>, told: &mut Told) -> bool {
         }
     }
     lines.is_empty() || into.send(Feed::Lines(lines.into())).is_ok()
+}
+
+/// Reads what a what-if is tried against: budgets as the gateway has them, and the built-in rules of alerts, for its own may name secrets.
+fn tries(budgets: &str) -> Tries {
+    let limits = parse_all(budgets, "budgets.toml").map(|(limits, _)| limits).unwrap_or_default();
+    Tries { limits: limits.into(), rules: Some(Arc::new(Rules::default())), ..Tries::default() }
 }
 
 /// Returns the text of an answer.

@@ -418,6 +418,16 @@ impl Budgets {
         account.ran_out = account.ran_out.or(Some(at));
     }
 
+    /// Adds what was spent in a window before the calls that are known here.
+    pub fn carry(&mut self, limit: &Limit, member: &str, start: Instant, spent: Pico) {
+        let name = limit.name();
+        let Some(number) = self.limits.iter().position(|slot| slot.name == name) else { return };
+        let window = self.limits[number].window(start);
+        let (number, member) = (u16::try_from(number).unwrap_or(u16::MAX), self.member(member));
+        let account = self.accounts.entry((number, member)).or_default().open(window);
+        account.spent = Pico(account.spent.0.saturating_add(spent.0.max(0)));
+    }
+
     /// Lists the accounts of the limits in force as they stand at a moment, in order of limits and of members' first
     /// appearance; a limit on which nobody has drawn stands there untouched. `all` lists windows of the past, too.
     pub fn standings(&self, at: Instant, all: bool) -> Vec<Standing> {

@@ -12,7 +12,8 @@ use crate::app::{Setup, SetupOptions, load_trial};
 use crate::pricing::PriceBook;
 use crate::record::{InputFormat, Mapping, ReadOptions};
 use crate::session::{Reading, Stretch, Trial};
-use crate::units::When;
+use crate::telemetry::Dimension;
+use crate::units::{When, choice};
 
 /// How logs are read and what a run rests on.
 #[derive(Args, Debug, Clone, Default)]
@@ -239,6 +240,24 @@ pub fn mapping(text: &str) -> Result<Arc<Mapping>, String> {
         Mapping::parse(text).map_err(|error| error.to_string())
     };
     mapping.map(Arc::new)
+}
+
+/// Reads what spend is told apart by.
+pub fn dimension(name: &str) -> Result<Dimension, String> {
+    one_of(name, |_| true)
+}
+
+/// Reads what requests are told apart by.
+pub fn request_dimension(name: &str) -> Result<Dimension, String> {
+    one_of(name, |dimension| !dimension.is_of_calls())
+}
+
+fn one_of(name: &str, may: impl Fn(&Dimension) -> bool) -> Result<Dimension, String> {
+    Dimension::named(name.trim()).filter(&may).ok_or_else(|| {
+        let all: Vec<Dimension> = Dimension::ALL.into_iter().filter(&may).collect();
+        let known: Vec<&str> = all.iter().map(Dimension::name).chain(["tag.NAME"]).collect();
+        format!("`{name}` is nothing to tell spend apart by; {}", choice(name, &known))
+    })
 }
 
 /// Names logs for reports.

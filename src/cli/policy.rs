@@ -16,7 +16,7 @@ use crate::config::{self, PolicyDifference, policy, policy_differences};
 use crate::record::{self, Entry, ReadOptions};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::routing::PolicySpec;
-use crate::units::{Names, counted};
+use crate::units::{Names, counted, from_toml};
 
 /// Compares policies, locks one, and checks it.
 #[derive(Args, Debug)]
@@ -259,7 +259,7 @@ fn hold(check: &Check) -> anyhow::Result<()> {
     let path = check.lock.display().to_string();
     let text = std::fs::read_to_string(&check.lock)
         .with_context(|| format!("{path}\nhint: write one with `pointsman policy lock`"))?;
-    let locked: Locked = toml::from_str(&text).with_context(|| format!("{path} is no lock of a policy"))?;
+    let locked: Locked = from_toml(&text).with_context(|| format!("{path} is no lock of a policy"))?;
     let mut names = Names::default();
     let before = policy::parse(&locked.policy, &path, &mut names)?.spec(&names);
     if fingerprint(&before) != locked.fingerprint {

@@ -4,10 +4,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::args::{EngineArgs, names};
+use super::args::{EngineArgs, dimension, names};
 use super::output;
 use crate::app::{Spent, input_within, spent};
 use crate::config::write_whole;
@@ -26,8 +25,8 @@ pub struct ReportArgs {
     /// Logs and ledgers, or folders of them; `-` is standard input; your own ledger where absent.
     #[arg(value_name = "LOG|LEDGER")]
     pub logs: Vec<PathBuf>,
-    /// What to tell spend apart by: team, project, model, provider, route, task, user, key, session, hour, day, month.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "team,model", value_parser = dimensions(), hide_possible_values = true)]
+    /// What to tell spend apart by: team, project, model, provider, route, task, user, key, session, hour, day, month, tag.NAME.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "team,model", value_parser = dimension)]
     pub by: Vec<Dimension>,
     /// How to write it.
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
@@ -81,12 +80,6 @@ pub enum Stretches {
     Day,
 }
 
-fn dimensions() -> impl TypedValueParser<Value = Dimension> {
-    PossibleValuesParser::new(Dimension::ALL.map(Dimension::name)).map(|name| {
-        Dimension::ALL.into_iter().find(|dimension| dimension.name() == name).unwrap_or(Dimension::Team)
-    })
-}
-
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -96,10 +89,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     let mut by = args.by.clone();
     let mut seen = Vec::new();
     by.retain(|dimension| {
-        !seen.contains(dimension) && {
-            seen.push(*dimension);
-            true
-        }
+        let is_new = !seen.contains(dimension);
+        seen.push(dimension.clone());
+        is_new
     });
     let is_focus = args.format == ReportFormat::Focus;
     let tables = match args.format {

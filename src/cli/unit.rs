@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::args::{EngineArgs, input, names};
+use super::args::{EngineArgs, input, names, request_dimension};
 use super::output;
 use super::replay::ReadAs;
 use crate::app::load_log;
@@ -23,8 +22,8 @@ pub struct UnitArgs {
     /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
     #[arg(required = true, value_name = "LOG")]
     pub logs: Vec<PathBuf>,
-    /// What to tell requests apart by: team, project, route, task, user, key, session, hour, day, month.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "task", value_parser = dimensions(), hide_possible_values = true)]
+    /// What to tell requests apart by: team, project, route, task, user, key, session, hour, day, month, tag.NAME.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "task", value_parser = request_dimension)]
     pub by: Vec<Dimension>,
     /// The least quality of a good answer, in per mille.
     #[arg(long, value_name = "PERMILLE", default_value_t = Unit::GOOD, value_parser = clap::value_parser!(u16).range(0..=1000))]
@@ -43,13 +42,6 @@ pub struct UnitArgs {
     pub engine: EngineArgs,
 }
 
-fn dimensions() -> impl TypedValueParser<Value = Dimension> {
-    let of_requests = || Dimension::ALL.into_iter().filter(|one| !one.is_of_calls());
-    PossibleValuesParser::new(of_requests().map(Dimension::name)).map(|name| {
-        Dimension::ALL.into_iter().find(|dimension| dimension.name() == name).unwrap_or(Dimension::Task)
-    })
-}
-
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -61,7 +53,7 @@ pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
     let mut by: Vec<Dimension> = Vec::new();
     for one in &args.by {
         if !by.contains(one) {
-            by.push(*one);
+            by.push(one.clone());
         }
     }
     let found = unit_costs(&log, reading, Unit::new(by.clone(), good));
@@ -75,7 +67,7 @@ pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
         logs: names(&args.logs),
         reading: reading.name(),
         prices: log.book.clone(),
-        by: by.iter().map(|by| by.name()).collect(),
+        by: by.iter().map(|by| by.name().to_owned()).collect(),
         good_permille: good.get(),
     };
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok());

@@ -375,12 +375,19 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
         Format::Csv => {
             let mut all = vec![flat(&report)];
             all.extend(report.budgets.iter().map(|budgets| budgets.sheet(Format::Csv)));
+            all.extend(report.budgets.iter().filter_map(|budgets| budgets.told(Format::Csv)));
             output::text(&render(&all, Format::Csv))?;
         }
         format => {
             let mut all = sheets(&report);
             all.extend(
-                report.budgets.iter().flat_map(|budgets| [budgets.sheet(format), budgets.turned(format)]),
+                report
+                    .budgets
+                    .iter()
+                    .flat_map(|budgets| {
+                        [Some(budgets.sheet(format)), Some(budgets.turned(format)), budgets.told(format)]
+                    })
+                    .flatten(),
             );
             all.retain(|sheet| !sheet.rows.is_empty());
             output::text(&render(&all, format))?;

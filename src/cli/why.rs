@@ -58,6 +58,20 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     for (stage, text) in &explained.trail {
         line(&mut out, format_args!("  {stage:<9} {text}"));
     }
+    if !explained.candidates.is_empty() {
+        out.push_str("\neach rung by itself\n");
+    }
+    for rung in &explained.candidates {
+        let model = log.names.model(rung.alone.model);
+        let cost = cost_text(rung.alone.cost);
+        let note = if rung.is_closed { "  [kept from it]" } else { "" };
+        let mark = if rung.is_chosen { '*' } else { ' ' };
+        let quality = rung.quality.map_or_else(String::new, |quality| format!("  quality {quality}‰"));
+        line(
+            &mut out,
+            format_args!("{mark} {:<9} from {}‰  {model}  {cost}{quality}{note}", rung.name, rung.threshold),
+        );
+    }
     let baseline = |settled: &Settled| {
         let model = policy.baseline;
         format!("{} {}", log.names.model(model), cost_text_of(settled.baseline, model, at, &log))

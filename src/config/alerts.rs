@@ -13,7 +13,7 @@ use toml::Spanned;
 
 use super::place::FileError;
 use crate::alert::{Level, Pattern, Rule, Rules, Silence, Source};
-use crate::units::{Instant, Span, line_of, nearest};
+use crate::units::{Instant, Span, from_toml, line_of, nearest};
 
 /// The file of one's own alerts.
 pub const FILE: &str = "alerts.toml";
@@ -321,7 +321,7 @@ impl Reading<'_> {
 /// # Errors
 /// Where the text is no TOML, has unknown keys, or says what cannot be, with its line.
 pub fn parse(text: &str, origin: &str) -> Result<AlertSettings, FileError> {
-    let file: File = toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
+    let file: File = from_toml(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let reading = Reading { text, origin };
     let mut rules = Rules::default();
     let receivers: Vec<&str> = file.receiver.keys().map(String::as_str).collect();

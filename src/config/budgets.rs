@@ -12,7 +12,7 @@ use super::reading::Reading;
 use super::runaways::RuleKeys;
 use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
 use crate::runaway::{Rule, built_in};
-use crate::units::{Instant, Pico, Span, choice, is_tag_name};
+use crate::units::{Instant, Pico, Span, choice, from_toml, is_tag_name};
 
 /// The file of one's own budgets.
 pub const FILE: &str = "budgets.toml";
@@ -252,7 +252,7 @@ pub fn parse(text: &str, origin: &str) -> Result<Vec<Limit>, FileError> {
 /// # Errors
 /// Where the text is no TOML, has unknown keys, or says what cannot be, with its line.
 pub fn parse_all(text: &str, origin: &str) -> Result<(Vec<Limit>, Vec<Rule>), FileError> {
-    let file: File = toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
+    let file: File = from_toml(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let reading = Reading { text, origin };
     let mut limits = Vec::new();
     for (name, budget) in &file.budget {

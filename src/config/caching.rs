@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::FileError;
 use crate::pricing::thousandths;
 use crate::prompt_cache::{Rule, Rules};
-use crate::units::{PicoPerMillion, Span, line_of};
+use crate::units::{PicoPerMillion, Span, from_toml, line_of};
 
 /// The caching.toml that comes with the program.
 pub const BUILTIN: &str = include_str!("../../config/caching.toml");
@@ -132,7 +132,7 @@ impl Reading<'_> {
 /// # Errors
 /// The first thing wrong, with its line and how to mend it.
 pub fn parse(text: &str, origin: &str) -> Result<Rules, FileError> {
-    let file: File = toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
+    let file: File = from_toml(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let reading = Reading { text, origin };
     let rules = file.rule.iter().map(|table| reading.rule(table)).collect::<Result<_, _>>()?;
     Ok(Rules { rules })

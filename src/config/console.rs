@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::FileError;
-use crate::units::choice;
+use crate::units::{choice, from_toml};
 
 /// The console.toml that comes with the program.
 pub const DEFAULT_CONSOLE: &str = include_str!("../../config/console.toml");
@@ -50,7 +50,7 @@ impl Default for ConsoleSettings {
 /// Reads a console file; what it leaves out keeps its default.
 pub fn read(origin: &str, text: &str) -> Result<ConsoleSettings, FileError> {
     let settings: ConsoleSettings =
-        toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
+        from_toml(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let choices: [(&str, &str, &[&str]); 3] = [
         ("alert", &settings.alert, &["bell", "osc9", "off"]),
         ("glyphs", &settings.glyphs, &["auto", "braille", "block", "ascii"]),

@@ -239,7 +239,7 @@ impl Default for LedgerSettings {
 /// Reads a gateway file; what it leaves out keeps its default.
 pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, FileError> {
     let settings: GatewaySettings =
-        toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
+        crate::units::from_toml(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let fail = |way: &[&str], what: String| Err(FileError::at(origin, text, way, what));
     let (limits, streams) = (&settings.limits, &settings.streams);
     let needed: [(&[&str], u64); 13] = [

@@ -158,7 +158,8 @@ pub fn plain(model: &str) -> String {
 
 fn read(origin: &str, text: &str) -> Result<File, FileError> {
     let fail = |line: usize, what: String| FileError::new(origin, line, what);
-    let file: File = toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
+    let file: File =
+        crate::units::from_toml(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let line_of = |nth: usize| {
         let mut heads = text.lines().enumerate().filter(|(_, line)| line.trim() == "[[rule]]");
         heads.nth(nth).map_or(1, |(line, _)| line + 1)

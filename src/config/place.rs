@@ -4,7 +4,7 @@ use std::fmt;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::units::{Slip, line_and_column};
+use crate::units::{Fault, Slip, line_and_column};
 
 /// Something in a settings file that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +59,7 @@ impl FileError {
     }
 
     /// Tells of a text that is no TOML, or of the wrong shape.
-    pub(super) fn of_toml(origin: &str, text: &str, error: &toml::de::Error) -> Self {
+    pub(super) fn of_toml(origin: &str, text: &str, error: impl Into<Fault>) -> Self {
         let Slip { line, column, what, .. } = Slip::of(text, error);
         Self { origin: origin.to_owned(), place: Place { line, column: Some(column) }, what }
     }

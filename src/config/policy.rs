@@ -15,7 +15,7 @@ use crate::routing::{
     Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
     StreamLimits, WhenFull,
 };
-use crate::units::{Names, Slip, choice, line_of};
+use crate::units::{Names, Slip, choice, from_toml, line_of};
 
 /// The policy that comes with the program.
 pub const BUILTIN: &str = include_str!("../../config/policy.toml");
@@ -270,7 +270,7 @@ pub fn parse(text: &str, path: &str, names: &mut Names) -> Result<Policy, Error>
 /// # Errors
 /// Where the text is no TOML, has unknown fields, or the policy makes no sense.
 pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy, Places), Error> {
-    let file: PolicyFile = toml::from_str(text)
+    let file: PolicyFile = from_toml(text)
         .map_err(|error| Error::Syntax { path: path.to_owned(), slip: Slip::of(text, &error) })?;
     let mut lines: Vec<(String, usize)> = Vec::new();
     let mut spec = PolicySpec {

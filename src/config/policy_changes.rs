@@ -21,7 +21,7 @@ pub struct PolicyDifference {
 
 /// Lists what differs between two policies.
 pub fn policy_differences(before: &PolicySpec, after: &PolicySpec) -> Vec<PolicyDifference> {
-    let table = |spec: &PolicySpec| toml::from_str::<Table>(&spec_toml(spec)).unwrap_or_default();
+    let table = |spec: &PolicySpec| crate::units::from_toml::<Table>(&spec_toml(spec)).unwrap_or_default();
     let mut found = Vec::new();
     tables("", (&table(before), &table(after)), &mut found);
     found

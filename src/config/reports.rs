@@ -83,8 +83,7 @@ impl ReportSettings {
     /// # Errors
     /// The first name that is none.
     pub fn dimensions(&self) -> Result<Vec<Dimension>, &str> {
-        let find = |name: &String| Dimension::ALL.into_iter().find(|dimension| dimension.name() == name);
-        self.by.iter().map(|name| find(name).ok_or(name.as_str())).collect()
+        self.by.iter().map(|name| Dimension::named(name).ok_or(name.as_str())).collect()
     }
 
     /// Says what is wrong: the key, and what to write.
@@ -94,7 +93,7 @@ impl ReportSettings {
         }
         match self.dimensions() {
             Err(name) => {
-                let hint = choice(name, &Dimension::ALL.map(Dimension::name));
+                let hint = choice(name, &Dimension::ALL.map(|dimension| dimension.kind()));
                 return Some(("by", format!("by: `{name}` is not known here; {hint}")));
             }
             Ok(list) if list.is_empty() => return Some(("by", "by must name at least one".to_owned())),

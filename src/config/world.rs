@@ -8,7 +8,7 @@ use super::place::FileError;
 use super::reading::Reading;
 use crate::pricing::{Tier, thousandths};
 use crate::routing::Status;
-use crate::units::{Instant, PerMille, PicoPerMillion, Span, When};
+use crate::units::{Instant, PerMille, PicoPerMillion, Span, When, from_toml};
 use crate::world::{Amount, Branch, Breaker, Change, Models, Moment, Quote, Repeat, Stretch, What, World};
 
 /// The worlds that come with the program: name and text.
@@ -254,7 +254,7 @@ impl Reading<'_> {
 /// # Errors
 /// Where the text is no TOML, has unknown keys, or says what cannot be, with its line.
 pub fn parse(text: &str, origin: &str) -> Result<World, FileError> {
-    let file: File = toml::from_str(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
+    let file: File = from_toml(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let reading = Reading { text, origin };
     let mut world =
         World { title: file.title, about: file.about.trim().to_owned(), seed: file.seed, ..World::default() };

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant as Moment;
 
+use http::HeaderMap;
+
 use super::audience::Audience;
 use super::estimate;
 use super::operation::{Attempted, Operation, Outcome};
@@ -13,22 +15,32 @@ use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::routing::{Check, Parameters, Status};
 use crate::session::{Called, Dispatch};
-use crate::wire::{self, Accent, ApiError, Ask, Dialect, ErrorKind, Sending, Sent, WireError};
+use crate::wire::{self, Accent, ApiError, Ask, Dialect, ErrorKind, Form, Sending, Sent, WireError};
 
 /// Says how a target speaks chat.
 pub(super) fn accent(target: &Target) -> Accent {
     if target.speaks() == Speaks::Mistral { Accent::Mistral } else { Accent::OpenAi }
 }
 
-/// Writes a request for a target; a provider that demands a limit gets `most` where the client names none.
+/// Writes a request for a target; a provider that demands a limit gets `most` where the client names none. Of the client's
+/// headers those are looked at that some targets want in the body.
 pub(super) fn written(
     ask: &Ask,
     with: &Parameters,
     (target, dialect): (&Target, Dialect),
     most: u64,
+    headers: &HeaderMap,
 ) -> Result<Sent, WireError> {
     let sending = Sending { known: target.known(), with, default_max_output: most, accent: accent(target) };
-    ask.body_for(dialect, target.upstream(), &sending)
+    let mut sent = ask.body_for(dialect, target.upstream(), &sending)?;
+    if target.form() != Form::Plain {
+        let betas = headers.get_all("anthropic-beta").iter().filter_map(|value| value.to_str().ok());
+        let betas: Vec<&str> = betas.collect();
+        let (body, left_out) = wire::framed(target.form(), sent.body, target.upstream(), &betas)?;
+        sent.body = body;
+        sent.left_out.extend(left_out);
+    }
+    Ok(sent)
 }
 
 /// Says whether a rung behind this one can take the request at all. One that cannot is no better than an answer that did not
@@ -38,7 +50,7 @@ pub(super) fn can_escalate(operation: &Operation, dispatch: &Dispatch) -> bool {
         let target = operation.gateway.providers.target(&next.model)?;
         let dialect = target.dialect_for(operation.ask.dialect())?;
         let most = operation.gateway.settings.max_output_default;
-        written(&operation.ask, &next.with, (&target, dialect), most).ok()
+        written(&operation.ask, &next.with, (&target, dialect), most, &operation.headers).ok()
     };
     !dispatch.last
         && operation
@@ -75,6 +87,11 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
 /// besides whether it took that: whoever is short of a tier serves another, so the cost is then an estimate.
 pub(super) fn terms(operation: &Operation, counted: Option<Counted>) -> (Terms, bool) {
     let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
+    if let Some(place) = &operation.place
+        && !terms.meters().any(|(meter, _)| meter.starts_with("region:"))
+    {
+        terms.meter(place, 1);
+    }
     if counted.is_some_and(|counted| counted.is_tier_told) {
         return (terms, false);
     }

@@ -125,6 +125,7 @@ pub(super) async fn open(
         escalated: None,
         left_out: Vec::new(),
         tier: None,
+        place: None,
         underway: None,
         delivered: 0,
         began: Clock::now(),

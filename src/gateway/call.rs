@@ -20,7 +20,7 @@ use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
 use super::{background, budget, estimate, stream};
 use crate::pricing::Usage;
-use crate::providers::{Call, CallError, Cause, Failure, Permit, Reply, Target};
+use crate::providers::{Call, CallError, Cause, Failure, Permit, Refused, Reply, Target};
 use crate::record::WriteTtl;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
@@ -43,7 +43,7 @@ pub(super) async fn attempt(
 ) -> Attempted {
     let gateway = Arc::clone(&operation.gateway);
     let nobody: Arc<str> = "".into();
-    let Some(target) = gateway.providers.target(&dispatch.model) else {
+    let Some(target) = gateway.providers.target_now(&dispatch.model, Moment::now()) else {
         let message = format!("no provider serves {}; add it to providers.toml", dispatch.model);
         return refused(operation, dispatch, &nobody, ApiError::new(ErrorKind::NotFound, message));
     };
@@ -66,24 +66,32 @@ pub(super) async fn attempt(
     }
     let most = gateway.settings.max_output_default;
     let sent = if operation.ask.body().len() < LARGE {
-        written(&operation.ask, &dispatch.with, (&target, dialect), most)
+        written(&operation.ask, &dispatch.with, (&target, dialect), most, &operation.headers)
     } else {
         let (ask, with, target) = (operation.ask.clone(), dispatch.with.clone(), target.clone());
-        large::apart(move || written(&ask, &with, (&target, dialect), most)).await
+        let headers = operation.headers.clone();
+        large::apart(move || written(&ask, &with, (&target, dialect), most, &headers)).await
     };
     let body = match sent {
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
             operation.tier = sent.tier;
+            operation.place = target.place().cloned();
             sent.body
         }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),
     };
     let measures = operation.ask.measures();
     let tokens = measures.estimated_prompt_tokens.saturating_add(measures.max_output.unwrap_or(0));
-    let mut permit = match gateway.providers.permit(&target, tokens, dispatch.last, Moment::now()) {
+    let mut permit = match permitted(operation, dispatch, &target, tokens, audience).await {
         Ok(permit) => permit,
-        Err(stands) => {
+        Err(None) => {
+            let error = ApiError::new(ErrorKind::Timeout, "the client went away");
+            let mut left = refused(operation, dispatch, &provider, error);
+            left.called.status = Status::Cancelled;
+            return left;
+        }
+        Err(Some(stands)) => {
             let kind = match stands.cause {
                 Cause::Quota | Cause::Limit => ErrorKind::RateLimited,
                 Cause::Breaker | Cause::NoKey => ErrorKind::Overloaded,
@@ -93,6 +101,9 @@ pub(super) async fn attempt(
             return refused(operation, dispatch, &provider, error);
         }
     };
+    // Where a provider has several accounts, this is the one that is called.
+    let target = target.at_account(&permit);
+    let provider = Arc::clone(target.provider());
     if target.simulated() {
         operation.simulates();
     }
@@ -258,6 +269,34 @@ pub(super) async fn attempt(
             let told = told.or_else(|| refused_within(&error));
             lost(operation, dispatch, &target, permit, status, api, told)
         }
+    }
+}
+
+/// How long a request waits for a call that tries a model out.
+const TRYING: Duration = Duration::from_millis(250);
+
+/// Asks for permission. Where nobody else can be asked, it is waited for as long as the provider's settings say; nothing comes
+/// of it where the client left meanwhile.
+async fn permitted(
+    operation: &Operation,
+    dispatch: &Dispatch,
+    target: &Target,
+    tokens: u64,
+    audience: &mut Audience,
+) -> Result<Permit, Option<Refused>> {
+    let until = Clock::now() + target.patience();
+    loop {
+        let permit = operation.gateway.providers.permit(target, tokens, dispatch.last, Moment::now());
+        let stands = match permit {
+            Err(stands) if dispatch.last && stands.cause != Cause::NoKey => stands,
+            other => return other.map_err(Some),
+        };
+        let wait = stands.retry_after.unwrap_or(TRYING).max(Duration::from_millis(1));
+        if Clock::now() + wait > until {
+            return Err(Some(stands));
+        }
+        let waiting = std::pin::pin!(tokio::time::sleep(wait));
+        watched(operation, dispatch, audience, waiting).await.ok_or(None)?;
     }
 }
 

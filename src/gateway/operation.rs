@@ -48,6 +48,8 @@ pub(super) struct Operation {
     pub(super) left_out: Vec<Arc<str>>,
     /// The service tier that its rung asks for in it.
     pub(super) tier: Option<Arc<str>>,
+    /// The meter of the place where its model runs, where that is said.
+    pub(super) place: Option<Arc<str>>,
     /// The attempt under way, for the account of it should this task fail.
     pub(super) underway: Option<(Dispatch, Arc<str>)>,
     /// Tokens of the stream under way that came so far.

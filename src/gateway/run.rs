@@ -100,7 +100,7 @@ impl Operation {
             let (started, calls) = (Clock::now(), self.calls);
             audience.call_begins();
             self.left_out.clear();
-            self.tier = None;
+            (self.tier, self.place) = (None, None);
             // What was asked for is read to its end, but nothing further is bought for a client that is gone.
             let mut attempted = if self.n > 0 && audience.is_gone() {
                 self.left_before(&dispatch)

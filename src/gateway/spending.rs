@@ -3,6 +3,7 @@
 //! Invariant: a file that cannot be read changes nothing: the limits that were read last stay in force, and it is said.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use http::{Response, StatusCode};
 
@@ -21,7 +22,7 @@ use crate::wire::{ApiError, ErrorKind};
 pub struct Limits {
     path: Option<PathBuf>,
     watched: Watched,
-    text: String,
+    text: Arc<str>,
 }
 
 /// What a file says that was changed.
@@ -58,9 +59,15 @@ impl Limits {
         }
         limits.watched = Watched::new([path.clone()]);
         let name = path.display().to_string();
-        limits.text = std::fs::read_to_string(&path).map_err(|error| LimitsError::Io(name.clone(), error))?;
+        limits.text =
+            std::fs::read_to_string(&path).map_err(|error| LimitsError::Io(name.clone(), error))?.into();
         let (in_force, rules) = parse_all(&limits.text, &name)?;
         Ok((limits, in_force, rules))
+    }
+
+    /// Returns the file as it is in force.
+    pub(super) fn text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
     }
 
     /// Looks whether the file changed: gives the limits it has now, and the text before and after.
@@ -76,9 +83,9 @@ impl Limits {
             Err(error) => return Some(Err(LimitsError::Io(name, error))),
         };
         match parse_all(&text, &name) {
-            Ok(_) if text == self.text => None,
+            Ok(_) if *text == *self.text => None,
             Ok((limits, rules)) => {
-                let before = std::mem::replace(&mut self.text, text.clone());
+                let before = std::mem::replace(&mut self.text, text.as_str().into()).to_string();
                 let who = owner(path).map_or_else(|| WHO.to_owned(), |owner| format!("{WHO} of {owner}"));
                 Some(Ok(Changed { limits, rules, who, before, after: text }))
             }

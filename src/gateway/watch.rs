@@ -1,12 +1,13 @@
 //! What the gateway says of itself: for the console's header and Models screen, and for those attached.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::{Gateway, now};
 use crate::ledger::{Entry, Health, Note};
 use crate::session::{
-    AlertsView, Breaker, BudgetsView, Headroom, LedgerState, LiveStatus, ModelHealth, Severity,
+    AlertsView, Breaker, BudgetsView, Headroom, LedgerState, LiveStatus, ModelHealth, QuotaWindow, Severity,
+    Tries,
 };
 use crate::telemetry::{BreakerState, QuotaLeft};
 use crate::units::{Instant, Span};
@@ -112,6 +113,16 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
             requests: room(health.requests),
             tokens: room(health.tokens),
             resets: health.tokens.into_iter().chain(health.requests).map(|left| in_ms(left.resets_ms)).max(),
+            windows: health
+                .windows
+                .into_iter()
+                .map(|window| QuotaWindow {
+                    resets: in_ms(window.resets_ms),
+                    name: window.name,
+                    used: window.used,
+                    is_closed: window.is_closed,
+                })
+                .collect(),
             last_error: health.last_error.map_or_else(String::new, |(text, _)| text),
             simulated: health.simulated,
             provider: health.provider,
@@ -132,6 +143,12 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         open: gateway.live.open() as u64,
         ledger: ledger_state(gateway),
         budgets: BudgetsView::of(&standings, ""),
+        budgets_file: gateway.limits.lock().unwrap_or_else(PoisonError::into_inner).text(),
+        tries: Tries {
+            limits: gateway.live.limits().iter().map(|limit| (**limit).clone()).collect(),
+            rules: Some(gateway.alerts.rules()),
+            now: Arc::default(),
+        },
         alerts: AlertsView::told(gateway.alerts.shown()),
         stopped: gateway.live.stopped(),
         keys: gateway.access.usable(at) as u64,

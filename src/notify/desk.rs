@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::job::Job;
 use super::send::{self, Outcome};
-use crate::alert::{Alert, Change, Level, Pattern, Silence, Source};
+use crate::alert::{Alert, Change, Level, Pattern, Rules, Silence, Source};
 use crate::config::alerts::{AlertSettings, Receiver};
 use crate::ledger::{Alarms, Alerting, Audit, Delivery, DeliveryState, Entry, Ledger, News, now};
 use crate::units::Instant;
@@ -158,6 +158,11 @@ impl Desk {
         }
         drop(state);
         self.wake.notify_one();
+    }
+
+    /// Returns the rules in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::new(self.lock().settings.rules.clone())
     }
 
     /// Brings other rules, receivers and silences into force.

@@ -12,13 +12,14 @@ use http::{HeaderMap, Method};
 use reqwest::{Request, Url};
 use tokio::time::{Instant as Clock, timeout_at};
 
+use super::address;
 use super::breaker::Phase;
 use super::error::CallError;
 use super::http as network;
 use super::packed::Packing;
 use super::provider::Provider;
 use super::registry::{Providers, Target};
-use crate::config::providers::Speaks;
+use crate::config::providers::{Platform, Speaks};
 use crate::wire::{Dialect, ModelEntry, read_models};
 
 /// How long a provider's list of models holds.
@@ -72,15 +73,7 @@ impl Provider {
 
     /// Returns an address of its API, with the version where the dialect has it in its paths.
     pub(super) fn beside(&self, parts: &[&str]) -> Option<Url> {
-        let mut url = self.base.clone().filter(|_| self.is_there())?;
-        let path = url.path().trim_end_matches('/').to_owned();
-        let version = match self.spec.speaks {
-            Speaks::Anthropic if !path.ends_with("/v1") => Some("v1"),
-            Speaks::Gemini if path.is_empty() => Some("v1beta"),
-            _ => None,
-        };
-        url.path_segments_mut().ok()?.pop_if_empty().extend(version).extend(parts);
-        Some(url)
+        address::beside(&self.spec, self.base.as_ref().filter(|_| self.is_there())?, parts)
     }
 
     /// Asks the provider something.
@@ -88,12 +81,13 @@ impl Provider {
         let deadline = Clock::now() + question.patience;
         let mut request = Request::new(question.method, question.url);
         *request.headers_mut() = self.headers.clone();
-        network::pass(question.headers, self.spec.speaks, request.headers_mut());
+        network::pass(question.headers, &self.spec, request.headers_mut());
         *request.body_mut() = question.body.map(Into::into);
         let exchange = async {
             let broken = |error: reqwest::Error| {
                 CallError::from_reqwest(self.to.clone(), &error, false, self.spec.timeouts.connect)
             };
+            self.sign(&mut request).await?;
             let mut response = self.client()?.execute(request).await.map_err(broken)?;
             let mut body = BytesMut::new();
             let mut packing = Packing::of(response.headers());
@@ -142,11 +136,12 @@ impl Provider {
     }
 
     async fn ask_for_list(&self) -> Option<Vec<ModelEntry>> {
-        let mut url = self.beside(&["models"])?;
+        // Clouds list what could be served, not what is.
+        let mut url = self.beside(&["models"]).filter(|_| self.spec.hosting.platform == Platform::Own)?;
         match self.spec.speaks {
             Speaks::Anthropic => url.set_query(Some("limit=1000")),
             Speaks::Gemini => url.set_query(Some("pageSize=1000")),
-            Speaks::OpenAi | Speaks::Mistral | Speaks::Simulated => {}
+            Speaks::OpenAi | Speaks::Mistral | Speaks::Converse | Speaks::Simulated => {}
         }
         let question = Question {
             method: Method::GET,
@@ -158,7 +153,7 @@ impl Provider {
             hold: None,
         };
         let listed = match self.ask(question).await {
-            Ok(told) if told.status == 200 => read_models(&told.body, &self.name),
+            Ok(told) if told.status == 200 => read_models(&told.body, &self.spec.name),
             _ => None,
         };
         if listed.is_none() {
@@ -189,7 +184,7 @@ impl Providers {
         for entry in futures::future::join_all(asked).await.iter().flat_map(|list| list.iter()) {
             // Another provider may be nearer to the name than the one that lists it.
             let served = self.models.find(&entry.id).and_then(|(at, _)| self.all.get(at));
-            if served.is_some_and(|provider| *provider.name == *entry.owner) {
+            if served.is_some_and(|provider| *provider.spec.name == *entry.owner) {
                 offered.push(entry.clone());
             }
         }
@@ -221,7 +216,10 @@ impl Providers {
         let parts = ["responses", id, what];
         let parts = if what.is_empty() { &parts[..2] } else { &parts[..] };
         let mut url = provider.beside(parts).ok_or_else(unsupported)?;
-        url.set_query(query);
+        let both: Vec<&str> =
+            url.query().into_iter().chain(query).filter(|query| !query.is_empty()).collect();
+        let both = both.join("&");
+        url.set_query((!both.is_empty()).then_some(both.as_str()));
         let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
         let headers = &HeaderMap::new();
         let mut hold = |size| hold(size);
@@ -238,7 +236,7 @@ impl Providers {
     }
 
     fn named(&self, name: &str) -> Option<&Arc<Provider>> {
-        self.all.iter().find(|provider| *provider.name == *name)
+        self.accounts().find(|provider| *provider.name == *name)
     }
 
     /// Returns what a list says of a model that is served, whoever lists it; what would be made up is marked.
@@ -249,7 +247,7 @@ impl Providers {
         let instead = provider.simulated && provider.spec.speaks != Speaks::Simulated;
         Some(ModelEntry {
             id: model.to_owned(),
-            owner: if instead { mark(&provider.name) } else { provider.name.to_string() },
+            owner: if instead { mark(&provider.spec.name) } else { provider.spec.name.clone() },
             created: 0,
             title: instead.then(|| mark(model)),
         })
@@ -268,7 +266,7 @@ impl Providers {
         let now = std::time::Instant::now();
         let is_well = {
             let state = slot.state();
-            state.breaker.phase(now) == Phase::Closed && state.quota.blocked_until.is_none_or(|at| at <= now)
+            state.breaker.phase(now) == Phase::Closed && state.quota.closed_until(now).is_none()
         };
         if !is_well {
             return None;

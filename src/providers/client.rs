@@ -14,15 +14,19 @@ use reqwest::{Client, redirect, retry};
 use tower_service::Service;
 
 use super::error::safe;
-use crate::config::providers::{ProviderSpec, is_loopback};
+use crate::config::providers::is_loopback;
 
 tokio::task_local! {
     /// Whether the call under way has begun a connection of its own.
     pub(super) static DIALS: Cell<bool>;
 }
 
-/// Makes a provider's client. It is made at the first call: reading the system's certificates takes a while.
-pub(super) fn client(spec: &ProviderSpec, over_http2: &Arc<AtomicBool>) -> Result<Client, String> {
+/// Makes the client of the server at `base_url`. It is made at the first call: reading the system's certificates takes a while.
+pub(super) fn client(
+    base_url: &str,
+    connect: Duration,
+    over_http2: &Arc<AtomicBool>,
+) -> Result<Client, String> {
     // A second installation is refused, and the first one is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     let over_http2 = Arc::clone(over_http2);
@@ -34,7 +38,7 @@ pub(super) fn client(spec: &ProviderSpec, over_http2: &Arc<AtomicBool>) -> Resul
         .retry(retry::never())
         .connector_layer(tower_layer::layer_fn(noting))
         .referer(false)
-        .connect_timeout(spec.timeouts.connect)
+        .connect_timeout(connect)
         .pool_max_idle_per_host(256)
         .pool_idle_timeout(Duration::from_secs(60))
         .tcp_nodelay(true)
@@ -42,11 +46,11 @@ pub(super) fn client(spec: &ProviderSpec, over_http2: &Arc<AtomicBool>) -> Resul
         // Many calls share an HTTP/2 connection; one that died unnoticed would take them all along.
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(10));
-    if spec.base_url.starts_with("http://") {
+    if base_url.starts_with("http://") {
         // Nothing will be encrypted; leave the certificates unread.
         builder = builder.tls_certs_only([]).http1_only();
     }
-    if is_loopback(&spec.base_url) {
+    if is_loopback(base_url) {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| safe(&error.without_url().to_string()))

@@ -147,6 +147,14 @@ pub enum CallError {
         /// What was asked for.
         dialect: &'static str,
     },
+    /// There is nothing to sign a call with.
+    #[error("no call to {to} can be signed: {why}")]
+    Credentials {
+        /// Provider and host.
+        to: String,
+        /// Why it could not be had.
+        why: String,
+    },
     /// The program cannot make calls at all.
     #[error("cannot set up calls to {to}: {why}")]
     Setup {
@@ -171,7 +179,7 @@ impl CallError {
             | Self::Broken { .. }
             | Self::Packed { .. }
             | Self::TooLarge { .. } => Status::ServerError,
-            Self::Unsupported { .. } | Self::Setup { .. } => Status::Failed,
+            Self::Unsupported { .. } | Self::Credentials { .. } | Self::Setup { .. } => Status::Failed,
             // Not the provider's doing.
             Self::NoRoom { .. } => Status::Cancelled,
         }
@@ -195,6 +203,7 @@ impl CallError {
                 | Self::Tls { .. }
                 | Self::NotTaken { .. }
                 | Self::Unsupported { .. }
+                | Self::Credentials { .. }
                 | Self::Setup { .. }
         )
     }
@@ -243,7 +252,7 @@ fn is_hanging_up(kind: std::io::ErrorKind) -> bool {
 }
 
 /// Returns the lowest cause in words that are safe to show.
-fn innermost(error: &reqwest::Error) -> String {
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     let mut depth = 0;
     while let Some(below) = cause.source().filter(|_| depth < 16) {

@@ -17,7 +17,7 @@ use super::client::DIALS;
 use super::error::CallError;
 use super::provider::Slot;
 use super::reply::{Deadlines, Reply};
-use crate::config::providers::Speaks;
+use crate::config::providers::{Platform, ProviderSpec, Speaks};
 use crate::wire::Dialect;
 
 /// A client's headers that go along to a server of Anthropic's kind.
@@ -46,12 +46,14 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
     let headers = if openai { &provider.openai_headers } else { &provider.headers };
     let timeouts = provider.spec.timeouts;
     let deadlines = Deadlines::new(timeouts, call.stream, Clock::now());
-    let mut sent = 0;
+    let (mut sent, mut is_anew) = (0, false);
     loop {
         let mut request = Request::new(Method::POST, url.clone());
         *request.headers_mut() = headers.clone();
-        pass(&call.headers, provider.spec.speaks, request.headers_mut());
+        pass(&call.headers, &provider.spec, request.headers_mut());
         *request.body_mut() = Some(call.body.clone().into());
+        let signing = timeout_at(deadlines.head(), provider.sign(&mut request)).await;
+        let used = signing.unwrap_or_else(|_| Err(deadlines.missed_head(to())))?;
         sent += 1;
         let began = Clock::now();
         let sending = async {
@@ -59,7 +61,15 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
             (done, DIALS.with(Cell::get))
         };
         let error = match timeout_at(deadlines.head(), DIALS.scope(Cell::new(false), sending)).await {
-            Ok((Ok(response), _)) => return Ok(Reply::network(response, to(), deadlines)),
+            Ok((Ok(response), _)) => {
+                let (status, headers) = (response.status().as_u16(), response.headers());
+                let is_stale = provider.signer.is_stale(used.as_ref(), status, headers);
+                if is_stale && !std::mem::replace(&mut is_anew, true) {
+                    tracing::debug!(provider = &*provider.name, "what the call was signed with has ended");
+                    continue;
+                }
+                return Ok(Reply::network(response, to(), deadlines, (provider.form(), &slot.upstream)));
+            }
             Ok((Err(error), dials)) => {
                 let alone = !provider.over_http2.load(Ordering::Relaxed);
                 let stale = !dials && alone && began.elapsed() < STALE;
@@ -81,14 +91,16 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
 }
 
 /// Hands those of a client's headers on that a provider understands.
-pub(super) fn pass(from: &HeaderMap, speaks: Speaks, to: &mut HeaderMap) {
+pub(super) fn pass(from: &HeaderMap, spec: &ProviderSpec, to: &mut HeaderMap) {
     if from.is_empty() {
         return;
     }
-    let names: &[HeaderName] = match speaks {
-        Speaks::Anthropic => &TO_ANTHROPIC,
-        Speaks::OpenAi => &TO_OPENAI,
-        Speaks::Gemini | Speaks::Mistral | Speaks::Simulated => &[],
+    let names: &[HeaderName] = match (spec.speaks, spec.hosting.platform) {
+        // There they stand in the body.
+        (Speaks::Anthropic, Platform::Bedrock) => &[],
+        (Speaks::Anthropic, _) => &TO_ANTHROPIC,
+        (Speaks::OpenAi, Platform::Own | Platform::Azure) => &TO_OPENAI,
+        _ => &[],
     };
     for name in names {
         let mut values = from.get_all(name).iter().cloned();

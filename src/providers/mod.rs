@@ -4,6 +4,8 @@
 //! each permit is accounted for once, also when it is dropped half-way; nothing here tries a call twice; no key appears
 //! in an error, a `Debug` form or a message. PROVIDERS.md explains the settings.
 
+mod address;
+mod auth;
 mod beside;
 mod breaker;
 mod call;
@@ -24,6 +26,7 @@ mod reply;
 mod secret;
 mod simulated;
 mod wait;
+mod windows;
 
 pub use beside::Told;
 pub use call::Call;

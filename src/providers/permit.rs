@@ -71,6 +71,7 @@ impl Permit {
                 }
                 Short::Requests(wait) => ("has no requests left of its quota", wait),
                 Short::Tokens(wait) => ("has too few tokens left of its quota", wait),
+                Short::Window(wait) => ("has used up a window of its subscription", wait),
             };
             return refuse(Cause::Quota, format!("{} {what}: {}", who(), short(wait)), Some(wait));
         }
@@ -84,7 +85,7 @@ impl Permit {
         }
         state.breaker.take(probe);
         state.quota.take(tokens, now);
-        state.in_flight = state.in_flight.saturating_add(1);
+        (state.in_flight, state.sent) = (state.in_flight.saturating_add(1), state.sent.saturating_add(1));
         drop(state);
         Ok(Self { slot: Arc::clone(slot), probe, reserved: tokens, answer: None, settled: false })
     }
@@ -124,7 +125,7 @@ impl Permit {
         if let Some(wait) = wait {
             state.quota.asked(wait, now);
         }
-        state.quota.blocked_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+        state.quota.closed_until(now).map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     pub(super) fn settle(mut self, outcome: &Outcome, now: Instant) {

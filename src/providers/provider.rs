@@ -10,25 +10,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use reqwest::{Client, Url};
+use reqwest::{Client, Request, Url};
 use rustc_hash::FxHashMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::address::{self, Addresses};
+use super::auth::{Credential, Signer};
 use super::breaker::Breaker;
 use super::client;
 use super::conceal::concealed;
 use super::error::{CallError, ProviderError};
 use super::lane::Clients;
 use super::limit::Limiter;
+use super::names::matches;
 use super::quota::Quota;
-use crate::config::providers::{ProviderSpec, Speaks};
-use crate::wire::{Dialect, ModelEntry};
+use crate::config::providers::{Auth, Platform, ProviderSpec, Speaks};
+use crate::wire::{Dialect, Form, ModelEntry};
 
 /// The most models of a provider that have a state of their own.
 const MOST_MODELS: usize = 512;
 
 /// A provider.
 pub(crate) struct Provider {
+    /// Its name, with that of the account where it has several.
     pub(crate) name: Arc<str>,
     pub(crate) spec: ProviderSpec,
     /// Whether answers are simulated: by its nature, or for want of a key.
@@ -47,6 +51,8 @@ pub(crate) struct Provider {
     pub(crate) openai_headers: HeaderMap,
     /// The key, to keep it out of what the provider says.
     key: Option<SecretString>,
+    /// How a call says who makes it, where its headers do not.
+    pub(super) signer: Signer,
     pub(crate) base: Option<Url>,
     /// What it said of its models.
     pub(super) catalogue: Catalogue,
@@ -76,18 +82,10 @@ pub(crate) struct Slot {
     pub(crate) provider: Arc<Provider>,
     pub(crate) upstream: Arc<str>,
     pub(crate) limiter: Arc<Limiter>,
+    /// The meter of the place where it runs, where that is said: `region:eu`.
+    pub(crate) place: Option<Arc<str>>,
     addresses: Addresses,
     state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct Addresses {
-    chat: Option<Url>,
-    chat_stream: Option<Url>,
-    responses: Option<Url>,
-    embeddings: Option<Url>,
-    completions: Option<Url>,
-    gemini_embeddings: Option<Url>,
 }
 
 /// What is known of a model's health.
@@ -95,6 +93,8 @@ pub(crate) struct State {
     pub(crate) breaker: Breaker,
     pub(crate) quota: Quota,
     pub(crate) in_flight: u32,
+    /// The calls so far.
+    pub(crate) sent: u64,
     pub(crate) last_error: Option<(String, Instant)>,
 }
 
@@ -130,8 +130,10 @@ impl Slot {
 }
 
 impl Provider {
+    /// Sets a provider up, or one of its accounts.
     pub(crate) fn new(
         spec: ProviderSpec,
+        account: Option<&str>,
         key: Option<&SecretString>,
         simulated: bool,
         refusal: Option<String>,
@@ -162,10 +164,18 @@ impl Provider {
             headers.insert(name, value);
         }
         let mut openai_headers = headers.clone();
-        if let Some(key) = key {
-            let usual = match spec.speaks {
-                Speaks::Anthropic => "x-api-key",
-                Speaks::Gemini => "x-goog-api-key",
+        let signer = Signer::new(&spec, key).map_err(|(field, why)| setting(field, &why))?;
+        if let Some(key) = key.filter(|_| spec.hosting.auth == Auth::Key) {
+            if key.expose_secret().starts_with('{') {
+                return Err(setting(
+                    "key",
+                    "is a file of an account, no key; say auth = \"google\" or \"aws\"",
+                ));
+            }
+            let usual = match (spec.speaks, spec.hosting.platform) {
+                (Speaks::Anthropic, Platform::Own) => "x-api-key",
+                (Speaks::Gemini, _) => "x-goog-api-key",
+                (_, Platform::Azure) => "api-key",
                 _ => "authorization",
             };
             let name = spec.key_header.as_deref().unwrap_or(usual);
@@ -174,10 +184,12 @@ impl Provider {
             let name = spec.key_header.as_deref().unwrap_or("authorization");
             put_key(&mut openai_headers, name, key).ok_or_else(wrong)?;
         }
+        let name: Arc<str> =
+            account.map_or_else(|| spec.name.clone(), |account| format!("{}/{account}", spec.name)).into();
         let host = base.as_ref().and_then(Url::host_str).map(|host| format!(" ({host})")).unwrap_or_default();
         Ok(Self {
-            name: spec.name.as_str().into(),
-            to: format!("{}{host}", spec.name),
+            to: format!("{name}{host}"),
+            name,
             limiter: Arc::new(Limiter::new(spec.limits, now)),
             clients: Clients::default(),
             over_http2: Arc::default(),
@@ -188,6 +200,7 @@ impl Provider {
             headers,
             openai_headers,
             key: key.cloned(),
+            signer,
             base,
             spec,
         })
@@ -197,11 +210,14 @@ impl Provider {
     pub(crate) fn dialect_for(&self, dialect: Dialect) -> Option<Dialect> {
         let chat = match self.spec.speaks {
             _ if self.simulated => Dialect::OpenAiChat,
-            Speaks::Anthropic => Dialect::AnthropicMessages,
+            Speaks::Anthropic | Speaks::Converse => Dialect::AnthropicMessages,
             Speaks::Gemini => Dialect::Gemini,
             Speaks::OpenAi | Speaks::Mistral | Speaks::Simulated => Dialect::OpenAiChat,
         };
+        let has_embeddings =
+            self.simulated || matches!(self.spec.hosting.platform, Platform::Own | Platform::Azure);
         match dialect {
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings if !has_embeddings => None,
             // A Gemini server has embeddings in OpenAI's manner beside its own.
             Dialect::OpenAiEmbeddings => (chat != Dialect::AnthropicMessages).then_some(dialect),
             Dialect::GeminiEmbeddings if chat == Dialect::Gemini => Some(dialect),
@@ -216,12 +232,30 @@ impl Provider {
         }
     }
 
+    /// Returns what it calls a model that it serves.
+    pub(super) fn calls<'m>(&'m self, model: &'m str) -> Option<&'m str> {
+        let renamed =
+            self.spec.rename.iter().find(|(ours, _)| ours == model).map(|(_, theirs)| theirs.as_str());
+        renamed.or_else(|| self.spec.models.iter().any(|pattern| matches(pattern, model)).then_some(model))
+    }
+
+    /// Returns the form in which messages travel to it.
+    pub(crate) fn form(&self) -> Form {
+        match (self.spec.hosting.platform, self.spec.speaks) {
+            _ if self.simulated => Form::Plain,
+            (Platform::Vertex, Speaks::Anthropic) => Form::Vertex,
+            (Platform::Bedrock, Speaks::Anthropic) => Form::Bedrock,
+            (_, Speaks::Converse) => Form::Converse,
+            _ => Form::Plain,
+        }
+    }
+
     /// Takes the key out of a text, should the provider have repeated it there.
     pub(crate) fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.key.as_ref().map(SecretString::expose_secret) {
+        self.signer.redact(match self.key.as_ref().map(SecretString::expose_secret) {
             Some(key) if text.contains(key) => Cow::Owned(text.replace(key, "(key)")),
             _ => Cow::Borrowed(text),
-        }
+        })
     }
 
     /// Takes the provider's address out of a text that a client gets: where a provider stands is the operator's affair.
@@ -229,8 +263,16 @@ impl Provider {
         concealed(text, self.base.as_ref().and_then(Url::host_str), &self.name)
     }
 
+    /// Has a call say who makes it. Returns what it was signed with, where that may be refused.
+    pub(super) async fn sign(&self, request: &mut Request) -> Result<Option<Arc<Credential>>, CallError> {
+        let signed = self.signer.sign(request).await;
+        signed.map_err(|why| CallError::Credentials { to: self.to.clone(), why })
+    }
+
     pub(crate) fn client(&self) -> Result<&Client, CallError> {
-        let made = self.clients.get_or_make(|| client::client(&self.spec, &self.over_http2));
+        let made = self.clients.get_or_make(|| {
+            client::client(&self.spec.base_url, self.spec.timeouts.connect, &self.over_http2)
+        });
         made.map_err(|why| CallError::Setup { to: self.to.clone(), why: why.to_owned() })
     }
 
@@ -245,6 +287,7 @@ impl Provider {
                 breaker: Breaker::new(self.spec.breaker, now),
                 quota: Quota::default(),
                 in_flight: 0,
+                sent: 0,
                 last_error: None,
             }))
         };
@@ -254,12 +297,18 @@ impl Provider {
         let slot = Arc::new(Slot {
             provider: Arc::clone(self),
             upstream: upstream.into(),
+            place: address::place(&self.spec.hosting, upstream).map(Into::into),
             limiter: if own_limits {
                 Arc::new(Limiter::new(self.spec.limits, now))
             } else {
                 Arc::clone(&self.limiter)
             },
-            addresses: self.addresses(upstream),
+            addresses: self
+                .base
+                .as_ref()
+                .filter(|_| !self.simulated)
+                .map(|base| address::of(&self.spec, base, upstream))
+                .unwrap_or_default(),
             state,
         });
         if !full {
@@ -271,54 +320,6 @@ impl Provider {
     /// Lists the models that have a state of their own.
     pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).known.values().cloned().collect()
-    }
-
-    fn addresses(&self, upstream: &str) -> Addresses {
-        let Some(base) = self.base.as_ref().filter(|_| !self.simulated) else { return Addresses::default() };
-        let at = |parts: &[&str]| {
-            let mut url = base.clone();
-            if let Ok(mut path) = url.path_segments_mut() {
-                // One segment a part, encoded: a model's name leads to no other path.
-                path.pop_if_empty().extend(parts);
-            }
-            Some(url)
-        };
-        let ends = |version: &str| base.path().trim_end_matches('/').ends_with(version);
-        match self.spec.speaks {
-            Speaks::Simulated => Addresses::default(),
-            Speaks::OpenAi | Speaks::Mistral => Addresses {
-                chat: at(&["chat", "completions"]),
-                chat_stream: None,
-                responses: at(&["responses"]),
-                embeddings: at(&["embeddings"]),
-                completions: at(&["completions"]),
-                gemini_embeddings: None,
-            },
-            Speaks::Anthropic => Addresses {
-                chat: if ends("/v1") { at(&["messages"]) } else { at(&["v1", "messages"]) },
-                ..Addresses::default()
-            },
-            Speaks::Gemini => {
-                let mut version = vec!["v1beta"];
-                version.retain(|_| base.path() == "/");
-                let call = |method: &str| {
-                    let model = format!("{}:{method}", upstream.trim_start_matches("models/"));
-                    at(&[version.as_slice(), &["models", &model]].concat())
-                };
-                let stream = call("streamGenerateContent").map(|mut url| {
-                    url.set_query(Some("alt=sse"));
-                    url
-                });
-                Addresses {
-                    chat: call("generateContent"),
-                    chat_stream: stream,
-                    responses: None,
-                    completions: None,
-                    gemini_embeddings: call("batchEmbedContents"),
-                    embeddings: at(&[version.as_slice(), &["openai", "embeddings"]].concat()),
-                }
-            }
-        }
     }
 }
 

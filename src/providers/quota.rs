@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderName};
 
 use super::wait;
+use super::windows::Windows;
 use crate::units::Instant as Moment;
 
 /// The longest that a provider's word keeps calls away.
@@ -65,6 +66,8 @@ pub(crate) enum Short {
     Requests(Duration),
     /// Too few tokens are left.
     Tokens(Duration),
+    /// A window of a subscription is used up.
+    Window(Duration),
 }
 
 /// The quota of one model at one provider.
@@ -72,7 +75,9 @@ pub(crate) enum Short {
 pub(crate) struct Quota {
     pub(crate) requests: Option<Left>,
     pub(crate) tokens: Option<Left>,
-    pub(crate) blocked_until: Option<Instant>,
+    /// The windows of a subscription.
+    pub(crate) windows: Windows,
+    blocked_until: Option<Instant>,
     /// Whether the provider set that time, or nobody did.
     unsaid: bool,
     refusals: u32,
@@ -128,6 +133,9 @@ impl Quota {
         if last_resort {
             return Ok(());
         }
+        if let Some(until) = self.windows.closed_until(now) {
+            return Err(Short::Window(until - now));
+        }
         if let Some(wait) = self.requests.and_then(|left| left.until(1, now)) {
             return Err(Short::Requests(wait));
         }
@@ -135,6 +143,21 @@ impl Quota {
             Some(wait) => Err(Short::Tokens(wait)),
             None => Ok(()),
         }
+    }
+
+    /// Returns until when the provider takes no call, by its own word.
+    pub(crate) fn closed_until(&self, now: Instant) -> Option<Instant> {
+        self.blocked_until.filter(|&until| until > now).max(self.windows.closed_until(now))
+    }
+
+    /// Returns how much of what is tightest is used, in thousandths.
+    pub(crate) fn used(&self, now: Instant) -> u64 {
+        let of = |left: Left| {
+            let used = u128::from(left.limit.saturating_sub(left.available(now))) * 1000;
+            u64::try_from(used / u128::from(left.limit.max(1))).unwrap_or(1000)
+        };
+        let limits = self.requests.into_iter().chain(self.tokens).map(of);
+        limits.chain(self.windows.open(now).map(|window| window.used.into())).max().unwrap_or(0)
     }
 
     /// Takes a call's share, until the next answer says what is left.
@@ -163,6 +186,7 @@ impl Quota {
         wall: impl Fn() -> Moment,
     ) {
         if anthropic {
+            self.windows.learn(headers, now, &wall);
             let [requests, tokens, input, output] = &ANTHROPIC;
             let mut read = |names| left(headers, names, now, &wall);
             self.requests = read(requests).or(self.requests);
@@ -189,6 +213,7 @@ impl Quota {
     }
 
     fn block(&mut self, wait: Duration, unsaid: bool, now: Instant) {
+        // How long a window is used up, it says itself.
         let until = now + wait.min(LONGEST);
         if self.blocked_until.is_none_or(|known| known <= until) {
             self.blocked_until = Some(until);

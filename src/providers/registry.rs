@@ -19,17 +19,20 @@ use super::reply::Reply;
 use super::secret::{FoundKey, KeyError};
 use super::{http, known, quota, simulated, wait};
 use crate::config::parameters::Parameters;
-use crate::config::providers::{KeySource, ProvidersSpec, SimulatedSpec, Speaks};
+use crate::config::providers::{AccountSpec, Drain, KeySource, ProvidersSpec, SimulatedSpec, Speaks};
 use crate::routing::Status;
-use crate::telemetry::{BreakerState, ModelHealth, QuotaLeft};
-use crate::wire::{Dialect, Known};
+use crate::telemetry::{BreakerState, ModelHealth, QuotaLeft, QuotaWindow};
+use crate::wire::{Dialect, Form, Known};
 
 /// The most names whose provider is remembered; clients may name any.
 const MOST_NAMES: usize = 2048;
 
 /// Every provider, with the state of its models. Cheap to share in an [`Arc`].
 pub struct Providers {
+    /// Each with its first account.
     pub(super) all: Vec<Arc<Provider>>,
+    /// The other accounts of each.
+    pub(super) others: Vec<Vec<Arc<Provider>>>,
     pub(super) models: Models,
     simulated: SimulatedSpec,
     parameters: Parameters,
@@ -43,7 +46,12 @@ pub struct Providers {
 #[derive(Clone, Debug)]
 pub struct Target {
     model: Arc<str>,
+    /// The model at its provider; where that has several accounts, at the first or the one that was chosen.
     pub(super) slot: Arc<Slot>,
+    /// The same at the other accounts.
+    others: Arc<[Arc<Slot>]>,
+    /// The same model at the provider that is asked while this one cannot be called.
+    fallback: Option<Arc<Target>>,
     known: Arc<Known>,
 }
 
@@ -61,7 +69,39 @@ pub struct Failure {
 }
 
 impl Target {
-    /// Returns the provider's name.
+    /// Returns the same at the account that a permit was given for.
+    #[must_use]
+    pub fn at_account(&self, permit: &Permit) -> Self {
+        let slot = permit.slot();
+        if self.others.is_empty() || Arc::ptr_eq(slot, &self.slot) {
+            return self.clone();
+        }
+        let others = self.slots().filter(|other| !Arc::ptr_eq(other, slot)).cloned().collect();
+        Self { slot: Arc::clone(slot), others, ..self.clone() }
+    }
+
+    /// Says for how long it cannot be called at any of its accounts, and what stands before it.
+    fn blocked(&self, now: Instant) -> Option<(Duration, &'static str)> {
+        let mut soonest = None;
+        for slot in self.slots() {
+            let (wait, why) = blocked(slot, now)?;
+            soonest =
+                Some(soonest.map_or((wait, why), |least: (Duration, &'static str)| least.min((wait, why))));
+        }
+        soonest
+    }
+
+    /// Returns how long a request waits for it where nobody else can be asked.
+    pub fn patience(&self) -> Duration {
+        self.slot.provider.spec.patience
+    }
+
+    /// Lists it at each of its accounts.
+    fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        std::iter::once(&self.slot).chain(self.others.iter())
+    }
+
+    /// Returns the provider's name, with that of the account where it has several.
     pub fn provider(&self) -> &Arc<str> {
         &self.slot.provider.name
     }
@@ -91,6 +131,16 @@ impl Target {
         if self.simulated() { Speaks::Simulated } else { self.slot.provider.spec.speaks }
     }
 
+    /// Returns the meter of the place where it runs, where that is said: `region:eu`.
+    pub fn place(&self) -> Option<&Arc<str>> {
+        self.slot.place.as_ref()
+    }
+
+    /// Returns the form in which messages travel to it.
+    pub fn form(&self) -> Form {
+        self.slot.provider.form()
+    }
+
     /// Takes the provider's key out of a text that it sent, should it have repeated it there.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.slot.provider.redact(text)
@@ -115,13 +165,37 @@ impl Providers {
         now: Instant,
     ) -> Result<Self, ProviderError> {
         let mut warnings = Vec::new();
-        let mut providers = Vec::new();
+        let (mut providers, mut others) = (Vec::new(), Vec::new());
         for provider in &spec.providers {
-            let (key, refusal) = fetch(provider.key.as_ref(), spec, &provider.name, keys, &mut warnings);
-            let without = provider.key.is_some() && key.is_none();
-            let simulated = provider.speaks == Speaks::Simulated || (without && refusal.is_none());
-            let built = Provider::new(provider.clone(), key.as_ref(), simulated, refusal, now)?;
-            providers.push(Arc::new(built));
+            let mut build = |account: Option<&AccountSpec>| {
+                let mut provider = provider.clone();
+                if let Some(account) = account {
+                    provider.key = Some(account.key.clone());
+                    provider.base_url = account.base_url.clone().unwrap_or(provider.base_url);
+                }
+                let name = account.map(|account| account.name.as_str());
+                let who =
+                    name.map_or_else(|| provider.name.clone(), |name| format!("{}/{name}", provider.name));
+                let (key, refusal) = fetch(provider.key.as_ref(), spec, &who, keys, &mut warnings);
+                let without = provider.key.is_some() && key.is_none();
+                let simulated = provider.speaks == Speaks::Simulated || (without && refusal.is_none());
+                if without && account.is_some() {
+                    warnings.push(format!("{who}: no key, so this account is not called"));
+                }
+                Provider::new(provider, name, key.as_ref(), simulated, refusal, now).map(Arc::new)
+            };
+            let each: Vec<Option<&AccountSpec>> = match provider.accounts.as_slice() {
+                [] => vec![None],
+                accounts => accounts.iter().map(Some).collect(),
+            };
+            let built = each.into_iter().map(&mut build).collect::<Result<Vec<_>, _>>()?;
+            // Where one has a key, nothing is made up or refused for the others.
+            let has_key = |account: &Arc<Provider>| !account.simulated && account.refusal.is_none();
+            let keyed: Vec<Arc<Provider>> =
+                built.iter().filter(|account| has_key(account)).cloned().collect();
+            let mut usable = if keyed.is_empty() { built } else { keyed }.into_iter();
+            providers.extend(usable.next());
+            others.push(usable.collect());
         }
         let mut seed = [0; 8];
         // Without it the waits of two programs may fall together; that is all.
@@ -135,6 +209,7 @@ impl Providers {
             draws: AtomicU64::new(0),
             warnings,
             all: providers,
+            others,
         })
     }
 
@@ -160,9 +235,14 @@ impl Providers {
             return None;
         }
         let (at, upstream) = self.models.find(model)?;
-        let provider = self.all.get(at)?;
-        let known = Arc::new(known::known(&self.parameters, &upstream));
-        let target = Target { model: model.into(), slot: provider.slot(&upstream, Instant::now()), known };
+        let name: Arc<str> = model.into();
+        let mut target = self.target_at(&name, at, &upstream)?;
+        if let Some(fallback) = &target.slot.provider.spec.fallback {
+            let at = self.all.iter().position(|provider| provider.spec.name == *fallback);
+            let found = at.and_then(|at| Some((at, self.all.get(at)?.calls(model)?.to_owned())));
+            let other = found.and_then(|(at, upstream)| self.target_at(&name, at, &upstream));
+            target.fallback = other.map(Arc::new);
+        }
         let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
         if targets.len() < MOST_NAMES {
             targets.insert(Arc::clone(&target.model), target.clone());
@@ -170,18 +250,39 @@ impl Providers {
         Some(target)
     }
 
-    /// Says for how long a model cannot be called, and what stands before it; `None` where it can.
-    pub fn blocked(&self, model: &str, now: Instant) -> Option<(Duration, &'static str)> {
-        let target = self.target(model)?;
-        let state = target.slot.state();
-        if let Phase::Open(until) = state.breaker.phase(now) {
-            return Some((until.saturating_duration_since(now), "breaker"));
-        }
-        let until = state.quota.blocked_until.filter(|&until| until > now)?;
-        Some((until.saturating_duration_since(now), "quota"))
+    fn target_at(&self, model: &Arc<str>, at: usize, upstream: &str) -> Option<Target> {
+        let slot = |provider: &Arc<Provider>| provider.slot(upstream, Instant::now());
+        Some(Target {
+            model: Arc::clone(model),
+            slot: slot(self.all.get(at)?),
+            others: self.others.get(at).into_iter().flatten().map(slot).collect(),
+            known: Arc::new(known::known(&self.parameters, upstream)),
+            fallback: None,
+        })
     }
 
-    /// Asks whether a call of about that many tokens may go out now.
+    /// Finds who is to be called for a model now: another provider of it where the first cannot be called.
+    pub fn target_now(&self, model: &str, now: Instant) -> Option<Target> {
+        let target = self.target(model)?;
+        match &target.fallback {
+            Some(other) if target.blocked(now).is_some() && other.blocked(now).is_none() => {
+                Some(other.as_ref().clone())
+            }
+            _ => Some(target),
+        }
+    }
+
+    /// Says for how long a model cannot be called by anybody, and what stands before it; `None` where it can.
+    pub fn blocked(&self, model: &str, now: Instant) -> Option<(Duration, &'static str)> {
+        let target = self.target(model)?;
+        let own = target.blocked(now)?;
+        match &target.fallback {
+            Some(other) => other.blocked(now).map(|other| own.min(other)),
+            None => Some(own),
+        }
+    }
+
+    /// Asks whether a call of about that many tokens may go out now; where a provider has several accounts, at one of them.
     ///
     /// As a last resort, when every other rung is out, an open breaker lets one call through before its time, and an
     /// estimate of the quota does not count. What the provider itself asked for, and the operator's limits, always hold.
@@ -192,7 +293,31 @@ impl Providers {
         last_resort: bool,
         now: Instant,
     ) -> Result<Permit, Refused> {
-        Permit::take(&target.slot, tokens, last_resort, now)
+        if target.others.is_empty() {
+            return Permit::take(&target.slot, tokens, last_resort, now);
+        }
+        let mut slots: Vec<&Arc<Slot>> = target.slots().collect();
+        if target.slot.provider.spec.drain == Drain::Balanced {
+            // Within a twentieth they are alike; then the one with the fewest calls.
+            slots.sort_by_cached_key(|slot| {
+                let state = slot.state();
+                (state.quota.used(now) / 50, state.sent)
+            });
+        }
+        let mut refused: Option<Refused> = None;
+        for is_last in [false, true] {
+            for slot in slots.iter().filter(|_| last_resort || !is_last) {
+                match Permit::take(slot, tokens, is_last, now) {
+                    Ok(permit) => return Ok(permit),
+                    Err(refusal) => {
+                        let wait = |refusal: &Refused| refusal.retry_after.unwrap_or(Duration::MAX);
+                        let is_sooner = refused.as_ref().is_none_or(|other| wait(&refusal) < wait(other));
+                        refused = if is_sooner { Some(refusal) } else { refused };
+                    }
+                }
+            }
+        }
+        refused.map_or_else(|| Permit::take(&target.slot, tokens, last_resort, now), Err)
     }
 
     /// Makes a call and waits for the head of its answer; what that says of quota and health is learned at once.
@@ -220,7 +345,22 @@ impl Providers {
         let retries = target.slot.provider.spec.retries;
         let wanted = failure.should_retry.unwrap_or_else(|| failure.status.is_retryable());
         let vain = matches!(failure.status, Status::Cancelled | Status::Unfit);
-        if failure.begun || !wanted || tries >= retries.attempts || vain {
+        if failure.begun || vain {
+            return None;
+        }
+        // Another account, or another provider, may have room where this one has none; each is asked at most once for that.
+        let is_here = |slot: &&Arc<Slot>| Arc::ptr_eq(slot, &target.slot);
+        let accounts = u32::try_from(target.others.len()).unwrap_or(u32::MAX);
+        let is_elsewhere = || {
+            let other = target.fallback.as_ref().filter(|_| target.blocked(now).is_some());
+            target.slots().filter(|slot| !is_here(slot)).any(|slot| blocked(slot, now).is_none())
+                || other.is_some_and(|other| other.blocked(now).is_none())
+        };
+        let most = retries.attempts.saturating_add(accounts).saturating_add(target.fallback.is_some().into());
+        if tries < most && blocked(&target.slot, now).is_some() && is_elsewhere() {
+            return Some(Duration::ZERO);
+        }
+        if !wanted || tries >= retries.attempts {
             return None;
         }
         let state = target.slot.state();
@@ -228,7 +368,7 @@ impl Providers {
         if state.breaker.phase(now) != Phase::Closed {
             return None;
         }
-        let blocked = state.quota.blocked_until.map(|until| until.saturating_duration_since(now));
+        let blocked = state.quota.closed_until(now).map(|until| until.saturating_duration_since(now));
         drop(state);
         let draw = wait::draw(self.seed, self.draws.fetch_add(1, Ordering::Relaxed));
         let grown = wait::backoff(retries.base, retries.max_wait, tries, draw);
@@ -237,17 +377,22 @@ impl Providers {
         (wait <= retries.max_wait).then_some(wait)
     }
 
+    /// Lists the providers, each of their accounts for itself.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.all.iter().chain(self.others.iter().flatten())
+    }
+
     /// Returns the health of every model that was asked for so far, by provider and name.
     pub fn health(&self, now: Instant) -> Vec<ModelHealth> {
         let mut health: Vec<ModelHealth> =
-            self.all.iter().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
+            self.accounts().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
         health.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         health
     }
 
     /// Makes the clients of every provider that has a key, so that the first call need not.
     pub fn warm(&self) -> Result<(), CallError> {
-        let real = self.all.iter().filter(|provider| !provider.simulated && provider.refusal.is_none());
+        let real = self.accounts().filter(|provider| !provider.simulated && provider.refusal.is_none());
         for provider in real {
             provider.client()?;
         }
@@ -280,6 +425,16 @@ fn fetch(
     }
 }
 
+/// Says for how long a model cannot be called at one account, and what stands before it.
+fn blocked(slot: &Slot, now: Instant) -> Option<(Duration, &'static str)> {
+    let state = slot.state();
+    if let Phase::Open(until) = state.breaker.phase(now) {
+        return Some((until.saturating_duration_since(now), "breaker"));
+    }
+    let until = state.quota.closed_until(now)?;
+    Some((until.saturating_duration_since(now), "quota"))
+}
+
 fn of(slot: &Slot, now: Instant) -> ModelHealth {
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let state = slot.state();
@@ -299,7 +454,21 @@ fn of(slot: &Slot, now: Instant) -> ModelHealth {
             Phase::HalfOpen => BreakerState::HalfOpen,
             Phase::Open(until) => BreakerState::Open { for_ms: millis(until.saturating_duration_since(now)) },
         },
-        blocked_ms: state.quota.blocked_until.map_or(0, |until| millis(until.saturating_duration_since(now))),
+        blocked_ms: state
+            .quota
+            .closed_until(now)
+            .map_or(0, |until| millis(until.saturating_duration_since(now))),
+        windows: state
+            .quota
+            .windows
+            .open(now)
+            .map(|window| QuotaWindow {
+                name: window.name.clone(),
+                used: window.used,
+                resets_ms: millis(window.resets_at.saturating_duration_since(now)),
+                is_closed: window.is_closed,
+            })
+            .collect(),
         requests: left(state.quota.requests),
         tokens: left(state.quota.tokens),
         in_flight: state.in_flight,

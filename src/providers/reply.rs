@@ -2,10 +2,12 @@
 //!
 //! Invariant: no read waits longer than the provider's timeouts allow. Dropping a reply ends the call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt as _;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
 use tokio::time::{Instant as Clock, timeout_at};
 
@@ -14,6 +16,7 @@ use super::packed::Packing;
 use super::simulated::Simulation;
 use super::wait;
 use crate::config::providers::Timeouts;
+use crate::wire::{Form, Unframed, WireError, conversed};
 
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -37,6 +40,10 @@ pub struct Reply {
     deadlines: Deadlines,
     begun: bool,
     packing: Packing,
+    /// What makes Anthropic's events of another's frames.
+    unframed: Option<Unframed>,
+    /// The model, where a whole answer is to be put into Anthropic's form.
+    conversed: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -89,10 +96,29 @@ impl Deadlines {
 }
 
 impl Reply {
-    pub(super) fn network(mut response: reqwest::Response, to: String, deadlines: Deadlines) -> Self {
+    /// Takes an answer of the model `model`, in the form in which messages travel there.
+    pub(super) fn network(
+        mut response: reqwest::Response,
+        to: String,
+        deadlines: Deadlines,
+        (form, model): (Form, &Arc<str>),
+    ) -> Self {
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
-        Self::new(status, headers, Source::Network(Box::new(response)), to, deadlines)
+        let mut reply = Self::new(status, headers, Source::Network(Box::new(response)), to, deadlines);
+        if form != Form::Plain && reply.is_success() {
+            let kind = reply.headers.get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+            if kind.starts_with(b"application/vnd.amazon.eventstream") {
+                reply.unframed = Some(Unframed::new(form, reply.request_id(), model));
+            } else if form == Form::Converse {
+                reply.conversed = Some(Arc::clone(model));
+            }
+        }
+        reply
+    }
+
+    fn request_id(&self) -> &str {
+        self.headers.get("x-amzn-requestid").and_then(|id| id.to_str().ok()).unwrap_or_default()
     }
 
     pub(super) fn simulated(mut simulation: Simulation, to: String, deadlines: Deadlines) -> Self {
@@ -110,7 +136,19 @@ impl Reply {
             _ => None,
         };
         let packing = Packing::of(&headers);
-        Self { status, headers, retry_after, should_retry, source, to, deadlines, begun: false, packing }
+        Self {
+            status,
+            headers,
+            retry_after,
+            should_retry,
+            source,
+            to,
+            deadlines,
+            begun: false,
+            packing,
+            unframed: None,
+            conversed: None,
+        }
     }
 
     /// Says whether an answer came, as opposed to an error.
@@ -118,8 +156,29 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    /// Returns the next piece of the body, unpacked where it comes packed; `None` at its end.
+    /// Returns the next piece of the body, unpacked where it comes packed, and as Anthropic's events where it is framed as
+    /// Amazon frames them; `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, CallError> {
+        loop {
+            let piece = self.unpacked().await?;
+            let Some(unframed) = &mut self.unframed else { return Ok(piece) };
+            let Some(piece) = piece else {
+                let last = unframed.end();
+                self.unframed = None;
+                return Ok(last);
+            };
+            let events = unframed.take(&piece);
+            let why = |error| match error {
+                WireError::Malformed(why) => why,
+                error => error.to_string(),
+            };
+            if let Some(events) = events.map_err(|error| self.unreadable(why(error)))? {
+                return Ok(Some(events));
+            }
+        }
+    }
+
+    async fn unpacked(&mut self) -> Result<Option<Bytes>, CallError> {
         loop {
             if let Some(piece) = self.packing.next().map_err(|why| self.unreadable(why))? {
                 return Ok(Some(piece));
@@ -188,7 +247,17 @@ impl Reply {
     }
 
     /// Returns the whole body, if it is no longer than `limit`; `hold` hears how much of it is held and says whether that may be.
-    pub async fn whole(
+    pub async fn whole(mut self, limit: usize, hold: impl FnMut(usize) -> bool) -> Result<Bytes, CallError> {
+        let model = self.conversed.take();
+        let id = model.as_ref().map(|_| self.request_id().to_owned());
+        let whole = self.gathered(limit, hold).await?;
+        Ok(match model.zip(id) {
+            Some((model, id)) => conversed(&whole, &id, &model),
+            None => whole,
+        })
+    }
+
+    async fn gathered(
         mut self,
         limit: usize,
         mut hold: impl FnMut(usize) -> bool,

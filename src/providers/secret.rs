@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -68,7 +68,59 @@ pub fn from_system(source: &KeySource) -> Result<FoundKey, KeyError> {
             let (program, arguments) = keyring(service, account);
             found(run(program, &arguments, &place)?, &place, None)
         }
+        KeySource::AwsEnv => {
+            let said = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+            let need = |name: &str| said(name).ok_or_else(|| KeyError::Unset(name.to_owned()));
+            let (id, secret) = (need("AWS_ACCESS_KEY_ID")?, need("AWS_SECRET_ACCESS_KEY")?);
+            found(aws(&id, &secret, said("AWS_SESSION_TOKEN").as_deref()), &place, None)
+        }
+        KeySource::AwsProfile(name) => {
+            let path = named_or_at_home("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials");
+            let path = path.ok_or_else(|| unreadable(&place, &"no home directory is known"))?;
+            let text = read_file(&path).map_err(|error| unreadable(&path.display().to_string(), &error))?;
+            let keys = profile(&text, name)
+                .ok_or_else(|| unreadable(&place, &format!("{} has no keys of that name", path.display())))?;
+            found(keys, &place, open_to_others(&path))
+        }
+        KeySource::GoogleDefault => {
+            let at_home = ".config/gcloud/application_default_credentials.json";
+            let path = named_or_at_home("GOOGLE_APPLICATION_CREDENTIALS", at_home);
+            let unset = || KeyError::Unset("GOOGLE_APPLICATION_CREDENTIALS".to_owned());
+            let path = path.filter(|path| path.exists()).ok_or_else(unset)?;
+            let text = read_file(&path).map_err(|error| unreadable(&place, &error))?;
+            found(text, &place, open_to_others(&path))
+        }
     }
+}
+
+/// Returns the file that a variable names, or the one that tools keep in the home directory.
+fn named_or_at_home(variable: &str, at_home: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).filter(|name| !name.is_empty()).map(PathBuf::from);
+    named.or_else(|| Some(directories::BaseDirs::new()?.home_dir().join(at_home)))
+}
+
+/// Writes keys of AWS as its tools do.
+fn aws(id: &str, secret: &str, session: Option<&str>) -> String {
+    let text = |text: &str| serde_json::Value::from(text.trim()).to_string();
+    let session = session.map_or(String::new(), |session| format!(",\"SessionToken\":{}", text(session)));
+    format!("{{\"AccessKeyId\":{},\"SecretAccessKey\":{}{session}}}", text(id), text(secret))
+}
+
+/// Finds a profile in AWS's file of credentials.
+fn profile(file: &str, name: &str) -> Option<String> {
+    let heading = |line: &str| Some(line.strip_prefix('[')?.strip_suffix(']')?.trim().to_owned());
+    let lines = file.lines().map(str::trim).skip_while(|line| heading(line).as_deref() != Some(name)).skip(1);
+    let pairs = lines.take_while(|line| heading(line).is_none()).filter_map(|line| line.split_once('='));
+    let (mut id, mut secret, mut session) = (None, None, None);
+    for (key, value) in pairs {
+        match key.trim() {
+            "aws_access_key_id" => id = Some(value.trim()),
+            "aws_secret_access_key" => secret = Some(value.trim()),
+            "aws_session_token" => session = Some(value.trim()),
+            _ => {}
+        }
+    }
+    Some(aws(id?, secret?, session))
 }
 
 /// The keyring is asked by the system's own program, which knows how to unlock it.
@@ -85,7 +137,7 @@ fn found(text: String, place: &str, warning: Option<String>) -> Result<FoundKey,
     let text = SecretString::from(text);
     let line = secrecy::ExposeSecret::expose_secret(&text).trim();
     let printable = !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_graphic());
-    if !printable {
+    if !printable && !is_object(line) {
         return Err(KeyError::NoKey(place.to_owned()));
     }
     Ok(FoundKey { key: SecretString::from(line), warning })
@@ -148,7 +200,12 @@ fn run(program: &str, arguments: &[String], place: &str) -> Result<String, KeyEr
         return Err(unreadable(place, &format!("{program} failed ({ended})")));
     }
     let text = read.map_err(|error| unreadable(place, &error))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    Ok(if is_object(&text) { text } else { text.lines().next().unwrap_or_default().to_owned() })
+}
+
+/// Says whether what is kept is no key, but an object of several things: the file of an account.
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 #[cfg(all(test, unix))]

@@ -13,7 +13,7 @@ use super::json::safe;
 use super::sheet::csv_cell;
 use crate::pricing::Unpriced;
 use crate::telemetry::{Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, Value};
-use crate::units::{Instant, ModelId, Names, ProjectId, RouteTag, TeamId};
+use crate::units::{Instant, ModelId, Names, ProjectId, RouteTag, TagsId, TeamId, tag, tags_of};
 
 /// A version of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -198,7 +198,7 @@ struct Rows<'a> {
     account: String,
     period: (Instant, String),
     skus: FxHashMap<(Value, ModelId, u32, bool, What), String>,
-    payers: FxHashMap<(TeamId, ProjectId, RouteTag), String>,
+    payers: FxHashMap<(TeamId, ProjectId, RouteTag, TagsId), String>,
 }
 
 impl<'a> Rows<'a> {
@@ -243,7 +243,7 @@ impl<'a> Rows<'a> {
             self.skus.insert(sku, text);
         }
         line.push_str(self.skus.get(&sku).map_or("", String::as_str));
-        let payer = (key.team, key.project, key.route);
+        let payer = (key.team, key.project, key.route, key.tags);
         if !self.payers.contains_key(&payer) {
             let text = self.payer(key);
             self.payers.insert(payer, text);
@@ -254,7 +254,7 @@ impl<'a> Rows<'a> {
 
     fn sku(&self, key: &MeterKey, what: What) -> String {
         let named = |text: String| if text.is_empty() || text == "-" { "unknown".to_owned() } else { text };
-        let provider = named(self.spend.text(Dimension::Provider, key.provider, self.names));
+        let provider = named(self.spend.text(&Dimension::Provider, key.provider, self.names));
         let model = named(self.names.model(key.model).to_owned());
         let tier = self.meters.names.get(key.tier as usize);
         let shown = display_name(&provider);
@@ -316,10 +316,11 @@ impl<'a> Rows<'a> {
         let named = |text: &str| if text == "-" { String::new() } else { text.to_owned() };
         let (team, project) = (named(self.names.team(key.team)), named(self.names.project(key.project)));
         let route = named(self.names.route(key.route));
-        let tags = [("project", &project), ("route", &route), ("team", &team)];
-        let tags = tags.into_iter().filter(|(_, value)| !value.is_empty());
-        let tags: Map<String, Json> =
-            tags.map(|(name, value)| (name.to_owned(), value.as_str().into())).collect();
+        let own = [("project", &*project), ("route", &route), ("team", &team)];
+        let own = own.into_iter().filter(|(_, value)| !value.is_empty());
+        // Of two with one name that which is a column, too, holds.
+        let told = tags_of(self.names.tags(key.tags)).filter_map(tag).chain(own);
+        let tags: Map<String, Json> = told.map(|(name, value)| (name.to_owned(), value.into())).collect();
         let tags = safe(&Json::Object(tags).to_string());
         let cells = [&team, &team, &tags, &team, &project, &route].map(|cell| csv_cell(cell));
         cells.join(",")

@@ -32,8 +32,8 @@ pub use json::to_json;
 pub use mine::{AgentCall, AgentPlace, MineReport, OtherPolicy, PlanState, Spend};
 pub use reconcile::{Amounts, Matching, ReconcileReport, ReconcileScope, Side};
 pub use replay::{
-    BrokenConstraint, ConstraintCheck, Latency, RecordedCharges, ReplayReport, Row, Scope, StreamLimitRow,
-    Tokens, Undated, UnknownMeter,
+    BrokenConstraint, ConstraintCheck, Latency, NewsRow, RecordedCharges, ReplayReport, Row, Scope,
+    StreamLimitRow, Tokens, Undated, UnknownMeter,
 };
 pub(crate) use replay::{error_text, quality};
 pub use requests::{RequestRow, RequestsScope, RequestsWriter};

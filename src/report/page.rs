@@ -2,6 +2,7 @@
 //!
 //! Invariants: no script and nothing fetched; it prints as it stands, in light or dark; nothing from a log is markup.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::chart::{Bar, by_name, escaped, money, over_time};
@@ -63,8 +64,9 @@ impl SpendReport {
         } else {
             (Period::Month, Dimension::Month)
         };
-        let find = |dimension: Dimension| spend.tables.iter().skip(1).find(|table| table.by == [dimension]);
-        if let Some(table) = find(of_time) {
+        let find =
+            |dimension: &Dimension| spend.tables.iter().skip(1).find(|table| table.by == [dimension.clone()]);
+        if let Some(table) = find(&of_time) {
             let _ = write!(
                 page,
                 "<h2>Spend by {} (UTC) <span class=\"soft\">{legend}</span></h2>",
@@ -73,7 +75,7 @@ impl SpendReport {
             page.push_str(&over_time(&times(spend, table, time), &format!("Spend by {}", of_time.name())));
         }
         for (dimension, title) in [(Dimension::Team, "Spend by team"), (Dimension::Model, "Spend by model")] {
-            if let Some(table) = find(dimension) {
+            if let Some(table) = find(&dimension) {
                 let rows = spend_rows(spend, table, names, Some(MOST_NAMES));
                 let _ = write!(page, "<h2>{title}</h2>{}", by_name(&bars(&rows), title));
             }
@@ -174,7 +176,7 @@ impl SpendReport {
             .map(|at| rows.iter().any(|row| row.get(at).is_some_and(|cell| !cell.is_empty())))
             .collect();
         let used = |at: usize| is_used.get(at).copied().unwrap_or(true);
-        let heads: Vec<&str> =
+        let heads: Vec<Cow<'static, str>> =
             heads.into_iter().enumerate().filter(|(at, _)| used(*at)).map(|(_, head)| head).collect();
         for row in &mut rows {
             let mut at = 0..;
@@ -204,7 +206,7 @@ pub(super) fn side(head: &str) -> &'static str {
 }
 
 /// Writes a row.
-pub(super) fn cells(page: &mut String, row: &[String], heads: &[&str]) {
+pub(super) fn cells(page: &mut String, row: &[String], heads: &[Cow<'static, str>]) {
     page.push_str("<tr>");
     for (cell, head) in row.iter().zip(heads) {
         let _ = write!(page, "<td{}>{}</td>", side(head), escaped(cell));

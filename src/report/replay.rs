@@ -164,6 +164,15 @@ pub struct BrokenConstraint {
     pub why: String,
 }
 
+/// What calls of the log bring up.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewsRow {
+    /// The first moment.
+    pub at: String,
+    /// In words.
+    pub text: String,
+}
+
 /// Something billed that the price book has no price for.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnknownMeter {
@@ -219,6 +228,9 @@ pub struct ReplayReport {
     pub constraints: Option<ConstraintCheck>,
     /// Meters that neither the program nor the price book knows; the cost of the calls that tell them is not known.
     pub unknown_meters: Vec<UnknownMeter>,
+    /// Models that answer for others and models whose end is near, with the first moment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub news: Vec<NewsRow>,
     /// What the baseline model would have cost, over operations where both costs are known or estimated; null where there
     /// are none.
     pub baseline_usd: Option<String>,
@@ -356,6 +368,7 @@ impl ReplayReport {
             recorded_charges: None,
             constraints: None,
             unknown_meters: Vec::new(),
+            news: Vec::new(),
             baseline_usd: (all.comparable > 0).then(|| all.baseline.total().usd()),
             saved_usd: (all.comparable > 0).then(|| all.saved().usd()),
             compared_requests: all.comparable,

@@ -26,7 +26,7 @@ pub struct Sheet {
     /// What it is about; empty for none.
     pub title: String,
     /// Column heads; a head starting with `>` is for a column aligned to the right.
-    pub heads: Vec<&'static str>,
+    pub heads: Vec<Cow<'static, str>>,
     /// Rows, as wide as `heads`.
     pub rows: Vec<Vec<String>>,
 }
@@ -34,7 +34,13 @@ pub struct Sheet {
 impl Sheet {
     /// Starts a sheet.
     pub fn new(title: impl Into<String>, heads: &[&'static str]) -> Self {
-        Self { title: title.into(), heads: heads.to_vec(), rows: Vec::new() }
+        Self::by(title, &[], heads)
+    }
+
+    /// Starts one whose first columns are named after what it is told apart by.
+    pub fn by(title: impl Into<String>, by: &[String], heads: &[&'static str]) -> Self {
+        let heads = by.iter().cloned().map(Cow::Owned).chain(heads.iter().copied().map(Cow::Borrowed));
+        Self { title: title.into(), heads: heads.collect(), rows: Vec::new() }
     }
 
     /// Adds a row.

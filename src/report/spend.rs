@@ -4,6 +4,7 @@
 //! total is that of the replay report.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
@@ -20,7 +21,7 @@ pub struct SpendScope {
     /// The logs.
     pub logs: Vec<String>,
     /// What it is told apart by.
-    pub by: Vec<&'static str>,
+    pub by: Vec<String>,
     /// The first request's moment.
     pub first_at: Option<String>,
     /// The last request's moment.
@@ -41,7 +42,7 @@ pub struct SpendScope {
 #[derive(Clone, Debug)]
 pub struct SpendRow {
     /// Dimensions and their values; an empty value is not named.
-    pub by: Vec<(&'static str, String)>,
+    pub by: Vec<(Arc<str>, String)>,
     /// The sums.
     pub sums: SpendCell,
 }
@@ -169,7 +170,7 @@ pub fn spend_rows(spend: &Spend, table: &SpendTable, names: &Names, limit: Optio
     // Two numbers may have one name: that of the others.
     let mut named: BTreeMap<Vec<String>, SpendCell> = BTreeMap::new();
     for (key, sums) in &table.rows {
-        let texts = table.by.iter().zip(key).map(|(dimension, value)| spend.text(*dimension, *value, names));
+        let texts = table.by.iter().zip(key).map(|(dimension, value)| spend.text(dimension, *value, names));
         named.entry(texts.collect()).or_default().merge(sums);
     }
     let mut rows: Vec<(Vec<String>, SpendCell)> = named.into_iter().collect();
@@ -192,8 +193,9 @@ pub fn spend_rows(spend: &Spend, table: &SpendTable, names: &Names, limit: Optio
     if is_in_time {
         rows.sort_by(|(one, _), (other, _)| one.cmp(other));
     }
+    let heads: Vec<Arc<str>> = table.by.iter().map(|dimension| dimension.name().into()).collect();
     let row = |(texts, sums): (Vec<String>, SpendCell)| SpendRow {
-        by: table.by.iter().map(|dimension| dimension.name()).zip(texts).collect(),
+        by: heads.iter().cloned().zip(texts).collect(),
         sums,
     };
     rows.into_iter().map(row).collect()
@@ -206,7 +208,8 @@ impl SpendReport {
         scope.first_at = moment(spend.within.map(|(first, _)| first));
         scope.last_at = moment(spend.within.map(|(_, last)| last));
         let table = spend.tables.first();
-        scope.by = table.map(|table| table.by.iter().map(|by| by.name()).collect()).unwrap_or_default();
+        scope.by =
+            table.map(|table| table.by.iter().map(|by| by.name().to_owned()).collect()).unwrap_or_default();
         let rows = table.map(|table| spend_rows(spend, table, names, limit)).unwrap_or_default();
         let total = SpendRow { by: Vec::new(), sums: spend.all };
         Self { schema: "pointsman.report/1", scope, total, rows }
@@ -215,8 +218,7 @@ impl SpendReport {
     /// Writes it as table, CSV or Markdown.
     pub fn text(&self, format: Format) -> String {
         if format == Format::Csv {
-            let mut sheet = Sheet::new("", &self.scope.by);
-            sheet.heads.extend(FIGURES);
+            let mut sheet = Sheet::by("", &self.scope.by, &FIGURES);
             sheet.rows.extend(self.rows.iter().map(SpendRow::exact));
             return render(&[sheet], format);
         }
@@ -243,8 +245,7 @@ impl SpendReport {
             ">unknown",
             ">as charged",
         ];
-        let mut sheet = Sheet::new(self.title(), &self.scope.by);
-        sheet.heads.extend(heads);
+        let mut sheet = Sheet::by(self.title(), &self.scope.by, &heads);
         sheet.rows.extend(self.rows.iter().map(SpendRow::for_people));
         let names = self.scope.by.iter().enumerate().map(|(at, _)| if at == 0 { "all" } else { "" });
         let mut total: Vec<String> = names.map(str::to_owned).collect();
@@ -271,7 +272,7 @@ impl SpendReport {
                 counted(sums.unknown_calls, "call")
             ));
         }
-        if self.scope.by.iter().any(|by| matches!(*by, "model" | "provider")) {
+        if self.scope.by.iter().any(|by| matches!(by.as_str(), "model" | "provider")) {
             let parts: u64 = self.rows.iter().map(|row| row.sums.requests).sum();
             if parts > sums.requests {
                 remarks.push(

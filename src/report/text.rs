@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::replay::{
-    ConstraintCheck, Latency, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter,
+    ConstraintCheck, Latency, NewsRow, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter,
 };
 use super::sheet::{Format, Sheet, render};
 use crate::units::counted;
@@ -174,6 +174,13 @@ fn summary(report: &ReplayReport) -> Sheet {
             "calls are billed by `{meter}`, which the price book has no price for: their cost is not known"
         );
         line("unknown meter", count(*calls), note);
+    }
+    for NewsRow { at, text } in &report.news {
+        line(
+            "models",
+            String::new(),
+            format!("{text} (from {} on)", at.get(..16).unwrap_or(at).replace('T', " ")),
+        );
     }
     let (baseline, saved) = against_baseline(report);
     line("baseline", baseline.0, baseline.1);

@@ -3,6 +3,8 @@
 //! Invariants: amounts are exact but in tables for people; what is unknown is null or empty; sub-rows of a session are its own
 //! requests told apart, so they add up to it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
@@ -21,7 +23,7 @@ pub struct UnitScope {
     /// The price book: name and date.
     pub prices: String,
     /// What it is told apart by.
-    pub by: Vec<&'static str>,
+    pub by: Vec<String>,
     /// The least quality that counts as good, in per mille.
     pub good_permille: u16,
 }
@@ -29,7 +31,7 @@ pub struct UnitScope {
 /// A row: its values, its sums, and who took part in it.
 #[derive(Clone, Debug)]
 pub struct UnitRow {
-    by: Vec<(&'static str, String)>,
+    by: Vec<(Arc<str>, String)>,
     sums: UnitCell,
     /// Of a session: agents and sub-agents.
     agents: Vec<UnitRow>,
@@ -68,7 +70,7 @@ enum Cell {
 }
 
 impl UnitRow {
-    fn new(by: Vec<(&'static str, String)>, sums: UnitCell) -> Self {
+    fn new(by: Vec<(Arc<str>, String)>, sums: UnitCell) -> Self {
         Self { by, sums, agents: Vec::new() }
     }
 
@@ -167,17 +169,18 @@ impl UnitReport {
             let own = agents.iter().filter(|(names, _)| names.first().is_some_and(|name| name == session));
             let own: Vec<UnitRow> = own
                 .map(|(names, sums)| {
-                    UnitRow::new(vec![("agent", names.get(1).cloned().unwrap_or_default())], *sums)
+                    UnitRow::new(vec![("agent".into(), names.get(1).cloned().unwrap_or_default())], *sums)
                 })
                 .collect();
             if own.len() > 1 { own } else { Vec::new() }
         };
+        let heads: Vec<Arc<str>> = scope.by.iter().map(|by| by.as_str().into()).collect();
         let row = |(values, sums): (Vec<String>, UnitCell)| {
             let agents = match (scope.by.as_slice(), values.first()) {
-                (["session"], Some(session)) if !session.is_empty() => of(session),
+                ([by], Some(session)) if by == "session" && !session.is_empty() => of(session),
                 _ => Vec::new(),
             };
-            UnitRow { agents, ..UnitRow::new(scope.by.iter().copied().zip(values).collect(), sums) }
+            UnitRow { agents, ..UnitRow::new(heads.iter().cloned().zip(values).collect(), sums) }
         };
         let rows = rows.into_iter().map(row).collect();
         Self { schema: "pointsman.unit/1", total: UnitRow::new(Vec::new(), all), rows, scope }
@@ -186,15 +189,13 @@ impl UnitReport {
     /// Writes it as table, CSV or Markdown.
     pub fn text(&self, format: Format) -> String {
         if format == Format::Csv {
-            let mut sheet = Sheet::new("", &self.scope.by);
-            sheet.heads.extend(FIGURES);
+            let mut sheet = Sheet::by("", &self.scope.by, &FIGURES);
             sheet.rows.extend(self.rows.iter().map(UnitRow::exact));
             return render(&[sheet], format);
         }
         let title =
             format!("{} · {} · prices {}", self.scope.logs.join(", "), self.scope.reading, self.scope.prices);
-        let mut sheet = Sheet::new(title, &self.scope.by);
-        sheet.heads.extend([
+        let heads = [
             ">requests",
             ">sessions",
             ">cost",
@@ -204,7 +205,8 @@ impl UnitReport {
             ">escalation",
             ">retries",
             ">wasted",
-        ]);
+        ];
+        let mut sheet = Sheet::by(title, &self.scope.by, &heads);
         for row in &self.rows {
             sheet.push(row.for_people());
             for agent in &row.agents {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::classifier::TaskClass;
-use crate::units::{Count, MoneyError, PerMille, Pico, Slip};
+use crate::units::{Count, MoneyError, PerMille, Pico, Slip, from_toml};
 
 /// Why a scenario file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -212,7 +212,7 @@ const MOST_POINTS: u64 = 1_001;
 /// # Errors
 /// Where the text is no TOML, has unknown fields, or makes no sense.
 pub fn parse(text: &str, path: &str) -> Result<Scenario, Error> {
-    let scenario: Scenario = toml::from_str(text)
+    let scenario: Scenario = from_toml(text)
         .map_err(|error| Error::Syntax { path: path.to_owned(), slip: Slip::of(text, &error) })?;
     match check(&scenario) {
         Ok(()) => Ok(scenario),

@@ -138,6 +138,14 @@ fn thousandths(part: i128, whole: i128) -> u32 {
     share.map_or(1000, |share| u32::try_from(share).unwrap_or(u32::MAX))
 }
 
+/// Names a window as rows have it.
+pub(super) fn window_name(period: Period) -> String {
+    match period {
+        Period::Every(span) => span.to_string(),
+        period => period.to_string(),
+    }
+}
+
 impl From<&Standing> for BudgetRow {
     fn from(standing: &Standing) -> Self {
         let Standing { limit, member, amount, account, waiting, ahead, between, .. } = standing;
@@ -147,10 +155,7 @@ impl From<&Standing> for BudgetRow {
         let member = apart.then(|| member.to_string());
         Self {
             budget: limit.budget.to_string(),
-            window: match limit.period {
-                Period::Every(span) => span.to_string(),
-                period => period.to_string(),
-            },
+            window: window_name(limit.period),
             scope: limit.scope.describe(),
             mode: limit.mode,
             limit: *amount,

@@ -8,12 +8,13 @@ use super::stream::{One, StreamResult, drive};
 use super::{Log, Reading, settle_one};
 use crate::engine::Engine;
 use crate::outcome::{
-    Attempt, Evidence, History, LabelSource, Operation, Particulars, Seen, Settled, priced,
+    Attempt, Choice, Evidence, History, LabelSource, Operation, Outlook, Particulars, Seen, Settled,
+    on_model, priced,
 };
 use crate::pricing::{Cost, Unpriced, unpriced};
-use crate::routing::{Capability, Circumstance, ConfidenceSource, Decision, Policy, RouteId, Step};
+use crate::routing::{Capability, Circumstance, ConfidenceSource, Decision, Policy, RouteId, Rung, Step};
 use crate::runaway::Then;
-use crate::units::{Instant, ModelId};
+use crate::units::{Instant, ModelId, PerMille};
 
 /// One request explained.
 #[derive(Clone, Debug)]
@@ -30,10 +31,51 @@ pub struct Explanation {
     pub route: RouteId,
     /// The reason trail of the policy: stage and text.
     pub trail: Vec<(&'static str, String)>,
+    /// The rungs that it could have gone to, in the order of the ladder; none for a model that the client named.
+    pub candidates: Vec<Candidate>,
     /// What happened.
     pub recorded: Settled,
     /// What the policy would have made of it.
     pub routed: Settled,
+}
+
+/// A rung that a request could have gone to.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The least confidence it serves.
+    pub threshold: PerMille,
+    /// Whether the request starts here.
+    pub is_chosen: bool,
+    /// Whether guards keep the request from it.
+    pub is_closed: bool,
+    /// Its call alone, seen or estimated.
+    pub alone: Attempt,
+    /// What a label says of its answer's quality.
+    pub quality: Option<PerMille>,
+}
+
+/// Lists what each rung would have made of a request by itself.
+fn candidates(
+    evidence: &Evidence<'_>,
+    decision: &Decision,
+    policy: &Policy,
+    outlook: &Outlook<'_>,
+) -> Vec<Candidate> {
+    if evidence.operation.pinned {
+        return Vec::new();
+    }
+    let ladder = (0..).zip(&policy.route(decision.route).ladder);
+    let candidate = |(at, rung): (usize, &Rung)| Candidate {
+        name: Arc::clone(&rung.name),
+        threshold: rung.threshold,
+        is_chosen: at == usize::from(decision.rung),
+        is_closed: !decision.open.has(at),
+        alone: on_model(evidence, Choice::from(rung), outlook),
+        quality: evidence.label(rung.model, outlook.prices).and_then(|label| label.quality),
+    };
+    ladder.map(candidate).collect()
 }
 
 /// Explains a request under a policy.
@@ -103,6 +145,7 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
         features,
         route: decision.route,
         trail: trail(&decision, &evidence, policy, log),
+        candidates: candidates(&evidence, &decision, policy, &outlook),
         recorded: recorded_outcome,
         routed,
     })

@@ -52,6 +52,8 @@ pub struct Ingest {
     stretch: Stretch,
     /// Whether sessions are told apart; sums need none.
     keeps_sessions: bool,
+    /// The tags that are asked for; all of them where nobody says.
+    tags: Option<Arc<[Box<str>]>>,
     /// Meters by model, with how many calls told them; the first few kinds.
     meters: BTreeMap<(String, String), u64>,
 }
@@ -76,6 +78,7 @@ impl Ingest {
             dated: (0, 0),
             stretch,
             keeps_sessions: true,
+            tags: None,
             meters: BTreeMap::new(),
         }
     }
@@ -89,6 +92,12 @@ impl Ingest {
     #[must_use]
     pub(super) fn without_sessions(self) -> Self {
         Self { keeps_sessions: false, ..self }
+    }
+
+    /// Returns the same with no other tags than these.
+    #[must_use]
+    pub(super) fn with_tags(self, tags: impl Iterator<Item = Box<str>>) -> Self {
+        Self { tags: Some(tags.collect()), ..self }
     }
 
     /// Returns one that reads the same and has met nothing yet.
@@ -260,7 +269,10 @@ impl Ingest {
             if name.starts_with(Call::WORD) || name.starts_with(WAITED) {
                 // Of its request alone, not of how things stood.
             } else if let Some(told) = name.strip_prefix(TAG) {
-                tags.extend(tag(told));
+                let is_asked = |name: &str| {
+                    self.tags.as_ref().is_none_or(|asked| asked.iter().any(|tag| **tag == *name))
+                };
+                tags.extend(tag(told).filter(|(name, _)| is_asked(name)));
             } else if name.starts_with(STOPPED) {
                 runaway = Then::Freeze;
             } else if let Some(word) = name.strip_prefix(RUNAWAY) {

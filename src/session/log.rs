@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ingest::Ingest;
 use super::inserts::Inserts;
+use super::news::News;
 use super::shadowed::Shadowed;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
@@ -411,6 +412,13 @@ impl Log {
         let remark = |kind| move |text: String| LogNote { at, kind, text, simulated: false };
         let undated = undated.map(remark(NoteKind::Note));
         notes.splice(place..place, remarks.map(remark(NoteKind::Price)).chain(undated));
+        // A gateway has told of them already.
+        let is_new = |text: &String| notes.iter().all(|note| note.text != *text);
+        let told = told_by(&log, book).into_iter().filter(|(_, text)| is_new(text));
+        let told: Vec<LogNote> =
+            told.map(|(at, text)| LogNote { at, kind: NoteKind::Price, text, simulated: false }).collect();
+        notes.extend(told);
+        notes.sort_by_key(|note| note.at);
         let loaded = Self {
             policies: spans,
             circumstances,
@@ -554,6 +562,16 @@ pub(super) fn billed_by_text(provider: &str, model: &str, meter: &str) -> String
     format!(
         "{provider} bills {model} by `{meter}`, a meter that neither this program nor the price book knows: what such calls cost is not known"
     )
+}
+
+/// Lists the models of a log that answer for others, and those whose end is near.
+fn told_by(log: &Log, book: &PriceBook) -> Vec<(Instant, String)> {
+    let mut news = News::default();
+    news.know(book, &log.names);
+    for (_, evidence) in log.history.range(log.history.start(), log.len()) {
+        news.see(&evidence);
+    }
+    news.told(book, &log.prices, &log.names)
 }
 
 /// Writes what a provider said of a model.

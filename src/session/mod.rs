@@ -30,6 +30,7 @@ pub mod listing;
 mod live;
 mod log;
 mod met;
+mod news;
 mod pace;
 mod parse;
 mod picture;
@@ -111,15 +112,15 @@ pub use snapshot::{
 pub use speed::Speed;
 pub use spending::{Budgeted, Spending, Turned};
 pub use status::{
-    Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, Reply, Severity,
+    Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, QuotaWindow, Question, Reply, Severity,
     TurnedAway,
 };
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
 pub use study::{Beside, Found, Studies, Topic};
 pub use trial::Trial;
-pub use tried::{BudgetsTried, TriedRow, TriedSide};
-pub use trying::try_budgets;
+pub use tried::{BudgetsTried, TriedAlert, TriedRow, TriedRun, TriedSide};
+pub use trying::{Tries, try_beside, try_budgets};
 pub use view::View;
 pub use wanted::{Search, Wanted};
 pub use worker::{Worker, spawn};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::alerts::Alerted;
 use super::spending::Spending;
+use super::trying::Tries;
 use super::{AlertsView, BudgetsView, Log, PolicySpan};
 use crate::alert::Rules;
 use crate::budget::{Limit, Spreads};
@@ -50,9 +51,11 @@ impl Played {
         }
     }
 
-    /// Returns the budgets with nothing spent.
-    pub(super) fn fresh(&self) -> Spending {
-        self.start.clone()
+    /// Returns what the log is played against; of one that grows and lets go, with how the accounts stand.
+    pub(super) fn tries(&self, grows: bool) -> Tries {
+        let rules = self.alerts.as_ref().map(Alerted::rules);
+        let now = if grows { self.view.1.rows.clone() } else { Vec::new() };
+        Tries { limits: self.start.limits().into(), rules, now: now.into() }
     }
 
     /// Has rules told of what happens, too.

@@ -1,11 +1,14 @@
 //! A block of a log read by itself, on any thread, up to what only those before it can tell.
 
+use std::borrow::Cow;
+
 use super::events::LogEvents;
 use super::ingest::Ingest;
 use super::met::Met;
 use super::wanted::Wanted;
 use crate::outcome::{Extra, Operation};
 use crate::record::{self, Apart, Block, Foreign, Key, Line, Record, Timing};
+use crate::routing::TAG;
 
 /// A block, and what was read of it.
 pub(super) struct Portion {
@@ -86,5 +89,6 @@ impl Portion {
 /// Says whether a request waits for its turn: the order of several things of a kind that it names would be lost, or it is none
 /// that counts.
 fn is_in_order(record: &Record<'_>) -> bool {
-    record.needs.require.len() > 1 || record.needs.down.len() > 1 || record.is_beside()
+    let several = |list: &[Cow<'_, str>]| list.iter().filter(|word| !word.starts_with(TAG)).count() > 1;
+    several(&record.needs.require) || several(&record.needs.down) || record.is_beside()
 }

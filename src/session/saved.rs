@@ -70,8 +70,9 @@ pub fn savings(log: &Log, reading: Reading, against: Against) -> (Savings, Optio
 
 /// Says what the units of a log cost.
 pub fn unit_costs(log: &Log, reading: Reading, mut into: Unit) -> Unit {
+    let outlook = log.outlook();
     settle_all(log, reading, &log.spans(), (log.history.start(), log.len()), |_, evidence, _, settled| {
-        into.add(evidence, settled, &log.prices);
+        into.add(evidence, settled, &outlook);
         true
     });
     into

@@ -183,6 +183,8 @@ pub enum RerunState {
         /// Operations in all.
         total: usize,
     },
+    /// While traffic comes only budgets and alerts are tried, over the requests of a moment ago.
+    Tried(Arc<BudgetsTried>),
     /// Done.
     Done {
         /// Operations decided anew.

@@ -219,6 +219,18 @@ impl Spending {
         self.budgets.change(limits.iter().cloned());
     }
 
+    /// Lists the limits.
+    pub(super) fn limits(&self) -> Vec<Limit> {
+        self.budgets.limits().map(|limit| (**limit).clone()).collect()
+    }
+
+    /// Adds what was spent before the log began.
+    pub(super) fn carry(&mut self, before: &[Before]) {
+        for Before { limit, member, start, spent } in before {
+            self.budgets.carry(limit, member, *start, *spent);
+        }
+    }
+
     /// Returns the names.
     pub(super) fn names(&self) -> &Names {
         &self.names
@@ -261,6 +273,15 @@ impl Spending {
             open_holds: self.budgets.open_holds(),
         }
     }
+}
+
+/// What was spent of an account before the log began.
+#[derive(Clone, Debug)]
+pub(super) struct Before {
+    pub(super) limit: Limit,
+    pub(super) member: String,
+    pub(super) start: Instant,
+    pub(super) spent: Pico,
 }
 
 /// Whose money a call is, how much it can be at most, and how much it was.

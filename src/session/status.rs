@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertsView, BudgetsView};
+use super::{AlertsView, BudgetsView, Tries};
 use crate::units::{Instant, Pico, Span};
 
 /// How bad something is.
@@ -45,6 +45,20 @@ pub struct Headroom {
     pub limit: Option<u64>,
 }
 
+/// A window of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QuotaWindow {
+    /// As the provider calls it: `5h`, `7d`.
+    pub name: String,
+    /// What of it is used, in thousandths.
+    pub used: u32,
+    /// When it begins anew.
+    pub resets: Instant,
+    /// Whether calls are refused until then.
+    pub is_closed: bool,
+}
+
 /// How one model at one provider is.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -63,6 +77,9 @@ pub struct ModelHealth {
     pub tokens: Option<Headroom>,
     /// When the quota is full again, where the provider says.
     pub resets: Option<Instant>,
+    /// The windows of a subscription, where the provider says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<QuotaWindow>,
     /// The last error; empty where there was none lately.
     pub last_error: String,
     /// Whether the answers are simulated.
@@ -90,7 +107,7 @@ pub struct TurnedAway {
 }
 
 /// A live session at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LiveStatus {
     /// Where it listens: `http://127.0.0.1:4141`.
@@ -116,6 +133,12 @@ pub struct LiveStatus {
     /// How budgets stand.
     #[serde(skip_serializing_if = "BudgetsView::is_empty")]
     pub budgets: BudgetsView,
+    /// The file of budgets as it is in force, for consoles that are elsewhere.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub budgets_file: Arc<str>,
+    /// What it says, and the rules of alerts: what a what-if is tried against.
+    #[serde(skip)]
+    pub tries: Tries,
     /// The newest alerts.
     #[serde(skip_serializing_if = "AlertsView::is_empty")]
     pub alerts: AlertsView,
@@ -139,19 +162,36 @@ impl LiveStatus {
         self.turned_away.iter().map(|one| format!("{} {}", one.count, one.reason))
     }
 
-    /// Finds how a model is: the worst of it where several providers have it.
-    pub fn health<'a>(&'a self, model: &str) -> Option<&'a ModelHealth> {
+    /// Lists how a model is at each provider and account that has it.
+    pub fn healths<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a ModelHealth> {
+        self.models.iter().filter(move |health| health.model == model)
+    }
+
+    /// Finds how a model is: the worst of it where several providers have it; of one provider's accounts the best, for that one is
+    /// called.
+    pub fn health<'a>(&'a self, model: &'a str) -> Option<&'a ModelHealth> {
         let rank = |health: &ModelHealth| match health.breaker {
             Breaker::Open { .. } => 2,
             Breaker::HalfOpen => 1,
             Breaker::Closed => 0,
         };
-        self.models.iter().filter(|health| health.model == model).max_by_key(|health| rank(health))
+        let is_best = |health: &&ModelHealth| {
+            let mut alike = self.healths(model).filter(|other| other.owner() == health.owner());
+            alike.all(|other| rank(other) >= rank(health))
+        };
+        self.healths(model).filter(is_best).max_by_key(|health| rank(health))
+    }
+}
+
+impl ModelHealth {
+    /// Returns the provider, without the account.
+    fn owner(&self) -> &str {
+        self.provider.split_once('/').map_or(&*self.provider, |(owner, _)| owner)
     }
 }
 
 /// What the player knows of the live session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LiveView {
     /// What it says of itself.
     pub status: Arc<LiveStatus>,

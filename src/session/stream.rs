@@ -9,6 +9,7 @@ use super::events::LogEvents;
 use super::frontiers::Frontiers;
 use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
+use super::news::News;
 use super::parse::{Batch, Outlet, Parsed, Parsing, parse};
 use super::readers::threads;
 use super::settled::settle_one;
@@ -95,6 +96,8 @@ pub struct StreamResult {
     pub spans: Vec<Arc<Policy>>,
     /// All events of the log, where some stood behind requests of their time, which were counted without them.
     pub late: Option<Arc<LogEvents>>,
+    /// Models that answer for others and models whose end is near, with the first moment.
+    pub news: Vec<(Instant, String)>,
     /// How well the moments are known.
     pub timing: Timing,
     /// What that means, where they are made up.
@@ -126,8 +129,12 @@ pub fn stream(
     options: &StreamOptions,
     mut tick: impl FnMut(u64) -> bool,
 ) -> Result<StreamResult, LoadError> {
-    if !options.spend.as_ref().is_some_and(|spend| spend.has(Dimension::Session)) {
+    if !options.spend.as_ref().is_some_and(|spend| spend.has(&Dimension::Session)) {
         ingest = ingest.without_sessions();
+    }
+    // Charges by meter have all tags.
+    if options.spend.as_ref().is_none_or(|spend| spend.meters.is_none()) {
+        ingest = ingest.with_tags(options.spend.iter().flat_map(|spend| spend.tags().map(Box::from)));
     }
     if let Some(events) = &options.events {
         // What they name has to be called the same here.
@@ -163,6 +170,7 @@ pub fn stream(
             undated,
         } = parsed?;
         let totals = fold.engine.totals().clone();
+        let news = fold.news.told(book, fold.engine.prices(), &names);
         Ok(StreamResult {
             totals,
             names,
@@ -186,6 +194,7 @@ pub fn stream(
             spans: spans(&fold.policies),
             policies: decided_by(fold.policies),
             late,
+            news,
             timing,
             undated,
             spend: fold.spend,
@@ -221,6 +230,7 @@ struct Fold<'a> {
     recharge: Recharge,
     constraints: Constraints,
     spend: Option<Spend>,
+    news: News,
     /// Policies in order of time.
     policies: Vec<InForce>,
 }
@@ -263,6 +273,7 @@ impl<'a> Fold<'a> {
             recharge: Recharge::default(),
             constraints: Constraints::default(),
             spend: options.spend.as_ref().map(Spend::new),
+            news: News::default(),
         }
     }
 
@@ -369,6 +380,7 @@ impl<'a> Fold<'a> {
         if let Some(spend) = &mut self.spend {
             spend.know(self.book, &self.names);
         }
+        self.news.know(self.book, &self.names);
         let mut ids = batch.ids.iter().peekable();
         for (at, operation) in batch.operations.iter().enumerate() {
             let id = ids.next_if(|(of, _)| *of == at).map(|(_, id)| &**id);
@@ -398,6 +410,7 @@ impl<'a> Fold<'a> {
             return frontiers.apply(policy, evidence, route, &outlook, Sign::Plus);
         }
         recharge(evidence, outlook.prices, &mut self.recharge);
+        self.news.see(evidence);
         if let Some(id) = id {
             let circumstance = self.circumstances.get(evidence.operation.circumstance);
             self.constraints.add(id, evidence, policy, circumstance, outlook.prices);
@@ -407,7 +420,7 @@ impl<'a> Fold<'a> {
         }
         settle_one(evidence, self.reading, policy, &outlook, &mut self.settled);
         if let Some(spend) = &mut self.spend {
-            spend.add(evidence, &self.settled, outlook.prices);
+            spend.add(evidence, &self.settled, &outlook);
         }
         self.engine.apply(Event::Recorded { evidence: *evidence, settled: &self.settled });
     }

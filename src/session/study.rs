@@ -31,7 +31,7 @@ pub enum Beside {
 }
 
 /// What is asked: of which window, beside what, told apart by what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
     reading: Reading,
     policy: u32,
@@ -70,8 +70,9 @@ impl Topic {
         }
         let passed = (self.to - known.to).0;
         let enough = ((self.to - self.from).0 / STALE).max(1_000_000);
-        let same = Self { first: known.first, end: known.end, from: known.from, to: known.to, ..*self };
-        Self { inserts: known.inserts, ..same } == *known && (0..enough).contains(&passed)
+        let Self { first, end, from, to, inserts, .. } = *known;
+        let same = Self { first, end, from, to, inserts, ..self.clone() };
+        same == *known && (0..enough).contains(&passed)
     }
 
     /// Returns the two stretches of time that are compared, the later one last.
@@ -146,7 +147,7 @@ impl Study {
             left,
             places,
             tally: Tally::new(Against::Model(snapshot.policy.baseline)),
-            units: Unit::new(vec![topic.by], PerMille::clamped(i64::from(Unit::GOOD))),
+            units: Unit::new(vec![topic.by.clone()], PerMille::clamped(i64::from(Unit::GOOD))),
             windows: [Window::default(), Window::default()],
             settled: Settled::default(),
             topic,
@@ -164,7 +165,7 @@ impl Study {
             settle_one(&evidence, self.topic.reading, policy, &outlook, &mut self.settled);
             if (self.topic.first..self.topic.end).contains(&index) {
                 self.tally.add(&evidence, &self.settled, policy, &outlook);
-                self.units.add(&evidence, &self.settled, &self.log.prices);
+                self.units.add(&evidence, &self.settled, &outlook);
             }
             for ((from, to), window) in self.places.iter().zip(&mut self.windows) {
                 if (*from..*to).contains(&index) {
@@ -188,7 +189,7 @@ impl Study {
             baseline,
             savings: self.tally.end(),
             all: self.units.all,
-            by: self.topic.by,
+            by: self.topic.by.clone(),
             units: rows.into_iter().map(first).collect(),
             explained: explain(&self.windows[0], &self.windows[1], SLICES),
             stretches: self.topic.stretches(),
@@ -223,7 +224,7 @@ impl Studies {
             return true;
         }
         if let Some(study) = self.running.take() {
-            self.found = Some((study.topic, Arc::new(study.end(snapshot.policy.baseline))));
+            self.found = Some((study.topic.clone(), Arc::new(study.end(snapshot.policy.baseline))));
         }
         false
     }

@@ -3,6 +3,7 @@
 //! Invariant: each request is decided in order of arrival on how the budgets stood then, on either side by the same fold.
 
 use super::spending::Budgeted;
+use crate::alert::{Alert, Level};
 use crate::budget::Standing;
 use crate::units::{Instant, Pico};
 
@@ -43,11 +44,39 @@ pub struct BudgetsTried {
     pub moved: (u64, u64),
     /// The windows, in order of limits and of time.
     pub rows: Vec<TriedRow>,
+    /// Alerts that would have fired: in force, and tried; none where no rules were at hand.
+    pub alerts: Option<(usize, usize)>,
+    /// Those that would have fired on one side alone, or at another moment, the earliest first.
+    pub told: Vec<TriedAlert>,
+}
+
+/// An alert that goes another way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriedAlert {
+    /// What it comes from, what it is about and what was passed: `budget teams/day of search 75%`.
+    pub name: String,
+    /// How urgent it is.
+    pub level: Level,
+    /// When it would have fired; in force, and tried.
+    pub fired: [Option<Instant>; 2],
+}
+
+/// One side of a what-if.
+#[derive(Clone, Debug)]
+pub struct TriedRun {
+    /// What budgets come to.
+    pub budgets: Budgeted,
+    /// What would have been told; none where no rules were at hand.
+    pub alerts: Option<Vec<Alert>>,
 }
 
 impl BudgetsTried {
     /// Sets two runs beside one another.
-    pub fn beside(applied: &Budgeted, staged: &Budgeted) -> Self {
+    pub fn beside(applied: &TriedRun, staged: &TriedRun) -> Self {
+        let alerts = applied.alerts.as_deref().zip(staged.alerts.as_deref());
+        let told = alerts.map(|(applied, staged)| told(applied, staged)).unwrap_or_default();
+        let alerts = alerts.map(|(applied, staged)| (applied.len(), staged.len()));
+        let (applied, staged) = (&applied.budgets, &staged.budgets);
         let mut rows: Vec<TriedRow> = Vec::new();
         let side_of = |row: &mut TriedRow, is_staged: bool, side: TriedSide| {
             *(if is_staged { &mut row.staged } else { &mut row.applied }) = Some(side);
@@ -75,7 +104,8 @@ impl BudgetsTried {
                 }
             }
         }
-        Self { refused: (applied.refused, staged.refused), moved: (applied.moved, staged.moved), rows }
+        let (refused, moved) = ((applied.refused, staged.refused), (applied.moved, staged.moved));
+        Self { refused, moved, rows, alerts, told }
     }
 
     /// Lists the windows that go another way on the other side: they run out, or at another moment, or turn others away.
@@ -88,4 +118,22 @@ impl BudgetsTried {
             applied != staged && !(is_quiet(applied) && is_quiet(staged))
         })
     }
+}
+
+/// Lists the alerts that do not fire at the same moment on both sides.
+fn told(applied: &[Alert], staged: &[Alert]) -> Vec<TriedAlert> {
+    let fired = |side: &[Alert], id: &str| side.iter().find(|alert| alert.id == id).map(|alert| alert.at);
+    let gone = applied.iter();
+    let new = staged.iter().filter(|alert| fired(applied, &alert.id).is_none());
+    let both = gone.chain(new).map(|alert| TriedAlert {
+        name: format!("{} {} {}", alert.rule, alert.scope, alert.threshold).trim_end().to_owned(),
+        level: alert.level,
+        fired: [fired(applied, &alert.id), fired(staged, &alert.id)],
+    });
+    let mut list: Vec<TriedAlert> = both.filter(|alert| alert.fired[0] != alert.fired[1]).collect();
+    list.sort_by(|one, other| {
+        let first = |alert: &TriedAlert| alert.fired.iter().flatten().min().copied();
+        first(one).cmp(&first(other)).then_with(|| one.name.cmp(&other.name))
+    });
+    list
 }

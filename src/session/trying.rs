@@ -3,35 +3,100 @@
 //! Invariant: each request is decided in order of arrival on how the budgets stood then, on either side by the same fold.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::time::{Duration, Instant as Moment};
 
+use super::alerts::{Watcher, up_to};
+use super::budgeted::budgeted;
+use super::budgets::window_name;
 use super::fold::Fold;
 use super::frontiers::with_staged;
-use super::spending::{Budgeted, Spending};
-use super::{Log, Player, PolicySpan};
+use super::snapshot::{Play, RerunState};
+use super::spending::{Before, Spending};
+use super::tried::TriedRun;
+use super::worker::SETTLE;
+use super::{BudgetRow, BudgetsTried, Log, Player, PolicySpan, Reading, RerunJob};
+use crate::alert::Rules;
 use crate::budget::Limit;
-use crate::routing::Policy;
-use crate::units::Instant;
+use crate::routing::{Policy, match_route};
+use crate::units::{Instant, Pico};
 
-/// Runs a log up to a request under policies and budgets, in order. `tick` may cancel by answering false.
-pub(super) fn tried(
+/// What a what-if is tried against.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tries {
+    /// The limits.
+    pub limits: Arc<[Limit]>,
+    /// What is told of; none where nobody says.
+    pub rules: Option<Arc<Rules>>,
+    /// How the accounts stand now, where more was spent than the log knows of; empty where it knows all.
+    pub now: Arc<[BudgetRow]>,
+}
+
+impl Tries {
+    /// Says whether there is nothing to try against.
+    pub fn is_empty(&self) -> bool {
+        self.limits.is_empty() && self.rules.is_none()
+    }
+
+    /// Finds what was spent before the log began: what the accounts say less what its requests cost.
+    fn before(&self, log: &Log, policies: &[PolicySpan]) -> Vec<Before> {
+        if self.now.is_empty() {
+            return Vec::new();
+        }
+        let known = budgeted(log, policies, &self.limits, Reading::Recorded, |_| true);
+        let standings = known.map(|known| known.standings).unwrap_or_default();
+        let before = |row: &BudgetRow| {
+            let is_of =
+                |limit: &Limit| *limit.budget == *row.budget && window_name(limit.period) == row.window;
+            let limit = self.limits.iter().find(|limit| is_of(limit))?.clone();
+            let (member, start) =
+                (row.member.clone().unwrap_or_default(), row.starts.unwrap_or(Instant(i64::MIN)));
+            let same = standings
+                .iter()
+                .find(|one| is_of(&one.limit) && *one.member == *member && one.account.window.start == start);
+            let spent = row.spent - same.map_or(Pico::ZERO, |one| one.account.spent);
+            (spent > Pico::ZERO).then_some(Before { limit, member, start, spent })
+        };
+        self.now.iter().filter_map(before).collect()
+    }
+}
+
+/// Runs a log up to a request under policies and limits, in order. `tick` may cancel by answering false.
+fn tried(
     log: &Log,
-    policies: &[PolicySpan],
-    spending: Spending,
-    end: usize,
+    (policies, end): (&[PolicySpan], usize),
+    (limits, rules, before): (&[Limit], Option<&Arc<Rules>>, &[Before]),
     mut tick: impl FnMut() -> bool,
-) -> Option<Budgeted> {
+) -> Option<TriedRun> {
     let outlook = log.outlook();
+    let mut spending = Spending::new(limits, &log.names);
+    spending.carry(before);
     let mut fold = Fold::with(spending);
+    let mut watcher = rules.map(|rules| Watcher::new(Arc::clone(rules), limits, &log.names));
+    if let Some(watcher) = &mut watcher {
+        watcher.carry(before);
+    }
     let mut at = log.bounds().map_or(Instant(0), |(first, _)| first);
     for (index, evidence) in log.history.range(log.history.start(), end.min(log.len())) {
         let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-        fold.arrive(index, &evidence, span.map_or(&log.policy, |span| &span.policy), &outlook);
+        let policy = span.map_or(&log.policy, |span| &span.policy);
+        let (circumstance, settled) = fold.arrive(index, &evidence, policy, &outlook);
         at = evidence.operation.at;
+        if let Some(watcher) = &mut watcher {
+            let route = &policy.route(match_route(policy, &evidence.operation.signals())).name;
+            watcher.pass(at);
+            watcher.take_tried(&evidence, route, circumstance, (settled, &outlook));
+        }
         if index % 4096 == 0 && !tick() {
             return None;
         }
     }
-    fold.end(at)
+    let alerts = watcher.map(|mut watcher| {
+        watcher.finish();
+        up_to(&watcher.take_changes(), Instant(i64::MAX))
+    });
+    Some(TriedRun { budgets: fold.end(at)?, alerts })
 }
 
 /// Runs a log twice: under the policies that were in force with some limits, and with what is staged changed in each with others.
@@ -39,24 +104,130 @@ pub(super) fn tried(
 pub fn try_budgets(
     log: &Log,
     (now, staged): (&Policy, &Policy),
-    limits: [&[Limit]; 2],
+    (limits, rules): ([&[Limit]; 2], Option<&Arc<Rules>>),
     mut tick: impl FnMut() -> bool,
-) -> Option<[Budgeted; 2]> {
+) -> Option<[TriedRun; 2]> {
     let spans = log.spans();
     let changed: Vec<PolicySpan> = spans
         .iter()
         .map(|span| PolicySpan { from: span.from, policy: Arc::new(with_staged(&span.policy, now, staged)) })
         .collect();
-    let [applied_limits, staged_limits] = limits.map(|limits| Spending::new(limits, &log.names));
-    let applied = tried(log, &spans, applied_limits, log.len(), &mut tick)?;
-    let staged = tried(log, &changed, staged_limits, log.len(), &mut tick)?;
+    let applied = tried(log, (&spans, log.len()), (limits[0], rules, &[]), &mut tick)?;
+    let staged = tried(log, (&changed, log.len()), (limits[1], rules, &[]), &mut tick)?;
     Some([applied, staged])
 }
 
+/// Runs a log up to a request under two policies, beside the same limits.
+pub fn try_beside(
+    log: &Log,
+    [applied, staged]: [&[PolicySpan]; 2],
+    tries: &Tries,
+    end: usize,
+    mut tick: impl FnMut() -> bool,
+) -> Option<BudgetsTried> {
+    let before = tries.before(log, applied);
+    let mut run =
+        |policies| tried(log, (policies, end), (&tries.limits, tries.rules.as_ref(), &before), &mut tick);
+    let (applied, staged) = (run(applied)?, run(staged)?);
+    Some(BudgetsTried::beside(&applied, &staged))
+}
+
+/// Budgets and alerts tried while traffic comes: once what is staged has stood still, and now and then anew.
+#[derive(Debug, Default)]
+pub(super) struct Trying {
+    running: Option<Running>,
+    /// What was tried last, and when.
+    last: Option<(Arc<[PolicySpan]>, Moment)>,
+}
+
+#[derive(Debug)]
+struct Running {
+    policies: Arc<[PolicySpan]>,
+    stop: Arc<AtomicBool>,
+    result: Receiver<Option<BudgetsTried>>,
+}
+
+impl Trying {
+    /// What was found is of so long ago at most.
+    const STALE: Duration = Duration::from_secs(30);
+
+    /// Returns how long there is nothing to do for it; none where nothing is wanted.
+    pub(super) fn wait(&self, player: &Player, stirred: Moment) -> Option<Duration> {
+        if self.running.is_some() {
+            return Some(Duration::from_millis(50));
+        }
+        let job = player.try_wanted()?;
+        let rest = self.last.as_ref().filter(|(policies, _)| *policies == job.policies);
+        Some(rest.map_or_else(
+            || SETTLE.saturating_sub(stirred.elapsed()),
+            |(_, at)| Self::STALE.saturating_sub(at.elapsed()),
+        ))
+    }
+
+    /// Starts, follows and ends it. Says whether there is news.
+    pub(super) fn watch(&mut self, player: &mut Player, stirred: Moment) -> bool {
+        let wanted = player.try_wanted();
+        if let Some(run) = &self.running {
+            if wanted.as_ref().is_none_or(|job| job.policies != run.policies) {
+                run.stop.store(true, Ordering::Relaxed);
+                self.running = None;
+            } else {
+                let found = match run.result.try_recv() {
+                    Err(TryRecvError::Empty) => return false,
+                    found => found.ok().flatten(),
+                };
+                self.last = Some((Arc::clone(&run.policies), Moment::now()));
+                self.running = None;
+                player.rerun = found.map_or(RerunState::Idle, |found| RerunState::Tried(Arc::new(found)));
+                player.touch();
+                return true;
+            }
+        }
+        let known = self
+            .last
+            .as_ref()
+            .filter(|(policies, _)| wanted.as_ref().is_some_and(|job| job.policies == *policies));
+        let is_fresh = known.is_some_and(|(_, at)| at.elapsed() < Self::STALE);
+        let mut news = false;
+        if known.is_none() {
+            self.last = None;
+            if matches!(player.rerun, RerunState::Tried(_)) {
+                player.rerun = RerunState::Idle;
+                player.touch();
+                news = true;
+            }
+        }
+        let Some(job) = wanted.filter(|_| !is_fresh && stirred.elapsed() >= SETTLE) else { return news };
+        let Some(tries) = player.tries() else { return news };
+        let (stop, (sender, result)) = (Arc::new(AtomicBool::new(false)), channel());
+        let (log, in_force, halt) = (Arc::clone(player.log()), player.policies_in_force(), Arc::clone(&stop));
+        let policies = Arc::clone(&job.policies);
+        let thread = std::thread::Builder::new().name("what-if".to_owned()).spawn(move || {
+            let goes_on = || !halt.load(Ordering::Relaxed);
+            let _ = sender.send(try_beside(&log, [&in_force, &job.policies], &tries, job.end, goes_on));
+        });
+        if thread.is_ok() {
+            self.running = Some(Running { policies, stop, result });
+        }
+        news
+    }
+}
+
 impl Player {
-    /// Returns the budgets that the log is played against, with nothing spent; none where there are none.
-    pub(super) fn fresh_budgets(&self) -> Option<Spending> {
-        self.budgets.as_ref().map(|played| played.fresh()).filter(|_| !self.is_live())
+    /// Says what budgets are tried over while traffic comes; none where nothing is staged or it is not live.
+    fn try_wanted(&self) -> Option<RerunJob> {
+        let follows = self.play_state() == Play::Following;
+        self.staged_job().filter(|_| follows && self.tries().is_some())
+    }
+
+    /// Returns what a what-if is tried against; none where there is nothing. Beside a gateway that is what is in force there now.
+    pub(super) fn tries(&self) -> Option<Tries> {
+        let told = || {
+            let status = &self.live.as_ref()?.status;
+            Some(Tries { now: status.budgets.rows.clone().into(), ..status.tries.clone() })
+        };
+        let tries = self.budgets.as_ref().map(|played| played.tries(self.is_live()));
+        tries.or_else(told).filter(|tries| !tries.is_empty())
     }
 
     /// Lists the policies that were in force.

@@ -16,10 +16,12 @@ use crate::telemetry::{CurvePoint, Forecast, Sign};
 impl Player {
     /// Says what a re-run of what is staged has to decide; `None` where nothing is staged or time runs.
     pub fn rerun_wanted(&self) -> Option<RerunJob> {
+        if matches!(self.play, Play::Playing | Play::Following) { None } else { self.staged_job() }
+    }
+
+    /// Says what what is staged changes of the window as it is now; `None` where nothing is staged.
+    pub(super) fn staged_job(&self) -> Option<RerunJob> {
         let staged = self.staged.as_ref()?;
-        if matches!(self.play, Play::Playing | Play::Following) {
-            return None;
-        }
         let (first, end) = self.view.range();
         let now = self.grounds();
         let changed = |span: &PolicySpan| {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::fold::any_remembers;
 use super::snapshot::{Play, RerunState, Snapshot};
-use super::trying::tried;
+use super::trying::{Trying, try_beside};
 use super::{BudgetsTried, Command, Player, Rerun, RerunJob, rerun};
 
 /// The pace of published pictures while playing.
@@ -19,7 +19,7 @@ const LEAST: Duration = Duration::from_millis(1);
 /// Operations between two looks at the commands.
 const BATCH: usize = 8192;
 /// A staged policy is re-run in full when it has stood still for this long.
-const SETTLE: Duration = Duration::from_millis(250);
+pub(super) const SETTLE: Duration = Duration::from_millis(250);
 
 /// What wakes a session.
 #[derive(Debug)]
@@ -121,13 +121,14 @@ fn run(player: &mut Player, inbox: &Receiver<Inbox>, publish: &mut dyn FnMut(Arc
 pub(super) struct Reruns {
     running: Option<Running>,
     checked: Option<RerunJob>,
+    trying: Trying,
     /// When somebody last wanted something.
     stirred: Instant,
 }
 
 impl Reruns {
     pub(super) fn new() -> Self {
-        Self { running: None, checked: None, stirred: Instant::now() }
+        Self { running: None, checked: None, trying: Trying::default(), stirred: Instant::now() }
     }
 
     /// Notes that somebody wants something; a re-run waits until they stop.
@@ -140,13 +141,17 @@ impl Reruns {
         if self.running.is_some() {
             return Some(Duration::from_millis(50));
         }
+        if let Some(wait) = self.trying.wait(player, self.stirred) {
+            return Some(wait);
+        }
         let wanted = player.rerun_wanted();
         (wanted.is_some() && wanted != self.checked).then(|| SETTLE.saturating_sub(self.stirred.elapsed()))
     }
 
     /// Starts, follows and ends it. Says whether there is news.
     pub(super) fn watch(&mut self, player: &mut Player) -> bool {
-        watch_rerun(player, &mut self.running, &mut self.checked, self.stirred)
+        let news = watch_rerun(player, &mut self.running, &mut self.checked, self.stirred);
+        self.trying.watch(player, self.stirred) || news
     }
 }
 
@@ -201,7 +206,7 @@ fn watch_rerun(
     }
     let Some(what) = wanted else {
         *checked = None;
-        if player.rerun == RerunState::Idle {
+        if matches!(player.rerun, RerunState::Idle | RerunState::Tried(_)) {
             return false;
         }
         player.rerun = RerunState::Idle;
@@ -223,14 +228,13 @@ fn watch_rerun(
     let (sender, result) = channel();
     let (log, job) = (Arc::clone(player.log()), what.clone());
     let (job_done, job_stop) = (Arc::clone(&done), Arc::clone(&stop));
-    let (fresh, in_force) = (player.fresh_budgets(), player.policies_in_force());
+    let (tries, in_force) = (player.tries(), player.policies_in_force());
     let thread = std::thread::Builder::new().name("re-run".to_owned()).spawn(move || {
         let found = rerun(&log, &job, &job_done, &job_stop).and_then(|found| {
-            let Some(fresh) = fresh else { return Some((found, None)) };
+            let Some(tries) = tries else { return Some((found, None)) };
             let goes_on = || !job_stop.load(Ordering::Relaxed);
-            let applied = tried(&log, &in_force, fresh.clone(), job.end, goes_on)?;
-            let staged = tried(&log, &job.policies, fresh, job.end, goes_on)?;
-            Some((found, Some(BudgetsTried::beside(&applied, &staged))))
+            let budgets = try_beside(&log, [&in_force, &job.policies], &tries, job.end, goes_on)?;
+            Some((found, Some(budgets)))
         });
         let _ = sender.send(found);
     });

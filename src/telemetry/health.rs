@@ -19,6 +19,8 @@ pub struct ModelHealth {
     pub requests: Option<QuotaLeft>,
     /// What is left of the quota of tokens, where the provider says so.
     pub tokens: Option<QuotaLeft>,
+    /// The windows of a subscription, where the provider says.
+    pub windows: Vec<QuotaWindow>,
     /// Calls under way.
     pub in_flight: u32,
     /// What went wrong last, for people, and how many milliseconds ago.
@@ -48,4 +50,17 @@ pub struct QuotaLeft {
     pub limit: u64,
     /// When that will be, in milliseconds from now.
     pub resets_ms: u64,
+}
+
+/// A window of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaWindow {
+    /// As the provider calls it: `5h`, `7d`.
+    pub name: String,
+    /// What of it is used, in thousandths.
+    pub used: u32,
+    /// When it begins anew, in milliseconds from now.
+    pub resets_ms: u64,
+    /// Whether calls are refused until then.
+    pub is_closed: bool,
 }

@@ -21,7 +21,7 @@ mod visit;
 pub use cascade::Cascade;
 pub use cell::{Cell, TokenSums};
 pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};
-pub use health::{BreakerState, ModelHealth, QuotaLeft};
+pub use health::{BreakerState, ModelHealth, QuotaLeft, QuotaWindow};
 pub use latency::{Latencies, LatencyBuckets, Percentiles};
 pub use menu::Basis;
 pub use optimum::{Choice, Goal, Menu, Optimum, Outcome, optimise};

@@ -12,6 +12,8 @@ use super::sessions::Sessions;
 
 /// The most different teams, projects or models told apart; later ones are counted together as [`OTHERS`].
 const MOST: usize = 4096;
+/// The most different sets of tags told apart; those that are more count as tagged with [`OTHERS`].
+const MOST_TAGS: usize = 65_000;
 /// The most different labels told apart: they are held as bits, and one bit stands for all the others.
 const MOST_LABELS: usize = 63;
 /// The name that stands for all that are not told apart; nobody may call himself so.
@@ -101,7 +103,7 @@ impl Names {
     table!(pub intern_project, find_project, project, projects, projects, ProjectId, u16, MOST, "project");
     table!(pub intern_user, find_user, user, users, users, UserId, u16, MOST, "user");
     table!(pub intern_key, find_key, key, keys, keys, KeyId, u16, MOST, "key");
-    table!(pub intern_tags, find_tags, tags, all_tags, tags, TagsId, u16, MOST, "set of tags");
+    table!(pub intern_tags, find_tags, tags, all_tags, tags, TagsId, u16, MOST_TAGS, "set of tags");
 
     /// Gives the id of a model, making one at first sight; an empty name has none.
     pub fn intern_model(&mut self, name: &str) -> ModelId {
@@ -126,7 +128,9 @@ impl Names {
     /// Says whether names of a kind may no longer be told apart.
     pub fn is_full(&self) -> bool {
         let tables = [&self.models, &self.teams, &self.projects, &self.routes];
-        tables.iter().any(|table| table.list.len() >= MOST) || self.labels.list.len() >= MOST_LABELS
+        tables.iter().any(|table| table.list.len() >= MOST)
+            || self.labels.list.len() >= MOST_LABELS
+            || self.tags.list.len() >= MOST_TAGS
     }
 
     /// Returns the id of a session, making one at first sight; an empty name has none.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{clean, line_of, nearest};
+use super::{Fault, clean, line_of, nearest};
 
 /// The most characters of a value that are quoted.
 const QUOTED: usize = 40;
@@ -55,20 +55,20 @@ impl fmt::Display for Slip {
 
 impl Slip {
     /// Tells what the parser complains about, and quotes what stands there.
-    pub fn of(text: &str, error: &toml::de::Error) -> Self {
-        Self::told(text, error, true)
+    pub fn of(text: &str, error: impl Into<Fault>) -> Self {
+        Self::told(text, &error.into(), true)
     }
 
     /// The same for files where a value may be a secret.
-    pub fn without_values(text: &str, error: &toml::de::Error) -> Self {
-        Self::told(text, error, false)
+    pub fn without_values(text: &str, error: impl Into<Fault>) -> Self {
+        Self::told(text, &error.into(), false)
     }
 
-    fn told(text: &str, error: &toml::de::Error, quote: bool) -> Self {
-        let span = error.span().unwrap_or_default();
+    fn told(text: &str, fault: &Fault, quote: bool) -> Self {
+        let span = fault.span.clone().unwrap_or_default();
         let (line, column) = line_and_column(text, span.start);
         let setting = setting_at(text, &span);
-        let said = Said::of(error.message());
+        let said = Said::of(&fault.message);
         let what = said.in_words(&setting, found(text, &span, &said, quote).as_str());
         Self { line, column, setting, what }
     }
@@ -267,6 +267,7 @@ mod tests {
 
     use serde::Deserialize;
 
+    use super::super::from_toml;
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -290,7 +291,7 @@ mod tests {
     }
 
     fn slip(text: &str) -> String {
-        Slip::of(text, &toml::from_str::<File>(text).unwrap_err()).to_string()
+        Slip::of(text, &from_toml::<File>(text).unwrap_err()).to_string()
     }
 
     #[test]
@@ -329,7 +330,7 @@ mod tests {
             "name = [\"sk-1234\"]",
             "name = \"x\"\n[table]\na = \"sk-1234\"",
         ] {
-            let slip = Slip::without_values(text, &toml::from_str::<File>(text).unwrap_err()).to_string();
+            let slip = Slip::without_values(text, &from_toml::<File>(text).unwrap_err()).to_string();
             assert!(!slip.contains("1234"), "{slip}");
         }
     }
@@ -337,7 +338,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_stops_it_and_its_place_is_inside(text in "[a-z\\[\\]{}=\"#.,1 \n\u{e9}]{0,120}") {
-            if let Err(error) = toml::from_str::<File>(&text) {
+            if let Err(error) = from_toml::<File>(&text) {
                 let slip = Slip::of(&text, &error);
                 proptest::prop_assert!(slip.line >= 1 && slip.line <= text.matches('\n').count() + 1);
             }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::is_safe;
+use super::{OTHERS, is_safe};
 
 /// The most tags of a request; those that come later in the alphabet are left out.
 const MOST: usize = 16;
@@ -45,8 +45,11 @@ pub fn tags_of(set: &str) -> impl Iterator<Item = &str> {
     set.split('\n').filter(|tag| !tag.is_empty())
 }
 
-/// Returns the value of a tag within a set; empty where there is none.
+/// Returns the value of a tag within a set; empty where there is none. Of sets that are not told apart nobody knows it.
 pub fn tag_value<'a>(set: &'a str, name: &str) -> &'a str {
+    if set == OTHERS {
+        return OTHERS;
+    }
     tags_of(set).filter_map(tag).find(|(known, _)| *known == name).map_or("", |(_, value)| value)
 }
 
@@ -67,6 +70,7 @@ mod tests {
         );
         let many: Vec<String> = (10..90).map(|n| n.to_string()).collect();
         assert_eq!(tags_of(&tag_set(many.iter().map(|name| (name.as_str(), "1")))).count(), MOST);
+        assert_eq!(tag_value(OTHERS, "env"), OTHERS);
         assert_eq!(tag_set([("a", "1\n2"), ("b", "\u{1b}[2J"), ("c", &"x".repeat(200))]), "");
     }
 }

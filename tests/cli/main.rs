@@ -19,6 +19,7 @@ mod runaways;
 mod saved;
 mod slips;
 mod spending;
+mod tagged;
 mod trained;
 mod worlds;
 

@@ -216,3 +216,36 @@ fn advice_says_nothing_of_quality_without_labels() {
     assert!(used["candidates"].as_array().expect("candidates").iter().all(|one| one["model"] != "gpt-4.1"));
     assert!(desk.good("advise log.jsonl").contains("unknown: 149 judged pairs are missing"));
 }
+
+#[test]
+fn a_certificate_that_is_withdrawn_is_an_alert_until_one_is_given_again() {
+    let desk = Desk::new();
+    let mut log = r#"{"event":"policy","at":"2026-05-23T09:00:00Z","version":1,"name":"p","routes":[{"route":"all","ladder":[{"rung":"small","model":"mistral-small-2503","threshold":400},{"rung":"big","model":"gpt-4.1"}]}]}"#.to_owned() + "\n";
+    for at in 0..4000u32 {
+        // Good from a confidence of 400 up, until the cheap model gets worse at all of them.
+        let confidence = at * 7 % 1001;
+        let is_worse = at >= 2000 && at % 3 == 0;
+        let cheap = if is_worse || at % 4 == 0 && confidence < 400 { 0 } else { 1000 };
+        let (hour, minute, second) = (10 + at / 3600, at / 60 % 60, at % 60);
+        let _ = writeln!(
+            log,
+            r#"{{"at":"2026-05-23T{hour}:{minute:02}:{second:02}Z","task":"classification","confidence":{confidence},"model":"gpt-4.1","in":1000,"out":200,"labels":[{{"model":"mistral-small-2503","quality":{cheap},"output":200}},{{"model":"gpt-4.1","quality":1000}}]}}"#
+        );
+    }
+    desk.write("judged.jsonl", &log);
+    let told = json(&desk.good("alerts replay judged.jsonl --format json"));
+    let alerts = told["alerts"].as_array().expect("alerts");
+    let quality: Vec<&Value> = alerts.iter().filter(|alert| alert["rule"] == "quality").collect();
+    let [alert] = quality[..] else { panic!("{told:#}") };
+    assert_eq!(
+        (&alert["scope"], &alert["level"]),
+        (&"route all/small".into(), &"critical".into()),
+        "{alert:#}"
+    );
+    let at = alert["fired_at"].as_str().expect("a moment");
+    assert!(("2026-05-23T10:33:20".."2026-05-23T11:00").contains(&at), "soon after it got worse: {at}");
+    // With no rule for it nobody is told.
+    desk.write("alerts.toml", "[rule.quality]\noff = true\n");
+    let quiet = desk.good("alerts replay judged.jsonl --alerts alerts.toml --format csv");
+    assert!(!quiet.contains("quality"), "{quiet}");
+}

@@ -9,6 +9,7 @@ use pointsman::record::{self, Input, ReadOptions};
 use pointsman::session::{
     Asks, Ingest, IngestOptions, Reading, StreamOptions, StreamResult, Stretch, Trial, stream,
 };
+use pointsman::telemetry::{Dimension, SpendOptions};
 use pointsman::units::{Names, When};
 
 /// Lines of every kind: as a gateway writes them, nested, out of order, told twice, broken, events, and names without end.
@@ -63,6 +64,9 @@ fn lines(seed: u64) -> Vec<u8> {
             5 => writeln!(out, r#"{start},{plain},"meters":{{"web_search":{}}},"tier":"flex"}}"#, next(5)),
             6 => writeln!(out, r#"{start},{plain},"charged":"0.0{}","simulated":"storm"}}"#, next(99)),
             7 => writeln!(out, r#"{{"at":"{at}",{plain},"prompt":"Write \"it\" down"}}"#),
+            13 | 14 => {
+                writeln!(out, r#"{start},{plain},"tags":["env=e{}","n=n{n}"],"down":["m1"]}}"#, next(3))
+            }
             8 => writeln!(out, "{start},{plain}"),
             9 => writeln!(out, "\n  \n{{\"event\":\"note\",\"at\":\"{at}\",\"text\":\"n\"}}"),
             10 => writeln!(out, r#"{{"event":"signal","at":"{at}","model":"{model}"}}"#),
@@ -97,7 +101,16 @@ fn lines(seed: u64) -> Vec<u8> {
 
 fn told(found: &StreamResult) -> String {
     let StreamResult { names, skipped, first_at, last_at, simulated, classified, slow, .. } = found;
-    let names = (names.models(), names.teams(), names.projects());
+    let spent = found.spend.iter().flat_map(|spend| {
+        let table = &spend.tables[0];
+        let mut rows: Vec<_> = table.rows.iter().collect();
+        rows.sort_by_key(|(key, _)| (*key).clone());
+        rows.into_iter()
+            .map(|(key, cell)| format!("{} {cell:?}", spend.text(&table.by[0], key[0], names)))
+            .collect::<Vec<_>>()
+    });
+    let spent: Vec<String> = spent.collect();
+    let names = (names.models(), names.teams(), names.projects(), names.all_tags(), spent);
     let StreamResult { recharge, constraints, unknown_meters, profiles, timing, undated, .. } = found;
     let policies: Vec<u32> = found.policies.iter().map(|policy| policy.version).collect();
     let late = found.late.as_ref().map(|events| events.len());
@@ -133,7 +146,13 @@ fn any_number_of_threads_finds_the_same() {
     assert!(first.late.is_some() && first.constraints.checked > 0 && first.skipped.count > 0, "{first:?}");
     let again = StreamOptions { events: first.late.clone(), ..options.clone() };
     let what_if = StreamOptions { asks: Asks::Frontiers, ..again.clone() };
-    for (options, from) in [(&options, None), (&again, None), (&again, Some("10:08")), (&what_if, None)] {
+    let by_tag = vec![vec![Dimension::named("tag.env").unwrap()]];
+    let spend = SpendOptions { tables: by_tag, most: SpendOptions::MOST, meters: None };
+    let spend = StreamOptions { spend: Some(spend), ..again.clone() };
+    assert!(told(&run(0, &spend, None)).contains("\"e1 SpendCell"));
+    for (options, from) in
+        [(&spend, None), (&options, None), (&again, None), (&again, Some("10:08")), (&what_if, None)]
+    {
         let alone = run(0, options, from);
         for threads in [1, 2, 4] {
             let found = run(threads, options, from);

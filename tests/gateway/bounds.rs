@@ -137,7 +137,7 @@ fn a_flood_of_large_bodies_is_bounded_and_told_when_to_come_again() {
             let (tell, to) = (tell.clone(), front.address());
             scope.spawn(move || {
                 let mut line = Line::open(to);
-                line.write(&ask.wire()).unwrap();
+                let _writing = line.write_beside(ask.wire());
                 let answer = line.answer().unwrap();
                 if answer.status() == 503 {
                     assert!(answer.header("retry-after").is_some());

@@ -170,6 +170,12 @@ impl Line {
         self.stream.write_all(bytes)
     }
 
+    /// Writes while the answer is read, as libraries do: who is turned away early hears so before all is written.
+    pub(crate) fn write_beside(&self, bytes: Vec<u8>) -> std::thread::JoinHandle<io::Result<()>> {
+        let mut stream = self.stream.try_clone().expect("a connection has two ends");
+        std::thread::spawn(move || stream.write_all(&bytes))
+    }
+
     fn more(&mut self) -> io::Result<bool> {
         let mut block = [0; 16 << 10];
         let read = self.stream.read(&mut block)?;

@@ -8,6 +8,7 @@
     reason = "a test's own scaffolding may fail the test"
 )]
 
+mod accounts;
 mod alerts;
 mod answers;
 mod away;
@@ -17,6 +18,9 @@ mod caps;
 mod charges;
 mod checked;
 mod client;
+#[path = "../support/cloud.rs"]
+mod cloud;
+mod clouds;
 mod corrected;
 mod crash;
 mod disk;

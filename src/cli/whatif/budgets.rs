@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use crate::app::{Cancel, Progress};
 use crate::budget::{Dimension, Limit, Period};
+use crate::cli::alert_rules;
 use crate::config::budgets;
 use crate::report::{Format, Sheet, count};
 use crate::routing::Policy;
-use crate::session::{BudgetsTried, Log, TriedRow, TriedSide, try_budgets};
+use crate::session::{BudgetsTried, Log, TriedAlert, TriedRow, TriedSide, try_budgets};
 use crate::units::{Instant, Pico};
 
 /// Requests turned away or moved that a table lists; JSON has as many as were kept.
@@ -129,6 +130,18 @@ pub(super) struct BudgetsReport {
     staged_moved_requests: u64,
     windows: Vec<WindowReport>,
     turned: Vec<Turned>,
+    applied_alerts: usize,
+    staged_alerts: usize,
+    /// Those that would have fired on one side alone, or at another moment.
+    alerts: Vec<AlertReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct AlertReport {
+    alert: String,
+    level: &'static str,
+    applied: Option<String>,
+    staged: Option<String>,
 }
 
 /// Runs the log on both sides.
@@ -140,7 +153,8 @@ pub(super) fn tried(
     let (mut progress, cancel) = (Progress::new("budgets", None), Cancel::on_interrupt());
     let steps = (log.len() as u64).div_ceil(4096) * 2;
     let mut step = 0;
-    let found = try_budgets(log, policies, [&limits.applied, &limits.staged], || {
+    let rules = alert_rules::rules()?;
+    let found = try_budgets(log, policies, ([&limits.applied, &limits.staged], Some(&rules)), || {
         step += 1;
         progress.step(step, steps);
         !cancel.is_raised()
@@ -161,6 +175,11 @@ pub(super) fn tried(
         applied: row.applied.map(side),
         staged: row.staged.map(side),
     };
+    let alert = |one: &TriedAlert| {
+        let [applied, staged] = one.fired.map(|at| at.map(Instant::rfc3339));
+        AlertReport { alert: one.name.clone(), level: one.level.name(), applied, staged }
+    };
+    let (applied, staged) = (applied.budgets, staged.budgets);
     let before: BTreeSet<(usize, bool)> = applied.turned.iter().map(|one| (one.index, one.refused)).collect();
     let turned = staged.turned.iter().map(|one| Turned {
         id: log.history.id(one.index).to_owned(),
@@ -178,10 +197,25 @@ pub(super) fn tried(
         staged_moved_requests: both.moved.1,
         turned: turned.collect(),
         windows: both.rows.iter().map(window).collect(),
+        applied_alerts: both.alerts.map_or(0, |(applied, _)| applied),
+        staged_alerts: both.alerts.map_or(0, |(_, staged)| staged),
+        alerts: both.told.iter().map(alert).collect(),
     })
 }
 
 impl BudgetsReport {
+    /// Makes the table of alerts that go another way; none where all fire as before.
+    pub(super) fn told(&self, format: Format) -> Option<Sheet> {
+        let title = format!("Alerts, {} then {}", self.applied_alerts, self.staged_alerts);
+        let title = if format == Format::Csv { String::new() } else { title };
+        let mut sheet = Sheet::new(title, &["alert", "level", "applied", "staged"]);
+        for one in self.alerts.iter().take(if format == Format::Csv { usize::MAX } else { LISTED }) {
+            let [applied, staged] = [&one.applied, &one.staged].map(|at| moment(at.as_deref(), format));
+            sheet.push(vec![one.alert.clone(), one.level.to_owned(), applied, staged]);
+        }
+        (!self.alerts.is_empty()).then_some(sheet)
+    }
+
     /// Makes the table of windows.
     pub(super) fn sheet(&self, format: Format) -> Sheet {
         let exact = format == Format::Csv;

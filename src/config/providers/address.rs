@@ -1,7 +1,7 @@
 //! Addresses of servers: which may stand in a file, and which stay on this machine.
 
 /// Checks an address; what is wrong with it comes without the address, for a password may stand in it.
-pub(super) fn check(text: &str) -> Result<(), (&'static str, &'static str)> {
+pub fn check(text: &str) -> Result<(), (&'static str, &'static str)> {
     const LIKE: &str = "write it like \"https://host/v1\"";
     let url = reqwest::Url::parse(text).map_err(|_| ("is no address", LIKE))?;
     if !url.username().is_empty() || url.password().is_some() {

@@ -4,17 +4,19 @@
 //! line and field, and repeats nothing that could be a secret.
 
 mod address;
+mod hosting;
 mod read;
 mod spec;
+mod values;
 
 use std::path::Path;
 
 use super::parameters;
 
-pub use address::is_loopback;
+pub use address::{check as check_address, is_loopback};
 pub use spec::{
-    BreakerSpec, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
-    Timeouts,
+    AccountSpec, Auth, BreakerSpec, Drain, Error, Hosting, KeySource, Limits, Platform, ProviderSpec, ProvidersSpec, Retries,
+    SimulatedSpec, Speaks, Timeouts,
 };
 
 /// The providers.toml that comes with the program.

@@ -7,16 +7,18 @@ use std::ops::Range;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::hosting::{self, Said};
+use super::values::{Key, Pairs};
 use super::{
-    BreakerSpec, Error, KeySource, Limits, ProviderSpec, ProvidersSpec, Retries, SimulatedSpec, Speaks,
-    Timeouts, address,
+    AccountSpec, Auth, BreakerSpec, Drain, Error, Limits, ProviderSpec, ProvidersSpec, Retries,
+    SimulatedSpec, Speaks, Timeouts, address,
 };
 use crate::config::span::Span as Time;
-use crate::units::{PerMille, Slip, choice, line_of};
+use crate::units::{PerMille, Slip, choice, from_toml, line_of};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +60,16 @@ struct Provider {
     responses: Option<bool>,
     completions: Option<bool>,
     insecure: Option<bool>,
+    platform: Option<Spanned<String>>,
+    auth: Option<Spanned<String>>,
+    renew: Option<Time>,
+    region: Option<Spanned<String>>,
+    project: Option<Spanned<String>>,
+    api_version: Option<Spanned<String>>,
+    accounts: Option<Spanned<Vec<Account>>>,
+    drain: Option<DrainWord>,
+    fallback: Option<Spanned<String>>,
+    patience: Option<Time>,
     #[serde(default)]
     timeouts: TimeoutsFile,
     #[serde(default)]
@@ -66,6 +78,23 @@ struct Provider {
     limits: LimitsFile,
     #[serde(default)]
     breaker: BreakerFile,
+}
+
+/// One of several accounts.
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct Account {
+    name: String,
+    key: Key,
+    base_url: Option<String>,
+}
+
+/// Which account is called.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum DrainWord {
+    InOrder,
+    Balanced,
 }
 
 /// Declares a table whose every field may be left out, and how one is laid over another; and how the defaults fill it up.
@@ -155,77 +184,6 @@ impl From<Share> for PerMille {
     }
 }
 
-/// Where a key is. Read by hand, so that a key that stands there by mistake is not repeated in the error.
-#[derive(Clone)]
-struct Key(KeySource);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Table;
-        const WHERE: &str = "say where the key is: { env = \"NAME\" }, { file = \"path\" }, \
-                             { keyring = \"service/account\" } or { command = [\"pass\", \"show\", \"x\"] }";
-        impl<'de> Visitor<'de> for Table {
-            type Value = Key;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(WHERE)
-            }
-            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Key, E> {
-                Err(E::custom(format!("a key itself never stands in this file; {WHERE}")))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Key, A::Error> {
-                use serde::de::Error as _;
-                let wrong = || A::Error::custom(WHERE);
-                let source = match map.next_key::<String>()?.ok_or_else(wrong)?.as_str() {
-                    "env" => KeySource::Env(map.next_value().map_err(|_| wrong())?),
-                    "file" => KeySource::File(map.next_value().map_err(|_| wrong())?),
-                    "command" => KeySource::Command(map.next_value().map_err(|_| wrong())?),
-                    "keyring" => {
-                        let text: String = map.next_value().map_err(|_| wrong())?;
-                        let (service, account) = text.split_once('/').ok_or_else(wrong)?;
-                        KeySource::Keyring { service: service.to_owned(), account: account.to_owned() }
-                    }
-                    _ => return Err(wrong()),
-                };
-                let empty = match &source {
-                    KeySource::Env(name) => name.trim().is_empty() || name.contains(['=', '\0']),
-                    KeySource::File(path) => path.as_os_str().is_empty(),
-                    KeySource::Keyring { service, account } => service.is_empty() || account.is_empty(),
-                    KeySource::Command(words) => words.first().is_none_or(String::is_empty),
-                };
-                if empty || map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-                    return Err(wrong());
-                }
-                Ok(Key(source))
-            }
-        }
-        deserializer.deserialize_any(Table)
-    }
-}
-
-/// A table of texts in the order of the file.
-#[derive(Clone)]
-struct Pairs(Vec<(String, String)>);
-
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Table;
-        impl<'de> Visitor<'de> for Table {
-            type Value = Pairs;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of texts such as { \"a\" = \"b\" }")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(Table)
-    }
-}
-
 /// A file that is being read, for messages.
 #[derive(Clone, Copy)]
 struct Source<'a> {
@@ -251,7 +209,7 @@ impl Source<'_> {
     }
 
     fn parse(self) -> Result<File, Error> {
-        toml::from_str(self.text).map_err(|error| Error::Slip {
+        from_toml(self.text).map_err(|error| Error::Slip {
             file: self.file.to_owned(),
             slip: Slip::without_values(self.text, &error),
         })
@@ -307,6 +265,18 @@ pub(super) fn layers(files: &[(&str, &str)]) -> Result<ProvidersSpec, Error> {
     for known in all.iter().filter(|known| known.provider.enabled != Some(false)) {
         providers.push(finish(known, &shared)?);
     }
+    for known in &all {
+        let Some(fallback) = &known.provider.fallback else { continue };
+        let name = known.provider.name.get_ref();
+        let others =
+            providers.iter().map(|spec: &ProviderSpec| spec.name.as_str()).filter(|other| other != name);
+        let others: Vec<&str> = others.collect();
+        if !others.contains(&fallback.get_ref().as_str()) {
+            let field = format!("provider.{name}.fallback");
+            let hint = choice(fallback.get_ref(), &others);
+            return Err(known.source.error(&fallback.span(), field, "is no other provider", hint));
+        }
+    }
     let parameters = crate::config::parameters::builtin()?;
     Ok(ProvidersSpec { providers, simulated: simulated.filled(), parameters })
 }
@@ -326,10 +296,51 @@ fn lay(over: Provider, below: &Provider) -> Provider {
         responses: over.responses.or(below.responses),
         completions: over.completions.or(below.completions),
         insecure: over.insecure.or(below.insecure),
+        platform: over.platform.or(below.platform),
+        auth: over.auth.or(below.auth),
+        renew: over.renew.or(below.renew),
+        region: over.region.or(below.region),
+        project: over.project.or(below.project),
+        api_version: over.api_version.or(below.api_version),
+        accounts: over.accounts.or(below.accounts),
+        drain: over.drain.or(below.drain),
+        fallback: over.fallback.or(below.fallback),
+        patience: over.patience.or(below.patience),
         timeouts: over.timeouts.over(&below.timeouts),
         retries: over.retries.over(&below.retries),
         limits: over.limits.over(&below.limits),
         breaker: over.breaker.over(&below.breaker),
+    }
+}
+
+impl Provider {
+    /// Returns what it says of how it is reached.
+    fn hosting(&self) -> Said<'_> {
+        fn text(said: Option<&Spanned<String>>) -> Option<&str> {
+            said.map(|said| said.get_ref().as_str())
+        }
+        Said {
+            platform: text(self.platform.as_ref()),
+            auth: text(self.auth.as_ref()),
+            region: text(self.region.as_ref()),
+            project: text(self.project.as_ref()),
+            api_version: text(self.api_version.as_ref()),
+            base_url: text(self.base_url.as_ref()),
+            renew: self.renew.map(Into::into),
+        }
+    }
+
+    /// Returns where a field stands.
+    fn place_of(&self, field: &str) -> Option<Range<usize>> {
+        let fields = [
+            ("platform", &self.platform),
+            ("auth", &self.auth),
+            ("region", &self.region),
+            ("project", &self.project),
+            ("api_version", &self.api_version),
+            ("dialect", &self.dialect),
+        ];
+        fields.iter().find(|(name, _)| *name == field)?.1.as_ref().map(Spanned::span)
     }
 }
 
@@ -352,6 +363,21 @@ fn check(provider: &Provider, source: Source<'_>) -> Result<(), Error> {
         let known: Vec<_> = Speaks::ALL.iter().map(|speaks| speaks.name()).collect();
         let hint = choice(dialect.get_ref(), &known);
         return Err(source.error(&dialect.span(), field("dialect"), "unknown dialect", hint));
+    }
+    if let Some(accounts) = &provider.accounts {
+        let wrong =
+            |message: &str, hint: &str| Err(source.error(&accounts.span(), field("accounts"), message, hint));
+        let names: Vec<&str> = accounts.get_ref().iter().map(|account| account.name.as_str()).collect();
+        let fits = |name: &str| !name.is_empty() && name.len() <= 32 && name.chars().all(plain);
+        if !names.iter().all(|name| fits(name)) {
+            return wrong("has a name that is none", "use up to 32 letters, digits, `-`, `_` and `.`");
+        }
+        if (1..names.len()).any(|at| names.get(..at).is_some_and(|before| before.contains(&names[at]))) {
+            return wrong("names one twice", "give each account a name of its own");
+        }
+        for url in accounts.get_ref().iter().filter_map(|account| account.base_url.as_deref()) {
+            address::check(url).or_else(|(message, hint)| wrong(&format!("a base_url {message}"), hint))?;
+        }
     }
     if let Some(url) = &provider.base_url {
         address::check(url.get_ref())
@@ -399,7 +425,15 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     let Some(speaks) = dialect else {
         return Err(fail("dialect", "missing", "say what its server speaks, like dialect = \"openai\""));
     };
-    let base_url = provider.base_url.as_ref().map(|url| url.get_ref().trim_end_matches('/').to_owned());
+    let (hosting, base_url) =
+        hosting::read(provider.hosting(), speaks).map_err(|(field, message, hint)| {
+            source.error(
+                &provider.place_of(field).unwrap_or_else(|| span.clone()),
+                format!("provider.{name}.{field}"),
+                message,
+                hint,
+            )
+        })?;
     if base_url.is_none() && speaks != Speaks::Simulated {
         return Err(fail(
             "base_url",
@@ -409,10 +443,38 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     }
     let base_url = base_url.unwrap_or_default();
     let key = provider.key.as_ref().map(|key| key.get_ref().0.clone());
+    let key = key.or_else(|| hosting.auth.usual_source());
+    if hosting.auth == Auth::Token && key.is_none() {
+        let hint = "say where the token is, like key = { command = [\"az\", \"account\", \"get-access-token\", ..] }";
+        return Err(fail("key", "missing", hint));
+    }
     let open = base_url.starts_with("http://") && !address::is_loopback(&base_url);
     if open && key.is_some() && provider.insecure != Some(true) {
         let hint = "use https://, or write insecure = true where the network between is yours alone";
         return Err(fail("base_url", "would send the key unprotected over the network", hint));
+    }
+    let accounts = provider.accounts.iter().flat_map(|accounts| accounts.get_ref()).cloned();
+    let accounts: Vec<AccountSpec> = accounts
+        .map(|Account { name, key, base_url }| {
+            let base_url = base_url.map(|url| url.trim_end_matches('/').to_owned());
+            AccountSpec { name, key: key.0, base_url }
+        })
+        .collect();
+    let is_open = |url: &String| url.starts_with("http://") && !address::is_loopback(url);
+    if accounts.iter().filter_map(|account| account.base_url.as_ref()).chain([&base_url]).any(is_open)
+        && !accounts.is_empty()
+        && provider.insecure != Some(true)
+    {
+        let hint = "use https://, or write insecure = true where the network between is yours alone";
+        return Err(fail("accounts", "would send a key unprotected over the network", hint));
+    }
+    if !accounts.is_empty() && provider.responses == Some(true) {
+        let hint = "write responses = false, or make each account a provider of its own";
+        return Err(fail(
+            "accounts",
+            "cannot be beside responses: one has no key to what another keeps",
+            hint,
+        ));
     }
     let waits = provider.timeouts.clone().over(&shared.timeouts).filled();
     if [waits.connect, waits.first_byte, waits.idle, waits.total].iter().any(Duration::is_zero) {
@@ -433,7 +495,15 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     Ok(ProviderSpec {
         speaks,
         base_url,
+        hosting,
         key,
+        accounts,
+        drain: match provider.drain {
+            Some(DrainWord::Balanced) => Drain::Balanced,
+            Some(DrainWord::InOrder) | None => Drain::InOrder,
+        },
+        fallback: provider.fallback.as_ref().map(|name| name.get_ref().clone()),
+        patience: provider.patience.map_or(Duration::ZERO, Into::into),
         key_header: provider.key_header.as_ref().map(|header| header.get_ref().to_ascii_lowercase()),
         models,
         rename,

@@ -30,8 +30,18 @@ pub struct ProviderSpec {
     pub speaks: Speaks,
     /// Where its server is, without a slash at the end; empty for the simulated one.
     pub base_url: String,
+    /// In whose cloud it is, and how a call says who makes it.
+    pub hosting: Hosting,
     /// Where its key is; `None` where its server wants none.
     pub key: Option<KeySource>,
+    /// Its accounts, each with a key of its own in place of `key`; none where it has but one.
+    pub accounts: Vec<AccountSpec>,
+    /// Which of them is called.
+    pub drain: Drain,
+    /// The provider that is asked for the same model while this one cannot be called.
+    pub fallback: Option<String>,
+    /// How long a request waits for this one where nobody else can be asked.
+    pub patience: Duration,
     /// The header that the key goes into, where it is not the dialect's usual one.
     pub key_header: Option<String>,
     /// The models it serves: exact names, or patterns with `*`.
@@ -56,6 +66,27 @@ pub struct ProviderSpec {
     pub origin: String,
 }
 
+/// One of several accounts at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSpec {
+    /// Its name.
+    pub name: String,
+    /// Where its key is.
+    pub key: KeySource,
+    /// Where its server is, where that is another.
+    pub base_url: Option<String>,
+}
+
+/// Which of several accounts is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drain {
+    /// The first that can be called, so that the others are for what it has no room for.
+    #[default]
+    InOrder,
+    /// The one of which the least is used.
+    Balanced,
+}
+
 /// What a provider's server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaks {
@@ -67,13 +98,16 @@ pub enum Speaks {
     Gemini,
     /// OpenAI's with Mistral's differences.
     Mistral,
+    /// Bedrock's Converse, which all of its models understand.
+    Converse,
     /// There is no server: answers are simulated.
     Simulated,
 }
 
 impl Speaks {
     /// Every dialect.
-    pub const ALL: [Self; 5] = [Self::OpenAi, Self::Anthropic, Self::Gemini, Self::Mistral, Self::Simulated];
+    pub const ALL: [Self; 6] =
+        [Self::OpenAi, Self::Anthropic, Self::Gemini, Self::Mistral, Self::Converse, Self::Simulated];
 
     /// Returns the word that files use.
     pub const fn name(self) -> &'static str {
@@ -82,9 +116,55 @@ impl Speaks {
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Mistral => "mistral",
+            Self::Converse => "converse",
             Self::Simulated => "simulated",
         }
     }
+}
+
+/// In whose cloud the models are. It decides paths, and what stands around a body and an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Platform {
+    /// At whoever made the dialect, or a server that is like theirs.
+    #[default]
+    Own,
+    /// Azure OpenAI: deployments.
+    Azure,
+    /// Google's Vertex AI.
+    Vertex,
+    /// Amazon Bedrock.
+    Bedrock,
+}
+
+/// How a call says who makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Auth {
+    /// By a key, read once.
+    #[default]
+    Key,
+    /// By a token, read anew every so often and when it is refused.
+    Token,
+    /// By a token that Google gives for a service account.
+    Google,
+    /// By a signature of the call, as AWS has it.
+    Aws,
+}
+
+/// How a provider is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Hosting {
+    /// In whose cloud its models are.
+    pub platform: Platform,
+    /// How a call says who makes it.
+    pub auth: Auth,
+    /// How often a token that does not say when it ends is read anew.
+    pub renew: Duration,
+    /// Where it serves: `eu-west-1`, `us-east5`, `global`.
+    pub region: Option<String>,
+    /// Vertex's project.
+    pub project: Option<String>,
+    /// The version of Azure's older paths; without one the newer, which have none, are called.
+    pub api_version: Option<String>,
 }
 
 /// Where a key is to be found.
@@ -101,8 +181,14 @@ pub enum KeySource {
         /// The account.
         account: String,
     },
-    /// On the first line that a program prints.
+    /// On the first line that a program prints, or all of it where that is JSON.
     Command(Vec<String>),
+    /// In AWS's environment variables.
+    AwsEnv,
+    /// In a profile of AWS's file of credentials.
+    AwsProfile(String),
+    /// In the file that Google's variable names, or that its tool keeps.
+    GoogleDefault,
 }
 
 impl fmt::Display for KeySource {
@@ -115,6 +201,9 @@ impl fmt::Display for KeySource {
             Self::Command(words) => {
                 write!(f, "what `{}` prints", words.first().map_or("", String::as_str))
             }
+            Self::AwsEnv => f.write_str("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+            Self::AwsProfile(name) => write!(f, "the profile {name} of AWS's credentials"),
+            Self::GoogleDefault => f.write_str("the file that GOOGLE_APPLICATION_CREDENTIALS names"),
         }
     }
 }

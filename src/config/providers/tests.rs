@@ -34,6 +34,16 @@ fn the_file_that_comes_with_the_program_says_the_defaults() {
         "insecure",
         "responses",
         "completions",
+        "platform",
+        "auth",
+        "renew",
+        "region",
+        "project",
+        "api_version",
+        "accounts",
+        "drain",
+        "fallback",
+        "patience",
         "concurrent",
         "per",
         "slow",
@@ -89,6 +99,52 @@ fn errors_name_line_field_and_way_out() {
             format!("{head}base_url = \"https://h\"\ntimeouts = {{ idle = \"0s\" }}"),
             "p.toml:1: provider.x.timeouts: no time",
         ),
+        (
+            format!("{head}base_url = \"https://h\"\nplatform = \"vertx\""),
+            "p.toml:6: provider.x.platform: unknown\nhint: did you mean `vertex`?",
+        ),
+        (
+            format!("{head}base_url = \"https://h\"\nauth = \"gogle\""),
+            "p.toml:6: provider.x.auth: unknown\nhint: did you mean `google`?",
+        ),
+        (format!("{head}platform = \"bedrock\""), "p.toml:1: provider.x.region: missing"),
+        (
+            format!("{head}platform = \"vertex\"\nregion = \"eu-west/1\"\nproject = \"p\""),
+            "p.toml:6: provider.x.region: cannot stand in an address",
+        ),
+        (
+            format!("{head}platform = \"vertex\"\nregion = \"us-east5\""),
+            "p.toml:1: provider.x.project: missing",
+        ),
+        (
+            format!("{head}base_url = \"https://h\"\nproject = \"p\""),
+            "p.toml:6: provider.x.project: is for platform = \"vertex\" alone",
+        ),
+        (
+            format!("{head}platform = \"azure\"").replace("openai", "anthropic"),
+            "p.toml:3: provider.x.dialect: is not spoken at azure",
+        ),
+        (
+            format!("{head}base_url = \"https://h\"").replace("openai", "converse"),
+            "p.toml:3: provider.x.dialect: converse is spoken at Bedrock alone",
+        ),
+        (format!("{head}base_url = \"https://h\"\nauth = \"token\""), "p.toml:1: provider.x.key: missing"),
+        (
+            format!("{head}base_url = \"https://h\"\nfallback = \"opnai\""),
+            "p.toml:6: provider.x.fallback: is no other provider\nhint: did you mean `openai`?",
+        ),
+        (
+            format!(
+                "{head}base_url = \"https://h\"\nresponses = true\naccounts = [{{ name = \"a\", key = {{ env = \"A\" }} }}]"
+            ),
+            "p.toml:1: provider.x.accounts: cannot be beside responses",
+        ),
+        (
+            format!(
+                "{head}base_url = \"https://h\"\naccounts = [{{ name = \"a\", key = {{ env = \"A\" }} }}, {{ name = \"a\", key = {{ env = \"B\" }} }}]"
+            ),
+            "p.toml:6: provider.x.accounts: names one twice",
+        ),
         ("[simulated]\ncut = 1001".into(), "p.toml:2:7: simulated.cut:"),
         ("[[provider]]\nname = \"a b\"".into(), "p.toml:2: provider.name:"),
         ("[[provider".into(), "p.toml:1:"),
@@ -98,6 +154,32 @@ fn errors_name_line_field_and_way_out() {
         assert!(error.contains(wanted), "wanted {wanted}\nin {error}\nfor {text}");
         assert!(error.contains("\nhint: "), "{error}");
     }
+}
+
+#[test]
+fn a_cloud_is_where_its_region_says_and_signs_as_it_does() {
+    let of = |platform: &str, dialect: &str, region: &str| {
+        let text = format!(
+            "[[provider]]\nname = \"x\"\nplatform = \"{platform}\"\ndialect = \"{dialect}\"\nregion = \"{region}\"\n\
+             models = [\"a\"]\n{}",
+            if platform == "vertex" { "project = \"p\"" } else { "" }
+        );
+        let spec = parse(&[("p.toml", &text)]).unwrap();
+        let provider = one(&spec, "x");
+        (provider.base_url.clone(), provider.hosting.auth, provider.key.clone())
+    };
+    let google = (Auth::Google, Some(KeySource::GoogleDefault));
+    for (region, host) in [
+        ("europe-west1", "europe-west1-aiplatform.googleapis.com"),
+        ("global", "aiplatform.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+    ] {
+        let (url, auth, key) = of("vertex", "anthropic", region);
+        assert_eq!((url, (auth, key)), (format!("https://{host}"), google.clone()));
+    }
+    let (url, auth, key) = of("bedrock", "converse", "eu-west-1");
+    assert_eq!(url, "https://bedrock-runtime.eu-west-1.amazonaws.com");
+    assert_eq!((auth, key), (Auth::Aws, Some(KeySource::AwsEnv)));
 }
 
 #[test]

@@ -145,6 +145,16 @@ mod tests {
         let own = [("day".to_owned(), "Tag".to_owned()), ("usd".to_owned(), "Betrag".to_owned())];
         let bill = Bill::read("bill", "Tag;Betrag\n2026-11-02;1,5\n", &own).unwrap();
         assert_eq!((bill.lines[0].amount, bill.lines[0].model.as_str()), (Some(usd("1.5")), ""));
+        // As a spreadsheet in Europe writes it; cells with line ends in them before the amount are cells all the same.
+        let bill =
+            Bill::read("bill", "Notiz;Tag;Betrag\n\"=1+1\n;2\";02.11.2026;1.234,5\n\n;3 Nov 2026;2\n", &own)
+                .unwrap();
+        let lines: Vec<_> = bill.lines.iter().map(|line| (line.day.date(), line.amount)).collect();
+        let days =
+            [("2026-11-02".to_owned(), Some(usd("1234.5"))), ("2026-11-03".to_owned(), Some(usd("2")))];
+        assert_eq!(lines, days);
+        assert!(refused("date,model,cost\n02/11/2026,m,1\n").contains("may be one of two days"));
+        assert!(refused("note,date,cost\n\"a\nb\",2026-11-02,many\n").starts_with("bill:2: `many`"));
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use super::line::{Bill, BillLine, BillSource, day_of, model_of, not_dollars};
 use crate::record::csv::{Columns, Row};
+use crate::record::cut::MAX_ENTRY;
+use crate::record::mapped::{civil, wants_order};
+use crate::record::rows::Rows;
 use crate::record::skip::Refusal;
 use crate::units::{Instant, Pico, Span};
 
@@ -55,8 +58,8 @@ pub(super) fn fields() -> String {
 }
 
 pub(super) fn read(text: &str, named: &[(String, String)]) -> Result<Bill, (usize, String)> {
-    let mut rows = text.lines().enumerate().filter(|(_, row)| !row.trim().is_empty());
-    let Some((_, head)) = rows.next() else { return Err((1, "the bill is empty".to_owned())) };
+    let mut lines = text.lines().enumerate().filter(|(_, row)| !row.trim().is_empty());
+    let Some((above, head)) = lines.next() else { return Err((1, "the bill is empty".to_owned())) };
     let delimiter =
         [b'\t', b';', b','].into_iter().find(|byte| head.as_bytes().contains(byte)).unwrap_or(b',');
     let columns = Columns::read(head, delimiter);
@@ -90,8 +93,22 @@ pub(super) fn read(text: &str, named: &[(String, String)]) -> Result<Bill, (usiz
         ));
     }
     let mut bill = Bill::new(BillSource::Table);
-    for (at, text) in rows {
-        let line = line(&columns.row(text), &places, delimiter).map_err(|reason| (at + 1, reason))?;
+    // A quoted cell may hold line ends.
+    let (mut data, mut pieces) = (Vec::new(), Vec::new());
+    let below: usize = text.split_inclusive('\n').take(above + 1).map(str::len).sum();
+    let mut cut = Rows::new(delimiter, MAX_ENTRY, above as u64 + 2);
+    cut.feed(text.get(below..).unwrap_or_default().as_bytes(), &mut data, &mut pieces);
+    cut.end(&mut data, &mut pieces);
+    for piece in pieces {
+        let row = data
+            .get(piece.start..piece.end)
+            .and_then(|row| std::str::from_utf8(row).ok())
+            .unwrap_or_default();
+        if row.trim().is_empty() {
+            continue;
+        }
+        let at = usize::try_from(piece.line).unwrap_or(usize::MAX);
+        let line = line(&columns.row(row), &places, delimiter).map_err(|reason| (at, reason))?;
         if let Some(line) = line {
             bill.covers(line.day, line.day + Span::days(1));
             bill.lines.push(line);
@@ -118,7 +135,10 @@ fn line(row: &Row<'_>, places: &[Option<String>; 8], delimiter: u8) -> Result<Op
     if !currency.is_empty() && !currency.eq_ignore_ascii_case("usd") {
         return Err(not_dollars(currency));
     }
-    let start = moment(day).ok_or_else(|| format!("`{day}` is no day; write 2026-11-02"))?;
+    let start = moment(day).ok_or_else(|| {
+        let why = if wants_order(day) { "may be one of two days" } else { "is no day" };
+        format!("`{day}` {why}; write 2026-11-02")
+    })?;
     let end = if end.is_empty() { None } else { moment(end) };
     Ok(Some(BillLine {
         day: day_of(start, end)?,
@@ -138,9 +158,10 @@ fn moment(text: &str) -> Option<Instant> {
             _ => None,
         };
     }
-    let text = text.replace('/', "-");
-    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text };
-    Instant::parse(&whole).ok()
+    let dashed = text.replace('/', "-");
+    let whole = if dashed.len() == 10 { format!("{dashed}T00:00:00Z") } else { dashed };
+    let written = || civil(text, None).map(|at| Instant(at.and_utc().timestamp_micros()));
+    Instant::parse(&whole).ok().or_else(written)
 }
 
 /// Reads an amount: `1234.5`, `$1,234.50`, and `1.234,50` where semicolons part the fields.

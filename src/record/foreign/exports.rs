@@ -1,7 +1,6 @@
 //! Exports of gateways that observe: Helicone, Portkey.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -9,11 +8,12 @@ use super::bodies::Body;
 use super::calls;
 use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, owned};
 use super::served::by_address;
-use crate::record::json::{self, Embedded, Measure, Num, Word};
+use super::tagged::{self, Tags};
+use crate::record::json::{self, Measure, Num, Word};
 use crate::record::known::{Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes};
-use crate::record::{Attempts, Record, WriteTtl};
+use crate::record::{Attempts, Record, RecordedNeeds, WriteTtl};
 use crate::routing::Status;
 use crate::units::Pico;
 
@@ -65,8 +65,8 @@ struct HeliconeRow {
     #[serde(rename = "costUSD", alias = "cost_usd", alias = "cost")]
     cost_usd: Word,
     request_user_id: Word,
-    request_properties: Embedded<BTreeMap<String, Word>>,
-    properties: Embedded<BTreeMap<String, Word>>,
+    request_properties: Tags,
+    properties: Tags,
     cache_reference_id: Word,
     #[serde(alias = "response")]
     response_body: Body,
@@ -89,12 +89,12 @@ pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
     let is_from_cache = row.cache_reference_id.as_str().bytes().any(|byte| !matches!(byte, b'0' | b'-'));
     let counted = if is_from_cache { Counted::NOTHING } else { helicone_usage(&row)? };
     let property = |name: &str| {
-        let maps = [&row.request_properties.0, &row.properties.0];
-        let mut found =
-            maps.iter().flat_map(|map| map.iter()).filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.next().map(|(_, word)| word.0.clone()).unwrap_or_default()
+        let found = row.request_properties.get(name).or_else(|| row.properties.get(name));
+        found.unwrap_or_default().to_owned()
     };
     let (team, project, session) = (property("team"), property("project"), property("Helicone-Session-Id"));
+    let columns = ["Team", "team", "Project", "project", "Helicone-Session-Id"];
+    let tags = tagged::words(&[&row.request_properties, &row.properties], &columns);
     let served =
         Word(Word::first([&row.response_model, &row.model_override, &row.model, &row.request_model]));
     let mut only = attempt(served.0.clone(), counted, status);
@@ -118,6 +118,7 @@ pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
         session: Cow::Owned(session),
         asked: if row.request_model == served { Cow::Borrowed("") } else { owned(row.request_model) },
         attempts: Attempts::one(only),
+        needs: RecordedNeeds { down: tags, ..RecordedNeeds::default() },
         claimed_usd: claimed(row.cost_usd),
         ..Record::default()
     };
@@ -165,7 +166,7 @@ struct PortkeyRow {
     status_code: Word,
     #[serde(alias = "cacheStatus")]
     cache_status: Word,
-    metadata: Embedded<BTreeMap<String, Word>>,
+    metadata: Tags,
     response: Body,
 }
 
@@ -209,7 +210,8 @@ pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
     if !status.is_ok() {
         only.error = owned(code);
     }
-    let metadata = |name: &str| row.metadata.0.get(name).map(|word| word.0.clone()).unwrap_or_default();
+    let metadata = |name: &str| row.metadata.get(name).unwrap_or_default().to_owned();
+    let tags = tagged::words(&[&row.metadata], &["team", "project", "_user"]);
     let dollars = Pico::from_usd(row.cost.as_str()).ok().map(|cents| Cow::Owned(cents.ratio(1, 100).usd()));
     let keys = [id_of(&[row.id.as_str()]), answer];
     let record = Record {
@@ -220,6 +222,7 @@ pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
         user: Cow::Owned(metadata("_user")),
         session: owned(row.trace_id),
         attempts: Attempts::one(only),
+        needs: RecordedNeeds { down: tags, ..RecordedNeeds::default() },
         claimed_usd: dollars,
         ..Record::default()
     };

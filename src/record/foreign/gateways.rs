@@ -6,12 +6,13 @@ use serde::Deserialize;
 
 use super::bodies::Body;
 use super::fields::{attempt, claimed, moment, owned};
+use super::tagged::{self, Tags};
 use crate::pricing::Usage;
 use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes};
-use crate::record::{Attempts, Record, WriteTtl};
+use crate::record::{Attempts, Record, RecordedNeeds, WriteTtl};
 use crate::routing::Status;
 
 #[derive(Debug, Default, Deserialize)]
@@ -32,6 +33,7 @@ struct ModelInference {
     timestamp: Word,
     /// Whether the gateway's own cache answered.
     cached: Option<bool>,
+    tags: Tags,
     raw_response: Body,
 }
 
@@ -68,6 +70,7 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
         at,
         session: Cow::Owned(Word::first([&row.episode_id, &row.inference_id])),
         attempts: Attempts::one(only),
+        needs: RecordedNeeds { down: tagged::words(&[&row.tags], &[]), ..RecordedNeeds::default() },
         claimed_usd: claimed(row.cost),
         ..Record::default()
     };

@@ -10,13 +10,14 @@ use serde::Deserialize;
 
 use super::bodies::Body;
 use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
+use super::tagged::{self, Tags};
 use super::written::Written;
 use crate::pricing::Terms;
 use crate::record::json::{self, Embedded, Measure, Num, Word};
 use crate::record::known::{Nest, Nested, SpanTold, Standing, Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, OpenAiUsage, Parts, Writes, is_known_key};
-use crate::record::{Attempts, Record};
+use crate::record::{Attempts, Record, RecordedNeeds};
 use crate::routing::Status;
 
 #[derive(Debug, Default, Deserialize)]
@@ -60,6 +61,8 @@ struct Observation {
     time_to_first_token: Measure,
     latency: Measure,
     metadata: Body,
+    #[serde(alias = "traceTags", alias = "trace_tags")]
+    tags: Tags,
     /// How much was answered.
     output: Written,
 }
@@ -125,6 +128,8 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
     // Whoever writes it may put anything there.
     let beside: Metadata = json::read(row.metadata.text()).unwrap_or_default();
     only.provider = owned(beside.provider());
+    let told: Tags = json::read(row.metadata.text()).unwrap_or_default();
+    let tags = tagged::words(&[&row.tags, &told], &[]);
     only.latency_ms = row.latency.scaled(1000.0).or(millis_between(at, end));
     only.ttft_ms = row.time_to_first_token.scaled(1000.0);
     if !status.is_ok() {
@@ -137,6 +142,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
         user: owned(row.user_id),
         session: Cow::Owned(Word::first([&row.session_id, &row.trace_id])),
         attempts: Attempts::one(only),
+        needs: RecordedNeeds { down: tags, ..RecordedNeeds::default() },
         claimed_usd: claimed(row.total_cost),
         ..Record::default()
     };

@@ -5,21 +5,19 @@
 //! model group that used nothing here, since its own row carries what it used.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::bodies::Body;
 use super::calls;
 use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
+use super::tagged::{self, Tags};
 use crate::pricing::Usage;
 use crate::record::json::{self, Embedded, Measure, Num, Word, maybe, nullable};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Counted, OpenAiUsage};
-use crate::record::{Attempt, Attempts, Record};
+use crate::record::{Attempt, Attempts, Record, RecordedNeeds};
 use crate::routing::Status;
 
 /// What LiteLLM puts as key and tag of the calls that only look whether a model answers.
@@ -63,48 +61,6 @@ struct Row {
     response: Body,
 }
 
-/// Tags as a list, or as a list within text as database dumps have it; anything else is "not said".
-#[derive(Debug, Default)]
-struct Tags(Vec<Word>);
-
-impl<'de> Deserialize<'de> for Tags {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Tags;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("tags")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Tags, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Tags)
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Tags, E> {
-                Ok(Tags(json::read(text).unwrap_or_default()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Tags::default())
-            }
-            fn visit_unit<E>(self) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Metadata {
@@ -124,6 +80,10 @@ struct Metadata {
     additional_usage_values: Option<Box<OpenAiUsage>>,
     attempted_fallbacks: Num,
     original_model_group: Word,
+    #[serde(rename = "spend_logs_metadata")]
+    logged: Tags,
+    #[serde(rename = "requester_metadata")]
+    requested: Tags,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -151,7 +111,7 @@ fn record(row: Row) -> Result<Told, Refusal> {
     if let Some(reason) = calls::by_call_type(row.call_type.as_str()) {
         return Err(Refusal::NotACall(reason));
     }
-    if row.request_tags.0.iter().chain([&row.api_key]).any(|word| word.as_str() == HEALTH_CHECK) {
+    if row.request_tags.has_word(HEALTH_CHECK) || row.api_key.as_str() == HEALTH_CHECK {
         return Err(Refusal::NotACall("a health check"));
     }
     let at = moment("startTime", &row.start)?;
@@ -207,12 +167,10 @@ fn record(row: Row) -> Result<Told, Refusal> {
     }
     attempts.push(served);
     let asked = if fell_back { metadata.original_model_group } else { row.model_group };
-    let tag = |prefix: &str| {
-        let found = row.request_tags.0.iter().find_map(|tag| tag.as_str().strip_prefix(prefix));
-        Word(found.unwrap_or_default().to_owned())
-    };
-    let project = [&metadata.user_api_key_project_alias, &metadata.user_api_key_project_id, &tag("project:")]
-        .map(Word::clone);
+    let told = Word(row.request_tags.get("project").unwrap_or_default().to_owned());
+    let project = [&metadata.user_api_key_project_alias, &metadata.user_api_key_project_id, &told];
+    let tags = [&row.request_tags, &metadata.logged, &metadata.requested];
+    let tags = tagged::words(&tags, &["project"]);
     let users = [&row.end_user, &metadata.user_api_key_alias, &metadata.user_api_key_user_id, &row.user];
     let id = Word::first([&row.request_id, &row.id]);
     let keys = [id_of(&[&id]), answer.or_else(|| answer_key(&id))];
@@ -224,11 +182,12 @@ fn record(row: Row) -> Result<Told, Refusal> {
             &row.team_id,
             &metadata.user_api_key_team_id,
         ])),
-        project: Cow::Owned(Word::first(&project)),
+        project: Cow::Owned(Word::first(project)),
         user: Cow::Owned(Word::first(users)),
         session: Cow::Owned(Word::first([&row.session_id, &row.trace_id])),
         asked: if asked == row.model { Cow::Borrowed("") } else { owned(asked) },
         attempts,
+        needs: RecordedNeeds { down: tags, ..RecordedNeeds::default() },
         claimed_usd: claimed(Word(Word::first([&row.spend, &row.response_cost]))),
         ..Record::default()
     };

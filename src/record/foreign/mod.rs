@@ -18,6 +18,7 @@ mod langfuse;
 mod litellm;
 mod otel;
 mod served;
+mod tagged;
 mod terms;
 mod traces;
 mod written;
@@ -29,6 +30,7 @@ pub(crate) use coding::Coding;
 pub use fields::TRACE_EPOCH;
 pub(super) use fields::{epoch_micros, millis_between, status_of};
 pub(crate) use served::by_column;
+pub(super) use tagged::{Tags, words as tag_words};
 
 use super::InputFormat;
 use super::csv::Columns;

@@ -11,13 +11,13 @@ const MONTHS: [&str; 12] =
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Reads a date and a time of day without a zone: `1 Nov 2026 10:00`, `Nov 1, 2026 10:00 AM`, `13/11/2026`.
-pub(super) fn civil(text: &str, order: Option<Unit>) -> Option<NaiveDateTime> {
+pub(in crate::record) fn civil(text: &str, order: Option<Unit>) -> Option<NaiveDateTime> {
     let (day, time) = parts(text)?;
     day.date(order)?.and_time(time).into()
 }
 
 /// Says whether a text is a date that only wants the order of its day and month.
-pub(super) fn wants_order(text: &str) -> bool {
+pub(in crate::record) fn wants_order(text: &str) -> bool {
     civil(text, None).is_none() && civil(text, Some(Unit::DayFirst)).is_some()
 }
 

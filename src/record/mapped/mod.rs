@@ -16,8 +16,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::units::{Slip, line_of, nearest};
+use crate::units::{Slip, from_toml, is_tag_name, line_of, nearest};
 
+pub(super) use date::{civil, wants_order};
 pub(crate) use field::Field;
 use field::{FIELDS, Unit};
 use path::Path;
@@ -29,6 +30,8 @@ pub(crate) use shape::{Cut, Shape};
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Mapping {
     places: Vec<Place>,
+    /// Tags by name.
+    tags: Vec<(String, Vec<Path>)>,
     /// The list that holds the entries, where told.
     rows: Option<Path>,
     /// What stands between the fields of a row, where told.
@@ -82,8 +85,8 @@ impl Mapping {
     /// # Errors
     /// Where it is no TOML, a field is none of ours or has no path.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, MappingError> {
-        let fields: BTreeMap<String, toml::Spanned<Paths>> = toml::from_str(text)
-            .map_err(|error| MappingError(format!("{origin}:{}", Slip::of(text, &error))))?;
+        let fields: BTreeMap<String, toml::Spanned<Paths>> =
+            from_toml(text).map_err(|error| MappingError(format!("{origin}:{}", Slip::of(text, &error))))?;
         let mut mapping = Self::default();
         for (name, paths) in fields {
             let line = line_of(text, paths.span().start);
@@ -113,6 +116,19 @@ impl Mapping {
         }
         if name == "rows" {
             self.rows = Some(path);
+            return Ok(());
+        }
+        if let Some(tag) = name.strip_prefix("tag.").or_else(|| name.strip_prefix("tag:")) {
+            if !is_tag_name(tag) {
+                return Err(MappingError(format!(
+                    "{name}: no name of a tag; write it like tag.env={}",
+                    path.as_str()
+                )));
+            }
+            match self.tags.iter_mut().find(|(known, _)| known == tag) {
+                Some((_, paths)) => paths.push(path),
+                None => self.tags.push((tag.to_owned(), vec![path])),
+            }
             return Ok(());
         }
         let Some((field, unit)) = Field::named(name) else { return Err(unknown(name)) };
@@ -157,7 +173,11 @@ impl Mapping {
             let name = format!("{}{unit}", place.field.name());
             place.paths.iter().map(move |path| format!("{name}={}", quoted(path)))
         });
-        rows.chain(places).collect::<Vec<_>>().join(",")
+        let tags = self
+            .tags
+            .iter()
+            .flat_map(|(name, paths)| paths.iter().map(move |path| format!("tag.{name}={}", quoted(path))));
+        rows.chain(places).chain(tags).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -179,7 +199,7 @@ fn unknown(name: &str) -> MappingError {
     let near = nearest(name, known.iter().copied()).into_iter().next();
     let hint = near.map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"));
     MappingError(format!(
-        "`{name}` is no field{hint} Fields: {}, rows, delimiter; times take _s, _ms, _us, _ns, cost takes _cents",
+        "`{name}` is no field{hint} Fields: {}, tag.NAME, rows, delimiter; times take _s, _ms, _us, _ns, cost takes _cents",
         known.join(", ")
     ))
 }
@@ -201,10 +221,10 @@ mod tests {
     #[test]
     fn a_mapping_is_the_same_on_the_command_line_and_in_a_file() {
         let line = Mapping::parse(
-            "at=ts, model=req.model,model=model,in=usage.prompt,latency_ms=dur,team=\"Team, cost centre\"",
+            "at=ts, model=req.model,model=model,in=usage.prompt,latency_ms=dur,team=\"Team, cost centre\",tag.env=labels.env",
         )
         .unwrap();
-        let file = "at = \"ts\"\nmodel = [\"req.model\", \"model\"]\nin = \"usage.prompt\"\nlatency_ms = \"dur\"\nteam = \"Team, cost centre\"\n";
+        let file = "at = \"ts\"\nmodel = [\"req.model\", \"model\"]\nin = \"usage.prompt\"\nlatency_ms = \"dur\"\nteam = \"Team, cost centre\"\n\"tag.env\" = \"labels.env\"\n";
         let mut file = Mapping::from_toml(file, "m.toml").unwrap();
         file.places.sort_by_key(|place| line.places.iter().position(|other| other == place));
         assert_eq!(line, file);
@@ -221,6 +241,7 @@ mod tests {
             ("in=a,fresh=b", "name one"),
             ("latency_ms=a,latency_s=b", "two units"),
             ("delimiter=xx,model=m", "semicolon"),
+            ("model=m,tag.=x", "tag.env"),
         ] {
             let error = Mapping::parse(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");

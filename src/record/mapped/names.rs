@@ -61,7 +61,7 @@ pub(super) const NAMES: &[(Field, &str)] = &[
     ),
     (
         Field::Project,
-        "project projectname projectid app appname appid application service servicename product feature \
+        "project projectname projectid app appname appid application service servicename svc product feature \
          workspace",
     ),
     (

@@ -12,11 +12,11 @@ use crate::classifier::TaskClass;
 use crate::pricing::Terms;
 use crate::record::attempts::some_terms;
 use crate::record::csv::Columns;
-use crate::record::foreign::{TRACE_EPOCH, by_column, millis_between};
+use crate::record::foreign::{TRACE_EPOCH, Tags, by_column, millis_between, tag_words};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes, or_refused};
-use crate::record::{Attempt, Attempts, Check, Error, InputFormat, Record, Timing};
+use crate::record::{Attempt, Attempts, Check, Error, InputFormat, Record, RecordedNeeds, Timing};
 use crate::routing::Status;
 use crate::units::{Count, Instant, PerMille, Span, nearest};
 
@@ -103,9 +103,22 @@ impl Reading<'_, '_> {
             history: small(self.count(Field::History)?.tokens),
             prompt: self.prompt(),
             attempts: Attempts::one(attempt),
+            needs: RecordedNeeds { down: self.tags(), ..RecordedNeeds::default() },
             claimed_usd: self.cost()?,
             ..Record::default()
         })
+    }
+
+    /// Reads the tags; what holds a list or an object is none.
+    fn tags(&self) -> Vec<Cow<'static, str>> {
+        let value = |paths: &[Path]| {
+            paths.iter().find_map(|path| match path.look(&self.entry) {
+                Found::Word(word) => Some(word),
+                _ => None,
+            })
+        };
+        let told = self.mapping.tags.iter().filter_map(|(name, paths)| Some((name.clone(), value(paths)?)));
+        tag_words(&[&Tags::of_pairs(told)], &[])
     }
 
     /// Says whether the mapping tells where moments stand.
@@ -338,21 +351,24 @@ pub(crate) fn check(mapping: &Mapping, shape: &Shape, file: &str) -> Result<(), 
     if entries.is_empty() {
         return Ok(());
     }
-    for place in &mapping.places {
+    let fields = mapping
+        .places
+        .iter()
+        .map(|place| (place.field.name().to_owned(), &place.paths, place.field.is_needed()));
+    let tags = mapping.tags.iter().map(|(name, paths)| (format!("tag.{name}"), paths, false));
+    for (name, paths, is_needed) in fields.chain(tags) {
         let is_there = |path: &Path| entries.iter().any(|entry| path.look(entry) != Found::Absent);
-        if place.paths.iter().any(is_there) {
+        if paths.iter().any(is_there) {
             continue;
         }
-        let Some(path) = place.paths.first() else { continue };
+        let Some(path) = paths.first() else { continue };
         let near = nearest(path.as_str(), shape.keys().iter().map(String::as_str)).into_iter().next();
         // A key that is seldom there may just not have come yet.
-        if near.is_some() || place.field.is_needed() || shape.is_rows() {
+        if near.is_some() || is_needed || shape.is_rows() {
             let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             let reason = format!(
-                "--map {}={}: {} of the first {} entries has it{hint}\nit holds {}",
-                place.field.name(),
+                "--map {name}={}: none of the first {} entries has it{hint}\nit holds {}",
                 path.as_str(),
-                "none",
                 entries.len(),
                 shape.describe()
             );

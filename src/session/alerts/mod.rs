@@ -22,16 +22,17 @@ use self::incidents::Incidents;
 use self::said::Said;
 pub use self::shown::AlertsView;
 use self::trouble::Trouble;
-pub(super) use self::view::Alerted;
 pub use self::view::alerts;
+pub(super) use self::view::{Alerted, up_to};
 use super::anomalies::tell;
 use super::proof::Rungs;
+use super::spending::Before;
 use crate::alert::{Alert, Alerts, Change, Rules, Source};
 use crate::budget::Limit;
 use crate::certificate::Terms;
 use crate::outcome::{Evidence, Outlook, Settled, recorded};
 use crate::pricing::{Cost, PriceTable};
-use crate::routing::{Policy, match_route};
+use crate::routing::{Circumstance, Policy, match_route};
 use crate::units::{Instant, Names, Span};
 
 const MINUTE: Span = Span::mins(1);
@@ -82,14 +83,43 @@ impl Watcher {
 
     /// Takes a request that is over. One whose moment is past is counted now.
     pub fn take(&mut self, evidence: &Evidence<'_>, policy: &Arc<Policy>, outlook: &Outlook<'_>) {
-        let operation = evidence.operation;
-        let route = match_route(policy, &operation.signals());
+        let route = match_route(policy, &evidence.operation.signals());
         let mut settled = std::mem::take(&mut self.settled);
         recorded(evidence, policy, route, outlook, &mut settled);
         let name = &policy.route(route).name;
-        let circumstance = outlook.circumstances.get(operation.circumstance);
+        let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
+        let (over, mut done) = self.done(evidence, name, circumstance, (&settled, outlook));
+        self.settled = settled;
+        if self.looks_at_quality() {
+            self.quality.fold(outlook.prices, policy, evidence);
+            done.said = self.turns();
+        }
+        self.put(over, done);
+    }
+
+    /// Takes a request as it would have gone.
+    pub(super) fn take_tried(
+        &mut self,
+        evidence: &Evidence<'_>,
+        route: &str,
+        circumstance: &Circumstance,
+        outcome: (&Settled, &Outlook<'_>),
+    ) {
+        let (over, done) = self.done(evidence, route, circumstance, outcome);
+        self.put(over, done);
+    }
+
+    /// Returns what alerts go by of a request that is over, and when it was.
+    fn done(
+        &mut self,
+        evidence: &Evidence<'_>,
+        name: &str,
+        circumstance: &Circumstance,
+        (settled, outlook): (&Settled, &Outlook<'_>),
+    ) -> (Instant, Done) {
+        let operation = evidence.operation;
         let mut parts = Vec::new();
-        tell(&settled, operation.team, operation.project, &mut parts);
+        tell(settled, operation.team, operation.project, &mut parts);
         let made = settled.attempts.iter().filter(|attempt| attempt.status.is_call());
         let spending = &mut self.accounts.spending;
         let calls = made.map(|attempt| Call {
@@ -107,15 +137,13 @@ impl Watcher {
         let down = circumstance.down.iter().copied().collect();
         let latency = settled.latency.get().unwrap_or(0).saturating_mul(1000);
         let took = Span(i64::try_from(latency).unwrap_or(0));
-        self.settled = settled;
-        let over = operation.at + took;
-        let said = if self.looks_at_quality() {
-            self.quality.fold(outlook.prices, policy, evidence);
-            self.turns()
-        } else {
-            Vec::new()
-        };
-        self.put(over, Done { arrived: operation.at, calls, parts, short, down, said });
+        let done = Done { arrived: operation.at, calls, parts, short, down, said: Vec::new() };
+        (operation.at + took, done)
+    }
+
+    /// Adds what was spent before the log began.
+    pub(super) fn carry(&mut self, before: &[Before]) {
+        self.accounts.spending.carry(before);
     }
 
     /// Takes a note of the log.

@@ -9,7 +9,7 @@ use crate::session::Log;
 use crate::units::Instant;
 
 /// Takes changes up to a moment together.
-fn up_to(changes: &[Change], clock: Instant) -> Vec<Alert> {
+pub(in crate::session) fn up_to(changes: &[Change], clock: Instant) -> Vec<Alert> {
     let mut alerts: Vec<Alert> = Vec::new();
     for change in changes.iter().filter(|change| change.at() <= clock) {
         match change {
@@ -78,6 +78,11 @@ impl Alerted {
             self.watcher.finish();
         }
         self.changes.extend(self.watcher.take_changes());
+    }
+
+    /// Returns the rules.
+    pub(in crate::session) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.watcher.desk.rules)
     }
 
     /// Takes the log's notes up to a moment.

@@ -1,15 +1,14 @@
 //! What a live session tells readers of its log besides requests, policies and signals.
 
 use super::super::log::billed_by_text;
+use super::super::news::{end_text, redirect_text};
 use super::{Called, Live, line_of, lock};
 use crate::pricing::is_unlisted;
 use crate::record::{Correction, Entry, LateLabel};
-use crate::units::{Instant, Span};
+use crate::units::Instant;
 
 /// Kinds of news that are told, each once.
 const KINDS: usize = 64;
-/// So long before its end a model is told of.
-const SOON: Span = Span::days(30);
 
 impl Live {
     /// Tells readers of the log what became known of an answer.
@@ -47,34 +46,16 @@ impl Live {
         for (meter, _) in unlisted.filter(|(meter, _)| !book.prices_meter(meter)) {
             self.tell_once(meter, call, |_| Some(billed_by_text(&call.provider, &call.model, meter)));
         }
-        let (model, provider) = (&call.model, &call.provider);
+        let model = &call.model;
         if let Some(served) = &call.billed {
-            let text = || {
-                format!(
-                    "{provider} answers {model} by {served}, a model of another price: calls are charged as {served}"
-                )
-            };
-            self.tell_once(&format!("{model} by {served}"), call, |_| Some(text()));
+            self.tell_once(&format!("{model} by {served}"), call, |_| Some(redirect_text(model, served)));
         }
         // Whoever simulates a model goes on with it.
         if call.simulated {
             return;
         }
-        if let Some(day) = book.find(model).and_then(|prices| prices.deprecated.as_ref()) {
-            self.tell_once(&format!("end of {model}"), call, |at| {
-                // Days as books write them stand in the order of time.
-                ((at + SOON).date() >= *day).then(|| {
-                    let is = if at.date() >= *day {
-                        "is no longer promised since"
-                    } else {
-                        "is promised only until"
-                    };
-                    format!(
-                        "{model} {is} {day} (price book {}): move its traffic to another model",
-                        book.name
-                    )
-                })
-            });
+        if book.find(model).is_some_and(|prices| prices.deprecated.is_some()) {
+            self.tell_once(&format!("end of {model}"), call, |at| end_text(model, &book, at));
         }
     }
 

@@ -1,9 +1,12 @@
 //! What spend is told apart by, and the values of it as numbers.
 
+use std::sync::Arc;
+
 use crate::classifier::TaskClass;
 use crate::outcome::{Evidence, Settled};
 use crate::units::{
-    Instant, KeyId, ModelId, NameTable, Names, OTHERS, ProjectId, RouteTag, SessionId, TeamId, UserId,
+    Instant, KeyId, ModelId, NameTable, Names, OTHERS, ProjectId, RouteTag, SessionId, TagsId, TeamId,
+    UserId, is_tag_name, tag_value,
 };
 
 /// A value of a dimension: the number of a name, or the start of a stretch of time in microseconds.
@@ -65,7 +68,7 @@ impl Period {
 }
 
 /// What spend is told apart by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dimension {
     /// The team that pays.
     Team,
@@ -91,10 +94,15 @@ pub enum Dimension {
     Day,
     /// The calendar month (UTC).
     Month,
+    /// A tag of the request, by what it is called here: `tag.env`.
+    Tag(Arc<str>),
 }
 
+/// What stands before the name of a tag.
+const TAG: &str = "tag.";
+
 impl Dimension {
-    /// Every one.
+    /// Every one but tags.
     pub const ALL: [Self; 12] = [
         Self::Team,
         Self::Project,
@@ -110,8 +118,26 @@ impl Dimension {
         Self::Month,
     ];
 
+    /// Finds one by its name; a tag is `tag.NAME` or `tag:NAME`.
+    pub fn named(name: &str) -> Option<Self> {
+        let tag =
+            || name.strip_prefix(TAG).or_else(|| name.strip_prefix("tag:")).filter(|tag| is_tag_name(tag));
+        let known = Self::ALL.into_iter().find(|dimension| dimension.name() == name);
+        known.or_else(|| tag().map(|tag| Self::Tag(format!("{TAG}{tag}").into())))
+    }
+
+    /// Returns the tag that it is about.
+    pub fn tag(&self) -> Option<&str> {
+        if let Self::Tag(name) = self { name.strip_prefix(TAG) } else { None }
+    }
+
     /// Returns its name, as a column and as an argument.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
+        if let Self::Tag(name) = self { name } else { self.kind() }
+    }
+
+    /// Returns its name, which all tags share.
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Team => "team",
             Self::Project => "project",
@@ -125,16 +151,17 @@ impl Dimension {
             Self::Hour => "hour",
             Self::Day => "day",
             Self::Month => "month",
+            Self::Tag(_) => "tag",
         }
     }
 
     /// Says whether calls of one request may differ in it.
-    pub fn is_of_calls(self) -> bool {
+    pub fn is_of_calls(&self) -> bool {
         matches!(self, Self::Model | Self::Provider)
     }
 
     /// Says whether it is a stretch of time, and which.
-    pub fn period(self) -> Option<Period> {
+    pub fn period(&self) -> Option<Period> {
         match self {
             Self::Hour => Some(Period::Hour),
             Self::Day => Some(Period::Day),
@@ -145,8 +172,8 @@ impl Dimension {
 
     /// Returns its value of a call.
     pub(super) fn of(
-        self,
-        evidence: &Evidence<'_>,
+        &self,
+        (evidence, tags): (&Evidence<'_>, TagsId),
         listed: &[Value],
         settled: &Settled,
         call: usize,
@@ -166,11 +193,13 @@ impl Dimension {
             Self::Hour => Value(operation.at.hour_start().0),
             Self::Day => Value(operation.at.day_start().0),
             Self::Month => Value(operation.at.month_start().0),
+            // A number for each set of tags: those with the same value have one name, and so one row.
+            Self::Tag(_) => Value::named(tags.index()),
         }
     }
 
     /// Writes a value; empty where it is not named.
-    pub(super) fn text(self, value: Value, names: &Names, providers: &NameTable) -> String {
+    pub(super) fn text(&self, value: Value, names: &Names, providers: &NameTable) -> String {
         if value == Value::OTHERS {
             return OTHERS.to_owned();
         }
@@ -196,6 +225,7 @@ impl Dimension {
             Self::User => names.user(UserId(small)),
             Self::Key => names.key(KeyId(small)),
             Self::Provider => providers.get(number),
+            Self::Tag(_) => tag_value(names.tags(TagsId(small)), self.tag().unwrap_or_default()),
             Self::Hour | Self::Day | Self::Month => "-",
         };
         name.to_owned()

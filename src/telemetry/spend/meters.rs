@@ -7,9 +7,9 @@ use rustc_hash::FxHashMap;
 use super::{Period, Value};
 use crate::outcome::{Evidence, Settled};
 use crate::pricing::{Cost, Item, PriceTable, Unpriced, items};
-use crate::units::{Instant, ModelId, NameTable, Pico, PicoPerMillion, ProjectId, RouteTag, TeamId};
+use crate::units::{Instant, ModelId, NameTable, Pico, PicoPerMillion, ProjectId, RouteTag, TagsId, TeamId};
 
-/// The most sums that are kept apart; what comes then is summed without team, project and route.
+/// The most sums that are kept apart; what comes then is summed without team, project, route and tags.
 const MOST: usize = 1_000_000;
 /// The most names of meters and tiers.
 const MOST_NAMES: usize = 1024;
@@ -34,6 +34,8 @@ pub struct MeterKey {
     pub project: ProjectId,
     /// The route.
     pub route: RouteTag,
+    /// Its tags.
+    pub tags: TagsId,
     /// The model whose price it is.
     pub model: ModelId,
     /// Who served it.
@@ -82,7 +84,7 @@ impl Meters {
 
     pub(super) fn add(
         &mut self,
-        evidence: &Evidence<'_>,
+        (evidence, tags): (&Evidence<'_>, TagsId),
         listed: &[Value],
         settled: &Settled,
         prices: &PriceTable,
@@ -107,6 +109,7 @@ impl Meters {
                 team: operation.team,
                 project: operation.project,
                 route: settled.tag,
+                tags,
                 model: billed,
                 provider: attempt
                     .model
@@ -137,7 +140,8 @@ impl Meters {
         let key = if self.sums.len() < MOST || self.sums.contains_key(&key) {
             key
         } else {
-            MeterKey { team: TeamId::NONE, project: ProjectId::NONE, route: RouteTag::NONE, ..key }
+            let (team, project, tags) = (TeamId::NONE, ProjectId::NONE, TagsId::NONE);
+            MeterKey { team, project, tags, route: RouteTag::NONE, ..key }
         };
         self.sums.entry(key).or_default()
     }

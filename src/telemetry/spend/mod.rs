@@ -16,8 +16,8 @@ pub use unit::{Unit, UnitCell};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::outcome::{Evidence, Settled};
-use crate::pricing::{PriceBook, PriceTable};
+use crate::outcome::{Evidence, Outlook, Settled};
+use crate::pricing::PriceBook;
 use crate::units::{Instant, NameTable, Names};
 
 /// What is asked of a pass over traffic.
@@ -36,8 +36,13 @@ impl SpendOptions {
     pub const MOST: usize = 100_000;
 
     /// Says whether a table has a dimension.
-    pub fn has(&self, dimension: Dimension) -> bool {
-        self.tables.iter().any(|table| table.contains(&dimension))
+    pub fn has(&self, dimension: &Dimension) -> bool {
+        self.tables.iter().any(|table| table.contains(dimension))
+    }
+
+    /// Lists the tags that tables are told apart by.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.tables.iter().flatten().filter_map(Dimension::tag)
     }
 }
 
@@ -90,17 +95,18 @@ impl Spend {
     }
 
     /// Adds a settled operation.
-    pub fn add(&mut self, evidence: &Evidence<'_>, settled: &Settled, prices: &PriceTable) {
+    pub fn add(&mut self, evidence: &Evidence<'_>, settled: &Settled, outlook: &Outlook<'_>) {
+        let tags = outlook.circumstances.get(evidence.operation.circumstance).tags;
         let at = evidence.operation.at;
         self.within = Some(self.within.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
         self.all.add(evidence, settled, |_| true);
         for table in &mut self.tables {
             let listed = &self.listed;
             let key = |call: usize| -> SmallVec<[Value; 4]> {
-                table.by.iter().map(|dimension| dimension.of(evidence, listed, settled, call)).collect()
+                table.by.iter().map(|by| by.of((evidence, tags), listed, settled, call)).collect()
             };
             let first = key(0);
-            let is_of_calls = table.by.iter().any(|dimension| dimension.is_of_calls());
+            let is_of_calls = table.by.iter().any(Dimension::is_of_calls);
             if !is_of_calls || settled.attempts.len() < 2 {
                 slot(&mut table.rows, first, self.most).add(evidence, settled, |_| true);
                 continue;
@@ -114,12 +120,12 @@ impl Spend {
             }
         }
         if let Some(meters) = &mut self.meters {
-            meters.add(evidence, &self.listed, settled, prices);
+            meters.add((evidence, tags), &self.listed, settled, outlook.prices);
         }
     }
 
     /// Writes a value of a dimension; empty where it is not named.
-    pub fn text(&self, dimension: Dimension, value: Value, names: &Names) -> String {
+    pub fn text(&self, dimension: &Dimension, value: Value, names: &Names) -> String {
         dimension.text(value, names, &self.providers)
     }
 }

@@ -5,7 +5,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{Dimension, Value};
-use crate::outcome::{Evidence, Settled};
+use crate::outcome::{Evidence, Outlook, Settled};
 use crate::pricing::{Cost, CostSum, PriceTable};
 use crate::units::{NameTable, Names, PerMille, Pico, SessionId};
 
@@ -154,9 +154,11 @@ impl Unit {
     }
 
     /// Adds a settled operation.
-    pub fn add(&mut self, evidence: &Evidence<'_>, settled: &Settled, prices: &PriceTable) {
+    pub fn add(&mut self, evidence: &Evidence<'_>, settled: &Settled, outlook: &Outlook<'_>) {
+        let prices = outlook.prices;
+        let tags = outlook.circumstances.get(evidence.operation.circumstance).tags;
         let session = evidence.operation.session;
-        let key: Vec<Value> = self.by.iter().map(|by| by.of(evidence, &[], settled, 0)).collect();
+        let key: Vec<Value> = self.by.iter().map(|by| by.of((evidence, tags), &[], settled, 0)).collect();
         let cost = settled.cost.amount();
         self.all.add(settled, prices, self.good);
         if session.is_some() {
@@ -221,7 +223,8 @@ mod tests {
                 0..40,
             ),
         ) {
-            let prices = PriceTable::default();
+            let (prices, profiles, circumstances) = Default::default();
+            let outlook = Outlook { prices: &prices, profiles: &profiles, circumstances: &circumstances, weather: None };
             let mut unit = Unit::new(vec![Dimension::Team], PerMille::clamped(500));
             let mut whole = Pico::ZERO;
             for (team, session, quality, calls) in &requests {
@@ -233,7 +236,7 @@ mod tests {
                 }
                 settled.quality = quality.and_then(PerMille::new);
                 whole += settled.costs().filter_map(Cost::amount).sum();
-                unit.add(&Evidence { operation: &operation, extra: None }, &settled, &prices);
+                unit.add(&Evidence { operation: &operation, extra: None }, &settled, &outlook);
             }
             let mut sum = UnitCell::default();
             for cell in unit.rows.values() {

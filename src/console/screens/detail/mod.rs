@@ -21,6 +21,7 @@ use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Scene, Screen, View};
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::scrollbar;
@@ -151,6 +152,7 @@ fn lines(snapshot: &Snapshot, index: usize, width: u16, glyphs: &Glyphs) -> Vec<
             page.outcome(Reading::Routed, half),
             middle,
         ));
+        all.extend(page.candidates(columns));
     } else {
         all.extend(page.reasons(columns));
         all.extend(page.staged(columns));
@@ -162,6 +164,7 @@ fn lines(snapshot: &Snapshot, index: usize, width: u16, glyphs: &Glyphs) -> Vec<
         all.extend(page.outcome(first, columns));
         all.push(Line::default());
         all.extend(page.outcome(second, columns));
+        all.extend(page.candidates(columns));
         all.push(Line::default());
         all.extend(page.facts(columns));
         all.extend(page.features(columns));
@@ -211,7 +214,7 @@ impl Page<'_> {
             let bar: String = std::iter::repeat_n(full, long).collect();
             let axis = self.glyphs.line.1.to_string();
             let start = label + 1;
-            let line = Line::default().with(&crate::console::text::cut(name, label), Role::Text);
+            let line = Line::default().with(&text::cut(name, label), Role::Text);
             let line = if *weight < 0 {
                 line.right(&bar, start + HALF, Role::Series2).with(&axis, Role::ChartAxis)
             } else {
@@ -272,6 +275,64 @@ impl Page<'_> {
             let _ = write!(words, ", {} against this policy", format::money_change(after - before));
         }
         wrapped("staged", &words, LABEL, columns, (Role::Staged, Role::Staged))
+    }
+
+    /// What each rung of the ladder makes of it by itself: its call as seen, or as estimated.
+    fn candidates(&self, columns: usize) -> Vec<Line> {
+        let names = &self.snapshot.log.names;
+        let rungs = &self.found.candidates;
+        if rungs.is_empty() {
+            return Vec::new();
+        }
+        let widest =
+            |words: &mut dyn Iterator<Item = usize>, least: usize| words.max().unwrap_or(0).max(least);
+        let name = 2 + widest(&mut rungs.iter().map(|rung| text::width(&rung.name)), 4).min(16);
+        let model = widest(&mut rungs.iter().map(|rung| text::width(names.model(rung.alone.model))), 5);
+        let costs: Vec<String> = rungs
+            .iter()
+            .map(|rung| {
+                let mut cost = String::new();
+                cost_short(rung.alone.cost, &mut cost);
+                cost
+            })
+            .collect();
+        let cost = widest(&mut costs.iter().map(|cost| text::width(cost)), 4);
+        let model = model.min(columns.saturating_sub(name + cost + 32).max(8));
+        let from = name + 2 + model + 2 + 4;
+        let (cost, latency) = (from + 2 + cost, from + 2 + cost + 2 + 8);
+        let quality = latency + 2 + 7;
+        let mut lines = vec![
+            Line::default(),
+            heading("Each rung by itself"),
+            Line::default()
+                .to(2)
+                .with("rung", Role::Muted)
+                .to(name + 2)
+                .with("model", Role::Muted)
+                .right("from", from, Role::Muted)
+                .right("cost", cost, Role::Muted)
+                .right("latency", latency, Role::Muted)
+                .right("quality", quality, Role::Muted),
+        ];
+        for (rung, words) in rungs.iter().zip(&costs) {
+            let shown = if rung.is_chosen { self.glyphs.point.0.to_string() } else { String::new() };
+            let role = if rung.is_chosen { Role::Accent } else { Role::Text };
+            let (time, time_role) = latency_words(rung.alone.latency, rung.alone.observed);
+            let label = rung.quality.map_or_else(|| "-".to_owned(), |quality| format!("{quality}‰"));
+            let line = Line::default()
+                .with(&shown, Role::Accent)
+                .to(2)
+                .with(&text::cut(&rung.name, name - 2), role)
+                .to(name + 2)
+                .with(&text::cut(names.model(rung.alone.model), model), Role::Text)
+                .right(&rung.threshold.to_string(), from, Role::Muted)
+                .right(words, cost, cost_role(rung.alone.cost))
+                .right(&time, latency, time_role)
+                .right(&label, quality, if rung.quality.is_some() { Role::Observed } else { Role::Unknown });
+            let note = if rung.is_closed { "  kept from it" } else { "" };
+            lines.push(line.with(note, Role::Warn));
+        }
+        lines
     }
 
     /// Every call of a reading with what it is charged, and the sums.

@@ -14,7 +14,7 @@ use crate::session::{Breaker, Headroom, ModelHealth, Snapshot};
 use crate::units::Instant;
 
 /// Returns how a model is, where anybody says.
-pub(super) fn of<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a ModelHealth> {
+pub(super) fn of<'a>(snapshot: &'a Snapshot, name: &'a str) -> Option<&'a ModelHealth> {
     snapshot.live.as_ref()?.status.health(name)
 }
 
@@ -79,6 +79,32 @@ pub(super) fn lines(scene: Scene<'_>, health: &ModelHealth, mut put: impl FnMut(
     }
     if let Some(resets) = health.resets {
         put("quota resets", line(format_args!("{}", resets.clock())), Role::Text);
+    }
+    let Some(live) = scene.snapshot.live.as_ref() else { return };
+    for account in live.status.healths(&health.model) {
+        let name = account.provider.split_once('/').map_or("", |(_, name)| name);
+        let (wrong, look_at, well) = scene.look.glyphs.state;
+        if !name.is_empty() {
+            let (sign, role) = match account.breaker {
+                Breaker::Closed => (well, Role::Ok),
+                Breaker::HalfOpen => (look_at, Role::Warn),
+                Breaker::Open { .. } => (wrong, Role::Error),
+            };
+            let calls = format::count(account.in_flight);
+            put("account", line(format_args!("{name} {sign} {calls} in flight")), role);
+        }
+        for window in &account.windows {
+            let share = format_args!("{}.{} %", window.used / 10, window.used % 10).to_string();
+            let left = format::duration(window.resets - now(scene));
+            let role = match window.used {
+                _ if window.is_closed => Role::Error,
+                800.. => Role::Warn,
+                _ => Role::Text,
+            };
+            let who = if name.is_empty() { String::new() } else { format!("{name} ") };
+            let label = text::clean(&window.name).to_string();
+            put("window", line(format_args!("{who}{label}: {share}, anew in {left}")), role);
+        }
     }
     if !health.last_error.is_empty() {
         put("last error", cleaned(&health.last_error), Role::Error);

@@ -174,7 +174,7 @@ impl State {
     }
 
     fn by(&self) -> Dimension {
-        units::BY.get(self.by).copied().unwrap_or(Dimension::Task)
+        units::BY.get(self.by).cloned().unwrap_or(Dimension::Task)
     }
 
     /// Compares with the time before, then with the same hours of the week before.

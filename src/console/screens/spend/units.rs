@@ -37,7 +37,7 @@ const COLUMNS: [Column<'static>; 8] = [
 /// Returns the filter that lists a row's requests; none for a row without a name.
 pub(super) fn filter(found: &Found, chosen: usize) -> Option<String> {
     let (name, _) = found.units.get(chosen)?;
-    (!name.is_empty()).then(|| format!("{}:{} window", found.by.name(), quoted(name)))
+    (!name.is_empty()).then(|| format!("{}:{} window", found.by.kind(), quoted(name)))
 }
 
 /// Counts the rows.
@@ -53,7 +53,7 @@ pub(super) fn draw(
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let title = short(format_args!("Unit costs by {}", by.name()));
+    let title = short(format_args!("Unit costs by {}", by.kind()));
     let scope = figures::window(scene.snapshot);
     let inside = paint::margin(figures::frame(scene, place, &title, &scope, area, buf));
     let Some(found) = found.filter(|found| found.by == by) else {
@@ -64,7 +64,7 @@ pub(super) fn draw(
     }
     let focus = scene.view.focus == place;
     let mut columns = COLUMNS;
-    columns[0].name = by.name();
+    columns[0].name = by.kind();
     // The whole stands below its parts.
     let (above, whole) = paint::split_top(inside, inside.height.saturating_sub(1));
     let state = TableState { selected: focus.then_some(chosen.min(found.units.len() - 1)), offset: 0 };

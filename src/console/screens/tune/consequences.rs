@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::alert::Level;
 use crate::console::format::{self, Short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
@@ -17,7 +18,10 @@ use crate::pricing::CostSum;
 use crate::routing::{Mode, RouteId};
 use crate::session::{RerunState, Snapshot, TriedSide, is_within_error};
 use crate::telemetry::Forecast;
-use crate::units::{PerMille, Pico, Span, counted};
+use crate::units::{Instant, PerMille, Pico, Span, counted};
+
+/// Budgets, and alerts, that are listed.
+const LISTED: usize = 4;
 
 /// A line of the table: name, applied, staged, change, and how the change looks.
 struct Line {
@@ -291,20 +295,35 @@ fn cascade_line(applied: &Forecast, tried: &Forecast) -> Option<Line> {
 /// What budgets would have come to: whom they turn away, and when the first that goes another way would have run out. Decided in
 /// order from the log's start on, which takes a moment, so these lines come after the others.
 fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
-    let RerunState::Done { budgets: Some(budgets), .. } = &snapshot.rerun else { return Vec::new() };
+    let (RerunState::Done { budgets: Some(budgets), .. } | RerunState::Tried(budgets)) = &snapshot.rerun
+    else {
+        return Vec::new();
+    };
     let (refused, moved) = (budgets.refused, budgets.moved);
-    let mut lines = vec![
-        count_line("budgets refuse", refused.0, refused.1, Good::Less).yielding(4),
-        count_line("budgets move", moved.0, moved.1, Good::Neither).yielding(4),
-    ];
-    if let Some(row) = budgets.changed().next() {
-        let out = |side: Option<TriedSide>| match side.and_then(|side| side.ran_out) {
-            Some(at) => key(at.clock().get(..5).unwrap_or_default()),
-            None => key("never"),
-        };
+    let mut lines = Vec::new();
+    if !budgets.rows.is_empty() {
+        lines.push(count_line("budgets refuse", refused.0, refused.1, Good::Less).yielding(4));
+        lines.push(count_line("budgets move", moved.0, moved.1, Good::Neither).yielding(4));
+    }
+    let moment = |at: Option<Instant>| match at {
+        Some(at) => key(at.clock().get(..5).unwrap_or_default()),
+        None => key("never"),
+    };
+    let ran_out = |side: Option<TriedSide>| moment(side.and_then(|side| side.ran_out));
+    for (nth, row) in (0..).zip(budgets.changed().take(LISTED)) {
         let name = short(format_args!("{:.28} runs out", text::clean(&row.name)));
-        let cells = [out(row.applied), out(row.staged), Short::new()];
-        lines.push(Line::new(name, cells, Role::Muted).yielding(4));
+        let cells = [ran_out(row.applied), ran_out(row.staged), Short::new()];
+        lines.push(Line::new(name, cells, Role::Muted).yielding(4 + nth));
+    }
+    if let Some((applied, staged)) = budgets.alerts.filter(|both| *both != (0, 0)) {
+        let line = count_line("alerts fire", applied as u64, staged as u64, Good::Less);
+        lines.push(line.yielding(4));
+    }
+    for (nth, alert) in (0..).zip(budgets.told.iter().take(LISTED)) {
+        let name = short(format_args!("  {:.34}", text::clean(&alert.name)));
+        let [applied, staged] = alert.fired.map(moment);
+        let role = if alert.level == Level::Critical { Role::Warn } else { Role::Muted };
+        lines.push(Line::new(name, [applied, staged, Short::new()], role).yielding(5 + nth));
     }
     lines
 }
@@ -325,10 +344,12 @@ fn took(duration: Duration) -> Short {
 /// Says which figure is shown: the instant one, or the instant one confirmed by deciding every request again.
 fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
     match &snapshot.rerun {
-        RerunState::Idle if snapshot.staged_remembers() => {
+        RerunState::Idle | RerunState::Tried(_) if snapshot.staged_remembers() => {
             (format!("without caps on calls, {}", took(snapshot.consequences.took)), Role::Muted)
         }
-        RerunState::Idle => (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted),
+        RerunState::Idle | RerunState::Tried(_) => {
+            (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted)
+        }
         RerunState::Running { done, total } => {
             (format!("deciding again {} %", done * 100 / (*total).max(1)), Role::Muted)
         }

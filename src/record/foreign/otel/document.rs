@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use super::names;
 use crate::record::foreign::failures::went_wrong;
+use crate::record::foreign::tagged::Tags;
 use crate::record::foreign::terms;
-use crate::record::json::{Num, Word, nullable};
+use crate::record::json::{self, Num, Word, nullable};
 use crate::record::skip::Refusal;
 use crate::record::usage::is_known_key;
 
@@ -121,6 +122,22 @@ impl Attributes {
             (!word.is_empty()).then_some(Word(word))
         };
         names.iter().find_map(find).unwrap_or_default()
+    }
+
+    /// Lists what the span is tagged with: lists and maps of tags, and attributes that have the name of one in theirs.
+    pub(super) fn tags(&self) -> Tags {
+        let whole = self.0.iter().filter(|attribute| names::TAGS.contains(&attribute.key.as_str()));
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for Attribute { value, .. } in whole {
+            pairs.extend(json::read::<Tags>(value.text.as_str()).unwrap_or_default());
+            pairs.extend(Tags::of_words(value.list.values.iter().map(|item| item.text.as_str())));
+        }
+        for Attribute { key, value } in &self.0 {
+            let name = names::TAGGED.iter().find_map(|prefix| key.as_str().strip_prefix(prefix));
+            let word = || Word::first([&value.text, &value.whole, &value.real, &value.truth]);
+            pairs.extend(name.map(|name| (name.to_owned(), word())));
+        }
+        Tags::of_pairs(pairs)
     }
 
     /// Says whether every reason to end that is told says that the model or its server went wrong.

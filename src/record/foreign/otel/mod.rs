@@ -15,17 +15,19 @@ use rustc_hash::FxHashMap;
 use document::{Attributes, Document, ResourceSpans, Span};
 pub(super) use names::ADDRESS;
 use names::{
-    ANSWER, ASKED, AZURE, COST, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP, USER, WRITTEN,
+    ANSWER, ASKED, AZURE, COST, ENVIRONMENT, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP,
+    USER, WRITTEN,
 };
 
 use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, status_of};
 use super::served::{bill_by, by_address, by_column};
+use super::tagged::{self, Tags};
 use super::terms;
 use super::written::Written;
 use crate::record::json::{self, Measure, Word};
 use crate::record::known::{AROUND, Nest, Nested, Sink, SpanTold, Standing, Told, answer_key, hear, id_of};
 use crate::record::skip::Refusal;
-use crate::record::{Attempts, InputFormat, Record, some_terms};
+use crate::record::{Attempts, InputFormat, Record, RecordedNeeds, some_terms};
 use crate::routing::Status;
 
 /// What a span that looks like a call is.
@@ -278,6 +280,8 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     if failed {
         only.error = Cow::Owned(Word::first([&error, &span.status.message]));
     }
+    let place = Word(Word::first([&of.get(ENVIRONMENT), &resource.get(ENVIRONMENT)]));
+    let around = Tags::of_pairs([("environment".to_owned(), place.0)]);
     let id = of.get(ANSWER);
     // The same answer in two spans of one trace; long ids are unique wherever they stand.
     let within = || id_of(&[id.as_str(), "answer", span.trace_id.as_str()]);
@@ -294,6 +298,7 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
         session: Cow::Owned(Word::first([&of.get(SESSION), &span.trace_id])),
         asked: if served.is_empty() || served == asked { Cow::Borrowed("") } else { Cow::Owned(asked.0) },
         attempts: Attempts::one(only),
+        needs: RecordedNeeds { down: tagged::words(&[&of.tags(), &around], &[]), ..RecordedNeeds::default() },
         claimed_usd: claimed(of.get(COST)),
         ..Record::default()
     };

@@ -123,6 +123,28 @@ pub(super) const ENDED: &[&str] =
 pub(super) const SESSION: &[&str] = &["gen_ai.conversation.id", "session.id", "langfuse.session.id"];
 /// The user.
 pub(super) const USER: &[&str] = &["user.id", "enduser.id", "langfuse.user.id"];
+/// Tags as a list, or as JSON within text.
+pub(super) const TAGS: &[&str] = &[
+    "langfuse.trace.tags",
+    "tag.tags",
+    "metadata",
+    "langfuse.trace.metadata",
+    "langfuse.observation.metadata",
+    "mlflow.trace.tags",
+];
+/// What stands before the name of a tag.
+pub(super) const TAGGED: &[&str] = &[
+    "langfuse.trace.metadata.",
+    "langfuse.observation.metadata.",
+    "traceloop.association.properties.",
+    "ai.telemetry.metadata.",
+    "langsmith.metadata.",
+    "metadata.",
+    "tag.",
+];
+/// The environment, which is a tag of every request.
+pub(super) const ENVIRONMENT: &[&str] =
+    &["deployment.environment.name", "deployment.environment", "langfuse.environment"];
 /// What it cost, as the writer says.
 pub(super) const COST: &[&str] = &["gen_ai.usage.cost", "llm.cost.total", "gen_ai.cost.total_tokens"];
 /// What a model answered, as text or as JSON within text.

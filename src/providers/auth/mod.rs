@@ -1,0 +1,138 @@
+//! How a call says who makes it: by a key in a header, a token that is renewed, or a signature.
+//!
+//! Invariants: what a call is signed with stands in no error, message or `Debug` form; a token is asked for by one at a time,
+//! before the last one ends.
+
+mod aws;
+mod credential;
+mod google;
+mod keeper;
+mod post;
+mod signature;
+mod token;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, header};
+use reqwest::Request;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::secret::from_system;
+use super::wait;
+use crate::config::providers::{Auth, KeySource, ProviderSpec};
+pub(super) use credential::Credential;
+use credential::secret_value;
+use keeper::Keeper;
+pub(super) use signature::encoded;
+
+/// How the calls of a provider say who makes them.
+pub(super) enum Signer {
+    /// Their headers hold the key already, or nothing does.
+    Fixed,
+    /// By a token in that header.
+    Token(Arc<Keeper>, HeaderName),
+    /// By AWS's signature for that region.
+    Aws(Arc<Keeper>, String),
+}
+
+impl Signer {
+    /// Makes a provider's; `first` is what was found where its key is said to be.
+    pub(super) fn new(spec: &ProviderSpec, first: Option<&SecretString>) -> Result<Self, (&'static str, String)> {
+        let Some((source, first)) = spec.key.clone().zip(first.cloned()) else { return Ok(Self::Fixed) };
+        let hosting = &spec.hosting;
+        let ask: fn(SecretString, Duration, Duration) -> keeper::Asked = match hosting.auth {
+            Auth::Key => return Ok(Self::Fixed),
+            Auth::Token => |text, renew, _| Box::pin(async move { token::read(&text, renew) }),
+            Auth::Google => |text, renew, connect| Box::pin(google::ask(text, renew, connect)),
+            Auth::Aws => |text, _, _| Box::pin(async move { aws::read(&text, wait::wall()) }),
+        };
+        // What can be told at once is told at the start, not with the first call.
+        match hosting.auth {
+            Auth::Google => google::check(&first).map_err(|why| ("key", why))?,
+            Auth::Aws => drop(aws::read(&first, wait::wall()).map_err(|why| ("key", why))?),
+            Auth::Token => drop(token::read(&first, hosting.renew).map_err(|why| ("key", why))?),
+            Auth::Key => {}
+        }
+        let (renew, connect) = (hosting.renew, spec.timeouts.connect);
+        let keeper = Keeper::new(Box::new(move || {
+            let (source, first) = (source.clone(), first.clone());
+            Box::pin(async move { ask(found(source, first).await?, renew, connect).await })
+        }));
+        if let (Auth::Aws, Some(region)) = (hosting.auth, &hosting.region) {
+            return Ok(Self::Aws(keeper, region.clone()));
+        }
+        let name = spec.key_header.as_deref().unwrap_or("authorization");
+        let name = HeaderName::from_bytes(name.as_bytes());
+        Ok(Self::Token(keeper, name.map_err(|_| ("key_header", "is no name of a header".to_owned()))?))
+    }
+
+    /// Signs a call. Returns what it was signed with, where that may be refused.
+    pub(super) async fn sign(&self, request: &mut Request) -> Result<Option<Arc<Credential>>, String> {
+        let credential = match self {
+            Self::Fixed => return Ok(None),
+            Self::Token(keeper, name) => {
+                let credential = keeper.get(Instant::now()).await?;
+                let value = match (&credential.value, *name == header::AUTHORIZATION) {
+                    (Some(bearer), true) => bearer.clone(),
+                    _ => secret_value(credential.secret.expose_secret())?,
+                };
+                request.headers_mut().insert(name, value);
+                credential
+            }
+            Self::Aws(keeper, region) => {
+                let credential = keeper.get(Instant::now()).await?;
+                signature::sign(request, &credential, region, "bedrock", wait::wall())?;
+                credential
+            }
+        };
+        Ok(Some(credential))
+    }
+
+    /// Hears that a call was answered, and says whether it should be made again with what is read anew: it was refused for
+    /// what it was signed with, though that had served before.
+    pub(super) fn is_stale(&self, used: Option<&Arc<Credential>>, status: u16, headers: &HeaderMap) -> bool {
+        let Some(used) = used else { return false };
+        let (keeper, is_refused) = match self {
+            Self::Fixed => return false,
+            Self::Token(keeper, _) => (keeper, status == 401),
+            Self::Aws(keeper, _) => {
+                let kind = headers.get("x-amzn-errortype").and_then(|kind| kind.to_str().ok()).unwrap_or("");
+                let ended = ["ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId"];
+                (keeper, matches!(status, 400..=403) && ended.iter().any(|word| kind.starts_with(word)))
+            }
+        };
+        if !is_refused {
+            used.has_served.store(true, Ordering::Relaxed);
+            return false;
+        }
+        keeper.forget(used);
+        used.has_served.load(Ordering::Relaxed)
+    }
+
+    /// Takes what calls are signed with out of a text.
+    pub(super) fn redact<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
+        let keeper = match self {
+            Self::Fixed => return text,
+            Self::Token(keeper, _) | Self::Aws(keeper, _) => keeper,
+        };
+        let Some(held) = keeper.held() else { return text };
+        let secrets = std::iter::once(&held.secret).chain(&held.session);
+        secrets.fold(text, |text, secret| match secret.expose_secret() {
+            secret if text.contains(secret) => Cow::Owned(text.replace(secret, "(key)")),
+            _ => text,
+        })
+    }
+}
+
+/// Reads again what may have changed where it is kept; the rest is as it was found at the start.
+async fn found(source: KeySource, first: SecretString) -> Result<SecretString, String> {
+    if matches!(source, KeySource::Env(_) | KeySource::AwsEnv) {
+        return Ok(first);
+    }
+    let read = tokio::task::spawn_blocking(move || from_system(&source));
+    let found = read.await.map_err(|_| "it could not be read".to_owned())?;
+    found.map(|found| found.key).map_err(|error| error.to_string())
+}

@@ -1,0 +1,131 @@
+//! Tags as other tools keep them: maps of names and values, or lists of words like `env:prod`.
+//!
+//! Invariant: a tag has a name and one value; of what is told twice the first counts, and what a column of ours holds is no tag.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::record::json::{self, Word};
+use crate::routing::TAG;
+use crate::units::{tag_set, tags_of};
+
+/// The value of a tag that is a word alone.
+const YES: &str = "yes";
+
+/// Tags as a map or a list, also within text as database dumps have it; anything else is "not said".
+#[derive(Clone, Debug, Default)]
+pub(in crate::record) struct Tags(Vec<(String, String)>);
+
+impl Tags {
+    /// Makes some of words: `env:prod`, `env=prod`, `beta`.
+    pub(in crate::record) fn of_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(words.into_iter().map(of_word).collect())
+    }
+
+    /// Makes some of names and values.
+    pub(in crate::record) fn of_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+
+    /// Returns the value of one.
+    pub(in crate::record) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Says whether a word stands in the list.
+    pub(in crate::record) fn has_word(&self, word: &str) -> bool {
+        self.0.iter().any(|(name, value)| name == word && value == YES)
+    }
+}
+
+/// Cuts a word into name and value.
+fn of_word(word: &str) -> (String, String) {
+    let (name, value) = word.split_once(['=', ':']).unwrap_or((word, YES));
+    (name.trim().to_owned(), value.trim().to_owned())
+}
+
+/// Writes tags as they stand among what a record tells of its circumstances; `columns` are names that are no tags here.
+pub(in crate::record) fn words(tags: &[&Tags], columns: &[&str]) -> Vec<Cow<'static, str>> {
+    let told = tags.iter().flat_map(|tags| &tags.0).filter(|(name, _)| !columns.contains(&name.as_str()));
+    let set = tag_set(told.map(|(name, value)| (name.as_str(), value.as_str())));
+    tags_of(&set).map(|tag| format!("{TAG}{tag}").into()).collect()
+}
+
+impl IntoIterator for Tags {
+    type Item = (String, String);
+    type IntoIter = std::vec::IntoIter<(String, String)>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Tags;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("tags")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Tags, A::Error> {
+                let words: Vec<Word> = Vec::deserialize(SeqAccessDeserializer::new(seq))?;
+                Ok(Tags::of_words(words.iter().map(Word::as_str)))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tags, A::Error> {
+                let map: BTreeMap<String, Word> = BTreeMap::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Tags::of_pairs(map.into_iter().map(|(name, value)| (name, value.0))))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Tags, E> {
+                let is_whole = text.trim_start().starts_with(['[', '{']);
+                Ok(if is_whole { json::read(text).unwrap_or_default() } else { Tags::default() })
+            }
+            fn visit_unit<E>(self) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Tags, E> {
+                Ok(Tags::default())
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<String> {
+        words(&[&json::read(text).unwrap()], &["team"]).into_iter().map(Cow::into_owned).collect()
+    }
+
+    #[test]
+    fn maps_lists_and_text_of_either_are_tags_and_nothing_else_is() {
+        for told in [
+            r#"{"env":"prod","beta":"yes","team":"a"}"#,
+            r#"["env:prod","beta"]"#,
+            r#"["beta","env=prod","env:test"]"#,
+            r#""[\"env:prod\",\"beta\"]""#,
+            r#""{\"env\":\"prod\",\"beta\":\"yes\"}""#,
+        ] {
+            assert_eq!(read(told), ["tag:beta=yes", "tag:env=prod"], "{told}");
+        }
+        for told in ["null", "true", "3", "1.5", "\"prod\"", "[]", "{}", r#"{"a":{"b":1}}"#, "\"[broken\""] {
+            assert!(read(told).is_empty(), "{told}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! An answer of Bedrock's Converse, whole or in events, told as Anthropic would have told it.
+//!
+//! Invariant: tokens that Converse does not count are not told.
+
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::wire::error::Result;
+use crate::wire::json::{Array, Object, Value, check, object, put};
+use crate::wire::{WireError, sse};
+
+/// Puts a whole answer of the model `model` into Anthropic's form; what is none is left as it is.
+pub fn conversed(body: &Bytes, id: &str, model: &str) -> Bytes {
+    let Ok(root) = check(body) else { return body.clone() };
+    let Some(message) = root.get("output").and_then(|output| output.get("message")) else {
+        return body.clone();
+    };
+    let mut out = Vec::with_capacity(body.len() + 128);
+    object(&mut out, |o| {
+        head(o, id, model);
+        o.array("content", |a| message.list("content").for_each(|block| whole(a, block)));
+        stopped(o, root.text_of("stopReason"), root.get("additionalModelResponseFields"));
+        if let Some(usage) = root.get("usage") {
+            o.object("usage", |o| counted(o, usage));
+        }
+    });
+    out.into()
+}
+
+fn head(o: &mut Object<'_>, id: &str, model: &str) {
+    put!(o, "id": &format!("msg_bdrk_{id}"), "type": "message", "role": "assistant", "model": model);
+}
+
+fn whole(a: &mut Array<'_>, block: Value<'_>) {
+    let [text, call, thought] = block.pick(["text", "toolUse", "reasoningContent"]);
+    if let Some(text) = text.and_then(Value::text) {
+        a.object(|o| put!(o, "type": "text", "text": &text));
+    } else if let Some(call) = call {
+        let input = call.get("input").unwrap_or(Value::of("{}"));
+        a.object(|o| {
+            put!(o, "type": "tool_use", "id": call.text_of("toolUseId").unwrap_or_default());
+            put!(o, "name": call.text_of("name").unwrap_or_default(), "input": input);
+        });
+    } else if let Some(thought) = thought {
+        let shown = thought.get("reasoningText");
+        a.object(|o| {
+            if let (None, Some(data)) = (shown, thought.text_of("redactedContent")) {
+                return put!(o, "type": "redacted_thinking", "data": data);
+            }
+            let said = |name| shown.and_then(|shown| shown.text_of(name)).unwrap_or_default();
+            put!(o, "type": "thinking", "thinking": said("text"), "signature": said("signature"));
+        });
+    }
+}
+
+/// Writes why it ended. A word that is none of Anthropic's stays, so that it is known for a failure.
+fn stopped(o: &mut Object<'_>, reason: Option<Cow<'_, str>>, besides: Option<Value<'_>>) {
+    let reason = reason.map(|reason| match &*reason {
+        "guardrail_intervened" | "content_filtered" => Cow::Borrowed("refusal"),
+        _ => reason,
+    });
+    put!(o, "stop_reason": reason);
+    put!(o, "stop_sequence": besides.and_then(|besides| besides.text_of("stop_sequence")));
+}
+
+fn counted(o: &mut Object<'_>, usage: Value<'_>) {
+    let number = |name| usage.get(name).and_then(Value::number);
+    let (input, output) = (number("inputTokens"), number("outputTokens"));
+    let (read, written) = (number("cacheReadInputTokens"), number("cacheWriteInputTokens"));
+    let cached = read.unwrap_or(0).saturating_add(written.unwrap_or(0));
+    // What was cached stands beside the rest of the prompt; the total tells where a model counts it within.
+    let is_within = cached > 0
+        && number("totalTokens").is_some()
+        && number("totalTokens") == input.zip(output).map(|(input, output)| input.saturating_add(output));
+    let input = input.map(|input| if is_within { input.saturating_sub(cached) } else { input });
+    put!(o, "input_tokens"?: input, "cache_read_input_tokens"?: read, "cache_creation_input_tokens"?: written);
+    if usage.list("cacheDetails").next().is_some() {
+        let of = |ttl: &str| {
+            let fits = usage.list("cacheDetails").filter(|one| one.text_of("ttl").as_deref() == Some(ttl));
+            fits.filter_map(|one| one.get("inputTokens")?.number()).fold(0, u64::saturating_add)
+        };
+        put!(o, "cache_creation": { "ephemeral_5m_input_tokens": of("5m"), "ephemeral_1h_input_tokens": of("1h") });
+    }
+    put!(o, "output_tokens"?: output);
+}
+
+/// Reads events.
+#[derive(Debug)]
+pub(super) struct Events {
+    id: String,
+    model: String,
+    has_begun: bool,
+    /// The block that is being told.
+    open: Option<u64>,
+    /// The members of the last event but one, which waits for the tokens.
+    stopped: Option<String>,
+}
+
+impl Events {
+    pub(super) fn new(id: &str, model: &str) -> Self {
+        Self { id: id.to_owned(), model: model.to_owned(), has_begun: false, open: None, stopped: None }
+    }
+
+    /// Takes an event.
+    pub(super) fn take(&mut self, kind: &str, payload: &[u8], out: &mut BytesMut) -> Result<()> {
+        let wrong = |_| WireError::Malformed("the payload of a frame is not JSON".to_owned());
+        let root = check(payload).map_err(wrong)?;
+        let at = root.get("contentBlockIndex").and_then(Value::number).unwrap_or(0);
+        match kind {
+            "messageStart" => self.begin(out),
+            "contentBlockStart" => {
+                self.begin(out);
+                if let Some(call) = root.get("start").and_then(|start| start.get("toolUse")) {
+                    self.open(at, out, |o| {
+                        put!(o, "type": "tool_use", "id": call.text_of("toolUseId").unwrap_or_default());
+                        put!(o, "name": call.text_of("name").unwrap_or_default(), "input": {});
+                    });
+                }
+            }
+            "contentBlockDelta" => {
+                self.begin(out);
+                if let Some(delta) = root.get("delta") {
+                    self.delta(at, delta, out);
+                }
+            }
+            "contentBlockStop" => self.close(out),
+            "messageStop" => {
+                self.begin(out);
+                self.close(out);
+                let mut held = Vec::new();
+                object(&mut held, |o| {
+                    stopped(o, root.text_of("stopReason"), root.get("additionalModelResponseFields"));
+                });
+                self.stopped = Some(String::from_utf8(held).unwrap_or_default());
+            }
+            "metadata" => self.stop(root.get("usage"), out),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Ends a stream whose tokens never came.
+    pub(super) fn end(&mut self, out: &mut BytesMut) {
+        self.stop(None, out);
+    }
+
+    fn begin(&mut self, out: &mut BytesMut) {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
+        sse::event(out, "message_start", |o| {
+            put!(o, "type": "message_start");
+            o.object("message", |o| {
+                head(o, &self.id, &self.model);
+                put!(o, "content": [], "stop_reason": null, "stop_sequence": null);
+                // Libraries expect some; what it comes to is told at the end.
+                put!(o, "usage": { "input_tokens": 0_u64, "output_tokens": 0_u64 });
+            });
+        });
+    }
+
+    fn open(&mut self, at: u64, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
+        self.close(out);
+        self.open = Some(at);
+        sse::event(out, "content_block_start", |o| {
+            put!(o, "type": "content_block_start", "index": at, "content_block": |o| fill(o));
+        });
+    }
+
+    fn close(&mut self, out: &mut BytesMut) {
+        if let Some(at) = self.open.take() {
+            sse::event(out, "content_block_stop", |o| put!(o, "type": "content_block_stop", "index": at));
+        }
+    }
+
+    fn delta(&mut self, at: u64, delta: Value<'_>, out: &mut BytesMut) {
+        let [text, call, thought] = delta.pick(["text", "toolUse", "reasoningContent"]);
+        // Only calls announce themselves.
+        let is_open = self.open == Some(at);
+        if let Some(text) = text.and_then(Value::text) {
+            if !is_open {
+                self.open(at, out, |o| put!(o, "type": "text", "text": ""));
+            }
+            told(out, at, |o| put!(o, "type": "text_delta", "text": &text));
+        } else if let Some(input) = call.and_then(|call| call.text_of("input")) {
+            told(out, at, |o| put!(o, "type": "input_json_delta", "partial_json": &input));
+        } else if let Some(thought) = thought {
+            let [text, signature, hidden] = thought.pick(["text", "signature", "redactedContent"]);
+            if let Some(data) = hidden.and_then(Value::text) {
+                return self.open(at, out, |o| put!(o, "type": "redacted_thinking", "data": &data));
+            }
+            if !is_open {
+                self.open(at, out, |o| put!(o, "type": "thinking", "thinking": "", "signature": ""));
+            }
+            if let Some(text) = text.and_then(Value::text) {
+                told(out, at, |o| put!(o, "type": "thinking_delta", "thinking": &text));
+            } else if let Some(signature) = signature.and_then(Value::text) {
+                told(out, at, |o| put!(o, "type": "signature_delta", "signature": &signature));
+            }
+        }
+    }
+
+    /// Tells the end, with the tokens where they came.
+    fn stop(&mut self, usage: Option<Value<'_>>, out: &mut BytesMut) {
+        let Some(stopped) = self.stopped.take() else { return };
+        sse::event(out, "message_delta", |o| {
+            put!(o, "type": "message_delta", "delta": Value::of(&stopped));
+            if let Some(usage) = usage {
+                o.object("usage", |o| counted(o, usage));
+            }
+        });
+        sse::event(out, "message_stop", |o| put!(o, "type": "message_stop"));
+    }
+}
+
+fn told(out: &mut BytesMut, at: u64, fill: impl FnOnce(&mut Object<'_>)) {
+    sse::event(out, "content_block_delta", |o| {
+        put!(o, "type": "content_block_delta", "index": at, "delta": |o| fill(o));
+    });
+}

@@ -1,0 +1,163 @@
+//! Requests and answers as clouds have them that host others' models: what stands around a body, how a stream is framed, and
+//! Bedrock's Converse.
+//!
+//! Invariants: the rest of the program sees messages as Anthropic has them, whichever of these forms they travel in; of a
+//! body only what a form names is touched.
+
+mod conversed;
+mod converse;
+mod frames;
+
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
+
+use super::error::Result;
+use super::json::{check, object, put};
+use super::sse;
+use crate::wire::WireError;
+
+pub use conversed::conversed;
+
+/// The form in which messages travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Form {
+    /// As they are.
+    #[default]
+    Plain,
+    /// As Vertex has them: the address names the model.
+    Vertex,
+    /// As Bedrock has them: the address names the model and says that it streams; streams are framed in binary.
+    Bedrock,
+    /// As Bedrock's Converse.
+    Converse,
+}
+
+/// What of Anthropic's betas Bedrock knows, as of 2026-11; it refuses a call that names another.
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html>
+const BETAS: [&str; 12] = [
+    "computer-use-2025-01-24",
+    "computer-use-2025-11-24",
+    "token-efficient-tools-2025-02-19",
+    "interleaved-thinking-2025-05-14",
+    "output-128k-2025-02-19",
+    "dev-full-thinking-2025-05-14",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "effort-2025-11-24",
+    "tool-search-tool-2025-10-19",
+    "tool-examples-2025-10-29",
+    "fine-grained-tool-streaming-2025-05-14",
+];
+
+/// Puts a request for messages into the form in which it travels. `betas` are the client's, as its headers have them. Returns
+/// besides what was left out.
+pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(Bytes, Vec<String>)> {
+    if form == Form::Plain {
+        return Ok((body, Vec::new()));
+    }
+    let root = check(&body)?;
+    let mut left_out = Vec::new();
+    let mut flags: Vec<Cow<'_, str>> = Vec::new();
+    if form != Form::Vertex {
+        let own = root.list("anthropic_beta").filter_map(super::json::Value::text);
+        let told = betas.iter().flat_map(|line| line.split(',')).map(|flag| Cow::Borrowed(flag.trim()));
+        for flag in own.chain(told) {
+            if !BETAS.contains(&&*flag) {
+                left_out.push(format!("anthropic-beta: {flag}"));
+            } else if !flags.contains(&flag) {
+                flags.push(flag);
+            }
+        }
+    }
+    if form == Form::Converse {
+        let sent = converse::request(root, model, &flags, &mut left_out)?;
+        return Ok((sent.into(), left_out));
+    }
+    let mut out = Vec::with_capacity(body.len() + 64);
+    object(&mut out, |o| {
+        let is_bedrock = form == Form::Bedrock;
+        put!(o, "anthropic_version": if is_bedrock { "bedrock-2023-05-31" } else { "vertex-2023-10-16" });
+        if !flags.is_empty() {
+            put!(o, "anthropic_beta": [for flag in &flags => flag]);
+        }
+        for (key, value) in root.members() {
+            let is_elsewhere = matches!(&*key, "model" | "anthropic_version")
+                || (is_bedrock && matches!(&*key, "stream" | "anthropic_beta"));
+            if !is_elsewhere {
+                o.put(&key, value);
+            }
+        }
+    });
+    Ok((out.into(), left_out))
+}
+
+/// Reads a stream of Bedrock's frames as the events that Anthropic would have sent.
+#[derive(Debug)]
+pub struct Unframed {
+    frames: frames::Frames,
+    converse: Option<conversed::Events>,
+}
+
+impl Unframed {
+    /// Starts a stream of the model `model`, whose call the provider names `id`.
+    pub fn new(form: Form, id: &str, model: &str) -> Self {
+        let converse = (form == Form::Converse).then(|| conversed::Events::new(id, model));
+        Self { frames: frames::Frames::default(), converse }
+    }
+
+    /// Takes a piece of the stream and returns the events that it completes.
+    pub fn take(&mut self, piece: &[u8]) -> Result<Option<Bytes>> {
+        self.frames.push(piece);
+        let mut out = BytesMut::new();
+        while let Some(frame) = self.frames.next()? {
+            if let Some(kind) = frame.failed() {
+                failed(&mut out, kind, &frame.payload);
+            } else if let Some(converse) = &mut self.converse {
+                converse.take(&frame.kind, &frame.payload, &mut out)?;
+            } else {
+                inner(&frame.payload, &mut out)?;
+            }
+        }
+        Ok((!out.is_empty()).then(|| out.freeze()))
+    }
+
+    /// Returns what is left to say at the end of the stream.
+    pub fn end(&mut self) -> Option<Bytes> {
+        let mut out = BytesMut::new();
+        self.converse.as_mut()?.end(&mut out);
+        (!out.is_empty()).then(|| out.freeze())
+    }
+}
+
+/// Writes the event that a frame of an invoked model holds.
+fn inner(payload: &[u8], out: &mut BytesMut) -> Result<()> {
+    use base64::Engine as _;
+    let wrong = || WireError::Malformed("a frame of the stream holds no event".to_owned());
+    let held = check(payload).ok().and_then(|root| root.text_of("bytes").map(Cow::into_owned));
+    let event = held.and_then(|held| base64::engine::general_purpose::STANDARD.decode(held).ok());
+    let event = event.ok_or_else(wrong)?;
+    let root = check(&event).map_err(|_| wrong())?;
+    sse::frame(out, &root.text_of("type").unwrap_or_default(), &event);
+    Ok(())
+}
+
+/// Writes an exception in a stream as the error event that Anthropic would have sent.
+fn failed(out: &mut BytesMut, kind: &str, payload: &[u8]) {
+    let word = match kind {
+        "throttlingException" => "rate_limit_error",
+        "serviceUnavailableException" | "modelNotReadyException" => "overloaded_error",
+        "validationException" => "invalid_request_error",
+        "modelTimeoutException" => "timeout_error",
+        _ => "api_error",
+    };
+    let root = check(payload).ok();
+    let said = root.and_then(|root| root.text_of("message").or_else(|| root.text_of("Message")));
+    let message = said.map_or_else(|| kind.to_owned(), |said| format!("{kind}: {said}"));
+    sse::event(out, "error", |o| {
+        put!(o, "type": "error", "error": { "type": word, "message": &message });
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! What comes out of Bedrock's forms, wherever a stream is cut.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn asked(body: &Value, model: &str) -> Result<(Value, Vec<String>)> {
+    let (sent, left_out) = framed(Form::Converse, Bytes::from(body.to_string()), model, &[])?;
+    Ok((serde_json::from_slice(&sent).unwrap(), left_out))
+}
+
+#[test]
+fn what_converse_has_no_place_for_is_refused_or_told() {
+    let turn =
+        |content: Value| json!({ "max_tokens": 9, "messages": [{ "role": "user", "content": content }] });
+    let url = json!([{ "type": "image", "source": { "type": "url", "url": "https://a/b.png" } }]);
+    let error = asked(&turn(url), "amazon.nova-pro-v1:0").unwrap_err();
+    assert!(
+        error.is_clients() && error.to_string().starts_with("messages[0].content[0].source: "),
+        "{error}"
+    );
+    let mut search = turn(json!("hi"));
+    search["tools"] = json!([{ "type": "web_search_20250305", "name": "web_search" }]);
+    let error = asked(&search, "amazon.nova-pro-v1:0").unwrap_err();
+    assert!(error.is_clients() && error.to_string().contains("web_search_20250305"), "{error}");
+    let mut claudes = turn(json!("hi"));
+    claudes["thinking"] = json!({ "type": "enabled", "budget_tokens": 1024 });
+    claudes["service_tier"] = json!("auto");
+    let (sent, left_out) = asked(&claudes, "amazon.nova-pro-v1:0").unwrap();
+    assert_eq!(
+        (sent.get("additionalModelRequestFields"), left_out),
+        (None, vec!["service_tier".into(), "thinking".into()])
+    );
+    let (sent, left_out) = asked(&claudes, "eu.anthropic.claude-opus-4-6").unwrap();
+    assert_eq!(sent["additionalModelRequestFields"]["thinking"], claudes["thinking"]);
+    assert_eq!(left_out, ["service_tier"]);
+}
+
+#[test]
+fn no_tool_is_offered_where_none_may_be_called_but_those_of_earlier_calls_are_told() {
+    let tools = json!([{ "name": "t", "input_schema": { "type": "object" } }]);
+    let none = json!({ "max_tokens": 9, "tools": tools, "tool_choice": { "type": "none" },
+        "messages": [{ "role": "user", "content": "hi" }] });
+    assert_eq!(asked(&none, "m").unwrap().0.get("toolConfig"), None);
+    let mut later = none;
+    later["messages"] = json!([{ "role": "assistant", "content": [{ "type": "tool_use", "id": "1", "name": "t", "input": {} }] }]);
+    let (sent, left_out) = asked(&later, "m").unwrap();
+    assert_eq!((sent["toolConfig"].get("toolChoice"), left_out), (None, vec!["tool_choice".into()]));
+}
+
+/// A frame of one string header, as Amazon's documentation lays it out.
+fn frame(kind: &str, payload: &str) -> Vec<u8> {
+    let mut headers = Vec::new();
+    for (name, value) in [(":message-type", "event"), (":event-type", kind)] {
+        headers.push(u8::try_from(name.len()).unwrap());
+        headers.extend_from_slice(name.as_bytes());
+        headers.push(7);
+        headers.extend_from_slice(&u16::try_from(value.len()).unwrap().to_be_bytes());
+        headers.extend_from_slice(value.as_bytes());
+    }
+    let sum = |bytes: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        crc.sum().to_be_bytes()
+    };
+    let mut out = u32::try_from(16 + headers.len() + payload.len()).unwrap().to_be_bytes().to_vec();
+    out.extend_from_slice(&u32::try_from(headers.len()).unwrap().to_be_bytes());
+    out.extend_from_slice(&sum(&out));
+    out.extend_from_slice(&headers);
+    out.extend_from_slice(payload.as_bytes());
+    out.extend_from_slice(&sum(&out));
+    out
+}
+
+#[test]
+fn a_stream_says_the_same_wherever_it_is_cut_and_any_broken_byte_is_seen() {
+    let stream = [
+        frame("messageStart", r#"{"role":"assistant"}"#),
+        frame("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"hm"}}}"#),
+        frame(
+            "contentBlockDelta",
+            r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"signature":"s"}}}"#,
+        ),
+        frame("contentBlockDelta", r#"{"contentBlockIndex":1,"delta":{"text":"hi"}}"#),
+        frame("messageStop", r#"{"stopReason":"guardrail_intervened"}"#),
+    ]
+    .concat();
+    let read = |cut: usize| {
+        let mut unframed = Unframed::new(Form::Converse, "r", "m");
+        let (first, second) = stream.split_at(cut);
+        let mut all = Vec::new();
+        for piece in [first, second] {
+            all.extend(unframed.take(piece).unwrap().unwrap_or_default());
+        }
+        all.extend(unframed.end().unwrap_or_default());
+        String::from_utf8(all).unwrap()
+    };
+    let whole = read(0);
+    let events: Vec<&str> = whole.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+    let [start, open, delta, close] =
+        ["message_start", "content_block_start", "content_block_delta", "content_block_stop"];
+    assert_eq!(
+        events,
+        [start, open, delta, delta, close, open, delta, close, "message_delta", "message_stop"],
+        "{whole}"
+    );
+    assert!(whole.contains(r#""stop_reason":"refusal""#) && whole.contains("signature_delta"), "{whole}");
+    assert!((0..stream.len()).all(|cut| read(cut) == whole));
+    for at in 0..stream.len() {
+        let mut broken = stream.clone();
+        broken[at] ^= 0x10;
+        let mut unframed = Unframed::new(Form::Converse, "r", "m");
+        let seen = unframed.take(&broken);
+        assert!(seen.is_err(), "the byte at {at} is another");
+    }
+}
+
+#[test]
+fn tokens_that_a_model_counts_within_the_prompt_are_told_apart() {
+    let usage = |total: u64| {
+        let body = json!({ "output": { "message": { "content": [{ "text": "hi" }] } }, "stopReason": "end_turn",
+            "usage": { "inputTokens": 100, "outputTokens": 5, "totalTokens": total, "cacheReadInputTokens": 80 } });
+        let told: Value =
+            serde_json::from_slice(&conversed(&Bytes::from(body.to_string()), "r", "m")).unwrap();
+        (told["usage"]["input_tokens"].as_u64(), told["usage"]["cache_read_input_tokens"].as_u64())
+    };
+    assert_eq!(usage(185), (Some(100), Some(80)));
+    assert_eq!(usage(105), (Some(20), Some(80)));
+}
