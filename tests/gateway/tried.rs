@@ -47,11 +47,7 @@ fn upstream() -> Upstream {
             let asked = call.body.to_string();
             let (ours, theirs) =
                 (asked.find("from the candidate").unwrap(), asked.find("from the served").unwrap());
-            says(if ours < theirs {
-                r#"{"first": 9, "second": 3}"#
-            } else {
-                r#"{"first": 3, "second": 9}"#
-            })
+            says(if ours < theirs { r#"{"first": 9, "second": 3}"# } else { r#"{"first": 3, "second": 9}"# })
         }
         "gpt-4.1" => Reply::text("from the served one"),
         _ => Reply::text("from the candidate"),
@@ -74,7 +70,10 @@ fn what_is_there_is_not_asked_again_and_becomes_labels_and_pairs_for_people() {
     let desk = Desk::new(&Setup::of(&upstream.url()));
     std::fs::write(desk.path().join("log.jsonl"), log(12)).unwrap();
     let first = report(&trial(&desk, "log.jsonl", &["--sample", "5", "--max-spend", "5", "--yes"]));
-    assert_eq!((&first["eligible"], &first["judged"], &first["end"]), (&json!(12), &json!(5), &json!("done")));
+    assert_eq!(
+        (&first["eligible"], &first["judged"], &first["end"]),
+        (&json!(12), &json!(5), &json!("done"))
+    );
     let left = first["left_out"].as_object().unwrap();
     assert_eq!((left.len(), left.values().all(|count| *count == 1)), (6, true), "{left:?}");
     assert_eq!(upstream.served().len(), 15);
@@ -105,7 +104,11 @@ fn what_is_there_is_not_asked_again_and_becomes_labels_and_pairs_for_people() {
     let certified =
         desk.must(&["certify", "open.jsonl", "--labels", "trial-labels.jsonl", "--format", "json"]);
     let certified: Value = serde_json::from_str(&certified).unwrap();
-    assert_eq!((&certified["labels"], &certified["cheap"]), (&json!(8), &json!("gpt-4.1-nano")), "{certified}");
+    assert_eq!(
+        (&certified["labels"], &certified["cheap"]),
+        (&json!(8), &json!("gpt-4.1-nano")),
+        "{certified}"
+    );
     let answers = std::fs::read_to_string(desk.path().join("trial-answers.jsonl")).unwrap();
     let answers: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(answers.iter().all(|line| line["outcomes"].as_object().is_some_and(|both| both.len() == 2)));
@@ -143,7 +146,11 @@ fn no_more_is_spent_than_was_allowed_and_the_next_run_goes_on() {
             _ => 200 * 100_000 + 9 * 300_000,
         };
         let served = upstream.served();
-        assert_eq!(served[before..].iter().map(|served| cost(&served.call.model)).sum::<i128>(), spent, "{found}");
+        assert_eq!(
+            served[before..].iter().map(|served| cost(&served.call.model)).sum::<i128>(),
+            spent,
+            "{found}"
+        );
         let now = found["judged"].as_u64().unwrap();
         assert!(now > judged, "{found}");
         judged = now;
@@ -173,7 +180,8 @@ fn nothing_is_sent_before_somebody_agrees_and_a_log_without_prompts_says_how_to_
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(!done.status.success() && said.contains(says), "{says}: {said}");
     }
-    let own = desk.run(&["trial", "log.jsonl", "--model", JUDGE, "--judge", JUDGE, "--max-spend", "1", "--yes"]);
+    let own =
+        desk.run(&["trial", "log.jsonl", "--model", JUDGE, "--judge", JUDGE, "--max-spend", "1", "--yes"]);
     assert!(String::from_utf8_lossy(&own.stderr).contains("its own answers"));
     assert_eq!(upstream.served().len(), 0);
 }
