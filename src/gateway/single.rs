@@ -53,14 +53,12 @@ impl<'a> Ready<'a> {
         let dialect = target.dialect_for(ask.dialect()).ok_or_else(|| {
             format!("{} cannot take requests in the form of {}", target.provider(), ask.dialect())
         })?;
-        let most = settings.max_output_default;
-        let sent = written(ask, with, (&target, dialect), most, &HeaderMap::new())
+        let sent = written(ask, with, (&target, dialect), settings.max_output_default, &HeaderMap::new())
             .map_err(|error| error.to_string())?;
         let tokens = ask.measures().estimated_prompt_tokens;
         let permit = providers.permit(&target, tokens, false, Moment::now());
         let permit = permit.map_err(|stands| NotNow { why: stands.why, wait: stands.retry_after })?;
-        let target = target.at_account(&permit);
-        Ok(Self { ask, target, dialect, sent, permit })
+        Ok(Self { ask, target: target.at_account(&permit), dialect, sent, permit })
     }
 
     /// Makes it, and says what came: the account, and the text where there was one. `hold` hears how much of the answer is

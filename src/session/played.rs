@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::alerts::Alerted;
 use super::spending::Spending;
-use super::trying::Tries;
+use super::tried::Tries;
 use super::{AlertsView, BudgetsView, Log, PolicySpan};
 use crate::alert::Rules;
 use crate::budget::{Limit, Spreads};

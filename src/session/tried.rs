@@ -2,10 +2,31 @@
 //!
 //! Invariant: each request is decided in order of arrival on how the budgets stood then, on either side by the same fold.
 
+use std::sync::Arc;
+
+use super::BudgetRow;
 use super::spending::Budgeted;
-use crate::alert::{Alert, Level};
-use crate::budget::Standing;
+use crate::alert::{Alert, Level, Rules};
+use crate::budget::{Limit, Standing};
 use crate::units::{Instant, Pico};
+
+/// What a what-if is tried against.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tries {
+    /// The limits.
+    pub limits: Arc<[Limit]>,
+    /// What is told of; none where nobody says.
+    pub rules: Option<Arc<Rules>>,
+    /// How the accounts stand now, where more was spent than the log knows of; empty where it knows all.
+    pub now: Arc<[BudgetRow]>,
+}
+
+impl Tries {
+    /// Says whether there is nothing to try against.
+    pub fn is_empty(&self) -> bool {
+        self.limits.is_empty() && self.rules.is_none()
+    }
+}
 
 /// One window of one account, on both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]

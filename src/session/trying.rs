@@ -14,52 +14,35 @@ use super::fold::Fold;
 use super::frontiers::with_staged;
 use super::snapshot::{Play, RerunState};
 use super::spending::{Before, Spending};
-use super::tried::TriedRun;
-use super::worker::SETTLE;
+use super::tried::{TriedRun, Tries};
 use super::{BudgetRow, BudgetsTried, Log, Player, PolicySpan, Reading, RerunJob};
 use crate::alert::Rules;
 use crate::budget::Limit;
 use crate::routing::{Policy, match_route};
 use crate::units::{Instant, Pico};
 
-/// What a what-if is tried against.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tries {
-    /// The limits.
-    pub limits: Arc<[Limit]>,
-    /// What is told of; none where nobody says.
-    pub rules: Option<Arc<Rules>>,
-    /// How the accounts stand now, where more was spent than the log knows of; empty where it knows all.
-    pub now: Arc<[BudgetRow]>,
-}
+/// A staged policy is tried in full when it has stood still for this long.
+pub(super) const SETTLE: Duration = Duration::from_millis(250);
 
-impl Tries {
-    /// Says whether there is nothing to try against.
-    pub fn is_empty(&self) -> bool {
-        self.limits.is_empty() && self.rules.is_none()
+/// Finds what was spent before the log began: what the accounts say less what its requests cost.
+fn before(tries: &Tries, log: &Log, policies: &[PolicySpan]) -> Vec<Before> {
+    if tries.now.is_empty() {
+        return Vec::new();
     }
-
-    /// Finds what was spent before the log began: what the accounts say less what its requests cost.
-    fn before(&self, log: &Log, policies: &[PolicySpan]) -> Vec<Before> {
-        if self.now.is_empty() {
-            return Vec::new();
-        }
-        let known = budgeted(log, policies, &self.limits, Reading::Recorded, |_| true);
-        let standings = known.map(|known| known.standings).unwrap_or_default();
-        let before = |row: &BudgetRow| {
-            let is_of =
-                |limit: &Limit| *limit.budget == *row.budget && window_name(limit.period) == row.window;
-            let limit = self.limits.iter().find(|limit| is_of(limit))?.clone();
-            let (member, start) =
-                (row.member.clone().unwrap_or_default(), row.starts.unwrap_or(Instant(i64::MIN)));
-            let same = standings
-                .iter()
-                .find(|one| is_of(&one.limit) && *one.member == *member && one.account.window.start == start);
-            let spent = row.spent - same.map_or(Pico::ZERO, |one| one.account.spent);
-            (spent > Pico::ZERO).then_some(Before { limit, member, start, spent })
-        };
-        self.now.iter().filter_map(before).collect()
-    }
+    let known = budgeted(log, policies, &tries.limits, Reading::Recorded, |_| true);
+    let standings = known.map(|known| known.standings).unwrap_or_default();
+    let before = |row: &BudgetRow| {
+        let is_of = |limit: &Limit| *limit.budget == *row.budget && window_name(limit.period) == row.window;
+        let limit = tries.limits.iter().find(|limit| is_of(limit))?.clone();
+        let (member, start) =
+            (row.member.clone().unwrap_or_default(), row.starts.unwrap_or(Instant(i64::MIN)));
+        let same = standings
+            .iter()
+            .find(|one| is_of(&one.limit) && *one.member == *member && one.account.window.start == start);
+        let spent = row.spent - same.map_or(Pico::ZERO, |one| one.account.spent);
+        (spent > Pico::ZERO).then_some(Before { limit, member, start, spent })
+    };
+    tries.now.iter().filter_map(before).collect()
 }
 
 /// Runs a log up to a request under policies and limits, in order. `tick` may cancel by answering false.
@@ -125,7 +108,7 @@ pub fn try_beside(
     end: usize,
     mut tick: impl FnMut() -> bool,
 ) -> Option<BudgetsTried> {
-    let before = tries.before(log, applied);
+    let before = before(tries, log, applied);
     let mut run =
         |policies| tried(log, (policies, end), (&tries.limits, tries.rules.as_ref(), &before), &mut tick);
     let (applied, staged) = (run(applied)?, run(staged)?);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::fold::any_remembers;
 use super::snapshot::{Play, RerunState, Snapshot};
-use super::trying::{Trying, try_beside};
+use super::trying::{SETTLE, Trying, try_beside};
 use super::{BudgetsTried, Command, Player, Rerun, RerunJob, rerun};
 
 /// The pace of published pictures while playing.
@@ -18,8 +18,6 @@ const LOOK: Duration = Duration::from_millis(10);
 const LEAST: Duration = Duration::from_millis(1);
 /// Operations between two looks at the commands.
 const BATCH: usize = 8192;
-/// A staged policy is re-run in full when it has stood still for this long.
-pub(super) const SETTLE: Duration = Duration::from_millis(250);
 
 /// What wakes a session.
 #[derive(Debug)]
