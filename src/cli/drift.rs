@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::load_log;
+use crate::calibration::Diagram;
 use crate::certificate::Loss;
 use crate::report::{Format, Sheet, count, render, to_json};
 use crate::session::{Drifted, drifted, first_half};
@@ -86,10 +87,10 @@ impl From<Drifted> for Row {
             ks: reading.map(|reading| reading.ks),
             ks_critical: reading.map(|_| found.ks_critical),
             drifted: reading.map(|reading| reading.has_drifted),
-            reference_labels: then.map_or(0, |diagram| diagram.n()),
-            labels: now.map_or(0, |diagram| diagram.n()),
-            reference_ece: then.map(|diagram| diagram.ece_debiased()),
-            ece: now.map(|diagram| diagram.ece_debiased()),
+            reference_labels: then.map_or(0, Diagram::n),
+            labels: now.map_or(0, Diagram::n),
+            reference_ece: then.map(Diagram::ece_debiased),
+            ece: now.map(Diagram::ece_debiased),
         }
     }
 }

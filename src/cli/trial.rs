@@ -140,7 +140,9 @@ pub fn run(args: &TrialArgs) -> anyhow::Result<()> {
     let estimate = candidate::estimate(&bench, &arms, &sampled.questions, &kept)
         .map_err(|why| anyhow::anyhow!("{why}\nhint: name a book with --prices"))?;
     if !made_up.is_empty() {
-        warnings.iter().for_each(|warning| output::remark(warning));
+        for warning in &warnings {
+            output::remark(warning);
+        }
         let names: Vec<&str> = made_up.iter().copied().collect();
         output::remark(&format!(
             "SIMULATED: no key for {}; answers and verdicts with them are made up and prove nothing",
