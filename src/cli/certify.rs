@@ -91,7 +91,7 @@ fn share(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("`{text}` is no share between 0 and 1; write 0.02 or 2%"))
 }
 
-fn per_mille(text: &str) -> Result<PerMille, String> {
+pub(super) fn per_mille(text: &str) -> Result<PerMille, String> {
     let value = text.trim().parse::<u16>().ok().and_then(PerMille::new);
     value.ok_or_else(|| format!("`{text}` is no whole number from 0 to 1000"))
 }

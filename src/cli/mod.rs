@@ -11,6 +11,7 @@ pub mod budgets;
 pub mod cache;
 pub mod certify;
 pub mod console;
+pub mod drift;
 pub mod drive;
 pub mod evaluate;
 pub mod explain;
@@ -90,6 +91,8 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Find the thresholds that labels prove safe, or say how many labels are missing
     Certify(Box<certify::CertifyArgs>),
+    /// Say whether confidences are spread and calibrated as they were
+    Drift(Box<drift::DriftArgs>),
     /// Compare two models' answers blindly and keep what you say as labels
     Label(Box<label::LabelArgs>),
     /// Try a model on a sample of a log's requests, under a hard spending cap, and have a judge compare
@@ -217,6 +220,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Certify(args)) => certify::run(&args),
+        Some(Command::Drift(args)) => drift::run(&args),
         Some(Command::Label(args)) => label::run(&args),
         Some(Command::Trial(args)) => trial::run(&args),
         Some(Command::Optimise(args)) => optimise::run(&args),

@@ -140,7 +140,9 @@ pub fn run(args: &TrialArgs) -> anyhow::Result<()> {
     let estimate = candidate::estimate(&bench, &arms, &sampled.questions, &kept)
         .map_err(|why| anyhow::anyhow!("{why}\nhint: name a book with --prices"))?;
     if !made_up.is_empty() {
-        warnings.iter().for_each(|warning| output::remark(warning));
+        for warning in &warnings {
+            output::remark(warning);
+        }
         let names: Vec<&str> = made_up.iter().copied().collect();
         output::remark(&format!(
             "SIMULATED: no key for {}; answers and verdicts with them are made up and prove nothing",
@@ -171,7 +173,12 @@ pub fn run(args: &TrialArgs) -> anyhow::Result<()> {
     }
     if report.judged == 0 {
         let why = tried.first_failure.map_or_else(
-            || format!("${} is not enough for one request at its worst\nhint: raise --max-spend", args.max_spend),
+            || {
+                format!(
+                    "${} is not enough for one request at its worst\nhint: raise --max-spend",
+                    args.max_spend
+                )
+            },
             |why| format!("not one request could be judged: {why}"),
         );
         return Err(Unserved::new(why).into());
@@ -192,7 +199,9 @@ fn arms(args: &TrialArgs, bench: &Bench) -> anyhow::Result<Arms> {
         if bench.server(model).is_none() {
             bail!("{option} {model}: no provider serves it\nhint: name it in providers.toml");
         }
-        bench.prices(model).map_err(|why| anyhow::anyhow!("{option}: {why}\nhint: name a book with --prices"))?;
+        bench
+            .prices(model)
+            .map_err(|why| anyhow::anyhow!("{option}: {why}\nhint: name a book with --prices"))?;
     }
     Ok(Arms { model: args.model.as_str().into(), judge: judge.into() })
 }
@@ -212,7 +221,11 @@ fn nothing(args: &TrialArgs, sampled: &Sampled) -> anyhow::Error {
     }
     let left: Vec<String> =
         sampled.left.iter().map(|(left, count)| format!("{} ({count})", left.name())).collect();
-    anyhow::anyhow!("{place}: not one of {} can be asked again: {}", counted(sampled.requests, "request"), left.join(", "))
+    anyhow::anyhow!(
+        "{place}: not one of {} can be asked again: {}",
+        counted(sampled.requests, "request"),
+        left.join(", ")
+    )
 }
 
 fn announce(args: &TrialArgs, arms: &Arms, sampled: &Sampled, estimate: &Estimate) -> String {
@@ -320,13 +333,25 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     let mark = if report.simulated { " · SIMULATED, proves nothing" } else { "" };
     let title = format!(
         "{} on {} of {} · judged by {}{mark}",
-        report.model, report.log, counted(report.sample as u64, "request"), report.judge
+        report.model,
+        report.log,
+        counted(report.sample as u64, "request"),
+        report.judge
     );
     let mut found = Sheet::new(
         title,
         &[
-            "beside", ">judged", ">better", ">same", ">worse", ">acceptable", ">its own", ">lost", ">lost at most",
-            ">cost", ">its own",
+            "beside",
+            ">judged",
+            ">better",
+            ">same",
+            ">worse",
+            ">acceptable",
+            ">its own",
+            ">lost",
+            ">lost at most",
+            ">cost",
+            ">its own",
         ],
     );
     for row in &report.models {
@@ -347,7 +372,11 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     }
     let mut run = Sheet::new("", &["run", "", ""]);
     let mut row = |what: &str, value: String, more: String| run.push(vec![what.to_owned(), value, more]);
-    row("judged", count(report.judged), format!("{} in this run, {} missing", report.judged_now, report.missing));
+    row(
+        "judged",
+        count(report.judged),
+        format!("{} in this run, {} missing", report.judged_now, report.missing),
+    );
     row("spent", format!("${}", report.spent_usd), format!("of ${}", report.max_spend_usd));
     if report.assumed_usd != "0" {
         row("of it at its most", format!("${}", report.assumed_usd), "nobody told what it cost".to_owned());

@@ -50,7 +50,11 @@ impl OutcomeLine<'_> {
 
 impl Leg {
     /// Tells of an answer: its text, the tokens of prompt and answer, what it cost.
-    pub fn answered(answer: String, (prompt, output): (Option<u64>, Option<u64>), cost: Option<Pico>) -> Self {
+    pub fn answered(
+        answer: String,
+        (prompt, output): (Option<u64>, Option<u64>),
+        cost: Option<Pico>,
+    ) -> Self {
         let cost_usd = cost.and_then(|cost| serde_json::from_str(&cost.usd()).ok());
         let (answer, input_tokens, output_tokens) = (Some(answer), prompt, output);
         Self { answer, input_tokens, output_tokens, cost_usd, ..Self::default() }

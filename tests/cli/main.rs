@@ -4,6 +4,7 @@
 
 mod anomalies;
 mod caching;
+mod drifted;
 mod figures;
 mod gateway_side;
 mod in_order;

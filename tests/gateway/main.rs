@@ -46,6 +46,7 @@ mod soak;
 mod stage;
 mod streams;
 mod surface;
+mod tried;
 #[cfg(target_os = "linux")]
 mod turned_back;
 #[path = "../support/upstream.rs"]

@@ -30,7 +30,7 @@ fn upstream(verdict: fn(bool) -> Reply) -> Upstream {
 }
 
 /// A judge's answer as it is, whatever schema was asked for.
-fn says(text: &str) -> Reply {
+pub(crate) fn says(text: &str) -> Reply {
     Reply::json(&json!({
         "id": "chatcmpl-1", "object": "chat.completion", "model": JUDGE,
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],

@@ -51,7 +51,8 @@ impl Kept {
         (bench, arms): (&Bench, &Arms),
     ) -> anyhow::Result<Self> {
         let models = questions.iter().map(|question| &*question.served).chain([&*arms.model, &*arms.judge]);
-        let simulated = models.filter(|model| bench.server(model).is_some_and(|(_, is_simulated)| is_simulated));
+        let simulated =
+            models.filter(|model| bench.server(model).is_some_and(|(_, is_simulated)| is_simulated));
         let mut kept = Self {
             simulates: simulated.map(str::to_owned).collect(),
             answers: opened(answers)?,
@@ -85,7 +86,8 @@ impl Kept {
                 && let Some(id) = line.name()
                 && asked.get(&*id).is_some_and(|prompt| line.prompt.as_deref() == Some(*prompt))
             {
-                let legs = line.outcomes.into_iter().filter_map(|(model, leg)| Some((model.into_owned(), leg?)));
+                let legs =
+                    line.outcomes.into_iter().filter_map(|(model, leg)| Some((model.into_owned(), leg?)));
                 let legs = legs.filter(|(model, leg)| {
                     leg.answer.is_some() && leg.simulated == self.simulates.contains(model)
                 });
@@ -99,8 +101,9 @@ impl Kept {
 
     fn read_labels(&mut self, path: &Path, asked: &HashMap<&str, &str>) -> anyhow::Result<()> {
         let named = || format!("{}: labels of earlier trials cannot be read", path.display());
-        let read = record::open(&input(&[path.to_owned()]), &ReadOptions::default()).with_context(named)?.for_each(
-            |_, _, entry| {
+        let read = record::open(&input(&[path.to_owned()]), &ReadOptions::default())
+            .with_context(named)?
+            .for_each(|_, _, entry| {
                 if let Ok(Entry::Label(late)) = entry
                     && let Some(quality) = late.label.quality
                     && asked.contains_key(&*late.id)
@@ -109,8 +112,7 @@ impl Kept {
                     self.said.entry(of).or_default().insert(late.label.source.into_owned(), quality);
                 }
                 ControlFlow::Continue(())
-            },
-        );
+            });
         read.with_context(named).map(|_| ())
     }
 

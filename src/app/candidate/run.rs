@@ -175,20 +175,18 @@ impl Trial<'_> {
             }
             bytes += question.output.unwrap_or(USUAL_ANSWER) * 4;
             let asked = self.bench.prompt(model, &question.prompt, question.most_output, USUAL_ANSWER)?;
-            match cap.hold(asked.most) {
-                Ok(hold) => held.push((asked, hold)),
-                Err(Refused) => {
-                    held.into_iter().for_each(|(_, hold)| cap.release(hold));
-                    return Ok(None);
-                }
-            }
+            let Ok(hold) = cap.hold(asked.most) else {
+                release(&mut cap, held);
+                return Ok(None);
+            };
+            held.push((asked, hold));
         }
         let judge = self.bench.comparing(&self.arms.judge, &question.prompt, bytes);
         let judge = judge.map(|about| cap.hold(about).ok());
         if let Ok(Some(judge)) = judge {
             return Ok(Some(Held { calls: held, judge }));
         }
-        held.into_iter().for_each(|(_, hold)| cap.release(hold));
+        release(&mut cap, held);
         judge.map(|_| None)
     }
 
@@ -201,25 +199,10 @@ impl Trial<'_> {
         let failed = came.iter().find_map(|(asked, came)| {
             came.text.as_ref().err().map(|why| format!("{}: {why}", asked.model()))
         });
-        let models = [&*question.served, &*self.arms.model];
-        let (mut kept, mut cap) = (self.kept.borrow_mut(), self.cap.borrow_mut());
-        if !came.is_empty() {
-            let came = came.into_iter().map(|(asked, came)| (asked.model().clone(), came));
-            kept.answered(question, &models, came)?;
-        }
-        // The judge's hold was by what is usual; the call has one of its own.
-        cap.release(held.judge);
-        let [Some(served), Some(candidate)] = models.map(|model| kept.answer(question, model)) else {
-            return Ok(Ended::Failed(failed.unwrap_or_default()));
-        };
-        let compared =
-            self.bench.compare(&self.arms.judge, (&question.id, &question.prompt), [served, candidate]);
-        let (asked, is_turned) = match compared {
+        let (asked, is_turned, hold) = match self.put(question, came, held.judge, failed)? {
             Ok(asked) => asked,
-            Err(why) => return Ok(Ended::Failed(why)),
+            Err(ended) => return Ok(ended),
         };
-        let Ok(hold) = cap.hold(asked.most) else { return Ok(Ended::NoRoom) };
-        drop((kept, cap));
         let verdict = self.call(&asked, hold).await.text;
         let judge = &self.arms.judge;
         Ok(match verdict.map(|text| grades(&text, is_turned)) {
@@ -232,11 +215,46 @@ impl Trial<'_> {
         })
     }
 
+    /// Keeps answers, and prepares what is asked of the judge, with a hold of its own: that of before was by what is usual.
+    fn put(
+        &self,
+        question: &Question,
+        came: Vec<(Asked, Came)>,
+        usual: Hold,
+        failed: Option<String>,
+    ) -> std::io::Result<Result<(Asked, bool, Hold), Ended>> {
+        let models = [&*question.served, &*self.arms.model];
+        let (mut kept, mut cap) = (self.kept.borrow_mut(), self.cap.borrow_mut());
+        cap.release(usual);
+        if !came.is_empty() {
+            let came = came.into_iter().map(|(asked, came)| (asked.model().clone(), came));
+            kept.answered(question, &models, came)?;
+        }
+        let [Some(served), Some(candidate)] = models.map(|model| kept.answer(question, model)) else {
+            return Ok(Err(Ended::Failed(failed.unwrap_or_default())));
+        };
+        let compared =
+            self.bench.compare(&self.arms.judge, (&question.id, &question.prompt), [served, candidate]);
+        Ok(match compared {
+            Ok((asked, is_turned)) => match cap.hold(asked.most) {
+                Ok(hold) => Ok((asked, is_turned, hold)),
+                Err(Refused) => Err(Ended::NoRoom),
+            },
+            Err(why) => Err(Ended::Failed(why)),
+        })
+    }
+
     /// Makes a call and books what it cost.
     async fn call(&self, asked: &Asked, hold: Hold) -> Came {
         let came = self.bench.call(asked).await;
         self.cap.borrow_mut().settle(hold, came.cost.amount());
         came
+    }
+}
+
+fn release(cap: &mut Cap, held: Vec<(Asked, Hold)>) {
+    for (_, hold) in held {
+        cap.release(hold);
     }
 }
 

@@ -102,7 +102,8 @@ pub fn sample(
     cancel: &Cancel,
 ) -> anyhow::Result<Sampled> {
     let prompts = ledger::is_ledger(path).then(|| LedgerFile::open(path)).transpose()?;
-    let mut draw = Draw { bench, arms, prompts, count, seed, found: Sampled::default(), drawn: BinaryHeap::new() };
+    let mut draw =
+        Draw { bench, arms, prompts, count, seed, found: Sampled::default(), drawn: BinaryHeap::new() };
     let mut failed = None;
     let mut progress = Progress::new(format!("reading {}", path.display()), None);
     let summary = record::open(&input(&[path.to_owned()]), read)?.for_each(|_, _, entry| {

@@ -1,0 +1,185 @@
+//! `pointsman drift`: whether confidences are spread, and hold what they say, as they did in an earlier stretch of a log.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
+
+use super::args::{EngineArgs, input};
+use super::output;
+use crate::app::load_log;
+use crate::calibration::Diagram;
+use crate::certificate::Loss;
+use crate::report::{Format, Sheet, count, render, to_json};
+use crate::session::{Drifted, drifted, first_half};
+use crate::units::{Instant, PerMille, When};
+
+/// Compares confidences with how they were.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  pointsman drift gateway.jsonl\n  pointsman drift gateway.jsonl --reference 2026-05-01..2026-05-08 --format json\n\nThe population stability index says `drifted` above both .05 and what chance reaches once in 1,000 (chi-square, divided among all rungs), on 500 confidences or more on either side. Kolmogorov and Smirnov's D stands beside what chance reaches as seldom. The calibration error needs labels of both answers; it is told less what chance adds to it."
+)]
+pub struct DriftArgs {
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+    /// More logs, such as labels.
+    #[arg(long = "labels", value_name = "FILE")]
+    pub more: Vec<PathBuf>,
+    /// How it was, two moments or days; the first half of the requests where absent. What came after it is compared.
+    #[arg(long, value_name = "FROM..TO", value_parser = stretch)]
+    pub reference: Option<(Instant, Instant)>,
+    /// Answers of this quality or better are acceptable.
+    #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = super::certify::per_mille)]
+    pub acceptable: PerMille,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+fn stretch(text: &str) -> Result<(Instant, Instant), String> {
+    let wrong = || format!("`{text}` is not FROM..TO, two moments or days like 2026-05-01..2026-05-08");
+    let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+    let moment = |when: When| match when {
+        When::At(at) => Ok(at),
+        When::Clock(_) => Err(format!("`{text}`: a time of day is of no day; write 2026-05-23")),
+    };
+    let (from, to) = (moment(super::args::time(from)?)?, moment(super::args::end_time(to)?)?);
+    if from < to { Ok((from, to)) } else { Err(format!("`{text}` ends before it begins")) }
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    route: String,
+    rung: String,
+    model: String,
+    reference_requests: u64,
+    requests: u64,
+    /// `null` with everything that rests on it: too few, or all alike.
+    psi: Option<f64>,
+    psi_critical: Option<f64>,
+    ks: Option<f64>,
+    ks_critical: Option<f64>,
+    drifted: Option<bool>,
+    reference_labels: u64,
+    labels: u64,
+    /// The calibration error less what chance adds to it; `null` without labels.
+    reference_ece: Option<f64>,
+    ece: Option<f64>,
+}
+
+impl From<Drifted> for Row {
+    fn from(found: Drifted) -> Self {
+        let reading = found.reading.as_ref();
+        let [then, now] = found.calibration.each_ref().map(Option::as_ref);
+        Self {
+            route: found.route.to_string(),
+            rung: found.rung.to_string(),
+            model: found.model.to_string(),
+            reference_requests: found.requests[0],
+            requests: found.requests[1],
+            psi: reading.map(|reading| reading.psi),
+            psi_critical: reading.map(|reading| reading.critical),
+            ks: reading.map(|reading| reading.ks),
+            ks_critical: reading.map(|_| found.ks_critical),
+            drifted: reading.map(|reading| reading.has_drifted),
+            reference_labels: then.map_or(0, Diagram::n),
+            labels: now.map_or(0, Diagram::n),
+            reference_ece: then.map(Diagram::ece_debiased),
+            ece: now.map(Diagram::ece_debiased),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    log: String,
+    reference_from: String,
+    reference_to: String,
+    rungs: Vec<Row>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the log cannot be used.
+pub fn run(args: &DriftArgs) -> anyhow::Result<()> {
+    let logs: Vec<PathBuf> = std::iter::once(&args.log).chain(&args.more).cloned().collect();
+    let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
+    let Some((from, to)) = args.reference.or_else(|| first_half(&log)) else {
+        bail!("{} holds no requests", args.log.display());
+    };
+    let rungs: Vec<Row> =
+        drifted(&log, (from, to), Loss::Acceptable(args.acceptable)).into_iter().map(Row::from).collect();
+    if rungs.is_empty() {
+        bail!(
+            "no request of {} from {} on has a confidence\nhint: name an earlier --reference, or have the classifier judge them (--reclassify)",
+            args.log.display(),
+            from.rfc3339()
+        );
+    }
+    let report = Report {
+        schema: "pointsman.drift/1",
+        log: args.log.display().to_string(),
+        reference_from: from.rfc3339(),
+        reference_to: to.rfc3339(),
+        rungs,
+    };
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => output::text(&render(&[sheet(&report)], format))?,
+    }
+    output::damage(&log.skipped.damaged)
+}
+
+fn sheet(report: &Report) -> Sheet {
+    let title = format!(
+        "{} · what came after {} beside what came from {} on",
+        report.log, report.reference_to, report.reference_from
+    );
+    let mut sheet = Sheet::new(
+        title,
+        &[
+            "route",
+            "rung",
+            "model",
+            ">then",
+            ">now",
+            "",
+            ">PSI",
+            ">chance",
+            ">D",
+            ">chance",
+            ">ECE then",
+            ">now",
+        ],
+    );
+    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    for row in &report.rungs {
+        let word = match row.drifted {
+            None => "too few",
+            Some(true) => "drifted",
+            Some(false) => "steady",
+        };
+        sheet.push(vec![
+            row.route.clone(),
+            row.rung.clone(),
+            row.model.clone(),
+            count(row.reference_requests),
+            count(row.requests),
+            word.to_owned(),
+            figure(row.psi),
+            figure(row.psi_critical),
+            figure(row.ks),
+            figure(row.ks_critical),
+            figure(row.reference_ece),
+            figure(row.ece),
+        ]);
+    }
+    sheet
+}

@@ -1,0 +1,109 @@
+//! Whether confidences are spread, and hold what they say, as they did before: two stretches of a log beside each other.
+//!
+//! Invariant: each request is looked at once, and counts in one stretch alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Log;
+use crate::calibration::{Diagram, Judged};
+use crate::certificate::{Drift, DriftReading, Label, Loss, Reference};
+use crate::routing::match_route;
+use crate::units::{Instant, PerMille};
+
+/// Bins of a reliability diagram.
+const BINS: usize = 10;
+
+/// One rung's confidences, then and now.
+#[derive(Clone, Debug)]
+pub struct Drifted {
+    /// The route.
+    pub route: Arc<str>,
+    /// The rung below the last.
+    pub rung: Arc<str>,
+    /// Its model.
+    pub model: Arc<str>,
+    /// Requests with a confidence, in the reference and after it.
+    pub requests: [u64; 2],
+    /// How far the later confidences are from the earlier; none where there are too few to say.
+    pub reading: Option<DriftReading>,
+    /// What Kolmogorov and Smirnov's D stays below 999 times in 1,000, divided among all rungs, where nothing has changed.
+    pub ks_critical: f64,
+    /// What confidences say beside what came, likewise; none without labels.
+    pub calibration: [Option<Diagram>; 2],
+}
+
+#[derive(Default)]
+struct Seen {
+    names: Option<[Arc<str>; 3]>,
+    histogram: Vec<u32>,
+    later: Vec<PerMille>,
+    judged: [Vec<Judged>; 2],
+}
+
+/// Returns the first half of a log's requests by time: the stretch that drift is measured from where none is named.
+pub fn first_half(log: &Log) -> Option<(Instant, Instant)> {
+    let (start, count) = (log.history.start(), log.history.len() - log.history.start());
+    let at = |place: usize| Some(log.history.evidence(place)?.operation.at);
+    Some((at(start)?, at(start + count / 2)?))
+}
+
+/// Compares what came from a moment on, up to another, with all that came after.
+pub fn drifted(log: &Log, (from, to): (Instant, Instant), loss: Loss) -> Vec<Drifted> {
+    let mut all: BTreeMap<(Arc<str>, usize), Seen> = BTreeMap::new();
+    for index in log.history.start()..log.history.len() {
+        let Some(evidence) = log.history.evidence(index) else { continue };
+        let (operation, policy) = (evidence.operation, log.policy_at(index));
+        let Some(confidence) = operation.confidence().filter(|_| operation.at >= from) else { continue };
+        let route = policy.route(match_route(policy, &operation.signals_by(&log.prices)));
+        let Some((last, upper)) = route.ladder.split_last() else { continue };
+        if operation.pinned && route.pins(operation.class) {
+            continue;
+        }
+        let is_later = operation.at >= to;
+        let quality = |model| evidence.label(model, &log.prices).and_then(|label| label.quality);
+        let strong = evidence.extra.and_then(|_| quality(last.model));
+        for (place, rung) in upper.iter().enumerate() {
+            let seen = all.entry((Arc::clone(&route.name), place)).or_default();
+            let model = log.names.model(rung.model);
+            seen.names.get_or_insert_with(|| [Arc::clone(&route.name), Arc::clone(&rung.name), model.into()]);
+            if is_later {
+                seen.later.push(confidence);
+            } else {
+                seen.histogram.resize(PerMille::VALUES, 0);
+                seen.histogram.iter_mut().skip(confidence.bin()).take(1).for_each(|count| *count += 1);
+            }
+            if let (Some(strong), Some(cheap)) = (strong, strong.and_then(|_| quality(rung.model))) {
+                let judged = loss.judged(&Label { confidence, cheap, strong });
+                seen.judged[usize::from(is_later)].push(judged);
+            }
+        }
+    }
+    let series = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    all.into_values().filter_map(|seen| compared(seen, series)).collect()
+}
+
+fn compared(mut seen: Seen, series: u32) -> Option<Drifted> {
+    let [route, rung, model] = seen.names?;
+    let then: u64 = seen.histogram.iter().map(|&count| u64::from(count)).sum();
+    let now = seen.later.len() as u64;
+    let reading = Reference::new(&seen.histogram, series).filter(|_| now > 0).map(|reference| {
+        let mut drift = Drift::new(Arc::new(reference), seen.later.len());
+        seen.later.iter().for_each(|confidence| drift.observe(*confidence));
+        drift.read()
+    });
+    // The asymptotic bound, which is on the safe side where confidences repeat.
+    let alpha = 0.001 / f64::from(series.max(1));
+    let spread = 1.0 / then.max(1) as f64 + 1.0 / now.max(1) as f64;
+    let calibration =
+        seen.judged.each_mut().map(|judged| (!judged.is_empty()).then(|| Diagram::new(judged, BINS)));
+    Some(Drifted {
+        route,
+        rung,
+        model,
+        requests: [then, now],
+        reading,
+        ks_critical: (-(alpha / 2.0).ln() / 2.0 * spread).sqrt(),
+        calibration,
+    })
+}

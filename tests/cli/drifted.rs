@@ -1,0 +1,79 @@
+//! Drift of confidences from a shell: what is spread otherwise is told, what is not is left alone.
+
+use serde_json::{Value, json};
+
+use super::json;
+use crate::program::Desk;
+
+const POLICY: &str = r#"
+name = "test"
+[[route]]
+name = "everything"
+ladder = [
+  { rung = "small", model = "gpt-4.1-nano", threshold = 500 },
+  { rung = "large", model = "gpt-4.1" },
+]
+"#;
+
+/// Two stretches of 600 requests: confidences spread over all values, then as `later` says. Both answers are judged, and the cheap
+/// one is as good as often as its confidence says; in the second stretch, where `is_off`, never.
+fn log(later: fn(u64) -> u64, is_off: bool) -> String {
+    let line = |at: u64| {
+        let is_later = at >= 600;
+        let confidence = if is_later { later(at - 600) } else { at * 7 % 1000 };
+        let is_good = (at * 37 % 100) * 10 < confidence && !(is_off && is_later);
+        json!({
+            "id": format!("r-{at}"), "at": format!("2026-05-{:02}T{:02}:{:02}:{:02}Z", 1 + at / 600, at % 600 / 60, at % 60, 0),
+            "confidence": confidence, "model": "gpt-4.1-nano", "in": 10, "out": 10,
+            "labels": [
+                {"model": "gpt-4.1-nano", "quality": if is_good { 1000 } else { 0 }},
+                {"model": "gpt-4.1", "quality": 1000},
+            ],
+        })
+        .to_string()
+    };
+    let lines = std::iter::once(r#"{"pointsman":"log","v":1,"source":"a test"}"#.to_owned())
+        .chain((0..1200).map(line));
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+fn rung(desk: &Desk, log: String, more: &str) -> Value {
+    desk.write("policy.toml", POLICY);
+    desk.write("log.jsonl", log);
+    let found = json(&desk.good(&format!("drift log.jsonl --policy policy.toml --format json{more}")));
+    assert_eq!(found["rungs"].as_array().map(Vec::len), Some(1), "{found}");
+    found["rungs"][0].clone()
+}
+
+#[test]
+fn confidences_that_moved_are_told_and_those_that_did_not_are_left_alone() {
+    let desk = Desk::new();
+    let moved = rung(&desk, log(|at| 400 + at * 7 % 600, false), "");
+    assert_eq!(
+        [&moved["reference_requests"], &moved["requests"], &moved["drifted"]],
+        [&json!(600), &json!(600), &json!(true)],
+        "{moved}"
+    );
+    // SciPy 1.17.1: ks_2samp of the same numbers.
+    assert_eq!(moved["ks"].as_f64().map(|d| format!("{d:.4}")), Some("0.4283".to_owned()), "{moved}");
+    assert!(moved["ks"].as_f64() > moved["ks_critical"].as_f64(), "{moved}");
+
+    let named = " --reference 2026-05-01..2026-05-01";
+    let same = rung(&desk, log(|at| at * 11 % 1000, false), named);
+    assert_eq!((&same["drifted"], &same["requests"]), (&json!(false), &json!(600)), "{same}");
+    assert!(same["ks"].as_f64() < same["ks_critical"].as_f64(), "{same}");
+    assert!(same["ece"].as_f64() < Some(0.05), "{same}");
+    let off = rung(&desk, log(|at| at * 11 % 1000, true), named);
+    assert_eq!(off["drifted"], json!(false), "the same confidences, which hold no longer: {off}");
+    assert!(off["ece"].as_f64() > Some(0.3) && off["reference_ece"].as_f64() < Some(0.05), "{off}");
+}
+
+#[test]
+fn too_few_are_told_as_such() {
+    let desk = Desk::new();
+    let few = log(|at| at, false).lines().take(301).map(|line| format!("{line}\n")).collect();
+    let few = rung(&desk, few, "");
+    assert_eq!((&few["drifted"], &few["psi"]), (&Value::Null, &Value::Null), "{few}");
+    let wrong = desk.refused("drift log.jsonl --reference 2026-05-03..2026-05-01");
+    assert!(wrong.contains("ends before it begins"), "{wrong}");
+}
