@@ -125,8 +125,7 @@ impl Bench {
         }
         let most = u32::try_from(self.settings.max_output_default).unwrap_or(u32::MAX);
         let output = output.unwrap_or(most).clamp(1, most);
-        let body =
-            json!({"model": model, "messages": messages(prompt), "max_tokens": output}).to_string();
+        let body = json!({"model": model, "messages": messages(prompt), "max_tokens": output}).to_string();
         let ask = Ask::read(Dialect::OpenAiChat, Bytes::from(body)).map_err(|error| error.to_string())?;
         self.asked(ask, model, output, usual)
     }

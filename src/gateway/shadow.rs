@@ -133,8 +133,9 @@ impl Run {
         let mut spent = Pico::ZERO;
         // What nobody can say the cost of may have cost the most.
         let mut charge = |nth: usize, cost: Cost| spent += cost.amount().unwrap_or(most[nth]);
-        let verdict =
-            self.compare((&again, &conversation), (&cheap, output), (&model, &judge, read), &mut charge).await;
+        let verdict = self
+            .compare((&again, &conversation), (&cheap, output), (&model, &judge, read), &mut charge)
+            .await;
         self.gateway.shadows.settle(&self.route, held, spent);
         verdict
     }
