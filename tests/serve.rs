@@ -99,6 +99,7 @@ impl Desk {
             on_apply: None,
             limits: pointsman::gateway::Limits::default(),
             tariff: pointsman::gateway::Tariff::default(),
+            caching: pointsman::prompt_cache::Rules::default(),
         }));
         gateway.record_start(&spec_of_policy, version, at, found.next_seq);
         let runtime = Runtime::new().unwrap();

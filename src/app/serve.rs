@@ -221,6 +221,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         on_apply: keeps,
         limits,
         tariff: Tariff::new(&prices, config::user_dir().as_deref()),
+        caching: config::caching::layered(config::user_dir().as_deref())?,
     }));
     if is_new {
         gateway.record_start(&policy.spec(&ingest.names), policy.version, at, next_seq);

@@ -108,6 +108,29 @@ pub struct GatewaySettings {
     pub reports: ReportSettings,
     /// Which routes have shadow runs.
     pub shadow: Shadows,
+    /// Whether prompts are marked for providers' caches.
+    pub caching: CachingSettings,
+}
+
+/// Whether prompts are marked for providers' caches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CachingSettings {
+    /// Which requests are.
+    pub place: Place,
+}
+
+/// Which requests are marked where their client did not and it pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// Those that a ladder places; what a client sends to a model of its own stays as it is.
+    #[default]
+    Routed,
+    /// All.
+    Always,
+    /// None.
+    Never,
 }
 
 /// When a client that waits for a stream hears something, in milliseconds.
@@ -192,6 +215,7 @@ impl Default for GatewaySettings {
             ledger: LedgerSettings::default(),
             reports: ReportSettings::default(),
             shadow: Shadows::default(),
+            caching: CachingSettings::default(),
         }
     }
 }

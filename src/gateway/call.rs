@@ -110,6 +110,7 @@ pub(super) async fn attempt(
     if let Err(error) = operation.begins(dispatch, &provider).await {
         return not_made(dispatch, &provider, error);
     }
+    let body = gateway.marks.place(operation, dispatch, (&target, dialect), body);
     let started = Clock::now();
     let call = Call {
         dialect,

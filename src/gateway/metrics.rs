@@ -55,6 +55,8 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.line("pointsman_memory_limit_bytes", &[], &gateway.budget.most().to_string());
     out.head("pointsman_memory_refused_total", "counter", "Times that there was no room for more.");
     out.line("pointsman_memory_refused_total", &[], &gateway.budget.refused().to_string());
+    out.head("pointsman_cache_marks_total", "counter", "Calls marked for a provider's prompt cache.");
+    out.line("pointsman_cache_marks_total", &[], &gateway.marks.placed().to_string());
     out.head("pointsman_policy_version", "gauge", "The policy in force.");
     out.line("pointsman_policy_version", &[], &snapshot.policy.version.to_string());
     health(&mut out, gateway);

@@ -32,6 +32,7 @@ mod judge;
 mod keeper;
 mod lanes;
 mod large;
+mod marks;
 mod metrics;
 mod missed;
 mod models;
@@ -77,6 +78,7 @@ use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion, Signal};
 use crate::notify::Desk;
+use crate::prompt_cache::Rules;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Deed, Live};
@@ -116,6 +118,8 @@ pub struct Parts {
     pub limits: Limits,
     /// The files of prices.
     pub tariff: Tariff,
+    /// How providers' prompt caches work.
+    pub caching: Rules,
 }
 
 /// Hears of a policy that was applied, and its version.
@@ -155,6 +159,7 @@ pub struct Gateway {
     calls: tool_calls::Calls,
     checkers: checkers::Checkers,
     shadows: purse::Shadows,
+    marks: marks::Marks,
 }
 
 impl std::fmt::Debug for Parts {
@@ -172,8 +177,18 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     /// Puts a gateway together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { live, providers, ledger, access, settings, keeps_ledger, on_apply, limits, tariff } =
-            parts;
+        let Parts {
+            live,
+            providers,
+            ledger,
+            access,
+            settings,
+            keeps_ledger,
+            on_apply,
+            limits,
+            tariff,
+            caching,
+        } = parts;
         let (models, _) = live.offered();
         for model in &models {
             // Looked up once, they keep a state of their own however many others clients name.
@@ -235,6 +250,7 @@ impl Gateway {
             prefix_key,
             calls: tool_calls::Calls::default(),
             checkers: checkers::Checkers::default(),
+            marks: marks::Marks::new(caching),
             shadows,
         };
         gateway.learn_names(&gateway.live.policy_spec().1);

@@ -31,6 +31,10 @@ pub(super) struct Operation {
     pub(super) headers: HeaderMap,
     pub(super) id: Arc<str>,
     pub(super) placed: Placed,
+    /// Hashes of the prompt's beginnings.
+    pub(super) prefix: Arc<[u64]>,
+    /// The model that was asked last, and whether a mark for its cache pays.
+    pub(super) marks: Option<(Arc<str>, bool)>,
     /// The team that pays.
     pub(super) team: Arc<str>,
     /// The name of the key that asked.

@@ -47,6 +47,7 @@ pub(crate) fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
         on_apply: None,
         limits: Limits::default(),
         tariff: Tariff::default(),
+        caching: crate::prompt_cache::Rules::default(),
     }))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariants: memory is bounded, whatever comes; no more is ever warm than the prompt has; nothing here reads a clock.
 
+mod again;
 mod held;
 mod rule;
 mod study;
@@ -9,6 +10,7 @@ mod survival;
 mod switch;
 mod trial;
 
+pub use again::Again;
 pub use held::{Held, Warm};
 pub use rule::{Rule, Rules};
 pub use study::{Call, Ends, Study, Sums, Ttl};

@@ -8,7 +8,7 @@ use crate::front::{Desk, Front, Setup};
 use crate::stage::{MODELS, Speaks, chat, metrics, nothing_held};
 use crate::upstream::{At, Fault, Reply, Upstream};
 
-fn value(front: &Front<'_>, name: &str) -> u64 {
+pub(crate) fn value(front: &Front<'_>, name: &str) -> u64 {
     metrics(front, name).first().map_or(0, |(_, value)| value.parse().unwrap())
 }
 

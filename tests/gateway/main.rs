@@ -35,6 +35,7 @@ mod keys;
 mod leaving;
 mod limits;
 mod lists;
+mod marked;
 mod pages;
 mod queued;
 mod rehearsal;

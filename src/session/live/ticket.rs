@@ -138,6 +138,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// Returns the session that it belongs to; empty where none is told.
+    pub fn session(&self) -> &str {
+        &self.said.session
+    }
+
     /// Says whether its key or its route lets only models with certain labels have it.
     pub fn is_reserved(&self) -> bool {
         !self.said.require.is_empty() || !self.policy.route(self.decision.route).require.is_empty()

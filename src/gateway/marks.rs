@@ -1,0 +1,89 @@
+//! Which requests are marked for providers' prompt caches.
+//!
+//! Invariant: only where a client set no mark itself; of Anthropic's only where what was seen of the model's prompts says that it
+//! pays.
+
+use std::hash::{BuildHasher as _, BuildHasherDefault};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use rustc_hash::FxHasher;
+use sha2::{Digest as _, Sha256};
+
+use super::operation::Operation;
+use crate::config::gateway::Place;
+use crate::prompt_cache::{Again, Rules};
+use crate::providers::Target;
+use crate::session::Dispatch;
+use crate::units::hex;
+use crate::wire::{Dialect, Form, keyed, marked};
+
+/// Letters of the key that stands for a session.
+const KEY: usize = 32;
+/// The provider whose requests are brought together by a key.
+const OPENAI: &str = "openai";
+
+/// What is known of prompts that come again.
+#[derive(Debug)]
+pub(super) struct Marks {
+    rules: Rules,
+    again: Mutex<Again>,
+    placed: AtomicU64,
+}
+
+impl Marks {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self { rules, again: Mutex::default(), placed: AtomicU64::new(0) }
+    }
+
+    /// Counts the requests that were marked.
+    pub(super) fn placed(&self) -> u64 {
+        self.placed.load(Ordering::Relaxed)
+    }
+
+    /// Marks the body of a call where that pays.
+    pub(super) fn place(
+        &self,
+        operation: &mut Operation,
+        dispatch: &Dispatch,
+        (target, dialect): (&Target, Dialect),
+        body: Bytes,
+    ) -> Bytes {
+        let places = match operation.gateway.settings.caching.place {
+            Place::Never => false,
+            Place::Always => true,
+            Place::Routed => dispatch.rung.is_some(),
+        };
+        if !places || target.form() != Form::Plain || target.simulated() {
+            return body;
+        }
+        let changed = match dialect {
+            Dialect::AnthropicMessages if self.pays(operation, target) => marked(&body),
+            Dialect::OpenAiChat | Dialect::OpenAiResponses if &**target.provider() == OPENAI => {
+                let session = operation.placed.ticket.session();
+                let key = || hex(&Sha256::digest(session.as_bytes()));
+                (!session.is_empty()).then(key).and_then(|key| keyed(&body, key.get(..KEY)?))
+            }
+            _ => None,
+        };
+        let Some(changed) = changed else { return body };
+        self.placed.fetch_add(1, Ordering::Relaxed);
+        changed
+    }
+
+    /// Says whether what a mark costs is saved again; takes note of the prompt, once however often the model is asked.
+    fn pays(&self, operation: &mut Operation, target: &Target) -> bool {
+        if let Some((_, pays)) = operation.marks.as_ref().filter(|(model, _)| model == target.upstream()) {
+            return *pays;
+        }
+        let Some(rule) = self.rules.find(target.upstream()).filter(|rule| rule.asked) else { return false };
+        let tokens = operation.ask.measures().estimated_prompt_tokens;
+        let model = BuildHasherDefault::<FxHasher>::default().hash_one(&**target.upstream());
+        let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
+        let pays = again.take(model, rule, &operation.prefix, operation.placed.at);
+        let pays = pays && tokens >= u64::from(rule.minimum);
+        operation.marks = Some((Arc::clone(target.upstream()), pays));
+        pays
+    }
+}
