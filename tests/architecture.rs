@@ -146,6 +146,7 @@ const FLOATS: &[(&str, &str)] = &[
     ("units/permille.rs", "from_probability"),
     // A number of a settings file, handed on to whatever the setting is.
     ("units/settings.rs", "real"),
+    ("units/settings.rs", "deserialize_enum"),
     // The histogram's own interface takes quantiles as floats; 0.50, 0.95 and 0.99 of whole milliseconds come back.
     ("telemetry/latency.rs", "percentiles"),
 ];

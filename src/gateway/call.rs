@@ -110,7 +110,11 @@ pub(super) async fn attempt(
     if let Err(error) = operation.begins(dispatch, &provider).await {
         return not_made(dispatch, &provider, error);
     }
-    let body = gateway.marks.place(operation, dispatch, (&target, dialect), body);
+    let body = if operation.may_be_marked(dispatch) {
+        gateway.marks.place(&mut operation.prompt(), (&target, dialect), body)
+    } else {
+        body
+    };
     let started = Clock::now();
     let call = Call {
         dialect,

@@ -11,12 +11,9 @@ use bytes::Bytes;
 use rustc_hash::FxHasher;
 use sha2::{Digest as _, Sha256};
 
-use super::operation::Operation;
-use crate::config::gateway::Place;
 use crate::prompt_cache::{Again, Rules};
 use crate::providers::Target;
-use crate::session::Dispatch;
-use crate::units::hex;
+use crate::units::{Instant, hex};
 use crate::wire::{Dialect, Form, keyed, marked};
 
 /// Letters of the key that stands for a session.
@@ -32,6 +29,18 @@ pub(super) struct Marks {
     placed: AtomicU64,
 }
 
+/// What is marked.
+pub(super) struct Prompt<'o> {
+    pub(super) session: &'o str,
+    /// Hashes of its beginnings.
+    pub(super) prefix: &'o [u64],
+    /// When it came.
+    pub(super) at: Instant,
+    pub(super) tokens: u64,
+    /// The model that was asked last, and whether a mark pays there.
+    pub(super) decided: &'o mut Option<(Arc<str>, bool)>,
+}
+
 impl Marks {
     pub(super) fn new(rules: Rules) -> Self {
         Self { rules, again: Mutex::default(), placed: AtomicU64::new(0) }
@@ -45,25 +54,18 @@ impl Marks {
     /// Marks the body of a call where that pays.
     pub(super) fn place(
         &self,
-        operation: &mut Operation,
-        dispatch: &Dispatch,
+        prompt: &mut Prompt<'_>,
         (target, dialect): (&Target, Dialect),
         body: Bytes,
     ) -> Bytes {
-        let places = match operation.gateway.settings.caching.place {
-            Place::Never => false,
-            Place::Always => true,
-            Place::Routed => dispatch.rung.is_some(),
-        };
-        if !places || target.form() != Form::Plain || target.simulated() {
+        if target.form() != Form::Plain || target.simulated() {
             return body;
         }
         let changed = match dialect {
-            Dialect::AnthropicMessages if self.pays(operation, target) => marked(&body),
+            Dialect::AnthropicMessages if self.pays(prompt, target) => marked(&body),
             Dialect::OpenAiChat | Dialect::OpenAiResponses if &**target.provider() == OPENAI => {
-                let session = operation.placed.ticket.session();
-                let key = || hex(&Sha256::digest(session.as_bytes()));
-                (!session.is_empty()).then(key).and_then(|key| keyed(&body, key.get(..KEY)?))
+                let key = || hex(&Sha256::digest(prompt.session.as_bytes()));
+                (!prompt.session.is_empty()).then(key).and_then(|key| keyed(&body, key.get(..KEY)?))
             }
             _ => None,
         };
@@ -73,17 +75,16 @@ impl Marks {
     }
 
     /// Says whether what a mark costs is saved again; takes note of the prompt, once however often the model is asked.
-    fn pays(&self, operation: &mut Operation, target: &Target) -> bool {
-        if let Some((_, pays)) = operation.marks.as_ref().filter(|(model, _)| model == target.upstream()) {
+    fn pays(&self, prompt: &mut Prompt<'_>, target: &Target) -> bool {
+        if let Some((_, pays)) = prompt.decided.as_ref().filter(|(model, _)| model == target.upstream()) {
             return *pays;
         }
         let Some(rule) = self.rules.find(target.upstream()).filter(|rule| rule.asked) else { return false };
-        let tokens = operation.ask.measures().estimated_prompt_tokens;
         let model = BuildHasherDefault::<FxHasher>::default().hash_one(&**target.upstream());
         let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
-        let pays = again.take(model, rule, &operation.prefix, operation.placed.at);
-        let pays = pays && tokens >= u64::from(rule.minimum);
-        operation.marks = Some((Arc::clone(target.upstream()), pays));
+        let pays = again.take(model, rule, prompt.prefix, prompt.at);
+        let pays = pays && prompt.tokens >= u64::from(rule.minimum);
+        *prompt.decided = Some((Arc::clone(target.upstream()), pays));
         pays
     }
 }

@@ -11,9 +11,10 @@ use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
+use super::marks::Prompt;
 use super::{Gateway, headers};
 use crate::checks::Said;
-use crate::config::gateway::{Durability, WhenFailing};
+use crate::config::gateway::{Durability, Place, WhenFailing};
 use crate::engine::UnknownOperation;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry};
 use crate::pricing::Cost;
@@ -93,6 +94,26 @@ pub(super) struct Attempted {
 }
 
 impl Operation {
+    /// Says whether a call may be marked for a prompt cache.
+    pub(super) fn may_be_marked(&self, dispatch: &Dispatch) -> bool {
+        match self.gateway.settings.caching.place {
+            Place::Never => false,
+            Place::Always => true,
+            Place::Routed => dispatch.rung.is_some(),
+        }
+    }
+
+    /// Says what marks for prompt caches go by.
+    pub(super) fn prompt(&mut self) -> Prompt<'_> {
+        Prompt {
+            session: self.placed.ticket.session(),
+            prefix: &self.prefix,
+            at: self.placed.at,
+            tokens: self.ask.measures().estimated_prompt_tokens,
+            decided: &mut self.marks,
+        }
+    }
+
     /// Says whether nothing is answered before its account is on the disk.
     pub(super) fn strict(&self) -> bool {
         self.gateway.settings.ledger.durability == Durability::Strict

@@ -114,8 +114,8 @@ pub use snapshot::{
 pub use speed::Speed;
 pub use spending::{Budgeted, Spending, Turned};
 pub use status::{
-    Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, QuotaWindow, Question, Reply, Severity,
-    TurnedAway,
+    Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, QuotaWindow, Reply,
+    Severity, TurnedAway,
 };
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;

@@ -392,6 +392,7 @@ mod tests {
         assert!(matches!(ours.until.get_ref(), toml::Value::Datetime(_)), "{ours:?}");
         assert_eq!(ours.kinds, [Kind::Plain, Kind::Times(1.5), Kind::Both { from: -1, to: 255 }]);
         assert_eq!((ours.name.span(), *ours.name.get_ref()), (7..10, "a"));
+        assert_eq!(ours.limit.values().next().map(|day| *day.get_ref()), Some(u64::MAX));
     }
 
     #[test]

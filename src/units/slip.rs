@@ -291,7 +291,7 @@ mod tests {
     }
 
     fn slip(text: &str) -> String {
-        Slip::of(text, &from_toml::<File>(text).unwrap_err()).to_string()
+        Slip::of(text, from_toml::<File>(text).unwrap_err()).to_string()
     }
 
     #[test]
@@ -330,7 +330,7 @@ mod tests {
             "name = [\"sk-1234\"]",
             "name = \"x\"\n[table]\na = \"sk-1234\"",
         ] {
-            let slip = Slip::without_values(text, &from_toml::<File>(text).unwrap_err()).to_string();
+            let slip = Slip::without_values(text, from_toml::<File>(text).unwrap_err()).to_string();
             assert!(!slip.contains("1234"), "{slip}");
         }
     }

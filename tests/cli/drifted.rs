@@ -71,7 +71,7 @@ fn confidences_that_moved_are_told_and_those_that_did_not_are_left_alone() {
 #[test]
 fn too_few_are_told_as_such() {
     let desk = Desk::new();
-    let few = log(|at| at, false).lines().take(301).map(|line| format!("{line}\n")).collect();
+    let few = log(|at| at, false).split_inclusive('\n').take(301).collect();
     let few = rung(&desk, few, "");
     assert_eq!((&few["drifted"], &few["psi"]), (&Value::Null, &Value::Null), "{few}");
     let wrong = desk.refused("drift log.jsonl --reference 2026-05-03..2026-05-01");

@@ -174,9 +174,8 @@ fn whoever_is_turned_away_hears_why_however_much_it_still_sends() {
     let reader = desk.key(&["reader", "--scope", "read"]);
     let front = desk.serve(&setup);
     let body = vec![b' '; 12 * MIB];
-    let ask = |path: &str, key: &str| {
-        Ask::bytes(path, &body).header("authorization", &format!("Bearer {key}"))
-    };
+    let ask =
+        |path: &str, key: &str| Ask::bytes(path, &body).header("authorization", &format!("Bearer {key}"));
     let chat = "/v1/chat/completions";
     let packed = ask(chat, &key).header("content-encoding", "br");
     let lines = (0..150).fold(ask(chat, &key), |ask, at| ask.header(&format!("x-{at}"), "1"));

@@ -38,11 +38,11 @@ fn ended(desk: &Desk, front: Front<'_>, answers: &[&Answer]) -> Vec<Row> {
     rows
 }
 
-const BEDROCK: &str = "[[provider]]\nname = \"bedrock\"\nplatform = \"bedrock\"\ndialect = \"DIALECT\"\nregion = \"eu-west-1\"\n\
+const BEDROCK: &str = "[[provider]]\nname = \"bedrock\"\nplatform = \"bedrock\"\ndialect = \"DIALECT\"\nregion = \"us-east-1\"\n\
     base_url = \"URL\"\nkey = { command = [\"cat\", \"aws.json\"] }\n\
-    rename = { \"claude-opus-4-6\" = \"eu.anthropic.claude-opus-4-6-v1:0\" }\n";
+    rename = { \"claude-opus-4-6\" = \"us.anthropic.claude-opus-4-6-v1:0\" }\n";
 const VERTEX: &str = "[[provider]]\nname = \"vertex\"\nplatform = \"vertex\"\ndialect = \"anthropic\"\n\
-    region = \"europe-west1\"\nproject = \"acme-1\"\nbase_url = \"URL\"\nkey = { file = \"account.json\" }\n\
+    region = \"us-east5\"\nproject = \"acme-1\"\nbase_url = \"URL\"\nkey = { file = \"account.json\" }\n\
     rename = { \"claude-opus-4-6\" = \"claude-opus-4-6@20260205\" }\n";
 
 fn aws_keys(session: &str, until: &str) -> String {
@@ -104,7 +104,7 @@ fn claude_on_bedrock_is_invoked_under_a_signature() {
         }
     }
     for came in cloud.seen("/model/") {
-        assert!(came.target.starts_with("/model/eu.anthropic.claude-opus-4-6-v1%3A0/"), "{}", came.target);
+        assert!(came.target.starts_with("/model/us.anthropic.claude-opus-4-6-v1%3A0/"), "{}", came.target);
         let body = came.json();
         assert_eq!(body["anthropic_version"], "bedrock-2023-05-31");
         assert_eq!(
@@ -298,7 +298,7 @@ fn claude_on_vertex_is_asked_under_a_token_that_is_renewed() {
     }
     assert_eq!((cloud.seen("/token").len(), cloud.seen("/v1/projects/").len()), (2, 4));
     for came in cloud.seen("/v1/projects/") {
-        let path = "/v1/projects/acme-1/locations/europe-west1/publishers/anthropic/models/claude-opus-4-6@20260205:";
+        let path = "/v1/projects/acme-1/locations/us-east5/publishers/anthropic/models/claude-opus-4-6@20260205:";
         assert!(came.target.starts_with(path), "{}", came.target);
         let body = came.json();
         assert_eq!(body["anthropic_version"], "vertex-2023-10-16");

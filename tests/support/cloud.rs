@@ -187,7 +187,7 @@ fn checked_signature(came: &Came) -> Result<(), String> {
     let hash = |bytes: &[u8]| hex(digest::digest(&digest::SHA256, bytes).as_ref());
     let _ = write!(canonical, "\n{names}\n{}", hash(&came.body));
     let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hash(canonical.as_bytes()));
-    if scope != format!("{}/eu-west-1/bedrock/aws4_request", &time[..8]) {
+    if scope != format!("{}/us-east-1/bedrock/aws4_request", &time[..8]) {
         return Err(format!("another scope: {scope}"));
     }
     let mac = |key: &[u8], text: &str| {

@@ -15,8 +15,8 @@ use super::parameters;
 
 pub use address::{check as check_address, is_loopback};
 pub use spec::{
-    AccountSpec, Auth, BreakerSpec, Drain, Error, Hosting, KeySource, Limits, Platform, ProviderSpec, ProvidersSpec, Retries,
-    SimulatedSpec, Speaks, Timeouts,
+    AccountSpec, Auth, BreakerSpec, Drain, Error, Hosting, KeySource, Limits, Platform, ProviderSpec,
+    ProvidersSpec, Retries, SimulatedSpec, Speaks, Timeouts,
 };
 
 /// The providers.toml that comes with the program.

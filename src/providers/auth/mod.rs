@@ -40,7 +40,10 @@ pub(super) enum Signer {
 
 impl Signer {
     /// Makes a provider's; `first` is what was found where its key is said to be.
-    pub(super) fn new(spec: &ProviderSpec, first: Option<&SecretString>) -> Result<Self, (&'static str, String)> {
+    pub(super) fn new(
+        spec: &ProviderSpec,
+        first: Option<&SecretString>,
+    ) -> Result<Self, (&'static str, String)> {
         let Some((source, first)) = spec.key.clone().zip(first.cloned()) else { return Ok(Self::Fixed) };
         let hosting = &spec.hosting;
         let ask: fn(SecretString, Duration, Duration) -> keeper::Asked = match hosting.auth {

@@ -145,7 +145,10 @@ impl OpenAiAnswer {
         let places = [&self.usage, &self.usage_metadata, &self.x_groq.usage].into_iter();
         let choices = || self.choices.iter().flatten();
         let mut all: Option<OpenAiUsage> = None;
-        for said in places.chain(choices().flat_map(|choice| [&choice.usage, &choice.message.usage, &choice.delta.usage])).flatten() {
+        for said in places
+            .chain(choices().flat_map(|choice| [&choice.usage, &choice.message.usage, &choice.delta.usage]))
+            .flatten()
+        {
             all.get_or_insert_default().absorb(said);
         }
         let bytes = self.bytes();

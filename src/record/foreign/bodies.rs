@@ -243,7 +243,8 @@ impl Stream {
             self.bytes = self.bytes.saturating_add(choice.delta.written.0).saturating_add(choice.text.0);
         }
         let mut is_counted = false;
-        let within = event.choices.iter().flat_map(|choice| [choice.usage, choice.delta.usage, choice.message.usage]);
+        let within =
+            event.choices.iter().flat_map(|choice| [choice.usage, choice.delta.usage, choice.message.usage]);
         for said in within.chain([usage, groq]).flatten() {
             is_counted |= said.answer() > 0;
             self.openai.get_or_insert_default().absorb(&said);

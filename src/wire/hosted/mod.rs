@@ -4,8 +4,8 @@
 //! Invariants: the rest of the program sees messages as Anthropic has them, whichever of these forms they travel in; of a
 //! body only what a form names is touched.
 
-mod conversed;
 mod converse;
+mod conversed;
 mod frames;
 
 use std::borrow::Cow;
