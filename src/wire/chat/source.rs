@@ -203,8 +203,15 @@ impl Chunks {
                 "annotations",
                 "function_call",
             ]);
-        said(thought(reasoning_content, reasoning, content), |text| tell(Delta::Thought(text)));
-        said(content.and_then(content_text), |text| tell(Delta::Text(text)));
+        let is_said = |text: &Cow<'_, str>| !text.is_empty();
+        let thought = thought(reasoning_content, reasoning, content).filter(is_said);
+        let text = content.and_then(content_text).filter(is_said);
+        if thought.is_some() || text.is_some() {
+            // What was begun before stands before it.
+            self.open(tell);
+        }
+        said(thought, |text| tell(Delta::Thought(text)));
+        said(text, |text| tell(Delta::Text(text)));
         let noted = || notes.into_iter().flat_map(Value::items);
         noted().for_each(|note| tell(Delta::Cited(&Citation::of_chat(note))));
         said(refusal.and_then(Value::text), |text| tell(Delta::Refusal(text)));
