@@ -32,7 +32,7 @@ fn desk(setup: &Setup, files: &[(&str, &str)]) -> Desk {
 fn ended(desk: &Desk, front: Front<'_>, answers: &[&Answer]) -> Vec<Row> {
     let log = front.stop();
     let rows = desk.ledger();
-    let told: String = answers.iter().map(|answer| answer.text().to_string()).collect();
+    let told: String = answers.iter().map(|answer| answer.text()).collect();
     let all = format!("{log}{rows:?}{told}");
     assert!(!all.contains("never-to-be-seen"), "{all}");
     rows
@@ -177,7 +177,7 @@ fn any_client_speaks_to_converse() {
                     { "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "QUJD" } }] }] });
         let answer = Ask::post("/v1/messages", &body).send(front.address());
         assert_eq!(answer.status(), 200, "{}", answer.text());
-        let text = answer.text().to_string();
+        let text = answer.text();
         assert_eq!(answer.said(), "I look.");
         for part in ["\"tool_use\"", "\"t1\"", "weather", "Zürich", "msg_bdrk_"] {
             assert!(text.contains(part), "{part} in {text}");
@@ -298,7 +298,8 @@ fn claude_on_vertex_is_asked_under_a_token_that_is_renewed() {
     }
     assert_eq!((cloud.seen("/token").len(), cloud.seen("/v1/projects/").len()), (2, 4));
     for came in cloud.seen("/v1/projects/") {
-        let path = "/v1/projects/acme-1/locations/us-east5/publishers/anthropic/models/claude-opus-4-6@20260205:";
+        let path =
+            "/v1/projects/acme-1/locations/us-east5/publishers/anthropic/models/claude-opus-4-6@20260205:";
         assert!(came.target.starts_with(path), "{}", came.target);
         let body = came.json();
         assert_eq!(body["anthropic_version"], "vertex-2023-10-16");

@@ -95,8 +95,7 @@ fn what_is_there_is_not_asked_again_and_becomes_labels_and_pairs_for_people() {
     assert_eq!(upstream.served().len(), 24);
 
     // One that only certain models may see would make `replay` say so.
-    let open: String =
-        log(12).lines().filter(|line| !line.contains("require")).map(|line| format!("{line}\n")).collect();
+    let open: String = log(12).split_inclusive('\n').filter(|line| !line.contains("require")).collect();
     std::fs::write(desk.path().join("open.jsonl"), open).unwrap();
     let replayed = desk.must(&["replay", "open.jsonl", "trial-labels.jsonl", "--format", "json", "--strict"]);
     let replayed: Value = serde_json::from_str(&replayed).unwrap();
