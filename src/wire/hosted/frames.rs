@@ -1,7 +1,7 @@
 //! Amazon's framing of streams: `vnd.amazon.eventstream`.
 //!
 //! Invariants: the frames depend on the whole stream alone, never on where it was cut; a frame longer than
-//! [`sse::LONGEST`], or whose sums do not fit, is an error, so memory is bounded.
+//! `sse::LONGEST`, or whose sums do not fit, is an error, so memory is bounded.
 
 use bytes::{Buf as _, BytesMut};
 
