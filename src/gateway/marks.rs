@@ -5,7 +5,7 @@
 
 use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use rustc_hash::FxHasher;
@@ -37,8 +37,8 @@ pub(super) struct Prompt<'o> {
     /// When it came.
     pub(super) at: Instant,
     pub(super) tokens: u64,
-    /// The model that was asked last, and whether a mark pays there.
-    pub(super) decided: &'o mut Option<(Arc<str>, bool)>,
+    /// The number of the cache that was asked last, and whether a mark pays there.
+    pub(super) decided: &'o mut Option<(u64, bool)>,
 }
 
 impl Marks {
@@ -63,7 +63,9 @@ impl Marks {
         }
         let changed = match dialect {
             Dialect::AnthropicMessages if self.pays(prompt, target) => marked(&body),
-            Dialect::OpenAiChat | Dialect::OpenAiResponses if &**target.provider() == OPENAI => {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses
+                if target.provider().split('/').next() == Some(OPENAI) =>
+            {
                 let key = || hex(&Sha256::digest(prompt.session.as_bytes()));
                 (!prompt.session.is_empty()).then(key).and_then(|key| keyed(&body, key.get(..KEY)?))
             }
@@ -76,15 +78,17 @@ impl Marks {
 
     /// Says whether what a mark costs is saved again; takes note of the prompt, once however often the model is asked.
     fn pays(&self, prompt: &mut Prompt<'_>, target: &Target) -> bool {
-        if let Some((_, pays)) = prompt.decided.as_ref().filter(|(model, _)| model == target.upstream()) {
-            return *pays;
+        // Each account has caches of its own.
+        let cache =
+            BuildHasherDefault::<FxHasher>::default().hash_one((&**target.provider(), &**target.upstream()));
+        if let Some((_, pays)) = prompt.decided.filter(|(asked, _)| *asked == cache) {
+            return pays;
         }
         let Some(rule) = self.rules.find(target.upstream()).filter(|rule| rule.asked) else { return false };
-        let model = BuildHasherDefault::<FxHasher>::default().hash_one(&**target.upstream());
         let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
-        let pays = again.take(model, rule, prompt.prefix, prompt.at);
+        let pays = again.take(cache, rule, prompt.prefix, prompt.at);
         let pays = pays && prompt.tokens >= u64::from(rule.minimum);
-        *prompt.decided = Some((Arc::clone(target.upstream()), pays));
+        *prompt.decided = Some((cache, pays));
         pays
     }
 }

@@ -34,8 +34,8 @@ pub(super) struct Operation {
     pub(super) placed: Placed,
     /// Hashes of the prompt's beginnings.
     pub(super) prefix: Arc<[u64]>,
-    /// The model that was asked last, and whether a mark for its cache pays.
-    pub(super) marks: Option<(Arc<str>, bool)>,
+    /// The number of the prompt cache that was asked last, and whether a mark pays there.
+    pub(super) marks: Option<(u64, bool)>,
     /// The team that pays.
     pub(super) team: Arc<str>,
     /// The name of the key that asked.

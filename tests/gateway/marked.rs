@@ -78,11 +78,17 @@ fn what_a_client_marks_or_sends_to_its_own_model_stays_as_it_is() {
 
 #[test]
 fn openais_requests_of_a_session_carry_one_key_that_does_not_tell_it() {
+    let key = "{ command = [\"printf\", \"key\"] }";
+    keyed(&format!("key = {key}"));
+    keyed(&format!(
+        "accounts = [{{ name = \"main\", key = {key} }}, {{ name = \"spare\", key = {key} }}]\nresponses = false"
+    ));
+}
+
+fn keyed(account: &str) {
     let upstream = Upstream::start();
     let mut setup = Setup::of(&upstream.url());
-    setup.providers = setup
-        .providers
-        .replace("name = \"up-chat\"", "name = \"openai\"\nkey = { command = [\"printf\", \"key\"] }");
+    setup.providers = setup.providers.replace("name = \"up-chat\"", &format!("name = \"openai\"\n{account}"));
     let desk = Desk::new(&setup);
     let front = desk.serve(&setup);
     let ask = |session: &str, more: Value| {
