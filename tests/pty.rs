@@ -318,6 +318,11 @@ fn every_frame_is_one_synchronized_update() {
     for sequence in sequences(&outside) {
         text = text.replacen(&format!("\x1b[{}", String::from_utf8_lossy(sequence)), "", 1);
     }
+    // A busy machine loads for longer than a moment and says how far it is; its bar is gone before the first frame.
+    let text = match text.rsplit_once('\r') {
+        Some((bar, rest)) if bar.starts_with("loading: ") => rest.to_owned(),
+        _ => text,
+    };
     assert_eq!(text, "\x1b]11;?\x07", "nothing is drawn outside of a frame; only the ground is asked for");
 }
 

@@ -81,11 +81,11 @@ impl Progress {
                 None => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
                     .with_style(style("{msg} {bytes} read  {bytes_per_sec}")),
             };
-            self.bar = Some(bar);
+            self.show(bar, bytes);
         }
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}: {}", self.what, counted(requests, "request")));
             bar.set_position(bytes);
+            bar.set_message(format!("{}: {}", self.what, counted(requests, "request")));
         }
     }
 
@@ -94,11 +94,18 @@ impl Progress {
         if self.bar.is_none() && self.started.elapsed() >= QUIET {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
                 .with_style(style("{msg} [{bar:24}] {percent:>3} %  {per_sec}  {eta} left"));
-            self.bar = Some(bar.with_message(self.what.clone()));
+            self.show(bar.with_message(self.what.clone()), done);
         }
         if let Some(bar) = &self.bar {
             bar.set_position(done);
         }
+    }
+
+    /// Begins a bar where the work is by now, with the pace since its start: not at zero, with none.
+    fn show(&mut self, bar: ProgressBar, done: u64) {
+        let bar = bar.with_elapsed(self.started.elapsed());
+        bar.set_position(done);
+        self.bar = Some(bar);
     }
 
     /// Takes the bar away.
