@@ -27,6 +27,7 @@ mod frontiers;
 mod growth;
 mod ingest;
 mod inserts;
+mod limited;
 pub mod listing;
 mod live;
 mod log;
@@ -88,6 +89,7 @@ pub use following::Outgoing;
 pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
+pub use limited::{LimitAim, TriedLimit};
 pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal,
     SIMULATED, Ticket, Waiting, Wants,

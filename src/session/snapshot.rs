@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
-use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan};
+use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, TriedLimit};
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
@@ -225,6 +225,8 @@ pub struct Snapshot {
     pub policy: Arc<Policy>,
     /// The policy being tried, if any.
     pub staged: Option<Arc<Policy>>,
+    /// Limits being tried.
+    pub limits: Arc<[TriedLimit]>,
     /// Changes made, oldest first.
     pub changes: Arc<Vec<Change>>,
     /// How many changes `undo` can take back.

@@ -231,7 +231,7 @@ fn watch_rerun(
         let found = rerun(&log, &job, &job_done, &job_stop).and_then(|found| {
             let Some(tries) = tries else { return Some((found, None)) };
             let goes_on = || !job_stop.load(Ordering::Relaxed);
-            let budgets = try_beside(&log, [&in_force, &job.policies], &tries, job.end, goes_on)?;
+            let budgets = try_beside(&log, &in_force, &job, &tries, goes_on)?;
             Some((found, Some(budgets)))
         });
         let _ = sender.send(found);

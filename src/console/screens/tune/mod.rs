@@ -313,7 +313,9 @@ impl Screen for State {
                 self.typed.clear();
                 Asks::new()
             }
-            Action::Drop if snapshot.staged.is_some() => vec![Ask::Send(Command::Stage(None))],
+            Action::Drop if snapshot.staged.is_some() || !snapshot.limits.is_empty() => {
+                vec![Ask::Send(Command::Stage(None))]
+            }
             Action::Drop => vec![Ask::Back],
             Action::TurnOn => vec![Ask::Send(Command::TurnOn(self.chosen(&snapshot.policy).0))],
             Action::Undo => vec![Ask::Send(Command::Undo)],
