@@ -4,7 +4,9 @@ use super::label::{self, ModelLabel};
 use crate::checks::Verdict;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
-use crate::routing::{Check, CircumstanceId, ConfidenceSource, Effort, Parameters, Rung, Signals, Status};
+use crate::routing::{
+    Check, CircumstanceId, ConfidenceSource, Draw, Effort, Parameters, Rung, Signals, Status,
+};
 use crate::units::{Instant, KeyId, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId, UserId};
 
 /// One call to a model, as it was seen.
@@ -82,6 +84,8 @@ pub struct Operation {
     pub simulated: bool,
     /// Whether the client named this very model, so that no ladder applies.
     pub pinned: bool,
+    /// Its lot, by its id.
+    pub draw: Draw,
     /// How things stood when it arrived.
     pub circumstance: CircumstanceId,
     /// The strongest features behind a classified confidence.
@@ -209,6 +213,7 @@ impl Operation {
             confidence: self.confidence(),
             source: self.source,
             pinned: self.pinned,
+            draw: self.draw,
         }
     }
 

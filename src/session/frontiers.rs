@@ -80,6 +80,7 @@ fn same_rungs(one: &Route, other: &Route) -> bool {
 fn same_ladder(one: &Route, other: &Route) -> bool {
     one.require == other.require
         && one.no_signal == other.no_signal
+        && one.explore == other.explore
         && same_names(one, other)
         && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.same_call(b))
 }
@@ -409,6 +410,7 @@ mod tests {
             ladder: Vec::new(),
             no_signal: 0,
             holdout: None,
+            explore: None,
             alias: ModelId::NONE,
             stream: StreamLimits::default(),
             checks: None,

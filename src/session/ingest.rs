@@ -12,8 +12,8 @@ use crate::outcome::{
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels,
-    Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
+    AtMost, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw, Drawn,
+    FULL, Labels, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -266,7 +266,7 @@ impl Ingest {
         let mut runaway = Then::Tell;
         let mut tags = Vec::new();
         for name in &told.down {
-            if name.starts_with(Call::WORD) || name.starts_with(WAITED) {
+            if [Call::WORD, WAITED, CHANCE].iter().any(|word| name.starts_with(word)) {
                 // Of its request alone, not of how things stood.
             } else if let Some(told) = name.strip_prefix(TAG) {
                 let is_asked = |name: &str| {
@@ -356,6 +356,7 @@ impl Ingest {
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
+            draw: Draw::of(&record.id),
             class: record.task.unwrap_or_default(),
             call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
             ..Operation::default()
