@@ -1,6 +1,7 @@
 //! `pointsman whatif`: the policy in force against one with other thresholds, over a log.
 
 mod budgets;
+mod explored;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use self::budgets::{BudgetsReport, Limits};
+use self::explored::{ExploredReport, ExploringReport};
 use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::{load_log, policies_text};
@@ -71,6 +73,9 @@ pub struct Side {
     /// Of a route that only observes: the requests that went to the model that their client named, on no rung.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_named: Option<u64>,
+    /// Of a route that explores: what that costs at worst.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exploring: Option<ExploringReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,6 +99,9 @@ struct RouteReport {
     flipped_requests: u64,
     applied: Side,
     staged: Side,
+    /// What explored requests say of the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explored: Option<ExploredReport>,
 }
 
 impl RouteReport {
@@ -228,6 +236,7 @@ fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
         latency_ms: forecast.latency.percentiles().map(Latency::from),
         split,
         as_named: None,
+        exploring: ExploringReport::new(forecast.exploring),
     }
 }
 
@@ -304,6 +313,7 @@ fn report(
                 ..side(&route.applied, span, split(&setting.thresholds(), &route.applied))
             },
             staged: side(&route.staged, span, split(&changed, &route.staged)),
+            explored: route.explored.as_ref().map(ExploredReport::new),
         });
     }
     let is_told = !staged.cost.is_unknown() && !applied.cost.is_unknown();
@@ -485,6 +495,11 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         if let Some(named) = route.applied.as_named.filter(|named| *named > 0) {
             sheet.push(vec!["went as named".into(), count(named), String::new(), String::new()]);
         }
+        explored::rows(
+            &mut sheet,
+            (&route.applied.exploring, &route.staged.exploring),
+            route.explored.as_ref(),
+        );
         sheets.push(sheet);
     }
     sheets

@@ -319,6 +319,11 @@ impl Frontier {
         self.pairs.get(rung)
     }
 
+    /// Counts its requests.
+    pub fn requests(&self) -> u64 {
+        self.counts.iter().map(|&count| u64::from(count)).sum()
+    }
+
     /// Returns what was drawn for requests near the thresholds.
     pub fn lots(&self) -> &Lots {
         &self.lots
