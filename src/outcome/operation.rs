@@ -90,8 +90,21 @@ pub struct Operation {
     pub circumstance: CircumstanceId,
     /// The strongest features behind a classified confidence.
     pub saw: Saw,
+    /// What a second classifier thinks of it; none where there is none, or it could not read it.
+    pub second: Option<Second>,
     /// The tool call that it follows, packed; read it with [`Call::unpacked`](crate::runaway::Call::unpacked).
     pub call: u64,
+}
+
+/// What a second classifier thinks of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Second {
+    /// The confidence.
+    pub confidence: Option<PerMille>,
+    /// What that rests on.
+    pub source: ConfidenceSource,
+    /// The kind of work.
+    pub class: TaskClass,
 }
 
 /// A confidence or none, in two bytes.

@@ -391,7 +391,7 @@ impl RouteConsequences {
     }
 
     /// Starts the consequences of a route that took nothing.
-    fn none(route: &Route) -> Self {
+    pub(super) fn none(route: &Route) -> Self {
         Self {
             setting: Arc::new(route.clone()),
             histogram: Arc::new(vec![0; PerMille::VALUES]),

@@ -88,7 +88,7 @@ fn a_live_session_is_its_replay() {
         })
         .collect()
     };
-    let told = chances(&desk.read("live.jsonl"));
+    let told = chances(&std::fs::read_to_string(desk.path().join("live.jsonl")).unwrap());
     assert!(told.iter().any(|(chance, _)| *chance < 500), "nothing was explored: {told:?}");
     assert!(told.iter().all(|(chance, in_words)| (*chance < 1000) == *in_words), "{told:?}");
     let sum = |kind: &str| -> i128 {
