@@ -1,6 +1,9 @@
 //! `pointsman whatif`: the policy in force against one with other thresholds, over a log.
 
 mod budgets;
+mod explored;
+mod rates;
+mod second;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +12,9 @@ use clap::Args;
 use serde::Serialize;
 
 use self::budgets::{BudgetsReport, Limits};
+use self::explored::{ExploredReport, ExploringReport};
+use self::rates::{in_percent, per_month, percent};
+use self::second::SecondReport;
 use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::{load_log, policies_text};
@@ -16,7 +22,7 @@ use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::session::{RouteConsequences, Trial, carried, moved_along};
+use crate::session::{RouteConsequences, Trial, carried, moved_along, reclassified};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, choice, counted};
 
@@ -39,6 +45,9 @@ pub struct WhatIfArgs {
     /// all=450/day); may be given more than once.
     #[arg(long = "budget", value_name = "WHOSE=USD/WINDOW")]
     pub budget: Vec<String>,
+    /// Tries another classifier: weights as `--classifier` takes them. Requests whose text the log has are judged anew.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["budgets", "budget"])]
+    pub try_classifier: Option<PathBuf>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -71,6 +80,9 @@ pub struct Side {
     /// Of a route that only observes: the requests that went to the model that their client named, on no rung.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_named: Option<u64>,
+    /// Of a route that explores: what that costs at worst.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exploring: Option<ExploringReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,6 +106,9 @@ struct RouteReport {
     flipped_requests: u64,
     applied: Side,
     staged: Side,
+    /// What explored requests say of the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explored: Option<ExploredReport>,
 }
 
 impl RouteReport {
@@ -123,6 +138,8 @@ struct WhatIfReport {
     by_route: Vec<RouteReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     budgets: Option<BudgetsReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classifier: Option<SecondReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -199,12 +216,6 @@ pub(super) fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::
     Ok(staged)
 }
 
-/// Returns a month's cost at the log's rate; `None` where the log is too short to tell, or tells no times.
-fn per_month(cost: Pico, span: Option<Span>) -> Option<Pico> {
-    span.filter(|span| *span >= Span::mins(1))
-        .map(|span| cost.ratio(i128::from(Span::days(30).0), i128::from(span.0)))
-}
-
 fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
     let total = Some(forecast.cost.total()).filter(|_| !forecast.cost.is_unknown());
     let counted = i128::from(forecast.requests - forecast.cost.unknown.min(forecast.requests));
@@ -228,11 +239,8 @@ fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
         latency_ms: forecast.latency.percentiles().map(Latency::from),
         split,
         as_named: None,
+        exploring: ExploringReport::new(forecast.exploring),
     }
-}
-
-fn in_percent(share: PerMille) -> String {
-    format!("{}.{}", share.get() / 10, share.get() % 10)
 }
 
 fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
@@ -248,13 +256,6 @@ fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forec
             answers: forecast.answered[at],
         })
         .collect()
-}
-
-fn percent(from: Pico, to: Pico) -> Option<String> {
-    (from.0 != 0).then(|| {
-        let tenths = Pico((to - from).0 * 1000).ratio(1, from.0.abs()).0;
-        format!("{}{}.{}", if tenths < 0 { "-" } else { "+" }, tenths.abs() / 10, tenths.abs() % 10)
-    })
 }
 
 /// Returns how far off the change of all routes together may be.
@@ -304,6 +305,7 @@ fn report(
                 ..side(&route.applied, span, split(&setting.thresholds(), &route.applied))
             },
             staged: side(&route.staged, span, split(&changed, &route.staged)),
+            explored: route.explored.as_ref().map(ExploredReport::new),
         });
     }
     let is_told = !staged.cost.is_unknown() && !applied.cost.is_unknown();
@@ -332,6 +334,7 @@ fn report(
         staged: side(&staged, span, Vec::new()),
         by_route: routes,
         budgets: None,
+        classifier: None,
     }
 }
 
@@ -341,18 +344,20 @@ fn report(
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let limits = Limits::read(args.budgets.as_deref(), &args.budget)?;
-    let (log, mut trial) = if limits.is_none() {
+    let second = args.try_classifier.as_deref();
+    let (log, mut trial) = if limits.is_none() && second.is_none() {
         (None, args.engine.trial(&args.log)?)
     } else {
-        // Budgets are a matter of order: the log is held in memory.
+        // Budgets are a matter of order, and two opinions of every request: the log is held in memory.
         let logs = [args.log.clone()];
-        let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
+        let setup = second::beside(args.engine.start()?, second)?;
+        let log = load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?;
         let log = Arc::new(log);
         let trial = Trial::loaded(&log);
         (Some(log), trial)
     };
     let observes = trial.policies.iter().any(|policy| policy.observes());
-    if args.set.is_empty() && !observes && limits.is_none() {
+    if args.set.is_empty() && !observes && limits.is_none() && second.is_none() {
         anyhow::bail!(
             "nothing to compare: no threshold is moved, and no route of the policy observes\nhint: --set ROUTE.RUNG=PERMILLE moves one; mode = \"observe\" in a policy compares its ladders with what clients asked for"
         );
@@ -362,11 +367,14 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let is_of_now = |text: &String| assignment(text, &policy, &trial.names).is_ok();
     let grounds = if args.set.iter().all(is_of_now) { &*policy } else { &all };
     let after = Arc::new(staged(grounds, &args.set, &trial.names)?);
-    let in_order = trial.in_order(&after);
+    let judged = second.zip(log.as_ref()).map(|(_, log)| reclassified(log, grounds, &after, second::LISTED));
+    let in_order = trial.in_order(&after).filter(|_| judged.is_none());
     let is_in_order = in_order.is_some();
-    let routes = in_order.unwrap_or_else(|| trial.consequences(&after));
+    let routes = judged.as_ref().map(|found| found.routes.clone()).or(in_order);
+    let routes = routes.unwrap_or_else(|| trial.consequences(&after));
     let mut report = report(&trial, &routes, grounds, &after);
     report.in_order = is_in_order;
+    report.classifier = judged.map(|found| SecondReport::new(&found, second)).transpose()?;
     if let Some((log, limits)) = log.zip(limits) {
         report.budgets = Some(budgets::tried(&log, (grounds, &after), &limits)?);
     }
@@ -389,6 +397,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
                     })
                     .flatten(),
             );
+            all.extend(report.classifier.as_ref().map(SecondReport::sheet));
             all.retain(|sheet| !sheet.rows.is_empty());
             output::text(&render(&all, format))?;
         }
@@ -485,6 +494,11 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         if let Some(named) = route.applied.as_named.filter(|named| *named > 0) {
             sheet.push(vec!["went as named".into(), count(named), String::new(), String::new()]);
         }
+        explored::rows(
+            &mut sheet,
+            (&route.applied.exploring, &route.staged.exploring),
+            route.explored.as_ref(),
+        );
         sheets.push(sheet);
     }
     sheets

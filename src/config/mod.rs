@@ -6,6 +6,7 @@ pub mod budgets;
 pub mod caching;
 mod checks;
 pub mod console;
+mod explore;
 pub mod gateway;
 pub mod keys;
 mod literal;

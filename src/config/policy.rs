@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::checks::{self, CheckFile};
+use super::explore::{self, ExploreFile};
 use super::literal::{list_toml, quoted};
 use super::span::Span;
 use crate::routing::{
@@ -78,6 +79,7 @@ struct RouteFile {
     ladder: Vec<Spanned<RungFile>>,
     no_signal: Option<Spanned<String>>,
     holdout: Option<Spanned<i64>>,
+    explore: Option<Spanned<ExploreFile>>,
     #[serde(default)]
     stream: StreamFile,
     check: Option<Spanned<String>>,
@@ -367,6 +369,10 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
             lines.push((format!("route.{name}.holdout"), line_of(text, holdout.span().start)));
             one.holdout = Some(holdout.into_inner());
         }
+        if let Some(explore) = route.explore {
+            lines.extend(explore::lines(&name, line_of(text, explore.span().start)));
+            one.explore = Some(explore.into_inner().spec());
+        }
         let read = checks::read((route.check, route.checks), text, &name, &mut lines);
         (one.check, one.checks) =
             read.map_err(|(line, error)| Error::Policy { path: path.to_owned(), line, error })?;
@@ -421,6 +427,9 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         }
         if let Some(share) = route.holdout {
             let _ = writeln!(out, "holdout = {share}");
+        }
+        if let Some(explore) = route.explore {
+            let _ = writeln!(out, "explore = {}", explore::to_toml(explore));
         }
         if let Some(way) = route.when_full {
             let _ = writeln!(out, "when_full = {}", quoted(way.name()));
@@ -519,6 +528,7 @@ mod tests {
     fn a_written_policy_reads_back_the_same() {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
                    match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\n\
+                   explore = { share = 20, below = 60 }\n\
                    stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\ncheck = \"after\"\n\
                    checks = [{ kind = \"regex\", matches = '^\\d', on_fail = \"record\" }, { kind = \"schema\", schema = '{}' },\n\
                    { kind = \"command\", name = \"lint\", command = [\"l\", \"-q\"], time_limit = \"2s\", least = 700 }]\n\

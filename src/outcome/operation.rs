@@ -4,7 +4,9 @@ use super::label::{self, ModelLabel};
 use crate::checks::Verdict;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
-use crate::routing::{Check, CircumstanceId, ConfidenceSource, Effort, Parameters, Rung, Signals, Status};
+use crate::routing::{
+    Check, CircumstanceId, ConfidenceSource, Draw, Effort, Parameters, Rung, Signals, Status,
+};
 use crate::units::{Instant, KeyId, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId, UserId};
 
 /// One call to a model, as it was seen.
@@ -82,12 +84,27 @@ pub struct Operation {
     pub simulated: bool,
     /// Whether the client named this very model, so that no ladder applies.
     pub pinned: bool,
+    /// Its lot, by its id.
+    pub draw: Draw,
     /// How things stood when it arrived.
     pub circumstance: CircumstanceId,
     /// The strongest features behind a classified confidence.
     pub saw: Saw,
+    /// What a second classifier thinks of it; none where there is none, or it could not read it.
+    pub second: Option<Second>,
     /// The tool call that it follows, packed; read it with [`Call::unpacked`](crate::runaway::Call::unpacked).
     pub call: u64,
+}
+
+/// What a second classifier thinks of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Second {
+    /// The confidence.
+    pub confidence: Option<PerMille>,
+    /// What that rests on.
+    pub source: ConfidenceSource,
+    /// The kind of work.
+    pub class: TaskClass,
 }
 
 /// A confidence or none, in two bytes.
@@ -209,6 +226,7 @@ impl Operation {
             confidence: self.confidence(),
             source: self.source,
             pinned: self.pinned,
+            draw: self.draw,
         }
     }
 

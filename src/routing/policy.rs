@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
+use super::drawn::held_out;
 use super::facts::labels;
 use super::{
-    Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs,
-    Signals, StreamLimits, WhenFull,
+    Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec,
+    RungSpec, Rungs, Signals, StreamLimits, WhenFull,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -72,6 +73,8 @@ pub struct Route {
     pub no_signal: u8,
     /// The share of sessions that go to the strongest rung whatever their confidence; none where nobody is drawn.
     pub holdout: Option<PerMille>,
+    /// How requests near a threshold are explored; not at all where nothing is said.
+    pub explore: Option<Explore>,
     /// The model name by which a client asks for this very route: `auto/NAME`.
     pub alias: ModelId,
     /// How slow its streams may be.
@@ -219,6 +222,7 @@ impl Policy {
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
+                explore: route.explore.map(Explore::spec),
                 stream: route.stream,
                 check: route.checks.as_ref().map(|checks| checks.when()),
                 checks: route.checks.iter().flat_map(|checks| checks.specs().cloned()).collect(),
@@ -302,11 +306,6 @@ impl Policy {
         self.routes.iter().any(|route| route.mode == Mode::Observe)
     }
 
-    /// Says whether any of its routes holds sessions out.
-    pub fn holds_out(&self) -> bool {
-        self.routes.iter().any(|route| route.holdout.is_some())
-    }
-
     /// Says whether any of its routes limits how slow a stream may be.
     pub fn limits_streams(&self) -> bool {
         let limits =
@@ -329,6 +328,7 @@ impl Policy {
                     && a.require == b.require
                     && a.when_full == b.when_full
                     && a.no_signal == b.no_signal
+                    && a.explore == b.explore
                     && a.ladder.len() == b.ladder.len()
                     && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.same_call(y))
             })
@@ -362,17 +362,6 @@ fn by_identity(models: &[(ModelId, Facts)], names: &Names) -> Vec<(ModelId, Fact
 fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
     let all = [limits.first_byte_ms, limits.gap_ms, limits.tokens_per_second];
     if all.contains(&Some(0)) { Err("a limit of 0 would cut every stream; leave it out") } else { Ok(()) }
-}
-
-/// A share of nobody or of everybody measures nothing.
-fn held_out(share: i64, field: &str) -> Result<PerMille, PolicyError> {
-    let share = u16::try_from(share).ok().filter(|share| (1..1000).contains(share)).and_then(PerMille::new);
-    share.ok_or_else(|| {
-        wrong(
-            field.to_owned(),
-            "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out",
-        )
-    })
 }
 
 impl Rung {
@@ -494,6 +483,7 @@ impl Route {
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
+            explore: spec.explore.map(|spec| Explore::compile(spec, &field("explore"))).transpose()?,
             alias: ModelId::NONE,
             stream: spec.stream,
             checks,

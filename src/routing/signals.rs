@@ -1,5 +1,6 @@
 //! What of a request a route looks at.
 
+use super::Draw;
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, PerMille, ProjectId, TeamId};
 
@@ -57,4 +58,6 @@ pub struct Signals {
     pub source: ConfidenceSource,
     /// Whether the client named a concrete model, which then serves whatever the confidence.
     pub pinned: bool,
+    /// Its lot, where its route explores.
+    pub draw: Draw,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Effort, FactsSpec, StreamLimits};
+use super::{Effort, ExploreSpec, FactsSpec, StreamLimits};
 use crate::checks::{CheckSpec, CheckWhen};
 
 /// A policy as written.
@@ -47,6 +47,8 @@ pub struct RouteSpec {
     pub no_signal: Option<String>,
     /// The share of sessions, in per mille, that go to the strongest rung whatever their confidence.
     pub holdout: Option<i64>,
+    /// How requests near a threshold are explored; not at all where absent.
+    pub explore: Option<ExploreSpec>,
     /// How slow its streams may be.
     pub stream: StreamLimits,
     /// When its answers are checked.

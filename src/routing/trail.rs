@@ -51,6 +51,13 @@ pub enum Step {
         /// The rung that the policy names for this case.
         rung: u8,
     },
+    /// A lot was drawn, as the confidence lies near a threshold.
+    Lot {
+        /// The confidence by which it is placed; none where the lot left it at its own.
+        placed_as: Option<PerMille>,
+        /// The chance with which it starts where it does.
+        chance: PerMille,
+    },
     /// The client named this model, so no ladder applies.
     Pinned {
         /// The model.
@@ -127,6 +134,12 @@ impl Step {
             }
             Self::Last { rung: at, missed: None } => format!("the only rung: {}", rung(at)),
             Self::NoSignal { rung: at } => format!("no signal: {}", rung(at)),
+            Self::Lot { placed_as: Some(value), chance } => {
+                format!("drawn to explore: placed as with {value}‰; a chance of {chance}‰")
+            }
+            Self::Lot { placed_as: None, chance } => {
+                format!("near a threshold, and not drawn to explore; a chance of {chance}‰")
+            }
             Self::Pinned { model } => format!("pinned: the client named {}", names.model(model)),
             Self::Observed { model, would } => {
                 let would = would.map_or_else(|| "no rung may serve it".to_owned(), rung);
@@ -171,6 +184,7 @@ impl Step {
             Self::Route(_) => "route",
             Self::Placed { .. } | Self::Last { .. } | Self::NoSignal { .. } | Self::Pinned { .. } => "place",
             Self::Observed { .. } => "observe",
+            Self::Lot { .. } => "explore",
             Self::Barred { .. } | Self::PassedOn { .. } => "guard",
             Self::Refused => "refuse",
             Self::Attempted { .. } => "attempt",

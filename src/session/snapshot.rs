@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
 use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, TriedLimit};
+use crate::certificate::OffPolicy;
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
@@ -119,6 +120,8 @@ pub struct RouteConsequences {
     pub flips: u64,
     /// How far off the cost of those may be: where they started, and where they would.
     pub moved: [Spread; 2],
+    /// What explored requests say of it; none where nothing was explored, or nothing moves.
+    pub explored: Option<OffPolicy>,
 }
 
 impl RouteConsequences {

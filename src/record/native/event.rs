@@ -16,7 +16,8 @@ use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
 use crate::record::{Correction, Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
-    Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits, WhenFull,
+    Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits,
+    WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
 
@@ -269,6 +270,7 @@ struct RouteKeys {
     when_full: Option<String>,
     no_signal: Option<String>,
     holdout: Option<i64>,
+    explore: Option<ExploreSpec>,
     stream: StreamLimits,
     check: Option<CheckWhen>,
     checks: Vec<CheckSpec>,
@@ -361,6 +363,7 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
             ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
             no_signal: keys.no_signal,
             holdout: keys.holdout,
+            explore: keys.explore,
             stream: keys.stream,
             check: keys.check,
             checks: keys.checks,

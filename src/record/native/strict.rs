@@ -32,6 +32,7 @@ const ROUTE: &[&str] = &[
     "require",
     "no_signal",
     "holdout",
+    "explore",
     "when_full",
     "stream",
     "check",
@@ -52,6 +53,7 @@ const RUNG: &[&str] = &[
     "tools",
     "with",
 ];
+const EXPLORE: &[&str] = &["share", "below", "above"];
 const STREAM: &[&str] = &["first_byte_ms", "gap_ms", "tokens_per_second", "hold"];
 const WITH: &[&str] = &["effort", "service_tier", "max_output", "temperature_thousandths"];
 
@@ -80,6 +82,7 @@ pub fn unknown_policy_keys(text: &str) -> Vec<UnknownKey> {
 fn route(one: &Map<String, Value>, place: &str, found: &mut Vec<UnknownKey>) {
     unknown(one, place, ROUTE, found);
     within(one, place, ("stream", STREAM), found);
+    within(one, place, ("explore", EXPLORE), found);
     for (place, check) in one
         .get("checks")
         .into_iter()
@@ -178,6 +181,7 @@ mod tests {
             ladder: vec![rung],
             no_signal: Some("one".into()),
             holdout: Some(50),
+            explore: Some(crate::routing::ExploreSpec { share: 20, below: Some(60), above: Some(9) }),
             stream,
             check: Some(crate::checks::CheckWhen::After),
             checks: vec![
@@ -232,6 +236,7 @@ mod tests {
             ("\"rung\":", "\"rug\":", "routes[0].ladder[0]"),
             ("\"temperature_thousandths\":200", "\"temperature\":0.2", "routes[0].ladder[0].with"),
             ("\"gap_ms\"", "\"gap\"", "routes[0].stream"),
+            ("\"below\"", "\"blow\"", "routes[0].explore"),
             ("\"forbids\"", "\"forbid\"", "routes[0].checks[1]"),
         ] {
             assert!(line.contains(of), "{of} is not in {line}");

@@ -288,6 +288,10 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
         object.text("no_signal", rung);
     }
     object.maybe("holdout", route.holdout.and_then(|share| u64::try_from(share).ok()));
+    if let Some(explore) = &route.explore {
+        object.key("explore");
+        json(object.out, explore);
+    }
     if let Some(mode) = route.mode {
         object.text("mode", mode.name());
     }

@@ -12,9 +12,9 @@ use crate::budget::Over;
 use crate::engine::{Arrival, Claims, Course};
 use crate::outcome::Operation;
 use crate::pricing::Cost;
-use crate::routing::{Circumstance, Drawn, FULL, Needs, Short, TAG, WAITED};
+use crate::routing::{CHANCE, Circumstance, Draw, Drawn, FULL, Needs, Short, TAG, WAITED};
 use crate::session::reason::{barred, reason};
-use crate::units::{Instant, ModelId, Pico, Span, tags_of};
+use crate::units::{Instant, ModelId, PerMille, Pico, Span, tags_of};
 
 /// Tells whoever waits that it may ask again.
 pub type Bell = Box<dyn Fn() + Send>;
@@ -148,7 +148,9 @@ impl Live {
         let waited = waited.map(|waited| format!("{WAITED}{}", waited.0 / 1000).into());
         // First, so that what comes later does not come before them.
         let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
-        let down = tags.chain(down).chain(full).chain(over).chain(drawn).chain(waited);
+        let is_sure = decision.propensity == PerMille::ONE;
+        let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
+        let down = tags.chain(down).chain(full).chain(over).chain(drawn).chain(chance).chain(waited);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
@@ -233,6 +235,7 @@ impl Core {
         book: &crate::pricing::PriceBook,
     ) -> Asking {
         let names = &mut self.names;
+        operation.draw = Draw::of(&arriving.id);
         operation.team = names.intern_team(&arriving.team);
         operation.project = names.intern_project(&arriving.project);
         let needs = needs(arriving, names);

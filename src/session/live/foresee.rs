@@ -6,7 +6,7 @@ use super::{Arriving, Core, Dispatch, Live, Ticket, lock, needs};
 use crate::classifier::{Basis, Saw};
 use crate::outcome::Operation;
 use crate::routing::{
-    Circumstance, ConfidenceSource, Decision, Drawn, Mode, NO_RUNG, Policy, decide, match_route,
+    Circumstance, ConfidenceSource, Decision, Draw, Drawn, Mode, NO_RUNG, Policy, decide, match_route,
 };
 
 impl Live {
@@ -90,6 +90,7 @@ impl Core {
 
     /// Decides a request that is not taken in.
     fn foreseen(&mut self, arriving: &Arriving<'_>, operation: &mut Operation) -> (Arc<Policy>, Decision) {
+        operation.draw = Draw::of(&arriving.id);
         operation.team = self.names.find_team(&arriving.team).unwrap_or_default();
         operation.project = self.names.find_project(&arriving.project).unwrap_or_default();
         operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();

@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::explored;
 use crate::alert::Level;
 use crate::console::format::{self, Short};
 use crate::console::paint::{self, Look};
@@ -270,6 +271,13 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     }
     lines.push(quality_line(applied, tried, figure, scene.look));
     lines.extend(certificate_line(scene, id));
+    for (name, cells, role, within) in explored::lines(one, scene.look) {
+        let mut line = Line::new(name, cells, role).yielding(2);
+        if within {
+            line.within_error();
+        }
+        lines.push(line);
+    }
     lines.push(latency_line("p50 latency (est.)", applied, tried, 500).yielding(5));
     lines.push(latency_line("p95 latency (est.)", applied, tried, 950).yielding(2));
     // An answer nobody saw is taken to have failed no check, so fewer of these is no promise: no colour says "better".

@@ -13,6 +13,7 @@
 
 mod consequences;
 mod curve;
+mod explored;
 mod routes;
 
 use std::fmt::Write as _;
