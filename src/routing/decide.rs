@@ -1,5 +1,6 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
+use super::affinity::stay;
 use super::afford::afford;
 use super::guard::{avail, constrain, hold_back, lacking};
 use super::holdout::hold_out;
@@ -69,6 +70,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     let placed = place(route, signals.confidence, open)
         .and_then(|(rung, step)| {
             trail.push(step);
+            let rung = stay(route, circumstance, open, rung, trail);
             admit(route, circumstance, open, rung, trail)
         })
         .and_then(|rung| afford(route, circumstance, (rung, open), trail));

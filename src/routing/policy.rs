@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use super::facts::labels;
 use super::{
-    Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs,
+    Caching, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs,
     Signals, StreamLimits, WhenFull,
 };
 use crate::checks::Checks;
@@ -70,6 +70,10 @@ pub struct Route {
     pub ladder: Vec<Rung>,
     /// Index of the rung for requests without a confidence.
     pub no_signal: u8,
+    /// Whether it minds what prompt caches hold.
+    pub cache: Caching,
+    /// How much more than never changing a session's changes may cost.
+    pub switch_cap: Option<PerMille>,
     /// The share of sessions that go to the strongest rung whatever their confidence; none where nobody is drawn.
     pub holdout: Option<PerMille>,
     /// The model name by which a client asks for this very route: `auto/NAME`.
@@ -218,6 +222,8 @@ impl Policy {
                 no_signal: (usize::from(route.no_signal) != last)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
+                cache: (route.cache != Caching::default()).then_some(route.cache),
+                switch_cap: route.switch_cap.map(|cap| i64::from(cap.get())),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
                 stream: route.stream,
                 check: route.checks.as_ref().map(|checks| checks.when()),
@@ -328,6 +334,7 @@ impl Policy {
                 a.matcher == b.matcher
                     && a.require == b.require
                     && a.when_full == b.when_full
+                    && (a.cache, a.switch_cap) == (b.cache, b.switch_cap)
                     && a.no_signal == b.no_signal
                     && a.ladder.len() == b.ladder.len()
                     && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.same_call(y))
@@ -372,6 +379,16 @@ fn held_out(share: i64, field: &str) -> Result<PerMille, PolicyError> {
             field.to_owned(),
             "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out",
         )
+    })
+}
+
+/// What changes may cost is a share, and of use only where changes are weighed.
+fn capped(cap: i64, cache: Option<Caching>, field: &str) -> Result<PerMille, PolicyError> {
+    if cache != Some(Caching::Aware) {
+        return Err(wrong(field.to_owned(), "caps what changes of a session's model cost; it needs cache = \"aware\" beside it"));
+    }
+    u16::try_from(cap).ok().and_then(PerMille::new).ok_or_else(|| {
+        wrong(field.to_owned(), "is a share of what never changing costs, in per mille, 0 to 1000")
     })
 }
 
@@ -493,6 +510,8 @@ impl Route {
             when_full: spec.when_full.unwrap_or_default(),
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
+            cache: spec.cache.unwrap_or_default(),
+            switch_cap: spec.switch_cap.map(|cap| capped(cap, spec.cache, &field("switch_cap"))).transpose()?,
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             alias: ModelId::NONE,
             stream: spec.stream,

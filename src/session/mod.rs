@@ -62,6 +62,7 @@ mod tried;
 mod trying;
 mod view;
 mod wanted;
+mod warmed;
 mod whatif;
 mod whose;
 mod worker;
@@ -90,7 +91,7 @@ pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
 pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal,
-    SIMULATED, Ticket, Waiting, Wants,
+    SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,

@@ -16,11 +16,13 @@ use super::settled::settle_one;
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use super::wanted::{Search, Wanted};
+use super::warmed::Warmed;
 use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
     Attempt, Choice, Evidence, Outlook, ProfileFit, Profiles, Settled, calls, recharge, recorded, visit,
 };
 use crate::pricing::{PriceBook, PriceTable, Recharge};
+use crate::prompt_cache::Rules;
 use crate::record::{self, Timing};
 use crate::routing::{Circumstances, Decision, NO_RUNG, Policy, match_route};
 use crate::telemetry::{Dimension, Sign, Spend, SpendOptions, Totals};
@@ -129,7 +131,9 @@ pub fn stream(
     options: &StreamOptions,
     mut tick: impl FnMut(u64) -> bool,
 ) -> Result<StreamResult, LoadError> {
-    if !options.spend.as_ref().is_some_and(|spend| spend.has(&Dimension::Session)) {
+    let caching = Arc::clone(ingest.cache_rules());
+    let has_sessions = options.spend.as_ref().is_some_and(|spend| spend.has(&Dimension::Session));
+    if !has_sessions && !policy.minds_caches() {
         ingest = ingest.without_sessions();
     }
     // Charges by meter have all tags.
@@ -152,7 +156,8 @@ pub fn stream(
     let parsing = Parsing { book, constrains, events, wanted, threads };
     std::thread::scope(|scope| {
         let fold = scope.spawn(move || {
-            Fold::new(Arc::clone(policy), book, names, options, reprices).run(&receive, &give_back)
+            let fold = Fold::new(Arc::clone(policy), book, names, options, reprices);
+            Fold { caching, ..fold }.run(&receive, &give_back)
         });
         let outlet = Outlet { send, spare };
         let parsed = parse(source, ingest, &parsing, outlet, &mut tick);
@@ -233,6 +238,8 @@ struct Fold<'a> {
     news: News,
     /// Policies in order of time.
     policies: Vec<InForce>,
+    /// How providers' prompt caches work.
+    caching: Arc<Rules>,
 }
 
 /// A policy, the moment from which on it decides, and how many requests it decided.
@@ -274,6 +281,7 @@ impl<'a> Fold<'a> {
             constraints: Constraints::default(),
             spend: options.spend.as_ref().map(Spend::new),
             news: News::default(),
+            caching: Arc::default(),
         }
     }
 
@@ -330,6 +338,9 @@ impl<'a> Fold<'a> {
         }
         let (policy, prices) = (Arc::clone(self.engine.policy()), Arc::clone(self.engine.prices()));
         let mut fold = super::Fold::default();
+        if policy.minds_caches() {
+            fold = fold.with_caches(Warmed::new(&self.caching, &self.names));
+        }
         for (index, (_, batch, at)) in order.into_iter().enumerate() {
             let Some(Batch { operations, extras, .. }) = held.get_mut(batch) else { continue };
             let Some(operation) = operations.get_mut(at) else { continue };
@@ -342,6 +353,7 @@ impl<'a> Fold<'a> {
             };
             let circumstance = fold.arrive(index, &evidence, &policy, &outlook).0.clone();
             operation.circumstance = self.circumstances.intern(&circumstance);
+            operation.warm = fold.warm();
         }
     }
 
@@ -464,7 +476,7 @@ pub(super) fn drive(
     let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
     let operation = *evidence.operation;
     let mut effect =
-        engine.apply(Event::Arrived(Arrival { key, operation, circumstance, claims: None, whose: None }))?;
+        engine.apply(Event::Arrived(Arrival { key, operation, circumstance, claims: None, whose: None, prompt: None }))?;
     loop {
         match effect {
             Effect::Send { rung, model, .. } => effect = send(engine, key, rung, model, evidence, outlook)?,

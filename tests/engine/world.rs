@@ -373,6 +373,7 @@ pub(super) fn drive(engine: &mut Engine, world: &World, log: &[Entry]) {
             circumstance,
             claims: None,
             whose: None,
+prompt: None,
         }));
         while let Some(effect) = effects.take() {
             if let Effect::Send { model, rung, .. } = effect {

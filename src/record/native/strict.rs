@@ -33,6 +33,8 @@ const ROUTE: &[&str] = &[
     "no_signal",
     "holdout",
     "when_full",
+    "cache",
+    "switch_cap",
     "stream",
     "check",
     "checks",
@@ -178,6 +180,8 @@ mod tests {
             ladder: vec![rung],
             no_signal: Some("one".into()),
             holdout: Some(50),
+            cache: Some(crate::routing::Caching::Aware),
+            switch_cap: Some(200),
             stream,
             check: Some(crate::checks::CheckWhen::After),
             checks: vec![
