@@ -14,6 +14,8 @@ mod live;
 mod policies;
 #[path = "engine/threads.rs"]
 mod threads;
+#[path = "engine/warm.rs"]
+mod warm;
 #[path = "engine/world.rs"]
 mod world;
 

@@ -12,8 +12,8 @@ use super::checks::{self, CheckFile};
 use super::literal::{list_toml, quoted};
 use super::span::Span;
 use crate::routing::{
-    Caching, Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
-    StreamLimits, WhenFull,
+    Caching, Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec,
+    RungSpec, StreamLimits, WhenFull,
 };
 use crate::units::{Names, Slip, choice, from_toml, line_of};
 

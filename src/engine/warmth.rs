@@ -65,7 +65,11 @@ impl Before<'_> {
 
     fn offer(&self, model: ModelId) -> Offer<'_> {
         let (prices, at): (_, Instant) = (self.prices, self.operation.at);
-        Offer { model: prices.identity(model), known_as: prices.known_as(model), rates: prices.rates(model, at) }
+        Offer {
+            model: prices.identity(model),
+            known_as: prices.known_as(model),
+            rates: prices.rates(model, at),
+        }
     }
 }
 

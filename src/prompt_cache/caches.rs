@@ -291,7 +291,8 @@ impl Caches {
             Some((stand, rates)) => {
                 let old = u64::from(stand.billed).min(billed);
                 let side = side(rates, self.rules.get(stand.first), billed);
-                let turn = super::Turn { prefix: old, fresh: billed - old, output: call.usage.output.or_zero() };
+                let turn =
+                    super::Turn { prefix: old, fresh: billed - old, output: call.usage.output.or_zero() };
                 side.cost(turn, old)
             }
             None => cost,
@@ -362,9 +363,9 @@ pub fn account_number(provider: &str) -> u32 {
 }
 
 fn hashed(text: &str, seed: u64) -> u64 {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     mixed(seed, hash)
 }
 

@@ -48,7 +48,8 @@ impl Caches {
         let seen = self.seen(stand.model);
         let turn = Turn { prefix: tokens - fresh, fresh, output: seen.answer() };
         let runs = self.runs(route);
-        let away = Span(stand.pause.0.saturating_mul(i64::try_from(runs.turns()).unwrap_or(1000)) / 1000).max(AWAY);
+        let away =
+            Span(stand.pause.0.saturating_mul(i64::try_from(runs.turns()).unwrap_or(1000)) / 1000).max(AWAY);
         let alive = seen.survival.chance(away, self.rules.get(stand.model));
         let never = ladder.iter().find(|offer| offer.model == stand.first).unwrap_or(here);
         let never = never.rates.map(|rates| side(rates, self.rules.get(never.model), tokens));
@@ -193,7 +194,8 @@ mod tests {
             caches.rule(RuleTable::new(Arc::new(Rules { rules: vec![(all, rule)] })));
             caches.know(&names);
             let mut prices = PriceTable::default();
-            for (model, (input, output)) in [HAIKU, SONNET, OPUS].into_iter().zip([(1, 5), (3, 15), (5, 25)]) {
+            for (model, (input, output)) in [HAIKU, SONNET, OPUS].into_iter().zip([(1, 5), (3, 15), (5, 25)])
+            {
                 prices.change(model, PriceRow { standard: rates(input, output), ..PriceRow::default() });
             }
             Self { caches, prices, names }
@@ -250,9 +252,10 @@ mod tests {
         // Two turns are guessed: Haiku would pay from the second on, but for the way back.
         let sonnet = *standing.change(SONNET).unwrap();
         assert!(!sonnet.goes() && sonnet.way == Way::Down, "{sonnet:?}");
-        // Sessions that go on cheaply for long, and do not come back.
-        for _ in 0..4000 {
-            desk.caches.placed(RouteTag(0), &prompt(50_500), 0);
+        // Sessions that go on cheaply for twenty turns, and do not come back.
+        for turn in 0..4000 {
+            let of = Prompt { session: if turn % 20 == 0 { 9 } else { 7 }, ..prompt(50_500) };
+            desk.caches.placed(RouteTag(0), &of, 0);
         }
         let long = desk.standing(&prompt(50_500), 30, None, &[]);
         assert!(long.change(HAIKU).unwrap().goes() && long.change(SONNET).unwrap().goes(), "{long:?}");
@@ -275,7 +278,11 @@ mod tests {
         let desk = warm();
         let other = Prompt { session: 8, ..prompt(50_500) };
         assert_eq!(desk.standing(&other, 30, None, &[]), Standing::default());
-        assert_eq!(desk.standing(&prompt(2_000), 30, None, &[]), Standing::default(), "a shorter one is another");
+        assert_eq!(
+            desk.standing(&prompt(2_000), 30, None, &[]),
+            Standing::default(),
+            "a shorter one is another"
+        );
         let tied = Prompt { tie: Some(Tie::Tools), ..prompt(50_500) };
         assert_eq!(desk.standing(&tied, 30, None, &[]).tie, Some(Tie::Tools));
     }

@@ -118,8 +118,7 @@ impl<'a> Word<'a> {
         if let Some(tie) = word.strip_prefix(TIED) {
             return Tie::ALL.iter().find(|(name, _)| *name == tie).map(|(_, tie)| Self::Tied(*tie));
         }
-        let (way, rest) =
-            Way::ALL.iter().find_map(|(name, way)| Some((*way, word.strip_prefix(name)?)))?;
+        let (way, rest) = Way::ALL.iter().find_map(|(name, way)| Some((*way, word.strip_prefix(name)?)))?;
         let mut parts = rest.splitn(3, ':');
         let (stay, go) = (pico(parts.next()?)?, pico(parts.next()?)?);
         Some(Self::Change(way, stay, go, parts.next()?))
@@ -200,7 +199,9 @@ mod tests {
         }
         assert_eq!(read, standing);
         assert_eq!(Word::parse(&expected_word(Pico(5))), Some(Word::Expected(Pico(5))));
-        for word in ["cache-at", "cache-down:1:2", "cache-down:x:2:m", "cache-tied:rope", "over:m", "cache-expected:"] {
+        for word in
+            ["cache-at", "cache-down:1:2", "cache-down:x:2:m", "cache-tied:rope", "over:m", "cache-expected:"]
+        {
             assert_eq!(Word::parse(word), None, "{word}");
         }
     }

@@ -399,7 +399,8 @@ impl Providers {
     pub fn blocked_accounts(&self, now: Instant) -> Vec<u32> {
         let several = self.all.iter().zip(&self.others).filter(|(_, others)| !others.is_empty());
         let accounts = several.flat_map(|(first, others)| std::iter::once(first).chain(others));
-        let is_blocked = |account: &&Arc<Provider>| account.slots().iter().any(|slot| blocked(slot, now).is_some());
+        let is_blocked =
+            |account: &&Arc<Provider>| account.slots().iter().any(|slot| blocked(slot, now).is_some());
         accounts.filter(is_blocked).map(|account| account_number(&account.name)).collect()
     }
 

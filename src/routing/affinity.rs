@@ -69,12 +69,13 @@ impl Policy {
 mod tests {
     use crate::prompt_cache::{Change, Standing, Tie, Way};
     use crate::routing::{
-        Caching, Circumstance, Policy, PolicySpec, RouteSpec, RungSpec, Signals, Step, Stay, decide,
+        Caching, Circumstance, Policy, PolicySpec, RouteSpec, RungSpec, Signals, Stay, Step, decide,
     };
     use crate::units::{ModelId, Names, PerMille, Pico};
 
     fn policy(cache: Option<Caching>, names: &mut Names) -> Policy {
-        let rung = |model: &str, threshold| RungSpec { model: model.into(), threshold, ..RungSpec::default() };
+        let rung =
+            |model: &str, threshold| RungSpec { model: model.into(), threshold, ..RungSpec::default() };
         let ladder = vec![rung("haiku", Some(600)), rung("sonnet", Some(300)), rung("opus", None)];
         let route = RouteSpec { name: "r".into(), ladder, cache, ..RouteSpec::default() };
         Policy::compile(&PolicySpec { routes: vec![route], ..PolicySpec::default() }, 1, names).unwrap()
@@ -95,12 +96,8 @@ mod tests {
     #[test]
     fn a_session_stays_where_it_is_cheaper_and_goes_up_where_it_must() {
         let change = |to, way, stay, go| Change { to: ModelId(to), way, stay: Pico(stay), go: Pico(go) };
-        let changes = [
-            change(0, Way::Down, 10, 9),
-            change(2, Way::Up, 100, 90),
-        ];
-        let mut standing =
-            Standing { here: ModelId(1), tie: None, changes: changes.into_iter().collect() };
+        let changes = [change(0, Way::Down, 10, 9), change(2, Way::Up, 100, 90)];
+        let mut standing = Standing { here: ModelId(1), tie: None, changes: changes.into_iter().collect() };
         let aware = Some(Caching::Aware);
         assert_eq!(placed(None, 700, &standing), (0, None), "whoever does not mind caches is not held");
         assert_eq!(placed(aware, 700, &standing), (0, Some(Stay::Goes)));

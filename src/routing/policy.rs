@@ -6,8 +6,8 @@ use arrayvec::ArrayVec;
 
 use super::facts::labels;
 use super::{
-    Caching, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs,
-    Signals, StreamLimits, WhenFull,
+    Caching, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec,
+    RungSpec, Rungs, Signals, StreamLimits, WhenFull,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -385,7 +385,10 @@ fn held_out(share: i64, field: &str) -> Result<PerMille, PolicyError> {
 /// What changes may cost is a share, and of use only where changes are weighed.
 fn capped(cap: i64, cache: Option<Caching>, field: &str) -> Result<PerMille, PolicyError> {
     if cache != Some(Caching::Aware) {
-        return Err(wrong(field.to_owned(), "caps what changes of a session's model cost; it needs cache = \"aware\" beside it"));
+        return Err(wrong(
+            field.to_owned(),
+            "caps what changes of a session's model cost; it needs cache = \"aware\" beside it",
+        ));
     }
     u16::try_from(cap).ok().and_then(PerMille::new).ok_or_else(|| {
         wrong(field.to_owned(), "is a share of what never changing costs, in per mille, 0 to 1000")
@@ -511,7 +514,10 @@ impl Route {
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
             cache: spec.cache.unwrap_or_default(),
-            switch_cap: spec.switch_cap.map(|cap| capped(cap, spec.cache, &field("switch_cap"))).transpose()?,
+            switch_cap: spec
+                .switch_cap
+                .map(|cap| capped(cap, spec.cache, &field("switch_cap")))
+                .transpose()?,
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             alias: ModelId::NONE,
             stream: spec.stream,

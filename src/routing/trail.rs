@@ -159,12 +159,18 @@ impl Step {
                 let (at, wanted) = (rung(at), rung(wanted));
                 match why {
                     Stay::Tied(tie) => format!("stays on {at}, not {wanted}: {}", tie.text()),
-                    Stay::Cheaper => format!("stays on {at}, where it is warm: {stay} expected, {go} on {wanted}"),
+                    Stay::Cheaper => {
+                        format!("stays on {at}, where it is warm: {stay} expected, {go} on {wanted}")
+                    }
                     Stay::Capped => format!(
                         "stays on {at}, where it is warm: its changes have cost as much as they may ({stay} expected, {go} on {wanted})"
                     ),
-                    Stay::Goes => format!("leaves its warm prefix for {wanted}: {go} expected, {stay} where it was"),
-                    Stay::Up => format!("goes up to {wanted}: {stay} expected if it stays there, {go} if it returns"),
+                    Stay::Goes => {
+                        format!("leaves its warm prefix for {wanted}: {go} expected, {stay} where it was")
+                    }
+                    Stay::Up => {
+                        format!("goes up to {wanted}: {stay} expected if it stays there, {go} if it returns")
+                    }
                 }
             }
             Self::Refused => "no model may serve it".to_owned(),

@@ -485,7 +485,11 @@ fn particulars(attempt: &Attempt<'_>) -> Particulars {
         left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
         verdicts: attempt.verdicts.clone(),
         gap: Millis::from_option(attempt.gap_ms),
-        account: if attempt.provider.contains('/') { attempt.provider.as_ref().into() } else { Box::default() },
+        account: if attempt.provider.contains('/') {
+            attempt.provider.as_ref().into()
+        } else {
+            Box::default()
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
-use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan};
+use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, Switching};
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
@@ -199,6 +199,8 @@ pub enum RerunState {
         took: Duration,
         /// What budgets would have come to, where the log is played against some.
         budgets: Option<Arc<BudgetsTried>>,
+        /// What changes of model cost under what is in force and under what is staged, where either minds prompt caches.
+        switching: Option<[Switching; 2]>,
     },
 }
 

@@ -475,11 +475,21 @@ pub(super) fn drive(
 ) -> Option<(Decision, Settled)> {
     let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
     let operation = *evidence.operation;
-    let mut effect =
-        engine.apply(Event::Arrived(Arrival { key, operation, circumstance, claims: None, whose: None, prompt: None }))?;
+    let mut effect = engine.apply(Event::Arrived(Arrival {
+        key,
+        operation,
+        circumstance,
+        claims: None,
+        whose: None,
+        prompt: None,
+    }))?;
+    // What is expected to be warm is so where it starts.
+    let mut warm = operation.warm;
     loop {
         match effect {
-            Effect::Send { rung, model, .. } => effect = send(engine, key, rung, model, evidence, outlook)?,
+            Effect::Send { rung, model, .. } => {
+                effect = send(engine, key, (rung, model, warm.take()), evidence, outlook)?;
+            }
             Effect::Answer { decision, settled, .. } => return Some((decision, settled)),
         }
     }
@@ -489,8 +499,7 @@ pub(super) fn drive(
 fn send(
     engine: &mut Engine,
     key: u64,
-    rung: u8,
-    model: ModelId,
+    (rung, model, warm): (u8, ModelId, Option<u32>),
     evidence: &Evidence<'_>,
     outlook: &Outlook<'_>,
 ) -> Effects {
@@ -514,6 +523,6 @@ fn send(
     }
     let policy = engine.decision(key).map(|(policy, decision)| (Arc::clone(policy), decision.route));
     let step = policy.as_ref().and_then(|(policy, route)| policy.route(*route).ladder.get(usize::from(rung)));
-    let choice = step.map_or(Choice::plain(model), Choice::from);
+    let choice = Choice { warm, ..step.map_or(Choice::plain(model), Choice::from) };
     tell(engine, key, evidence, visit(evidence, choice, outlook))
 }

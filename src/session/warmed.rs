@@ -55,7 +55,8 @@ impl Warmed {
 
     /// Lets time reach a moment.
     pub(super) fn reach(&mut self, at: Instant, prices: &PriceTable) {
-        while let Some(Reverse((_, index))) = self.ends.peek().filter(|Reverse((end, _))| *end <= at).copied() {
+        while let Some(Reverse((_, index))) = self.ends.peek().filter(|Reverse((end, _))| *end <= at).copied()
+        {
             self.ends.pop();
             if let Some(Ended { turn, model, at, usage, cost }) = self.ended.remove(&index) {
                 self.caches.answered(&turn, &Answered { model, at, usage: &usage, cost, prices });

@@ -137,8 +137,14 @@ impl Live {
         let circumstance =
             Circumstance { runaway, drawn, standing, ..core.circumstance(needs, over, operation.at) };
         let place = prompt.as_deref().and_then(|(prompt, _)| core.decider.caches().place(prompt));
-        let arrival =
-            Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims), whose, prompt };
+        let arrival = Arrival {
+            key: seq,
+            operation,
+            circumstance: &circumstance,
+            claims: Some(&claims),
+            whose,
+            prompt,
+        };
         let course = core.decider.arrived(arrival);
         let policy = Arc::clone(core.decider.policy());
         let (decision, refused) = match course {
@@ -263,7 +269,8 @@ impl Core {
         }
         let drawn = *drawn;
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
-        let circumstance = Circumstance { drawn, standing, ..self.circumstance(*needs, over.clone(), operation.at) };
+        let circumstance =
+            Circumstance { drawn, standing, ..self.circumstance(*needs, over.clone(), operation.at) };
         self.decider.wait(operation, &circumstance, claims, turn)
     }
 

@@ -98,8 +98,7 @@ impl Core {
         let drawn = self.drawn(operation, arriving);
         operation.at = self.last_at;
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
-        let circumstance =
-            Circumstance { drawn, standing, ..self.circumstance(needs, over, self.last_at) };
+        let circumstance = Circumstance { drawn, standing, ..self.circumstance(needs, over, self.last_at) };
         let policy = Arc::clone(self.decider.policy());
         let decision = decide(&policy, &operation.signals_by(self.decider.prices()), &circumstance);
         (policy, decision)

@@ -38,7 +38,11 @@ impl Live {
     pub fn warm(&self, now: Instant) -> (Vec<WarmModel>, usize) {
         let core = lock(&self.core);
         let caches = core.decider.caches();
-        let one = |((model, account), sessions)| WarmModel { model: core.names.model(model).into(), account, sessions };
+        let one = |((model, account), sessions)| WarmModel {
+            model: core.names.model(model).into(),
+            account,
+            sessions,
+        };
         (caches.held(now).into_iter().map(one).collect(), caches.len())
     }
 }
@@ -54,7 +58,8 @@ impl Core {
             session: session_number(&arriving.session, &arriving.user),
             beginnings: Arc::clone(&arriving.beginnings),
             tokens: measures.prompt_tokens?,
-            has_past: measures.turn.is_some_and(|turn| turn > 0) || measures.history.is_some_and(|said| said > 0),
+            has_past: measures.turn.is_some_and(|turn| turn > 0)
+                || measures.history.is_some_and(|said| said > 0),
             tie: arriving.tie,
         };
         Some(Box::new((prompt, Arc::clone(&arriving.blocked))))
