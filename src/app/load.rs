@@ -119,6 +119,7 @@ impl Setup {
                 stretch: options.stretch,
             },
         );
+        let ingest = ingest.caching(config::caching::layered(config::user_dir().as_deref())?);
         Ok(Self { policy: Arc::new(policy), policy_path, book, prices, ingest, remarks })
     }
 }

@@ -199,6 +199,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         who: "start".to_owned(),
         gateway: ledger.newest().map(|place| place.gateway).unwrap_or_default(),
     }));
+    live.know_caches(ingest.cache_rules().as_ref().clone());
     let limits = spending(&live, options, &ledger_options.path)?;
     if !options.no_ledger {
         restore_stops(&live, &ledger_options.path, gateway_settings.ledger.when_failing, &mut remarks)?;

@@ -13,8 +13,8 @@ use super::explore::{self, ExploreFile};
 use super::literal::{list_toml, quoted};
 use super::span::Span;
 use crate::routing::{
-    Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
-    StreamLimits, WhenFull,
+    Caching, Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec,
+    RungSpec, StreamLimits, WhenFull,
 };
 use crate::units::{Names, Slip, choice, from_toml, line_of};
 
@@ -75,6 +75,8 @@ struct RouteFile {
     #[serde(default)]
     require: Vec<String>,
     when_full: Option<Spanned<String>>,
+    cache: Option<Spanned<String>>,
+    switch_cap: Option<Spanned<i64>>,
     #[serde(default)]
     ladder: Vec<Spanned<RungFile>>,
     no_signal: Option<Spanned<String>>,
@@ -331,6 +333,18 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
                 Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
             })?);
         }
+        if let Some(word) = route.cache {
+            let (line, field) = (line_of(text, word.span().start), format!("route.{name}.cache"));
+            one.cache = Some(Caching::from_name(word.get_ref()).ok_or_else(|| {
+                let known = choice(word.get_ref(), &["blind", "aware"]);
+                let problem = format!("`{}` is not known here; {known}", word.get_ref());
+                Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
+            })?);
+        }
+        if let Some(cap) = route.switch_cap {
+            lines.push((format!("route.{name}.switch_cap"), line_of(text, cap.span().start)));
+            one.switch_cap = Some(cap.into_inner());
+        }
         if let Some(takes) = route.takes {
             lines.push((format!("route.{name}.match"), line_of(text, takes.span().start)));
             let takes = takes.into_inner();
@@ -434,6 +448,12 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         if let Some(way) = route.when_full {
             let _ = writeln!(out, "when_full = {}", quoted(way.name()));
         }
+        if let Some(cache) = route.cache {
+            let _ = writeln!(out, "cache = {}", quoted(cache.name()));
+        }
+        if let Some(cap) = route.switch_cap {
+            let _ = writeln!(out, "switch_cap = {cap}");
+        }
         if !route.stream.is_none() {
             let _ = writeln!(out, "stream = {}", limits_toml(route.stream));
         }
@@ -527,7 +547,7 @@ mod tests {
     #[test]
     fn a_written_policy_reads_back_the_same() {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
-                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\n\
+                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\ncache = \"aware\"\nswitch_cap = 200\n\
                    explore = { share = 20, below = 60 }\n\
                    stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\ncheck = \"after\"\n\
                    checks = [{ kind = \"regex\", matches = '^\\d', on_fail = \"record\" }, { kind = \"schema\", schema = '{}' },\n\

@@ -1,8 +1,10 @@
 //! A request is taken in: what the engine hears of it, what the ledger keeps.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant as Moment;
 
 use http::HeaderMap;
+use rustc_hash::FxHasher;
 use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
@@ -12,10 +14,11 @@ use super::{Gateway, now};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
 use crate::ledger::{Entry, Opened, Prompt};
+use crate::prompt_cache::Tie;
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
-use crate::wire::{ApiError, Ask, Dialect};
+use crate::wire::{ApiError, Ask, Dialect, prefix_ends};
 
 /// Hashes of a prompt.
 pub(super) struct Hashes {
@@ -52,6 +55,10 @@ pub(super) async fn open(
     }
     if gateway.live.compares_calls() {
         arriving.call = gateway.calls.of(&ask);
+    }
+    if gateway.live.minds_caches() {
+        (arriving.beginnings, arriving.tie) = (beginnings(&hashes.prefix), tie(&ask));
+        arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
     }
     let (asked, measures) = (Arc::clone(&arriving.asked), arriving.measures);
     let placed = gateway.take_in(arriving, at).await?;
@@ -163,6 +170,9 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
         },
         confidence: tags.confidence,
         call: None,
+        beginnings: Arc::default(),
+        tie: None,
+        blocked: Arc::default(),
         wants: Wants {
             vision: found.has_images,
             max_output: found.max_output,
@@ -171,6 +181,23 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             ..Wants::default()
         },
     }
+}
+
+/// The bytes after which prompts are hashed.
+static ENDS: LazyLock<Vec<u64>> = LazyLock::new(prefix_ends);
+
+/// Returns hashes of a prompt's beginnings with the tokens of each, estimated as those of the whole are.
+fn beginnings(prefix: &[u64]) -> Arc<[(u64, u32)]> {
+    let tokens = |bytes: u64| u32::try_from(bytes / 4).unwrap_or(u32::MAX);
+    prefix.iter().zip(&*ENDS).map(|(hash, end)| (*hash, tokens(*end))).collect()
+}
+
+/// Says why a session cannot change its model: it hands in what tools returned, or its provider keeps what was said before.
+fn tie(ask: &Ask) -> Option<Tie> {
+    if ask.leans_on().is_some() {
+        return Some(Tie::State);
+    }
+    ask.last_call(FxHasher::default()).map(|_| Tie::Tools)
 }
 
 /// Tokens that a provider's own words around a prompt may come to.

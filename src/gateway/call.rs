@@ -290,6 +290,7 @@ async fn permitted(
     audience: &mut Audience,
 ) -> Result<Permit, Option<Refused>> {
     let until = Clock::now() + target.patience();
+    let target = &target.preferring(operation.placed.account);
     loop {
         let permit = operation.gateway.providers.permit(target, tokens, dispatch.last, Moment::now());
         let stands = match permit {

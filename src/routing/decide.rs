@@ -1,5 +1,6 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
+use super::affinity::stay;
 use super::afford::afford;
 use super::guard::{avail, constrain, hold_back, lacking};
 use super::holdout::hold_out;
@@ -97,6 +98,7 @@ fn start(
 ) -> Option<u8> {
     let (rung, step) = place(route, confidence, open)?;
     trail.push(step);
+    let rung = stay(route, circumstance, open, rung, trail);
     let rung = admit(route, circumstance, open, rung, trail)?;
     afford(route, circumstance, (rung, open), trail)
 }

@@ -3,6 +3,7 @@
 //! Invariants: a decision depends on its inputs alone; thresholds never rise along a ladder; no signal goes to the rung
 //! that the policy names for it (the strongest unless said otherwise), never to the cheapest by default.
 
+mod affinity;
 mod afford;
 mod attempt;
 mod decide;
@@ -24,6 +25,7 @@ mod signals;
 mod spec;
 mod trail;
 
+pub use affinity::Stay;
 pub use attempt::{Check, Status};
 pub use decide::{Decision, Next, after_attempt, decide};
 pub use drawn::Drawn;
@@ -42,5 +44,5 @@ pub use needs::{
 pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds, match_route};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};
 pub use signals::{ConfidenceSource, Signals};
-pub use spec::{Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFull};
+pub use spec::{Caching, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFull};
 pub use trail::{Step, Trail, Why};

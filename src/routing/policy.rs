@@ -7,8 +7,8 @@ use arrayvec::ArrayVec;
 use super::drawn::held_out;
 use super::facts::labels;
 use super::{
-    Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec,
-    RungSpec, Rungs, Signals, StreamLimits, WhenFull,
+    Caching, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
+    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFull,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -71,6 +71,10 @@ pub struct Route {
     pub ladder: Vec<Rung>,
     /// Index of the rung for requests without a confidence.
     pub no_signal: u8,
+    /// Whether it minds what prompt caches hold.
+    pub cache: Caching,
+    /// How much more than never changing a session's changes may cost.
+    pub switch_cap: Option<PerMille>,
     /// The share of sessions that go to the strongest rung whatever their confidence; none where nobody is drawn.
     pub holdout: Option<PerMille>,
     /// How requests near a threshold are explored; not at all where nothing is said.
@@ -221,6 +225,8 @@ impl Policy {
                 no_signal: (usize::from(route.no_signal) != last)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
+                cache: (route.cache != Caching::default()).then_some(route.cache),
+                switch_cap: route.switch_cap.map(|cap| i64::from(cap.get())),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
                 explore: route.explore.map(Explore::spec),
                 stream: route.stream,
@@ -327,6 +333,7 @@ impl Policy {
                 a.matcher == b.matcher
                     && a.require == b.require
                     && a.when_full == b.when_full
+                    && (a.cache, a.switch_cap) == (b.cache, b.switch_cap)
                     && a.no_signal == b.no_signal
                     && a.explore == b.explore
                     && a.ladder.len() == b.ladder.len()
@@ -362,6 +369,19 @@ fn by_identity(models: &[(ModelId, Facts)], names: &Names) -> Vec<(ModelId, Fact
 fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
     let all = [limits.first_byte_ms, limits.gap_ms, limits.tokens_per_second];
     if all.contains(&Some(0)) { Err("a limit of 0 would cut every stream; leave it out") } else { Ok(()) }
+}
+
+/// What changes may cost is a share, and of use only where changes are weighed.
+fn capped(cap: i64, cache: Option<Caching>, field: &str) -> Result<PerMille, PolicyError> {
+    if cache != Some(Caching::Aware) {
+        return Err(wrong(
+            field.to_owned(),
+            "caps what changes of a session's model cost; it needs cache = \"aware\" beside it",
+        ));
+    }
+    u16::try_from(cap).ok().and_then(PerMille::new).ok_or_else(|| {
+        wrong(field.to_owned(), "is a share of what never changing costs, in per mille, 0 to 1000")
+    })
 }
 
 impl Rung {
@@ -482,6 +502,11 @@ impl Route {
             when_full: spec.when_full.unwrap_or_default(),
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
+            cache: spec.cache.unwrap_or_default(),
+            switch_cap: spec
+                .switch_cap
+                .map(|cap| capped(cap, spec.cache, &field("switch_cap")))
+                .transpose()?,
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             explore: spec.explore.map(|spec| Explore::compile(spec, &field("explore"))).transpose()?,
             alias: ModelId::NONE,

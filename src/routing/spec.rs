@@ -45,6 +45,10 @@ pub struct RouteSpec {
     pub ladder: Vec<RungSpec>,
     /// The rung for requests without a confidence; the last one where absent.
     pub no_signal: Option<String>,
+    /// Whether it minds what prompt caches hold.
+    pub cache: Option<Caching>,
+    /// How much more than never changing a session's changes may cost, in per mille.
+    pub switch_cap: Option<i64>,
     /// The share of sessions, in per mille, that go to the strongest rung whatever their confidence.
     pub holdout: Option<i64>,
     /// How requests near a threshold are explored; not at all where absent.
@@ -102,6 +106,34 @@ impl Mode {
     /// Reads the word.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// Whether a route minds what prompt caches hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Caching {
+    /// It does not.
+    #[default]
+    Blind,
+    /// A session stays where it is warm, unless to go is expected to cost less.
+    Aware,
+}
+
+impl Caching {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::Blind, Self::Aware];
+
+    /// Returns the word that policies use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::Aware => "aware",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
     }
 }
 

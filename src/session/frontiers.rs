@@ -426,7 +426,7 @@ impl RouteConsequences {
 mod tests {
     use super::super::is_within_error;
     use super::*;
-    use crate::routing::{Labels, Matcher, StreamLimits, WhenFull};
+    use crate::routing::{Caching, Labels, Matcher, StreamLimits, WhenFull};
     use crate::units::{ModelId, Pico};
 
     fn some_route() -> Route {
@@ -437,6 +437,8 @@ mod tests {
             mode: Mode::default(),
             require: Labels::default(),
             when_full: WhenFull::default(),
+            cache: Caching::default(),
+            switch_cap: None,
             ladder: Vec::new(),
             no_signal: 0,
             holdout: None,

@@ -17,6 +17,7 @@ mod record_of;
 mod runaways;
 mod spending;
 mod ticket;
+mod warmth;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,6 +30,7 @@ pub use self::beside::Aside;
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
+pub use self::warmth::WarmModel;
 use super::reason::why_text;
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
@@ -37,6 +39,7 @@ use crate::classifier::Classifier;
 use crate::engine::{Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Operation};
 use crate::pricing::{Cost, PriceBook, PriceTable, Usage};
+use crate::prompt_cache::account_number;
 use crate::record::{self, Entry, Under};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,
@@ -107,6 +110,8 @@ pub struct Live {
     spreads: Mutex<Spreads>,
     /// Whether any rule compares tool calls.
     compares_calls: AtomicBool,
+    /// Whether any route minds prompt caches.
+    minds_caches: AtomicBool,
 }
 
 /// What has to stay in one order.
@@ -143,6 +148,7 @@ impl Live {
             prices: format!("{} {}", book.name, book.dated).into(),
         };
         let prices = Arc::new(PriceTable::new(&book, &names));
+        let minds_caches = AtomicBool::new(policy.minds_caches());
         let outlet = Outlet::new(policy_line(&policy, &names, at, (&who, &under), Deed::Start));
         Self {
             classifier,
@@ -160,6 +166,7 @@ impl Live {
             }),
             has_budgets: AtomicBool::new(false),
             compares_calls: AtomicBool::new(false),
+            minds_caches,
             spreads: Mutex::default(),
             totals: Mutex::default(),
             settled: Mutex::default(),
@@ -190,6 +197,7 @@ impl Live {
         let mut core = lock(&self.core);
         let attempt = core.charged(ticket, &call, &self.book());
         core.applied += 1;
+        core.decider.served_by(ticket.seq, account_number(&call.provider));
         let course = if again {
             core.decider.retried(ticket.seq, attempt)
         } else {
@@ -247,6 +255,7 @@ impl Live {
         core.price_new_models(&self.book());
         let at = core.event_at(now);
         let line = policy_line(&policy, &core.names, at, (who, &self.under), deed);
+        self.minds_caches.store(policy.minds_caches(), Ordering::Relaxed);
         core.decider.change_policy(Arc::new(policy));
         lock(&self.outlet).bring(&line);
         Ok(Applied { version, at, from_seq: core.next_seq, line })

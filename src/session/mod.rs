@@ -60,11 +60,14 @@ mod stream;
 mod stretch;
 mod study;
 mod sureness;
+mod switching;
 mod trial;
 mod tried;
 mod trying;
 mod view;
 mod wanted;
+mod warm_at;
+mod warmed;
 mod whatif;
 mod whose;
 mod worker;
@@ -94,7 +97,7 @@ pub use inserts::Inserts;
 pub use limited::{LimitAim, TriedLimit};
 pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal,
-    SIMULATED, Ticket, Waiting, Wants,
+    SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
@@ -126,10 +129,12 @@ pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
 pub use study::{Beside, Found, Studies, Topic};
 pub use sureness::{Scored, scored};
+pub use switching::{Switching, switching};
 pub use trial::Trial;
 pub use tried::{BudgetsTried, TriedAlert, TriedRow, TriedRun, TriedSide, Tries};
 pub use trying::{try_beside, try_budgets};
 pub use view::View;
 pub use wanted::{Search, Wanted};
+pub use warm_at::warm_sessions;
 pub use worker::{Worker, spawn};
 pub use worlds::{Branched, Other, WorldError, branched};

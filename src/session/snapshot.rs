@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
-use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, TriedLimit};
+use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, Switching, TriedLimit};
 use crate::certificate::OffPolicy;
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
@@ -202,6 +202,8 @@ pub enum RerunState {
         took: Duration,
         /// What budgets would have come to, where the log is played against some.
         budgets: Option<Arc<BudgetsTried>>,
+        /// What changes of model cost under what is in force and under what is staged, where either minds prompt caches.
+        switching: Option<[Switching; 2]>,
     },
 }
 

@@ -56,7 +56,7 @@ fn tried(
     let outlook = log.outlook();
     let mut spending = Spending::new(limits, &log.names);
     spending.carry(before);
-    let mut fold = Fold::with(spending);
+    let mut fold = Fold::with(spending).minding(log, policies.iter().map(|span| &span.policy));
     let mut watcher = rules.map(|rules| Watcher::new(Arc::clone(rules), limits, &log.names));
     if let Some(watcher) = &mut watcher {
         watcher.carry(before);

@@ -16,8 +16,8 @@ use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
 use crate::record::{Correction, Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
-    Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits,
-    WhenFull,
+    Caching, Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec,
+    StreamLimits, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
 
@@ -268,6 +268,8 @@ struct RouteKeys {
     mode: Option<String>,
     require: Vec<String>,
     when_full: Option<String>,
+    cache: Option<String>,
+    switch_cap: Option<i64>,
     no_signal: Option<String>,
     holdout: Option<i64>,
     explore: Option<ExploreSpec>,
@@ -361,6 +363,14 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
                 })
                 .transpose()?,
             ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
+            cache: keys
+                .cache
+                .map(|word| {
+                    Caching::from_name(&word)
+                        .ok_or_else(|| Refusal::Bad(format!("cache: `{word}` is neither blind nor aware")))
+                })
+                .transpose()?,
+            switch_cap: keys.switch_cap,
             no_signal: keys.no_signal,
             holdout: keys.holdout,
             explore: keys.explore,

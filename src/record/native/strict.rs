@@ -34,6 +34,8 @@ const ROUTE: &[&str] = &[
     "holdout",
     "explore",
     "when_full",
+    "cache",
+    "switch_cap",
     "stream",
     "check",
     "checks",
@@ -182,6 +184,8 @@ mod tests {
             no_signal: Some("one".into()),
             holdout: Some(50),
             explore: Some(crate::routing::ExploreSpec { share: 20, below: Some(60), above: Some(9) }),
+            cache: Some(crate::routing::Caching::Aware),
+            switch_cap: Some(200),
             stream,
             check: Some(crate::checks::CheckWhen::After),
             checks: vec![

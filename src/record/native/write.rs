@@ -301,6 +301,10 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
     if let Some(way) = route.when_full {
         object.text("when_full", way.name());
     }
+    if let Some(cache) = route.cache {
+        object.text("cache", cache.name());
+    }
+    object.maybe("switch_cap", route.switch_cap.and_then(|cap| u64::try_from(cap).ok()));
     limits(&mut object, route.stream);
     if let Some(when) = route.check {
         object.text("check", when.name());

@@ -97,7 +97,9 @@ impl Core {
         let needs = needs(arriving, &mut self.names);
         let (_, over) = self.claim(arriving, operation, &needs, None);
         let drawn = self.drawn(operation, arriving);
-        let circumstance = Circumstance { drawn, ..self.circumstance(needs, over, self.last_at) };
+        operation.at = self.last_at;
+        let standing = self.standing(operation, self.prompt(arriving).as_deref());
+        let circumstance = Circumstance { drawn, standing, ..self.circumstance(needs, over, self.last_at) };
         let policy = Arc::clone(self.decider.policy());
         let decision = decide(&policy, &operation.signals_by(self.decider.prices()), &circumstance);
         (policy, decision)

@@ -286,8 +286,26 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     );
     lines.extend(cascade_line(applied, tried).map(|line| line.yielding(6)));
     lines.push(count_line("failed (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
+    lines.extend(cache_lines(snapshot));
     lines.extend(budget_lines(snapshot));
     lines
+}
+
+/// What changes of model within sessions come to, where what is in force or staged minds prompt caches. All routes, decided in order
+/// from the log's start on, so these lines come after the others.
+fn cache_lines(snapshot: &Snapshot) -> Vec<Line> {
+    let RerunState::Done { switching: Some([applied, tried]), .. } = &snapshot.rerun else {
+        return Vec::new();
+    };
+    let money = |name: &str, a: Pico, b: Pico| {
+        let cells = [format::money(a), format::money(b), format::money_change(b - a)];
+        Line::new(key(name), cells, verdict(a.0, b.0, Good::Less))
+    };
+    vec![
+        money("$ with caches run anew", applied.cost.total(), tried.cost.total()).yielding(1),
+        count_line("changes of model", applied.switches, tried.switches, Good::Less).yielding(2),
+        money("  warm prompts lost by them", applied.lost, tried.lost).yielding(2),
+    ]
 }
 
 /// How many of the requests that start below the strongest rung go up, and below which share it pays to start them there.
@@ -362,7 +380,7 @@ fn took(duration: Duration) -> Short {
 fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
     match &snapshot.rerun {
         RerunState::Idle | RerunState::Tried(_) if snapshot.staged_remembers() => {
-            (format!("without caps on calls, {}", took(snapshot.consequences.took)), Role::Muted)
+            (format!("without caps and caches, {}", took(snapshot.consequences.took)), Role::Muted)
         }
         RerunState::Idle | RerunState::Tried(_) => {
             (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted)
@@ -371,7 +389,7 @@ fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
             (format!("deciding again {} %", done * 100 / (*total).max(1)), Role::Muted)
         }
         RerunState::Done { requests, cost, in_order: true, .. } => (
-            format!("{} in order, calls capped: {}", format::count(*requests), format::money(cost.total())),
+            format!("{} decided in order: {}", format::count(*requests), format::money(cost.total())),
             Role::Ok,
         ),
         RerunState::Done { requests, agrees: true, took, .. } => (
