@@ -4,7 +4,9 @@ use super::label::{self, ModelLabel};
 use crate::checks::Verdict;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
-use crate::routing::{Check, CircumstanceId, ConfidenceSource, Effort, Parameters, Rung, Signals, Status};
+use crate::routing::{
+    Check, CircumstanceId, ConfidenceSource, Effort, Lot, Parameters, Rung, Signals, Status,
+};
 use crate::units::{Instant, KeyId, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId, UserId};
 
 /// One call to a model, as it was seen.
@@ -70,6 +72,8 @@ pub struct Operation {
     pub key: KeyId,
     /// The model or alias asked for.
     pub asked: ModelId,
+    /// By what canaries draw it.
+    pub lot: Lot,
     /// The turn within the session, `u16::MAX` where unknown.
     pub turn: u16,
     /// The confidence, packed; read it with [`Operation::confidence`].
@@ -208,6 +212,7 @@ impl Operation {
             known_as: self.asked,
             confidence: self.confidence(),
             source: self.source,
+            lot: self.lot,
             pinned: self.pinned,
         }
     }

@@ -3,6 +3,7 @@
 //! Invariants: a session is drawn whole, by its name alone; how a request was drawn is kept with it, on either side, so that a
 //! replay decides the same and whoever compares knows the chance of it.
 
+use super::Lot;
 use crate::units::PerMille;
 
 /// How a request was drawn.
@@ -46,6 +47,11 @@ impl Drawn {
         let share = share.parse().ok().and_then(PerMille::new)?;
         Some(Self { held, share })
     }
+}
+
+/// Says whether a word among what could not be called tells how a request was drawn, by a holdout or for a canary.
+pub fn is_lot(word: &str) -> bool {
+    Drawn::parse(word).is_some() || Lot::parse(word).is_some()
 }
 
 #[cfg(test)]

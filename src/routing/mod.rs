@@ -5,6 +5,7 @@
 
 mod afford;
 mod attempt;
+mod canary;
 mod decide;
 mod drawn;
 mod effort;
@@ -14,6 +15,8 @@ mod guard;
 mod holdout;
 mod in_flight;
 mod limits;
+mod lot;
+mod matched;
 mod matcher;
 mod needs;
 mod policy;
@@ -23,21 +26,24 @@ mod spec;
 mod trail;
 
 pub use attempt::{Check, Status};
+pub use canary::Canary;
 pub use decide::{Decision, Next, after_attempt, decide};
-pub use drawn::Drawn;
+pub use drawn::{Drawn, is_lot};
 pub use effort::Effort;
 pub use error::PolicyError;
 pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
 pub use guard::{Availability, forbids, is_constrained};
 pub use in_flight::InFlight;
 pub use limits::{StreamFigures, StreamLimit, StreamLimits};
+pub use lot::Lot;
+pub use matched::match_route;
 pub use matcher::Matcher;
 pub use needs::{
     AtMost, Circumstance, CircumstanceId, Circumstances, FULL, Needs, RUNAWAY, STOPPED, Short, TAG, WAITED,
     on_grid, up_to_grid,
 };
-pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds, match_route};
+pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};
 pub use signals::{ConfidenceSource, Signals};
-pub use spec::{Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFull};
+pub use spec::{CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFull};
 pub use trail::{Step, Trail, Why};

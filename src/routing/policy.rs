@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
+use super::canary::inherit;
 use super::facts::labels;
 use super::{
-    Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs,
-    Signals, StreamLimits, WhenFull,
+    Canary, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec,
+    RungSpec, Rungs, Signals, StreamLimits, WhenFull,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -60,6 +61,8 @@ pub struct Route {
     pub tag: RouteTag,
     /// What it takes.
     pub matcher: Matcher,
+    /// Of which route it decides a share; none for a route of its own.
+    pub canary: Option<Canary>,
     /// What becomes of requests that name a model.
     pub mode: Mode,
     /// Labels that whoever serves it has to carry.
@@ -105,19 +108,6 @@ fn wrong(field: String, problem: impl Into<String>) -> PolicyError {
     PolicyError { field, problem: problem.into() }
 }
 
-/// Finds the first route that takes a request, or the one that the client named as `auto/ROUTE`.
-pub fn match_route(policy: &Policy, signals: &Signals) -> RouteId {
-    let named =
-        policy.routes.iter().position(|route| signals.asked.is_some() && route.alias == signals.asked);
-    let takes = || {
-        policy.routes.iter().position(|route| {
-            route.matcher.takes(signals.team, signals.project, signals.class, signals.asked)
-        })
-    };
-    let at = named.or_else(takes).unwrap_or(policy.routes.len() - 1);
-    RouteId(u8::try_from(at).unwrap_or(u8::MAX))
-}
-
 impl Policy {
     /// Checks a spec and resolves its names; ids of teams, projects and models are made where they are new.
     ///
@@ -145,7 +135,7 @@ impl Policy {
         }
         let known = by_identity(&models, names);
         let mut routes = Vec::with_capacity(spec.routes.len());
-        for (at, route) in spec.routes.iter().enumerate() {
+        for (at, route) in inherit(&spec.routes)?.iter().enumerate() {
             if route.name.is_empty() {
                 return Err(wrong(format!("route[{at}].name"), "every route needs a name"));
             }
@@ -158,7 +148,8 @@ impl Policy {
             routes.push(Route::compile(route, spec.mode, &models, names)?);
         }
         let last = routes.len() - 1;
-        if let Some(early) = routes[..last].iter().find(|route| route.matcher.takes_all()) {
+        if let Some(early) = routes[..last].iter().find(|one| one.matcher.takes_all() && one.canary.is_none())
+        {
             return Err(wrong(
                 format!("route.{}.match", early.name),
                 "takes every request, so the routes after it can never be used; move it to the end or narrow it",
@@ -177,7 +168,7 @@ impl Policy {
             None => strongest,
         };
         // Last, so that a policy's own models keep the first ids.
-        for route in &mut routes {
+        for route in routes.iter_mut().filter(|route| route.canary.is_none()) {
             route.alias = names.intern_model(&format!("{AUTO}/{}", route.name));
         }
         let classifier = spec.classifier.as_deref().map(Into::into);
@@ -189,8 +180,10 @@ impl Policy {
     pub fn spec(&self, names: &Names) -> PolicySpec {
         let route = |route: &Route| {
             let lists = route.matcher.lists(names);
+            // A canary takes what its route takes, and may differ from it in being like any other.
+            let is_own = route.canary.is_none();
             let list = |key: &str| {
-                let found = lists.iter().find(|(name, _)| *name == key);
+                let found = lists.iter().find(|(name, _)| *name == key && is_own);
                 found.map_or_else(Vec::new, |(_, list)| list.iter().map(|&name| name.to_owned()).collect())
             };
             let last = route.ladder.len() - 1;
@@ -211,11 +204,12 @@ impl Policy {
                 projects: list("project"),
                 tasks: list("task"),
                 asked: list("model"),
-                mode: (route.mode != Mode::default()).then_some(route.mode),
+                canary: route.canary.as_ref().map(Canary::spec),
+                mode: (route.mode != Mode::default() || !is_own).then_some(route.mode),
                 require: route.require.names(names),
-                when_full: (route.when_full != WhenFull::default()).then_some(route.when_full),
+                when_full: (route.when_full != WhenFull::default() || !is_own).then_some(route.when_full),
                 ladder: route.ladder.iter().enumerate().map(rung).collect(),
-                no_signal: (usize::from(route.no_signal) != last)
+                no_signal: (usize::from(route.no_signal) != last || !is_own)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
@@ -307,6 +301,11 @@ impl Policy {
         self.routes.iter().any(|route| route.holdout.is_some())
     }
 
+    /// Says whether any of its routes is another's canary.
+    pub fn has_canaries(&self) -> bool {
+        self.routes.iter().any(|route| route.canary.is_some())
+    }
+
     /// Says whether any of its routes limits how slow a stream may be.
     pub fn limits_streams(&self) -> bool {
         let limits =
@@ -326,6 +325,7 @@ impl Policy {
         self.routes.len() == other.routes.len()
             && self.routes.iter().zip(&other.routes).all(|(a, b)| {
                 a.matcher == b.matcher
+                    && a.canary == b.canary
                     && a.require == b.require
                     && a.when_full == b.when_full
                     && a.no_signal == b.no_signal
@@ -488,6 +488,7 @@ impl Route {
             name: spec.name.as_str().into(),
             tag: names.intern_route(&spec.name),
             matcher,
+            canary: spec.canary.as_ref().map(|one| Canary::compile(&spec.name, one, names)).transpose()?,
             mode: spec.mode.or(mode).unwrap_or_default(),
             require: labels(&spec.require, &field("require"), names)?,
             when_full: spec.when_full.unwrap_or_default(),

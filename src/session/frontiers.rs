@@ -403,6 +403,7 @@ mod tests {
             name: "one".into(),
             tag: RouteTag::NONE,
             matcher: Matcher::default(),
+            canary: None,
             mode: Mode::default(),
             require: Labels::default(),
             when_full: WhenFull::default(),

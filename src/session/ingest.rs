@@ -13,7 +13,7 @@ use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
     AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels,
-    Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
+    Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -266,7 +266,7 @@ impl Ingest {
         let mut runaway = Then::Tell;
         let mut tags = Vec::new();
         for name in &told.down {
-            if name.starts_with(Call::WORD) || name.starts_with(WAITED) {
+            if name.starts_with(Call::WORD) || name.starts_with(WAITED) || Lot::parse(name).is_some() {
                 // Of its request alone, not of how things stood.
             } else if let Some(told) = name.strip_prefix(TAG) {
                 let is_asked = |name: &str| {
@@ -357,6 +357,12 @@ impl Ingest {
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
             class: record.task.unwrap_or_default(),
+            lot: record
+                .needs
+                .down
+                .iter()
+                .find_map(|word| Lot::parse(word))
+                .unwrap_or_else(|| Lot::of(&record.session, &record.user, &record.key, &record.id)),
             call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
             ..Operation::default()
         };

@@ -16,7 +16,8 @@ use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
 use crate::record::{Correction, Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
-    Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits, WhenFull,
+    CanarySpec, Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits,
+    WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
 
@@ -269,10 +270,18 @@ struct RouteKeys {
     when_full: Option<String>,
     no_signal: Option<String>,
     holdout: Option<i64>,
+    canary: Option<CanaryKeys>,
     stream: StreamLimits,
     check: Option<CheckWhen>,
     checks: Vec<CheckSpec>,
     ladder: Vec<RungKeys>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CanaryKeys {
+    of: String,
+    share: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -361,6 +370,7 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
             ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
             no_signal: keys.no_signal,
             holdout: keys.holdout,
+            canary: keys.canary.map(|CanaryKeys { of, share }| CanarySpec { of, share }),
             stream: keys.stream,
             check: keys.check,
             checks: keys.checks,

@@ -12,7 +12,7 @@ use crate::budget::Over;
 use crate::engine::{Arrival, Claims, Course};
 use crate::outcome::Operation;
 use crate::pricing::Cost;
-use crate::routing::{Circumstance, Drawn, FULL, Needs, Short, TAG, WAITED};
+use crate::routing::{Circumstance, Drawn, FULL, Lot, Needs, Short, TAG, WAITED};
 use crate::session::reason::{barred, reason};
 use crate::units::{Instant, ModelId, Pico, Span, tags_of};
 
@@ -145,10 +145,11 @@ impl Live {
         let over =
             over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
         let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
+        let lot = policy.has_canaries().then(|| operation.lot.word().into());
         let waited = waited.map(|waited| format!("{WAITED}{}", waited.0 / 1000).into());
         // First, so that what comes later does not come before them.
         let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
-        let down = tags.chain(down).chain(full).chain(over).chain(drawn).chain(waited);
+        let down = tags.chain(down).chain(full).chain(over).chain(drawn).chain(lot).chain(waited);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
@@ -223,6 +224,11 @@ impl Live {
     }
 }
 
+/// Returns the lot of a request that arrives.
+pub(super) fn lot_of(arriving: &Arriving<'_>) -> Lot {
+    Lot::of(&arriving.session, &arriving.user, &arriving.wants.key, &arriving.id)
+}
+
 impl Core {
     /// Finds out what is to be known of a request before it arrives: at a moment, and with its turn where it waits.
     fn asking(
@@ -239,6 +245,7 @@ impl Core {
         operation.asked = self.model(&arriving.asked, book);
         self.price_new_models(book);
         operation.at = self.dated(now, self.last_at);
+        operation.lot = lot_of(arriving);
         let (claims, over) = self.claim(arriving, &operation, &needs, turn);
         let drawn = self.drawn(&operation, arriving);
         Asking { operation, needs, claims, over, drawn }
