@@ -19,6 +19,7 @@ pub mod providers;
 mod reading;
 mod reports;
 mod runaways;
+mod rung_parameters;
 mod shadow;
 mod span;
 pub mod themes;

@@ -11,9 +11,10 @@ use toml::Spanned;
 use super::checks::{self, CheckFile};
 use super::explore::{self, ExploreFile};
 use super::literal::{list_toml, quoted};
+use super::rung_parameters::ParametersFile;
 use super::span::Span;
 use crate::routing::{
-    Caching, Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec,
+    Caching, CanarySpec, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec,
     RungSpec, StreamLimits, WhenFull,
 };
 use crate::units::{Names, Slip, choice, from_toml, line_of};
@@ -82,11 +83,19 @@ struct RouteFile {
     no_signal: Option<Spanned<String>>,
     holdout: Option<Spanned<i64>>,
     explore: Option<Spanned<ExploreFile>>,
+    canary: Option<Spanned<CanaryFile>>,
     #[serde(default)]
     stream: StreamFile,
     check: Option<Spanned<String>>,
     #[serde(default)]
     checks: Vec<Spanned<CheckFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CanaryFile {
+    of: String,
+    share: i64,
 }
 
 #[derive(Deserialize, Default)]
@@ -185,55 +194,6 @@ impl<'de> Deserialize<'de> for Threshold {
         }
         deserializer.deserialize_i64(Words)
     }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct ParametersFile {
-    effort: Option<String>,
-    service_tier: Option<String>,
-    max_output: Option<u32>,
-    temperature: Option<toml::Value>,
-}
-
-impl ParametersFile {
-    fn parameters(self) -> Result<Parameters, (&'static str, String)> {
-        let Self { effort, service_tier, max_output, temperature } = self;
-        let effort = effort.map(|word| {
-            Effort::from_name(&word).ok_or_else(|| {
-                let known: Vec<_> = Effort::ALL.iter().map(|effort| effort.name()).collect();
-                ("effort", format!("`{word}` is no effort; {}", choice(&word, &known)))
-            })
-        });
-        Ok(Parameters {
-            effort: effort.transpose()?,
-            service_tier: service_tier.map(Into::into),
-            max_output,
-            logprobs: false,
-            temperature: temperature
-                .map(|value| {
-                    thousandths(&value.to_string()).ok_or_else(|| {
-                        (
-                            "temperature",
-                            format!("{value} is no number from 0 to 2 with three decimals at most"),
-                        )
-                    })
-                })
-                .transpose()?,
-        })
-    }
-}
-
-/// Reads a number from 0 to 2 with three decimals at most, in thousandths.
-fn thousandths(text: &str) -> Option<u32> {
-    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
-    let rest = rest.trim_end_matches('0');
-    if rest.len() > 3 || !rest.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let part: u32 = format!("{rest:0<3}").parse().ok()?;
-    let all = whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(part)?;
-    (all <= 2000).then_some(all)
 }
 
 /// Where the fields of a policy stand in its file.
@@ -387,6 +347,11 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
             lines.extend(explore::lines(&name, line_of(text, explore.span().start)));
             one.explore = Some(explore.into_inner().spec());
         }
+        if let Some(canary) = route.canary {
+            lines.push((format!("route.{name}.canary"), line_of(text, canary.span().start)));
+            let CanaryFile { of, share } = canary.into_inner();
+            one.canary = Some(CanarySpec { of, share });
+        }
         let read = checks::read((route.check, route.checks), text, &name, &mut lines);
         (one.check, one.checks) =
             read.map_err(|(line, error)| Error::Policy { path: path.to_owned(), line, error })?;
@@ -444,6 +409,9 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         }
         if let Some(explore) = route.explore {
             let _ = writeln!(out, "explore = {}", explore::to_toml(explore));
+        }
+        if let Some(CanarySpec { of, share }) = &route.canary {
+            let _ = writeln!(out, "canary = {{ of = {}, share = {share} }}", quoted(of));
         }
         if let Some(way) = route.when_full {
             let _ = writeln!(out, "when_full = {}", quoted(way.name()));
@@ -553,6 +521,7 @@ mod tests {
                    checks = [{ kind = \"regex\", matches = '^\\d', on_fail = \"record\" }, { kind = \"schema\", schema = '{}' },\n\
                    { kind = \"command\", name = \"lint\", command = [\"l\", \"-q\"], time_limit = \"2s\", least = 700 }]\n\
                    ladder = [{ rung = \"cheap\", model = \"m\", threshold = 7, stream = { gap = \"250ms\" } }, { model = \"n\" }]\n\
+                   [[route]]\nname = \"next\"\ncanary = { of = \"rest\", share = 10 }\n\
                    [[route]]\nname = \"rest\"\nladder = [{ model = \"n\" }]\n";
         for text in [BUILTIN, odd] {
             let mut names = Names::default();
@@ -599,6 +568,7 @@ mod tests {
             "[[route]]\nname = \"r\"\nzz = 1\n".to_owned(),
             "[[route]]\nname = \"r\"\nmatch.zz = 1\n".to_owned(),
             rung("zz = 1"),
+            "[[route]]\nname = \"r\"\ncanary = { zz = 1 }\n".to_owned(),
             rung("stream = { zz = 1 }"),
             rung("with = { zz = 1 }"),
             "[[route]]\nname = \"r\"\nchecks = [{ kind = \"finish\", zz = 1 }]\n".to_owned(),

@@ -7,7 +7,7 @@ use crate::checks::Verdict;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
 use crate::routing::{
-    Check, CircumstanceId, ConfidenceSource, Draw, Effort, Parameters, Rung, Signals, Status,
+    Check, CircumstanceId, ConfidenceSource, Draw, Effort, Lot, Parameters, Rung, Signals, Status,
 };
 use crate::units::{Instant, KeyId, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId, UserId};
 
@@ -74,6 +74,8 @@ pub struct Operation {
     pub key: KeyId,
     /// The model or alias asked for.
     pub asked: ModelId,
+    /// By what canaries draw it.
+    pub lot: Lot,
     /// The turn within the session, `u16::MAX` where unknown.
     pub turn: u16,
     /// The confidence, packed; read it with [`Operation::confidence`].
@@ -235,6 +237,7 @@ impl Operation {
             known_as: self.asked,
             confidence: self.confidence(),
             source: self.source,
+            lot: self.lot,
             pinned: self.pinned,
             draw: self.draw,
         }

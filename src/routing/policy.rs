@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-use super::drawn::held_out;
-use super::facts::labels;
 use super::{
-    Caching, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
-    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFull,
+    Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
+    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFull, affinity::capped, canary::inherit,
+    drawn::held_out, facts::labels,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -61,6 +60,8 @@ pub struct Route {
     pub tag: RouteTag,
     /// What it takes.
     pub matcher: Matcher,
+    /// Of which route it decides a share; none for a route of its own.
+    pub canary: Option<Canary>,
     /// What becomes of requests that name a model.
     pub mode: Mode,
     /// Labels that whoever serves it has to carry.
@@ -112,19 +113,6 @@ fn wrong(field: String, problem: impl Into<String>) -> PolicyError {
     PolicyError { field, problem: problem.into() }
 }
 
-/// Finds the first route that takes a request, or the one that the client named as `auto/ROUTE`.
-pub fn match_route(policy: &Policy, signals: &Signals) -> RouteId {
-    let named =
-        policy.routes.iter().position(|route| signals.asked.is_some() && route.alias == signals.asked);
-    let takes = || {
-        policy.routes.iter().position(|route| {
-            route.matcher.takes(signals.team, signals.project, signals.class, signals.asked)
-        })
-    };
-    let at = named.or_else(takes).unwrap_or(policy.routes.len() - 1);
-    RouteId(u8::try_from(at).unwrap_or(u8::MAX))
-}
-
 impl Policy {
     /// Checks a spec and resolves its names; ids of teams, projects and models are made where they are new.
     ///
@@ -152,7 +140,7 @@ impl Policy {
         }
         let known = by_identity(&models, names);
         let mut routes = Vec::with_capacity(spec.routes.len());
-        for (at, route) in spec.routes.iter().enumerate() {
+        for (at, route) in inherit(&spec.routes)?.iter().enumerate() {
             if route.name.is_empty() {
                 return Err(wrong(format!("route[{at}].name"), "every route needs a name"));
             }
@@ -165,7 +153,8 @@ impl Policy {
             routes.push(Route::compile(route, spec.mode, &models, names)?);
         }
         let last = routes.len() - 1;
-        if let Some(early) = routes[..last].iter().find(|route| route.matcher.takes_all()) {
+        if let Some(early) = routes[..last].iter().find(|one| one.matcher.takes_all() && one.canary.is_none())
+        {
             return Err(wrong(
                 format!("route.{}.match", early.name),
                 "takes every request, so the routes after it can never be used; move it to the end or narrow it",
@@ -184,7 +173,7 @@ impl Policy {
             None => strongest,
         };
         // Last, so that a policy's own models keep the first ids.
-        for route in &mut routes {
+        for route in routes.iter_mut().filter(|route| route.canary.is_none()) {
             route.alias = names.intern_model(&format!("{AUTO}/{}", route.name));
         }
         let classifier = spec.classifier.as_deref().map(Into::into);
@@ -196,8 +185,10 @@ impl Policy {
     pub fn spec(&self, names: &Names) -> PolicySpec {
         let route = |route: &Route| {
             let lists = route.matcher.lists(names);
+            // A canary takes what its route takes, and may differ from it in being like any other.
+            let is_own = route.canary.is_none();
             let list = |key: &str| {
-                let found = lists.iter().find(|(name, _)| *name == key);
+                let found = lists.iter().find(|(name, _)| *name == key && is_own);
                 found.map_or_else(Vec::new, |(_, list)| list.iter().map(|&name| name.to_owned()).collect())
             };
             let last = route.ladder.len() - 1;
@@ -218,11 +209,12 @@ impl Policy {
                 projects: list("project"),
                 tasks: list("task"),
                 asked: list("model"),
-                mode: (route.mode != Mode::default()).then_some(route.mode),
+                canary: route.canary.as_ref().map(Canary::spec),
+                mode: (route.mode != Mode::default() || !is_own).then_some(route.mode),
                 require: route.require.names(names),
-                when_full: (route.when_full != WhenFull::default()).then_some(route.when_full),
+                when_full: (route.when_full != WhenFull::default() || !is_own).then_some(route.when_full),
                 ladder: route.ladder.iter().enumerate().map(rung).collect(),
-                no_signal: (usize::from(route.no_signal) != last)
+                no_signal: (usize::from(route.no_signal) != last || !is_own)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
                 cache: (route.cache != Caching::default()).then_some(route.cache),
@@ -312,6 +304,11 @@ impl Policy {
         self.routes.iter().any(|route| route.mode == Mode::Observe)
     }
 
+    /// Says whether any of its routes is another's canary.
+    pub fn has_canaries(&self) -> bool {
+        self.routes.iter().any(|route| route.canary.is_some())
+    }
+
     /// Says whether any of its routes limits how slow a stream may be.
     pub fn limits_streams(&self) -> bool {
         let limits =
@@ -331,6 +328,7 @@ impl Policy {
         self.routes.len() == other.routes.len()
             && self.routes.iter().zip(&other.routes).all(|(a, b)| {
                 a.matcher == b.matcher
+                    && a.canary == b.canary
                     && a.require == b.require
                     && a.when_full == b.when_full
                     && (a.cache, a.switch_cap) == (b.cache, b.switch_cap)
@@ -369,19 +367,6 @@ fn by_identity(models: &[(ModelId, Facts)], names: &Names) -> Vec<(ModelId, Fact
 fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
     let all = [limits.first_byte_ms, limits.gap_ms, limits.tokens_per_second];
     if all.contains(&Some(0)) { Err("a limit of 0 would cut every stream; leave it out") } else { Ok(()) }
-}
-
-/// What changes may cost is a share, and of use only where changes are weighed.
-fn capped(cap: i64, cache: Option<Caching>, field: &str) -> Result<PerMille, PolicyError> {
-    if cache != Some(Caching::Aware) {
-        return Err(wrong(
-            field.to_owned(),
-            "caps what changes of a session's model cost; it needs cache = \"aware\" beside it",
-        ));
-    }
-    u16::try_from(cap).ok().and_then(PerMille::new).ok_or_else(|| {
-        wrong(field.to_owned(), "is a share of what never changing costs, in per mille, 0 to 1000")
-    })
 }
 
 impl Rung {
@@ -497,6 +482,7 @@ impl Route {
             name: spec.name.as_str().into(),
             tag: names.intern_route(&spec.name),
             matcher,
+            canary: spec.canary.as_ref().map(|one| Canary::compile(&spec.name, one, names)).transpose()?,
             mode: spec.mode.or(mode).unwrap_or_default(),
             require: labels(&spec.require, &field("require"), names)?,
             when_full: spec.when_full.unwrap_or_default(),

@@ -35,6 +35,8 @@ pub struct RouteSpec {
     pub tasks: Vec<String>,
     /// Model names or aliases asked for that it takes.
     pub asked: Vec<String>,
+    /// Of which route it decides a share of the sessions; it then has from that one what it does not say.
+    pub canary: Option<CanarySpec>,
     /// What becomes of requests that name a model.
     pub mode: Option<Mode>,
     /// Labels that whoever serves it has to carry.
@@ -59,6 +61,15 @@ pub struct RouteSpec {
     pub check: Option<CheckWhen>,
     /// What is checked of them.
     pub checks: Vec<CheckSpec>,
+}
+
+/// A canary as written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CanarySpec {
+    /// The route that stands right after it.
+    pub of: String,
+    /// How many of a thousand sessions it decides.
+    pub share: i64,
 }
 
 /// A rung as written.

@@ -139,7 +139,11 @@ impl Step {
             },
             Self::Route(id) => {
                 let route = policy.route(id);
-                format!("route {}: takes {}", route.name, route.matcher.describe(names))
+                let takes = route.matcher.describe(names);
+                route.canary.as_ref().map_or_else(
+                    || format!("route {}: takes {takes}", route.name),
+                    |one| format!("route {}: {}‰ of the sessions of {}", route.name, one.share, one.of),
+                )
             }
             Self::Placed { rung: at, threshold } => format!("reaches threshold {threshold}‰ of {}", rung(at)),
             Self::Last { rung: at, missed: Some(missed) } => {

@@ -434,6 +434,7 @@ mod tests {
             name: "one".into(),
             tag: RouteTag::NONE,
             matcher: Matcher::default(),
+            canary: None,
             mode: Mode::default(),
             require: Labels::default(),
             when_full: WhenFull::default(),

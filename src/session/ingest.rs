@@ -15,7 +15,7 @@ use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
     AtMost, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw, Drawn,
-    FULL, Labels, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
+    FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -291,7 +291,9 @@ impl Ingest {
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
         let mut tags = Vec::new();
         for name in &told.down {
-            if [Call::WORD, WAITED, CHANCE].iter().any(|word| name.starts_with(word)) {
+            if [Call::WORD, WAITED, CHANCE].iter().any(|word| name.starts_with(word))
+                || Lot::parse(name).is_some()
+            {
                 // Of its request alone, not of how things stood.
             } else if let Some(told) = name.strip_prefix(TAG) {
                 let is_asked = |name: &str| {
@@ -390,6 +392,12 @@ impl Ingest {
             pinned: record.pinned,
             draw: Draw::of(&record.id),
             class: record.task.unwrap_or_default(),
+            lot: record
+                .needs
+                .down
+                .iter()
+                .find_map(|word| Lot::parse(word))
+                .unwrap_or_else(|| Lot::of(&record.session, &record.user, &record.key, &record.id)),
             call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
             expected: record.needs.down.iter().find_map(|word| expected(word)),
             ..Operation::default()

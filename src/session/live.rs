@@ -298,13 +298,15 @@ impl Live {
             .collect();
         models.sort_unstable();
         models.dedup();
-        let names = policy.routes.iter().map(|route| format!("{}/{}", crate::routing::AUTO, route.name));
+        let routes = policy.routes.iter().filter(|route| route.canary.is_none());
+        let names = routes.map(|route| format!("{}/{}", crate::routing::AUTO, route.name));
         (models, std::iter::once(crate::routing::AUTO.to_owned()).chain(names).collect())
     }
 
-    /// Says whether the policy has a route of that name.
+    /// Says whether the policy has a route that clients may ask for by that name.
     pub fn has_route(&self, name: &str) -> bool {
-        lock(&self.core).decider.policy().find_route(name).is_some()
+        let core = lock(&self.core);
+        core.decider.policy().routes.iter().any(|route| *route.name == *name && route.canary.is_none())
     }
 
     /// Says whether a client that asks by a name chooses its model by it.

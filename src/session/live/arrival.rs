@@ -13,7 +13,7 @@ use crate::engine::{Arrival, Claims, Course, kept};
 use crate::outcome::Operation;
 use crate::pricing::Cost;
 use crate::prompt_cache::expected_word;
-use crate::routing::{CHANCE, Circumstance, Draw, Drawn, FULL, Needs, Short, TAG, WAITED};
+use crate::routing::{CHANCE, Circumstance, Draw, Drawn, FULL, Lot, Needs, Short, TAG, WAITED};
 use crate::session::reason::{barred, reason};
 use crate::units::{Instant, ModelId, PerMille, Pico, Span, tags_of};
 
@@ -157,6 +157,7 @@ impl Live {
         let over =
             over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
         let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
+        let lot = policy.has_canaries().then(|| operation.lot.word().into());
         let waited = waited.map(|waited| format!("{WAITED}{}", waited.0 / 1000).into());
         let standing = kept(&standing_kept, &policy, &decision);
         let expected = core.decider.expected(seq).map(|amount| expected_word(Pico(amount.get().into())));
@@ -166,8 +167,15 @@ impl Live {
         let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
         let is_sure = decision.propensity == PerMille::ONE;
         let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
-        let down =
-            tags.chain(down).chain(full).chain(over).chain(drawn).chain(chance).chain(waited).chain(cached);
+        let down = tags
+            .chain(down)
+            .chain(full)
+            .chain(over)
+            .chain(drawn)
+            .chain(lot)
+            .chain(chance)
+            .chain(waited)
+            .chain(cached);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
@@ -243,6 +251,11 @@ impl Live {
     }
 }
 
+/// Returns the lot of a request that arrives.
+pub(super) fn lot_of(arriving: &Arriving<'_>) -> Lot {
+    Lot::of(&arriving.session, &arriving.user, &arriving.wants.key, &arriving.id)
+}
+
 impl Core {
     /// Finds out what is to be known of a request before it arrives: at a moment, and with its turn where it waits.
     fn asking(
@@ -260,6 +273,7 @@ impl Core {
         operation.asked = self.model(&arriving.asked, book);
         self.price_new_models(book);
         operation.at = self.dated(now, self.last_at);
+        operation.lot = lot_of(arriving);
         let (claims, over) = self.claim(arriving, &operation, &needs, turn);
         let drawn = self.drawn(&operation, arriving);
         Asking { operation, needs, claims, over, drawn }
