@@ -18,6 +18,7 @@ pub mod providers;
 mod reading;
 mod reports;
 mod runaways;
+pub mod rollouts;
 mod rung_parameters;
 mod shadow;
 mod span;

@@ -187,6 +187,11 @@ async fn serve(
             let body = collect(gateway, &headers, body).await?;
             runaways::order(gateway, &body, &caller).await
         }
+        Endpoint::Rollouts if method == Method::GET => rollouts::standing(gateway),
+        Endpoint::Rollouts => {
+            let body = collect(gateway, &headers, body).await?;
+            rollouts::order(gateway, &body, &caller).await
+        }
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;
             posted::apply(gateway, &body, &caller)
