@@ -13,8 +13,8 @@ use super::literal::{list_toml, quoted};
 use super::rung_parameters::ParametersFile;
 use super::span::Span;
 use crate::routing::{
-    CanarySpec, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec,
-    RungSpec, StreamLimits, WhenFull,
+    CanarySpec, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
+    StreamLimits, WhenFull,
 };
 use crate::units::{Names, Slip, choice, from_toml, line_of};
 

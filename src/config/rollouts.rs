@@ -94,7 +94,9 @@ fn plan(name: &str, keys: Spanned<Keys>, reading: &Reading<'_>, whole: &Arc<str>
         return Err(reading.wrong(&at, "write the thresholds into `ladder`, or leave it out".to_owned()));
     }
     if mode.is_none() && keys.no_signal.is_none() && thresholds.is_empty() && ladder.is_empty() {
-        let what = format!("rollout {name} changes nothing: write set = {{ RUNG = 550 }}, ladder, mode or no_signal");
+        let what = format!(
+            "rollout {name} changes nothing: write set = {{ RUNG = 550 }}, ladder, mode or no_signal"
+        );
         return Err(reading.wrong(&at, what));
     }
     let change = Change { mode, no_signal: keys.no_signal, thresholds, ladder };
@@ -113,7 +115,9 @@ fn plan(name: &str, keys: Spanned<Keys>, reading: &Reading<'_>, whole: &Arc<str>
 }
 
 fn stages(reading: &Reading<'_>, told: Option<&Spanned<Vec<i64>>>) -> Result<Vec<PerMille>, FileError> {
-    let Some(told) = told else { return Ok(STAGES.iter().filter_map(|share| PerMille::new(*share)).collect()) };
+    let Some(told) = told else {
+        return Ok(STAGES.iter().filter_map(|share| PerMille::new(*share)).collect());
+    };
     let list = told.get_ref();
     let shares: Option<Vec<PerMille>> =
         list.iter().map(|share| u16::try_from(*share).ok().and_then(PerMille::new)).collect();
@@ -127,9 +131,10 @@ fn stages(reading: &Reading<'_>, told: Option<&Spanned<Vec<i64>>>) -> Result<Vec
 fn count(reading: &Reading<'_>, told: Option<&Spanned<i64>>, usual: u64) -> Result<u64, FileError> {
     let Some(told) = told else { return Ok(usual) };
     let most = 0..=1_000_000_000;
-    u64::try_from(*told.get_ref()).ok().filter(|value| most.contains(value)).ok_or_else(|| {
-        reading.wrong(told, format!("{} is outside 0 to 1000000000", told.get_ref()))
-    })
+    u64::try_from(*told.get_ref())
+        .ok()
+        .filter(|value| most.contains(value))
+        .ok_or_else(|| reading.wrong(told, format!("{} is outside 0 to 1000000000", told.get_ref())))
 }
 
 fn share(
@@ -171,7 +176,10 @@ mod tests {
     #[test]
     fn a_plan_is_read_as_written_and_what_is_left_out_is_usual() {
         let plan = find(PLAN, "rollouts.toml", "cheaper").unwrap();
-        assert_eq!((&*plan.route, plan.change.thresholds.as_slice()), ("code", &[("small".to_owned(), 550)][..]));
+        assert_eq!(
+            (&*plan.route, plan.change.thresholds.as_slice()),
+            ("code", &[("small".to_owned(), 550)][..])
+        );
         assert_eq!(plan.stages, [10, 500].map(PerMille::clamped));
         let needs = Needs {
             requests: 40,

@@ -16,7 +16,7 @@ use super::respond::{json, refuse, text};
 use super::socket::Sending;
 use super::{
     Gateway, IDENTITY, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted,
-    run, runaways, spending, stored,
+    rollouts, run, runaways, spending, stored,
 };
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;

@@ -90,7 +90,12 @@ impl Gateway {
         let (_, spec) = self.live.policy_spec();
         for name in all.end_others(&spec, now()) {
             if let Some(rollout) = all.find(&name) {
-                self.record_rollout(rollout, "another policy", "taken back: another policy took its place", now());
+                self.record_rollout(
+                    rollout,
+                    "another policy",
+                    "taken back: another policy took its place",
+                    now(),
+                );
             }
         }
         for (name, turn) in all.pass(now()) {
@@ -174,7 +179,10 @@ impl Gateway {
                 let known: Vec<String> = all.all().map(|one| one.plan.name.to_string()).collect();
                 let Some(rollout) = all.find(&name) else {
                     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                    return Err(format!("there is no rollout `{name}`; {}", crate::units::choice(&name, &known)));
+                    return Err(format!(
+                        "there is no rollout `{name}`; {}",
+                        crate::units::choice(&name, &known)
+                    ));
                 };
                 match rollout.order(order, who, &why)? {
                     Some(turn) => {
@@ -211,8 +219,8 @@ struct Body {
 /// Answers how all rollouts stand.
 pub(super) fn standing(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
     let rows = lock(&gateway.rollouts).rows(now());
-    let rows = serde_json::to_value(rows)
-        .map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
+    let rows =
+        serde_json::to_value(rows).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
     let body = serde_json::json!({ "at": now().rfc3339(), "rollouts": rows });
     Ok(json(StatusCode::OK, body.to_string()))
 }
@@ -239,7 +247,7 @@ pub(super) async fn order(
     };
     let said = gateway.order_rollout(order, &caller.name).await?;
     let rows = lock(&gateway.rollouts).rows(now());
-    let rows = serde_json::to_value(rows)
-        .map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
+    let rows =
+        serde_json::to_value(rows).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
     Ok(json(StatusCode::OK, serde_json::json!({ "said": said, "rollouts": rows }).to_string()))
 }

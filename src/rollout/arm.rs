@@ -113,9 +113,8 @@ impl Arm {
 
     /// Lists requests and cost by group of sessions, costs in thousandths of themselves.
     pub(super) fn groups(&self, thousandths: u32) -> Vec<(u64, Pico)> {
-        let scaled = |(requests, cost): &(u64, Pico)| {
-            (*requests, cost.proportion([u64::from(thousandths)], [1000]))
-        };
+        let scaled =
+            |(requests, cost): &(u64, Pico)| (*requests, cost.proportion([u64::from(thousandths)], [1000]));
         self.groups.values().map(scaled).collect()
     }
 }

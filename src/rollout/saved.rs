@@ -53,7 +53,8 @@ impl Saved {
             "taken back" => Phase::Back(self.why.as_str().into()),
             _ => Phase::Running,
         };
-        let begun = Rollout::new(plan, &self.who, self.began);
-        Rollout { stage: self.stage, since: self.since, phase, ..begun }
+        let mut rollout = Rollout::new(plan, &self.who, self.began);
+        (rollout.stage, rollout.since, rollout.phase) = (self.stage, self.since, phase);
+        rollout
     }
 }

@@ -178,7 +178,8 @@ mod tests {
             policy.route(decide(&policy, signals, Circumstance::PLAIN).route).name.clone()
         };
         assert_eq!(&*route(&named), "code-next");
-        let canary = Signals { asked: names.intern_model("auto/code-next"), class: TaskClass::Question, ..named };
+        let canary =
+            Signals { asked: names.intern_model("auto/code-next"), class: TaskClass::Question, ..named };
         assert_eq!(&*route(&canary), "rest", "who picked the canary would not compare with who was drawn");
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::wilson;
 use crate::rollout::{Arm, Change, Phase, Rollout};
-use crate::units::{Instant, Pico};
+use crate::units::{Instant, Pico, counted};
 
 /// One side in figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,25 @@ impl ArmRow {
             quality: arm.mean_quality(),
             quality_within: within,
         }
+    }
+}
+
+impl ArmRow {
+    /// Says it in a line; what is not known is left out.
+    pub fn words(&self) -> String {
+        let cost = self.usd_per_thousand.as_ref().map(|usd| {
+            let usd = Pico::from_usd(usd).map_or_else(|_| usd.clone(), |usd| usd.usd_rounded(4));
+            format!("${usd} per 1,000")
+        });
+        let failed = self.failed.map(|share| format!("{share}‰ failed"));
+        let escalated = self.escalated.map(|share| format!("{share}‰ escalated"));
+        let mean = self.mean_ms.map(|millis| format!("{millis} ms"));
+        let quality = self.quality.zip(self.quality_within).map(|(quality, (low, high))| {
+            format!("quality {quality}‰ ({low} to {high}, {})", counted(self.judged, "label"))
+        });
+        let parts = [cost, failed, escalated, mean, quality];
+        let parts = std::iter::once(counted(self.requests, "request")).chain(parts.into_iter().flatten());
+        parts.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -113,13 +132,37 @@ impl RolloutRow {
         matches!(&*self.phase, "running" | "held")
     }
 
+    /// Tells it in a few lines: what it does, how both sides did, and what the next stage lacks.
+    pub fn lines(&self) -> Vec<String> {
+        let head = format!("{} of route {}: {}", self.name, self.route, self.change);
+        let since = self.since.rfc3339();
+        let since = since.get(..16).unwrap_or(&since).replace('T', " ");
+        let place = format!("{} since {since} UTC, begun by {}", self.place(), self.by);
+        let canary = if self.estimated { "canary, estimated" } else { "canary" };
+        let mut lines = vec![head, place];
+        if self.is_open() {
+            lines.push(format!("{canary}: {}", self.canary.words()));
+            lines.push(format!("route beside it: {}", self.base.words()));
+            let next = if self.stage < self.stages.len() { "the next stage" } else { "the end" };
+            lines.push(match &*self.lacks {
+                [] => format!("{next} lacks nothing"),
+                lacks => format!("{next} lacks {}", lacks.join("; ")),
+            });
+        } else if !self.why.is_empty() {
+            lines.push(format!("why: {}", self.why));
+        }
+        lines
+    }
+
     /// Says in a few words where it stands: `stage 3 of 6, 50‰`.
     pub fn place(&self) -> String {
         if !self.is_open() {
             return self.phase.clone();
         }
-        let share = if self.share == 0 { "beside the traffic".to_owned() } else { format!("{}‰", self.share) };
-        format!("stage {} of {}, {share}", self.stage, self.stages.len())
+        let held = if self.phase == "held" { ", held" } else { "" };
+        let share =
+            if self.share == 0 { "beside the traffic".to_owned() } else { format!("{}‰", self.share) };
+        format!("stage {} of {}, {share}{held}", self.stage, self.stages.len())
     }
 }
 
