@@ -550,7 +550,6 @@ mod tests {
             "[[route]]\nname = \"r\"\nzz = 1\n".to_owned(),
             "[[route]]\nname = \"r\"\nmatch.zz = 1\n".to_owned(),
             rung("zz = 1"),
-            "[[route]]\nname = \"r\"\ncanary = { zz = 1 }\n".to_owned(),
             rung("stream = { zz = 1 }"),
             rung("with = { zz = 1 }"),
             "[[route]]\nname = \"r\"\nchecks = [{ kind = \"finish\", zz = 1 }]\n".to_owned(),
