@@ -18,6 +18,7 @@ pub mod prices;
 pub mod providers;
 mod reading;
 mod reports;
+pub mod rollouts;
 mod runaways;
 mod rung_parameters;
 mod shadow;

@@ -137,7 +137,7 @@ macro_rules! with_facts {
     ($name:ident { $($(#[$of:meta])* $field:ident: $kind:ty,)* }) => {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct $name {
+        pub(super) struct $name {
             $($(#[$of])* $field: $kind,)*
             #[serde(default)]
             labels: Vec<String>,
@@ -311,30 +311,8 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
             (one.teams, one.projects, one.tasks, one.asked) =
                 (takes.team, takes.project, takes.task, takes.model);
         }
-        for (at, rung) in route.ladder.into_iter().enumerate() {
-            lines.push((format!("route.{name}.ladder[{at}]"), line_of(text, rung.span().start)));
-            let rung = rung.into_inner();
-            let facts = rung.facts();
-            let with = match rung.parameters {
-                None => Parameters::NONE,
-                Some(parameters) => {
-                    let line = line_of(text, parameters.span().start);
-                    parameters.into_inner().parameters().map_err(|(key, problem)| {
-                        let field = format!("route.{name}.ladder[{at}].with.{key}");
-                        Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
-                    })?
-                }
-            };
-            let RungFile { rung: name, model, threshold, stream, .. } = rung;
-            one.ladder.push(RungSpec {
-                name,
-                model,
-                threshold: threshold.map(|Threshold(number)| number),
-                stream: stream.limits(),
-                facts,
-                with,
-            });
-        }
+        one.ladder = rungs(route.ladder, (text, &format!("route.{name}")), &mut lines)
+            .map_err(|(line, error)| Error::Policy { path: path.to_owned(), line, error })?;
         if let Some(no_signal) = route.no_signal {
             lines.push((format!("route.{name}.no_signal"), line_of(text, no_signal.span().start)));
             one.no_signal = Some(no_signal.into_inner());
@@ -362,6 +340,40 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         Ok(policy) => Ok((policy, places)),
         Err(error) => Err(Error::Policy { path: path.to_owned(), line: places.line(&error.field), error }),
     }
+}
+
+/// Reads the rungs of a ladder, and where they stand; what is wrong is told with its line.
+pub(super) fn rungs(
+    ladder: Vec<Spanned<RungFile>>,
+    (text, of): (&str, &str),
+    lines: &mut Vec<(String, usize)>,
+) -> Result<Vec<RungSpec>, (usize, PolicyError)> {
+    let mut rungs = Vec::with_capacity(ladder.len());
+    for (at, rung) in ladder.into_iter().enumerate() {
+        lines.push((format!("{of}.ladder[{at}]"), line_of(text, rung.span().start)));
+        let rung = rung.into_inner();
+        let facts = rung.facts();
+        let with = match rung.parameters {
+            None => Parameters::NONE,
+            Some(parameters) => {
+                let line = line_of(text, parameters.span().start);
+                parameters.into_inner().parameters().map_err(|(key, problem)| {
+                    let field = format!("{of}.ladder[{at}].with.{key}");
+                    (line, PolicyError { field, problem })
+                })?
+            }
+        };
+        let RungFile { rung: name, model, threshold, stream, .. } = rung;
+        rungs.push(RungSpec {
+            name,
+            model,
+            threshold: threshold.map(|Threshold(number)| number),
+            stream: stream.limits(),
+            facts,
+            with,
+        });
+    }
+    Ok(rungs)
 }
 
 /// Writes a policy as a file that [`parse`] reads back to the same.
@@ -568,7 +580,6 @@ mod tests {
             "[[route]]\nname = \"r\"\nzz = 1\n".to_owned(),
             "[[route]]\nname = \"r\"\nmatch.zz = 1\n".to_owned(),
             rung("zz = 1"),
-            "[[route]]\nname = \"r\"\ncanary = { zz = 1 }\n".to_owned(),
             rung("stream = { zz = 1 }"),
             rung("with = { zz = 1 }"),
             "[[route]]\nname = \"r\"\nchecks = [{ kind = \"finish\", zz = 1 }]\n".to_owned(),

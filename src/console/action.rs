@@ -160,6 +160,7 @@ actions! {
     AllOn "models.all-on" [Models] ["a"] "all on it", "All on this model", "Says what the window would have cost with the chosen model alone, beside the policy, and what is not known of it.", "what-if single one picker baseline compare";
     AllOnNamed "models.all-on-named" [Overview Models] ["A"] "", "All on any model", "Says the same of any model that has a price, whether or not the traffic saw it; names are completed.", "what-if single one picker baseline compare price book";
     AckAlert "events.acknowledge" [Events] ["a"] "note", "Acknowledge the alert", "Takes note of the chosen alert, for everybody to see.", "alert ack confirm seen";
+    Rollout "events.rollout" [Events] ["r"] "rollout", "Hold, skip or take back a rollout", "Asks what becomes of a rollout of live traffic (hold, go, skip or back, and its name); Enter does it.", "canary stage shadow share";
     SilenceAlert "events.silence" [Events] ["x"] "silence 1 h", "Silence such alerts for an hour", "Has nobody told of the chosen alert's rule and scope for an hour.", "alert mute quiet snooze";
     Open "list.open" [Overview Traffic Models Spend Events Quality] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
     Up "list.up" [Overview Traffic Models Spend Events Quality Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";

@@ -28,6 +28,7 @@ mod price;
 mod proof;
 mod queue;
 mod recover;
+mod rollouts;
 mod row;
 mod runs;
 mod salvage;

@@ -24,6 +24,11 @@ impl Lot {
         mixed(key ^ u64::from(self.0)) % 1000 < u64::from(share.get())
     }
 
+    /// Puts it into one of so many groups.
+    pub fn group(self, groups: u32) -> u32 {
+        self.0 % groups.max(1)
+    }
+
     /// Writes it as a log does.
     pub fn word(self) -> String {
         format!("{WORD}{:08x}", self.0)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::snapshot::Reading;
 use super::{Aim, LimitAim, Question, Speed};
+use crate::rollout::Order;
 use crate::routing::{Policy, RouteId};
 use crate::runaway::Whom;
 use crate::units::{Instant, PerMille, Span};
@@ -69,6 +70,8 @@ pub enum Command {
     Ask(Box<Question>),
     /// Stop someone in the live session, or let him go.
     Switch(Whom, bool),
+    /// Hold a rollout of the live session, let it go on, skip what it waits for, or take it back.
+    Rollout(Arc<str>, Order),
     /// Have the live session finish what is in flight and take no new requests.
     Drain,
 }

@@ -213,7 +213,7 @@ impl Player {
             Command::Follow => self.seek(self.log.len()),
             // The worker of a live session takes these to whoever can do them.
             Command::Ask(_) => self.message = self.may_ask().map(|why| format!("not sent: {why}")),
-            Command::Drain | Command::Alert(_) | Command::Switch(..) => {}
+            Command::Drain | Command::Alert(_) | Command::Switch(..) | Command::Rollout(..) => {}
         }
         if self.live.is_some() && self.play == Play::Ended {
             self.follow();

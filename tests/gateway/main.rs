@@ -40,6 +40,7 @@ mod pages;
 mod queued;
 mod rehearsal;
 mod replayed;
+mod rollouts;
 mod runaways;
 mod rungs;
 mod shadowed;
