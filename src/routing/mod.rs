@@ -25,7 +25,7 @@ mod trail;
 
 pub use affinity::Stay;
 pub use attempt::{Check, Status};
-pub use decide::{Decision, Next, after_attempt, decide};
+pub use decide::{Decision, Next, Reach, after_attempt, decide};
 pub use drawn::Drawn;
 pub use effort::Effort;
 pub use error::PolicyError;
@@ -41,5 +41,5 @@ pub use needs::{
 pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds, match_route};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};
 pub use signals::{ConfidenceSource, Signals};
-pub use spec::{Caching, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFull};
+pub use spec::{Caching, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull};
 pub use trail::{Step, Trail, Why};

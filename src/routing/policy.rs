@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use super::facts::labels;
 use super::{
     Caching, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec,
-    RungSpec, Rungs, Signals, StreamLimits, WhenFull,
+    RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -70,6 +70,8 @@ pub struct Route {
     pub ladder: Vec<Rung>,
     /// Index of the rung for requests without a confidence.
     pub no_signal: u8,
+    /// What becomes of requests whose strongest rung failed.
+    pub when_failed: WhenFailed,
     /// Whether it minds what prompt caches hold.
     pub cache: Caching,
     /// How much more than never changing a session's changes may cost.
@@ -222,6 +224,7 @@ impl Policy {
                 no_signal: (usize::from(route.no_signal) != last)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
+                when_failed: (route.when_failed != WhenFailed::default()).then_some(route.when_failed),
                 cache: (route.cache != Caching::default()).then_some(route.cache),
                 switch_cap: route.switch_cap.map(|cap| i64::from(cap.get())),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
@@ -333,7 +336,7 @@ impl Policy {
             && self.routes.iter().zip(&other.routes).all(|(a, b)| {
                 a.matcher == b.matcher
                     && a.require == b.require
-                    && a.when_full == b.when_full
+                    && (a.when_full, a.when_failed) == (b.when_full, b.when_failed)
                     && (a.cache, a.switch_cap) == (b.cache, b.switch_cap)
                     && a.no_signal == b.no_signal
                     && a.ladder.len() == b.ladder.len()
@@ -513,6 +516,7 @@ impl Route {
             when_full: spec.when_full.unwrap_or_default(),
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
+            when_failed: spec.when_failed.unwrap_or_default(),
             cache: spec.cache.unwrap_or_default(),
             switch_cap: spec
                 .switch_cap
