@@ -12,6 +12,8 @@
 mod anomalies;
 #[path = "speed/budgets.rs"]
 mod budgets;
+#[path = "speed/caches.rs"]
+mod caches;
 #[path = "speed/reports.rs"]
 mod reports;
 
@@ -550,6 +552,9 @@ fn main() {
     if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "budgets") {
         return budgets::budgets();
     }
+    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "caches") {
+        return caches::caches();
+    }
     let lines =
         std::env::var("POINTSMAN_BENCH_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000u64);
     let text = log_text(lines);
@@ -565,6 +570,7 @@ fn main() {
     classify_and_decide();
     live_session();
     budgets::budgets();
+    caches::caches();
     replay(&text, &path);
     reports::reports(&path);
     drop(text);

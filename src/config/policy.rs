@@ -15,7 +15,7 @@ use super::rung_parameters::ParametersFile;
 use super::span::Span;
 use crate::routing::{
     Caching, CanarySpec, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec,
-    RungSpec, StreamLimits, WhenFull,
+    RungSpec, StreamLimits, WhenFailed, WhenFull,
 };
 use crate::units::{Names, Slip, choice, from_toml, line_of};
 
@@ -76,6 +76,7 @@ struct RouteFile {
     #[serde(default)]
     require: Vec<String>,
     when_full: Option<Spanned<String>>,
+    when_failed: Option<Spanned<String>>,
     cache: Option<Spanned<String>>,
     switch_cap: Option<Spanned<i64>>,
     #[serde(default)]
@@ -293,6 +294,14 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
                 Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
             })?);
         }
+        if let Some(word) = route.when_failed {
+            let (line, field) = (line_of(text, word.span().start), format!("route.{name}.when_failed"));
+            one.when_failed = Some(WhenFailed::from_name(word.get_ref()).ok_or_else(|| {
+                let known = choice(word.get_ref(), &["end", "fall"]);
+                let problem = format!("`{}` is not known here; {known}", word.get_ref());
+                Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
+            })?);
+        }
         if let Some(word) = route.cache {
             let (line, field) = (line_of(text, word.span().start), format!("route.{name}.cache"));
             one.cache = Some(Caching::from_name(word.get_ref()).ok_or_else(|| {
@@ -428,6 +437,9 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         if let Some(way) = route.when_full {
             let _ = writeln!(out, "when_full = {}", quoted(way.name()));
         }
+        if let Some(way) = route.when_failed {
+            let _ = writeln!(out, "when_failed = {}", quoted(way.name()));
+        }
         if let Some(cache) = route.cache {
             let _ = writeln!(out, "cache = {}", quoted(cache.name()));
         }
@@ -527,7 +539,7 @@ mod tests {
     #[test]
     fn a_written_policy_reads_back_the_same() {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
-                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\ncache = \"aware\"\nswitch_cap = 200\n\
+                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\nwhen_failed = \"fall\"\ncache = \"aware\"\nswitch_cap = 200\n\
                    explore = { share = 20, below = 60 }\n\
                    stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\ncheck = \"after\"\n\
                    checks = [{ kind = \"regex\", matches = '^\\d', on_fail = \"record\" }, { kind = \"schema\", schema = '{}' },\n\

@@ -306,10 +306,11 @@ impl Decider {
     ) -> Result<Course, UnknownOperation> {
         let open = self.open.get_mut(&key).ok_or(UnknownOperation(key))?;
         self.in_flight.end(self.prices.identity(open.called()));
-        let ladder = &open.policy.route(open.decision.route).ladder;
+        let route = open.policy.route(open.decision.route);
+        let ladder = &route.ladder;
         let at = open.operation.at;
         while let Next::Escalate { to, why } =
-            after_attempt(open.rung, open.decision.open, attempt.status, attempt.check)
+            after_attempt(open.rung, open.decision.reach(route), attempt.status, attempt.check)
             && let Some(next) = ladder.get(usize::from(to))
         {
             if is_stopped(&self.runaways, open) {
@@ -325,10 +326,15 @@ impl Decider {
             }
             let claim = open.claims.of(next.model);
             open.hold = claim.map(|claim| self.budgets.take(claim.draws, claim.amount, at));
+            let falls = to < open.rung;
             open.rung = to;
             self.in_flight.begin(self.prices.identity(next.model));
             open.settled.escalated = true;
-            open.decision.trail.push(Step::Escalated { to, why });
+            open.decision.trail.push(if falls {
+                Step::Fell { to, why }
+            } else {
+                Step::Escalated { to, why }
+            });
             return Ok(Course::Call { rung: to, model: next.model, why: Some(why) });
         }
         let Open { operation, decision, policy, mut settled, .. } =

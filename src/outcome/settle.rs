@@ -159,7 +159,8 @@ pub fn routed(
         return;
     }
     into.begin(policy, decision.route, decision.rung);
-    let ladder = &policy.route(decision.route).ladder;
+    let route = policy.route(decision.route);
+    let (ladder, reach) = (&route.ladder, decision.reach(route));
     let mut rung = decision.rung;
     while let Some(step) = ladder.get(usize::from(rung)) {
         let mut last = None;
@@ -171,7 +172,7 @@ pub fn routed(
         }
         let Some(attempt) = last else { break };
         into.rung = rung;
-        match after_attempt(rung, decision.open, attempt.status, attempt.check) {
+        match after_attempt(rung, reach, attempt.status, attempt.check) {
             Next::Answer => break,
             Next::Escalate { to, .. } => {
                 into.escalated = true;

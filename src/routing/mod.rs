@@ -31,7 +31,7 @@ mod trail;
 pub use affinity::Stay;
 pub use attempt::{Check, Status};
 pub use canary::Canary;
-pub use decide::{Decision, Next, after_attempt, decide};
+pub use decide::{Decision, Next, Reach, after_attempt, decide};
 pub use drawn::{Drawn, is_lot};
 pub use effort::Effort;
 pub use error::PolicyError;
@@ -50,5 +50,7 @@ pub use needs::{
 pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};
 pub use signals::{ConfidenceSource, Signals};
-pub use spec::{Caching, CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFull};
+pub use spec::{
+    Caching, CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull,
+};
 pub use trail::{Step, Trail, Why};

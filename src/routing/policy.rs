@@ -6,8 +6,8 @@ use arrayvec::ArrayVec;
 
 use super::{
     Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
-    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFull, affinity::capped, canary::inherit,
-    drawn::held_out, facts::labels,
+    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull, affinity::capped,
+    canary::inherit, drawn::held_out, facts::labels,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -72,6 +72,8 @@ pub struct Route {
     pub ladder: Vec<Rung>,
     /// Index of the rung for requests without a confidence.
     pub no_signal: u8,
+    /// What becomes of requests whose strongest rung failed.
+    pub when_failed: WhenFailed,
     /// Whether it minds what prompt caches hold.
     pub cache: Caching,
     /// How much more than never changing a session's changes may cost.
@@ -217,6 +219,7 @@ impl Policy {
                 no_signal: (usize::from(route.no_signal) != last || !is_own)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
+                when_failed: (route.when_failed != WhenFailed::default()).then_some(route.when_failed),
                 cache: (route.cache != Caching::default()).then_some(route.cache),
                 switch_cap: route.switch_cap.map(|cap| i64::from(cap.get())),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
@@ -330,7 +333,7 @@ impl Policy {
                 a.matcher == b.matcher
                     && a.canary == b.canary
                     && a.require == b.require
-                    && a.when_full == b.when_full
+                    && (a.when_full, a.when_failed) == (b.when_full, b.when_failed)
                     && (a.cache, a.switch_cap) == (b.cache, b.switch_cap)
                     && a.no_signal == b.no_signal
                     && a.explore == b.explore
@@ -488,6 +491,7 @@ impl Route {
             when_full: spec.when_full.unwrap_or_default(),
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
+            when_failed: spec.when_failed.unwrap_or_default(),
             cache: spec.cache.unwrap_or_default(),
             switch_cap: spec
                 .switch_cap

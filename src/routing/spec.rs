@@ -47,6 +47,8 @@ pub struct RouteSpec {
     pub ladder: Vec<RungSpec>,
     /// The rung for requests without a confidence; the last one where absent.
     pub no_signal: Option<String>,
+    /// What becomes of requests whose strongest rung failed.
+    pub when_failed: Option<WhenFailed>,
     /// Whether it minds what prompt caches hold.
     pub cache: Option<Caching>,
     /// How much more than never changing a session's changes may cost, in per mille.
@@ -117,6 +119,34 @@ impl Mode {
     /// Reads the word.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// What becomes of a request whose strongest rung failed in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum WhenFailed {
+    /// Its client hears of the failure.
+    #[default]
+    End,
+    /// It goes down to the nearest cheaper rung that was not asked yet.
+    Fall,
+}
+
+impl WhenFailed {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::End, Self::Fall];
+
+    /// Returns the word that policies use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Fall => "fall",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
     }
 }
 

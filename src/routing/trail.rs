@@ -115,6 +115,13 @@ pub enum Step {
         /// Because of this.
         why: Why,
     },
+    /// The request went down its ladder, as the strongest rung failed.
+    Fell {
+        /// To this rung.
+        to: u8,
+        /// Because of this.
+        why: Why,
+    },
     /// Nothing was decided: the log says what happened.
     AsRecorded,
 }
@@ -201,14 +208,15 @@ impl Step {
                 let status = status.name().replace('_', " ");
                 format!("{}: {status}{check} ({basis})", names.model(model))
             }
-            Self::Escalated { to, why } => {
+            Self::Escalated { to, why } | Self::Fell { to, why } => {
+                let way = if matches!(self, Self::Fell { .. }) { "down" } else { "up" };
                 let why = match why {
                     Why::Check => "the check failed".to_owned(),
                     Why::Provider(status) => {
                         format!("the provider failed ({})", status.name().replace('_', " "))
                     }
                 };
-                format!("{why}: up to {}", rung(to))
+                format!("{why}: {way} to {}", rung(to))
             }
             Self::AsRecorded => "as recorded; nothing was decided here".to_owned(),
         }
@@ -227,6 +235,7 @@ impl Step {
             Self::Refused => "refuse",
             Self::Attempted { .. } => "attempt",
             Self::Escalated { .. } => "escalate",
+            Self::Fell { .. } => "fall",
             Self::AsRecorded => "recorded",
         }
     }

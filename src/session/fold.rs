@@ -199,10 +199,10 @@ impl Fold {
         if let (Some(over), Some(spending)) = (over, &mut self.spending) {
             spending.turn(index, operation.at, over, decision.refused);
         }
-        // Where it goes up its ladder, it goes where there was room.
+        // Where it goes along its ladder, it goes where there was room.
         for (at, rung) in ladder.iter().enumerate() {
             if self.circumstance.short(rung.known_as).is_some_and(|short| short != Short::Soft)
-                && at > usize::from(decision.rung)
+                && at != usize::from(decision.rung)
             {
                 decision.open = decision.open.without(at);
             }

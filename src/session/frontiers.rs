@@ -82,6 +82,7 @@ fn same_ladder(one: &Route, other: &Route) -> bool {
     one.require == other.require
         && one.no_signal == other.no_signal
         && one.explore == other.explore
+        && one.when_failed == other.when_failed
         && same_names(one, other)
         && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.same_call(b))
 }
@@ -438,6 +439,7 @@ mod tests {
             mode: Mode::default(),
             require: Labels::default(),
             when_full: WhenFull::default(),
+            when_failed: crate::routing::WhenFailed::default(),
             cache: Caching::default(),
             switch_cap: None,
             ladder: Vec::new(),

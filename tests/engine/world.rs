@@ -12,7 +12,7 @@ use pointsman::pricing::{PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
 use pointsman::routing::{
     AUTO, Caching, Capabilities, Capability, Check, Circumstance, CircumstanceId, Circumstances,
     ConfidenceSource, Draw, Drawn, ExploreSpec, FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec,
-    RouteSpec, RungSpec, Status, WhenFull,
+    RouteSpec, RungSpec, Status, WhenFailed, WhenFull,
 };
 use pointsman::session::{Log, Reading, Skipped, settle_one};
 use pointsman::telemetry::{Frontier, Sign, Totals};
@@ -279,6 +279,7 @@ pub(super) fn compile((a, b, c, constrained): &Choices) -> Policy {
                 ladder: ladder(&["nano", "unlisted", "mid", "strong"], b),
                 mode: mode(6),
                 no_signal: Some("mid".into()),
+                when_failed: bit(7).then_some(WhenFailed::Fall),
                 cache: bit(14).then_some(Caching::Aware),
                 // Live, some are held out.
                 holdout: Some(300),

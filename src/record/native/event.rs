@@ -17,7 +17,7 @@ use crate::record::skip::Refusal;
 use crate::record::{Correction, Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
     Caching, CanarySpec, Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec,
-    RungSpec, StreamLimits, WhenFull,
+    RungSpec, StreamLimits, WhenFailed, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
 
@@ -268,6 +268,7 @@ struct RouteKeys {
     mode: Option<String>,
     require: Vec<String>,
     when_full: Option<String>,
+    when_failed: Option<String>,
     cache: Option<String>,
     switch_cap: Option<i64>,
     no_signal: Option<String>,
@@ -371,6 +372,13 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
                 })
                 .transpose()?,
             ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
+            when_failed: keys
+                .when_failed
+                .map(|word| {
+                    WhenFailed::from_name(&word)
+                        .ok_or_else(|| Refusal::Bad(format!("when_failed: `{word}` is neither end nor fall")))
+                })
+                .transpose()?,
             cache: keys
                 .cache
                 .map(|word| {

@@ -308,6 +308,9 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
     if let Some(way) = route.when_full {
         object.text("when_full", way.name());
     }
+    if let Some(way) = route.when_failed {
+        object.text("when_failed", way.name());
+    }
     if let Some(cache) = route.cache {
         object.text("cache", cache.name());
     }

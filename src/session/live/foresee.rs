@@ -35,7 +35,7 @@ impl Live {
         operation
     }
 
-    /// Lists the calls that may still be made for an operation, behind that of a rung.
+    /// Lists the calls that may still be made for an operation, above that of a rung.
     pub fn later(&self, ticket: &Ticket, rung: Option<u8>) -> Vec<Dispatch> {
         let Some(rung) = rung else { return Vec::new() };
         let core = lock(&self.core);

@@ -187,8 +187,10 @@ pub struct Dispatch {
     pub name: Arc<str>,
     /// The model.
     pub model: Arc<str>,
-    /// Whether nothing comes after it.
+    /// Whether nothing comes after it, however it ends.
     pub last: bool,
+    /// Whether nothing is above it, so that no check of its answer changes anything.
+    pub top: bool,
     /// How slow a stream may be.
     pub limits: StreamLimits,
     /// What is written into the request.
@@ -202,7 +204,16 @@ impl Dispatch {
     pub fn nowhere() -> Self {
         let none: Arc<str> = Arc::from("");
         let (limits, with) = (StreamLimits::default(), Parameters::NONE);
-        Self { rung: None, name: Arc::clone(&none), model: none, last: true, limits, with, checks: None }
+        Self {
+            rung: None,
+            name: Arc::clone(&none),
+            model: none,
+            last: true,
+            top: true,
+            limits,
+            with,
+            checks: None,
+        }
     }
 }
 
