@@ -12,8 +12,8 @@ use crate::outcome::{
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw, Drawn,
-    FULL, Labels, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
+    AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw,
+    Drawn, FULL, Labels, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -275,7 +275,7 @@ impl Ingest {
         let mut runaway = Then::Tell;
         let mut tags = Vec::new();
         for name in &told.down {
-            if [Call::WORD, WAITED, CHANCE].iter().any(|word| name.starts_with(word)) {
+            if [Call::WORD, WAITED, CHANCE, BEFORE].iter().any(|word| name.starts_with(word)) {
                 // Of its request alone, not of how things stood.
             } else if let Some(told) = name.strip_prefix(TAG) {
                 let is_asked = |name: &str| {

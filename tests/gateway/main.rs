@@ -42,6 +42,7 @@ mod rehearsal;
 mod replayed;
 mod runaways;
 mod rungs;
+mod second;
 mod shadowed;
 mod soak;
 mod stage;

@@ -12,7 +12,7 @@ use crate::budget::Over;
 use crate::engine::{Arrival, Claims, Course};
 use crate::outcome::Operation;
 use crate::pricing::Cost;
-use crate::routing::{CHANCE, Circumstance, Draw, Drawn, FULL, Needs, Short, TAG, WAITED};
+use crate::routing::{BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Needs, Short, TAG, WAITED};
 use crate::session::reason::{barred, reason};
 use crate::units::{Instant, ModelId, PerMille, Pico, Span, tags_of};
 
@@ -150,7 +150,9 @@ impl Live {
         let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
         let is_sure = decision.propensity == PerMille::ONE;
         let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
-        let down = tags.chain(down).chain(full).chain(over).chain(drawn).chain(chance).chain(waited);
+        let before = arriving.before.map(|before| format!("{BEFORE}{before}").into());
+        let down = tags.chain(down).chain(full).chain(over).chain(drawn).chain(chance).chain(before);
+        let down = down.chain(waited);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
