@@ -70,7 +70,8 @@ fn what_a_small_model_says_decides_near_a_threshold_and_a_replay_asks_nobody() {
     let rows = front.settle();
     assert_eq!(rows.len(), 6, "every call has its account: {rows:#?}");
     desk.must(&["ledger", "export", "-o", "log.jsonl", "--with-prices"]);
-    desk.must(&["ledger", "verify"]);
+    desk.must(&["ledger", "check"]);
+    desk.must(&["ledger", "check", "log.jsonl"]);
     let log = std::fs::read_to_string(desk.path().join("log.jsonl")).unwrap();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of_users: Vec<&Value> =
