@@ -14,8 +14,8 @@ use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw, Drawn,
-    FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
+    AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw,
+    Drawn, FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -291,7 +291,7 @@ impl Ingest {
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
         let mut tags = Vec::new();
         for name in &told.down {
-            if [Call::WORD, WAITED, CHANCE].iter().any(|word| name.starts_with(word))
+            if [Call::WORD, WAITED, CHANCE, BEFORE].iter().any(|word| name.starts_with(word))
                 || Lot::parse(name).is_some()
             {
                 // Of its request alone, not of how things stood.

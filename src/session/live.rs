@@ -27,6 +27,7 @@ use rustc_hash::FxHashMap;
 
 pub use self::arrival::{Bell, Waiting};
 pub use self::beside::Aside;
+pub use self::foresee::Near;
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};

@@ -1,15 +1,17 @@
-//! What another classifier would have made of a log: every request decided twice, by the confidence it had and by the other's.
+//! A log decided twice, as it was and with something changed in its requests: the confidences of another classifier, or what follows
+//! where a check says that an answer is not fit.
 //!
-//! Invariant: only requests that the other one could read are judged anew; what it could not read keeps its confidence, and is
-//! counted.
+//! Invariant: what cannot be told anew (a request that the other classifier could not read, an answer without that check's verdict)
+//! stays as it was, and is counted.
 
 use std::sync::Arc;
 
 use super::frontiers::{same_names, with_staged};
 use super::snapshot::RouteConsequences;
 use super::{Log, Reading, settle_one};
-use crate::outcome::{Evidence, Operation, Settled};
-use crate::routing::{NO_RUNG, Policy};
+use crate::checks::{OnFail, Says, Verdict};
+use crate::outcome::{Evidence, Extra, Operation, Settled};
+use crate::routing::{Check, NO_RUNG, Policy, Route, match_route};
 use crate::telemetry::Sign;
 use crate::units::PerMille;
 
@@ -26,32 +28,89 @@ pub struct Flip {
     pub start: [(Arc<str>, Arc<str>); 2],
 }
 
-/// What another classifier would have made of a log.
+/// A log decided twice.
 #[derive(Clone, Debug, Default)]
 pub struct Reclassified {
-    /// By route of the policy in force at the end: what was in force, and the other classifier with what is staged.
+    /// By route of the policy in force at the end: what was in force, and what is changed with what is staged.
     pub routes: Vec<RouteConsequences>,
     /// Requests that start elsewhere, the first of them.
     pub flips: Vec<Flip>,
-    /// Requests that the other one judged.
+    /// Requests that were told anew.
     pub read: u64,
-    /// Those that it could not read: their confidence stands.
+    /// Those that stay as they were.
     pub unread: u64,
 }
 
 impl Operation {
-    /// Returns it as the second classifier judged it; as it is where that could not read it.
-    fn by_second(&self) -> Self {
-        let Some(second) = self.second else { return *self };
+    /// Returns it as the second classifier judged it; none where that could not read it.
+    fn by_second(&self) -> Option<Self> {
+        let second = self.second?;
         let mut other = *self;
         other.set_confidence(second.confidence, second.source);
         other.class = second.class;
-        other
+        Some(other)
     }
 }
 
 /// Decides every request of a log by the confidences of both classifiers; of those that start elsewhere the first `most` are listed.
 pub fn reclassified(log: &Log, now: &Policy, staged: &Policy, most: usize) -> Reclassified {
+    twice(log, (now, staged), most, |evidence, _| Some((evidence.operation.by_second()?, None)))
+}
+
+/// Decides every request of a log as it was and with another consequence where a check of a route fails.
+pub fn rechecked(
+    log: &Log,
+    now: &Policy,
+    staged: &Policy,
+    (route, check, on_fail): (&str, &str, OnFail),
+) -> Reclassified {
+    twice(
+        log,
+        (now, staged),
+        0,
+        |evidence, of| {
+            if *of.name == *route { anew(evidence, of, (check, on_fail)) } else { None }
+        },
+    )
+}
+
+/// Returns a request with what its checks say of each answer, were the consequence of one of them another; none where that check
+/// never said that an answer was not fit.
+fn anew(
+    evidence: &Evidence<'_>,
+    route: &Route,
+    (check, on_fail): (&str, OnFail),
+) -> Option<(Operation, Option<Extra>)> {
+    let extra = evidence.extra?;
+    let fails = |verdict: &&Verdict| verdict.says == Says::Failed && *verdict.by == *check;
+    if !extra.particulars.iter().any(|told| told.verdicts.iter().any(|verdict| fails(&verdict))) {
+        return None;
+    }
+    let (mut operation, mut extra) = (*evidence.operation, extra.clone());
+    let said = |verdict: &Verdict| {
+        if *verdict.by == *check {
+            verdict.says == Says::Failed && on_fail == OnFail::Escalate
+        } else {
+            route.checks.as_ref().is_some_and(|checks| checks.escalates(verdict))
+                || (verdict.says == Says::Failed && *verdict.by == *Verdict::OWN)
+        }
+    };
+    let calls = extra.earlier.iter_mut().chain(std::iter::once(&mut operation.served));
+    for (call, told) in calls.zip(&extra.particulars) {
+        if told.verdicts.iter().any(|verdict| fails(&verdict)) {
+            call.check = if told.verdicts.iter().any(said) { Check::Failed } else { Check::Passed };
+        }
+    }
+    Some((operation, Some(extra)))
+}
+
+/// Decides every request twice; `change` says what is another in the second case.
+fn twice(
+    log: &Log,
+    (now, staged): (&Policy, &Policy),
+    most: usize,
+    change: impl Fn(&Evidence<'_>, &Route) -> Option<(Operation, Option<Extra>)>,
+) -> Reclassified {
     let mut found = Reclassified {
         routes: now.routes.iter().map(RouteConsequences::none).collect(),
         ..Reclassified::default()
@@ -60,23 +119,28 @@ pub fn reclassified(log: &Log, now: &Policy, staged: &Policy, most: usize) -> Re
     let (mut before, mut after) = (Settled::default(), Settled::default());
     let mut changed: Option<(Arc<Policy>, Policy)> = None;
     for (index, evidence) in log.history.range(0, log.len()) {
-        let operation = evidence.operation;
         let policy = log.policy_at(index);
         let tried = match changed.take().filter(|(of, _)| Arc::ptr_eq(of, policy)) {
             Some(known) => changed.insert(known),
             None => changed.insert((Arc::clone(policy), with_staged(policy, now, staged))),
         };
-        let other = operation.by_second();
-        found.read += u64::from(operation.second.is_some());
-        found.unread += u64::from(operation.second.is_none());
-        let anew = Evidence { operation: &other, ..evidence };
+        let route = policy.route(match_route(policy, &evidence.operation.signals_by(&log.prices)));
+        let other = change(&evidence, route);
+        found.read += u64::from(other.is_some());
+        found.unread += u64::from(other.is_none());
+        let extra = other.as_ref().and_then(|(_, extra)| extra.as_ref());
+        let anew = Evidence {
+            operation: other.as_ref().map_or(evidence.operation, |(operation, _)| operation),
+            extra: extra.or(evidence.extra),
+        };
         settle_one(&evidence, Reading::Routed, policy, &outlook, &mut before);
         settle_one(&anew, Reading::Routed, &tried.1, &outlook, &mut after);
         if before.first_rung == NO_RUNG && after.first_rung == NO_RUNG {
             continue;
         }
         let sides = [(&before, &**policy), (&after, &tried.1)];
-        let is_flip = (before.tag, before.first_rung) != (after.tag, after.first_rung);
+        let place = |settled: &Settled| (settled.tag, settled.first_rung, settled.rung);
+        let is_flip = place(&before) != place(&after);
         for (at, (settled, of)) in sides.into_iter().enumerate() {
             let route = of.route(settled.route);
             let place = found.routes.iter().position(|row| same_names(&row.setting, route));
@@ -103,7 +167,7 @@ pub fn reclassified(log: &Log, now: &Policy, staged: &Policy, most: usize) -> Re
             found.flips.push(Flip {
                 index,
                 id: log.history.id(index).to_owned(),
-                confidence: [operation.confidence(), other.confidence()],
+                confidence: [evidence.operation.confidence(), anew.operation.confidence()],
                 start,
             });
         }

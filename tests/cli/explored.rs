@@ -132,6 +132,42 @@ fn another_classifier_is_tried_on_what_it_can_read() {
 }
 
 #[test]
+fn another_consequence_of_a_check_is_tried_on_its_verdicts() {
+    let desk = Desk::new();
+    let policy = POLICY.replace(
+        "explore = { share = 200, below = 60 }",
+        "checks = [{ kind = \"regex\", name = \"figures\", matches = '^[0-9]+$', on_fail = \"record\" }]",
+    );
+    desk.write("p.toml", &policy);
+    let line = |at: u32| {
+        let says = if at % 4 == 0 { "failed" } else { "passed" };
+        json!({"id": format!("r-{at}"), "at": "2026-05-23T10:00:00Z", "task": "code", "confidence": 900,
+            "attempts": [{"model": "gpt-4.1-nano", "in": 900, "out": 100, "check": "passed",
+                "verdicts": [{"by": "figures", "says": says}]}]})
+        .to_string()
+    };
+    desk.write("log.jsonl", (0..40).map(line).collect::<Vec<_>>().join("\n"));
+    let tried = |word: &str| {
+        let args = format!("whatif log.jsonl --policy p.toml --on-fail all.figures={word} --format json");
+        json(&desk.good(&args))
+    };
+    let found = tried("escalate");
+    assert_eq!(found["on_fail"]["failed_requests"], 10, "{found}");
+    assert_eq!(
+        (&found["applied"]["escalated"], &found["staged"]["escalated"]),
+        (&json!(0), &json!(10)),
+        "{found}"
+    );
+    assert_eq!(found["change"]["escalated"], 10, "{found}");
+    let same = tried("record");
+    assert_eq!((&same["flipped_requests"], &same["staged"]["escalated"]), (&json!(0), &json!(0)), "{same}");
+    assert!(
+        desk.refused("whatif log.jsonl --policy p.toml --on-fail none.figures=record")
+            .contains("no such route")
+    );
+}
+
+#[test]
 fn what_scores_are_worth_is_fitted_and_taken_by_the_policy() {
     let desk = Desk::new();
     // Sure of 900 in a thousand, and good in half of the cases.

@@ -43,6 +43,7 @@ mod replayed;
 mod rollouts;
 mod runaways;
 mod rungs;
+mod second;
 mod shadowed;
 mod soak;
 mod stage;

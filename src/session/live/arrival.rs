@@ -13,7 +13,7 @@ use crate::engine::{Arrival, Claims, Course, kept};
 use crate::outcome::Operation;
 use crate::pricing::Cost;
 use crate::prompt_cache::expected_word;
-use crate::routing::{CHANCE, Circumstance, Draw, Drawn, FULL, Lot, Needs, Short, TAG, WAITED};
+use crate::routing::{BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Lot, Needs, Short, TAG, WAITED};
 use crate::session::reason::{barred, reason};
 use crate::units::{Instant, ModelId, PerMille, Pico, Span, tags_of};
 
@@ -167,6 +167,7 @@ impl Live {
         let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
         let is_sure = decision.propensity == PerMille::ONE;
         let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
+        let before = arriving.before.map(|before| format!("{BEFORE}{before}").into());
         let down = tags
             .chain(down)
             .chain(full)
@@ -174,6 +175,7 @@ impl Live {
             .chain(drawn)
             .chain(lot)
             .chain(chance)
+            .chain(before)
             .chain(waited)
             .chain(cached);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
