@@ -87,6 +87,7 @@ impl Setup {
             }
             policy.baseline = names.intern_model(baseline);
         }
+        policy = super::known::with_regions(policy, options.providers.as_deref(), &mut names);
         let mut remarks = if policy_path.is_some() {
             let checked = Checked { policy: &policy, places: &places, names: &names, book: &book };
             checked.against(options.providers.as_deref(), options.baseline.is_some())?

@@ -13,8 +13,8 @@ use super::operation::Operation;
 use super::{Gateway, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
-use crate::ledger::{Entry, Opened, Prompt};
-use crate::prompt_cache::Tie;
+use crate::ledger::{Entry, Opened, Prompt, Prompted};
+use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
@@ -195,6 +195,27 @@ static ENDS: LazyLock<Vec<u64>> = LazyLock::new(prefix_ends);
 fn beginnings(prefix: &[u64]) -> Arc<[(u64, u32)]> {
     let tokens = |bytes: u64| u32::try_from(bytes / 4).unwrap_or(u32::MAX);
     prefix.iter().zip(&*ENDS).map(|(hash, end)| (*hash, tokens(*end))).collect()
+}
+
+impl Gateway {
+    /// Takes in prompts that were answered before a restart, so that what caches still hold is known again.
+    pub fn recall(&self, prompts: &[Prompted]) {
+        let minds = self.live.minds_caches();
+        for one in prompts {
+            let Some(target) = self.providers.target(&one.model) else { continue };
+            self.marks.recall(&target, &one.provider, &one.prefix, one.at);
+            if minds {
+                let prompt = CachedPrompt {
+                    session: session_number(&one.session, &one.user),
+                    beginnings: beginnings(&one.prefix),
+                    tokens: one.bytes / 4,
+                    has_past: true,
+                    tie: None,
+                };
+                self.live.recall(prompt, (&one.model, &one.provider), one.at, &one.usage);
+            }
+        }
+    }
 }
 
 /// Says why a session cannot change its model: it hands in what tools returned, or its provider keeps what was said before.

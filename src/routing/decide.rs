@@ -203,6 +203,10 @@ pub struct Reach {
 impl Reach {
     /// Returns the next rung after one that failed; none where nothing is left.
     pub fn after_failure(self, rung: u8) -> Option<u8> {
+        // Who was served by the model that its client named is on no ladder.
+        if self.first == NO_RUNG || rung == NO_RUNG {
+            return None;
+        }
         let up = || self.open.at_or_after(usize::from(rung).saturating_add(1));
         if rung >= self.first
             && let Some(up) = up()

@@ -54,3 +54,4 @@ mod tried;
 mod turned_back;
 #[path = "../support/upstream.rs"]
 mod upstream;
+mod warm;

@@ -7,7 +7,10 @@ use std::sync::atomic::Ordering;
 
 use super::{Arriving, Core, Live, lock};
 use crate::outcome::Operation;
-use crate::prompt_cache::{Prompt, RuleTable, Rules, Standing, session_number};
+use crate::pricing::{Usage, charge};
+use crate::prompt_cache::{
+    Answered, Prompt, RuleTable, Rules, Standing, Underway, account_number, session_number,
+};
 use crate::units::Instant;
 
 /// What one model holds at one account.
@@ -27,6 +30,20 @@ impl Live {
         let core = &mut *lock(&self.core);
         core.decider.caches_mut().rule(RuleTable::new(Arc::new(rules)));
         core.decider.caches_mut().know(&core.names);
+    }
+
+    /// Takes in a call that was answered before a restart: its prompt, model, account and tokens.
+    pub fn recall(&self, prompt: Prompt, (model, provider): (&str, &str), at: Instant, usage: &Usage) {
+        let core = &mut *lock(&self.core);
+        let book = self.book();
+        let model = core.model(model, &book);
+        core.price_new_models(&book);
+        let prices = Arc::clone(core.decider.prices());
+        let cost = charge(usage, prices.rates(model, at));
+        // Where its confidence would have sent it nobody knows any more: to the strongest rung, as far as this says.
+        let turn = Underway { prompt, wanted: u8::MAX, account: account_number(provider) };
+        let answered = Answered { model: prices.identity(model), at, usage, cost, prices: &prices };
+        core.decider.caches_mut().answered(&turn, &answered);
     }
 
     /// Says whether any route minds caches.
