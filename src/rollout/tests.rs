@@ -1,3 +1,5 @@
+//! Rollouts step by step: what lets a step come, what takes it back, and that none comes early.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
