@@ -44,6 +44,7 @@ pub mod scenario;
 pub mod serve;
 pub mod settings;
 pub mod snapshot;
+pub mod steer;
 pub mod stop;
 pub mod train;
 pub mod trial;
@@ -141,6 +142,8 @@ enum Command {
     Runaways(Box<runaways::RunawaysArgs>),
     /// Change a route step by step as evidence lets it, or see over a log when each step would have come
     Rollout(Box<rollout::RolloutArgs>),
+    /// Move thresholds so that a budget's window comes out right, over a log or at a running gateway
+    Steer(Box<steer::SteerArgs>),
     /// Stop a key, a session, a team or everything at a running gateway
     Stop(stop::StopArgs),
     /// Let go who was stopped
@@ -250,6 +253,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Alerts(args)) => alerts::run(&args),
         Some(Command::Runaways(args)) => runaways::run(&args),
         Some(Command::Rollout(args)) => rollout::run(&args),
+        Some(Command::Steer(args)) => steer::run(&args),
         Some(Command::Stop(args)) => stop::stop(&args),
         Some(Command::Lift(args)) => stop::lift(&args),
         Some(Command::Prices(args)) => prices::run(&args),

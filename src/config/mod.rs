@@ -24,6 +24,7 @@ mod rung_parameters;
 mod second;
 mod shadow;
 mod span;
+mod steer;
 pub mod themes;
 mod watched;
 mod whole;

@@ -59,6 +59,7 @@ mod signals;
 mod single;
 mod socket;
 mod spending;
+mod steering;
 mod stored;
 mod stream;
 mod tagged;
@@ -164,6 +165,7 @@ pub struct Gateway {
     shadows: purse::Shadows,
     marks: marks::Marks,
     rollouts: Arc<Mutex<Rollouts>>,
+    steered: Mutex<steering::Steered>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -257,6 +259,7 @@ impl Gateway {
             marks: marks::Marks::new(caching),
             shadows,
             rollouts: Arc::default(),
+            steered: Mutex::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

@@ -57,6 +57,7 @@ mod snapshot;
 mod speed;
 mod spending;
 mod status;
+mod steering;
 mod stream;
 mod stretch;
 mod study;
@@ -127,6 +128,7 @@ pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, QuotaWindow, Reply,
     Severity, TurnedAway,
 };
+pub use steering::{Course, Heading, MoveRow, Moved, SteerRow, SteeredWindow, Steering, steer_over};
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
 pub use study::{Beside, Found, Studies, Topic};
