@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod anomalies;
 pub mod args;
 pub mod attach;
+pub mod automations;
 mod branches;
 pub mod budgets;
 pub mod cache;
@@ -138,6 +139,8 @@ enum Command {
     Runaways(Box<runaways::RunawaysArgs>),
     /// Change a route step by step as evidence lets it, or see over a log when each step would have come
     Rollout(Box<rollout::RolloutArgs>),
+    /// Show what automations do at a gateway, or what they would have proposed over a log
+    Automations(Box<automations::AutomationsArgs>),
     /// Stop a key, a session, a team or everything at a running gateway
     Stop(stop::StopArgs),
     /// Let go who was stopped
@@ -246,6 +249,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Alerts(args)) => alerts::run(&args),
         Some(Command::Runaways(args)) => runaways::run(&args),
         Some(Command::Rollout(args)) => rollout::run(&args),
+        Some(Command::Automations(args)) => automations::run(&args),
         Some(Command::Stop(args)) => stop::stop(&args),
         Some(Command::Lift(args)) => stop::lift(&args),
         Some(Command::Prices(args)) => prices::run(&args),

@@ -9,6 +9,7 @@ mod alerts;
 mod arriving;
 mod aside;
 mod audience;
+mod automations;
 mod background;
 mod bench;
 mod body;
@@ -82,7 +83,7 @@ use crate::notify::Desk;
 use crate::prompt_cache::Rules;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
-use crate::session::{Applied, Deed, Live, Rollouts};
+use crate::session::{Applied, Automations, Deed, Live, Rollouts};
 use crate::units::{Instant, Names, hex};
 use crate::wire::PrefixKey;
 
@@ -163,6 +164,8 @@ pub struct Gateway {
     shadows: purse::Shadows,
     marks: marks::Marks,
     rollouts: Arc<Mutex<Rollouts>>,
+    automations: Arc<Mutex<Automations>>,
+    automations_source: Mutex<automations::Source>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -256,6 +259,8 @@ impl Gateway {
             marks: marks::Marks::new(caching),
             shadows,
             rollouts: Arc::default(),
+            automations: Arc::default(),
+            automations_source: Mutex::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

@@ -27,6 +27,7 @@ pub(super) enum Endpoint {
     Alerts,
     Runaways,
     Rollouts,
+    Automations,
     Unknown,
 }
 
@@ -79,6 +80,7 @@ pub(super) fn place(path: &str) -> Place<'_> {
         "/operator/v1/alerts" => Some(Endpoint::Alerts),
         "/operator/v1/runaways" => Some(Endpoint::Runaways),
         "/operator/v1/rollouts" => Some(Endpoint::Rollouts),
+        "/operator/v1/automations" => Some(Endpoint::Automations),
         "/operator/v1/rights" => Some(Endpoint::Rights),
         _ => None,
     };
@@ -167,7 +169,7 @@ impl Place<'_> {
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
             Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways | Endpoint::Rollouts => "GET, POST",
-            Endpoint::Feed | Endpoint::Log | Endpoint::Budgets => "GET",
+            Endpoint::Feed | Endpoint::Log | Endpoint::Budgets | Endpoint::Automations => "GET",
             _ => "GET, HEAD",
         }
     }
@@ -187,9 +189,12 @@ impl Place<'_> {
     /// Returns what a key must allow for this; one of these is enough.
     pub(super) fn needs(&self, method: &Method) -> &'static [Scope] {
         match self.endpoint {
-            Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights | Endpoint::Budgets => {
-                &[Scope::Read]
-            }
+            Endpoint::Metrics
+            | Endpoint::Feed
+            | Endpoint::Log
+            | Endpoint::Rights
+            | Endpoint::Budgets
+            | Endpoint::Automations => &[Scope::Read],
             Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways | Endpoint::Rollouts
                 if *method == Method::GET =>
             {
@@ -221,6 +226,7 @@ impl Place<'_> {
                 | Endpoint::Corrections
                 | Endpoint::Alerts
                 | Endpoint::Rollouts
+                | Endpoint::Automations
         )
     }
 }

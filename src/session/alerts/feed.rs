@@ -12,7 +12,7 @@ use crate::outcome::{Evidence, Extra, ModelLabel, Operation, Outlook, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry};
 use crate::routing::Policy;
-use crate::session::{Ingest, Rollouts};
+use crate::session::{Automations, Ingest, Rollouts};
 use crate::units::{Instant, Span};
 
 /// How long a line may take from the end of its request to here.
@@ -39,6 +39,7 @@ pub struct AlertFeed {
     last: Instant,
     recent: Recent,
     rollouts: Arc<Mutex<Rollouts>>,
+    automations: Arc<Mutex<Automations>>,
 }
 
 /// A request whose answers may still be judged.
@@ -89,14 +90,14 @@ impl AlertFeed {
             last: Instant(i64::MIN),
             recent: Recent::default(),
             rollouts: Arc::default(),
+            automations: Arc::default(),
         }
     }
 
-    /// Tells these rollouts of all that is over, too.
+    /// Tells these rollouts and automations of all that is over, too.
     #[must_use]
-    pub fn telling(mut self, rollouts: Arc<Mutex<Rollouts>>) -> Self {
-        self.rollouts = rollouts;
-        self
+    pub fn telling(self, rollouts: Arc<Mutex<Rollouts>>, automations: Arc<Mutex<Automations>>) -> Self {
+        Self { rollouts, automations, ..self }
     }
 
     fn rolling(rollouts: &Mutex<Rollouts>) -> Option<MutexGuard<'_, Rollouts>> {
@@ -135,6 +136,11 @@ impl AlertFeed {
                 let policy = at.checked_sub(1).and_then(|at| self.policies.get(at));
                 if let Some((_, policy)) = policy.or(self.policies.first()) {
                     self.watcher.take(&evidence, policy, &outlook);
+                    self.automations.lock().unwrap_or_else(PoisonError::into_inner).take(
+                        &evidence,
+                        &outlook,
+                        &self.ingest.names,
+                    );
                     let rolling = Self::rolling(&self.rollouts);
                     let is_judged = rolling.is_some()
                         || (operation.confidence().is_some() && self.watcher.looks_at_quality());
