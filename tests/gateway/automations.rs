@@ -85,7 +85,7 @@ fn it_shifts_in_steps_over_a_restart_only_proposes_where_told_and_the_session_is
     let refused =
         Ask::post("/operator/v1/rollouts", &json!({"start": "cheaper", "plan": plan})).send(front.address());
     assert!(refused.status() == 409 && refused.text().contains("one writer a route"), "{}", refused.text());
-    front.kill();
+    front.stop();
     let front = desk.serve(&setup);
     let stood = until(&front, automation, |row| row["reading"].is_u64());
     assert_eq!((&stood["share"], &stood["acts"]), (&json!(1000), &json!(true)), "{stood:#}");
@@ -96,7 +96,8 @@ fn it_shifts_in_steps_over_a_restart_only_proposes_where_told_and_the_session_is
     traffic(&front, "third", 5);
     upstream.wait_idle();
     let rows = front.settle();
-    assert!(rows.iter().filter(|row| row.model == "gpt-4.1-nano").count() >= 10);
+    let models: Vec<&str> = rows.iter().map(|row| row.model.as_str()).collect();
+    assert!(models.iter().filter(|model| **model == "gpt-4.1-nano").count() >= 10, "{models:?}");
     desk.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
     let log = fs::read_to_string(desk.path().join("live.jsonl")).unwrap();
     assert!(
