@@ -77,7 +77,7 @@ impl Automation {
     /// Notes why it could not act; says whether that is news. It asks again after as long as a share stays.
     pub fn refuse(&mut self, why: &str, at: Instant) -> bool {
         let is_new = self.refused != why;
-        self.refused = why.to_owned();
+        why.clone_into(&mut self.refused);
         self.since = Some(at);
         is_new
     }

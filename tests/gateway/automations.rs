@@ -30,7 +30,7 @@ fn rules(folder: &Path, acts: bool) {
 
 fn desk(upstream: &Upstream) -> (Setup, Desk) {
     let mut setup = Setup::of(&upstream.url());
-    setup.policy = POLICY.to_owned();
+    POLICY.clone_into(&mut setup.policy);
     let desk = Desk::new(&setup);
     let budgets = "[budget.all]\nlimit = { lifetime = \"0.001\" }\nmode = \"observe\"\n";
     fs::write(desk.path().join("config/budgets.toml"), budgets).unwrap();
