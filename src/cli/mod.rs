@@ -10,6 +10,7 @@ pub mod automations;
 mod branches;
 pub mod budgets;
 pub mod cache;
+pub mod calibrate;
 pub mod certify;
 pub mod console;
 pub mod drift;
@@ -93,6 +94,8 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Find the thresholds that labels prove safe, or say how many labels are missing
     Certify(Box<certify::CertifyArgs>),
+    /// Fit what the scores of a check are worth, as a curve for the policy
+    Calibrate(Box<calibrate::CalibrateArgs>),
     /// Say whether confidences are spread and calibrated as they were
     Drift(Box<drift::DriftArgs>),
     /// Compare two models' answers blindly and keep what you say as labels
@@ -226,6 +229,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Certify(args)) => certify::run(&args),
+        Some(Command::Calibrate(args)) => calibrate::run(&args),
         Some(Command::Drift(args)) => drift::run(&args),
         Some(Command::Label(args)) => label::run(&args),
         Some(Command::Trial(args)) => trial::run(&args),

@@ -9,12 +9,13 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::checks::{self, CheckFile};
+use super::explore::{self, ExploreFile};
 use super::literal::{list_toml, quoted};
 use super::rung_parameters::ParametersFile;
 use super::span::Span;
 use crate::routing::{
-    CanarySpec, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
-    StreamLimits, WhenFull,
+    Caching, CanarySpec, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec,
+    RungSpec, StreamLimits, WhenFailed, WhenFull,
 };
 use crate::units::{Names, Slip, choice, from_toml, line_of};
 
@@ -75,10 +76,14 @@ struct RouteFile {
     #[serde(default)]
     require: Vec<String>,
     when_full: Option<Spanned<String>>,
+    when_failed: Option<Spanned<String>>,
+    cache: Option<Spanned<String>>,
+    switch_cap: Option<Spanned<i64>>,
     #[serde(default)]
     ladder: Vec<Spanned<RungFile>>,
     no_signal: Option<Spanned<String>>,
     holdout: Option<Spanned<i64>>,
+    explore: Option<Spanned<ExploreFile>>,
     canary: Option<Spanned<CanaryFile>>,
     #[serde(default)]
     stream: StreamFile,
@@ -289,6 +294,26 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
                 Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
             })?);
         }
+        if let Some(word) = route.when_failed {
+            let (line, field) = (line_of(text, word.span().start), format!("route.{name}.when_failed"));
+            one.when_failed = Some(WhenFailed::from_name(word.get_ref()).ok_or_else(|| {
+                let known = choice(word.get_ref(), &["end", "fall"]);
+                let problem = format!("`{}` is not known here; {known}", word.get_ref());
+                Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
+            })?);
+        }
+        if let Some(word) = route.cache {
+            let (line, field) = (line_of(text, word.span().start), format!("route.{name}.cache"));
+            one.cache = Some(Caching::from_name(word.get_ref()).ok_or_else(|| {
+                let known = choice(word.get_ref(), &["blind", "aware"]);
+                let problem = format!("`{}` is not known here; {known}", word.get_ref());
+                Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
+            })?);
+        }
+        if let Some(cap) = route.switch_cap {
+            lines.push((format!("route.{name}.switch_cap"), line_of(text, cap.span().start)));
+            one.switch_cap = Some(cap.into_inner());
+        }
         if let Some(takes) = route.takes {
             lines.push((format!("route.{name}.match"), line_of(text, takes.span().start)));
             let takes = takes.into_inner();
@@ -304,6 +329,10 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         if let Some(holdout) = route.holdout {
             lines.push((format!("route.{name}.holdout"), line_of(text, holdout.span().start)));
             one.holdout = Some(holdout.into_inner());
+        }
+        if let Some(explore) = route.explore {
+            lines.extend(explore::lines(&name, line_of(text, explore.span().start)));
+            one.explore = Some(explore.into_inner().spec());
         }
         if let Some(canary) = route.canary {
             lines.push((format!("route.{name}.canary"), line_of(text, canary.span().start)));
@@ -399,11 +428,23 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         if let Some(share) = route.holdout {
             let _ = writeln!(out, "holdout = {share}");
         }
+        if let Some(explore) = route.explore {
+            let _ = writeln!(out, "explore = {}", explore::to_toml(explore));
+        }
         if let Some(CanarySpec { of, share }) = &route.canary {
             let _ = writeln!(out, "canary = {{ of = {}, share = {share} }}", quoted(of));
         }
         if let Some(way) = route.when_full {
             let _ = writeln!(out, "when_full = {}", quoted(way.name()));
+        }
+        if let Some(way) = route.when_failed {
+            let _ = writeln!(out, "when_failed = {}", quoted(way.name()));
+        }
+        if let Some(cache) = route.cache {
+            let _ = writeln!(out, "cache = {}", quoted(cache.name()));
+        }
+        if let Some(cap) = route.switch_cap {
+            let _ = writeln!(out, "switch_cap = {cap}");
         }
         if !route.stream.is_none() {
             let _ = writeln!(out, "stream = {}", limits_toml(route.stream));
@@ -498,7 +539,8 @@ mod tests {
     #[test]
     fn a_written_policy_reads_back_the_same() {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
-                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\n\
+                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\nwhen_failed = \"fall\"\ncache = \"aware\"\nswitch_cap = 200\n\
+                   explore = { share = 20, below = 60 }\n\
                    stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\ncheck = \"after\"\n\
                    checks = [{ kind = \"regex\", matches = '^\\d', on_fail = \"record\" }, { kind = \"schema\", schema = '{}' },\n\
                    { kind = \"command\", name = \"lint\", command = [\"l\", \"-q\"], time_limit = \"2s\", least = 700 }]\n\

@@ -53,6 +53,7 @@ mod roll;
 mod rollouts;
 mod run;
 mod runaways;
+mod second;
 mod server;
 mod shadow;
 mod signals;
@@ -216,10 +217,10 @@ impl Gateway {
         let tagged = tagged::Tagged::new(&settings.tags, settings.limits.names);
         tagged.learn(live.limits().iter().map(Arc::as_ref));
         let shadows = purse::Shadows::new();
-        if keeps_ledger && !settings.shadow.is_empty() {
+        if keeps_ledger && !(settings.shadow.is_empty() && settings.second.is_empty()) {
             let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
             if let Err(error) = read {
-                tracing::warn!(%error, "what shadow runs spent today cannot be read from the ledger; they begin at nothing");
+                tracing::warn!(%error, "what shadow runs and second stages spent today cannot be read from the ledger; they begin at nothing");
             }
         }
         let place = keeps_ledger.then(|| ledger.state().path);

@@ -3,6 +3,7 @@
 //! Invariants: a decision depends on its inputs alone; thresholds never rise along a ladder; no signal goes to the rung
 //! that the policy names for it (the strongest unless said otherwise), never to the cheapest by default.
 
+mod affinity;
 mod afford;
 mod attempt;
 mod canary;
@@ -10,6 +11,8 @@ mod decide;
 mod drawn;
 mod effort;
 mod error;
+mod explore;
+mod exploring;
 mod facts;
 mod guard;
 mod holdout;
@@ -25,12 +28,14 @@ mod signals;
 mod spec;
 mod trail;
 
+pub use affinity::Stay;
 pub use attempt::{Check, Status};
 pub use canary::Canary;
-pub use decide::{Decision, Next, after_attempt, decide};
+pub use decide::{Decision, Next, Reach, after_attempt, decide};
 pub use drawn::{Drawn, is_lot};
 pub use effort::Effort;
 pub use error::PolicyError;
+pub use explore::{CHANCE, Draw, Explore, ExploreSpec, chance_told};
 pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
 pub use guard::{Availability, forbids, is_constrained};
 pub use in_flight::InFlight;
@@ -39,11 +44,13 @@ pub use lot::Lot;
 pub use matched::match_route;
 pub use matcher::Matcher;
 pub use needs::{
-    AtMost, Circumstance, CircumstanceId, Circumstances, FULL, Needs, RUNAWAY, STOPPED, Short, TAG, WAITED,
-    on_grid, up_to_grid,
+    AtMost, BEFORE, Circumstance, CircumstanceId, Circumstances, FULL, Needs, RUNAWAY, STOPPED, Short, TAG,
+    WAITED, on_grid, up_to_grid,
 };
 pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};
 pub use signals::{ConfidenceSource, Signals};
-pub use spec::{CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFull};
+pub use spec::{
+    Caching, CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull,
+};
 pub use trail::{Step, Trail, Why};

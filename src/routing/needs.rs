@@ -6,6 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{Capabilities, Drawn, Labels};
+use crate::prompt_cache::Standing;
 use crate::runaway::Then;
 use crate::units::{ModelId, TagsId};
 
@@ -98,6 +99,9 @@ pub const TAG: &str = "tag:";
 /// How a log writes, among what could not be called, how many milliseconds a request waited for room in a budget: `waited:1250`.
 pub const WAITED: &str = "waited:";
 
+/// How a log writes, among what could not be called, what the classifier had said of a request before a second stage did: `second:540`.
+pub const BEFORE: &str = "second:";
+
 /// How a log writes, among what could not be called, that who sent a request was stopped: `stopped:key ci-bot`.
 pub const STOPPED: &str = "stopped:";
 
@@ -123,11 +127,14 @@ pub struct Circumstance {
     pub drawn: Option<Drawn>,
     /// What who sent it tagged it with; none where nobody did.
     pub tags: TagsId,
+    /// How its session stood with prompt caches, as far as a route minded.
+    pub standing: Standing,
 }
 
 impl Circumstance {
     /// Nothing asked, everything up.
     pub const PLAIN: &Self = &Self {
+        standing: Standing::NONE,
         needs: Needs {
             capabilities: Capabilities::NONE,
             labels: Labels::NONE,

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-use super::canary::inherit;
-use super::facts::labels;
 use super::{
-    Canary, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec,
-    RungSpec, Rungs, Signals, StreamLimits, WhenFull,
+    Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
+    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull, affinity::capped,
+    canary::inherit, drawn::held_out, facts::labels,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -73,8 +72,16 @@ pub struct Route {
     pub ladder: Vec<Rung>,
     /// Index of the rung for requests without a confidence.
     pub no_signal: u8,
+    /// What becomes of requests whose strongest rung failed.
+    pub when_failed: WhenFailed,
+    /// Whether it minds what prompt caches hold.
+    pub cache: Caching,
+    /// How much more than never changing a session's changes may cost.
+    pub switch_cap: Option<PerMille>,
     /// The share of sessions that go to the strongest rung whatever their confidence; none where nobody is drawn.
     pub holdout: Option<PerMille>,
+    /// How requests near a threshold are explored; not at all where nothing is said.
+    pub explore: Option<Explore>,
     /// The model name by which a client asks for this very route: `auto/NAME`.
     pub alias: ModelId,
     /// How slow its streams may be.
@@ -212,7 +219,11 @@ impl Policy {
                 no_signal: (usize::from(route.no_signal) != last || !is_own)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
+                when_failed: (route.when_failed != WhenFailed::default()).then_some(route.when_failed),
+                cache: (route.cache != Caching::default()).then_some(route.cache),
+                switch_cap: route.switch_cap.map(|cap| i64::from(cap.get())),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
+                explore: route.explore.map(Explore::spec),
                 stream: route.stream,
                 check: route.checks.as_ref().map(|checks| checks.when()),
                 checks: route.checks.iter().flat_map(|checks| checks.specs().cloned()).collect(),
@@ -296,11 +307,6 @@ impl Policy {
         self.routes.iter().any(|route| route.mode == Mode::Observe)
     }
 
-    /// Says whether any of its routes holds sessions out.
-    pub fn holds_out(&self) -> bool {
-        self.routes.iter().any(|route| route.holdout.is_some())
-    }
-
     /// Says whether any of its routes is another's canary.
     pub fn has_canaries(&self) -> bool {
         self.routes.iter().any(|route| route.canary.is_some())
@@ -327,8 +333,10 @@ impl Policy {
                 a.matcher == b.matcher
                     && a.canary == b.canary
                     && a.require == b.require
-                    && a.when_full == b.when_full
+                    && (a.when_full, a.when_failed) == (b.when_full, b.when_failed)
+                    && (a.cache, a.switch_cap) == (b.cache, b.switch_cap)
                     && a.no_signal == b.no_signal
+                    && a.explore == b.explore
                     && a.ladder.len() == b.ladder.len()
                     && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.same_call(y))
             })
@@ -362,17 +370,6 @@ fn by_identity(models: &[(ModelId, Facts)], names: &Names) -> Vec<(ModelId, Fact
 fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
     let all = [limits.first_byte_ms, limits.gap_ms, limits.tokens_per_second];
     if all.contains(&Some(0)) { Err("a limit of 0 would cut every stream; leave it out") } else { Ok(()) }
-}
-
-/// A share of nobody or of everybody measures nothing.
-fn held_out(share: i64, field: &str) -> Result<PerMille, PolicyError> {
-    let share = u16::try_from(share).ok().filter(|share| (1..1000).contains(share)).and_then(PerMille::new);
-    share.ok_or_else(|| {
-        wrong(
-            field.to_owned(),
-            "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out",
-        )
-    })
 }
 
 impl Rung {
@@ -494,7 +491,14 @@ impl Route {
             when_full: spec.when_full.unwrap_or_default(),
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
+            when_failed: spec.when_failed.unwrap_or_default(),
+            cache: spec.cache.unwrap_or_default(),
+            switch_cap: spec
+                .switch_cap
+                .map(|cap| capped(cap, spec.cache, &field("switch_cap")))
+                .transpose()?,
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
+            explore: spec.explore.map(|spec| Explore::compile(spec, &field("explore"))).transpose()?,
             alias: ModelId::NONE,
             stream: spec.stream,
             checks,

@@ -1,6 +1,6 @@
 //! What of a request a route looks at.
 
-use super::Lot;
+use super::{Draw, Lot};
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, PerMille, ProjectId, TeamId};
 
@@ -60,4 +60,6 @@ pub struct Signals {
     pub lot: Lot,
     /// Whether the client named a concrete model, which then serves whatever the confidence.
     pub pinned: bool,
+    /// Its lot, where its route explores.
+    pub draw: Draw,
 }

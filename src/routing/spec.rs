@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Effort, FactsSpec, StreamLimits};
+use super::{Effort, ExploreSpec, FactsSpec, StreamLimits};
 use crate::checks::{CheckSpec, CheckWhen};
 
 /// A policy as written.
@@ -47,8 +47,16 @@ pub struct RouteSpec {
     pub ladder: Vec<RungSpec>,
     /// The rung for requests without a confidence; the last one where absent.
     pub no_signal: Option<String>,
+    /// What becomes of requests whose strongest rung failed.
+    pub when_failed: Option<WhenFailed>,
+    /// Whether it minds what prompt caches hold.
+    pub cache: Option<Caching>,
+    /// How much more than never changing a session's changes may cost, in per mille.
+    pub switch_cap: Option<i64>,
     /// The share of sessions, in per mille, that go to the strongest rung whatever their confidence.
     pub holdout: Option<i64>,
+    /// How requests near a threshold are explored; not at all where absent.
+    pub explore: Option<ExploreSpec>,
     /// How slow its streams may be.
     pub stream: StreamLimits,
     /// When its answers are checked.
@@ -111,6 +119,62 @@ impl Mode {
     /// Reads the word.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// What becomes of a request whose strongest rung failed in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum WhenFailed {
+    /// Its client hears of the failure.
+    #[default]
+    End,
+    /// It goes down to the nearest cheaper rung that was not asked yet.
+    Fall,
+}
+
+impl WhenFailed {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::End, Self::Fall];
+
+    /// Returns the word that policies use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Fall => "fall",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
+    }
+}
+
+/// Whether a route minds what prompt caches hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Caching {
+    /// It does not.
+    #[default]
+    Blind,
+    /// A session stays where it is warm, unless to go is expected to cost less.
+    Aware,
+}
+
+impl Caching {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::Blind, Self::Aware];
+
+    /// Returns the word that policies use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::Aware => "aware",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
     }
 }
 

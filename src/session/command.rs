@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::snapshot::Reading;
-use super::{Aim, Question, Speed};
+use super::{Aim, LimitAim, Question, Speed};
 use crate::rollout::Order;
 use crate::routing::{Policy, RouteId};
 use crate::runaway::Whom;
@@ -46,6 +46,8 @@ pub enum Command {
     SetThreshold(RouteId, usize, PerMille),
     /// Stage the best thresholds for a cost or a quality, where so said within their certificates.
     Aim(Aim, bool),
+    /// Try another amount of a budget's limit.
+    TryLimit(LimitAim),
     /// Stage that a route which observes routes; again, that it goes on observing.
     TurnOn(RouteId),
     /// Bring the staged policy into force from the head on.

@@ -1,19 +1,21 @@
 //! A log entry turned into what memory holds: names become ids, a missing confidence is asked of the classifier.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::Stretch;
 use super::met::Met;
-use crate::classifier::{Classifier, Measures, Saw, Tags, TaskClass};
+use crate::classifier::{Basis, Classifier, Measures, Saw, Tags, TaskClass};
 use crate::outcome::{
-    Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Seen, Timeline,
+    Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Second, Seen, Timeline,
 };
 use crate::pricing::{PriceBook, Usage, is_unlisted};
+use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels,
-    Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
+    AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw,
+    Drawn, FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -42,6 +44,8 @@ pub struct Ingest {
     /// Circumstances met so far.
     pub circumstances: Circumstances,
     classifier: Arc<Classifier>,
+    /// One whose opinion is told beside.
+    second: Option<Arc<Classifier>>,
     reclassify: bool,
     reprice: bool,
     own_policy: bool,
@@ -56,6 +60,8 @@ pub struct Ingest {
     tags: Option<Arc<[Box<str>]>>,
     /// Meters by model, with how many calls told them; the first few kinds.
     meters: BTreeMap<(String, String), u64>,
+    /// How providers' prompt caches work.
+    caching: Arc<Rules>,
 }
 
 /// Kinds of unknown meters that are told apart.
@@ -70,6 +76,7 @@ impl Ingest {
             names,
             circumstances: Circumstances::default(),
             classifier,
+            second: None,
             reclassify,
             reprice,
             own_policy,
@@ -80,7 +87,19 @@ impl Ingest {
             keeps_sessions: true,
             tags: None,
             meters: BTreeMap::new(),
+            caching: Arc::default(),
         }
+    }
+
+    /// Returns the same knowing how providers' prompt caches work.
+    #[must_use]
+    pub fn caching(self, rules: Rules) -> Self {
+        Self { caching: Arc::new(rules), ..self }
+    }
+
+    /// Says how providers' prompt caches work.
+    pub fn cache_rules(&self) -> &Arc<Rules> {
+        &self.caching
     }
 
     /// Returns the names and circumstances met so far, and forgets them.
@@ -140,6 +159,12 @@ impl Ingest {
     /// Says whether a request that arrived then is within the stretch asked for.
     pub fn wants(&mut self, at: Instant) -> bool {
         self.stretch.is_whole() || self.stretch.takes(at)
+    }
+
+    /// Returns the same with the opinion of a second classifier beside every request that it can read.
+    #[must_use]
+    pub fn beside(self, second: Classifier) -> Self {
+        Self { second: Some(Arc::new(second)), ..self }
     }
 
     /// Keeps to a stretch of time.
@@ -263,10 +288,12 @@ impl Ingest {
         let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
         let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
-        let mut runaway = Then::Tell;
+        let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
         let mut tags = Vec::new();
         for name in &told.down {
-            if name.starts_with(Call::WORD) || name.starts_with(WAITED) || Lot::parse(name).is_some() {
+            if [Call::WORD, WAITED, CHANCE, BEFORE].iter().any(|word| name.starts_with(word))
+                || Lot::parse(name).is_some()
+            {
                 // Of its request alone, not of how things stood.
             } else if let Some(told) = name.strip_prefix(TAG) {
                 let is_asked = |name: &str| {
@@ -284,6 +311,12 @@ impl Ingest {
             } else if let Some((short, name)) = Short::parse(name) {
                 let model = self.names.intern_model(name);
                 over.push((self.names.identity(model), short));
+            } else if let Some(word) = Word::parse(name) {
+                let names = &mut self.names;
+                standing.take(word, |model| {
+                    let model = names.intern_model(model);
+                    names.identity(model)
+                });
             } else if let Some(told) = Drawn::parse(name) {
                 drawn = Some(told);
             } else {
@@ -309,6 +342,7 @@ impl Ingest {
             over,
             runaway,
             drawn,
+            standing,
             tags: self.names.intern_tags(&tag_set(tags)),
             ..Circumstance::default()
         };
@@ -356,6 +390,7 @@ impl Ingest {
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
+            draw: Draw::of(&record.id),
             class: record.task.unwrap_or_default(),
             lot: record
                 .needs
@@ -364,9 +399,11 @@ impl Ingest {
                 .find_map(|word| Lot::parse(word))
                 .unwrap_or_else(|| Lot::of(&record.session, &record.user, &record.key, &record.id)),
             call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
+            expected: record.needs.down.iter().find_map(|word| expected(word)),
             ..Operation::default()
         };
         self.judge(record, &mut operation);
+        operation.second = self.second_opinion(record, &operation);
         let circumstance = self.circumstance(record, &operation.served.usage);
         operation.circumstance = self.circumstances.intern(&circumstance);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
@@ -414,29 +451,53 @@ impl Ingest {
             operation.saw = record.saw;
             return;
         }
-        let opinion = self.classifier.classify(
-            record.prompt.as_deref(),
-            &Measures {
-                prompt_tokens: operation.served.usage.prompt(),
-                turn: record.turn,
-                tools: record.tools,
-                history: record.history,
-                task: record.task,
-                tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
-            },
-        );
+        let opinion = self.classifier.classify(record.prompt.as_deref(), &measures(record, operation));
         operation.class = record.task.unwrap_or(opinion.class);
         if let Some(confidence) = recorded {
             operation.set_confidence(Some(confidence), ConfidenceSource::Recorded);
             return;
         }
-        let source = match opinion.basis {
-            crate::classifier::Basis::Text => ConfidenceSource::Text,
-            crate::classifier::Basis::Measures => ConfidenceSource::Measures,
-            crate::classifier::Basis::NoSignal => ConfidenceSource::None,
-        };
-        operation.set_confidence(opinion.confidence, source);
+        operation.set_confidence(opinion.confidence, source_of(opinion.basis));
         operation.saw = Saw::of(&opinion);
+    }
+
+    /// Asks the second classifier, where it has what the first one had: the text, or no more than measures for either.
+    fn second_opinion(&self, record: &Record<'_>, operation: &Operation) -> Option<Second> {
+        let second = self.second.as_ref()?;
+        if record.prompt.is_none() && operation.source != ConfidenceSource::Measures {
+            return None;
+        }
+        let opinion = second.classify(record.prompt.as_deref(), &measures(record, operation));
+        let source = source_of(opinion.basis);
+        Some(Second { confidence: opinion.confidence, source, class: record.task.unwrap_or(opinion.class) })
+    }
+}
+
+/// Returns what is known of a request besides its text.
+fn measures<'a>(record: &Record<'a>, operation: &Operation) -> Measures {
+    Measures {
+        prompt_tokens: operation.served.usage.prompt(),
+        turn: record.turn,
+        tools: record.tools,
+        history: record.history,
+        task: record.task,
+        tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
+    }
+}
+
+fn source_of(basis: Basis) -> ConfidenceSource {
+    match basis {
+        Basis::Text => ConfidenceSource::Text,
+        Basis::Measures => ConfidenceSource::Measures,
+        Basis::NoSignal => ConfidenceSource::None,
+    }
+}
+
+/// Reads what a call was expected to cost.
+fn expected(word: &str) -> Option<NonZeroU64> {
+    match Word::parse(word)? {
+        Word::Expected(amount) => u64::try_from(amount.0).ok().and_then(NonZeroU64::new),
+        _ => None,
     }
 }
 
@@ -450,6 +511,7 @@ fn has_particulars(attempt: &Attempt<'_>) -> bool {
         || attempt.gap_ms.is_some()
         || !attempt.left_out.is_empty()
         || !attempt.verdicts.is_empty()
+        || attempt.provider.contains('/')
 }
 
 fn particulars(attempt: &Attempt<'_>) -> Particulars {
@@ -458,6 +520,11 @@ fn particulars(attempt: &Attempt<'_>) -> Particulars {
         left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
         verdicts: attempt.verdicts.clone(),
         gap: Millis::from_option(attempt.gap_ms),
+        account: if attempt.provider.contains('/') {
+            attempt.provider.as_ref().into()
+        } else {
+            Box::default()
+        },
     }
 }
 

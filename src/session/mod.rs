@@ -28,6 +28,7 @@ mod frontiers;
 mod growth;
 mod ingest;
 mod inserts;
+mod limited;
 pub mod listing;
 mod live;
 mod log;
@@ -44,6 +45,7 @@ mod preview;
 mod proof;
 mod readers;
 mod reason;
+mod reclassified;
 mod repriced;
 mod rerun;
 mod rollouts;
@@ -59,11 +61,15 @@ mod status;
 mod stream;
 mod stretch;
 mod study;
+mod sureness;
+mod switching;
 mod trial;
 mod tried;
 mod trying;
 mod view;
 mod wanted;
+mod warm_at;
+mod warmed;
 mod whatif;
 mod whose;
 mod worker;
@@ -91,9 +97,10 @@ pub use following::Outgoing;
 pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
+pub use limited::{LimitAim, TriedLimit};
 pub use live::{
-    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal,
-    SIMULATED, Ticket, Waiting, Wants,
+    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
+    Refusal, SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
@@ -103,6 +110,7 @@ pub use plan::{GOOD, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};
+pub use reclassified::{Flip, Reclassified, rechecked, reclassified};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
 pub use rollouts::{ArmRow, RolloutRow, RolloutStep, RolloutTried, Rollouts, roll_over};
@@ -124,10 +132,13 @@ pub use status::{
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
 pub use study::{Beside, Found, Studies, Topic};
+pub use sureness::{Scored, scored};
+pub use switching::{Switching, switching};
 pub use trial::Trial;
 pub use tried::{BudgetsTried, TriedAlert, TriedRow, TriedRun, TriedSide, Tries};
 pub use trying::{try_beside, try_budgets};
 pub use view::View;
 pub use wanted::{Search, Wanted};
+pub use warm_at::warm_sessions;
 pub use worker::{Worker, spawn};
 pub use worlds::{Branched, Other, WorldError, branched};

@@ -7,6 +7,7 @@ use std::sync::mpsc::channel;
 use pointsman::classifier::{Classifier, Measures};
 use pointsman::config::budgets::parse;
 use pointsman::pricing::{Charged, Cost, CostSum, PriceBook, PriceRow, Rates, Tier, Unpriced, Usage};
+use pointsman::prompt_cache::{Rule, Rules};
 use pointsman::record::{self, Correction, Input, LateLabel, ReadOptions};
 use pointsman::rollout::{Change, Needs, Plan};
 use pointsman::routing::{AtMost, Check, Mode, NO_RUNG, Policy, RungSpec, Status, up_to_grid};
@@ -140,6 +141,11 @@ impl Stage {
                     pinned: *asked != 5 && *asked < 8,
                     prompt: PROMPTS[*prompt].into(),
                     session: ["s", "t", ""][*team].into(),
+                    // What a prompt of each team begins with is the same as far as it goes.
+                    beginnings: (1..=most / 200)
+                        .map(|block| (block << 8 | *team as u64, u32::try_from(block * 1000).unwrap()))
+                        .collect(),
+                    tie: (*call == 3).then_some(pointsman::prompt_cache::Tie::Tools),
                     call: (*call > 0).then(|| pointsman::runaway::Call::new(*call << 20, self.count)),
                     measures,
                     wants: Wants {
@@ -298,6 +304,22 @@ impl Stage {
     }
 }
 
+/// Every model caches, for a second.
+fn rules() -> Rules {
+    let rule = Rule {
+        minimum: 100,
+        step: 1,
+        ttl: Span::secs(1),
+        ttl_long: None,
+        read: 100,
+        write: 1250,
+        write_long: None,
+        storage: None,
+        asked: false,
+    };
+    Rules { rules: vec![(vec!["*".to_owned()], rule)] }
+}
+
 /// A rollout to another ladder, whoever names a model.
 fn plan(route: &str) -> Plan {
     let rung = |model: &str, threshold| RungSpec { model: model.into(), threshold, ..RungSpec::default() };
@@ -354,6 +376,7 @@ proptest! {
             who: "test".to_owned(),
             gateway: String::new(),
         });
+        live.know_caches(rules());
         live.follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));
         let mut stage = Stage {
             live, now: Instant(499_700_000), open: Vec::new(), heard: BTreeMap::new(), done: Vec::new(),

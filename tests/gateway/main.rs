@@ -44,6 +44,7 @@ mod replayed;
 mod rollouts;
 mod runaways;
 mod rungs;
+mod second;
 mod shadowed;
 mod soak;
 mod stage;
@@ -54,3 +55,4 @@ mod tried;
 mod turned_back;
 #[path = "../support/upstream.rs"]
 mod upstream;
+mod warm;

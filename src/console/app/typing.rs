@@ -7,7 +7,7 @@ use crate::console::screen::{Ask, ScreenId};
 use crate::console::screens::{models, traffic};
 use crate::console::{goto, rollout, stop};
 use crate::session::listing::completions;
-use crate::session::{Aim, Command, RolloutRow};
+use crate::session::{Aim, Command, LimitAim, RolloutRow};
 
 impl App {
     /// Takes the filter as far as it is typed.
@@ -249,6 +249,15 @@ impl App {
                 self.overlay = Overlay::None;
                 if typed.trim().is_empty() {
                     return Vec::new();
+                }
+                if let Some(limit) = typed.trim().strip_prefix(LimitAim::WORD) {
+                    return match LimitAim::parse(limit) {
+                        Ok(tried) => vec![Do::Send(Command::TryLimit(tried))],
+                        Err(problem) => {
+                            self.warn(&problem);
+                            Vec::new()
+                        }
+                    };
                 }
                 match Aim::parse_certified(&typed) {
                     Ok((aim, is_certified)) => vec![Do::Send(Command::Aim(aim, is_certified))],

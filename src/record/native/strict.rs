@@ -32,8 +32,12 @@ const ROUTE: &[&str] = &[
     "require",
     "no_signal",
     "holdout",
+    "explore",
     "canary",
     "when_full",
+    "when_failed",
+    "cache",
+    "switch_cap",
     "stream",
     "check",
     "checks",
@@ -53,6 +57,7 @@ const RUNG: &[&str] = &[
     "tools",
     "with",
 ];
+const EXPLORE: &[&str] = &["share", "below", "above"];
 const CANARY: &[&str] = &["of", "share"];
 const STREAM: &[&str] = &["first_byte_ms", "gap_ms", "tokens_per_second", "hold"];
 const WITH: &[&str] = &["effort", "service_tier", "max_output", "temperature_thousandths"];
@@ -82,6 +87,7 @@ pub fn unknown_policy_keys(text: &str) -> Vec<UnknownKey> {
 fn route(one: &Map<String, Value>, place: &str, found: &mut Vec<UnknownKey>) {
     unknown(one, place, ROUTE, found);
     within(one, place, ("stream", STREAM), found);
+    within(one, place, ("explore", EXPLORE), found);
     within(one, place, ("canary", CANARY), found);
     for (place, check) in one
         .get("checks")
@@ -184,6 +190,10 @@ mod tests {
             ladder: vec![rung],
             no_signal: Some("one".into()),
             holdout: Some(50),
+            explore: Some(crate::routing::ExploreSpec { share: 20, below: Some(60), above: Some(9) }),
+            when_failed: Some(crate::routing::WhenFailed::Fall),
+            cache: Some(crate::routing::Caching::Aware),
+            switch_cap: Some(200),
             stream,
             check: Some(crate::checks::CheckWhen::After),
             checks: vec![
@@ -246,6 +256,7 @@ mod tests {
             ("\"rung\":", "\"rug\":", "routes[1].ladder[0]"),
             ("\"temperature_thousandths\":200", "\"temperature\":0.2", "routes[1].ladder[0].with"),
             ("\"gap_ms\"", "\"gap\"", "routes[1].stream"),
+            ("\"below\"", "\"blow\"", "routes[1].explore"),
             ("\"forbids\"", "\"forbid\"", "routes[1].checks[1]"),
         ] {
             assert!(line.contains(of), "{of} is not in {line}");

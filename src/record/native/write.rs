@@ -288,6 +288,10 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
         object.text("no_signal", rung);
     }
     object.maybe("holdout", route.holdout.and_then(|share| u64::try_from(share).ok()));
+    if let Some(explore) = &route.explore {
+        object.key("explore");
+        json(object.out, explore);
+    }
     if let Some(CanarySpec { of, share }) = &route.canary {
         object.key("canary");
         let mut inner = Object::open(object.out);
@@ -304,6 +308,13 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
     if let Some(way) = route.when_full {
         object.text("when_full", way.name());
     }
+    if let Some(way) = route.when_failed {
+        object.text("when_failed", way.name());
+    }
+    if let Some(cache) = route.cache {
+        object.text("cache", cache.name());
+    }
+    object.maybe("switch_cap", route.switch_cap.and_then(|cap| u64::try_from(cap).ok()));
     limits(&mut object, route.stream);
     if let Some(when) = route.check {
         object.text("check", when.name());
