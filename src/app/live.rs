@@ -23,7 +23,8 @@ use crate::rollout::Order;
 use crate::routing::Policy;
 use crate::runaway::Whom;
 use crate::session::{
-    AlertDeed, Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question, RolloutRow, SteerRow,
+    AlertDeed, AutomationRow, Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question, RolloutRow,
+    SteerRow,
 };
 use crate::units::{Instant, Names, Span};
 
@@ -279,6 +280,21 @@ pub fn rollouts_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<Rollou
     let answer: Answer = serde_json::from_str(&text)
         .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
     Ok((text, answer.rollouts))
+}
+
+/// Asks a gateway how its automations stand; gives its answer as it came, too.
+///
+/// # Errors
+/// Where it cannot be reached, refuses, or is no gateway of this program.
+pub fn automations_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<AutomationRow>)> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        automations: Vec<AutomationRow>,
+    }
+    let text = operator_get(wanted, "/operator/v1/automations")?;
+    let answer: Answer = serde_json::from_str(&text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
+    Ok((text, answer.automations))
 }
 
 /// Sends a gateway an order about a rollout; gives what it said.

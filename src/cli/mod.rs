@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod anomalies;
 pub mod args;
 pub mod attach;
+pub mod automations;
 mod branches;
 pub mod budgets;
 pub mod cache;
@@ -144,6 +145,8 @@ enum Command {
     Rollout(Box<rollout::RolloutArgs>),
     /// Move thresholds so that a budget's window comes out right, over a log or at a running gateway
     Steer(Box<steer::SteerArgs>),
+    /// Show what automations do at a gateway, or what they would have proposed over a log
+    Automations(Box<automations::AutomationsArgs>),
     /// Stop a key, a session, a team or everything at a running gateway
     Stop(stop::StopArgs),
     /// Let go who was stopped
@@ -254,6 +257,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Runaways(args)) => runaways::run(&args),
         Some(Command::Rollout(args)) => rollout::run(&args),
         Some(Command::Steer(args)) => steer::run(&args),
+        Some(Command::Automations(args)) => automations::run(&args),
         Some(Command::Stop(args)) => stop::stop(&args),
         Some(Command::Lift(args)) => stop::lift(&args),
         Some(Command::Prices(args)) => prices::run(&args),

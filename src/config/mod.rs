@@ -2,6 +2,7 @@
 //! names the file, the line and the field.
 
 pub mod alerts;
+pub mod automations;
 pub mod budgets;
 pub mod caching;
 mod checks;

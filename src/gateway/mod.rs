@@ -9,6 +9,7 @@ mod alerts;
 mod arriving;
 mod aside;
 mod audience;
+mod automations;
 mod background;
 mod bench;
 mod body;
@@ -84,7 +85,7 @@ use crate::notify::Desk;
 use crate::prompt_cache::Rules;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
-use crate::session::{Applied, Deed, Live, Rollouts};
+use crate::session::{Applied, Automations, Deed, Live, Rollouts};
 use crate::units::{Instant, Names, hex};
 use crate::wire::PrefixKey;
 
@@ -166,6 +167,8 @@ pub struct Gateway {
     marks: marks::Marks,
     rollouts: Arc<Mutex<Rollouts>>,
     steered: Mutex<steering::Steered>,
+    automations: Arc<Mutex<Automations>>,
+    automations_source: Mutex<automations::Source>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -260,6 +263,8 @@ impl Gateway {
             shadows,
             rollouts: Arc::default(),
             steered: Mutex::default(),
+            automations: Arc::default(),
+            automations_source: Mutex::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

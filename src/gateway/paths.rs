@@ -29,6 +29,7 @@ pub(super) enum Endpoint {
     Rollouts,
     /// Limits that are steered towards.
     Steering,
+    Automations,
     Unknown,
 }
 
@@ -82,6 +83,7 @@ pub(super) fn place(path: &str) -> Place<'_> {
         "/operator/v1/runaways" => Some(Endpoint::Runaways),
         "/operator/v1/rollouts" => Some(Endpoint::Rollouts),
         "/operator/v1/steering" => Some(Endpoint::Steering),
+        "/operator/v1/automations" => Some(Endpoint::Automations),
         "/operator/v1/rights" => Some(Endpoint::Rights),
         _ => None,
     };
@@ -174,7 +176,7 @@ impl Place<'_> {
             | Endpoint::Runaways
             | Endpoint::Rollouts
             | Endpoint::Steering => "GET, POST",
-            Endpoint::Feed | Endpoint::Log | Endpoint::Budgets => "GET",
+            Endpoint::Feed | Endpoint::Log | Endpoint::Budgets | Endpoint::Automations => "GET",
             _ => "GET, HEAD",
         }
     }
@@ -194,9 +196,12 @@ impl Place<'_> {
     /// Returns what a key must allow for this; one of these is enough.
     pub(super) fn needs(&self, method: &Method) -> &'static [Scope] {
         match self.endpoint {
-            Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights | Endpoint::Budgets => {
-                &[Scope::Read]
-            }
+            Endpoint::Metrics
+            | Endpoint::Feed
+            | Endpoint::Log
+            | Endpoint::Rights
+            | Endpoint::Budgets
+            | Endpoint::Automations => &[Scope::Read],
             Endpoint::Policy
             | Endpoint::Alerts
             | Endpoint::Runaways
@@ -234,6 +239,7 @@ impl Place<'_> {
                 | Endpoint::Alerts
                 | Endpoint::Rollouts
                 | Endpoint::Steering
+                | Endpoint::Automations
         )
     }
 }

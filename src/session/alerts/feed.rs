@@ -12,7 +12,7 @@ use crate::outcome::{Evidence, Extra, ModelLabel, Operation, Outlook, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry};
 use crate::routing::Policy;
-use crate::session::{Course, Ingest, Moved, Rollouts, SteerRow, Steering};
+use crate::session::{Automations, Course, Ingest, Moved, Rollouts, SteerRow, Steering};
 use crate::units::{Instant, Span};
 
 /// How long a line may take from the end of its request to here.
@@ -40,6 +40,7 @@ pub struct AlertFeed {
     recent: Recent,
     rollouts: Arc<Mutex<Rollouts>>,
     steering: Steering,
+    automations: Arc<Mutex<Automations>>,
 }
 
 /// A request whose answers may still be judged.
@@ -91,14 +92,14 @@ impl AlertFeed {
             recent: Recent::default(),
             rollouts: Arc::default(),
             steering: Steering::new(limits),
+            automations: Arc::default(),
         }
     }
 
-    /// Tells these rollouts of all that is over, too.
+    /// Tells these rollouts and automations of all that is over, too.
     #[must_use]
-    pub fn telling(mut self, rollouts: Arc<Mutex<Rollouts>>) -> Self {
-        self.rollouts = rollouts;
-        self
+    pub fn telling(self, rollouts: Arc<Mutex<Rollouts>>, automations: Arc<Mutex<Automations>>) -> Self {
+        Self { rollouts, automations, ..self }
     }
 
     fn rolling(rollouts: &Mutex<Rollouts>) -> Option<MutexGuard<'_, Rollouts>> {
@@ -138,6 +139,11 @@ impl AlertFeed {
                 if let Some((_, policy)) = policy.or(self.policies.first()) {
                     self.watcher.take(&evidence, policy, &outlook);
                     self.steering.take(&evidence, policy, (&outlook, &self.ingest.names));
+                    self.automations.lock().unwrap_or_else(PoisonError::into_inner).take(
+                        &evidence,
+                        &outlook,
+                        &self.ingest.names,
+                    );
                     let rolling = Self::rolling(&self.rollouts);
                     let is_judged = rolling.is_some()
                         || (operation.confidence().is_some() && self.watcher.looks_at_quality());
