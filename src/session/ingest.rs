@@ -151,6 +151,11 @@ impl Ingest {
         Self { second: Some(Arc::new(second)), ..self }
     }
 
+    /// Names the second classifier, where there is one.
+    pub fn second_tag(&self) -> Option<String> {
+        self.second.as_ref().map(|second| format!("{} {:08x}", second.name(), second.hash() >> 32))
+    }
+
     /// Keeps to a stretch of time.
     #[must_use]
     pub fn within(self, stretch: Stretch) -> Self {

@@ -48,6 +48,8 @@ mod repriced;
 mod rerun;
 mod runaways;
 mod saved;
+mod second;
+mod seconded;
 mod settled;
 mod shadowed;
 mod slow;
@@ -57,6 +59,7 @@ mod spending;
 mod status;
 mod stream;
 mod stretch;
+mod strip;
 mod study;
 mod sureness;
 mod trial;
@@ -95,7 +98,7 @@ pub use live::{
     Refusal, SIMULATED, Ticket, Waiting, Wants,
 };
 pub use log::{
-    LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
+    LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
 };
 pub use pace::{Pace, pace};
 pub use plan::{GOOD, Plan, PlannedRoute, Target};
@@ -122,6 +125,7 @@ pub use status::{
 };
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
+pub use strip::StripCell;
 pub use study::{Beside, Found, Studies, Topic};
 pub use sureness::{Scored, scored};
 pub use trial::Trial;

@@ -29,6 +29,7 @@ impl Player {
             policies: Arc::new(self.policies.clone()),
             policy: Arc::clone(self.policy()),
             staged: self.staged.clone(),
+            second: self.log.second.clone().filter(|_| self.second.is_staged),
             changes: Arc::new(self.changes.clone()),
             undoable: self.undo.len(),
             window: WindowScope { window: self.window, from, to: self.clock, first, end },
