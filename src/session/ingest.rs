@@ -447,7 +447,7 @@ impl Ingest {
 }
 
 /// Returns what is known of a request besides its text.
-fn measures<'a>(record: &Record<'a>, operation: &Operation) -> Measures {
+fn measures(record: &Record<'_>, operation: &Operation) -> Measures {
     Measures {
         prompt_tokens: operation.served.usage.prompt(),
         turn: record.turn,

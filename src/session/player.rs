@@ -189,11 +189,12 @@ impl Player {
                 self.stage_threshold(route, rung, PerMille::clamped(i64::from(now) + i64::from(by)));
             }
             Command::SetThreshold(route, rung, to) => self.stage_threshold(route, rung, to),
-            Command::Aim(..) if self.second.is_staged => self.message = self.second_stays(),
+            Command::Aim(..) | Command::Apply if self.second.is_staged => {
+                self.message = self.second_stays();
+            }
             Command::Aim(aim, is_certified) => self.aim(aim, is_certified),
             Command::TurnOn(route) => self.stage_turn_on(route),
             Command::StageClassifier => self.turn_second(),
-            Command::Apply if self.second.is_staged => self.message = self.second_stays(),
             Command::Apply => self.apply_staged(),
             Command::Undo => self.undo_last(),
             Command::Mark => match self.marks.binary_search(&self.head) {

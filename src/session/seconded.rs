@@ -84,8 +84,9 @@ impl Player {
             let (before, after) = (start(policy, operation, by), start(&tried.1, &other, by));
             let is_kept = operation.pinned && before.0.pins(operation.class);
             if !is_kept && (before.0.tag, before.1) != (after.0.tag, after.1) {
-                let row = rows.iter_mut().find(|row| same_names(&row.setting, before.0));
-                row.into_iter().for_each(|row| row.flips += 1);
+                if let Some(row) = rows.iter_mut().find(|row| same_names(&row.setting, before.0)) {
+                    row.flips += 1;
+                }
             }
         }
     }
