@@ -144,11 +144,11 @@ actions! {
     Apply "tune.apply" [Tune] ["enter"] "apply", "Apply the staged policy", "Puts the staged policy in force.", "commit save deploy";
     Drop "tune.drop" [Tune] ["esc"] "drop", "Drop the staged policy", "Forgets what is staged; the policy in force stays.", "discard reset cancel";
     Aim "tune.aim" [Tune] ["a"] "aim", "Aim for a cost or a quality", "Asks for a cost (-20%, $900 a month, $30/day) or a quality (q .97) and stages the best thresholds of all routes for it; `certified` behind it keeps them within their certificates.", "optimise optimize budget target best quality";
-    StageClassifier "tune.stage-classifier" [Tune] ["C"] "classifier", "Try another classifier", "Sets what the weights of --try-classifier would make of each request's text beside what was in force; again, or Esc, drops it.", "weights retrain staged second opinion";
     TurnOn "tune.turn-on" [Tune] ["O"] "turn on", "Turn the route on", "Stages the ladder of a route that only observes as in force; Enter then applies it.", "observe active adopt start";
     Undo "tune.undo" [Tune] ["u"] "undo", "Undo the last apply", "Puts the policy before the last apply back in force.", "revert rollback previous";
     SavePolicy "tune.save-policy" [Tune] ["P"] "save", "Save the policy", "Writes the policy in force to a new file in the present folder.", "export write file toml";
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
+    StageClassifier "tune.stage-classifier" [Tune] ["C"] "classifier", "Try another classifier", "Sets what the weights of --try-classifier would make of each request's text beside what was in force; again, or Esc, drops it.", "weights retrain staged second opinion";
 
     Filter "traffic.filter" [Overview Tune Traffic Models Spend Events Quality Detail] ["/"] "filter", "Filter requests", "Narrows the table of Traffic, or the list of Events, while you type; from elsewhere it goes to Traffic.", "search find query";
     ExportCsv "traffic.export-csv" [Traffic] ["X"] "", "Write the list as CSV", "Writes the listed requests with exact figures to a new CSV file in the present folder.", "export save file spreadsheet table";

@@ -83,10 +83,11 @@ impl Player {
             let other = operation.by_second().unwrap_or(*operation);
             let (before, after) = (start(policy, operation, by), start(&tried.1, &other, by));
             let is_kept = operation.pinned && before.0.pins(operation.class);
-            if !is_kept && (before.0.tag, before.1) != (after.0.tag, after.1) {
-                if let Some(row) = rows.iter_mut().find(|row| same_names(&row.setting, before.0)) {
-                    row.flips += 1;
-                }
+            if !is_kept
+                && (before.0.tag, before.1) != (after.0.tag, after.1)
+                && let Some(row) = rows.iter_mut().find(|row| same_names(&row.setting, before.0))
+            {
+                row.flips += 1;
             }
         }
     }

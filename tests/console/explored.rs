@@ -72,7 +72,7 @@ fn what_exploring_costs_and_tells_stands_on_tune() {
         assert_eq!((found.requests, found.uncovered), (8000, 0));
         let text = desk.text();
         if size.1 > 24 {
-            for words in ["exploring costs at most", "explored: $ change", "explored: quality"] {
+            for words in ["exploring, at most", "explored: $ change", "explored: quality"] {
                 assert!(text.contains(words), "{size:?}: no {words}: {text}");
             }
         }
