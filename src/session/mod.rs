@@ -51,6 +51,8 @@ mod rerun;
 mod rollouts;
 mod runaways;
 mod saved;
+mod second;
+mod seconded;
 mod settled;
 mod shadowed;
 mod slow;
@@ -61,6 +63,7 @@ mod status;
 mod steering;
 mod stream;
 mod stretch;
+mod strip;
 mod study;
 mod sureness;
 mod switching;
@@ -104,7 +107,7 @@ pub use live::{
     Refusal, SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
 pub use log::{
-    LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
+    LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
 };
 pub use pace::{Pace, pace};
 pub use plan::{GOOD, Plan, PlannedRoute, Target};
@@ -133,6 +136,7 @@ pub use status::{
 pub use steering::{Course, Heading, MoveRow, Moved, SteerRow, SteeredWindow, Steering, steer_over};
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
+pub use strip::StripCell;
 pub use study::{Beside, Found, Studies, Topic};
 pub use sureness::{Scored, scored};
 pub use switching::{Switching, switching};
