@@ -6,6 +6,8 @@
 mod certified;
 #[path = "console/quality.rs"]
 mod quality;
+#[path = "console/warm.rs"]
+mod warm;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,6 +13,7 @@ pub mod parameters;
 mod place;
 pub mod policy;
 mod policy_changes;
+mod policy_text;
 pub mod prices;
 pub mod providers;
 mod reading;

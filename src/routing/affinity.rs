@@ -3,23 +3,8 @@
 //! Invariants: what it says depends on how the session stood at the request's arrival alone, which is kept with the request;
 //! who is to go up its ladder goes, whatever that costs, unless it is tied; a model that no guard before lets serve holds nobody.
 
-use super::{Caching, Circumstance, Policy, Route, Rungs, Step, Trail};
-use crate::prompt_cache::{Tie, Way};
-
-/// What became of a session at a turn that asked for another model than the one where it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stay {
-    /// It stays, as it cannot leave.
-    Tied(Tie),
-    /// It stays: to go would cost more.
-    Cheaper,
-    /// It stays: its changes have cost as much as they may.
-    Capped,
-    /// It goes: to stay would cost more.
-    Goes,
-    /// It goes up, as it has to.
-    Up,
-}
+use super::{Caching, Circumstance, Policy, Route, Rungs, Stay, Step, Trail};
+use crate::prompt_cache::Way;
 
 /// Lets a session stay on the rung where it is warm, or go to the one that was wanted. Returns the rung.
 pub(super) fn stay(

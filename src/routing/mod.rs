@@ -23,7 +23,6 @@ mod signals;
 mod spec;
 mod trail;
 
-pub use affinity::Stay;
 pub use attempt::{Check, Status};
 pub use decide::{Decision, Next, Reach, after_attempt, decide};
 pub use drawn::Drawn;
@@ -42,4 +41,4 @@ pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds, match_route};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};
 pub use signals::{ConfidenceSource, Signals};
 pub use spec::{Caching, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull};
-pub use trail::{Step, Trail, Why};
+pub use trail::{Stay, Step, Trail, Why};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-use super::facts::labels;
+use super::error::{capped, held_out};
+use super::facts::{by_identity, labels, said_of};
 use super::{
     Caching, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec,
     RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
@@ -345,57 +346,10 @@ impl Policy {
     }
 }
 
-/// Adds up what is said of a model under all its names, its own first.
-fn said_of(model: ModelId, models: &[(ModelId, Facts)], names: &Names) -> Facts {
-    let own = models.iter().filter(|(name, _)| *name == model);
-    let is_other = |name: ModelId| name != model && names.identity(name) == names.identity(model);
-    let others = models.iter().filter(|(name, _)| is_other(*name));
-    own.chain(others).fold(Facts::default(), |all, (_, said)| Facts {
-        max_in_flight: all.max_in_flight.or(said.max_in_flight),
-        ..all.over(said, names)
-    })
-}
-
-/// Adds up what is said of models, by the id that stands for each.
-fn by_identity(models: &[(ModelId, Facts)], names: &Names) -> Vec<(ModelId, Facts)> {
-    let mut known: Vec<(ModelId, Facts)> = Vec::with_capacity(models.len());
-    for (model, _) in models {
-        let identity = names.identity(*model);
-        if !known.iter().any(|(listed, _)| *listed == identity) {
-            known.push((identity, said_of(*model, models, names)));
-        }
-    }
-    known
-}
-
 /// A limit of nothing would cut every stream.
 fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
     let all = [limits.first_byte_ms, limits.gap_ms, limits.tokens_per_second];
     if all.contains(&Some(0)) { Err("a limit of 0 would cut every stream; leave it out") } else { Ok(()) }
-}
-
-/// A share of nobody or of everybody measures nothing.
-fn held_out(share: i64, field: &str) -> Result<PerMille, PolicyError> {
-    let share = u16::try_from(share).ok().filter(|share| (1..1000).contains(share)).and_then(PerMille::new);
-    share.ok_or_else(|| {
-        wrong(
-            field.to_owned(),
-            "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out",
-        )
-    })
-}
-
-/// What changes may cost is a share, and of use only where changes are weighed.
-fn capped(cap: i64, cache: Option<Caching>, field: &str) -> Result<PerMille, PolicyError> {
-    if cache != Some(Caching::Aware) {
-        return Err(wrong(
-            field.to_owned(),
-            "caps what changes of a session's model cost; it needs cache = \"aware\" beside it",
-        ));
-    }
-    u16::try_from(cap).ok().and_then(PerMille::new).ok_or_else(|| {
-        wrong(field.to_owned(), "is a share of what never changing costs, in per mille, 0 to 1000")
-    })
 }
 
 impl Rung {
@@ -520,7 +474,7 @@ impl Route {
             cache: spec.cache.unwrap_or_default(),
             switch_cap: spec
                 .switch_cap
-                .map(|cap| capped(cap, spec.cache, &field("switch_cap")))
+                .map(|cap| capped(cap, spec.cache == Some(Caching::Aware), &field("switch_cap")))
                 .transpose()?,
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             alias: ModelId::NONE,

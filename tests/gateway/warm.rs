@@ -50,7 +50,6 @@ fn a_request_whose_strongest_rung_failed_falls_and_the_replay_agrees() {
         assert_eq!(models, ["gpt-4.1", "gpt-4.1-mini"], "the nearest cheaper rung: {line}");
     }
     front.settle();
-    front.stop();
     desk.check();
     let text = lines.iter().fold(String::new(), |all, line| all + &line.to_string() + "\n");
     fs::write(desk.path().join("live.jsonl"), text).unwrap();
@@ -108,11 +107,9 @@ fn a_warm_session_stays_also_after_a_restart() {
     assert_eq!(crate::stage::metrics(&front, "pointsman_warm_sessions").len(), 1);
     assert!(crate::bounds::value(&front, "pointsman_warm_prefixes") > 4);
     front.settle();
-    front.stop();
     let front = desk.serve(&setup);
     assert_eq!(ask(&front, 4, "900"), "claude-opus-4-6", "known again from the ledger");
     front.settle();
-    front.stop();
     desk.must(&["ledger", "export", "-o", "live.jsonl"]);
     let log = fs::read_to_string(desk.path().join("live.jsonl")).unwrap();
     assert!(log.contains("cache-down:") && log.contains("cache-expected:"), "{log}");
