@@ -275,7 +275,7 @@ fn thresholds(log: &Arc<Log>) {
     row(&format!("whole curve of {points} points"), &micros(curve), "<= 1 ms", "");
     let (full, found) = best(3, || {
         let policies = [PolicySpan { from: 0, policy: Arc::clone(&log.policy) }];
-        let job = RerunJob { policies: policies.into(), first: 0, end: log.len() };
+        let job = RerunJob { policies: policies.into(), limits: [].into(), first: 0, end: log.len() };
         rerun(log, &job, &AtomicUsize::new(0), &AtomicBool::new(false)).unwrap().requests
     });
     row(
@@ -294,7 +294,7 @@ fn thresholds(log: &Arc<Log>) {
     let capped = Arc::new(capped);
     let (in_order, found) = best(3, || {
         let policies = [PolicySpan { from: 0, policy: Arc::clone(&capped) }];
-        let job = RerunJob { policies: policies.into(), first: 0, end: log.len() };
+        let job = RerunJob { policies: policies.into(), limits: [].into(), first: 0, end: log.len() };
         rerun(log, &job, &AtomicUsize::new(0), &AtomicBool::new(false)).unwrap().requests
     });
     row(

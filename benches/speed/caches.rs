@@ -139,7 +139,7 @@ fn replayed() {
 }
 
 /// Both.
-pub fn caches() {
+pub(crate) fn caches() {
     live();
     replayed();
 }

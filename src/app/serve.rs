@@ -230,6 +230,9 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     if is_new {
         gateway.record_start(&policy.spec(&ingest.names), policy.version, at, next_seq);
     }
+    if !options.no_ledger {
+        remarks.extend(restore_rollouts(&gateway, &ledger_options.path));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("gateway")
         .enable_all()
@@ -314,6 +317,19 @@ fn restore_stops(
     remarks.extend(stops.iter().map(Stop::words));
     live.restore_stops(stops);
     Ok(())
+}
+
+/// Goes on with the rollouts that were under way when the last run ended; gives what a person should know.
+fn restore_rollouts(gateway: &Gateway, ledger: &Path) -> Vec<String> {
+    if !ledger.is_file() {
+        return Vec::new();
+    }
+    match LedgerFile::open(ledger).and_then(|file| file.rollouts()) {
+        Ok(saved) => gateway.restore_rollouts(&saved),
+        Err(error) => {
+            vec![format!("rollouts cannot be read from the ledger; their canaries stay as they are: {error}")]
+        }
+    }
 }
 
 /// The longest that any provider holds what it is not asked for again.

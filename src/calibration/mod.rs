@@ -8,10 +8,12 @@ mod agreement;
 mod isotonic;
 mod reliability;
 pub mod special;
+mod worth;
 
 pub use agreement::{Agreement, Kappa};
 pub use isotonic::Isotonic;
 pub use reliability::{Bin, Diagram, Judged, wilson};
+pub use worth::{Worth, worth};
 
 #[cfg(test)]
 mod tests;

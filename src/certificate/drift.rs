@@ -26,6 +26,8 @@ pub struct Reference {
     below: Vec<u64>,
     total: u64,
     critical: f64,
+    /// How seldom chance may reach what is critical.
+    alpha: f64,
 }
 
 impl Reference {
@@ -54,8 +56,9 @@ impl Reference {
             counts.push(open);
         }
         let degrees = u32::try_from(counts.len().checked_sub(1).filter(|free| *free > 0)?).ok()?;
-        let critical = chi_square_below(1.0 - 0.001 / f64::from(series.max(1)), degrees);
-        Some(Self { bin_of, counts, below, total, critical })
+        let alpha = 0.001 / f64::from(series.max(1));
+        let critical = chi_square_below(1.0 - alpha, degrees);
+        Some(Self { bin_of, counts, below, total, critical, alpha })
     }
 }
 
@@ -80,6 +83,8 @@ pub struct DriftReading {
     pub critical: f64,
     /// The largest difference between the two shares below a confidence.
     pub ks: f64,
+    /// What that stays below as often where nothing has changed: the asymptotic bound, on the safe side where confidences repeat.
+    pub ks_critical: f64,
     /// Whether they have drifted: beyond that, by enough to matter, and on enough of them.
     pub has_drifted: bool,
 }
@@ -132,8 +137,10 @@ impl Drift {
             seen += u64::from(count);
             ks = ks.max((seen as f64 / now - below as f64 / then).abs());
         }
-        let critical = reference.critical * (1.0 / now + 1.0 / then);
+        let spread = 1.0 / now + 1.0 / then;
+        let critical = reference.critical * spread;
+        let ks_critical = (-(reference.alpha / 2.0).ln() / 2.0 * spread).sqrt();
         let has_drifted = n >= FEWEST && psi > critical.max(LEAST);
-        DriftReading { n, psi, critical, ks: if n == 0 { 0.0 } else { ks }, has_drifted }
+        DriftReading { n, psi, critical, ks: if n == 0 { 0.0 } else { ks }, ks_critical, has_drifted }
     }
 }

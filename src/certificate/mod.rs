@@ -7,6 +7,7 @@ mod drift;
 mod evidence;
 mod label;
 mod learn;
+mod off_policy;
 mod standing;
 mod tails;
 mod watch;
@@ -15,10 +16,13 @@ pub use drift::{Drift, DriftReading, Reference};
 pub use evidence::{Alarm, Licence, Steps};
 pub use label::{Label, Loss};
 pub use learn::{Finding, Promise, Scope, Test, certify};
+pub use off_policy::{Estimate, Explored, LEAST, OffPolicy, off_policy};
 pub use standing::Withdrawn;
 pub use tails::{Judge, needed, needed_at_rate};
 pub use watch::{Given, Standing, Terms, Turn, Watch};
 
+#[cfg(test)]
+mod explored;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]

@@ -7,10 +7,10 @@ use crate::units::PerMille;
 const DRAWS: u64 = 1000;
 
 /// Numbers by counting (`SplitMix64`), the same on every machine.
-struct Draws(u64);
+pub(super) struct Draws(pub(super) u64);
 
 impl Draws {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,7 +18,7 @@ impl Draws {
         z ^ (z >> 31)
     }
 
-    fn chance(&mut self) -> f64 {
+    pub(super) fn chance(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 }

@@ -184,6 +184,16 @@ impl Watch {
         &self.turns
     }
 
+    /// Says whether a certificate stands.
+    pub fn stands(&self) -> bool {
+        self.given.is_some()
+    }
+
+    /// Counts the labels since evidence began.
+    pub fn labels(&self) -> u64 {
+        self.steps.n()
+    }
+
     /// Counts the requests since evidence began.
     pub fn seen(&self) -> u64 {
         self.seen

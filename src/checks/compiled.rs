@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 
+use super::curve::Curve;
 use super::schema::Schema;
 use super::{CheckSpec, CheckWhen, Ended, Kind, OnFail, Said, Says, Verdict};
 use crate::units::PerMille;
@@ -46,8 +47,8 @@ enum Rule {
         matches: Option<Regex>,
         forbids: Option<Regex>,
     },
-    /// The least sureness that passes.
-    Logprobs(PerMille),
+    /// The least sureness that passes, or the least chance that a curve makes of it.
+    Logprobs(PerMille, Option<Curve>),
     Command(Command),
 }
 
@@ -131,7 +132,7 @@ impl Checks {
 
     /// Says whether providers are asked how likely their words were.
     pub fn wants_logprobs(&self) -> bool {
-        self.list.iter().any(|check| matches!(check.rule, Rule::Logprobs(_)))
+        self.list.iter().any(|check| matches!(check.rule, Rule::Logprobs(..)))
     }
 
     /// Says whether a verdict sends the request up its ladder.
@@ -161,7 +162,7 @@ impl Checks {
                 (_, Some(None)) => (Says::Abstained, "the request's schema cannot be used".to_owned()),
                 _ => check.all(answers, None),
             };
-            let is_of_words = matches!(check.rule, Rule::Logprobs(_)) && says != Says::Abstained;
+            let is_of_words = matches!(check.rule, Rule::Logprobs(..)) && says != Says::Abstained;
             let score = answers.iter().filter_map(|said| said.sureness).min().filter(|_| is_of_words);
             all.push(Verdict { score, ..Verdict::new(&check.name, says, &why) });
         }
@@ -210,9 +211,16 @@ impl Checker {
                 Ended::Filtered => verdict(false, "it was held back, or refused"),
                 Ended::Unsaid => abstains("nobody said why it ended"),
             },
-            Rule::Logprobs(least) => match said.sureness {
+            Rule::Logprobs(least, curve) => match said.sureness.map(|sure| (sure, curve)) {
                 None => abstains("nobody told how likely its words were"),
-                Some(sureness) => verdict(sureness >= *least, &format!("{sureness}‰ is below {least}‰")),
+                Some((sure, None)) => verdict(sure >= *least, &format!("{sure}‰ is below {least}‰")),
+                Some((sure, Some(curve))) => {
+                    let chance = curve.at(sure);
+                    verdict(
+                        chance >= *least,
+                        &format!("good with {chance}‰ where {sure}‰ sure, below {least}‰"),
+                    )
+                }
             },
             _ if said.is_cut => abstains("it is too long to be looked into"),
             Rule::ToolCalls => match said.calls.iter().find(|call| !is_object(&call.arguments)) {
@@ -248,13 +256,14 @@ fn is_object(arguments: &str) -> bool {
 }
 
 fn rule(spec: &CheckSpec) -> Result<Rule, (&'static str, String)> {
-    let CheckSpec { kind, schema, matches, forbids, command, time_limit_ms, least, .. } = spec;
+    let CheckSpec { kind, schema, matches, forbids, command, time_limit_ms, least, curve, .. } = spec;
     let strangers = [
         ("schema", schema.is_some(), Kind::Schema),
         ("matches", matches.is_some(), Kind::Regex),
         ("forbids", forbids.is_some(), Kind::Regex),
         ("command", !command.is_empty(), Kind::Command),
         ("time_limit", time_limit_ms.is_some(), Kind::Command),
+        ("curve", !curve.is_empty(), Kind::Logprobs),
     ];
     if let Some((key, _, of)) = strangers.into_iter().find(|(_, stands, of)| *stands && of != kind) {
         return Err((key, format!("is for `{}`; this check is a `{}`", of.name(), kind.name())));
@@ -273,7 +282,8 @@ fn rule(spec: &CheckSpec) -> Result<Rule, (&'static str, String)> {
         Kind::Logprobs => {
             let missing =
                 || ("least", "is missing; write the least sureness that passes, 0 to 1000".to_owned());
-            Rule::Logprobs(least.ok_or_else(missing)?)
+            let curve = Curve::compile(curve).map_err(|why| ("curve", why))?;
+            Rule::Logprobs(least.ok_or_else(missing)?, curve)
         }
         Kind::Schema => match schema {
             None => Rule::Asked,

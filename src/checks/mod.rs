@@ -4,6 +4,7 @@
 //! from it is the route's to say; no verdict quotes an answer.
 
 mod compiled;
+mod curve;
 mod schema;
 mod spec;
 #[cfg(test)]

@@ -142,10 +142,23 @@ pub struct CheckSpec {
     /// The least score, in per mille, with which an answer passes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least: Option<u16>,
+    /// What scores are worth: points of a score and the chance, in per mille, that such an answer is good.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub curve: Vec<[u16; 2]>,
 }
 
 impl CheckSpec {
     /// The keys of a check in a log, in the order in which they are written.
-    pub const KEYS: &[&str] =
-        &["kind", "name", "on_fail", "schema", "matches", "forbids", "command", "time_limit_ms", "least"];
+    pub const KEYS: &[&str] = &[
+        "kind",
+        "name",
+        "on_fail",
+        "schema",
+        "matches",
+        "forbids",
+        "command",
+        "time_limit_ms",
+        "least",
+        "curve",
+    ];
 }

@@ -85,7 +85,7 @@ impl From<Drifted> for Row {
             psi: reading.map(|reading| reading.psi),
             psi_critical: reading.map(|reading| reading.critical),
             ks: reading.map(|reading| reading.ks),
-            ks_critical: reading.map(|_| found.ks_critical),
+            ks_critical: reading.map(|reading| reading.ks_critical),
             drifted: reading.map(|reading| reading.has_drifted),
             reference_labels: then.map_or(0, Diagram::n),
             labels: now.map_or(0, Diagram::n),

@@ -9,6 +9,7 @@ pub mod attach;
 mod branches;
 pub mod budgets;
 pub mod cache;
+pub mod calibrate;
 pub mod certify;
 pub mod console;
 pub mod drift;
@@ -35,6 +36,7 @@ pub mod replay;
 pub mod report;
 pub mod reprice;
 pub mod requests;
+pub mod rollout;
 pub mod runaways;
 pub mod sample;
 pub mod savings;
@@ -91,6 +93,8 @@ enum Command {
     Frontier(Box<frontier::FrontierArgs>),
     /// Find the thresholds that labels prove safe, or say how many labels are missing
     Certify(Box<certify::CertifyArgs>),
+    /// Fit what the scores of a check are worth, as a curve for the policy
+    Calibrate(Box<calibrate::CalibrateArgs>),
     /// Say whether confidences are spread and calibrated as they were
     Drift(Box<drift::DriftArgs>),
     /// Compare two models' answers blindly and keep what you say as labels
@@ -135,6 +139,8 @@ enum Command {
     Alerts(alerts::AlertsArgs),
     /// Show where rules against runaways would have tripped in a log, or who is stopped now
     Runaways(Box<runaways::RunawaysArgs>),
+    /// Change a route step by step as evidence lets it, or see over a log when each step would have come
+    Rollout(Box<rollout::RolloutArgs>),
     /// Stop a key, a session, a team or everything at a running gateway
     Stop(stop::StopArgs),
     /// Let go who was stopped
@@ -220,6 +226,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Whatif(args)) => whatif::run(&args),
         Some(Command::Frontier(args)) => frontier::run(&args),
         Some(Command::Certify(args)) => certify::run(&args),
+        Some(Command::Calibrate(args)) => calibrate::run(&args),
         Some(Command::Drift(args)) => drift::run(&args),
         Some(Command::Label(args)) => label::run(&args),
         Some(Command::Trial(args)) => trial::run(&args),
@@ -242,6 +249,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Budgets(args)) => budgets::run(&args),
         Some(Command::Alerts(args)) => alerts::run(&args),
         Some(Command::Runaways(args)) => runaways::run(&args),
+        Some(Command::Rollout(args)) => rollout::run(&args),
         Some(Command::Stop(args)) => stop::stop(&args),
         Some(Command::Lift(args)) => stop::lift(&args),
         Some(Command::Prices(args)) => prices::run(&args),

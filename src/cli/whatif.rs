@@ -1,6 +1,11 @@
 //! `pointsman whatif`: the policy in force against one with other thresholds, over a log.
 
 mod budgets;
+mod explored;
+mod on_fail;
+mod rates;
+mod second;
+mod set;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,16 +14,22 @@ use clap::Args;
 use serde::Serialize;
 
 use self::budgets::{BudgetsReport, Limits};
+use self::explored::{ExploredReport, ExploringReport};
+use self::on_fail::{OnFailReport, consequence};
+use self::rates::{in_percent, per_month, percent};
+use self::second::SecondReport;
+use self::set::assignment;
+pub(super) use self::set::staged;
 use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::{load_log, policies_text};
 use crate::console::format;
 use crate::record::Timing;
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
-use crate::routing::{Mode, Policy, Route, RouteId};
-use crate::session::{RouteConsequences, Trial, carried, moved_along};
+use crate::routing::{Mode, Policy, Route};
+use crate::session::{RouteConsequences, Trial, carried, rechecked, reclassified};
 use crate::telemetry::Forecast;
-use crate::units::{Names, PerMille, Pico, Span, choice, counted};
+use crate::units::{Names, PerMille, Pico, Span, counted};
 
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
@@ -39,6 +50,12 @@ pub struct WhatIfArgs {
     /// all=450/day); may be given more than once.
     #[arg(long = "budget", value_name = "WHOSE=USD/WINDOW")]
     pub budget: Vec<String>,
+    /// Tries another classifier: weights as `--classifier` takes them. Requests whose text the log has are judged anew.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["budgets", "budget"])]
+    pub try_classifier: Option<PathBuf>,
+    /// Tries another consequence of a check that says an answer is not fit, where the log has its verdicts.
+    #[arg(long, value_name = "ROUTE.CHECK=escalate|record", conflicts_with_all = ["budgets", "budget", "try_classifier"])]
+    pub on_fail: Option<String>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -71,6 +88,9 @@ pub struct Side {
     /// Of a route that only observes: the requests that went to the model that their client named, on no rung.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_named: Option<u64>,
+    /// Of a route that explores: what that costs at worst.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exploring: Option<ExploringReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,6 +114,9 @@ struct RouteReport {
     flipped_requests: u64,
     applied: Side,
     staged: Side,
+    /// What explored requests say of the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explored: Option<ExploredReport>,
 }
 
 impl RouteReport {
@@ -123,6 +146,10 @@ struct WhatIfReport {
     by_route: Vec<RouteReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     budgets: Option<BudgetsReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classifier: Option<SecondReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_fail: Option<OnFailReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,75 +161,6 @@ struct ChangeReport {
     cost_per_month_usd: Option<String>,
     escalated: i64,
     errors: i64,
-}
-
-/// Reads `ROUTE.RUNG=PERMILLE`, or `ROUTE=PERMILLE` where the route has one threshold; rung and route names may themselves hold dots.
-fn assignment(text: &str, policy: &Policy, names: &Names) -> anyhow::Result<(RouteId, usize, PerMille)> {
-    let (target, value) = text.rsplit_once('=').ok_or_else(|| {
-        anyhow::anyhow!("--set {text}: write ROUTE.RUNG=PERMILLE, like extraction.flash=588")
-    })?;
-    let value = value
-        .trim()
-        .parse::<u16>()
-        .ok()
-        .and_then(PerMille::new)
-        .ok_or_else(|| anyhow::anyhow!("--set {text}: `{value}` is no whole number from 0 to 1000"))?;
-    if let Some((index, route)) = policy.routes.iter().enumerate().find(|(_, route)| *route.name == *target) {
-        return match route.ladder.as_slice() {
-            [_, _] => Ok((RouteId(u8::try_from(index)?), 0, value)),
-            [_] => anyhow::bail!("--set {text}: route {} has one rung, and so no threshold", route.name),
-            [upper @ .., _] => {
-                let known: Vec<String> =
-                    upper.iter().map(|rung| format!("{}.{}", route.name, rung.name)).collect();
-                anyhow::bail!("--set {text}: which threshold? write one of {}", known.join(", "))
-            }
-            [] => anyhow::bail!("--set {text}: route {} has no rung", route.name),
-        };
-    }
-    for (index, route) in policy.routes.iter().enumerate() {
-        let Some(rung) = target.strip_prefix(&*route.name).and_then(|rest| rest.strip_prefix('.')) else {
-            continue;
-        };
-        let id = RouteId(u8::try_from(index)?);
-        let Some(rung) = route.find_rung(rung, names) else {
-            let known: Vec<&str> = route.ladder.iter().map(|rung| &*rung.name).collect();
-            anyhow::bail!(
-                "--set {text}: route {} has no rung `{rung}`; {}",
-                route.name,
-                choice(rung, &known)
-            );
-        };
-        return Ok((id, rung, value));
-    }
-    let known: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
-    anyhow::bail!("--set {text}: no such route; {}", choice(target, &known))
-}
-
-/// Applies all assignments, whatever their order; neighbours that would be crossed and are not named go along.
-pub(super) fn staged(policy: &Policy, set: &[String], names: &Names) -> anyhow::Result<Policy> {
-    let mut staged = policy.clone();
-    let mut moved: Vec<Vec<(usize, PerMille)>> = vec![Vec::new(); policy.routes.len()];
-    for text in set {
-        let (route, rung, value) = assignment(text, policy, names)?;
-        if rung + 1 >= policy.route(route).ladder.len() {
-            anyhow::bail!("--set {text}: the last rung has no threshold, it takes whatever the others leave");
-        }
-        if let Some(list) = moved.get_mut(route.index()) {
-            list.retain(|(at, _)| *at != rung);
-            list.push((rung, value));
-        }
-    }
-    for (route, moved) in staged.routes.iter_mut().zip(&moved) {
-        let thresholds = moved_along(&route.thresholds(), moved);
-        route.set_thresholds(&thresholds).map_err(|error| anyhow::anyhow!("--set: {error}"))?;
-    }
-    Ok(staged)
-}
-
-/// Returns a month's cost at the log's rate; `None` where the log is too short to tell, or tells no times.
-fn per_month(cost: Pico, span: Option<Span>) -> Option<Pico> {
-    span.filter(|span| *span >= Span::mins(1))
-        .map(|span| cost.ratio(i128::from(Span::days(30).0), i128::from(span.0)))
 }
 
 fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
@@ -228,11 +186,8 @@ fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
         latency_ms: forecast.latency.percentiles().map(Latency::from),
         split,
         as_named: None,
+        exploring: ExploringReport::new(forecast.exploring),
     }
-}
-
-fn in_percent(share: PerMille) -> String {
-    format!("{}.{}", share.get() / 10, share.get() % 10)
 }
 
 fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
@@ -248,13 +203,6 @@ fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forec
             answers: forecast.answered[at],
         })
         .collect()
-}
-
-fn percent(from: Pico, to: Pico) -> Option<String> {
-    (from.0 != 0).then(|| {
-        let tenths = Pico((to - from).0 * 1000).ratio(1, from.0.abs()).0;
-        format!("{}{}.{}", if tenths < 0 { "-" } else { "+" }, tenths.abs() / 10, tenths.abs() % 10)
-    })
 }
 
 /// Returns how far off the change of all routes together may be.
@@ -304,6 +252,7 @@ fn report(
                 ..side(&route.applied, span, split(&setting.thresholds(), &route.applied))
             },
             staged: side(&route.staged, span, split(&changed, &route.staged)),
+            explored: route.explored.as_ref().map(ExploredReport::new),
         });
     }
     let is_told = !staged.cost.is_unknown() && !applied.cost.is_unknown();
@@ -332,6 +281,8 @@ fn report(
         staged: side(&staged, span, Vec::new()),
         by_route: routes,
         budgets: None,
+        classifier: None,
+        on_fail: None,
     }
 }
 
@@ -341,18 +292,21 @@ fn report(
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let limits = Limits::read(args.budgets.as_deref(), &args.budget)?;
-    let (log, mut trial) = if limits.is_none() {
+    let second = args.try_classifier.as_deref();
+    let on_fail = args.on_fail.as_deref();
+    let (log, mut trial) = if limits.is_none() && second.is_none() && on_fail.is_none() {
         (None, args.engine.trial(&args.log)?)
     } else {
-        // Budgets are a matter of order: the log is held in memory.
+        // Budgets are a matter of order, and two opinions of every request: the log is held in memory.
         let logs = [args.log.clone()];
-        let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
+        let setup = second::beside(args.engine.start()?, second)?;
+        let log = load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?;
         let log = Arc::new(log);
         let trial = Trial::loaded(&log);
         (Some(log), trial)
     };
     let observes = trial.policies.iter().any(|policy| policy.observes());
-    if args.set.is_empty() && !observes && limits.is_none() {
+    if args.set.is_empty() && !observes && limits.is_none() && second.is_none() && on_fail.is_none() {
         anyhow::bail!(
             "nothing to compare: no threshold is moved, and no route of the policy observes\nhint: --set ROUTE.RUNG=PERMILLE moves one; mode = \"observe\" in a policy compares its ladders with what clients asked for"
         );
@@ -362,11 +316,21 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let is_of_now = |text: &String| assignment(text, &policy, &trial.names).is_ok();
     let grounds = if args.set.iter().all(is_of_now) { &*policy } else { &all };
     let after = Arc::new(staged(grounds, &args.set, &trial.names)?);
-    let in_order = trial.in_order(&after);
+    let judged = second.zip(log.as_ref()).map(|(_, log)| reclassified(log, grounds, &after, second::LISTED));
+    let wanted = on_fail.map(|text| consequence(text, grounds)).transpose()?;
+    let checked = wanted
+        .as_ref()
+        .zip(log.as_ref())
+        .map(|(on_fail, log)| rechecked(log, grounds, &after, on_fail.parts()));
+    let twice = judged.as_ref().or(checked.as_ref());
+    let in_order = trial.in_order(&after).filter(|_| twice.is_none());
     let is_in_order = in_order.is_some();
-    let routes = in_order.unwrap_or_else(|| trial.consequences(&after));
+    let routes = twice.map(|found| found.routes.clone()).or(in_order);
+    let routes = routes.unwrap_or_else(|| trial.consequences(&after));
     let mut report = report(&trial, &routes, grounds, &after);
     report.in_order = is_in_order;
+    report.on_fail = wanted.zip(checked).map(|(on_fail, found)| on_fail.told(found.read));
+    report.classifier = judged.map(|found| SecondReport::new(&found, second)).transpose()?;
     if let Some((log, limits)) = log.zip(limits) {
         report.budgets = Some(budgets::tried(&log, (grounds, &after), &limits)?);
     }
@@ -389,6 +353,8 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
                     })
                     .flatten(),
             );
+            all.extend(report.classifier.as_ref().map(SecondReport::sheet));
+            all.extend(report.on_fail.as_ref().map(OnFailReport::sheet));
             all.retain(|sheet| !sheet.rows.is_empty());
             output::text(&render(&all, format))?;
         }
@@ -485,6 +451,11 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         if let Some(named) = route.applied.as_named.filter(|named| *named > 0) {
             sheet.push(vec!["went as named".into(), count(named), String::new(), String::new()]);
         }
+        explored::rows(
+            &mut sheet,
+            (&route.applied.exploring, &route.staged.exploring),
+            route.explored.as_ref(),
+        );
         sheets.push(sheet);
     }
     sheets

@@ -25,6 +25,8 @@ pub(super) struct CheckFile {
     command: Vec<String>,
     time_limit: Option<Span>,
     least: Option<u16>,
+    #[serde(default)]
+    curve: Vec<[u16; 2]>,
 }
 
 /// Reads when the answers of a route are checked, and what is checked of them; notes where each stands.
@@ -68,7 +70,7 @@ pub(super) fn to_toml(route: &RouteSpec) -> String {
 impl CheckFile {
     /// Returns the check as it is written.
     fn spec(self) -> Result<CheckSpec, Wrong> {
-        let Self { kind, name, on_fail, schema, matches, forbids, command, time_limit, least } = self;
+        let Self { kind, name, on_fail, schema, matches, forbids, command, time_limit, least, curve } = self;
         let known = Kind::ALL.map(Kind::name);
         let kind = Kind::from_name(&kind)
             .ok_or_else(|| ("kind", format!("`{kind}` is no check; {}", choice(&kind, &known))))?;
@@ -87,13 +89,15 @@ impl CheckFile {
             command,
             time_limit_ms: time_limit.map(Span::millis),
             least,
+            curve,
         })
     }
 }
 
 /// Writes a check as [`CheckFile`] reads it.
 fn check_toml(spec: &CheckSpec) -> String {
-    let CheckSpec { kind, name, on_fail, schema, matches, forbids, command, time_limit_ms, least } = spec;
+    let CheckSpec { kind, name, on_fail, schema, matches, forbids, command, time_limit_ms, least, curve } =
+        spec;
     let text =
         |key: &str, text: &Option<String>| text.as_ref().map(|text| format!("{key} = {}", quoted(text)));
     let all = [
@@ -106,6 +110,7 @@ fn check_toml(spec: &CheckSpec) -> String {
         (!command.is_empty()).then(|| format!("command = {}", list_toml(command))),
         time_limit_ms.map(|limit| format!("time_limit = \"{limit}ms\"")),
         least.map(|least| format!("least = {least}")),
+        (!curve.is_empty()).then(|| format!("curve = {curve:?}")),
     ];
     format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
-use super::{FileError, ReportSettings, Shadows};
+use super::{FileError, ReportSettings, Seconds, Shadows};
 
 /// The gateway.toml that comes with the program.
 pub const DEFAULT_GATEWAY: &str = include_str!("../../config/gateway.toml");
@@ -108,6 +108,8 @@ pub struct GatewaySettings {
     pub reports: ReportSettings,
     /// Which routes have shadow runs.
     pub shadow: Shadows,
+    /// Which routes ask a small model about requests near a threshold.
+    pub second: Seconds,
     /// Whether prompts are marked for providers' caches.
     pub caching: CachingSettings,
 }
@@ -215,6 +217,7 @@ impl Default for GatewaySettings {
             ledger: LedgerSettings::default(),
             reports: ReportSettings::default(),
             shadow: Shadows::default(),
+            second: Seconds::default(),
             caching: CachingSettings::default(),
         }
     }
@@ -299,6 +302,11 @@ pub fn read(origin: &str, text: &str) -> Result<GatewaySettings, FileError> {
             return fail(&["shadow", route, key], format!("shadow.{route}.{key}: {what}"));
         }
     }
+    for (route, second) in &settings.second {
+        if let Some((key, what)) = second.wrong() {
+            return fail(&["second", route, key], format!("second.{route}.{key}: {what}"));
+        }
+    }
     if let Some(origin) = settings.cors.origins.iter().find(|origin| !is_origin(origin)) {
         let what =
             "write it as browsers do, \"https://host\" or \"http://host:port\" without a path, or \"*\"";
@@ -340,6 +348,7 @@ mod tests {
             ("[cors]\norigins = [\"http://127.0.0.1:3000\", \"a.example\"]", 2),
             ("[cors]\norigins = [\"https://*.example\"]", 2),
             ("[reports]\nat = \"late\"", 2),
+            ("[second.code]\nband = 501\nmax-spend-per-day = 1", 2),
             ("[shadow.code]\nshare = 2\nmodel = \"a\"\njudge = \"b\"\nmax-spend-per-day = 1", 2),
             ("[shadow.code]\nshare = \"2%\"\nmodel = \"a\"\njudge = \"a\"\nmax-spend-per-day = 1", 4),
             ("[reports]\nby = [\"team\", \"colour\"]", 2),

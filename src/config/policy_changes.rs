@@ -5,7 +5,7 @@
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::policy_text::spec_toml;
+use super::policy::spec_toml;
 use crate::routing::PolicySpec;
 
 /// One setting that differs.

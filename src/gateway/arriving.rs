@@ -10,7 +10,7 @@ use tokio::time::Instant as Clock;
 use super::gate::InFlight;
 use super::headers::Tags;
 use super::operation::Operation;
-use super::{Gateway, now};
+use super::{Gateway, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
@@ -42,7 +42,6 @@ pub(super) async fn open(
 ) -> Result<Operation, ApiError> {
     let tags = gateway.tags(&headers, caller, ask.user());
     let id = gateway.next_id();
-    let at = now();
     let mut arriving = Arriving {
         id: Arc::clone(&id),
         pinned,
@@ -60,7 +59,12 @@ pub(super) async fn open(
         (arriving.beginnings, arriving.tie) = (beginnings(&hashes.prefix), tie(&ask));
         arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
     }
+    if !gateway.settings.second.is_empty() {
+        // In a box of its own: few wait, and all would carry it about.
+        Box::pin(second::ask(gateway, &mut arriving)).await;
+    }
     let (asked, measures) = (Arc::clone(&arriving.asked), arriving.measures);
+    let at = now();
     let placed = gateway.take_in(arriving, at).await?;
     if !placed.trips.is_empty() {
         gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
@@ -169,6 +173,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             tags: classifier::Tags::of(&tags.task_words, &tags.project),
         },
         confidence: tags.confidence,
+        before: None,
         call: None,
         beginnings: Arc::default(),
         tie: None,

@@ -27,6 +27,8 @@ pub(super) struct Asked<'a> {
     pub(super) of: &'a Arc<str>,
     /// What it is for.
     pub(super) why: &'static str,
+    /// How log and ledger say that, where they tell it apart.
+    pub(super) word: Option<&'static str>,
 }
 
 /// What came of it.
@@ -80,6 +82,7 @@ fn opened(gateway: &Gateway, asked: &Asked<'_>, target: &Target, (aside, id): (&
         route: Arc::clone(asked.route),
         policy_version: aside.policy,
         reason: format!("{} of {}", asked.why, asked.of).into(),
+        down: asked.word.into_iter().map(Arc::from).collect(),
         simulated: if target.simulated() { SIMULATED.into() } else { "".into() },
         ..Opened::default()
     })));
@@ -120,7 +123,7 @@ fn ended(gateway: &Gateway, asked: &Asked<'_>, called: Called, (aside, id): (&As
         verdicts: Vec::new(),
     };
     let (status, seq) = (called.status, aside.seq);
-    let cost = gateway.live.beside_ended(aside, id, asked.of, called);
+    let cost = gateway.live.beside_ended(aside, (id, asked.of, asked.word), called);
     gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..entry })));
     let at = aside.at + Span(latency.saturating_mul(1000));
     gateway.ledger.record(Entry::Closed(Closed { seq, status, at, down: None }));

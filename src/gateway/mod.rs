@@ -49,8 +49,10 @@ mod remembered;
 mod requests;
 mod respond;
 mod roll;
+mod rollouts;
 mod run;
 mod runaways;
+mod second;
 mod server;
 mod shadow;
 mod signals;
@@ -81,7 +83,7 @@ use crate::notify::Desk;
 use crate::prompt_cache::Rules;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
-use crate::session::{Applied, Deed, Live};
+use crate::session::{Applied, Deed, Live, Rollouts};
 use crate::units::{Instant, Names, hex};
 use crate::wire::PrefixKey;
 
@@ -92,6 +94,7 @@ pub use crate::ledger::now;
 pub use bench::{Asked, Bench, Came, grades};
 pub use headers::Tags;
 pub use question::ask_over_http;
+pub use rollouts::RolloutOrder;
 pub use runaways::{StopRow, Switch, TripRow};
 pub use server::{ServeError, Server, is_place};
 pub use spending::{Limits, LimitsError};
@@ -160,6 +163,7 @@ pub struct Gateway {
     checkers: checkers::Checkers,
     shadows: purse::Shadows,
     marks: marks::Marks,
+    rollouts: Arc<Mutex<Rollouts>>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -210,10 +214,10 @@ impl Gateway {
         let tagged = tagged::Tagged::new(&settings.tags, settings.limits.names);
         tagged.learn(live.limits().iter().map(Arc::as_ref));
         let shadows = purse::Shadows::new();
-        if keeps_ledger && !settings.shadow.is_empty() {
+        if keeps_ledger && !(settings.shadow.is_empty() && settings.second.is_empty()) {
             let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
             if let Err(error) = read {
-                tracing::warn!(%error, "what shadow runs spent today cannot be read from the ledger; they begin at nothing");
+                tracing::warn!(%error, "what shadow runs and second stages spent today cannot be read from the ledger; they begin at nothing");
             }
         }
         let place = keeps_ledger.then(|| ledger.state().path);
@@ -252,6 +256,7 @@ impl Gateway {
             checkers: checkers::Checkers::default(),
             marks: marks::Marks::new(caching),
             shadows,
+            rollouts: Arc::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

@@ -12,10 +12,14 @@ use crate::units::{Instant, Pico, SHADOW};
 
 /// Runs at a time; one more is passed over.
 const AT_ONCE: usize = 8;
+/// Requests that are asked about a second time, at a time; one more is decided without.
+const SECONDS_AT_ONCE: usize = 64;
 /// What shadow runs of all routes have in common.
 #[derive(Debug)]
 pub(super) struct Shadows {
     pub(super) places: Arc<Semaphore>,
+    /// Where requests are asked about a second time, which are waited for.
+    pub(super) seconds: Arc<Semaphore>,
     spent: Mutex<BTreeMap<Arc<str>, Purse>>,
 }
 
@@ -28,7 +32,11 @@ struct Purse {
 
 impl Shadows {
     pub(super) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(AT_ONCE)), spent: Mutex::default() }
+        Self {
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            seconds: Arc::new(Semaphore::new(SECONDS_AT_ONCE)),
+            spent: Mutex::default(),
+        }
     }
 
     /// Learns from the ledger what was spent today before the program started.

@@ -164,6 +164,7 @@ impl Run {
             route: &self.route,
             of: &self.id,
             why,
+            word: None,
         };
         let strong = aside::call(&self.gateway, asked(again, model, "shadow", output)).await;
         charge(0, strong.cost);

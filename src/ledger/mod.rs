@@ -29,6 +29,7 @@ mod prompted;
 mod proof;
 mod queue;
 mod recover;
+mod rollouts;
 mod row;
 mod runs;
 mod salvage;

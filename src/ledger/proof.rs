@@ -11,6 +11,7 @@ use super::encoding::Encoding;
 use super::row::{amount, buckets, check_text, kind, list, meters, whole, word};
 use crate::pricing::Terms;
 use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds, Signal};
+use crate::routing::chance_told;
 use crate::units::{Instant, PerMille, hex};
 
 /// Where a log of the ledger comes from, as its header says it.
@@ -251,12 +252,13 @@ pub(super) fn says_more(record: &Record<'_>) -> bool {
         record.attempts.iter().map(|attempt| attempt.charged.cost()?.amount()).collect();
     let claimed =
         claimed.filter(|all| !all.is_empty()).map(|all| all.into_iter().sum::<crate::units::Pico>());
+    let chance = chance_told(record.needs.down.iter().map(|word| &**word));
     let covered = Record {
         id: record.id.clone(),
         at: record.at,
         seq: record.seq,
         policy: record.policy,
-        propensity: record.propensity.map(|_| PerMille::ONE),
+        propensity: record.propensity.map(|_| chance.unwrap_or(PerMille::ONE)),
         team: record.team.clone(),
         project: record.project.clone(),
         user: record.user.clone(),

@@ -20,7 +20,7 @@ pub use habits::{Habits, Scale, Scales};
 pub use history::{Chunk, History};
 pub use label::{LabelSource, ModelLabel};
 pub use operation::{
-    Choice, Evidence, Extra, Observed, Operation, PackedConfidence, Particulars, Seen, Timeline,
+    Choice, Evidence, Extra, Observed, Operation, PackedConfidence, Particulars, Second, Seen, Timeline,
 };
 pub use profile::{ProfileFit, Profiles};
 pub use settle::{Settled, recorded, routed};

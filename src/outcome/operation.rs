@@ -6,7 +6,9 @@ use super::label::{self, ModelLabel};
 use crate::checks::Verdict;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
-use crate::routing::{Check, CircumstanceId, ConfidenceSource, Effort, Parameters, Rung, Signals, Status};
+use crate::routing::{
+    Check, CircumstanceId, ConfidenceSource, Draw, Effort, Lot, Parameters, Rung, Signals, Status,
+};
 use crate::units::{Instant, KeyId, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId, UserId};
 
 /// One call to a model, as it was seen.
@@ -72,6 +74,8 @@ pub struct Operation {
     pub key: KeyId,
     /// The model or alias asked for.
     pub asked: ModelId,
+    /// By what canaries draw it.
+    pub lot: Lot,
     /// The turn within the session, `u16::MAX` where unknown.
     pub turn: u16,
     /// The confidence, packed; read it with [`Operation::confidence`].
@@ -84,16 +88,31 @@ pub struct Operation {
     pub simulated: bool,
     /// Whether the client named this very model, so that no ladder applies.
     pub pinned: bool,
+    /// Its lot, by its id.
+    pub draw: Draw,
     /// How things stood when it arrived.
     pub circumstance: CircumstanceId,
     /// The strongest features behind a classified confidence.
     pub saw: Saw,
+    /// What a second classifier thinks of it; none where there is none, or it could not read it.
+    pub second: Option<Second>,
     /// What its first call was expected to cost with what caches hold, in pico-dollars, where somebody reckoned.
     pub expected: Option<NonZeroU64>,
     /// Tokens of its prompt that are expected to be warm where it starts, where that is not as the log tells.
     pub warm: Option<u32>,
     /// The tool call that it follows, packed; read it with [`Call::unpacked`](crate::runaway::Call::unpacked).
     pub call: u64,
+}
+
+/// What a second classifier thinks of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Second {
+    /// The confidence.
+    pub confidence: Option<PerMille>,
+    /// What that rests on.
+    pub source: ConfidenceSource,
+    /// The kind of work.
+    pub class: TaskClass,
 }
 
 /// A confidence or none, in two bytes.
@@ -218,7 +237,9 @@ impl Operation {
             known_as: self.asked,
             confidence: self.confidence(),
             source: self.source,
+            lot: self.lot,
             pinned: self.pinned,
+            draw: self.draw,
         }
     }
 

@@ -8,6 +8,9 @@ use crate::pricing::{Charged, PriceRow};
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::units::{Instant, Names, PerMille, SHADOW};
 
+/// How a call beside the traffic says, among what could not be called, that a request was classified by it a second time.
+pub const SECOND_STAGE: &str = "beside:second-stage";
+
 /// One entry of a log.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(
@@ -262,6 +265,11 @@ impl Record<'_> {
     /// Says whether it is a call that a gateway made beside its traffic: on the books, but no figure of its users.
     pub fn is_beside(&self) -> bool {
         self.key == SHADOW
+    }
+
+    /// Says whether it is one by which a request was classified a second time.
+    pub fn is_second_stage(&self) -> bool {
+        self.is_beside() && self.needs.down.iter().any(|word| *word == *SECOND_STAGE)
     }
 
     /// Sets right what one of its calls was charged, counted from 1; the last one where none is named.

@@ -39,8 +39,8 @@ pub use attempts::{Attempt, Attempts, Check, Status, WriteTtl};
 pub use block::{Apart, Block, Foreign, Line};
 pub use cut::MAX_ENTRY;
 pub use entry::{
-    Correction, Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, Signal, Timing,
-    Under,
+    Correction, Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, SECOND_STAGE,
+    Signal, Timing, Under,
 };
 pub use error::{Error, Strange};
 pub use file::ReadOptions;

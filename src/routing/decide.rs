@@ -27,7 +27,7 @@ pub struct Decision {
     pub would: Option<u8>,
     /// Whether no model may serve it.
     pub refused: bool,
-    /// The probability with which this rung was chosen; 1000 as long as nothing explores.
+    /// The probability with which this rung was chosen; 1000 where nothing was drawn.
     pub propensity: PerMille,
     /// The version of the policy that decided.
     pub policy_version: u32,
@@ -67,13 +67,17 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     let open = hold_out(route, circumstance, open, trail);
     let open = hold_back(open, circumstance, trail);
     decision.open = open;
-    let placed = place(route, signals.confidence, open)
-        .and_then(|(rung, step)| {
-            trail.push(step);
-            let rung = stay(route, circumstance, open, rung, trail);
-            admit(route, circumstance, open, rung, trail)
-        })
-        .and_then(|rung| afford(route, circumstance, (rung, open), trail));
+    let by = route.placed_by(signals.confidence, signals.draw, circumstance);
+    let mut steps = Trail::new();
+    let placed = start(route, by, (circumstance, open), &mut steps);
+    if let Some(ways) = route.ways(signals.confidence, signals.draw, circumstance) {
+        decision.propensity = chance(route, ways, (circumstance, open), placed);
+    }
+    if decision.propensity < PerMille::ONE {
+        let placed_as = by.filter(|_| by != signals.confidence);
+        trail.push(Step::Lot { placed_as, chance: decision.propensity });
+    }
+    trail.extend(steps);
     if let Some(rung) = placed {
         decision.open = escalates_to(route, circumstance, open, rung);
         decision.rung = rung;
@@ -83,6 +87,32 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
         decision.refused = true;
     }
     decision
+}
+
+/// Finds the rung that a confidence starts on, caps on calls and budgets asked.
+fn start(
+    route: &Route,
+    confidence: Option<PerMille>,
+    (circumstance, open): (&Circumstance, Rungs),
+    trail: &mut Trail,
+) -> Option<u8> {
+    let (rung, step) = place(route, confidence, open)?;
+    trail.push(step);
+    let rung = stay(route, circumstance, open, rung, trail);
+    let rung = admit(route, circumstance, open, rung, trail)?;
+    afford(route, circumstance, (rung, open), trail)
+}
+
+/// Adds up the chances of all lots that start a request where it was placed.
+fn chance(
+    route: &Route,
+    ways: [(PerMille, u16); 3],
+    on: (&Circumstance, Rungs),
+    placed: Option<u8>,
+) -> PerMille {
+    let leads = |(by, _): &(PerMille, u16)| start(route, Some(*by), on, &mut Trail::new()) == placed;
+    let sum = ways.iter().filter(|way| leads(way)).map(|(_, chance)| chance).sum();
+    PerMille::new(sum).unwrap_or(PerMille::ONE)
 }
 
 /// Lets the client's own model serve, where it carries what is required; a route that observes says where the request would

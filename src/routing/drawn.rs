@@ -3,6 +3,7 @@
 //! Invariants: a session is drawn whole, by its name alone; how a request was drawn is kept with it, on either side, so that a
 //! replay decides the same and whoever compares knows the chance of it.
 
+use super::{Lot, PolicyError};
 use crate::units::PerMille;
 
 /// How a request was drawn.
@@ -20,15 +21,7 @@ const ROUTED: &str = "routed:";
 impl Drawn {
     /// Draws a session by its name.
     pub fn draw(session: &str, share: PerMille) -> Self {
-        let hash = session.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-        });
-        // Names that differ in their last digit alone are spread as well (the finaliser of `SplitMix64`).
-        let mut mixed = hash.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        Self { held: mixed % 1000 < u64::from(share.get()), share }
+        Self { held: lot("", session) < u64::from(share.get()), share }
     }
 
     /// Writes it as a log does, among what could not be called: `holdout:50`, `routed:50`.
@@ -46,6 +39,32 @@ impl Drawn {
         let share = share.parse().ok().and_then(PerMille::new)?;
         Some(Self { held, share })
     }
+}
+
+/// Draws a number from 0 to 999 by a name; each purpose draws independently of the others.
+pub(super) fn lot(purpose: &str, name: &str) -> u64 {
+    let hash = purpose
+        .bytes()
+        .chain(name.bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    // Names that differ in their last digit alone are spread as well (the finaliser of `SplitMix64`).
+    let mut mixed = hash.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    mixed % 1000
+}
+
+/// Reads the share of sessions that a route holds out: one of nobody or of everybody measures nothing.
+pub(super) fn held_out(share: i64, field: &str) -> Result<PerMille, PolicyError> {
+    let share = u16::try_from(share).ok().filter(|share| (1..1000).contains(share)).and_then(PerMille::new);
+    let problem = "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out";
+    share.ok_or_else(|| PolicyError { field: field.to_owned(), problem: problem.into() })
+}
+
+/// Says whether a word among what could not be called tells how a request was drawn, by a holdout or for a canary.
+pub fn is_lot(word: &str) -> bool {
+    Drawn::parse(word).is_some() || Lot::parse(word).is_some()
 }
 
 #[cfg(test)]

@@ -1,6 +1,13 @@
 //! The holdout: sessions that are drawn go to the strongest rung whatever their confidence.
 
-use super::{Bar, Circumstance, Route, Rungs, Step, Trail};
+use super::{Bar, Circumstance, Policy, Route, Rungs, Step, Trail};
+
+impl Policy {
+    /// Says whether any of its routes holds sessions out.
+    pub fn holds_out(&self) -> bool {
+        self.routes.iter().any(|route| route.holdout.is_some())
+    }
+}
 
 /// Bars all rungs but the strongest that is left, for a request that is held out.
 pub(super) fn hold_out(route: &Route, circumstance: &Circumstance, open: Rungs, trail: &mut Trail) -> Rungs {

@@ -6,15 +6,20 @@
 mod affinity;
 mod afford;
 mod attempt;
+mod canary;
 mod decide;
 mod drawn;
 mod effort;
 mod error;
+mod explore;
+mod exploring;
 mod facts;
 mod guard;
 mod holdout;
 mod in_flight;
 mod limits;
+mod lot;
+mod matched;
 mod matcher;
 mod needs;
 mod policy;
@@ -24,21 +29,27 @@ mod spec;
 mod trail;
 
 pub use attempt::{Check, Status};
+pub use canary::Canary;
 pub use decide::{Decision, Next, Reach, after_attempt, decide};
-pub use drawn::Drawn;
+pub use drawn::{Drawn, is_lot};
 pub use effort::Effort;
 pub use error::PolicyError;
+pub use explore::{CHANCE, Draw, Explore, ExploreSpec, chance_told};
 pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
 pub use guard::{Availability, forbids, is_constrained};
 pub use in_flight::InFlight;
 pub use limits::{StreamFigures, StreamLimit, StreamLimits};
+pub use lot::Lot;
+pub use matched::match_route;
 pub use matcher::Matcher;
 pub use needs::{
-    AtMost, Circumstance, CircumstanceId, Circumstances, FULL, Needs, RUNAWAY, STOPPED, Short, TAG, WAITED,
-    on_grid, up_to_grid,
+    AtMost, BEFORE, Circumstance, CircumstanceId, Circumstances, FULL, Needs, RUNAWAY, STOPPED, Short, TAG,
+    WAITED, on_grid, up_to_grid,
 };
-pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds, match_route};
+pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};
 pub use signals::{ConfidenceSource, Signals};
-pub use spec::{Caching, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull};
+pub use spec::{
+    Caching, CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull,
+};
 pub use trail::{Stay, Step, Trail, Why};

@@ -99,6 +99,9 @@ pub const TAG: &str = "tag:";
 /// How a log writes, among what could not be called, how many milliseconds a request waited for room in a budget: `waited:1250`.
 pub const WAITED: &str = "waited:";
 
+/// How a log writes, among what could not be called, what the classifier had said of a request before a second stage did: `second:540`.
+pub const BEFORE: &str = "second:";
+
 /// How a log writes, among what could not be called, that who sent a request was stopped: `stopped:key ci-bot`.
 pub const STOPPED: &str = "stopped:";
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Effort, FactsSpec, StreamLimits};
+use super::{Effort, ExploreSpec, FactsSpec, StreamLimits};
 use crate::checks::{CheckSpec, CheckWhen};
 
 /// A policy as written.
@@ -35,6 +35,8 @@ pub struct RouteSpec {
     pub tasks: Vec<String>,
     /// Model names or aliases asked for that it takes.
     pub asked: Vec<String>,
+    /// Of which route it decides a share of the sessions; it then has from that one what it does not say.
+    pub canary: Option<CanarySpec>,
     /// What becomes of requests that name a model.
     pub mode: Option<Mode>,
     /// Labels that whoever serves it has to carry.
@@ -53,12 +55,23 @@ pub struct RouteSpec {
     pub switch_cap: Option<i64>,
     /// The share of sessions, in per mille, that go to the strongest rung whatever their confidence.
     pub holdout: Option<i64>,
+    /// How requests near a threshold are explored; not at all where absent.
+    pub explore: Option<ExploreSpec>,
     /// How slow its streams may be.
     pub stream: StreamLimits,
     /// When its answers are checked.
     pub check: Option<CheckWhen>,
     /// What is checked of them.
     pub checks: Vec<CheckSpec>,
+}
+
+/// A canary as written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CanarySpec {
+    /// The route that stands right after it.
+    pub of: String,
+    /// How many of a thousand sessions it decides.
+    pub share: i64,
 }
 
 /// A rung as written.

@@ -67,6 +67,13 @@ pub enum Step {
         /// The rung that the policy names for this case.
         rung: u8,
     },
+    /// A lot was drawn, as the confidence lies near a threshold.
+    Lot {
+        /// The confidence by which it is placed; none where the lot left it at its own.
+        placed_as: Option<PerMille>,
+        /// The chance with which it starts where it does.
+        chance: PerMille,
+    },
     /// The client named this model, so no ladder applies.
     Pinned {
         /// The model.
@@ -155,7 +162,11 @@ impl Step {
             },
             Self::Route(id) => {
                 let route = policy.route(id);
-                format!("route {}: takes {}", route.name, route.matcher.describe(names))
+                let takes = route.matcher.describe(names);
+                route.canary.as_ref().map_or_else(
+                    || format!("route {}: takes {takes}", route.name),
+                    |one| format!("route {}: {}‰ of the sessions of {}", route.name, one.share, one.of),
+                )
             }
             Self::Placed { rung: at, threshold } => format!("reaches threshold {threshold}‰ of {}", rung(at)),
             Self::Last { rung: at, missed: Some(missed) } => {
@@ -163,6 +174,12 @@ impl Step {
             }
             Self::Last { rung: at, missed: None } => format!("the only rung: {}", rung(at)),
             Self::NoSignal { rung: at } => format!("no signal: {}", rung(at)),
+            Self::Lot { placed_as: Some(value), chance } => {
+                format!("drawn to explore: placed as with {value}‰; a chance of {chance}‰")
+            }
+            Self::Lot { placed_as: None, chance } => {
+                format!("near a threshold, and not drawn to explore; a chance of {chance}‰")
+            }
             Self::Pinned { model } => format!("pinned: the client named {}", names.model(model)),
             Self::Observed { model, would } => {
                 let would = would.map_or_else(|| "no rung may serve it".to_owned(), rung);
@@ -228,6 +245,7 @@ impl Step {
             Self::Route(_) => "route",
             Self::Placed { .. } | Self::Last { .. } | Self::NoSignal { .. } | Self::Pinned { .. } => "place",
             Self::Observed { .. } => "observe",
+            Self::Lot { .. } => "explore",
             Self::Barred { .. } | Self::PassedOn { .. } => "guard",
             Self::Session { .. } => "cache",
             Self::Refused => "refuse",

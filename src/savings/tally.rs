@@ -86,6 +86,7 @@ pub struct Tally {
     shadow: CostSum,
     shadow_calls: u64,
     judged: u64,
+    second: (u64, CostSum),
 }
 
 /// What was saved, and what that figure stands on.
@@ -138,6 +139,7 @@ impl Tally {
             spend: CostSum::default(),
             shadow: CostSum::default(),
             shadow_calls: 0,
+            second: (0, CostSum::default()),
             judged: 0,
         }
     }
@@ -259,6 +261,22 @@ impl Tally {
         }
     }
 
+    fn classifier(&self) -> Line {
+        let (calls, cost) = &self.second;
+        match calls {
+            0 => Line::Absent("built in, it makes no call"),
+            _ if cost.is_unknown() => Line::Unknown("the second stage's calls have no price"),
+            _ if cost.estimated == Pico::ZERO => Line::Known(cost.known),
+            _ => Line::Estimated(cost.total()),
+        }
+    }
+
+    /// Takes what it cost to classify requests a second time: so many calls.
+    pub fn classified_again(&mut self, calls: u64, cost: &CostSum) {
+        self.second.0 += calls;
+        self.second.1 += cost;
+    }
+
     fn lines(&self, all: &Sums) -> Vec<(&'static str, Line)> {
         let cache = if self.warm.named == 0 {
             Line::Unknown("no session is named")
@@ -284,7 +302,7 @@ impl Tally {
             ("cache_loss", cache),
             ("shadow", shadow),
             ("judge", judge),
-            ("classifier", Line::Absent("built in, it makes no call")),
+            ("classifier", self.classifier()),
         ]
     }
 }

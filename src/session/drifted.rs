@@ -27,8 +27,6 @@ pub struct Drifted {
     pub requests: [u64; 2],
     /// How far the later confidences are from the earlier; none where there are too few to say.
     pub reading: Option<DriftReading>,
-    /// What Kolmogorov and Smirnov's D stays below 999 times in 1,000, divided among all rungs, where nothing has changed.
-    pub ks_critical: f64,
     /// What confidences say beside what came, likewise; none without labels.
     pub calibration: [Option<Diagram>; 2],
 }
@@ -92,18 +90,7 @@ fn compared(mut seen: Seen, series: u32) -> Option<Drifted> {
         seen.later.iter().for_each(|confidence| drift.observe(*confidence));
         drift.read()
     });
-    // The asymptotic bound, which is on the safe side where confidences repeat.
-    let alpha = 0.001 / f64::from(series.max(1));
-    let spread = 1.0 / then.max(1) as f64 + 1.0 / now.max(1) as f64;
     let calibration =
         seen.judged.each_mut().map(|judged| (!judged.is_empty()).then(|| Diagram::new(judged, BINS)));
-    Some(Drifted {
-        route,
-        rung,
-        model,
-        requests: [then, now],
-        reading,
-        ks_critical: (-(alpha / 2.0).ln() / 2.0 * spread).sqrt(),
-        calibration,
-    })
+    Some(Drifted { route, rung, model, requests: [then, now], reading, calibration })
 }

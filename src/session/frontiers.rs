@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::settled::settle_one;
 use super::snapshot::{Reading, RouteConsequences};
+use crate::certificate::{Explored, OffPolicy, off_policy};
 use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
 use crate::routing::{Mode, Policy, Route, RouteId, Rung, Thresholds};
@@ -80,6 +81,7 @@ fn same_rungs(one: &Route, other: &Route) -> bool {
 fn same_ladder(one: &Route, other: &Route) -> bool {
     one.require == other.require
         && one.no_signal == other.no_signal
+        && one.explore == other.explore
         && one.when_failed == other.when_failed
         && same_names(one, other)
         && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.same_call(b))
@@ -241,10 +243,38 @@ impl Frontiers {
                 row.add_histogram(histogram);
             }
         }
+        for row in &mut rows {
+            row.explored = self.explored(row, now, staged);
+        }
         rows.retain(|row| {
             row.applied.requests > 0 || now.routes.iter().any(|route| same_names(route, &row.setting))
         });
         rows
+    }
+
+    /// Says what explored requests of a route tell of what is staged.
+    fn explored(&self, row: &RouteConsequences, now: &Policy, staged: &Policy) -> Option<OffPolicy> {
+        let is_told =
+            |setting: &&Setting| same_names(&row.setting, &setting.route) && !tells_actual(&setting.route);
+        let own = self.held.iter().filter(is_told);
+        let tried: Vec<(&Setting, Route)> = own
+            .map(|setting| {
+                let mut route = (*setting.route).clone();
+                // They descend by construction: cannot be refused.
+                let _ = route.set_thresholds(&carried(&route, now, staged));
+                (setting, route)
+            })
+            .collect();
+        let moves = |(setting, tried): &(&Setting, Route)| setting.route.thresholds() != tried.thresholds();
+        if !tried.iter().any(moves) {
+            return None;
+        }
+        off_policy(tried.iter().map(|(setting, tried)| Explored {
+            lots: setting.frontier.lots(),
+            logged: &setting.route,
+            tried,
+            requests: setting.frontier.requests(),
+        }))
     }
 
     /// Returns the curve of one rung's threshold, other staged changes in force.
@@ -362,7 +392,7 @@ impl RouteConsequences {
     }
 
     /// Starts the consequences of a route that took nothing.
-    fn none(route: &Route) -> Self {
+    pub(super) fn none(route: &Route) -> Self {
         Self {
             setting: Arc::new(route.clone()),
             histogram: Arc::new(vec![0; PerMille::VALUES]),
@@ -371,6 +401,7 @@ impl RouteConsequences {
             staged: Forecast::default(),
             flips: 0,
             moved: [Spread::NONE; 2],
+            explored: None,
         }
     }
 
@@ -404,6 +435,7 @@ mod tests {
             name: "one".into(),
             tag: RouteTag::NONE,
             matcher: Matcher::default(),
+            canary: None,
             mode: Mode::default(),
             require: Labels::default(),
             when_full: WhenFull::default(),
@@ -413,6 +445,7 @@ mod tests {
             ladder: Vec::new(),
             no_signal: 0,
             holdout: None,
+            explore: None,
             alias: ModelId::NONE,
             stream: StreamLimits::default(),
             checks: None,

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use super::Stretch;
 use super::met::Met;
-use crate::classifier::{Classifier, Measures, Saw, Tags, TaskClass};
+use crate::classifier::{Basis, Classifier, Measures, Saw, Tags, TaskClass};
 use crate::outcome::{
-    Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Seen, Timeline,
+    Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Second, Seen, Timeline,
 };
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Drawn, FULL, Labels,
-    Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
+    AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw,
+    Drawn, FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -44,6 +44,8 @@ pub struct Ingest {
     /// Circumstances met so far.
     pub circumstances: Circumstances,
     classifier: Arc<Classifier>,
+    /// One whose opinion is told beside.
+    second: Option<Arc<Classifier>>,
     reclassify: bool,
     reprice: bool,
     own_policy: bool,
@@ -74,6 +76,7 @@ impl Ingest {
             names,
             circumstances: Circumstances::default(),
             classifier,
+            second: None,
             reclassify,
             reprice,
             own_policy,
@@ -156,6 +159,12 @@ impl Ingest {
     /// Says whether a request that arrived then is within the stretch asked for.
     pub fn wants(&mut self, at: Instant) -> bool {
         self.stretch.is_whole() || self.stretch.takes(at)
+    }
+
+    /// Returns the same with the opinion of a second classifier beside every request that it can read.
+    #[must_use]
+    pub fn beside(self, second: Classifier) -> Self {
+        Self { second: Some(Arc::new(second)), ..self }
     }
 
     /// Keeps to a stretch of time.
@@ -282,7 +291,9 @@ impl Ingest {
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
         let mut tags = Vec::new();
         for name in &told.down {
-            if name.starts_with(Call::WORD) || name.starts_with(WAITED) {
+            if [Call::WORD, WAITED, CHANCE, BEFORE].iter().any(|word| name.starts_with(word))
+                || Lot::parse(name).is_some()
+            {
                 // Of its request alone, not of how things stood.
             } else if let Some(told) = name.strip_prefix(TAG) {
                 let is_asked = |name: &str| {
@@ -379,12 +390,20 @@ impl Ingest {
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
+            draw: Draw::of(&record.id),
             class: record.task.unwrap_or_default(),
+            lot: record
+                .needs
+                .down
+                .iter()
+                .find_map(|word| Lot::parse(word))
+                .unwrap_or_else(|| Lot::of(&record.session, &record.user, &record.key, &record.id)),
             call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
             expected: record.needs.down.iter().find_map(|word| expected(word)),
             ..Operation::default()
         };
         self.judge(record, &mut operation);
+        operation.second = self.second_opinion(record, &operation);
         let circumstance = self.circumstance(record, &operation.served.usage);
         operation.circumstance = self.circumstances.intern(&circumstance);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
@@ -432,29 +451,45 @@ impl Ingest {
             operation.saw = record.saw;
             return;
         }
-        let opinion = self.classifier.classify(
-            record.prompt.as_deref(),
-            &Measures {
-                prompt_tokens: operation.served.usage.prompt(),
-                turn: record.turn,
-                tools: record.tools,
-                history: record.history,
-                task: record.task,
-                tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
-            },
-        );
+        let opinion = self.classifier.classify(record.prompt.as_deref(), &measures(record, operation));
         operation.class = record.task.unwrap_or(opinion.class);
         if let Some(confidence) = recorded {
             operation.set_confidence(Some(confidence), ConfidenceSource::Recorded);
             return;
         }
-        let source = match opinion.basis {
-            crate::classifier::Basis::Text => ConfidenceSource::Text,
-            crate::classifier::Basis::Measures => ConfidenceSource::Measures,
-            crate::classifier::Basis::NoSignal => ConfidenceSource::None,
-        };
-        operation.set_confidence(opinion.confidence, source);
+        operation.set_confidence(opinion.confidence, source_of(opinion.basis));
         operation.saw = Saw::of(&opinion);
+    }
+
+    /// Asks the second classifier, where it has what the first one had: the text, or no more than measures for either.
+    fn second_opinion(&self, record: &Record<'_>, operation: &Operation) -> Option<Second> {
+        let second = self.second.as_ref()?;
+        if record.prompt.is_none() && operation.source != ConfidenceSource::Measures {
+            return None;
+        }
+        let opinion = second.classify(record.prompt.as_deref(), &measures(record, operation));
+        let source = source_of(opinion.basis);
+        Some(Second { confidence: opinion.confidence, source, class: record.task.unwrap_or(opinion.class) })
+    }
+}
+
+/// Returns what is known of a request besides its text.
+fn measures<'a>(record: &Record<'a>, operation: &Operation) -> Measures {
+    Measures {
+        prompt_tokens: operation.served.usage.prompt(),
+        turn: record.turn,
+        tools: record.tools,
+        history: record.history,
+        task: record.task,
+        tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
+    }
+}
+
+fn source_of(basis: Basis) -> ConfidenceSource {
+    match basis {
+        Basis::Text => ConfidenceSource::Text,
+        Basis::Measures => ConfidenceSource::Measures,
+        Basis::NoSignal => ConfidenceSource::None,
     }
 }
 

@@ -27,6 +27,7 @@ use rustc_hash::FxHashMap;
 
 pub use self::arrival::{Bell, Waiting};
 pub use self::beside::Aside;
+pub use self::foresee::Near;
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
@@ -298,13 +299,15 @@ impl Live {
             .collect();
         models.sort_unstable();
         models.dedup();
-        let names = policy.routes.iter().map(|route| format!("{}/{}", crate::routing::AUTO, route.name));
+        let routes = policy.routes.iter().filter(|route| route.canary.is_none());
+        let names = routes.map(|route| format!("{}/{}", crate::routing::AUTO, route.name));
         (models, std::iter::once(crate::routing::AUTO.to_owned()).chain(names).collect())
     }
 
-    /// Says whether the policy has a route of that name.
+    /// Says whether the policy has a route that clients may ask for by that name.
     pub fn has_route(&self, name: &str) -> bool {
-        lock(&self.core).decider.policy().find_route(name).is_some()
+        let core = lock(&self.core);
+        core.decider.policy().routes.iter().any(|route| *route.name == *name && route.canary.is_none())
     }
 
     /// Says whether a client that asks by a name chooses its model by it.

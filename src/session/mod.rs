@@ -27,6 +27,7 @@ mod frontiers;
 mod growth;
 mod ingest;
 mod inserts;
+mod limited;
 pub mod listing;
 mod live;
 mod log;
@@ -43,8 +44,10 @@ mod preview;
 mod proof;
 mod readers;
 mod reason;
+mod reclassified;
 mod repriced;
 mod rerun;
+mod rollouts;
 mod runaways;
 mod saved;
 mod settled;
@@ -57,6 +60,7 @@ mod status;
 mod stream;
 mod stretch;
 mod study;
+mod sureness;
 mod switching;
 mod trial;
 mod tried;
@@ -91,9 +95,10 @@ pub use following::Outgoing;
 pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
+pub use limited::{LimitAim, TriedLimit};
 pub use live::{
-    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Placed, Reader, Refusal,
-    SIMULATED, Ticket, Waiting, Wants, WarmModel,
+    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
+    Refusal, SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
@@ -103,8 +108,10 @@ pub use plan::{GOOD, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};
+pub use reclassified::{Flip, Reclassified, rechecked, reclassified};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
+pub use rollouts::{ArmRow, RolloutRow, RolloutStep, RolloutTried, Rollouts, roll_over};
 pub use runaways::{Tripped, Watched, watched};
 pub use saved::{savings, settle_all, unit_costs};
 pub use settled::settle_one;
@@ -123,6 +130,7 @@ pub use status::{
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
 pub use study::{Beside, Found, Studies, Topic};
+pub use sureness::{Scored, scored};
 pub use switching::{Switching, switching};
 pub use trial::Trial;
 pub use tried::{BudgetsTried, TriedAlert, TriedRow, TriedRun, TriedSide, Tries};

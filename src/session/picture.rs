@@ -29,6 +29,7 @@ impl Player {
             policies: Arc::new(self.policies.clone()),
             policy: Arc::clone(self.policy()),
             staged: self.staged.clone(),
+            limits: Arc::clone(&self.limits),
             changes: Arc::new(self.changes.clone()),
             undoable: self.undo.len(),
             window: WindowScope { window: self.window, from, to: self.clock, first, end },

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Log, PolicySpan};
-use crate::calibration::{Agreement, Diagram, wilson};
+use crate::calibration::{Agreement, Diagram, Judged, wilson};
 use crate::certificate::{Label, Loss, Standing, Terms, Turn, Watch, Withdrawn};
 use crate::outcome::{Evidence, LabelSource, ModelLabel};
 use crate::pricing::PriceTable;
@@ -24,6 +24,8 @@ struct Rung {
     watch: Watch,
     pairs: Pairs,
     quality: Quality,
+    /// What confidences said beside what came: up to its certificate, and since.
+    judged: [Vec<Judged>; 2],
     /// The same as it was told last; none where it has changed since.
     told: Option<Arc<Quality>>,
 }
@@ -86,6 +88,8 @@ pub struct Quality {
     pub verdicts: Verdicts,
     /// Confidences beside how often nothing was lost with the cheap answer.
     pub diagram: Diagram,
+    /// The same of what its certificate rested on when it was given, and since; empty without a certificate.
+    pub since: [Diagram; 2],
     /// What models and what people said of the same cheap answers: acceptable or not.
     pub agreement: Agreement,
 }
@@ -221,6 +225,10 @@ impl Proof {
             in_force: rung.watch.lost(threshold),
             quality: Arc::clone(rung.told.get_or_insert_with(|| {
                 rung.quality.read(&rung.pairs.listed(), acceptable);
+                let is_given = rung.watch.standing().given.is_some();
+                let diagram = |judged: &mut Vec<Judged>| Diagram::new(judged, BINS);
+                rung.quality.since =
+                    if is_given { rung.judged.each_mut().map(diagram) } else { Default::default() };
                 Arc::new(rung.quality.clone())
             })),
             halves: rung.pairs.halves(),
@@ -323,6 +331,7 @@ impl Rungs {
                         watch: Watch::new(self.terms),
                         pairs: Pairs::default(),
                         quality: Quality::default(),
+                        judged: Default::default(),
                         told: None,
                     });
                     continue;
@@ -337,6 +346,7 @@ impl Rungs {
                     known.quality = Quality::default();
                 }
                 (known.models, known.pairs, known.told) = (models, Pairs::default(), None);
+                known.judged = Default::default();
                 let (route, rung) = (Arc::clone(&route.name), Arc::clone(&step.name));
                 self.turned.extend(stood.then_some(Turned { route, rung, turn: Turn::Withdrawn(why) }));
             }
@@ -347,7 +357,7 @@ impl Rungs {
                 self.of.iter_mut().filter(|(tag, _)| !policy.routes.iter().any(|route| route.tag == **tag));
             others.flat_map(|(_, rungs)| rungs).for_each(|rung| {
                 rung.watch.withdraw(at, Withdrawn::Classifier);
-                (rung.pairs, rung.told) = (Pairs::default(), None);
+                (rung.pairs, rung.told, rung.judged) = (Pairs::default(), None, Default::default());
             });
         }
     }
@@ -378,7 +388,16 @@ impl Rung {
         self.pairs.apply(confidence, cheap, strong, Sign::Plus);
         self.told = None;
         if let (Some(cheap), Some(strong)) = (cheap, strong) {
-            self.watch.judge(at, &Label { confidence, cheap, strong });
+            let label = Label { confidence, cheap, strong };
+            if self.watch.labels() == 0 {
+                // Evidence begins anew.
+                self.judged = Default::default();
+            }
+            let stood = self.watch.stands();
+            self.watch.judge(at, &label);
+            let judged = Loss::Acceptable(acceptable).judged(&label);
+            let [then, now] = &mut self.judged;
+            if stood { now.push(judged) } else { then.push(judged) }
         }
     }
 }

@@ -64,6 +64,7 @@ pub fn savings(log: &Log, reading: Reading, against: Against) -> (Savings, Optio
             true
         },
     );
+    tally.classified_again(log.shadowed.second_calls, &log.shadowed.second_cost);
     let measured = (reading == Reading::Recorded && !arms.is_empty()).then(|| arms.end());
     (tally.end(), measured)
 }

@@ -10,6 +10,10 @@ pub struct Shadowed {
     pub calls: u64,
     /// What they cost.
     pub cost: CostSum,
+    /// Of requests that were classified a second time, besides.
+    pub second_calls: u64,
+    /// What those cost.
+    pub second_cost: CostSum,
 }
 
 impl Shadowed {
@@ -18,11 +22,16 @@ impl Shadowed {
         if !record.is_beside() {
             return false;
         }
+        let (calls, sum) = if record.is_second_stage() {
+            (&mut self.second_calls, &mut self.second_cost)
+        } else {
+            (&mut self.calls, &mut self.cost)
+        };
         for attempt in &record.attempts {
-            self.calls += 1;
+            *calls += 1;
             match attempt.charged.cost() {
-                Some(cost) => self.cost.add(cost),
-                None => self.cost.unknown += 1,
+                Some(cost) => sum.add(cost),
+                None => sum.unknown += 1,
             }
         }
         true

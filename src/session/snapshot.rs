@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
-use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, Switching};
+use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, Switching, TriedLimit};
+use crate::certificate::OffPolicy;
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
@@ -119,6 +120,8 @@ pub struct RouteConsequences {
     pub flips: u64,
     /// How far off the cost of those may be: where they started, and where they would.
     pub moved: [Spread; 2],
+    /// What explored requests say of it; none where nothing was explored, or nothing moves.
+    pub explored: Option<OffPolicy>,
 }
 
 impl RouteConsequences {
@@ -227,6 +230,8 @@ pub struct Snapshot {
     pub policy: Arc<Policy>,
     /// The policy being tried, if any.
     pub staged: Option<Arc<Policy>>,
+    /// Limits being tried.
+    pub limits: Arc<[TriedLimit]>,
     /// Changes made, oldest first.
     pub changes: Arc<Vec<Change>>,
     /// How many changes `undo` can take back.

@@ -258,7 +258,7 @@ fn watch_rerun(
             let both: [&[PolicySpan]; 2] = [&in_force, &job.policies];
             let switching = switched(&log, both, (job.first, job.end), goes_on)?;
             let Some(tries) = tries else { return Some(Found { found, budgets: None, switching }) };
-            let budgets = Some(try_beside(&log, both, &tries, job.end, goes_on)?);
+            let budgets = Some(try_beside(&log, &in_force, &job, &tries, goes_on)?);
             Some(Found { found, budgets, switching })
         });
         let _ = sender.send(found);

@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 
 use super::latency::{BUCKETS, LatencyBuckets, bucket};
+use super::lots::{Exploring, Lots};
 use super::pairs::Pairs;
 use super::sums::Sums;
 use super::visit::Visit;
 use super::{Cascade, Sign};
 use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
-use crate::routing::{MAX_RUNGS, Next, Reach, Route, Rungs, WhenFailed, after_attempt};
+use crate::routing::{Explore, MAX_RUNGS, Next, Reach, Route, Rungs, WhenFailed, after_attempt};
 use crate::units::{PerMille, Pico};
 
 /// Bins: one per confidence value, and one for requests without a confidence.
@@ -101,6 +102,9 @@ pub struct Frontier {
     unmoved: BTreeMap<(usize, (usize, usize)), u32>,
     /// Judged requests, by rung but the last.
     pairs: Vec<Pairs>,
+    /// How the route explores, and what was drawn.
+    explore: Option<Explore>,
+    lots: Lots,
 }
 
 /// What a setting of thresholds gives.
@@ -134,6 +138,8 @@ pub struct Forecast {
     pub output: u64,
     /// Latencies where known or estimated.
     pub latency: LatencyBuckets,
+    /// What exploring comes to at most.
+    pub exploring: Exploring,
 }
 
 /// One point of the cost curve.
@@ -185,6 +191,8 @@ impl Frontier {
             counts: vec![0; BINS],
             unmoved: BTreeMap::new(),
             pairs: vec![Pairs::default(); rungs.saturating_sub(1)],
+            explore: route.explore,
+            lots: Lots::default(),
         }
     }
 
@@ -194,10 +202,14 @@ impl Frontier {
             // No threshold moves a request whose client named its model.
             return;
         }
-        let bin = evidence.operation.confidence().map_or(NONE, PerMille::bin);
+        let operation = evidence.operation;
+        let circumstance = outlook.circumstances.get(operation.circumstance);
+        // Who is drawn to explore lies where the confidence does by which he is placed.
+        let by = route.placed_by(operation.confidence(), operation.draw, circumstance);
+        let bin = by.map_or(NONE, PerMille::bin);
         let visits: arrayvec::ArrayVec<Visit, MAX_RUNGS> =
             route.ladder.iter().map(|rung| Visit::new(evidence, rung.into(), outlook)).collect();
-        let open = route.open(outlook.circumstances.get(evidence.operation.circumstance));
+        let open = route.open(circumstance);
         let count = |count: &mut u32| match sign {
             Sign::Plus => *count = count.saturating_add(1),
             Sign::Minus => *count = count.saturating_sub(1),
@@ -266,6 +278,9 @@ impl Frontier {
                     strongest: cost(strongest),
                 };
             }
+            if self.explore.is_some() && start == route.rung_for(by) {
+                self.lots.apply(evidence, route, outlook, (open, &one), sign);
+            }
             let sums = &mut self.sums[start * BINS + bin];
             match sign {
                 Sign::Plus => *sums += &one,
@@ -306,6 +321,16 @@ impl Frontier {
         self.pairs.get(rung)
     }
 
+    /// Counts its requests.
+    pub fn requests(&self) -> u64 {
+        self.counts.iter().map(|&count| u64::from(count)).sum()
+    }
+
+    /// Returns what was drawn for requests near the thresholds.
+    pub fn lots(&self) -> &Lots {
+        &self.lots
+    }
+
     /// Adds another frontier of the same route.
     pub fn merge(&mut self, other: &Self) {
         if self.sums.is_empty() {
@@ -324,6 +349,7 @@ impl Frontier {
         for (mine, theirs) in self.pairs.iter_mut().zip(&other.pairs) {
             mine.merge(theirs);
         }
+        self.lots.merge(&other.lots);
         for (&key, &theirs) in &other.unmoved {
             *self.unmoved.entry(key).or_default() += theirs;
         }
@@ -365,6 +391,8 @@ impl Frontier {
         if let Some(grid) = self.latency.get(self.no_signal) {
             grid.collect(NONE, BINS, &mut forecast.latency.0);
         }
+        forecast.exploring =
+            self.explore.map(|explore| self.exploring(explore, thresholds)).unwrap_or_default();
         forecast
     }
 
@@ -458,6 +486,7 @@ impl Prefix {
             input: all.input,
             output: all.output,
             latency: LatencyBuckets::default(),
+            exploring: Exploring::default(),
         }
     }
 
@@ -539,6 +568,7 @@ impl Forecast {
         self.labelled += other.labelled;
         self.input += other.input;
         self.output += other.output;
+        self.exploring += other.exploring;
         for (mine, theirs) in self.latency.0.iter_mut().zip(&other.latency.0) {
             *mine += theirs;
         }

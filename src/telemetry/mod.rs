@@ -5,9 +5,11 @@
 
 mod cascade;
 mod cell;
+mod exploring;
 mod frontier;
 mod health;
 mod latency;
+mod lots;
 mod menu;
 mod optimum;
 mod pairs;
@@ -23,6 +25,7 @@ pub use cell::{Cell, TokenSums};
 pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};
 pub use health::{BreakerState, ModelHealth, QuotaLeft, QuotaWindow};
 pub use latency::{Latencies, LatencyBuckets, Percentiles};
+pub use lots::{Exploring, Lot, Lots};
 pub use menu::Basis;
 pub use optimum::{Choice, Goal, Menu, Optimum, Outcome, optimise};
 pub use pairs::{Pair, Pairs};

@@ -8,24 +8,35 @@ use super::gemini::names::member;
 use super::json::{Array, Object, Progress, Raw, Value, Within, array, put};
 use crate::units::PerMille;
 
+/// How a dialect tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Lists of what was said and what might have been, side by side.
+    Gemini,
+    /// An object with a list.
+    Chat,
+    /// That list alone.
+    Responses,
+}
+
 /// What a provider told of the tokens of a text; it is read when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Logprobs<'a> {
-    is_geminis: bool,
+    form: Form,
     told: Value<'a>,
 }
 
 /// The same, kept beyond the text it was read from.
 #[derive(Debug)]
 pub(super) struct ToldLogprobs {
-    is_geminis: bool,
+    form: Form,
     told: String,
 }
 
 impl ToldLogprobs {
     /// Returns what was told.
     pub(super) fn get(&self) -> Logprobs<'_> {
-        Logprobs { is_geminis: self.is_geminis, told: Value::of(&self.told) }
+        Logprobs { form: self.form, told: Value::of(&self.told) }
     }
 }
 
@@ -80,16 +91,32 @@ impl Sureness {
     }
 }
 
-/// Takes what a client did not ask for out of a chat completion, or out of a chunk of one; nothing where it has none.
+/// Takes what a client did not ask for out of an answer, or out of an event of one; nothing where it has none.
 pub(super) fn without(data: &str) -> Option<String> {
+    let mut all: Vec<(Value<'_>, &str)> = Vec::new();
     let root = Value::of(data);
+    for choice in root.list("choices") {
+        all.extend(choice.get("logprobs").filter(|told| told.is_object()).map(|told| (told, "null")));
+    }
+    for candidate in root.list("candidates") {
+        all.extend(member(candidate, "logprobsResult").map(|told| (told, "null")));
+    }
+    // Responses have them in a part, which stands by itself, in its item and in the whole.
+    let wholes = [Some(root), root.get("response")].into_iter().flatten();
+    let items = wholes.flat_map(|whole| whole.list("output")).chain(root.get("item"));
+    let parts = items
+        .flat_map(|item| item.list("content"))
+        .chain([Some(root), root.get("part")].into_iter().flatten());
+    for part in parts {
+        all.extend(part.get("logprobs").filter(|told| told.is_array()).map(|told| (told, "[]")));
+    }
+    let mut spans: Vec<_> = all.iter().map(|(told, empty)| (told.span_in(data.as_bytes()), *empty)).collect();
+    spans.sort_by_key(|(span, _)| span.start);
     let mut out = String::with_capacity(data.len());
     let mut at = 0;
-    for choice in root.get("choices").into_iter().flat_map(Value::items) {
-        let Some(told) = choice.get("logprobs").filter(|told| told.is_object()) else { continue };
-        let span = told.span_in(data.as_bytes());
+    for (span, empty) in spans {
         out.push_str(data.get(at..span.start)?);
-        out.push_str("null");
+        out.push_str(empty);
         at = span.end;
     }
     out.push_str(data.get(at..)?);
@@ -107,22 +134,28 @@ impl<'a> Logprobs<'a> {
     /// Finds those of a candidate of Gemini's.
     pub(super) fn of_gemini(candidate: Value<'a>) -> Option<Self> {
         let told = member(candidate, "logprobsResult").filter(|told| told.is_object());
-        told.map(|told| Self { is_geminis: true, told })
+        told.map(|told| Self { form: Form::Gemini, told })
     }
 
     /// Keeps them beyond the text they were read from.
     pub(super) fn kept(self) -> ToldLogprobs {
-        ToldLogprobs { is_geminis: self.is_geminis, told: self.told.raw().to_owned() }
+        ToldLogprobs { form: self.form, told: self.told.raw().to_owned() }
     }
 
     /// Takes those of a chat completion.
     pub(super) fn of_chat(told: Value<'a>) -> Self {
-        Self { is_geminis: false, told }
+        Self { form: Form::Chat, told }
+    }
+
+    /// Finds those of a part of a response, or of an event of one.
+    pub(super) fn of_response(part: Value<'a>) -> Option<Self> {
+        let told = part.get("logprobs").filter(|told| told.items().next().is_some());
+        told.map(|told| Self { form: Form::Responses, told })
     }
 
     fn tokens(self) -> Vec<Token<'a>> {
         let one = |token: Value<'a>| {
-            let logprob = token.get(if self.is_geminis { "logProbability" } else { "logprob" })?;
+            let logprob = token.get(if self.form == Form::Gemini { "logProbability" } else { "logprob" })?;
             Some((token.text_of("token").unwrap_or_default(), logprob.raw()))
         };
         let list = |name: &str| self.told.list(name);
@@ -131,9 +164,13 @@ impl<'a> Logprobs<'a> {
             let top = top.into_iter().flat_map(Value::items).filter_map(one).collect();
             Some(Token { text, logprob, top })
         };
-        if self.is_geminis {
+        if self.form == Form::Gemini {
             let tops = list("topCandidates").map(|top| top.get("candidates")).chain(std::iter::repeat(None));
             return list("chosenCandidates").zip(tops).filter_map(|(said, top)| token(said, top)).collect();
+        }
+        if self.form == Form::Responses {
+            let said = self.told.items();
+            return said.filter_map(|said| token(said, said.get("top_logprobs"))).collect();
         }
         let said = list("content").chain(list("refusal"));
         said.filter_map(|said| token(said, said.get("top_logprobs"))).collect()

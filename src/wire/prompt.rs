@@ -310,7 +310,8 @@ impl<'a> Prompt<'a> {
         if let Some(temperature) = temperature {
             self.set("temperature", Value::of(temperature));
         }
-        if with.logprobs && reader.to == Dialect::OpenAiChat && reader.accent == Accent::OpenAi {
+        let is_openais = reader.to == Dialect::OpenAiChat && reader.accent == Accent::OpenAi;
+        if with.logprobs && (is_openais || reader.to == Dialect::Gemini) {
             self.set("logprobs", Value::of("true"));
         }
         let Some(tier) = with.service_tier.as_deref() else { return };

@@ -5,6 +5,7 @@
 mod anomalies;
 mod caching;
 mod drifted;
+mod explored;
 mod figures;
 mod gateway_side;
 mod in_order;

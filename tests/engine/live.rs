@@ -9,7 +9,8 @@ use pointsman::config::budgets::parse;
 use pointsman::pricing::{Charged, Cost, CostSum, PriceBook, PriceRow, Rates, Tier, Unpriced, Usage};
 use pointsman::prompt_cache::{Rule, Rules};
 use pointsman::record::{self, Correction, Input, LateLabel, ReadOptions};
-use pointsman::routing::{AtMost, Check, NO_RUNG, Policy, Status, up_to_grid};
+use pointsman::rollout::{Change, Needs, Plan};
+use pointsman::routing::{AtMost, Check, Mode, NO_RUNG, Policy, RungSpec, Status, up_to_grid};
 use pointsman::session::{
     Arriving, Called, Command, Deed, Follow, Ingest, IngestOptions, Live, LiveSetup, Log, Player, Reading,
     StreamOptions, Ticket, Wants, explain, stream,
@@ -48,6 +49,8 @@ enum Deal {
     Price { model: usize, cents: u32, later: Option<i64> },
     /// Rules against runaways change: what becomes of who repeats a call, and of a session with so many calls.
     Watch { then: usize, cap: Option<usize>, calls: u64 },
+    /// A rollout of a route takes a step, ends well, or is taken back.
+    Roll { route: usize, stage: Option<usize>, ends: bool },
     /// Somebody is stopped or let go.
     Switch { whom: usize, lifts: bool },
     /// Budgets change: hundredths of a cent for all a day, for each team, for one model; whether they are soft, or refuse at once.
@@ -67,6 +70,8 @@ fn deal() -> impl Strategy<Value = Deal> {
         1 => (0usize..4, proptest::option::of(0usize..4), 1u64..9)
             .prop_map(|(then, cap, calls)| Deal::Watch { then, cap, calls }),
         1 => (0usize..5, any::<bool>()).prop_map(|(whom, lifts)| Deal::Switch { whom, lifts }),
+        2 => (0usize..3, proptest::option::weighted(0.8, 0usize..5), any::<bool>())
+            .prop_map(|(route, stage, ends)| Deal::Roll { route, stage, ends }),
         8 => end.prop_map(|(which, status, failed, again, tokens, estimated)| {
             Deal::End { which, status, failed, again, tokens, estimated }
         }),
@@ -195,6 +200,18 @@ impl Stage {
                 let deed = if *undo { Deed::Undo("back") } else { Deed::Change("on") };
                 self.live.apply(&spec, "test", deed, self.now).unwrap();
             }
+            Deal::Roll { route, stage, ends } => {
+                let plan = plan(["r1", "r2", "rest"][*route]);
+                let (_, before) = self.live.policy_spec();
+                let next = match (stage, ends) {
+                    (Some(stage), _) => plan.staged(&before, *stage),
+                    (None, true) => plan.done(&before),
+                    (None, false) => Ok(plan.without(&before)),
+                };
+                if let Ok(spec) = next {
+                    self.live.apply(&spec, "rollout", Deed::Change("step"), self.now).unwrap();
+                }
+            }
             Deal::Price { model, cents, later } => {
                 let price =
                     PicoPerMillion::from_usd_per_million(&format!("{}.{:02}", cents / 100, cents % 100))
@@ -301,6 +318,23 @@ fn rules() -> Rules {
         asked: false,
     };
     Rules { rules: vec![(vec!["*".to_owned()], rule)] }
+}
+
+/// A rollout to another ladder, whoever names a model.
+fn plan(route: &str) -> Plan {
+    let rung = |model: &str, threshold| RungSpec { model: model.into(), threshold, ..RungSpec::default() };
+    Plan {
+        name: format!("{route}-next").into(),
+        route: route.into(),
+        change: Change {
+            mode: Some(Mode::Active),
+            ladder: vec![rung("flash", Some(600)), rung("nano", Some(200)), rung("mid", None)],
+            ..Change::default()
+        },
+        stages: [0, 100, 300, 600, 1000].map(PerMille::clamped).to_vec(),
+        needs: Needs::default(),
+        text: "".into(),
+    }
 }
 
 fn ingest() -> Ingest {

@@ -11,8 +11,8 @@ use pointsman::outcome::{
 use pointsman::pricing::{PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
 use pointsman::routing::{
     AUTO, Caching, Capabilities, Capability, Check, Circumstance, CircumstanceId, Circumstances,
-    ConfidenceSource, Drawn, FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteSpec,
-    RungSpec, Status, WhenFailed, WhenFull,
+    ConfidenceSource, Draw, Drawn, ExploreSpec, FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec,
+    RouteSpec, RungSpec, Status, WhenFailed, WhenFull,
 };
 use pointsman::session::{Log, Reading, Skipped, settle_one};
 use pointsman::telemetry::{Frontier, Sign, Totals};
@@ -170,6 +170,7 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
                 circumstance: circumstance(kind),
                 ..Operation::default()
             };
+            operation.draw = Draw::of(&operation.at.0.to_string());
             operation.set_confidence(confidence.and_then(PerMille::new), ConfidenceSource::Recorded);
             (operation, extra)
         })
@@ -282,12 +283,14 @@ pub(super) fn compile((a, b, c, constrained): &Choices) -> Policy {
                 cache: bit(14).then_some(Caching::Aware),
                 // Live, some are held out.
                 holdout: Some(300),
+                explore: Some(ExploreSpec { share: 250, below: Some(200), above: None }),
                 ..RouteSpec::default()
             },
             RouteSpec {
                 name: "rest".into(),
                 ladder: ladder(&["nano", "strong"], c),
                 mode: mode(9),
+                explore: bit(5).then_some(ExploreSpec { share: 300, below: Some(150), above: Some(250) }),
                 // Nothing carries this one: whoever comes here is refused.
                 require: if bit(11) { vec!["none".into()] } else { Vec::new() },
                 ..RouteSpec::default()

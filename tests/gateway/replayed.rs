@@ -24,6 +24,7 @@ ladder = [
 
 [[route]]
 name = "everything"
+explore = { share = 300, below = 300, above = 200 }
 ladder = [
   { rung = "small", model = "gpt-4.1-nano", threshold = 700 },
   { rung = "middle", model = "gemini-2.5-flash", threshold = 350 },
@@ -77,6 +78,19 @@ fn a_live_session_is_its_replay() {
     let models: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.model.as_str()).collect();
     assert!(models.len() >= 3, "the traffic should take several ways: {models:?}");
     desk.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    // What was drawn to explore is told with its chance, in the ledger's export as in the feed.
+    let chances = |text: &str| -> Vec<(u64, bool)> {
+        let told = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        told.filter_map(|line| {
+            let chance = line["propensity"].as_u64()?;
+            let word = Value::from(format!("chance:{chance}"));
+            Some((chance, line["down"].as_array().is_some_and(|words| words.contains(&word))))
+        })
+        .collect()
+    };
+    let told = chances(&std::fs::read_to_string(desk.path().join("live.jsonl")).unwrap());
+    assert!(told.iter().any(|(chance, _)| *chance < 500), "nothing was explored: {told:?}");
+    assert!(told.iter().all(|(chance, in_words)| (*chance < 1000) == *in_words), "{told:?}");
     let sum = |kind: &str| -> i128 {
         rows.iter().filter(|row| row.kind == kind).filter_map(|row| row.amount).sum()
     };

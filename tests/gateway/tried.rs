@@ -226,3 +226,44 @@ fn without_keys_it_can_be_tried_and_says_that_it_proves_nothing() {
     let answers = std::fs::read_to_string(desk.path().join("trial-answers.jsonl")).unwrap();
     assert_eq!(answers.matches("\"simulated\":true").count(), 8, "real models have not said that: {answers}");
 }
+
+/// An operator who stops a trial has paid for what was asked: losing it, or asking it again, would cost him twice.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_what_was_paid_for_and_the_next_run_asks_only_for_the_rest() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+    let (process, calls) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicUsize::new(0)));
+    let whom = Arc::clone(&process);
+    // In the middle of a call, so that something is under way.
+    let upstream = Upstream::with(move |call| {
+        if calls.fetch_add(1, Ordering::SeqCst) == 20 {
+            let id = whom.load(Ordering::SeqCst).to_string();
+            assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        }
+        match call.model.as_str() {
+            JUDGE => says(r#"{"first": 7, "second": 7}"#),
+            _ => Reply::text("an answer"),
+        }
+    });
+    let desk = Desk::new(&Setup::of(&upstream.url()));
+    std::fs::write(desk.path().join("log.jsonl"), log(40)).unwrap();
+    let args = ["trial", "log.jsonl", "--model", "gpt-4.1-nano", "--judge", JUDGE, "--sample", "40"];
+    let args = [&args[..], &["--max-spend", "5", "--yes", "--format", "json"]].concat();
+    let child = desk.begin(&args);
+    process.store(child.id(), Ordering::SeqCst);
+    let first = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&first.stderr);
+    assert_eq!(first.status.code(), Some(130), "{said}");
+    let found: Value = serde_json::from_slice(&first.stdout).unwrap();
+    let judged = found["judged"].as_u64().unwrap();
+    assert!(found["end"] == "stopped" && judged < 40, "{found}");
+    let second = report(&desk.run(&args));
+    assert_eq!((&second["judged"], &second["end"]), (&json!(40), &json!("done")), "{second}");
+    assert_eq!(second["judged_now"].as_u64(), Some(40 - judged), "{second}");
+    // Forty questions of two models, and forty verdicts: each asked once.
+    assert_eq!(upstream.served().len(), 120);
+    let labels = std::fs::read_to_string(desk.path().join("trial-labels.jsonl")).unwrap();
+    assert_eq!(labels.matches(&format!("judge {JUDGE}")).count(), 80, "{labels}");
+}

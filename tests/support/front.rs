@@ -145,6 +145,11 @@ impl Desk {
         command
     }
 
+    /// Begins a subcommand.
+    pub(crate) fn begin(&self, args: &[&str]) -> Child {
+        self.program(args).spawn().unwrap()
+    }
+
     /// Runs a subcommand to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.program(args).output().unwrap()

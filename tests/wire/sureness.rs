@@ -93,3 +93,70 @@ fn it_is_the_mean_over_what_an_answer_says_and_no_client_gets_it_unasked() {
     let nothing = both(&ask(Dialect::OpenAiChat, &json!({})), &[token(" ", -1.0)]);
     assert!(nothing.iter().all(|(sure, _)| sure.is_none()), "{nothing:?}");
 }
+
+#[test]
+fn gemini_and_responses_are_asked_and_read_and_no_client_gets_it_unasked() {
+    let sent = |dialect: Dialect, to, body: Value| {
+        let sending = Sending { with: &LOGPROBS, ..Sending::default() };
+        let asked = Ask::read(dialect, Bytes::from(body.to_string())).unwrap();
+        serde_json::from_slice::<Value>(&asked.body_for(to, "gpt-4.1", &sending).unwrap().body).unwrap()
+    };
+    let chat = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+    let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]});
+    for (dialect, body) in [(Dialect::OpenAiChat, &chat), (Dialect::Gemini, &gemini)] {
+        let got = sent(dialect, Dialect::Gemini, body.clone());
+        assert_eq!(got["generationConfig"]["responseLogprobs"], json!(true), "{dialect}: {got}");
+    }
+    let responses = json!({"model": "m", "input": "x", "include": ["reasoning.encrypted_content"]});
+    let got = sent(Dialect::OpenAiResponses, Dialect::OpenAiResponses, responses.clone());
+    let word = "message.output_text.logprobs";
+    assert_eq!(got["include"], json!(["reasoning.encrypted_content", word]), "{got}");
+
+    let half = (0.5f64).ln();
+    let told = json!([token("Mon", half), token("day", half)]);
+    let part = json!({"type": "output_text", "text": "Monday", "annotations": [], "logprobs": told});
+    let item = json!({"id": "i", "type": "message", "role": "assistant", "content": [part]});
+    let usage = json!({"input_tokens": 1, "output_tokens": 2, "total_tokens": 3});
+    let response = json!({"id": "r", "object": "response", "model": "m", "status": "completed", "output": [item], "usage": usage});
+    let tokens = json!({"topCandidates": [], "chosenCandidates":
+        [{"token": "Mon", "logProbability": half}, {"token": "day", "logProbability": half}]});
+    let candidate = json!({"content": {"role": "model", "parts": [{"text": "Monday"}]}, "finishReason": "STOP",
+        "index": 0, "logprobsResult": tokens});
+    let answer = json!({"candidates": [candidate], "modelVersion": "m",
+        "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3}});
+    let event = |name: &str, data: Value| {
+        let mut data = data;
+        data["type"] = json!(name);
+        format!("event: {name}\ndata: {data}\n\n")
+    };
+    let begun = json!({"response": {"id": "r", "object": "response", "model": "m", "status": "in_progress", "output": []}});
+    let delta =
+        json!({"item_id": "i", "output_index": 0, "content_index": 0, "delta": "Monday", "logprobs": told});
+    let done =
+        json!({"item_id": "i", "output_index": 0, "content_index": 0, "text": "Monday", "logprobs": told});
+    let stream = event("response.created", begun)
+        + &event("response.output_text.delta", delta)
+        + &event("response.output_text.done", done)
+        + &event("response.content_part.done", json!({"output_index": 0, "content_index": 0, "part": part}))
+        + &event("response.output_item.done", json!({"output_index": 0, "item": item}))
+        + &event("response.completed", json!({"response": response}));
+    for (dialect, from, asked, whole, stream) in [
+        (Dialect::OpenAiResponses, Dialect::OpenAiResponses, &responses, &response, stream),
+        (Dialect::Gemini, Dialect::Gemini, &gemini, &answer, format!("data: {answer}\n\n")),
+        (Dialect::OpenAiChat, Dialect::Gemini, &chat, &answer, format!("data: {answer}\n\n")),
+    ] {
+        let ask = Ask::read(dialect, Bytes::from(asked.to_string())).unwrap();
+        let (got, said) = answer_and_said(from, &ask, Bytes::from(whole.to_string()), true).unwrap();
+        assert_eq!(said[0].sureness.map(PerMille::get), Some(500), "{dialect} from {from}");
+        let got = String::from_utf8(got.body.to_vec()).unwrap();
+        let is_told = |text: &str| text.contains("\"logprob\"") || text.contains("logProbability");
+        assert!(!is_told(&got) && got.contains("Monday"), "{dialect} from {from}: {got}");
+        let mut relay = Relay::new(from, &ask);
+        relay.keep_said(false);
+        let mut out = BytesMut::new();
+        relay.push(stream.as_bytes(), &mut out).unwrap();
+        assert_eq!(relay.said()[0].sureness.map(PerMille::get), Some(500), "{dialect} from {from}, streamed");
+        let got = String::from_utf8(out.to_vec()).unwrap();
+        assert!(!is_told(&got) && got.contains("Monday"), "{dialect} from {from}, streamed: {got}");
+    }
+}

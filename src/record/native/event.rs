@@ -16,8 +16,8 @@ use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
 use crate::record::{Correction, Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
-    Caching, Effort, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits,
-    WhenFailed, WhenFull,
+    Caching, CanarySpec, Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec,
+    RungSpec, StreamLimits, WhenFailed, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
 
@@ -273,10 +273,19 @@ struct RouteKeys {
     switch_cap: Option<i64>,
     no_signal: Option<String>,
     holdout: Option<i64>,
+    explore: Option<ExploreSpec>,
+    canary: Option<CanaryKeys>,
     stream: StreamLimits,
     check: Option<CheckWhen>,
     checks: Vec<CheckSpec>,
     ladder: Vec<RungKeys>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CanaryKeys {
+    of: String,
+    share: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -380,6 +389,8 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
             switch_cap: keys.switch_cap,
             no_signal: keys.no_signal,
             holdout: keys.holdout,
+            explore: keys.explore,
+            canary: keys.canary.map(|CanaryKeys { of, share }| CanarySpec { of, share }),
             stream: keys.stream,
             check: keys.check,
             checks: keys.checks,

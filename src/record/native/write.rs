@@ -7,7 +7,7 @@ use crate::pricing::{Charged, Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{
     Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, Under, WriteTtl,
 };
-use crate::routing::{FactsSpec, Parameters, RouteSpec, StreamLimits, TAG};
+use crate::routing::{CanarySpec, FactsSpec, Parameters, RouteSpec, StreamLimits, TAG};
 use crate::units::Count;
 
 /// Appends one line for the header.
@@ -288,6 +288,17 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
         object.text("no_signal", rung);
     }
     object.maybe("holdout", route.holdout.and_then(|share| u64::try_from(share).ok()));
+    if let Some(explore) = &route.explore {
+        object.key("explore");
+        json(object.out, explore);
+    }
+    if let Some(CanarySpec { of, share }) = &route.canary {
+        object.key("canary");
+        let mut inner = Object::open(object.out);
+        inner.text("of", of);
+        inner.maybe("share", u64::try_from(*share).ok());
+        inner.close();
+    }
     if let Some(mode) = route.mode {
         object.text("mode", mode.name());
     }

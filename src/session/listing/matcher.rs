@@ -193,9 +193,10 @@ impl Matcher {
 pub(super) fn flips(row: &Row<'_>, snapshot: &Snapshot) -> bool {
     let Some(staged) = &snapshot.staged else { return false };
     let signals = row.evidence.operation.signals();
+    let circumstance = snapshot.log.circumstances.get(row.evidence.operation.circumstance);
     let start = |policy: &Policy| {
         let route = policy.route(match_route(policy, &signals));
-        let rung = route.rung_for(signals.confidence);
+        let rung = route.rung_for(route.placed_by(signals.confidence, signals.draw, circumstance));
         (rung, route.ladder.get(rung).map(|rung| rung.model))
     };
     start(&snapshot.policy) != start(staged)

@@ -13,9 +13,9 @@ use crate::engine::{Arrival, Claims, Course, kept};
 use crate::outcome::Operation;
 use crate::pricing::Cost;
 use crate::prompt_cache::expected_word;
-use crate::routing::{Circumstance, Drawn, FULL, Needs, Short, TAG, WAITED};
+use crate::routing::{BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Lot, Needs, Short, TAG, WAITED};
 use crate::session::reason::{barred, reason};
-use crate::units::{Instant, ModelId, Pico, Span, tags_of};
+use crate::units::{Instant, ModelId, PerMille, Pico, Span, tags_of};
 
 /// Tells whoever waits that it may ask again.
 pub type Bell = Box<dyn Fn() + Send>;
@@ -157,6 +157,7 @@ impl Live {
         let over =
             over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
         let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
+        let lot = policy.has_canaries().then(|| operation.lot.word().into());
         let waited = waited.map(|waited| format!("{WAITED}{}", waited.0 / 1000).into());
         let standing = kept(&standing_kept, &policy, &decision);
         let expected = core.decider.expected(seq).map(|amount| expected_word(Pico(amount.get().into())));
@@ -164,7 +165,19 @@ impl Live {
         let cached = cached.into_iter().chain(expected).map(Into::into);
         // First, so that what comes later does not come before them.
         let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
-        let down = tags.chain(down).chain(full).chain(over).chain(drawn).chain(waited).chain(cached);
+        let is_sure = decision.propensity == PerMille::ONE;
+        let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
+        let before = arriving.before.map(|before| format!("{BEFORE}{before}").into());
+        let down = tags
+            .chain(down)
+            .chain(full)
+            .chain(over)
+            .chain(drawn)
+            .chain(lot)
+            .chain(chance)
+            .chain(before)
+            .chain(waited)
+            .chain(cached);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
@@ -240,6 +253,11 @@ impl Live {
     }
 }
 
+/// Returns the lot of a request that arrives.
+pub(super) fn lot_of(arriving: &Arriving<'_>) -> Lot {
+    Lot::of(&arriving.session, &arriving.user, &arriving.wants.key, &arriving.id)
+}
+
 impl Core {
     /// Finds out what is to be known of a request before it arrives: at a moment, and with its turn where it waits.
     fn asking(
@@ -250,12 +268,14 @@ impl Core {
         book: &crate::pricing::PriceBook,
     ) -> Asking {
         let names = &mut self.names;
+        operation.draw = Draw::of(&arriving.id);
         operation.team = names.intern_team(&arriving.team);
         operation.project = names.intern_project(&arriving.project);
         let needs = needs(arriving, names);
         operation.asked = self.model(&arriving.asked, book);
         self.price_new_models(book);
         operation.at = self.dated(now, self.last_at);
+        operation.lot = lot_of(arriving);
         let (claims, over) = self.claim(arriving, &operation, &needs, turn);
         let drawn = self.drawn(&operation, arriving);
         Asking { operation, needs, claims, over, drawn }

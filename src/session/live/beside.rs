@@ -7,7 +7,7 @@ use super::record_of::attempt;
 use super::{Called, Live, SIMULATED, line_of, lock};
 use crate::outcome::{Observed, Seen, seen_attempt};
 use crate::pricing::{Charged, Cost};
-use crate::record::{Attempts, Entry, Record};
+use crate::record::{Attempts, Entry, Record, RecordedNeeds};
 use crate::units::{Instant, Millis, SHADOW};
 
 /// A call beside the traffic that begins.
@@ -33,8 +33,13 @@ impl Live {
     }
 
     /// Takes the end of a call beside the traffic: tells readers of the log, and says what it cost. `of` names the request
-    /// that it is about.
-    pub fn beside_ended(&self, beside: &Aside, id: &str, of: &str, call: Called) -> Cost {
+    /// that it is about, `word` says among what could not be called what it was for.
+    pub fn beside_ended(
+        &self,
+        beside: &Aside,
+        (id, of, word): (&str, &str, Option<&'static str>),
+        call: Called,
+    ) -> Cost {
         let cost = {
             let mut core = lock(&self.core);
             let book = self.book();
@@ -62,6 +67,10 @@ impl Live {
             asked: Cow::Owned(call.model.to_string()),
             pinned: true,
             unsure: true,
+            needs: RecordedNeeds {
+                down: word.into_iter().map(Cow::Borrowed).collect(),
+                ..RecordedNeeds::default()
+            },
             seq: Some(beside.seq),
             policy: Some(beside.policy),
             simulated: Cow::Borrowed(if call.simulated { SIMULATED } else { "" }),

@@ -2,12 +2,25 @@
 
 use std::sync::Arc;
 
+use super::arrival::lot_of;
 use super::{Arriving, Core, Dispatch, Live, Ticket, lock, needs};
 use crate::classifier::{Basis, Saw};
 use crate::outcome::Operation;
 use crate::routing::{
-    Circumstance, ConfidenceSource, Decision, Drawn, Mode, NO_RUNG, Policy, decide, match_route,
+    Circumstance, ConfidenceSource, Decision, Draw, Drawn, Mode, NO_RUNG, Policy, decide, match_route,
 };
+use crate::units::PerMille;
+
+/// A request whose confidence lies near a threshold.
+#[derive(Clone, Debug)]
+pub struct Near {
+    /// Its route.
+    pub route: Arc<str>,
+    /// The threshold.
+    pub threshold: PerMille,
+    /// Its confidence.
+    pub confidence: PerMille,
+}
 
 impl Live {
     /// Has the classifier judge a request.
@@ -34,7 +47,28 @@ impl Live {
         operation
     }
 
-    /// Lists the calls that may still be made for an operation, above that of a rung.
+    /// Says which threshold a request's confidence lies near, where its route has a band around its thresholds and sends it to
+    /// whom it likes; nothing of it is kept.
+    pub fn near(&self, arriving: &Arriving<'_>, band: impl Fn(&str) -> Option<u16>) -> Option<Near> {
+        let mut operation = self.judged(arriving);
+        let confidence = operation.confidence()?;
+        let core = lock(&self.core);
+        operation.team = core.names.find_team(&arriving.team).unwrap_or_default();
+        operation.project = core.names.find_project(&arriving.project).unwrap_or_default();
+        operation.asked = core.names.find_model(&arriving.asked).unwrap_or_default();
+        let policy = core.decider.policy();
+        let signals = operation.signals_by(core.decider.prices());
+        let route = policy.route(match_route(policy, &signals));
+        let band = band(&route.name)?;
+        if route.serves_as_named(&signals) || !route.require.is_empty() {
+            return None;
+        }
+        let away = |threshold: &PerMille| threshold.get().abs_diff(confidence.get());
+        let threshold = route.thresholds().into_iter().min_by_key(away)?;
+        (away(&threshold) <= band).then(|| Near { route: Arc::clone(&route.name), threshold, confidence })
+    }
+
+    /// Lists the calls that may still be made for an operation, behind that of a rung.
     pub fn later(&self, ticket: &Ticket, rung: Option<u8>) -> Vec<Dispatch> {
         let Some(rung) = rung else { return Vec::new() };
         let core = lock(&self.core);
@@ -90,9 +124,11 @@ impl Core {
 
     /// Decides a request that is not taken in.
     fn foreseen(&mut self, arriving: &Arriving<'_>, operation: &mut Operation) -> (Arc<Policy>, Decision) {
+        operation.draw = Draw::of(&arriving.id);
         operation.team = self.names.find_team(&arriving.team).unwrap_or_default();
         operation.project = self.names.find_project(&arriving.project).unwrap_or_default();
         operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();
+        operation.lot = lot_of(arriving);
         let needs = needs(arriving, &mut self.names);
         let (_, over) = self.claim(arriving, operation, &needs, None);
         let drawn = self.drawn(operation, arriving);

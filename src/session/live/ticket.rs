@@ -43,8 +43,10 @@ pub struct Arriving<'a> {
     pub prompt: Cow<'a, str>,
     /// What is known besides.
     pub measures: Measures,
-    /// The client's own score, which then stands in place of the classifier's.
+    /// The client's own score, or what a second stage says, which then stands in place of the classifier's.
     pub confidence: Option<PerMille>,
+    /// What the classifier had said, where a second stage was asked.
+    pub before: Option<PerMille>,
     /// Hashes of the prompt's beginnings.
     pub prefix: Arc<[u64]>,
     /// What it asks of whoever serves it.

@@ -22,6 +22,9 @@ use crate::wire::sending::{Accent, Sending};
 /// A member by its path, and the JSON that is to stand there; nothing where it is to go.
 type Setting<'s> = (&'s str, Option<Cow<'static, str>>);
 
+/// What a request for a response includes to be told how likely its words were.
+const LOGPROBS: &str = r#""message.output_text.logprobs""#;
+
 /// Returns the body with what the rung writes; nothing where that changes nothing.
 pub(super) fn written(
     body: &Bytes,
@@ -33,7 +36,7 @@ pub(super) fn written(
     let mut settings = Vec::new();
     match reader.to {
         Dialect::OpenAiChat => chat(sending.with, model, reader, &mut settings),
-        Dialect::OpenAiResponses => responses(sending.with, model, reader, &mut settings),
+        Dialect::OpenAiResponses => responses((body, scan), sending.with, model, reader, &mut settings),
         Dialect::OpenAiCompletions => completions(sending.with, reader, &mut settings),
         Dialect::AnthropicMessages => messages(body, scan, model, sending, reader, &mut settings),
         Dialect::Gemini => gemini(scan, model, sending, reader, &mut settings),
@@ -89,10 +92,29 @@ fn chat(with: &Parameters, model: &str, reader: Reader<'_>, into: &mut Vec<Setti
     into.extend(is_told.then_some(("logprobs", Some("true".into()))));
 }
 
-fn responses(with: &Parameters, model: &str, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+fn responses(
+    (body, scan): (&Bytes, &Scan),
+    with: &Parameters,
+    model: &str,
+    reader: Reader<'_>,
+    into: &mut Vec<Setting<'_>>,
+) {
+    // Models that think before they answer tell nobody.
+    if with.logprobs && !thinks_before_answering(model) {
+        into.push(("include", Some(with_logprobs(value_of(body, scan, "include")).into())));
+    }
     into.extend(with.effort.map(|effort| ("reasoning.effort", Some(effort_word(effort, model, reader)))));
     into.extend(with.service_tier.as_deref().map(|tier| ("service_tier", Some(openai_tier(tier)))));
     temperature("temperature", with, into);
+}
+
+/// Returns what a response is asked to include, how likely its words were among it.
+fn with_logprobs(asked: Option<Value<'_>>) -> String {
+    let mut all: Vec<&str> = asked.into_iter().flat_map(Value::items).map(Value::raw).collect();
+    if !all.contains(&LOGPROBS) {
+        all.push(LOGPROBS);
+    }
+    format!("[{}]", all.join(","))
 }
 
 fn completions(with: &Parameters, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
@@ -192,6 +214,7 @@ fn gemini(scan: &Scan, model: &str, sending: &Sending<'_>, reader: Reader<'_>, i
         None => {}
     }
     temperature("generationConfig.temperature", with, into);
+    into.extend(with.logprobs.then_some(("generationConfig.responseLogprobs", Some("true".into()))));
     if let Some(most) = with.max_output.filter(|_| scan.limits.is_empty()) {
         into.push(("generationConfig.maxOutputTokens", Some(most.to_string().into())));
     }

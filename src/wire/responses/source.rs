@@ -7,6 +7,7 @@ use crate::wire::error::Result;
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
+use crate::wire::logprobs::Logprobs;
 use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
 
 /// Reads events.
@@ -34,6 +35,9 @@ impl Source for Events {
             // What a custom tool is given is content, and no JSON.
             "response.output_text.delta" | "response.custom_tool_call_input.delta" => {
                 said(text("delta"), |text| tell(Delta::Text(text)));
+                if let Some(told) = Logprobs::of_response(root) {
+                    tell(Delta::Logprobs(told));
+                }
             }
             "response.refusal.delta" => said(text("delta"), |text| tell(Delta::Refusal(text))),
             "response.output_item.added" => {
@@ -82,7 +86,12 @@ impl Source for Events {
                 Some("message") => {
                     for part in item.list("content") {
                         match part.text_of("type").as_deref() {
-                            Some("output_text") => said(part.text_of("text"), |text| tell(Delta::Text(text))),
+                            Some("output_text") => {
+                                said(part.text_of("text"), |text| tell(Delta::Text(text)));
+                                if let Some(told) = Logprobs::of_response(part) {
+                                    tell(Delta::Logprobs(told));
+                                }
+                            }
                             Some("refusal") => {
                                 part.text_of("refusal").iter().for_each(|text| tell(Delta::Refusal(text)));
                             }

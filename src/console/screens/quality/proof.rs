@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::answers::Row;
+use crate::calibration::Diagram;
 use crate::certificate::{DriftReading, Terms};
 use crate::console::format;
 use crate::console::paint;
@@ -84,7 +85,12 @@ fn drifted(reading: Option<&DriftReading>) -> (&'static str, Line, Role) {
     ("drift", line(format_args!("{words}, PSI {:.3}", reading.psi)), role)
 }
 
-fn drift(reading: Option<&DriftReading>) -> List {
+/// Writes a calibration error less what chance adds to it, and of how many it is.
+fn error(diagram: &Diagram) -> Line {
+    line(format_args!("{:.3} of {}", diagram.ece_debiased(), format::count(diagram.n())))
+}
+
+fn drift(reading: Option<&DriftReading>, since: &[Diagram; 2]) -> List {
     let mut out = List::new();
     let (_, words, role) = drifted(reading);
     let mut put = |key, value: Line, role| {
@@ -93,8 +99,14 @@ fn drift(reading: Option<&DriftReading>) -> List {
     put("confidences", words, role);
     let Some(reading) = reading.filter(|reading| reading.n > 0) else { return out };
     put("chance reaches PSI", line(format_args!("{:.3}", reading.critical)), Role::Text);
-    put("KS D", line(format_args!("{:.3}", reading.ks)), Role::Text);
+    put("KS D", line(format_args!("{:.3}, chance {:.3}", reading.ks, reading.ks_critical)), Role::Text);
     put("  over the last", line(format_args!("{}", format::count(reading.n))), Role::Muted);
+    let [then, now] = since;
+    if then.n() > 0 {
+        put("error when certified", error(then), Role::Text);
+        let words = if now.n() > 0 { error(now) } else { line(format_args!("no pairs since")) };
+        put("  since then", words, if now.n() > 0 { Role::Text } else { Role::Muted });
+    }
     out
 }
 
@@ -109,12 +121,13 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     let mut list = numbers(row, proof, scene.snapshot);
     let reading = proof.standing.drift.as_ref();
     // Where there is no room for more, drift is one line among the others.
-    if usize::from(inner.height) < list.len() + 6 {
+    let errors = if proof.quality.since[0].n() > 0 { 2 } else { 0 };
+    if usize::from(inner.height) < list.len() + 6 + errors {
         let _ = list.try_insert(list.len().min(2), drifted(reading));
         figures::list(scene, &list, inner, buf);
         return;
     }
     let below = figures::list(scene, &list, inner, buf);
     let at = figures::heading(scene, "Drift", below, buf);
-    figures::list(scene, &drift(reading), at, buf);
+    figures::list(scene, &drift(reading, &proof.quality.since), at, buf);
 }

@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::explored;
 use crate::alert::Level;
 use crate::console::format::{self, Short};
 use crate::console::paint::{self, Look};
@@ -16,7 +17,7 @@ use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::routing::{Mode, RouteId};
-use crate::session::{RerunState, Snapshot, TriedSide, is_within_error};
+use crate::session::{RerunState, Snapshot, TriedLimit, TriedSide, is_within_error};
 use crate::telemetry::Forecast;
 use crate::units::{Instant, PerMille, Pico, Span, counted};
 
@@ -270,6 +271,13 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     }
     lines.push(quality_line(applied, tried, figure, scene.look));
     lines.extend(certificate_line(scene, id));
+    for (name, cells, role, within) in explored::lines(one, scene.look) {
+        let mut line = Line::new(name, cells, role).yielding(2);
+        if within {
+            line.within_error();
+        }
+        lines.push(line);
+    }
     lines.push(latency_line("p50 latency (est.)", applied, tried, 500).yielding(5));
     lines.push(latency_line("p95 latency (est.)", applied, tried, 950).yielding(2));
     // An answer nobody saw is taken to have failed no check, so fewer of these is no promise: no colour says "better".
@@ -313,15 +321,17 @@ fn cascade_line(applied: &Forecast, tried: &Forecast) -> Option<Line> {
 /// What budgets would have come to: whom they turn away, and when the first that goes another way would have run out. Decided in
 /// order from the log's start on, which takes a moment, so these lines come after the others.
 fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
+    let mut lines: Vec<Line> = snapshot.limits.iter().map(limit_line).collect();
     let (RerunState::Done { budgets: Some(budgets), .. } | RerunState::Tried(budgets)) = &snapshot.rerun
     else {
-        return Vec::new();
+        return lines;
     };
     let (refused, moved) = (budgets.refused, budgets.moved);
-    let mut lines = Vec::new();
+    // Where a limit is tried, this is the question at hand.
+    let yields = if snapshot.limits.is_empty() { 4 } else { 1 };
     if !budgets.rows.is_empty() {
-        lines.push(count_line("budgets refuse", refused.0, refused.1, Good::Less).yielding(4));
-        lines.push(count_line("budgets move", moved.0, moved.1, Good::Neither).yielding(4));
+        lines.push(count_line("budgets refuse", refused.0, refused.1, Good::Less).yielding(yields));
+        lines.push(count_line("budgets move", moved.0, moved.1, Good::Neither).yielding(yields));
     }
     let moment = |at: Option<Instant>| match at {
         Some(at) => key(at.clock().get(..5).unwrap_or_default()),
@@ -331,7 +341,7 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
     for (nth, row) in (0..).zip(budgets.changed().take(LISTED)) {
         let name = short(format_args!("{:.28} runs out", text::clean(&row.name)));
         let cells = [ran_out(row.applied), ran_out(row.staged), Short::new()];
-        lines.push(Line::new(name, cells, Role::Muted).yielding(4 + nth));
+        lines.push(Line::new(name, cells, Role::Muted).yielding(yields + nth));
     }
     if let Some((applied, staged)) = budgets.alerts.filter(|both| *both != (0, 0)) {
         let line = count_line("alerts fire", applied as u64, staged as u64, Good::Less);
@@ -344,6 +354,13 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
         lines.push(Line::new(name, [applied, staged, Short::new()], role).yielding(5 + nth));
     }
     lines
+}
+
+/// Says which limit is tried, beside its amount in force.
+fn limit_line(tried: &TriedLimit) -> Line {
+    let name = short(format_args!("limit {:.28}", text::clean(&tried.aim.name())));
+    let cells = [format::money(tried.in_force), format::money(tried.aim.amount), Short::new()];
+    Line::new(name, cells, Role::Muted).yielding(1)
 }
 
 /// The estimated part of a cost, in thousandths.
@@ -434,7 +451,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
         _ => "Enter turns it on",
     };
     // A route that observes always has a choice to show: its ladder, against what clients asked for.
-    let nothing = snapshot.staged.is_none() && !observes;
+    let nothing = snapshot.staged.is_none() && snapshot.limits.is_empty() && !observes;
     let tried = if nothing { look.style(Role::Muted) } else { tried };
     draw_row(
         buf,

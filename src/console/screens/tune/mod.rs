@@ -13,6 +13,7 @@
 
 mod consequences;
 mod curve;
+mod explored;
 mod routes;
 
 use std::fmt::Write as _;
@@ -313,7 +314,9 @@ impl Screen for State {
                 self.typed.clear();
                 Asks::new()
             }
-            Action::Drop if snapshot.staged.is_some() => vec![Ask::Send(Command::Stage(None))],
+            Action::Drop if snapshot.staged.is_some() || !snapshot.limits.is_empty() => {
+                vec![Ask::Send(Command::Stage(None))]
+            }
             Action::Drop => vec![Ask::Back],
             Action::TurnOn => vec![Ask::Send(Command::TurnOn(self.chosen(&snapshot.policy).0))],
             Action::Undo => vec![Ask::Send(Command::Undo)],

@@ -1,0 +1,145 @@
+//! What scores of answers are worth: a curve to the chance that an answer is good, from answers that were judged.
+//!
+//! Under a thousand of them a logistic curve held to the identity (Platt 1999), from there on an isotonic one; what either is
+//! worth is measured out of fold. The curve comes out in whole numbers.
+
+use super::{Diagram, Isotonic, Judged};
+use crate::units::PerMille;
+
+/// So many judged answers a curve takes at least.
+const LEAST: usize = 200;
+/// From so many on it is isotonic.
+const MANY: usize = 1000;
+const FOLDS: usize = 5;
+/// Points of a curve, at every fortieth.
+const STEP: u16 = 40;
+const BINS: usize = 10;
+
+/// A curve, and what it is worth.
+#[derive(Clone, Debug)]
+pub struct Worth {
+    /// Scores and what they are worth.
+    pub curve: Vec<[u16; 2]>,
+    /// Whether it is isotonic.
+    pub is_isotonic: bool,
+    /// The calibration error less what chance adds: of the scores as they are, and of the curve, out of fold.
+    pub error: [f64; 2],
+}
+
+/// Fits a curve to scores and whether the answer was good.
+///
+/// # Errors
+/// How many more are needed, where there are too few.
+pub fn worth(rows: &[(PerMille, bool)]) -> Result<Worth, usize> {
+    if rows.len() < LEAST {
+        return Err(LEAST - rows.len());
+    }
+    let curve = fit(rows.iter().copied());
+    let judged = |confidence: PerMille, good: bool| Judged {
+        confidence,
+        quality: if good { PerMille::ONE } else { PerMille::ZERO },
+    };
+    let mut raw: Vec<Judged> = rows.iter().map(|&(score, good)| judged(score, good)).collect();
+    let mut out_of_fold: Vec<Judged> = Vec::with_capacity(rows.len());
+    for fold in 0..FOLDS {
+        let others = rows.iter().enumerate().filter(|(at, _)| at % FOLDS != fold).map(|(_, row)| *row);
+        let held = fit(others);
+        let own = rows.iter().enumerate().filter(|(at, _)| at % FOLDS == fold);
+        out_of_fold.extend(own.map(|(_, &(score, good))| judged(at(&held, score), good)));
+    }
+    let error = [&mut raw, &mut out_of_fold].map(|judged| Diagram::new(judged, BINS).ece_debiased());
+    Ok(Worth { curve, is_isotonic: rows.len() >= MANY, error })
+}
+
+fn fit(rows: impl Iterator<Item = (PerMille, bool)>) -> Vec<[u16; 2]> {
+    let rows: Vec<(PerMille, bool)> = rows.collect();
+    let grid = (0..=1000 / STEP).map(|step| step * STEP);
+    let chance: Box<dyn Fn(u16) -> f64> = if rows.len() * FOLDS >= MANY * (FOLDS - 1) {
+        let points = rows.iter().map(|(score, good)| (i64::from(score.get()), i64::from(*good) * 1000));
+        let curve = Isotonic::fit(points);
+        Box::new(move |score| curve.at(score.into()).map_or(0.5, |chance| chance as f64 / 1e6))
+    } else {
+        let line = Platt::fit(&rows);
+        Box::new(move |score| line.at(logit(score)))
+    };
+    grid.map(|score| [score, PerMille::from_probability(chance(score)).unwrap_or_default().get()]).collect()
+}
+
+fn at(curve: &[[u16; 2]], score: PerMille) -> PerMille {
+    let points = curve.iter().map(|[score, chance]| (i64::from(*score), i64::from(*chance) * 1000));
+    let curve = Isotonic::from_knots(points.collect()).unwrap_or_default();
+    PerMille::clamped((curve.at(score.get().into()).unwrap_or(0) + 500) / 1000)
+}
+
+fn logit(score: u16) -> f64 {
+    let p = (f64::from(score) / 1000.0).clamp(0.001, 0.999);
+    (p / (1.0 - p)).ln()
+}
+
+/// A logistic curve over the logit of the score.
+struct Platt {
+    level: f64,
+    slope: f64,
+}
+
+impl Platt {
+    /// Fits by Newton's steps, pulled to the identity.
+    fn fit(rows: &[(PerMille, bool)]) -> Self {
+        let mut found = Self { level: 0.0, slope: 1.0 };
+        for _ in 0..50 {
+            let (mut level, mut slope) = (found.level * 0.1, found.slope - 1.0);
+            let (mut aa, mut ab, mut bb) = (0.1, 0.0, 1.0);
+            for &(score, good) in rows {
+                let x = logit(score.get());
+                let p = found.at(x);
+                let (off, spread) = (p - f64::from(u8::from(good)), p * (1.0 - p));
+                (level, slope) = (level + off, slope + off * x);
+                (aa, ab, bb) = (aa + spread, ab + spread * x, bb + spread * x * x);
+            }
+            let whole = aa * bb - ab * ab;
+            if whole <= 1e-12 {
+                break;
+            }
+            found.level -= (bb * level - ab * slope) / whole;
+            // A curve that falls would turn the order round.
+            found.slope = (found.slope - (aa * slope - ab * level) / whole).clamp(0.01, 20.0);
+        }
+        found
+    }
+
+    fn at(&self, x: f64) -> f64 {
+        1.0 / (1.0 + (-(self.level + self.slope * x)).exp())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scores that promise too much: at 0.9 half of the answers are good.
+    fn rows(n: u64) -> Vec<(PerMille, bool)> {
+        let row = |at: u64| {
+            let lot = |k: u64| {
+                let z = (at * 2 + k).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 54
+            };
+            let score = lot(0).min(1000);
+            (PerMille::clamped(i64::try_from(score).unwrap()), lot(1) * 10 < score * score / 180)
+        };
+        (0..n).map(row).collect()
+    }
+
+    #[test]
+    fn scores_that_promise_too_much_are_brought_to_what_they_are_worth() {
+        for n in [400, 4000] {
+            let found = worth(&rows(n)).unwrap();
+            assert_eq!(found.is_isotonic, n == 4000);
+            assert!(found.error[0] > 0.1 && found.error[1] < 0.05, "{n}: {:?}", found.error);
+            let ascends =
+                found.curve.windows(2).all(|pair| pair[0][0] < pair[1][0] && pair[0][1] <= pair[1][1]);
+            assert!(ascends && found.curve.len() <= 64, "{:?}", found.curve);
+        }
+        assert_eq!(worth(&rows(150)).unwrap_err(), 50);
+    }
+}

@@ -1,0 +1,148 @@
+//! `pointsman calibrate`: what the scores of a check are worth, as a curve for the policy.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
+
+use super::args::{EngineArgs, input};
+use super::output;
+use crate::app::load_log;
+use crate::calibration::{Worth, worth};
+use crate::report::{Format, Sheet, count, render, to_json};
+use crate::session::scored;
+use crate::units::PerMille;
+
+/// Fits what a check's scores are worth.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  pointsman calibrate gateway.jsonl --labels labels.jsonl\n\nTakes the scores in a log's verdicts (kind = \"logprobs\", on_fail = \"record\" to begin with) and what labels say of the same answers, by route and model. Under 200 judged answers nothing is fitted; from 1,000 on the curve is isotonic, before that logistic. The calibration error is less what chance adds to it, that of the curve out of fold."
+)]
+pub struct CalibrateArgs {
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+    /// More logs, such as labels.
+    #[arg(long = "labels", value_name = "FILE")]
+    pub more: Vec<PathBuf>,
+    /// The check's name.
+    #[arg(long, value_name = "NAME", default_value = "logprobs")]
+    pub check: String,
+    /// Answers of this quality or better are acceptable.
+    #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = super::certify::per_mille)]
+    pub acceptable: PerMille,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    route: String,
+    model: String,
+    scored: u64,
+    judged: u64,
+    /// Judged answers that are missing.
+    needed: u64,
+    /// `isotonic` or `logistic`; `null` where there are too few.
+    fit: Option<&'static str>,
+    error_raw: Option<f64>,
+    error_calibrated: Option<f64>,
+    curve: Option<Vec<[u16; 2]>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    log: String,
+    check: String,
+    rows: Vec<Row>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where the log cannot be used, or has no scores of that check.
+pub fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
+    let logs: Vec<PathBuf> = std::iter::once(&args.log).chain(&args.more).cloned().collect();
+    let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
+    let found = scored(&log, &args.check, args.acceptable);
+    if found.is_empty() {
+        bail!(
+            "no verdict of a check `{}` in {} has a score\nhint: a route with checks = [{{ kind = \"logprobs\", least = 500, on_fail = \"record\" }}] writes them",
+            args.check,
+            args.log.display()
+        );
+    }
+    let row =
+        |((route, model), found): ((std::sync::Arc<str>, std::sync::Arc<str>), crate::session::Scored)| {
+            let fitted = worth(&found.judged);
+            let told = fitted.as_ref().ok();
+            Row {
+                route: route.to_string(),
+                model: model.to_string(),
+                scored: found.scored,
+                judged: found.judged.len() as u64,
+                needed: fitted.as_ref().err().map_or(0, |needed| *needed as u64),
+                fit: told.map(|told| if told.is_isotonic { "isotonic" } else { "logistic" }),
+                error_raw: told.map(|Worth { error, .. }| error[0]),
+                error_calibrated: told.map(|Worth { error, .. }| error[1]),
+                curve: told.map(|told| told.curve.clone()),
+            }
+        };
+    let report = Report {
+        schema: "pointsman.calibrate/1",
+        log: args.log.display().to_string(),
+        check: args.check.clone(),
+        rows: found.into_iter().map(row).collect(),
+    };
+    match args.format {
+        Format::Json => output::text(&to_json(&report)?)?,
+        format => {
+            output::text(&render(&[sheet(&report)], format))?;
+            if format == Format::Table {
+                report.rows.iter().filter_map(Row::setting).try_for_each(|text| output::text(&text))?;
+            }
+        }
+    }
+    output::damage(&log.skipped.damaged)
+}
+
+impl Row {
+    /// Writes the curve as a policy takes it.
+    fn setting(&self) -> Option<String> {
+        let curve = self.curve.as_ref()?;
+        let points: Vec<String> =
+            curve.iter().map(|[score, chance]| format!("[{score}, {chance}]")).collect();
+        Some(format!(
+            "\n# {} on {}: `least` is then a chance that the answer is good\ncurve = [{}]\n",
+            self.model,
+            self.route,
+            points.join(", ")
+        ))
+    }
+}
+
+fn sheet(report: &Report) -> Sheet {
+    let title = format!("{} · what scores of check {} are worth", report.log, report.check);
+    let mut sheet =
+        Sheet::new(title, &["route", "model", ">scored", ">judged", "fit", ">error", ">calibrated"]);
+    for row in &report.rows {
+        let error = |error: Option<f64>| error.map_or_else(|| "-".to_owned(), |error| format!("{error:.3}"));
+        let fit = row.fit.map_or_else(|| format!("{} judged ones more", count(row.needed)), str::to_owned);
+        sheet.push(vec![
+            row.route.clone(),
+            row.model.clone(),
+            count(row.scored),
+            count(row.judged),
+            fit,
+            error(row.error_raw),
+            error(row.error_calibrated),
+        ]);
+    }
+    sheet
+}

@@ -1,0 +1,98 @@
+//! Another classifier tried over a log: what it judged, and the requests that would start elsewhere.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::app::{Setup, classifier};
+use crate::report::{Sheet, count};
+use crate::session::Reclassified;
+use crate::units::PerMille;
+
+/// Requests that are listed.
+pub(super) const LISTED: usize = 50;
+
+/// What another classifier judged.
+#[derive(Debug, Serialize)]
+pub(super) struct SecondReport {
+    /// Its name and hash.
+    staged: String,
+    judged_requests: u64,
+    /// Those whose text the log does not have: their confidence stands.
+    unread_requests: u64,
+    /// The first of the requests that would start elsewhere.
+    flips: Vec<FlipReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct FlipReport {
+    id: String,
+    confidence_applied: Option<u16>,
+    confidence_staged: Option<u16>,
+    route_applied: String,
+    rung_applied: String,
+    route_staged: String,
+    rung_staged: String,
+}
+
+/// Has a second classifier judge whatever is read, where one is named.
+pub(super) fn beside(setup: Setup, path: Option<&Path>) -> anyhow::Result<Setup> {
+    let Some(path) = path else { return Ok(setup) };
+    let second = classifier(Some(path))?;
+    Ok(Setup { ingest: setup.ingest.beside(second), ..setup })
+}
+
+impl SecondReport {
+    pub(super) fn new(found: &Reclassified, path: Option<&Path>) -> anyhow::Result<Self> {
+        let second = classifier(path)?;
+        let told = |confidence: Option<PerMille>| confidence.map(PerMille::get);
+        let flips = found.flips.iter().map(|flip| {
+            let [(route_applied, rung_applied), (route_staged, rung_staged)] =
+                flip.start.clone().map(|(route, rung)| (route.to_string(), rung.to_string()));
+            FlipReport {
+                id: flip.id.clone(),
+                confidence_applied: told(flip.confidence[0]),
+                confidence_staged: told(flip.confidence[1]),
+                route_applied,
+                rung_applied,
+                route_staged,
+                rung_staged,
+            }
+        });
+        Ok(Self {
+            staged: format!("{} {:016x}", second.name(), second.hash()),
+            judged_requests: found.read,
+            unread_requests: found.unread,
+            flips: flips.collect(),
+        })
+    }
+
+    /// Lists the requests that would start elsewhere.
+    pub(super) fn sheet(&self) -> Sheet {
+        let unread = if self.unread_requests > 0 {
+            format!(" · {} without their text keep their confidence", count(self.unread_requests))
+        } else {
+            String::new()
+        };
+        let title = format!(
+            "classifier {} · judges {} anew{unread} · the first flips",
+            self.staged,
+            count(self.judged_requests)
+        );
+        let mut sheet = Sheet::new(title, &["request", ">applied", ">staged", "starts on", "would start on"]);
+        let told = |value: Option<u16>| value.map_or_else(|| "none".to_owned(), |value| format!("{value}‰"));
+        for flip in &self.flips {
+            sheet.push(vec![
+                flip.id.clone(),
+                told(flip.confidence_applied),
+                told(flip.confidence_staged),
+                format!("{} · {}", flip.route_applied, flip.rung_applied),
+                format!("{} · {}", flip.route_staged, flip.rung_staged),
+            ]);
+        }
+        if self.flips.is_empty() {
+            sheet.push(vec!["none".into(), String::new(), String::new(), String::new(), String::new()]);
+        }
+        sheet
+    }
+}

@@ -1,0 +1,126 @@
+//! The second stage: a small model is asked about requests near a threshold, on its own account, and no longer than may be waited.
+
+use serde_json::{Value, json};
+
+use crate::client::Ask;
+use crate::front::{Desk, Front, Setup};
+use crate::replayed::pico;
+use crate::shadowed::says;
+use crate::stage::{metrics, nothing_held};
+use crate::upstream::{At, Fault, Reply, Upstream};
+
+const ASKED: &str = "mistral-small-2503";
+
+const POLICY: &str = r#"
+name = "test"
+baseline = "gpt-4.1"
+
+[[route]]
+name = "everything"
+ladder = [
+  { rung = "small", model = "gpt-4.1-nano", threshold = 500 },
+  { rung = "large", model = "gpt-4.1" },
+]
+"#;
+
+fn setup(upstream: &Upstream, deadline: &str, most: &str) -> Setup {
+    let text = format!(
+        "[second.everything]\nband = 500\ndeadline = \"{deadline}\"\nmax-spend-per-day = \"{most}\"\n"
+    );
+    Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()).gateway(&text) }
+}
+
+fn ask(front: &Front<'_>, model: &str, prompt: &str, confidence: Option<&str>) -> String {
+    let body = json!({"model": model, "max_tokens": 100, "messages": [{"role": "user", "content": prompt}]});
+    let ask = Ask::post("/v1/chat/completions", &body);
+    let ask = match confidence {
+        Some(confidence) => ask.header("pointsman-confidence", confidence),
+        None => ask,
+    };
+    ask.send(front.address()).said()
+}
+
+fn upstream(verdict: impl Fn(bool) -> Reply + Send + Sync + 'static) -> Upstream {
+    Upstream::with(move |call| match call.model.as_str() {
+        ASKED => verdict(call.body.to_string().contains("easy")),
+        "gpt-4.1" => Reply::text("from the large one"),
+        _ => Reply::text("from the small one"),
+    })
+}
+
+const EASY: &str = "Is this easy review positive or negative? 'Great product.' Answer with one word.";
+const HARD: &str = "Prove that the square root of two is irrational, and discuss every step in depth.";
+
+#[test]
+fn what_a_small_model_says_decides_near_a_threshold_and_a_replay_asks_nobody() {
+    let upstream =
+        upstream(|is_easy| says(if is_easy { r#"{"likelihood": 100}"# } else { r#"{"likelihood": 0}"# }));
+    let setup = setup(&upstream, "30s", "5");
+    let desk = Desk::new(&setup);
+    let front = desk.serve(&setup);
+    assert_eq!(ask(&front, "auto", EASY, None), "from the small one");
+    assert_eq!(ask(&front, "auto", HARD, None), "from the large one");
+    // Whoever brings a score or names a model has said what there is to say.
+    assert_eq!(ask(&front, "auto", HARD, Some("900")), "from the small one");
+    assert_eq!(ask(&front, "gpt-4.1", EASY, None), "from the large one");
+    upstream.wait_idle();
+    nothing_held(&front);
+    assert_eq!(upstream.served().iter().filter(|call| call.call.model == ASKED).count(), 2);
+    let live = metrics(&front, "pointsman_cost_usd_total");
+    let rows = front.settle();
+    assert_eq!(rows.len(), 6, "every call has its account: {rows:#?}");
+    desk.must(&["ledger", "export", "-o", "log.jsonl", "--with-prices"]);
+    desk.must(&["ledger", "check"]);
+    desk.must(&["ledger", "check", "log.jsonl"]);
+    let log = std::fs::read_to_string(desk.path().join("log.jsonl")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_users: Vec<&Value> =
+        lines.iter().filter(|line| line["id"].is_string() && line["key"] != "(shadow)").collect();
+    let confidences: Vec<&Value> = of_users.iter().take(3).map(|line| &line["confidence"]).collect();
+    assert_eq!(confidences, [&json!(1000), &json!(0), &json!(900)], "{of_users:#?}");
+    let is_told = |line: &&&Value| line["down"].to_string().contains("second:");
+    assert_eq!(of_users.iter().filter(is_told).count(), 2, "what the classifier had said is told");
+    let users: i128 =
+        rows.iter().filter(|row| !row.session.starts_with("op-")).filter_map(|row| row.amount).sum();
+    let told: i128 = live.iter().map(|(_, value)| pico(&Value::from(value.as_str()))).sum();
+    assert_eq!(told, users, "users' figures are without it");
+    for reading in ["recorded", "routed"] {
+        let report = desk.must(&["replay", "log.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!((&report["requests"], pico(&report["cost_known_usd"])), (&json!(4), users), "{reading}");
+    }
+    let saved: Value =
+        serde_json::from_str(&desk.must(&["savings", "log.jsonl", "--format", "json"])).unwrap();
+    let lines = saved["lines"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["name"] == "classifier").unwrap();
+    let asked: i128 =
+        rows.iter().filter(|row| row.session.starts_with("op-")).filter_map(|row| row.amount).sum();
+    assert!(asked > 0 && line["is"] == "observed", "{line}");
+    assert_eq!(pico(&line["usd"]), asked, "savings are net of it");
+}
+
+#[test]
+fn where_nothing_clear_comes_in_time_or_money_is_short_the_classifier_decides() {
+    let decided = {
+        let upstream = upstream(|_| unreachable!("nobody is asked"));
+        let setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
+        let desk = Desk::new(&setup);
+        let front = desk.serve(&setup);
+        [EASY, HARD].map(|prompt| ask(&front, "auto", prompt, None))
+    };
+    for (verdict, deadline, most, calls) in [
+        (says as fn(&str) -> Reply, "30s", "5", 2),
+        (|_| Reply::status(500), "30s", "5", 2),
+        (|_| Reply::fault(At::BeforeHeaders, Fault::Stall), "50ms", "5", 2),
+        (says, "30s", "0.0000001", 0),
+    ] {
+        let upstream = upstream(move |_| verdict("It depends."));
+        let setup = setup(&upstream, deadline, most);
+        let desk = Desk::new(&setup);
+        let front = desk.serve(&setup);
+        let got = [EASY, HARD].map(|prompt| ask(&front, "auto", prompt, None));
+        assert_eq!(got, decided, "{deadline} {most}");
+        let asked = || upstream.served().iter().filter(|call| call.call.model == ASKED).count();
+        assert!(asked() <= calls, "{} were asked of {calls}", asked());
+    }
+}
