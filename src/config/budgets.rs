@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::place::FileError;
 use super::reading::Reading;
 use super::runaways::RuleKeys;
-use super::steer::SteerKeys;
+use super::steer::{self, SteerKeys};
 use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
 use crate::runaway::{Rule, built_in};
 use crate::units::{Instant, Pico, Span, choice, from_toml, is_tag_name};
@@ -267,7 +267,14 @@ pub fn parse_all(text: &str, origin: &str) -> Result<(Vec<Limit>, Vec<Rule>), Fi
     let reading = Reading { text, origin };
     let mut limits = Vec::new();
     for (name, budget) in &file.budget {
-        limits.extend(reading.limits(name, budget)?);
+        let own = reading.limits(name, budget)?;
+        if let Some((other, route)) = steer::contested(&limits, &own) {
+            let what = format!(
+                "budget {name} would steer {route} as budget {other} does: one writer a route; name the routes of each"
+            );
+            return Err(reading.wrong(budget, what));
+        }
+        limits.extend(own);
     }
     let rules = match &file.runaways {
         None => built_in(),
@@ -299,6 +306,17 @@ mod tests {
     #[test]
     fn slips_are_told_with_their_line_and_what_would_be_right() {
         let of = |body: &str| wrong(&format!("[budget.a]\n{body}"));
+        let steered = |keys: &str| of(&format!("limit = {{ day = 1, month = 9 }}\nsteer = {{ {keys} }}"));
+        assert!(steered("").starts_with("budgets.toml:3: budget a has several windows; say which"));
+        assert!(steered("window = \"week\"").contains("has no limit by `week`; it has day, month"));
+        assert!(
+            steered("window = \"day\", dwell = \"5s\"").contains("`5s` is no time for thresholds to stand")
+        );
+        assert!(steered("window = \"day\", aim = 0").contains("0 is outside 1 to 1000"));
+        assert!(steered("window = \"day\", acts = true").contains("acts"));
+        let two = "[budget.a]\nlimit = { day = 1 }\nsteer = { routes = [\"x\"] }\n[budget.b]\nlimit = { day = 1 }\nsteer = {}";
+        assert!(wrong(two).contains("budget b would steer route x as budget a does"), "{}", wrong(two));
+        assert!(of("each = \"team\"\nlimit = { day = 1 }\nsteer = {}").contains("cannot be steered towards"));
         assert_eq!(of("limit = {}"), "budgets.toml:1: budget a has no limit; write limit = { month = 900 }");
         assert!(of("limit = { month = -1 }").starts_with("budgets.toml:2: `-1` is no amount in dollars"));
         assert!(

@@ -95,3 +95,29 @@ impl SteerKeys {
         Ok((period, Arc::new(steer)))
     }
 }
+
+/// Finds a route that limits would steer which others steer already, with whose budget those are.
+pub(super) fn contested(limits: &[Limit], more: &[Limit]) -> Option<(Arc<str>, String)> {
+    let steered = |limits: &[Limit]| -> Vec<(Arc<str>, Arc<Steer>)> {
+        let with = |limit: &Limit| Some((Arc::clone(&limit.budget), Arc::clone(limit.steer.as_ref()?)));
+        limits.iter().filter_map(with).collect()
+    };
+    let mine = steered(more);
+    for (budget, theirs) in steered(limits) {
+        for (_, own) in &mine {
+            let shared = own
+                .routes
+                .iter()
+                .find(|name| theirs.moves(name))
+                .or_else(|| theirs.routes.iter().find(|name| own.moves(name)));
+            match shared {
+                Some(name) => return Some((budget, format!("route {name}"))),
+                None if own.routes.is_empty() && theirs.routes.is_empty() => {
+                    return Some((budget, "all routes".to_owned()));
+                }
+                None => {}
+            }
+        }
+    }
+    None
+}

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use pointsman::budget::Limit;
+use pointsman::classifier::Classifier;
 use pointsman::config::{budgets, policy, prices};
 use pointsman::record::{self, Input, InputFormat, ReadOptions};
 use pointsman::routing::{Policy, match_route};
@@ -41,7 +42,7 @@ fn log(days: i64, rate: impl Fn(i64) -> i64, doubled: Option<i64>) -> Log {
             let model = if mixed & 1 == 0 { "gpt-4.1" } else { "gpt-4.1-nano" };
             let _ = writeln!(
                 text,
-                "{{\"id\":\"r{number}\",\"at\":\"{}\",\"confidence\":{},\"model\":\"{model}\",\"input\":{},\"output\":200,\"latency_ms\":500}}",
+                "{{\"id\":\"r{number}\",\"at\":\"{}\",\"confidence\":{},\"model\":\"{model}\",\"in\":{},\"out\":200,\"latency_ms\":500}}",
                 at.rfc3339(),
                 (mixed >> 1) % 1001,
                 800 + (mixed >> 12) % 400,
@@ -51,7 +52,7 @@ fn log(days: i64, rate: impl Fn(i64) -> i64, doubled: Option<i64>) -> Log {
     let mut names = Names::default();
     let policy = Arc::new(policy::parse(POLICY, "p.toml", &mut names).unwrap());
     let book = prices::builtin("list").unwrap();
-    let ingest = Ingest::new(names, None, IngestOptions::default());
+    let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
     let options = ReadOptions { format: Some(InputFormat::Native), ..ReadOptions::default() };
     let source = record::open(&Input::bytes("log", text.into_bytes()), &options).unwrap();
     Log::load("log".into(), source, ingest, policy, &book, |_| true).unwrap()
@@ -59,7 +60,7 @@ fn log(days: i64, rate: impl Fn(i64) -> i64, doubled: Option<i64>) -> Log {
 
 fn limits(usd: &str, more: &str) -> Vec<Limit> {
     let text =
-        format!("[budget.all]\nlimit = {{ day = {usd} }}\nsteer = {{ act = true, step = 300{more} }}\n");
+        format!("[budget.all]\nlimit = {{ day = {usd} }}\nsteer = {{ act = true, step = 300, dwell = \"30m\"{more} }}\n");
     budgets::parse(&text, "budgets.toml").unwrap()
 }
 
@@ -74,14 +75,14 @@ fn share(window: &SteeredWindow) -> i128 {
 
 #[test]
 fn a_day_costs_what_it_may_in_a_burst_at_other_prices_and_where_traffic_drops() {
-    let noon = 2 * 24 + 12;
-    let three = |hour| if hour >= noon { 360 } else { 120 };
-    let half = |hour| if hour >= noon { 60 } else { 120 };
+    let noon = 24 + 12;
+    let three = |hour| if hour >= noon { 180 } else { 60 };
+    let half = |hour| if hour >= noon { 30 } else { 60 };
     for (what, log, usd) in [
-        ("as ever", log(3, |_| 120, None), "4"),
-        ("three times as many from noon on", log(3, three, None), "8"),
-        ("prices doubled at noon", log(3, |_| 120, Some(noon)), "6"),
-        ("half as many from noon on", log(3, half, None), "4"),
+        ("as ever", log(2, |_| 60, None), "2"),
+        ("three times as many from noon on", log(2, three, None), "4"),
+        ("prices doubled at noon", log(2, |_| 60, Some(noon)), "3"),
+        ("half as many from noon on", log(2, half, None), "2"),
     ] {
         let windows = steer_over(&log, &limits(usd, ""), |_| true).unwrap();
         let day = last(&windows);
@@ -92,19 +93,19 @@ fn a_day_costs_what_it_may_in_a_burst_at_other_prices_and_where_traffic_drops() 
 
 #[test]
 fn out_of_reach_is_said_and_a_room_that_nothing_fills_too() {
-    let log = log(2, |_| 120, None);
+    let log = log(1, |_| 60, None);
     let said = |usd: &str, more: &str| {
         let mut steering = Steering::new(&limits(usd, more));
         let end = run(&log, &mut steering, &limits(usd, more), None);
         (steering.rows().remove(0), end)
     };
-    let (row, _) = said("0.2", "");
+    let (row, _) = said("0.1", "");
     assert_eq!(row.heading, "out of reach", "{row:?}");
     assert!(row.words().contains("no thresholds cost less"), "{}", row.words());
     let (row, _) = said("100", "");
     assert_eq!(row.heading, "room left", "{row:?}");
     // Within certificates, of which there are none without labels, only the strongest rung is allowed.
-    let (row, _) = said("4", ", certified = true");
+    let (row, _) = said("2", ", certified = true");
     assert!(row.heading == "out of reach" && row.words().contains("within their certificates"), "{row:?}");
 }
 
@@ -150,8 +151,8 @@ fn moved(policy: &Policy, moves: &[Moved]) -> Policy {
 
 #[test]
 fn a_restart_in_the_middle_of_a_day_costs_nothing_more() {
-    let log = log(2, |_| 120, None);
-    let limits = limits("4", "");
+    let log = log(2, |_| 60, None);
+    let limits = limits("2", "");
     let spent = run(&log, &mut Steering::new(&limits), &limits, Some(36));
     let share = spent.0 * 1000 / limits[0].amount.0;
     assert!((980..=1000).contains(&share), "{share}");
