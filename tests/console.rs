@@ -4,8 +4,12 @@
 
 #[path = "console/certified.rs"]
 mod certified;
+#[path = "console/explored.rs"]
+mod explored;
 #[path = "console/quality.rs"]
 mod quality;
+#[path = "console/warm.rs"]
+mod warm;
 
 use std::sync::Arc;
 use std::time::Duration;

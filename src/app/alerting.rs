@@ -1,5 +1,5 @@
-//! Alerts, rollouts and automations beside a gateway: its lines are folded on a thread of its own; what fires goes to the desk, and
-//! what may step steps.
+//! Alerts, rollouts, automations and steering beside a gateway: its lines are folded on a thread of its own; what fires goes to the
+//! desk, what may step steps, and thresholds are moved towards limits.
 //!
 //! Invariants: traffic never waits for it; what fired before a crash and was not written down fires again, under the same id; a file with
 //! a slip in it changes nothing and is told with its line.
@@ -138,6 +138,10 @@ impl Watching {
             gateway.alerts().take(changes, Instant(i64::MIN));
             gateway.turn_rollouts();
             gateway.turn_automations();
+            let courses = || gateway.courses(now());
+            if let Some((moves, rows)) = self.feed.steer(now(), (courses, &gateway.rolling_routes())) {
+                gateway.steer(moves, rows);
+            }
             self.look(&gateway);
         }
     }

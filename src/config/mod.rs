@@ -25,6 +25,7 @@ mod rung_parameters;
 mod second;
 mod shadow;
 mod span;
+mod steer;
 pub mod themes;
 mod watched;
 mod whole;

@@ -60,6 +60,7 @@ mod signals;
 mod single;
 mod socket;
 mod spending;
+mod steering;
 mod stored;
 mod stream;
 mod tagged;
@@ -165,6 +166,7 @@ pub struct Gateway {
     shadows: purse::Shadows,
     marks: marks::Marks,
     rollouts: Arc<Mutex<Rollouts>>,
+    steered: Mutex<steering::Steered>,
     automations: Arc<Mutex<Automations>>,
     automations_source: Mutex<automations::Source>,
 }
@@ -260,6 +262,7 @@ impl Gateway {
             marks: marks::Marks::new(caching),
             shadows,
             rollouts: Arc::default(),
+            steered: Mutex::default(),
             automations: Arc::default(),
             automations_source: Mutex::default(),
         };

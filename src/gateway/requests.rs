@@ -16,7 +16,7 @@ use super::respond::{json, refuse, text};
 use super::socket::Sending;
 use super::{
     Gateway, IDENTITY, alerts, automations, corrections, count, feed, feedback, large, metrics, missed,
-    models, posted, rollouts, run, runaways, spending, stored,
+    models, posted, rollouts, run, runaways, spending, steering, stored,
 };
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
@@ -192,6 +192,11 @@ async fn serve(
         Endpoint::Rollouts => {
             let body = collect(gateway, &headers, body).await?;
             rollouts::order(gateway, &body, &caller).await
+        }
+        Endpoint::Steering if method == Method::GET => steering::standing(gateway),
+        Endpoint::Steering => {
+            let body = collect(gateway, &headers, body).await?;
+            steering::order(gateway, &body, &caller)
         }
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;

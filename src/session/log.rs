@@ -8,6 +8,8 @@ use super::ingest::Ingest;
 use super::inserts::Inserts;
 use super::news::News;
 use super::shadowed::Shadowed;
+use super::strip::StripCell;
+use super::written::{policy_text, price_text};
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
@@ -146,25 +148,6 @@ pub struct LogNote {
     pub simulated: bool,
 }
 
-/// One cell of the strip over the whole log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StripCell {
-    /// Operations.
-    pub requests: u32,
-    /// Operations with a failed attempt.
-    pub errors: u32,
-}
-
-impl StripCell {
-    /// A stretch is marked where at least one in so many requests failed.
-    const TROUBLE: u32 = 12;
-
-    /// Says whether many requests of this stretch had a failed call.
-    pub fn is_trouble(self) -> bool {
-        self.errors > 0 && self.errors.saturating_mul(Self::TROUBLE) >= self.requests
-    }
-}
-
 /// A log in memory. One that was loaded never changes; one that is live grows in copies that share nearly everything.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -192,6 +175,8 @@ pub struct Log {
     pub classifier: String,
     /// That classifier itself, where it is at hand.
     pub judge: Option<Arc<Classifier>>,
+    /// A second one whose opinion every operation has that it could read: name and hash.
+    pub second: Option<String>,
     /// Notes in order of time.
     pub notes: Vec<LogNote>,
     /// Lines that could not be used.
@@ -390,6 +375,7 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
+        let second = ingest.second_tag();
         let (budgets, caching) = (source.header().budgets.clone(), Arc::clone(ingest.cache_rules()));
         let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
@@ -429,6 +415,7 @@ impl Log {
             catalog: Arc::new(book.clone()),
             classifier,
             judge,
+            second,
             notes,
             reordered,
             classified,
@@ -469,6 +456,7 @@ impl Log {
             policies: Vec::new(),
             classifier: String::new(),
             judge: None,
+            second: None,
             notes: Vec::new(),
             skipped,
             reordered: 0,
@@ -587,19 +575,4 @@ pub(super) fn signal_note(signal: &record::Signal<'_>) -> LogNote {
         None => format!("{} can be called again{why}", signal.model),
     };
     LogNote { at: signal.at, kind: NoteKind::Note, text, simulated: false }
-}
-
-fn policy_text(change: &record::PolicyChange<'_>) -> String {
-    let by = if change.who.is_empty() { String::new() } else { format!(" by {}", change.who) };
-    format!("policy {}{by}: {}", change.version, change.what)
-}
-
-pub(super) fn price_text(change: &record::PriceChange<'_>) -> String {
-    let tier = &change.row.standard.base;
-    format!(
-        "price of {} is now {} in, {} out per 1M",
-        change.model,
-        tier.input.dollars(),
-        tier.output.dollars()
-    )
 }
