@@ -77,6 +77,9 @@ fn over(own: &RouteSpec, canary: &CanarySpec, next: Option<&RouteSpec>) -> Resul
     let has_rung = |name: &&String| {
         ladder.iter().any(|rung| rung.name.as_ref().unwrap_or(&rung.model) == *name) || *name == "strongest"
     };
+    let cache = own.cache.or(base.cache);
+    // A cap of switches goes together with minding caches alone.
+    let caps = |cap: &i64| (cache == base.cache).then_some(*cap);
     let more = own.require.iter().filter(|label| !base.require.contains(label));
     Ok(RouteSpec {
         name: own.name.clone(),
@@ -86,6 +89,10 @@ fn over(own: &RouteSpec, canary: &CanarySpec, next: Option<&RouteSpec>) -> Resul
         when_full: own.when_full.or(base.when_full),
         ladder: ladder.clone(),
         no_signal: own.no_signal.clone().or_else(|| base.no_signal.clone().filter(|name| has_rung(&name))),
+        when_failed: own.when_failed.or(base.when_failed),
+        cache,
+        switch_cap: own.switch_cap.or_else(|| base.switch_cap.as_ref().and_then(caps)),
+        explore: own.explore.or(base.explore),
         holdout: own.holdout.or(base.holdout),
         stream: if own.stream.is_none() { base.stream } else { own.stream },
         check: own.check.or(base.check),
