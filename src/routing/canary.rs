@@ -105,7 +105,10 @@ fn over(own: &RouteSpec, canary: &CanarySpec, next: Option<&RouteSpec>) -> Resul
 mod tests {
     use super::*;
     use crate::classifier::TaskClass;
-    use crate::routing::{Circumstance, Mode, Policy, PolicySpec, RungSpec, Signals, decide};
+    use crate::routing::{
+        Caching, Circumstance, ExploreSpec, Mode, Policy, PolicySpec, Route, RungSpec, Signals, WhenFailed,
+        decide,
+    };
     use proptest::prelude::*;
 
     fn rung(model: &str, threshold: Option<i64>) -> RungSpec {
@@ -195,10 +198,21 @@ mod tests {
         let mut names = Names::default();
         let mut bare = spec(10);
         bare.routes[0].ladder.clear();
+        let base = &mut bare.routes[1];
+        (base.cache, base.switch_cap) = (Some(Caching::Aware), Some(50));
+        base.explore = Some(ExploreSpec { share: 20, below: Some(60), ..ExploreSpec::default() });
+        base.when_failed = Some(WhenFailed::Fall);
         let policy = Policy::compile(&bare, 1, &mut names).unwrap();
         let (canary, base) = (&policy.routes[0], &policy.routes[1]);
         assert_eq!((&canary.ladder, canary.require), (&base.ladder, base.require));
         assert_eq!((canary.mode, base.mode), (Mode::Active, Mode::Observe));
+        let rest = |route: &Route| (route.cache, route.switch_cap, route.explore, route.when_failed);
+        assert_eq!(rest(canary), rest(base));
+        // One that says otherwise stays otherwise, written and read again.
+        bare.routes[0].cache = Some(Caching::Blind);
+        let blind = Policy::compile(&bare, 1, &mut names).unwrap();
+        assert_eq!(blind.routes[0].switch_cap, None);
+        assert_eq!(Policy::compile(&blind.spec(&names), 1, &mut names).unwrap(), blind);
         assert_eq!(Policy::compile(&policy.spec(&names), 1, &mut names).unwrap(), policy);
     }
 
