@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::checks::{self, CheckFile};
 use super::explore::{self, ExploreFile};
 use super::literal::{list_toml, quoted};
-use super::rung_parameters::ParametersFile;
+use super::rung_parameters::{ParametersFile, limits_toml, parameters_toml};
 use super::span::Span;
 use crate::routing::{
     Caching, CanarySpec, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec,
@@ -481,27 +481,6 @@ fn facts_toml(facts: &FactsSpec) -> Vec<String> {
         tools.map(|can| format!("tools = {can}")),
     ];
     all.into_iter().flatten().collect()
-}
-
-fn parameters_toml(with: &Parameters) -> String {
-    let all = [
-        with.effort.map(|effort| format!("effort = {}", quoted(effort.name()))),
-        with.service_tier.as_deref().map(|tier| format!("service_tier = {}", quoted(tier))),
-        with.max_output.map(|most| format!("max_output = {most}")),
-        with.temperature_text().map(|text| format!("temperature = {text}")),
-    ];
-    format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
-}
-
-fn limits_toml(limits: StreamLimits) -> String {
-    let millis = |key: &str, value: Option<u32>| value.map(|value| format!("{key} = \"{value}ms\""));
-    let all = [
-        millis("first_byte", limits.first_byte_ms),
-        millis("gap", limits.gap_ms),
-        limits.tokens_per_second.map(|floor| format!("tokens_per_second = {floor}")),
-        limits.hold.map(|hold| format!("hold = {hold}")),
-    ];
-    format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// Reads a policy file.

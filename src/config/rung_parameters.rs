@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::routing::{Effort, Parameters};
+use super::literal::quoted;
+use crate::routing::{Effort, Parameters, StreamLimits};
 use crate::units::choice;
 
 /// Parameters as they are written.
@@ -57,4 +58,27 @@ fn thousandths(text: &str) -> Option<u32> {
     let part: u32 = format!("{rest:0<3}").parse().ok()?;
     let all = whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(part)?;
     (all <= 2000).then_some(all)
+}
+
+/// Writes parameters as a table.
+pub(super) fn parameters_toml(with: &Parameters) -> String {
+    let all = [
+        with.effort.map(|effort| format!("effort = {}", quoted(effort.name()))),
+        with.service_tier.as_deref().map(|tier| format!("service_tier = {}", quoted(tier))),
+        with.max_output.map(|most| format!("max_output = {most}")),
+        with.temperature_text().map(|text| format!("temperature = {text}")),
+    ];
+    format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// Writes limits of streams as a table.
+pub(super) fn limits_toml(limits: StreamLimits) -> String {
+    let millis = |key: &str, value: Option<u32>| value.map(|value| format!("{key} = \"{value}ms\""));
+    let all = [
+        millis("first_byte", limits.first_byte_ms),
+        millis("gap", limits.gap_ms),
+        limits.tokens_per_second.map(|floor| format!("tokens_per_second = {floor}")),
+        limits.hold.map(|hold| format!("hold = {hold}")),
+    ];
+    format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

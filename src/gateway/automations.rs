@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{Response, StatusCode};
 
+use super::automations_file::AutomationsFile;
 use super::body::Reply;
 use super::respond::json;
 use super::watch::model_health;
 use super::{Gateway, now};
 use crate::automation::{Proposal, Rule, Signal};
-use crate::config::{FileError, Watched, automations};
 use crate::ledger::{Entry, Note};
 use crate::session::{AutomationRow, Automations, Deed, ModelHealth};
 use crate::units::counted;
@@ -21,23 +21,6 @@ use crate::wire::{ApiError, ErrorKind};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The automations' file.
-#[derive(Debug, Default)]
-pub(super) struct Source {
-    path: Option<PathBuf>,
-    watched: Watched,
-}
-
-impl Source {
-    /// Reads it; a file that is not there has no automations.
-    fn read(&self) -> Result<Vec<Rule>, String> {
-        let Some(path) = self.path.as_deref().filter(|path| path.exists()) else { return Ok(Vec::new()) };
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-        automations::parse(&text, &name).map_err(|error: FileError| error.to_string())
-    }
 }
 
 impl Gateway {
@@ -51,7 +34,7 @@ impl Gateway {
     /// # Errors
     /// Where it cannot be used; what is wrong in it, with its line.
     pub fn open_automations(&self, path: Option<PathBuf>) -> Result<(), String> {
-        let source = Source { watched: Watched::new(path.clone()), path };
+        let source = AutomationsFile::new(path);
         let rules = source.read()?;
         *lock(&self.automations) = Automations::new(rules, &self.live.policy_spec().1);
         *lock(&self.automations_source) = source;
@@ -61,7 +44,7 @@ impl Gateway {
     /// Looks whether the file has changed, and brings what it says into force. Returns what became of it in words.
     pub(super) fn look_at_automations(&self) -> Option<String> {
         let mut source = lock(&self.automations_source);
-        if !source.watched.changed() {
+        if !source.has_changed() {
             return None;
         }
         let rules = match source.read() {

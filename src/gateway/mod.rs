@@ -10,6 +10,7 @@ mod arriving;
 mod aside;
 mod audience;
 mod automations;
+mod automations_file;
 mod background;
 mod bench;
 mod body;
@@ -168,7 +169,7 @@ pub struct Gateway {
     rollouts: Arc<Mutex<Rollouts>>,
     steered: Mutex<steering::Steered>,
     automations: Arc<Mutex<Automations>>,
-    automations_source: Mutex<automations::Source>,
+    automations_source: Mutex<automations_file::AutomationsFile>,
 }
 
 impl std::fmt::Debug for Parts {

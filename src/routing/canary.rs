@@ -77,6 +77,9 @@ fn over(own: &RouteSpec, canary: &CanarySpec, next: Option<&RouteSpec>) -> Resul
     let has_rung = |name: &&String| {
         ladder.iter().any(|rung| rung.name.as_ref().unwrap_or(&rung.model) == *name) || *name == "strongest"
     };
+    let cache = own.cache.or(base.cache);
+    // A cap of switches goes together with minding caches alone.
+    let caps = |cap: &i64| (cache == base.cache).then_some(*cap);
     let more = own.require.iter().filter(|label| !base.require.contains(label));
     Ok(RouteSpec {
         name: own.name.clone(),
@@ -86,6 +89,10 @@ fn over(own: &RouteSpec, canary: &CanarySpec, next: Option<&RouteSpec>) -> Resul
         when_full: own.when_full.or(base.when_full),
         ladder: ladder.clone(),
         no_signal: own.no_signal.clone().or_else(|| base.no_signal.clone().filter(|name| has_rung(&name))),
+        when_failed: own.when_failed.or(base.when_failed),
+        cache,
+        switch_cap: own.switch_cap.or_else(|| base.switch_cap.as_ref().and_then(caps)),
+        explore: own.explore.or(base.explore),
         holdout: own.holdout.or(base.holdout),
         stream: if own.stream.is_none() { base.stream } else { own.stream },
         check: own.check.or(base.check),
@@ -98,7 +105,10 @@ fn over(own: &RouteSpec, canary: &CanarySpec, next: Option<&RouteSpec>) -> Resul
 mod tests {
     use super::*;
     use crate::classifier::TaskClass;
-    use crate::routing::{Circumstance, Mode, Policy, PolicySpec, RungSpec, Signals, decide};
+    use crate::routing::{
+        Caching, Circumstance, ExploreSpec, Mode, Policy, PolicySpec, Route, RungSpec, Signals, WhenFailed,
+        decide,
+    };
     use proptest::prelude::*;
 
     fn rung(model: &str, threshold: Option<i64>) -> RungSpec {
@@ -188,10 +198,21 @@ mod tests {
         let mut names = Names::default();
         let mut bare = spec(10);
         bare.routes[0].ladder.clear();
+        let base = &mut bare.routes[1];
+        (base.cache, base.switch_cap) = (Some(Caching::Aware), Some(50));
+        base.explore = Some(ExploreSpec { share: 20, below: Some(60), ..ExploreSpec::default() });
+        base.when_failed = Some(WhenFailed::Fall);
         let policy = Policy::compile(&bare, 1, &mut names).unwrap();
         let (canary, base) = (&policy.routes[0], &policy.routes[1]);
         assert_eq!((&canary.ladder, canary.require), (&base.ladder, base.require));
         assert_eq!((canary.mode, base.mode), (Mode::Active, Mode::Observe));
+        let rest = |route: &Route| (route.cache, route.switch_cap, route.explore, route.when_failed);
+        assert_eq!(rest(canary), rest(base));
+        // One that says otherwise stays otherwise, written and read again.
+        bare.routes[0].cache = Some(Caching::Blind);
+        let blind = Policy::compile(&bare, 1, &mut names).unwrap();
+        assert_eq!(blind.routes[0].switch_cap, None);
+        assert_eq!(Policy::compile(&blind.spec(&names), 1, &mut names).unwrap(), blind);
         assert_eq!(Policy::compile(&policy.spec(&names), 1, &mut names).unwrap(), policy);
     }
 

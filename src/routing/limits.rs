@@ -104,6 +104,12 @@ impl StreamLimits {
     }
 }
 
+/// A limit of nothing would cut every stream.
+pub(super) fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
+    let all = [limits.first_byte_ms, limits.gap_ms, limits.tokens_per_second];
+    if all.contains(&Some(0)) { Err("a limit of 0 would cut every stream; leave it out") } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use super::{
     Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
     RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull, affinity::capped,
-    canary::inherit, drawn::held_out, facts::labels,
+    canary::inherit, drawn::held_out, facts::labels, limits::check_limits,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -219,8 +219,9 @@ impl Policy {
                 no_signal: (usize::from(route.no_signal) != last || !is_own)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
-                when_failed: (route.when_failed != WhenFailed::default()).then_some(route.when_failed),
-                cache: (route.cache != Caching::default()).then_some(route.cache),
+                when_failed: (route.when_failed != WhenFailed::default() || !is_own)
+                    .then_some(route.when_failed),
+                cache: (route.cache != Caching::default() || !is_own).then_some(route.cache),
                 switch_cap: route.switch_cap.map(|cap| i64::from(cap.get())),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
                 explore: route.explore.map(Explore::spec),
@@ -364,12 +365,6 @@ fn by_identity(models: &[(ModelId, Facts)], names: &Names) -> Vec<(ModelId, Fact
         }
     }
     known
-}
-
-/// A limit of nothing would cut every stream.
-fn check_limits(limits: StreamLimits) -> Result<(), &'static str> {
-    let all = [limits.first_byte_ms, limits.gap_ms, limits.tokens_per_second];
-    if all.contains(&Some(0)) { Err("a limit of 0 would cut every stream; leave it out") } else { Ok(()) }
 }
 
 impl Rung {

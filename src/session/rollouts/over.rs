@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::{Log, PolicySpan};
-use super::{RolloutRow, Rollouts, Told, Watched};
+use super::{By, RolloutRow, Rollouts, Told, Watched};
 use crate::rollout::{Rollout, Side};
 use crate::routing::Policy;
-use crate::session::Reading;
 use crate::units::{Instant, Span};
 
 /// Something that would have been done.
@@ -61,7 +60,7 @@ pub fn roll_over(log: &Log, rollout: Rollout, staged: &[Vec<PolicySpan>]) -> Rol
         let Some(policy) = staged.get(watched.rollout.stage).and_then(|spans| in_force(spans, index)) else {
             continue;
         };
-        for told in watched.tell(&evidence, Reading::Routed, policy, &outlook) {
+        for told in watched.tell(&evidence, By::Policy, policy, &outlook) {
             let is_canary = told.side == Side::Canary;
             tried.drawn += u64::from(is_canary);
             tried.estimated += u64::from(is_canary && told.estimated);
