@@ -12,6 +12,8 @@
 mod anomalies;
 #[path = "speed/budgets.rs"]
 mod budgets;
+#[path = "speed/caches.rs"]
+mod caches;
 #[path = "speed/reports.rs"]
 mod reports;
 
@@ -273,7 +275,7 @@ fn thresholds(log: &Arc<Log>) {
     row(&format!("whole curve of {points} points"), &micros(curve), "<= 1 ms", "");
     let (full, found) = best(3, || {
         let policies = [PolicySpan { from: 0, policy: Arc::clone(&log.policy) }];
-        let job = RerunJob { policies: policies.into(), first: 0, end: log.len() };
+        let job = RerunJob { policies: policies.into(), limits: [].into(), first: 0, end: log.len() };
         rerun(log, &job, &AtomicUsize::new(0), &AtomicBool::new(false)).unwrap().requests
     });
     row(
@@ -292,7 +294,7 @@ fn thresholds(log: &Arc<Log>) {
     let capped = Arc::new(capped);
     let (in_order, found) = best(3, || {
         let policies = [PolicySpan { from: 0, policy: Arc::clone(&capped) }];
-        let job = RerunJob { policies: policies.into(), first: 0, end: log.len() };
+        let job = RerunJob { policies: policies.into(), limits: [].into(), first: 0, end: log.len() };
         rerun(log, &job, &AtomicUsize::new(0), &AtomicBool::new(false)).unwrap().requests
     });
     row(
@@ -550,6 +552,9 @@ fn main() {
     if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "budgets") {
         return budgets::budgets();
     }
+    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "caches") {
+        return caches::caches();
+    }
     let lines =
         std::env::var("POINTSMAN_BENCH_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000u64);
     let text = log_text(lines);
@@ -565,6 +570,7 @@ fn main() {
     classify_and_decide();
     live_session();
     budgets::budgets();
+    caches::caches();
     replay(&text, &path);
     reports::reports(&path);
     drop(text);

@@ -27,6 +27,7 @@ pub mod prompt_cache;
 pub mod providers;
 pub mod record;
 pub mod report;
+pub mod rollout;
 pub mod routing;
 pub mod runaway;
 pub mod sample;

@@ -33,6 +33,7 @@ const CORE: &[&str] = &[
     "variance",
     "telemetry",
     "engine",
+    "rollout",
     "anomaly",
     "alert",
     "calibration",

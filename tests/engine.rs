@@ -14,6 +14,8 @@ mod live;
 mod policies;
 #[path = "engine/threads.rs"]
 mod threads;
+#[path = "engine/warm.rs"]
+mod warm;
 #[path = "engine/world.rs"]
 mod world;
 
@@ -210,7 +212,7 @@ proptest! {
             match kind {
                 0 => {
                     let circumstance = world.circumstances.get(entry.0.circumstance);
-                    drop(engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance, claims: None, whose: None })));
+                    drop(engine.apply(Event::Arrived(Arrival { key, operation: entry.0, circumstance, claims: None, whose: None, prompt: None })));
                 }
                 1 => {
                     let attempt: Attempt = on_model(&evidence(entry), Choice::plain(ModelId(u16::try_from(which % 5).unwrap())), &world.outlook());

@@ -14,8 +14,9 @@ use pointsman::config::{budgets, policy, prices};
 use pointsman::record::{self, Input, InputFormat, ReadOptions};
 use pointsman::routing::{Policy, RouteId};
 use pointsman::session::{
-    BudgetRow, Command, Deed, Feed, Ingest, IngestOptions, LiveControl, LiveStart, LiveStatus, Log, Outgoing,
-    Play, Player, PolicySpan, Question, Reading, RerunState, Snapshot, Speed, Tries, spawn_live, try_beside,
+    BudgetRow, Command, Deed, Feed, Ingest, IngestOptions, LimitAim, LiveControl, LiveStart, LiveStatus, Log,
+    Outgoing, Play, Player, PolicySpan, Question, Reading, RerunJob, RerunState, Snapshot, Speed, TriedLimit,
+    Tries, spawn_live, try_beside,
 };
 use pointsman::telemetry::Cell;
 use pointsman::units::{Instant, Names, PerMille, Pico, Span};
@@ -498,15 +499,22 @@ fn a_what_if_beside_a_gateway_goes_on_from_what_was_spent_before() {
     let mut cheaper = (*log.policy).clone();
     cheaper.routes[0].set_thresholds(&[PerMille::new(100).unwrap()]).unwrap();
     let cheaper = [PolicySpan { from: 0, policy: Arc::new(cheaper) }];
-    let tried = |now: &[BudgetRow]| {
+    let tried = |now: &[BudgetRow], job: &RerunJob| {
         let rules = Some(Arc::new(Rules::default()));
         let tries = Tries { limits: limits.clone().into(), rules, now: now.into() };
-        try_beside(&log, [&spans, &cheaper], &tries, log.len(), || true).unwrap()
+        try_beside(&log, &spans, job, &tries, || true).unwrap()
     };
-    let alone = tried(&[]);
+    let job = |policies: &[PolicySpan], limits: &[TriedLimit]| RerunJob {
+        policies: policies.into(),
+        limits: limits.into(),
+        first: 0,
+        end: log.len(),
+    };
+    let policy = |now: &[BudgetRow]| tried(now, &job(&cheaper, &[]));
+    let alone = policy(&[]);
     assert_eq!((alone.refused, alone.rows[0].applied.unwrap().spent), ((0, 0), usd("1")));
     // With 2.4 spent in all there was 1.4 before the log began: of its hundred cents sixty found room, and all of nano's calls.
-    let found = tried(&[row("2.4")]);
+    let found = policy(&[row("2.4")]);
     let [applied, staged] = [found.rows[0].applied.unwrap(), found.rows[0].staged.unwrap()];
     assert_eq!((found.refused, applied.ran_out, staged.ran_out), ((40, 0), Some(at(60)), None));
     assert_eq!((applied.spent, staged.limit), (usd("2"), usd("2")));
@@ -514,6 +522,13 @@ fn a_what_if_beside_a_gateway_goes_on_from_what_was_spent_before() {
     assert!(names.contains(&"budget all/day 100%"), "{found:?}");
     let full = found.told.iter().find(|alert| alert.name == "budget all/day 100%").unwrap();
     assert!(full.fired[0].is_some() && full.fired[1].is_none(), "{full:?}");
+    // A limit that is tried counts what was spent before, too: with 1.7 there are thirty cents of room.
+    let aim = LimitAim::parse("all/day 1.7").unwrap();
+    let lower = [TriedLimit { aim, in_force: usd("2") }];
+    let found = tried(&[row("2.4")], &job(&spans, &lower));
+    let [applied, staged] = [found.rows[0].applied.unwrap(), found.rows[0].staged.unwrap()];
+    assert_eq!((found.refused, applied.ran_out, staged.ran_out), ((40, 70), Some(at(60)), Some(at(30))));
+    assert_eq!((applied.limit, staged.limit, staged.spent), (usd("2"), usd("1.7"), usd("1.7")));
 }
 
 /// A session that takes nothing.

@@ -29,11 +29,13 @@ pub enum Source {
     Runaway,
     /// A certificate of quality was withdrawn.
     Quality,
+    /// Calls cost something else than was expected with what caches hold.
+    Expected,
 }
 
 impl Source {
     /// Every source, under its name.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("budget", Self::Budget),
         ("forecast", Self::Forecast),
         ("burn-rate", Self::BurnRate),
@@ -42,6 +44,7 @@ impl Source {
         ("provider", Self::Provider),
         ("runaway", Self::Runaway),
         ("quality", Self::Quality),
+        ("expected", Self::Expected),
     ];
 
     /// Returns its name.

@@ -1,4 +1,5 @@
-//! Alerts beside a gateway: its lines are folded on a thread of its own, and what fires goes to the desk.
+//! Alerts and rollouts beside a gateway: its lines are folded on a thread of its own; what fires goes to the desk, and what may
+//! step steps.
 //!
 //! Invariants: traffic never waits for it; what fired before a crash and was not written down fires again, under the same id; a file with
 //! a slip in it changes nothing and is told with its line.
@@ -6,7 +7,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -91,6 +92,8 @@ pub(super) fn start(
         let began = now();
         let from = began - PAST;
         let from = gateway.live().budgets_since(began).map_or(from, |since| since.min(from));
+        let rolling = gateway.rollouts().lock().unwrap_or_else(PoisonError::into_inner).since();
+        let from = rolling.map_or(from, |since| since.min(from));
         (path, Range { from: Some(from), to: Some(began), ..Range::default() })
     });
     if let Some((path, _)) = &past {
@@ -100,7 +103,8 @@ pub(super) fn start(
             Err(error) => tracing::error!(%error, "the alerts of before cannot be read from the ledger"),
         }
     }
-    let feed = AlertFeed::new(rules, &limits, (basis.ingest, basis.policy, basis.book));
+    let feed = AlertFeed::new(rules, &limits, (basis.ingest, basis.policy, basis.book))
+        .telling(Arc::clone(gateway.rollouts()));
     let watching = Arc::downgrade(gateway);
     let watch = move || Watching { gateway: watching, feed, file, limits: Vec::new() }.run(past, &lines);
     std::thread::Builder::new().name("alerts".to_owned()).spawn(watch).context("no thread for alerts")?;
@@ -132,6 +136,7 @@ impl Watching {
             let Some(gateway) = self.gateway.upgrade() else { return };
             let changes = self.feed.pass(now());
             gateway.alerts().take(changes, Instant(i64::MIN));
+            gateway.turn_rollouts();
             self.look(&gateway);
         }
     }

@@ -8,7 +8,7 @@ use rustc_hash::FxHasher;
 use super::load::Setup;
 use super::{Cancel, Progress};
 use crate::pricing::PriceTable;
-use crate::prompt_cache::{Asked, Call, Ends, Rules, Study, Trial, Ttl, Warm};
+use crate::prompt_cache::{Asked, Call, Ends, Offer, Rules, Study, Trial, Ttl, Warm};
 use crate::record::{self, Attempt, Entry, Input, InputFormat, ReadOptions, Record, Summary};
 use crate::session::{LoadError, Stretch};
 use crate::units::{Instant, ModelId, Names, PerMille};
@@ -125,7 +125,7 @@ pub fn cached(
     prices.extend(&setup.book, &names);
     let found = Cached {
         study: Study::new(options.ttl, Warm::MOST),
-        trial: cheap.map(|_| Trial::new(options.easy, Warm::MOST)),
+        trial: cheap.map(|_| Trial::new(std::sync::Arc::new(options.rules.clone()), Warm::MOST)),
         drawn: 0,
         names,
         requests: 0,
@@ -234,8 +234,9 @@ impl Pass<'_> {
         let (trial, cheap) = (self.found.trial.as_mut()?, self.cheap?);
         let own = self.prices.identity(self.found.names.find_model(&attempt.model)?);
         let (prompt, output) = (attempt.usage.prompt()?, attempt.usage.output.get()?);
-        let (rates, cheaper) = (self.prices.rates(own, record.at)?, self.prices.rates(cheap, record.at)?);
-        let (rates, cheaper) = (rates.for_prompt(prompt), cheaper.for_prompt(prompt));
+        let (own_rates, cheap_rates) =
+            (self.prices.rates(own, record.at)?, self.prices.rates(cheap, record.at)?);
+        let (rates, cheaper) = (own_rates.for_prompt(prompt), cheap_rates.for_prompt(prompt));
         let rule = self.options.rules.find(&attempt.model)?;
         let cheap_rule = self.options.rules.find(self.options.switch.as_deref()?)?;
         if rates.input <= cheaper.input || prompt == 0 {
@@ -247,17 +248,18 @@ impl Pass<'_> {
             self.found.drawn += 1;
             drawn(session, record.at, record.turn) < self.options.easy.get()
         };
-        let survival = self.found.study.models().get(&own).map(|sums| sums.survival).unwrap_or_default();
-        let (own, cheap) = (rule.side(rates), cheap_rule.side(cheaper));
+        let offer = |model, rates| Offer { model, known_as: model, rates: Some(rates) };
+        let cheap = self.prices.identity(cheap);
+        trial.know(&self.found.names);
         trial.turn(&Asked {
             session,
             at: record.at,
             prompt,
             output,
             easy,
-            own: (&own, rule),
-            cheap: (&cheap, cheap_rule),
-            survival: &survival,
+            own: (offer(own, own_rates), rule),
+            cheap: (offer(cheap, cheap_rates), cheap_rule),
+            prices: &self.prices,
         });
         Some(())
     }

@@ -2,12 +2,14 @@
 //!
 //! Invariant: a misspelt model is told with its place before a request meets it, never found as a row of unknown cost.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::config::providers::ProvidersSpec;
 use crate::config::{self, policy::Places, providers};
 use crate::pricing::PriceBook;
 use crate::providers::serving;
-use crate::routing::Policy;
+use crate::routing::{FactsSpec, Policy, REGION};
 use crate::units::{Names, nearest};
 
 /// A policy as its file has it, and the prices it meets.
@@ -46,12 +48,7 @@ impl Checked<'_> {
                     continue;
                 }
                 // A providers file with a fault is told where it is used; here it only knows no model.
-                let spec = providers_read.get_or_insert_with(|| match providers {
-                    Some(path) => std::fs::read_to_string(path)
-                        .ok()
-                        .and_then(|text| providers::parse(&[(&path.display().to_string(), &text)]).ok()),
-                    None => providers::load(config::user_dir().as_deref()).ok(),
-                });
+                let spec = providers_read.get_or_insert_with(|| providers_of(providers));
                 let provider = spec.as_ref().and_then(|spec| serving(&spec.providers, model));
                 let trouble = match provider {
                     Some(provider) => {
@@ -73,6 +70,49 @@ impl Checked<'_> {
     }
 }
 
+/// Reads the providers; none where their file has a fault, which is told where it is used.
+fn providers_of(path: Option<&Path>) -> Option<ProvidersSpec> {
+    match path {
+        Some(path) => std::fs::read_to_string(path)
+            .ok()
+            .and_then(|text| providers::parse(&[(&path.display().to_string(), &text)]).ok()),
+        None => providers::load(config::user_dir().as_deref()).ok(),
+    }
+}
+
+/// Gives models of a policy's ladders the region of the provider that serves them as a label, where the policy names none for them
+/// and nobody elsewhere is asked in the provider's place.
+pub(super) fn with_regions(policy: Policy, path: Option<&Path>, names: &mut Names) -> Policy {
+    let Some(spec) = providers_of(path) else { return policy };
+    if spec.providers.iter().all(|provider| provider.hosting.region.is_none()) {
+        return policy;
+    }
+    let region_of = |model: &str| {
+        let of = |name: &str| spec.providers.iter().find(|provider| provider.name == name);
+        let provider = of(serving(&spec.providers, model)?)?;
+        let region = provider.hosting.region.as_deref()?;
+        let elsewhere =
+            provider.fallback.as_deref().and_then(of).map(|other| other.hosting.region.as_deref());
+        elsewhere.is_none_or(|other| other == Some(region)).then(|| format!("{REGION}{region}"))
+    };
+    let mut written = policy.spec(names);
+    let models: BTreeSet<String> =
+        written.routes.iter().flat_map(|route| &route.ladder).map(|rung| rung.model.clone()).collect();
+    for model in models {
+        let Some(label) = region_of(&model) else { continue };
+        let at = written.models.iter().position(|(name, _)| *name == model).unwrap_or_else(|| {
+            written.models.push((model.clone(), FactsSpec::default()));
+            written.models.len() - 1
+        });
+        if let Some((_, facts)) = written.models.get_mut(at)
+            && !facts.labels.iter().any(|label| label.starts_with(REGION))
+        {
+            facts.labels.push(label);
+        }
+    }
+    Policy::compile(&written, policy.version, names).unwrap_or(policy)
+}
+
 /// Says which models of a book are called most alike.
 pub(super) fn similar_models(wanted: &str, book: &PriceBook) -> String {
     let near = nearest(wanted, book.models.keys().map(String::as_str));
@@ -81,5 +121,35 @@ pub(super) fn similar_models(wanted: &str, book: &PriceBook) -> String {
             "`pointsman prices list` names the models with prices; --prices adds a book of yours".to_owned()
         }
         near => format!("did you mean {}? `pointsman prices list` names all with prices", near.join(" or ")),
+    }
+}
+
+#[cfg(test)]
+mod region_tests {
+    use super::*;
+    use crate::config::policy;
+
+    #[test]
+    fn a_providers_region_is_a_label_of_its_models_unless_the_policy_or_a_fallback_says_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("providers.toml");
+        let cloud = |name: &str, models: &str, more: &str| {
+            format!(
+                "[[provider]]\nname = \"{name}\"\nplatform = \"bedrock\"\ndialect = \"anthropic\"\nregion = \"eu-central-1\"\n\
+                 models = [\"{models}\"]\n{more}"
+            )
+        };
+        let text = cloud("here", "claude-opus-4-6", "")
+            + &cloud("both", "claude-sonnet-4-6", "fallback = \"else\"\n")
+            + &cloud("else", "claude-else", "").replace("eu-central-1", "us-east-1");
+        std::fs::write(&path, text).unwrap();
+        let mut names = Names::default();
+        let ladder = "[model.\"claude-else\"]\nregion = \"own\"\n[[route]]\nname = \"r\"\nladder = [\n\
+            { model = \"claude-else\", threshold = 900 },\n{ model = \"claude-sonnet-4-6\", threshold = 500 },\n{ model = \"claude-opus-4-6\" },\n]\n";
+        let policy = policy::parse(ladder, "p.toml", &mut names).unwrap();
+        let policy = with_regions(policy, Some(&path), &mut names);
+        let labels: Vec<Vec<String>> =
+            policy.routes[0].ladder.iter().map(|rung| rung.facts.labels.names(&names)).collect();
+        assert_eq!(labels, [vec!["region=own".to_owned()], vec![], vec!["region=eu-central-1".to_owned()]]);
     }
 }

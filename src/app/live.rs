@@ -15,13 +15,16 @@ use super::remote::{RUNAWAYS, Remote, text_of};
 use super::told::Told as Read;
 use super::{ConsoleOptions, Internal, Serving, Setup};
 use crate::budget::StandingRow;
-use crate::gateway::{self, Gateway, StopRow, TripRow};
+use crate::gateway::{self, Gateway, RolloutOrder, StopRow, TripRow};
 use crate::notify::Told;
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
+use crate::rollout::Order;
 use crate::routing::Policy;
 use crate::runaway::Whom;
-use crate::session::{AlertDeed, Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question};
+use crate::session::{
+    AlertDeed, Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question, RolloutRow,
+};
 use crate::units::{Instant, Names, Span};
 
 /// The window that a live console begins with.
@@ -104,6 +107,17 @@ impl LiveControl for Beside {
                 Ok(changed) => switched(&whom, lifts, changed),
                 Err(error) => error.message,
             };
+            let _ = answers.send(Feed::Refused(said.into()));
+        }));
+        Ok(())
+    }
+
+    fn rollout(&mut self, name: &str, order: Order) -> Result<(), String> {
+        let (gateway, answers) = (Arc::clone(&self.gateway), self.answers.clone());
+        let order = RolloutOrder::Turn { name: name.to_owned(), order, why: String::new() };
+        self.handle.spawn(FutureExt::boxed(async move {
+            let said = gateway.order_rollout(order, &operator()).await;
+            let said = said.unwrap_or_else(|error| format!("not done: {}", error.message));
             let _ = answers.send(Feed::Refused(said.into()));
         }));
         Ok(())
@@ -242,6 +256,39 @@ pub fn runaways_at(wanted: &AttachOptions) -> anyhow::Result<(String, RunawaysAt
     Ok((text, answer))
 }
 
+/// Where a gateway says how rollouts stand, and takes orders.
+const ROLLOUTS: &str = "/operator/v1/rollouts";
+
+/// Returns what a gateway said of an order that it took.
+fn said_of(answer: &str) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_str(answer).ok()?;
+    Some(answer.get("said")?.as_str()?.to_owned())
+}
+
+/// Asks a gateway how its rollouts stand; gives its answer as it came, too.
+///
+/// # Errors
+/// Where it cannot be reached, refuses, or is no gateway of this program.
+pub fn rollouts_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<RolloutRow>)> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        rollouts: Vec<RolloutRow>,
+    }
+    let text = operator_get(wanted, ROLLOUTS)?;
+    let answer: Answer = serde_json::from_str(&text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
+    Ok((text, answer.rollouts))
+}
+
+/// Sends a gateway an order about a rollout; gives what it said.
+///
+/// # Errors
+/// Where it cannot be reached, or does not take the order.
+pub fn roll_at(wanted: &AttachOptions, order: &serde_json::Value) -> anyhow::Result<String> {
+    let text = operator_post(wanted, ROLLOUTS, order.to_string())?;
+    said_of(&text).with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))
+}
+
 /// Sends a gateway an order to stop someone or to let him go.
 ///
 /// # Errors
@@ -326,6 +373,20 @@ impl LiveControl for Attached {
                     let changed = answer.and_then(|answer| answer.get("changed")?.as_bool());
                     switched(&whom, lifts, changed.unwrap_or(true))
                 }
+                Err(error) => format!("not done: {error:#}"),
+            };
+            let _ = answers.send(Feed::Refused(said.into()));
+        }));
+        Ok(())
+    }
+
+    fn rollout(&mut self, name: &str, order: Order) -> Result<(), String> {
+        let (remote, answers) = (self.remote.clone(), self.answers.clone());
+        let word = Order::ALL.iter().find(|(_, one)| *one == order).map_or("hold", |(word, _)| *word);
+        let body = serde_json::json!({ word: name }).to_string();
+        self.handle.spawn(FutureExt::boxed(async move {
+            let said = match post(&remote, ROLLOUTS, body).await {
+                Ok(answer) => said_of(&answer).unwrap_or_else(|| "done".to_owned()),
                 Err(error) => format!("not done: {error:#}"),
             };
             let _ = answers.send(Feed::Refused(said.into()));

@@ -87,6 +87,7 @@ impl Setup {
             }
             policy.baseline = names.intern_model(baseline);
         }
+        policy = super::known::with_regions(policy, options.providers.as_deref(), &mut names);
         let mut remarks = if policy_path.is_some() {
             let checked = Checked { policy: &policy, places: &places, names: &names, book: &book };
             checked.against(options.providers.as_deref(), options.baseline.is_some())?
@@ -119,6 +120,7 @@ impl Setup {
                 stretch: options.stretch,
             },
         );
+        let ingest = ingest.caching(config::caching::layered(config::user_dir().as_deref())?);
         Ok(Self { policy: Arc::new(policy), policy_path, book, prices, ingest, remarks })
     }
 }

@@ -28,7 +28,7 @@ use crate::providers::{Providers, from_system};
 use crate::routing::{Policy, PolicySpec};
 use crate::runaway::Stop;
 use crate::session::{Ingest, Live, LiveSetup};
-use crate::units::{Names, SHADOW, hex};
+use crate::units::{Instant, Names, SHADOW, Span, hex};
 
 /// The file beside the ledger that holds the policy as it was last applied.
 const APPLIED: &str = "applied-policy.toml";
@@ -199,6 +199,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         who: "start".to_owned(),
         gateway: ledger.newest().map(|place| place.gateway).unwrap_or_default(),
     }));
+    live.know_caches(ingest.cache_rules().as_ref().clone());
     let limits = spending(&live, options, &ledger_options.path)?;
     if !options.no_ledger {
         restore_stops(&live, &ledger_options.path, gateway_settings.ledger.when_failing, &mut remarks)?;
@@ -223,8 +224,14 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         tariff: Tariff::new(&prices, config::user_dir().as_deref()),
         caching: config::caching::layered(config::user_dir().as_deref())?,
     }));
+    if !options.no_ledger {
+        recall_prompts(&gateway, &ledger_options.path, at);
+    }
     if is_new {
         gateway.record_start(&policy.spec(&ingest.names), policy.version, at, next_seq);
+    }
+    if !options.no_ledger {
+        remarks.extend(restore_rollouts(&gateway, &ledger_options.path));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("gateway")
@@ -310,6 +317,33 @@ fn restore_stops(
     remarks.extend(stops.iter().map(Stop::words));
     live.restore_stops(stops);
     Ok(())
+}
+
+/// Goes on with the rollouts that were under way when the last run ended; gives what a person should know.
+fn restore_rollouts(gateway: &Gateway, ledger: &Path) -> Vec<String> {
+    if !ledger.is_file() {
+        return Vec::new();
+    }
+    match LedgerFile::open(ledger).and_then(|file| file.rollouts()) {
+        Ok(saved) => gateway.restore_rollouts(&saved),
+        Err(error) => {
+            vec![format!("rollouts cannot be read from the ledger; their canaries stay as they are: {error}")]
+        }
+    }
+}
+
+/// The longest that any provider holds what it is not asked for again.
+const RECALLED: Span = Span::hours(1);
+
+/// Lets caches be known again that were warm when the last run ended; without that they are learnt anew, so nothing fails.
+fn recall_prompts(gateway: &Gateway, ledger: &Path, now: Instant) {
+    if !ledger.is_file() {
+        return;
+    }
+    match LedgerFile::open(ledger).and_then(|file| file.prompted(now + Span(-RECALLED.0))) {
+        Ok(prompts) => gateway.recall(&prompts),
+        Err(error) => tracing::warn!(%error, "what caches hold is learnt anew: the ledger cannot be read"),
+    }
 }
 
 fn drawn(call: &SpentCall) -> Drawn<'_> {

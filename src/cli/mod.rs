@@ -36,6 +36,7 @@ pub mod replay;
 pub mod report;
 pub mod reprice;
 pub mod requests;
+pub mod rollout;
 pub mod runaways;
 pub mod sample;
 pub mod savings;
@@ -138,6 +139,8 @@ enum Command {
     Alerts(alerts::AlertsArgs),
     /// Show where rules against runaways would have tripped in a log, or who is stopped now
     Runaways(Box<runaways::RunawaysArgs>),
+    /// Change a route step by step as evidence lets it, or see over a log when each step would have come
+    Rollout(Box<rollout::RolloutArgs>),
     /// Stop a key, a session, a team or everything at a running gateway
     Stop(stop::StopArgs),
     /// Let go who was stopped
@@ -246,6 +249,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Budgets(args)) => budgets::run(&args),
         Some(Command::Alerts(args)) => alerts::run(&args),
         Some(Command::Runaways(args)) => runaways::run(&args),
+        Some(Command::Rollout(args)) => rollout::run(&args),
         Some(Command::Stop(args)) => stop::stop(&args),
         Some(Command::Lift(args)) => stop::lift(&args),
         Some(Command::Prices(args)) => prices::run(&args),

@@ -16,7 +16,7 @@ use crate::units::PerMille;
 /// Says what a request, a session and a good answer cost, with retries, escalations and failures inside.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman unit gateway.jsonl --by task\n  pointsman unit ~/.claude/projects --by session --limit 20\n  pointsman unit gateway.jsonl --by team,task --good 800 --format csv\n\nBy session, agents and sub-agents stand below theirs where the log tells them apart. A good answer is one that a label gives --good or more; what was spent on worse ones and on requests without an answer is in its cost."
+    after_help = "Examples:\n  pointsman unit gateway.jsonl --by task\n  pointsman unit ~/.claude/projects --by session --limit 20\n  pointsman unit gateway.jsonl --by team,task --good 800 --format csv\n\nBy session, agents and sub-agents stand below theirs where the log tells them apart, and below those the tools whose results their requests brought along (tag `tool`). A good answer is one that a label gives --good or more; what was spent on worse ones and on requests without an answer is in its cost."
 )]
 pub struct UnitArgs {
     /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
@@ -57,11 +57,11 @@ pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
         }
     }
     let found = unit_costs(&log, reading, Unit::new(by.clone(), good));
-    let agents = if by == [Dimension::Session] {
-        unit_costs(&log, reading, Unit::new(vec![Dimension::Session, Dimension::User], good))
-            .named(&log.names)
-    } else {
-        Vec::new()
+    let below = |by: &[Dimension]| unit_costs(&log, reading, Unit::new(by.to_vec(), good)).named(&log.names);
+    let levels = [Dimension::Session, Dimension::User, Dimension::Tag("tag.tool".into())];
+    let (agents, tools) = match levels.split_last() {
+        Some((_, two)) if by == [Dimension::Session] => (below(two), below(&levels)),
+        _ => Default::default(),
     };
     let scope = UnitScope {
         logs: names(&args.logs),
@@ -71,7 +71,7 @@ pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
         good_permille: good.get(),
     };
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok());
-    let report = UnitReport::new(scope, found.all, found.named(&log.names), &agents, limit);
+    let report = UnitReport::new(scope, found.all, found.named(&log.names), &agents, &tools, limit);
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&report.text(format))?,

@@ -363,7 +363,7 @@ mod tests {
             .collect();
         let shown = shown.join("\n").replace("env:CHAT_URL", "https://chat.example/T0/secret");
         let read = parse(&shown, "config/alerts.toml").unwrap();
-        assert_eq!((read.receivers.len(), read.silences.len(), read.rules.rules.len()), (2, 1, 9));
+        assert_eq!((read.receivers.len(), read.silences.len(), read.rules.rules.len()), (2, 1, 10));
         assert!(!format!("{read:?}").contains("secret"), "secrets are in no picture of the settings");
     }
 

@@ -11,10 +11,11 @@ use toml::Spanned;
 use super::checks::{self, CheckFile};
 use super::explore::{self, ExploreFile};
 use super::literal::{list_toml, quoted};
+use super::rung_parameters::{self, ParametersFile};
 use super::span::Span;
 use crate::routing::{
-    Effort, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec, RungSpec,
-    StreamLimits, WhenFull,
+    Caching, CanarySpec, FactsSpec, Mode, Parameters, Policy, PolicyError, PolicySpec, REGION, RouteSpec,
+    RungSpec, StreamLimits, WhenFailed, WhenFull,
 };
 use crate::units::{Names, Slip, choice, from_toml, line_of};
 
@@ -75,16 +76,27 @@ struct RouteFile {
     #[serde(default)]
     require: Vec<String>,
     when_full: Option<Spanned<String>>,
+    when_failed: Option<Spanned<String>>,
+    cache: Option<Spanned<String>>,
+    switch_cap: Option<Spanned<i64>>,
     #[serde(default)]
     ladder: Vec<Spanned<RungFile>>,
     no_signal: Option<Spanned<String>>,
     holdout: Option<Spanned<i64>>,
     explore: Option<Spanned<ExploreFile>>,
+    canary: Option<Spanned<CanaryFile>>,
     #[serde(default)]
     stream: StreamFile,
     check: Option<Spanned<String>>,
     #[serde(default)]
     checks: Vec<Spanned<CheckFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CanaryFile {
+    of: String,
+    share: i64,
 }
 
 #[derive(Deserialize, Default)]
@@ -126,7 +138,7 @@ macro_rules! with_facts {
     ($name:ident { $($(#[$of:meta])* $field:ident: $kind:ty,)* }) => {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct $name {
+        pub(super) struct $name {
             $($(#[$of])* $field: $kind,)*
             #[serde(default)]
             labels: Vec<String>,
@@ -183,55 +195,6 @@ impl<'de> Deserialize<'de> for Threshold {
         }
         deserializer.deserialize_i64(Words)
     }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct ParametersFile {
-    effort: Option<String>,
-    service_tier: Option<String>,
-    max_output: Option<u32>,
-    temperature: Option<toml::Value>,
-}
-
-impl ParametersFile {
-    fn parameters(self) -> Result<Parameters, (&'static str, String)> {
-        let Self { effort, service_tier, max_output, temperature } = self;
-        let effort = effort.map(|word| {
-            Effort::from_name(&word).ok_or_else(|| {
-                let known: Vec<_> = Effort::ALL.iter().map(|effort| effort.name()).collect();
-                ("effort", format!("`{word}` is no effort; {}", choice(&word, &known)))
-            })
-        });
-        Ok(Parameters {
-            effort: effort.transpose()?,
-            service_tier: service_tier.map(Into::into),
-            max_output,
-            logprobs: false,
-            temperature: temperature
-                .map(|value| {
-                    thousandths(&value.to_string()).ok_or_else(|| {
-                        (
-                            "temperature",
-                            format!("{value} is no number from 0 to 2 with three decimals at most"),
-                        )
-                    })
-                })
-                .transpose()?,
-        })
-    }
-}
-
-/// Reads a number from 0 to 2 with three decimals at most, in thousandths.
-fn thousandths(text: &str) -> Option<u32> {
-    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
-    let rest = rest.trim_end_matches('0');
-    if rest.len() > 3 || !rest.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let part: u32 = format!("{rest:0<3}").parse().ok()?;
-    let all = whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(part)?;
-    (all <= 2000).then_some(all)
 }
 
 /// Where the fields of a policy stand in its file.
@@ -331,36 +294,34 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
                 Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
             })?);
         }
+        if let Some(word) = route.when_failed {
+            let (line, field) = (line_of(text, word.span().start), format!("route.{name}.when_failed"));
+            one.when_failed = Some(WhenFailed::from_name(word.get_ref()).ok_or_else(|| {
+                let known = choice(word.get_ref(), &["end", "fall"]);
+                let problem = format!("`{}` is not known here; {known}", word.get_ref());
+                Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
+            })?);
+        }
+        if let Some(word) = route.cache {
+            let (line, field) = (line_of(text, word.span().start), format!("route.{name}.cache"));
+            one.cache = Some(Caching::from_name(word.get_ref()).ok_or_else(|| {
+                let known = choice(word.get_ref(), &["blind", "aware"]);
+                let problem = format!("`{}` is not known here; {known}", word.get_ref());
+                Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
+            })?);
+        }
+        if let Some(cap) = route.switch_cap {
+            lines.push((format!("route.{name}.switch_cap"), line_of(text, cap.span().start)));
+            one.switch_cap = Some(cap.into_inner());
+        }
         if let Some(takes) = route.takes {
             lines.push((format!("route.{name}.match"), line_of(text, takes.span().start)));
             let takes = takes.into_inner();
             (one.teams, one.projects, one.tasks, one.asked) =
                 (takes.team, takes.project, takes.task, takes.model);
         }
-        for (at, rung) in route.ladder.into_iter().enumerate() {
-            lines.push((format!("route.{name}.ladder[{at}]"), line_of(text, rung.span().start)));
-            let rung = rung.into_inner();
-            let facts = rung.facts();
-            let with = match rung.parameters {
-                None => Parameters::NONE,
-                Some(parameters) => {
-                    let line = line_of(text, parameters.span().start);
-                    parameters.into_inner().parameters().map_err(|(key, problem)| {
-                        let field = format!("route.{name}.ladder[{at}].with.{key}");
-                        Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
-                    })?
-                }
-            };
-            let RungFile { rung: name, model, threshold, stream, .. } = rung;
-            one.ladder.push(RungSpec {
-                name,
-                model,
-                threshold: threshold.map(|Threshold(number)| number),
-                stream: stream.limits(),
-                facts,
-                with,
-            });
-        }
+        one.ladder = rungs(route.ladder, (text, &format!("route.{name}")), &mut lines)
+            .map_err(|(line, error)| Error::Policy { path: path.to_owned(), line, error })?;
         if let Some(no_signal) = route.no_signal {
             lines.push((format!("route.{name}.no_signal"), line_of(text, no_signal.span().start)));
             one.no_signal = Some(no_signal.into_inner());
@@ -373,6 +334,11 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
             lines.extend(explore::lines(&name, line_of(text, explore.span().start)));
             one.explore = Some(explore.into_inner().spec());
         }
+        if let Some(canary) = route.canary {
+            lines.push((format!("route.{name}.canary"), line_of(text, canary.span().start)));
+            let CanaryFile { of, share } = canary.into_inner();
+            one.canary = Some(CanarySpec { of, share });
+        }
         let read = checks::read((route.check, route.checks), text, &name, &mut lines);
         (one.check, one.checks) =
             read.map_err(|(line, error)| Error::Policy { path: path.to_owned(), line, error })?;
@@ -383,6 +349,40 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         Ok(policy) => Ok((policy, places)),
         Err(error) => Err(Error::Policy { path: path.to_owned(), line: places.line(&error.field), error }),
     }
+}
+
+/// Reads the rungs of a ladder, and where they stand; what is wrong is told with its line.
+pub(super) fn rungs(
+    ladder: Vec<Spanned<RungFile>>,
+    (text, of): (&str, &str),
+    lines: &mut Vec<(String, usize)>,
+) -> Result<Vec<RungSpec>, (usize, PolicyError)> {
+    let mut rungs = Vec::with_capacity(ladder.len());
+    for (at, rung) in ladder.into_iter().enumerate() {
+        lines.push((format!("{of}.ladder[{at}]"), line_of(text, rung.span().start)));
+        let rung = rung.into_inner();
+        let facts = rung.facts();
+        let with = match rung.parameters {
+            None => Parameters::NONE,
+            Some(parameters) => {
+                let line = line_of(text, parameters.span().start);
+                parameters.into_inner().parameters().map_err(|(key, problem)| {
+                    let field = format!("{of}.ladder[{at}].with.{key}");
+                    (line, PolicyError { field, problem })
+                })?
+            }
+        };
+        let RungFile { rung: name, model, threshold, stream, .. } = rung;
+        rungs.push(RungSpec {
+            name,
+            model,
+            threshold: threshold.map(|Threshold(number)| number),
+            stream: stream.limits(),
+            facts,
+            with,
+        });
+    }
+    Ok(rungs)
 }
 
 /// Writes a policy as a file that [`parse`] reads back to the same.
@@ -431,8 +431,20 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         if let Some(explore) = route.explore {
             let _ = writeln!(out, "explore = {}", explore::to_toml(explore));
         }
+        if let Some(CanarySpec { of, share }) = &route.canary {
+            let _ = writeln!(out, "canary = {{ of = {}, share = {share} }}", quoted(of));
+        }
         if let Some(way) = route.when_full {
             let _ = writeln!(out, "when_full = {}", quoted(way.name()));
+        }
+        if let Some(way) = route.when_failed {
+            let _ = writeln!(out, "when_failed = {}", quoted(way.name()));
+        }
+        if let Some(cache) = route.cache {
+            let _ = writeln!(out, "cache = {}", quoted(cache.name()));
+        }
+        if let Some(cap) = route.switch_cap {
+            let _ = writeln!(out, "switch_cap = {cap}");
         }
         if !route.stream.is_none() {
             let _ = writeln!(out, "stream = {}", limits_toml(route.stream));
@@ -449,7 +461,7 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
             }
             keys.extend(facts_toml(&rung.facts));
             if !rung.with.is_none() {
-                keys.push(format!("with = {}", parameters_toml(&rung.with)));
+                keys.push(format!("with = {}", rung_parameters::to_toml(&rung.with)));
             }
             let _ = writeln!(out, "  {{ {} }},", keys.join(", "));
         }
@@ -469,16 +481,6 @@ fn facts_toml(facts: &FactsSpec) -> Vec<String> {
         tools.map(|can| format!("tools = {can}")),
     ];
     all.into_iter().flatten().collect()
-}
-
-fn parameters_toml(with: &Parameters) -> String {
-    let all = [
-        with.effort.map(|effort| format!("effort = {}", quoted(effort.name()))),
-        with.service_tier.as_deref().map(|tier| format!("service_tier = {}", quoted(tier))),
-        with.max_output.map(|most| format!("max_output = {most}")),
-        with.temperature_text().map(|text| format!("temperature = {text}")),
-    ];
-    format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 fn limits_toml(limits: StreamLimits) -> String {
@@ -527,12 +529,13 @@ mod tests {
     #[test]
     fn a_written_policy_reads_back_the_same() {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
-                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\n\
+                   match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\nwhen_failed = \"fall\"\ncache = \"aware\"\nswitch_cap = 200\n\
                    explore = { share = 20, below = 60 }\n\
                    stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\ncheck = \"after\"\n\
                    checks = [{ kind = \"regex\", matches = '^\\d', on_fail = \"record\" }, { kind = \"schema\", schema = '{}' },\n\
                    { kind = \"command\", name = \"lint\", command = [\"l\", \"-q\"], time_limit = \"2s\", least = 700 }]\n\
                    ladder = [{ rung = \"cheap\", model = \"m\", threshold = 7, stream = { gap = \"250ms\" } }, { model = \"n\" }]\n\
+                   [[route]]\nname = \"next\"\ncanary = { of = \"rest\", share = 10 }\n\
                    [[route]]\nname = \"rest\"\nladder = [{ model = \"n\" }]\n";
         for text in [BUILTIN, odd] {
             let mut names = Names::default();

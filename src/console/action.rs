@@ -143,7 +143,7 @@ actions! {
     RoutePrevious "tune.route-previous" [Tune] ["R" "pageup"] "/", "Previous route", "Chooses the route before this one.", "select";
     Apply "tune.apply" [Tune] ["enter"] "apply", "Apply the staged policy", "Puts the staged policy in force.", "commit save deploy";
     Drop "tune.drop" [Tune] ["esc"] "drop", "Drop the staged policy", "Forgets what is staged; the policy in force stays.", "discard reset cancel";
-    Aim "tune.aim" [Tune] ["a"] "aim", "Aim for a cost or a quality", "Asks for a cost (-20%, $900 a month, $30/day) or a quality (q .97) and stages the best thresholds of all routes for it; `certified` behind it keeps them within their certificates.", "optimise optimize budget target best quality";
+    Aim "tune.aim" [Tune] ["a"] "aim", "Aim for a cost or a quality", "Asks for a cost (-20%, $900 a month, $30/day) or a quality (q .97) and stages the best thresholds of all routes for it; `certified` behind it keeps them within their certificates. `limit teams/day 40` tries a budget's limit.", "optimise optimize budget target best quality";
     TurnOn "tune.turn-on" [Tune] ["O"] "turn on", "Turn the route on", "Stages the ladder of a route that only observes as in force; Enter then applies it.", "observe active adopt start";
     Undo "tune.undo" [Tune] ["u"] "undo", "Undo the last apply", "Puts the policy before the last apply back in force.", "revert rollback previous";
     SavePolicy "tune.save-policy" [Tune] ["P"] "save", "Save the policy", "Writes the policy in force to a new file in the present folder.", "export write file toml";
@@ -161,6 +161,7 @@ actions! {
     AllOn "models.all-on" [Models] ["a"] "all on it", "All on this model", "Says what the window would have cost with the chosen model alone, beside the policy, and what is not known of it.", "what-if single one picker baseline compare";
     AllOnNamed "models.all-on-named" [Overview Models] ["A"] "", "All on any model", "Says the same of any model that has a price, whether or not the traffic saw it; names are completed.", "what-if single one picker baseline compare price book";
     AckAlert "events.acknowledge" [Events] ["a"] "note", "Acknowledge the alert", "Takes note of the chosen alert, for everybody to see.", "alert ack confirm seen";
+    Rollout "events.rollout" [Events] ["r"] "rollout", "Hold, skip or take back a rollout", "Asks what becomes of a rollout of live traffic (hold, go, skip or back, and its name); Enter does it.", "canary stage shadow share";
     SilenceAlert "events.silence" [Events] ["x"] "silence 1 h", "Silence such alerts for an hour", "Has nobody told of the chosen alert's rule and scope for an hour.", "alert mute quiet snooze";
     Open "list.open" [Overview Traffic Models Spend Events Quality] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
     Up "list.up" [Overview Traffic Models Spend Events Quality Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";

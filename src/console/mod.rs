@@ -19,6 +19,7 @@ pub mod legend;
 pub mod paint;
 pub mod palette;
 pub mod prompt;
+pub mod rollout;
 pub mod screen;
 pub mod screens;
 pub mod stop;

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::claims::Claims;
+use super::warmth::{Before, wanted};
 use super::{Arrival, OperationKey, Unexpected};
 use crate::budget::{Budgets, Hold, Over, Payer};
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
+use crate::prompt_cache::{Answered, Caches, Prompt, Standing, Underway};
 use crate::routing::{
     Availability, Bar, Circumstance, Decision, InFlight, NO_RUNG, Needs, Next, Policy, Short, Step, Why,
     after_attempt, decide,
@@ -32,6 +34,8 @@ struct Open {
     hold: Option<Hold>,
     /// Whose it is, where anybody is watched.
     whose: Option<Box<Whose>>,
+    /// Its prompt, where anybody minds caches.
+    turn: Option<Box<Underway>>,
 }
 
 impl Open {
@@ -98,6 +102,7 @@ pub struct Decider {
     in_flight: InFlight,
     budgets: Budgets,
     runaways: Runaways,
+    caches: Box<Caches>,
     spare: Vec<Settled>,
 }
 
@@ -114,6 +119,7 @@ impl Decider {
             in_flight: InFlight::default(),
             budgets: Budgets::default(),
             runaways: Runaways::default(),
+            caches: Box::default(),
             spare: Vec::new(),
         }
     }
@@ -137,7 +143,7 @@ impl Decider {
             self.unexpected.repeated_arrivals += 1;
             return None;
         }
-        let operation = arrival.operation;
+        let mut operation = arrival.operation;
         let decision = decide(&self.policy, &operation.signals_by(&self.prices), arrival.circumstance);
         let mut settled = self.spare.pop().unwrap_or_default();
         settled.begin(&self.policy, decision.route, decision.rung);
@@ -154,9 +160,56 @@ impl Decider {
         let claims = arrival.claims.cloned().unwrap_or_default();
         let hold = claims.of(model).map(|claim| self.budgets.take(claim.draws, claim.amount, operation.at));
         let whose = arrival.whose;
-        self.open
-            .insert(arrival.key, Open { operation, decision, policy, rung, settled, claims, hold, whose });
+        let turn = arrival.prompt.map(|prompt| self.turn(*prompt, &mut operation, &decision));
+        let open = Open { operation, decision, policy, rung, settled, claims, hold, whose, turn };
+        self.open.insert(arrival.key, open);
         Some(Course::Call { rung, model, why: None })
+    }
+
+    /// Takes in the prompt of a turn that was placed, and says what its first call is expected to cost.
+    fn turn(
+        &mut self,
+        (prompt, blocked): (Prompt, Arc<[u32]>),
+        operation: &mut Operation,
+        decision: &Decision,
+    ) -> Box<Underway> {
+        let Self { policy, prices, caches, .. } = self;
+        let before = Before { policy, prices, operation, prompt: &prompt, blocked: &blocked };
+        let expected = before.expected(caches, decision);
+        operation.expected = expected.and_then(std::num::NonZeroU64::new);
+        let wanted = wanted(decision);
+        if let Some(wanted) = wanted {
+            caches.placed(policy.route(decision.route).tag, &prompt, wanted);
+        }
+        Box::new(Underway { prompt, wanted: wanted.unwrap_or(decision.rung), account: 0 })
+    }
+
+    /// Says how the session of a request that is arriving stands with caches.
+    pub fn standing(&self, operation: &Operation, prompt: &Prompt, blocked: &[u32]) -> Standing {
+        let (policy, prices) = (&*self.policy, &*self.prices);
+        Before { policy, prices, operation, prompt, blocked }.standing(&self.caches)
+    }
+
+    /// Says what the first call of an open operation was expected to cost.
+    pub fn expected(&self, key: OperationKey) -> Option<std::num::NonZeroU64> {
+        self.open.get(&key)?.operation.expected
+    }
+
+    /// Hears which account a call of an operation went to that has ended, as a number.
+    pub fn served_by(&mut self, key: OperationKey, account: u32) {
+        if let Some(turn) = self.open.get_mut(&key).and_then(|open| open.turn.as_mut()) {
+            turn.account = account;
+        }
+    }
+
+    /// Returns what caches hold.
+    pub fn caches(&self) -> &Caches {
+        &self.caches
+    }
+
+    /// Returns the same, to bring rules into force.
+    pub fn caches_mut(&mut self) -> &mut Caches {
+        &mut self.caches
     }
 
     /// Counts a request that budgets turned away from where it was placed.
@@ -222,6 +275,11 @@ impl Decider {
         if let Some(whose) = open.whose.as_deref().filter(|_| attempt.status.is_call()) {
             self.runaways.spent(whose, attempt.cost);
         }
+        if let Some(turn) = open.turn.as_deref().filter(|_| attempt.status.is_ok()) {
+            let (model, at) = (self.prices.identity(attempt.model), open.operation.at);
+            let Attempt { usage, cost, .. } = &attempt;
+            self.caches.answered(turn, &Answered { model, at, usage, cost: *cost, prices: &self.prices });
+        }
         Ok(())
     }
 
@@ -248,10 +306,11 @@ impl Decider {
     ) -> Result<Course, UnknownOperation> {
         let open = self.open.get_mut(&key).ok_or(UnknownOperation(key))?;
         self.in_flight.end(self.prices.identity(open.called()));
-        let ladder = &open.policy.route(open.decision.route).ladder;
+        let route = open.policy.route(open.decision.route);
+        let ladder = &route.ladder;
         let at = open.operation.at;
         while let Next::Escalate { to, why } =
-            after_attempt(open.rung, open.decision.open, attempt.status, attempt.check)
+            after_attempt(open.rung, open.decision.reach(route), attempt.status, attempt.check)
             && let Some(next) = ladder.get(usize::from(to))
         {
             if is_stopped(&self.runaways, open) {
@@ -267,10 +326,15 @@ impl Decider {
             }
             let claim = open.claims.of(next.model);
             open.hold = claim.map(|claim| self.budgets.take(claim.draws, claim.amount, at));
+            let falls = to < open.rung;
             open.rung = to;
             self.in_flight.begin(self.prices.identity(next.model));
             open.settled.escalated = true;
-            open.decision.trail.push(Step::Escalated { to, why });
+            open.decision.trail.push(if falls {
+                Step::Fell { to, why }
+            } else {
+                Step::Escalated { to, why }
+            });
             return Ok(Course::Call { rung: to, model: next.model, why: Some(why) });
         }
         let Open { operation, decision, policy, mut settled, .. } =

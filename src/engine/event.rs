@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Claims;
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
+use crate::prompt_cache::Prompt;
 use crate::routing::{Circumstance, Decision, Policy};
 use crate::runaway::Whose;
 use crate::units::{Instant, ModelId};
@@ -25,6 +26,8 @@ pub struct Arrival<'a> {
     pub claims: Option<&'a Claims>,
     /// Whose it is, where anybody is watched.
     pub whose: Option<Box<Whose>>,
+    /// Its prompt as caches see it, where anybody minds them, and the accounts that cannot be called.
+    pub prompt: Option<Box<(Prompt, Arc<[u32]>)>>,
 }
 
 /// Something that happened.

@@ -7,6 +7,7 @@ mod claims;
 mod decider;
 mod event;
 mod snapshot;
+mod warmth;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub use claims::{Claims, most, of_any, short};
 pub use decider::{Closed, Course, Decider, UnknownOperation};
 pub use event::{Arrival, Effect, Effects, Event, OperationKey};
 pub use snapshot::{EngineSnapshot, Unexpected};
+pub use warmth::{Before, kept, wanted};
 
 use crate::outcome::{Evidence, Settled};
 use crate::pricing::PriceTable;

@@ -52,7 +52,7 @@ pub(super) fn can_escalate(operation: &Operation, dispatch: &Dispatch) -> bool {
         let most = operation.gateway.settings.max_output_default;
         written(&operation.ask, &next.with, (&target, dialect), most, &operation.headers).ok()
     };
-    !dispatch.last
+    !dispatch.top
         && operation
             .gateway
             .live
@@ -213,7 +213,7 @@ pub(super) fn hollow(
     report(operation, permit, Status::Ok, Some(&called.usage), None);
     let said = target.redact(&error.message).into_owned();
     error.message = target.conceal(&said).into_owned();
-    let stays = !dispatch.last && !can_escalate(operation, dispatch);
+    let stays = !dispatch.top && !can_escalate(operation, dispatch);
     let (status, check) = if stays { (Status::Cut, Check::None) } else { (Status::Ok, Check::Failed) };
     Attempted {
         called: Called { status, check, error: said, ..called },

@@ -1,8 +1,10 @@
 //! A request is taken in: what the engine hears of it, what the ledger keeps.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant as Moment;
 
 use http::HeaderMap;
+use rustc_hash::FxHasher;
 use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
@@ -11,11 +13,12 @@ use super::operation::Operation;
 use super::{Gateway, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
-use crate::ledger::{Entry, Opened, Prompt};
+use crate::ledger::{Entry, Opened, Prompt, Prompted};
+use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
-use crate::wire::{ApiError, Ask, Dialect};
+use crate::wire::{ApiError, Ask, Dialect, prefix_ends};
 
 /// Hashes of a prompt.
 pub(super) struct Hashes {
@@ -51,6 +54,10 @@ pub(super) async fn open(
     }
     if gateway.live.compares_calls() {
         arriving.call = gateway.calls.of(&ask);
+    }
+    if gateway.live.minds_caches() {
+        (arriving.beginnings, arriving.tie) = (beginnings(&hashes.prefix), tie(&ask));
+        arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
     }
     if !gateway.settings.second.is_empty() {
         // In a box of its own: few wait, and all would carry it about.
@@ -168,6 +175,9 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
         confidence: tags.confidence,
         before: None,
         call: None,
+        beginnings: Arc::default(),
+        tie: None,
+        blocked: Arc::default(),
         wants: Wants {
             vision: found.has_images,
             max_output: found.max_output,
@@ -176,6 +186,44 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             ..Wants::default()
         },
     }
+}
+
+/// The bytes after which prompts are hashed.
+static ENDS: LazyLock<Vec<u64>> = LazyLock::new(prefix_ends);
+
+/// Returns hashes of a prompt's beginnings with the tokens of each, estimated as those of the whole are.
+fn beginnings(prefix: &[u64]) -> Arc<[(u64, u32)]> {
+    let tokens = |bytes: u64| u32::try_from(bytes / 4).unwrap_or(u32::MAX);
+    prefix.iter().zip(&*ENDS).map(|(hash, end)| (*hash, tokens(*end))).collect()
+}
+
+impl Gateway {
+    /// Takes in prompts that were answered before a restart, so that what caches still hold is known again.
+    pub fn recall(&self, prompts: &[Prompted]) {
+        let minds = self.live.minds_caches();
+        for one in prompts {
+            let Some(target) = self.providers.target(&one.model) else { continue };
+            self.marks.recall(&target, &one.provider, &one.prefix, one.at);
+            if minds {
+                let prompt = CachedPrompt {
+                    session: session_number(&one.session, &one.user),
+                    beginnings: beginnings(&one.prefix),
+                    tokens: one.bytes / 4,
+                    has_past: true,
+                    tie: None,
+                };
+                self.live.recall(prompt, (&one.model, &one.provider), one.at, &one.usage);
+            }
+        }
+    }
+}
+
+/// Says why a session cannot change its model: it hands in what tools returned, or its provider keeps what was said before.
+fn tie(ask: &Ask) -> Option<Tie> {
+    if ask.leans_on().is_some() {
+        return Some(Tie::State);
+    }
+    ask.last_call(FxHasher::default()).map(|_| Tie::Tools)
 }
 
 /// Tokens that a provider's own words around a prompt may come to.

@@ -235,7 +235,7 @@ pub(super) async fn attempt(
             } else {
                 (Judged::plain(answer.check), None)
             };
-            let stays = judged.check == Check::Failed && !dispatch.last && !can_escalate(operation, dispatch);
+            let stays = judged.check == Check::Failed && !dispatch.top && !can_escalate(operation, dispatch);
             Attempted {
                 called: Called {
                     error: if stays { UNCHECKED.to_owned() } else { String::new() },
@@ -290,6 +290,7 @@ async fn permitted(
     audience: &mut Audience,
 ) -> Result<Permit, Option<Refused>> {
     let until = Clock::now() + target.patience();
+    let target = &target.preferring(operation.placed.account);
     loop {
         let permit = operation.gateway.providers.permit(target, tokens, dispatch.last, Moment::now());
         let stands = match permit {

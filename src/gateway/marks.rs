@@ -46,6 +46,16 @@ impl Marks {
         Self { rules, again: Mutex::default(), placed: AtomicU64::new(0) }
     }
 
+    /// Takes in a prompt that was answered before a restart.
+    pub(super) fn recall(&self, target: &Target, provider: &str, prefix: &[u64], at: Instant) {
+        if let Some(rule) =
+            self.rules.find(target.upstream()).filter(|rule| rule.asked && !target.simulated())
+        {
+            let cache = number(provider, target.upstream());
+            self.again.lock().unwrap_or_else(PoisonError::into_inner).take(cache, rule, prefix, at);
+        }
+    }
+
     /// Counts the requests that were marked.
     pub(super) fn placed(&self) -> u64 {
         self.placed.load(Ordering::Relaxed)
@@ -79,8 +89,7 @@ impl Marks {
     /// Says whether what a mark costs is saved again; takes note of the prompt, once however often the model is asked.
     fn pays(&self, prompt: &mut Prompt<'_>, target: &Target) -> bool {
         // Each account has caches of its own.
-        let cache =
-            BuildHasherDefault::<FxHasher>::default().hash_one((&**target.provider(), &**target.upstream()));
+        let cache = number(target.provider(), target.upstream());
         if let Some((_, pays)) = prompt.decided.filter(|(asked, _)| *asked == cache) {
             return pays;
         }
@@ -91,4 +100,9 @@ impl Marks {
         *prompt.decided = Some((cache, pays));
         pays
     }
+}
+
+/// Returns the number of a cache: a model's at an account.
+fn number(provider: &str, upstream: &str) -> u64 {
+    BuildHasherDefault::<FxHasher>::default().hash_one((provider, upstream))
 }

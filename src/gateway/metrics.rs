@@ -1,13 +1,15 @@
 //! Figures for Prometheus: counters of everything since the start, gauges of the moment.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::{Gateway, now};
 use crate::budget::Standing;
 use crate::ledger::Health;
 use crate::pricing::CostSum;
 use crate::telemetry::{BreakerState, Cell};
-use crate::units::{Names, is_safe};
+use crate::units::{Names, Pico, is_safe};
 
 /// Writes the text exposition.
 pub(super) fn render(gateway: &Gateway) -> String {
@@ -57,6 +59,7 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.line("pointsman_memory_refused_total", &[], &gateway.budget.refused().to_string());
     out.head("pointsman_cache_marks_total", "counter", "Calls marked for a provider's prompt cache.");
     out.line("pointsman_cache_marks_total", &[], &gateway.marks.placed().to_string());
+    caches(&mut out, gateway);
     out.head("pointsman_policy_version", "gauge", "The policy in force.");
     out.line("pointsman_policy_version", &[], &snapshot.policy.version.to_string());
     health(&mut out, gateway);
@@ -71,6 +74,28 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.head("pointsman_uptime_seconds", "gauge", "Seconds since the start.");
     out.line("pointsman_uptime_seconds", &[], &gateway.began.elapsed().as_secs().to_string());
     out.0
+}
+
+/// Writes what prompt caches hold, where any route minds them.
+fn caches(out: &mut Page, gateway: &Gateway) {
+    if !gateway.live.minds_caches() {
+        return;
+    }
+    let (warm, beginnings) = gateway.live.warm(now());
+    out.head(
+        "pointsman_warm_sessions",
+        "gauge",
+        "Sessions whose last prompt a model's cache may still hold.",
+    );
+    let mut by_model: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+    for one in warm {
+        *by_model.entry(one.model).or_default() += one.sessions;
+    }
+    for (model, sessions) in by_model {
+        out.line("pointsman_warm_sessions", &[("model", &*model)], &sessions.to_string());
+    }
+    out.head("pointsman_warm_prefixes", "gauge", "Beginnings of prompts that are remembered, bounded.");
+    out.line("pointsman_warm_prefixes", &[], &beginnings.to_string());
 }
 
 /// A figure of an account: its name, what it says, where it stands.
@@ -177,6 +202,23 @@ fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
     out.head("pointsman_cost_usd_total", "counter", "Cost by model; kind is known or estimated.");
     for (model, cell) in named() {
         out.cost("pointsman_cost_usd_total", ("model", model), &cell.cost);
+    }
+    let foretold = || named().filter(|(_, cell)| cell.foretold > 0);
+    if foretold().next().is_some() {
+        let figures: [(&str, &str, fn(&Cell) -> Pico); 2] = [
+            (
+                "pointsman_cost_expected_usd_total",
+                "Expected cost of calls whose cost came to be known.",
+                |cell| cell.expected,
+            ),
+            ("pointsman_cost_of_expected_usd_total", "What just those calls cost.", |cell| cell.billed),
+        ];
+        for (name, help, read) in figures {
+            out.head(name, "counter", help);
+            for (model, cell) in foretold() {
+                out.line(name, &[("model", model)], &read(cell).usd());
+            }
+        }
     }
     out.head("pointsman_cost_unknown_total", "counter", "Calls whose cost is unknown; they are in no sum.");
     for (model, cell) in named() {

@@ -49,6 +49,7 @@ mod remembered;
 mod requests;
 mod respond;
 mod roll;
+mod rollouts;
 mod run;
 mod runaways;
 mod second;
@@ -82,7 +83,7 @@ use crate::notify::Desk;
 use crate::prompt_cache::Rules;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
-use crate::session::{Applied, Deed, Live};
+use crate::session::{Applied, Deed, Live, Rollouts};
 use crate::units::{Instant, Names, hex};
 use crate::wire::PrefixKey;
 
@@ -93,6 +94,7 @@ pub use crate::ledger::now;
 pub use bench::{Asked, Bench, Came, grades};
 pub use headers::Tags;
 pub use question::ask_over_http;
+pub use rollouts::RolloutOrder;
 pub use runaways::{StopRow, Switch, TripRow};
 pub use server::{ServeError, Server, is_place};
 pub use spending::{Limits, LimitsError};
@@ -161,6 +163,7 @@ pub struct Gateway {
     checkers: checkers::Checkers,
     shadows: purse::Shadows,
     marks: marks::Marks,
+    rollouts: Arc<Mutex<Rollouts>>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -253,6 +256,7 @@ impl Gateway {
             checkers: checkers::Checkers::default(),
             marks: marks::Marks::new(caching),
             shadows,
+            rollouts: Arc::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

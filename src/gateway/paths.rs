@@ -26,6 +26,7 @@ pub(super) enum Endpoint {
     Corrections,
     Alerts,
     Runaways,
+    Rollouts,
     Unknown,
 }
 
@@ -77,6 +78,7 @@ pub(super) fn place(path: &str) -> Place<'_> {
         "/operator/v1/corrections" => Some(Endpoint::Corrections),
         "/operator/v1/alerts" => Some(Endpoint::Alerts),
         "/operator/v1/runaways" => Some(Endpoint::Runaways),
+        "/operator/v1/rollouts" => Some(Endpoint::Rollouts),
         "/operator/v1/rights" => Some(Endpoint::Rights),
         _ => None,
     };
@@ -164,7 +166,7 @@ impl Place<'_> {
             Endpoint::Stored if self.name.ends_with("/cancel") => "POST",
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
-            Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways => "GET, POST",
+            Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways | Endpoint::Rollouts => "GET, POST",
             Endpoint::Feed | Endpoint::Log | Endpoint::Budgets => "GET",
             _ => "GET, HEAD",
         }
@@ -188,12 +190,16 @@ impl Place<'_> {
             Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights | Endpoint::Budgets => {
                 &[Scope::Read]
             }
-            Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways if *method == Method::GET => {
+            Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways | Endpoint::Rollouts
+                if *method == Method::GET =>
+            {
                 &[Scope::Read]
             }
-            Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways | Endpoint::Corrections => {
-                &[Scope::Operate]
-            }
+            Endpoint::Policy
+            | Endpoint::Alerts
+            | Endpoint::Runaways
+            | Endpoint::Rollouts
+            | Endpoint::Corrections => &[Scope::Operate],
             // What was answered before costs nothing more.
             Endpoint::Feedback | Endpoint::Stored => &[Scope::Route, Scope::Operate],
             _ => &[Scope::Route],
@@ -214,6 +220,7 @@ impl Place<'_> {
                 | Endpoint::Budgets
                 | Endpoint::Corrections
                 | Endpoint::Alerts
+                | Endpoint::Rollouts
         )
     }
 }
@@ -297,6 +304,7 @@ mod tests {
             ("/operator/v1/log", Endpoint::Log, ""),
             ("/operator/v1/rights/", Endpoint::Rights, ""),
             ("/operator/v1/corrections", Endpoint::Corrections, ""),
+            ("/operator/v1/rollouts", Endpoint::Rollouts, ""),
         ] {
             let place = place(path);
             assert_eq!((place.endpoint, place.name), (endpoint, name), "{path}");

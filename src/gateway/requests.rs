@@ -16,7 +16,7 @@ use super::respond::{json, refuse, text};
 use super::socket::Sending;
 use super::{
     Gateway, IDENTITY, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted,
-    run, runaways, spending, stored,
+    rollouts, run, runaways, spending, stored,
 };
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
@@ -186,6 +186,11 @@ async fn serve(
         Endpoint::Runaways => {
             let body = collect(gateway, &headers, body).await?;
             runaways::order(gateway, &body, &caller).await
+        }
+        Endpoint::Rollouts if method == Method::GET => rollouts::standing(gateway),
+        Endpoint::Rollouts => {
+            let body = collect(gateway, &headers, body).await?;
+            rollouts::order(gateway, &body, &caller).await
         }
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;

@@ -134,7 +134,8 @@ pub(super) async fn relay(
     // What nobody else would be asked for is not worth waiting for.
     let checks = attempt.dispatch.checks.as_ref();
     let is_checked_first = checks.is_some_and(|checks| checks.may_escalate());
-    let holds = (attempt.dispatch.limits.hold == Some(true) || is_checked_first) && !attempt.dispatch.last;
+    let dispatch = attempt.dispatch;
+    let holds = (dispatch.limits.hold == Some(true) && !dispatch.last) || (is_checked_first && !dispatch.top);
     if holds || checks.is_some() {
         relay.keep_said(checks.is_some_and(|checks| checks.wants_json()));
     }
@@ -367,7 +368,7 @@ impl Stream<'_> {
 
     /// Says whether the client need not have it, were it fit for nothing: somebody else can be asked, or it is an error.
     fn is_needless(&self) -> bool {
-        !self.attempt.dispatch.last || self.relay.unfit().is_some()
+        !self.attempt.dispatch.top || self.relay.unfit().is_some()
     }
 
     /// Ends a stream that goes wrong before the client has any of it; what the rest would have cost is saved.
@@ -418,7 +419,7 @@ impl Stream<'_> {
         (called.verdicts, called.checking) = (judged.verdicts, judged.took);
         // The client has had it; no other model can be asked, but the account says what it was.
         match judged.check {
-            Check::Failed if self.attempt.dispatch.last => called.check = Check::Failed,
+            Check::Failed if self.attempt.dispatch.top => called.check = Check::Failed,
             Check::Failed => UNFIT.clone_into(&mut called.error),
             Check::Passed if self.attempt.dispatch.checks.is_some() => called.check = Check::Passed,
             Check::Passed | Check::None => {}
@@ -426,7 +427,7 @@ impl Stream<'_> {
         if let Some(error) = unfit {
             called.error = error.message;
             // Nobody else is asked after that.
-            called.status = if self.attempt.dispatch.last { called.status } else { Status::Cut };
+            called.status = if self.attempt.dispatch.top { called.status } else { Status::Cut };
         }
         let outcome = Outcome::Streamed(last);
         let outcome = if is_later {

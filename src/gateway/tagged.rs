@@ -15,6 +15,8 @@ use crate::wire::Ask;
 
 /// The header in which clients tag requests: `env=prod, feature=search`.
 const HEADERS: [&str; 2] = ["pointsman-tags", "x-pointsman-tags"];
+/// The tag that says whose results a request brings, where neither key nor client says it.
+const TOOL: &str = "tool";
 /// The most names of tags that are looked for.
 const NAMES: usize = 16;
 
@@ -66,7 +68,8 @@ impl Tagged {
         let told = caller.tags.iter().map(|text| &**text).chain(header.split(',')).filter_map(tag);
         let body = in_body.iter().map(|(name, value)| (*name, &**value));
         let wanted = |(name, _): &(&str, &str)| names.iter().any(|known| **known == *name.trim());
-        let set = tag_set(told.chain(body).filter(wanted));
+        let tools = if names.iter().any(|name| **name == *TOOL) { ask.last_tools() } else { String::new() };
+        let set = tag_set(told.chain(body).chain([(TOOL, &*tools)]).filter(wanted));
         if set.is_empty() {
             return Arc::default();
         }
@@ -110,6 +113,15 @@ mod tests {
         assert_eq!(&*tagged.read(&headers, &key, &body), "env=prod\nfeature=search");
         assert_eq!(&*tagged.read(&HeaderMap::new(), &Caller::local(), &body), "env=dev\nfeature=chat");
         assert_eq!(&*Tagged::new(&[], 4).read(&headers, &key, &body), "");
+        // Whose results a request brings, it says itself.
+        let follows = r#"{"model":"auto","messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[
+            {"id":"1","type":"function","function":{"name":"search","arguments":"{}"}},
+            {"id":"2","type":"function","function":{"name":"read","arguments":"{}"}}]},
+            {"role":"tool","tool_call_id":"1","content":"y"}]}"#;
+        let follows = Ask::read_for(Dialect::OpenAiChat, follows.into(), None).unwrap();
+        let by_tool = Tagged::new(&["tool".to_owned()], 8);
+        assert_eq!(&*by_tool.read(&HeaderMap::new(), &Caller::local(), &follows), "tool=read+search");
+        assert_eq!(&*by_tool.read(&HeaderMap::new(), &Caller::local(), &body), "");
         // A flood of values is one value.
         for n in 0..200 {
             tagged.read(&HeaderMap::new(), &Caller::local(), &ask(&format!("{{\"env\":\"e{n}\"}}")));

@@ -151,6 +151,7 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         },
         alerts: AlertsView::told(gateway.alerts.shown()),
         stopped: gateway.live.stopped(),
+        rollouts: gateway.rollouts.lock().unwrap_or_else(PoisonError::into_inner).rows(at),
         keys: gateway.access.usable(at) as u64,
         turned_away: gateway.turned_away.told(),
         draining: gateway.is_draining(),

@@ -1,7 +1,7 @@
 //! One call to a model within an operation: as it happened, or as it is estimated to have gone.
 
 use super::habits::ONE;
-use super::{Choice, Evidence, Profiles, Scale, Scales, Seen, Spread, Weather};
+use super::{Choice, Evidence, Observed, Profiles, Scale, Scales, Seen, Spread, Weather};
 use crate::pricing::{Charged, Cost, PriceTable, Rates, Recharge, Terms, Unpriced, Usage, bill, charge};
 use crate::routing::{Check, Circumstances, Status};
 use crate::units::{Count, Instant, Millis, ModelId, Pico};
@@ -156,7 +156,36 @@ pub fn visit<'a>(
     let mut seen = observed.into_iter().flatten().peekable();
     let estimate =
         seen.peek().is_none().then(|| failed.unwrap_or_else(|| on_model(evidence, choice, &outlook)));
-    seen.map(move |seen| outlook.seen(seen, at)).chain(estimate)
+    let warm = choice.warm;
+    seen.map(move |seen| match warm {
+        None => outlook.seen(seen, at),
+        Some(warm) => {
+            let rates = outlook.prices.rates(seen.call.model, at);
+            let usage = rewarmed(seen.call.usage, warm, rates);
+            let call = Observed { usage, charged: Charged::NONE, ..*seen.call };
+            let attempt = outlook.seen(Seen { call: &call, terms: seen.terms }, at);
+            Attempt { cost: attempt.cost.as_estimate(), ..attempt }
+        }
+    })
+    .chain(estimate)
+}
+
+/// Returns the tokens of a call of whose prompt so many are warm: those are read; the rest is written, where its model has prices
+/// of writes, or sent as it is.
+fn rewarmed(usage: Usage, warm: u32, rates: Option<&Rates>) -> Usage {
+    let Some(prompt) = usage.prompt() else { return usage };
+    let read = u64::from(warm).min(prompt);
+    let count = |tokens| Count::new(tokens).unwrap_or(Count::UNKNOWN);
+    let mut usage = Usage {
+        input: Count::ZERO,
+        cache_read: count(read),
+        write_5m: Count::ZERO,
+        write_1h: Count::ZERO,
+        ..usage
+    };
+    let writes = rates.is_some_and(|rates| rates.base.prices_writes());
+    *(if writes { &mut usage.write_5m } else { &mut usage.input }) = count(prompt - read);
+    usage
 }
 
 /// Says what the model that the client named made of its request: all that happened, where that model was called or the
@@ -186,7 +215,7 @@ pub fn calls<'a>(
 /// (the answer as a label measured it, where one did; no more than the rung allows), latency from the model's profile, no failure.
 pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'_>) -> Attempt {
     let at = evidence.operation.at;
-    let Choice { model, with } = choice;
+    let Choice { model, with, warm } = choice;
     let row = outlook.prices.row(model, at);
     let rates = row.map(|row| &row.standard);
     let identity = outlook.prices.identity(model);
@@ -208,6 +237,9 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
         && usage.output.get() > most.get()
     {
         usage.output = most;
+    }
+    if let Some(warm) = warm {
+        usage = rewarmed(usage, warm, rates);
     }
     if let Some(weather) = outlook.weather {
         usage = weather.usage(identity, usage, at, outlook.prices);

@@ -224,12 +224,12 @@ impl History {
         operation.correct(extras.get_mut(operation.extra as usize), call, charged);
     }
 
-    /// Changes how things stood when an operation arrived.
-    pub fn set_circumstance(&mut self, index: usize, circumstance: CircumstanceId) {
+    /// Changes how things stood when an operation arrived, and what of its prompt is warm where it goes.
+    pub fn set_circumstance(&mut self, index: usize, circumstance: CircumstanceId, warm: Option<u32>) {
         let Some(held) = index.checked_sub(self.base) else { return };
         let Some(chunk) = self.chunks.get_mut(held / CHUNK) else { return };
         if let Some(operation) = Arc::make_mut(chunk).operations.get_mut(held % CHUNK) {
-            operation.circumstance = circumstance;
+            (operation.circumstance, operation.warm) = (circumstance, warm);
         }
     }
 

@@ -1,11 +1,13 @@
 //! An operation as memory holds it: fixed size, names as ids, unknown kept apart from zero.
 
+use std::num::NonZeroU64;
+
 use super::label::{self, ModelLabel};
 use crate::checks::Verdict;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
 use crate::routing::{
-    Check, CircumstanceId, ConfidenceSource, Draw, Effort, Parameters, Rung, Signals, Status,
+    Check, CircumstanceId, ConfidenceSource, Draw, Effort, Lot, Parameters, Rung, Signals, Status,
 };
 use crate::units::{Instant, KeyId, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId, UserId};
 
@@ -72,6 +74,8 @@ pub struct Operation {
     pub key: KeyId,
     /// The model or alias asked for.
     pub asked: ModelId,
+    /// By what canaries draw it.
+    pub lot: Lot,
     /// The turn within the session, `u16::MAX` where unknown.
     pub turn: u16,
     /// The confidence, packed; read it with [`Operation::confidence`].
@@ -92,6 +96,10 @@ pub struct Operation {
     pub saw: Saw,
     /// What a second classifier thinks of it; none where there is none, or it could not read it.
     pub second: Option<Second>,
+    /// What its first call was expected to cost with what caches hold, in pico-dollars, where somebody reckoned.
+    pub expected: Option<NonZeroU64>,
+    /// Tokens of its prompt that are expected to be warm where it starts, where that is not as the log tells.
+    pub warm: Option<u32>,
     /// The tool call that it follows, packed; read it with [`Call::unpacked`](crate::runaway::Call::unpacked).
     pub call: u64,
 }
@@ -162,19 +170,21 @@ pub struct Choice<'a> {
     pub model: ModelId,
     /// What is written into the request.
     pub with: &'a Parameters,
+    /// Tokens of its prompt that are expected to be warm there, where that is not as the log tells.
+    pub warm: Option<u32>,
 }
 
 impl Choice<'static> {
     /// Chooses a model as the client's request is.
     pub fn plain(model: ModelId) -> Self {
         const NOTHING: &Parameters = &Parameters::NONE;
-        Self { model, with: NOTHING }
+        Self { model, with: NOTHING, warm: None }
     }
 }
 
 impl<'a> From<&'a Rung> for Choice<'a> {
     fn from(rung: &'a Rung) -> Self {
-        Self { model: rung.model, with: &rung.with }
+        Self { model: rung.model, with: &rung.with, warm: None }
     }
 }
 
@@ -189,6 +199,8 @@ pub struct Particulars {
     pub verdicts: Box<[Verdict]>,
     /// The longest silence within a stream after its first byte.
     pub gap: Millis,
+    /// The account that served, as `provider/account`; empty where its provider has but one.
+    pub account: Box<str>,
 }
 
 /// A call as it was seen, with what few have.
@@ -225,6 +237,7 @@ impl Operation {
             known_as: self.asked,
             confidence: self.confidence(),
             source: self.source,
+            lot: self.lot,
             pinned: self.pinned,
             draw: self.draw,
         }
@@ -270,7 +283,7 @@ impl<'a> Evidence<'a> {
         choice: Choice<'_>,
         prices: &'a PriceTable,
     ) -> impl Iterator<Item = Seen<'a>> + use<'a> {
-        let Choice { model, with } = choice;
+        let Choice { model, with, .. } = choice;
         let effort = with.effort;
         self.seen().filter(move |seen| seen.call.effort == effort && prices.same(seen.call.model, model))
     }

@@ -1,7 +1,7 @@
 //! The settled outcome of an operation under one of two readings: as recorded, or as routed by a policy.
 
 use super::attempt::seen_attempt;
-use super::{Attempt, Evidence, Outlook, calls, visit};
+use super::{Attempt, Choice, Evidence, Outlook, calls, visit};
 use crate::pricing::{Cost, PriceTable, Unpriced, charge};
 use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, after_attempt};
 use crate::units::{Millis, ModelId, PerMille, Pico, RouteTag};
@@ -159,17 +159,20 @@ pub fn routed(
         return;
     }
     into.begin(policy, decision.route, decision.rung);
-    let ladder = &policy.route(decision.route).ladder;
+    let route = policy.route(decision.route);
+    let (ladder, reach) = (&route.ladder, decision.reach(route));
     let mut rung = decision.rung;
     while let Some(step) = ladder.get(usize::from(rung)) {
         let mut last = None;
-        for attempt in visit(evidence, step.into(), outlook) {
+        let is_first = rung == decision.rung && into.attempts.is_empty();
+        let choice = Choice { warm: evidence.operation.warm.filter(|_| is_first), ..step.into() };
+        for attempt in visit(evidence, choice, outlook) {
             into.push(attempt);
             last = Some(attempt);
         }
         let Some(attempt) = last else { break };
         into.rung = rung;
-        match after_attempt(rung, decision.open, attempt.status, attempt.check) {
+        match after_attempt(rung, reach, attempt.status, attempt.check) {
             Next::Answer => break,
             Next::Escalate { to, .. } => {
                 into.escalated = true;

@@ -1,4 +1,5 @@
-//! Prefixes that are warm, the longest unused going first where there are too many.
+//! What was used lately, by key: prefixes that are warm, sessions that go on; the longest unused going first where there are too
+//! many.
 //!
 //! Invariant: there are never more than were allowed; who was dropped is counted, since hits are missed from then on.
 
@@ -21,19 +22,22 @@ pub struct Held {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+struct Slot<T> {
     key: u64,
-    held: Held,
+    held: T,
     /// The neighbours: used before it, and after it.
     older: u32,
     newer: u32,
 }
 
 /// Warm prefixes by key.
+pub type Warm = Recent<Held>;
+
+/// What was used lately, by key.
 #[derive(Clone, Debug)]
-pub struct Warm {
+pub struct Recent<T> {
     places: FxHashMap<u64, u32>,
-    slots: Vec<Slot>,
+    slots: Vec<Slot<T>>,
     oldest: u32,
     newest: u32,
     most: usize,
@@ -43,7 +47,9 @@ pub struct Warm {
 impl Warm {
     /// As many as 64 MB hold at 32 bytes a slot and 17 a place, tables half empty included: 100,000 prefixes of eight blocks.
     pub const MOST: usize = 800_000;
+}
 
+impl<T: Copy> Recent<T> {
     /// Holds at most so many.
     pub fn new(most: usize) -> Self {
         let most = most.clamp(1, NONE as usize - 1);
@@ -60,19 +66,30 @@ impl Warm {
         self.slots.len()
     }
 
+    /// Lists what is there, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().map(|slot| &slot.held)
+    }
+
+    /// Returns the bytes that it takes at most, tables half empty included.
+    pub const fn bytes(most: usize) -> usize {
+        most.next_power_of_two() * size_of::<Slot<T>>()
+            + (most * 8 / 7).next_power_of_two() * (size_of::<(u64, u32)>() + 1)
+    }
+
     /// Says whether there is none.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// Returns what is known of a prefix.
-    pub fn get(&self, key: u64) -> Option<Held> {
+    /// Returns what is known under a key.
+    pub fn get(&self, key: u64) -> Option<T> {
         let place = *self.places.get(&key)?;
         self.slots.get(place as usize).map(|slot| slot.held)
     }
 
-    /// Keeps a prefix as the one used last.
-    pub fn put(&mut self, key: u64, held: Held) {
+    /// Keeps it as what was used last.
+    pub fn put(&mut self, key: u64, held: T) {
         if let Some(&place) = self.places.get(&key) {
             self.unlink(place);
             self.link(place, key, held);
@@ -93,7 +110,7 @@ impl Warm {
         }
     }
 
-    fn slot(&mut self, place: u32) -> Option<&mut Slot> {
+    fn slot(&mut self, place: u32) -> Option<&mut Slot<T>> {
         self.slots.get_mut(place as usize)
     }
 
@@ -109,7 +126,7 @@ impl Warm {
         }
     }
 
-    fn link(&mut self, place: u32, key: u64, held: Held) {
+    fn link(&mut self, place: u32, key: u64, held: T) {
         let older = self.newest;
         if let Some(slot) = self.slot(place) {
             *slot = Slot { key, held, older, newer: NONE };
@@ -151,8 +168,7 @@ mod tests {
     #[test]
     fn a_hundred_thousand_prefixes_of_eight_blocks_take_at_most_64_mb() {
         // A table of so many places has 2^20 of them; a list that grows has the old and the new one for a moment.
-        let slots = Warm::MOST.next_power_of_two() * size_of::<Slot>();
-        let places = (Warm::MOST * 8 / 7).next_power_of_two() * (size_of::<(u64, u32)>() + 1);
-        assert!(slots + places <= 64_000_000, "{} bytes", slots + places);
+        let bytes = Warm::bytes(Warm::MOST);
+        assert!(bytes <= 64_000_000, "{bytes} bytes");
     }
 }

@@ -3,20 +3,29 @@
 //! Invariants: memory is bounded, whatever comes; no more is ever warm than the prompt has; nothing here reads a clock.
 
 mod again;
+mod caches;
+mod expected;
 mod held;
 mod rule;
+mod runs;
+mod standing;
 mod study;
 mod survival;
 mod switch;
+mod table;
 mod trial;
 
 pub use again::Again;
+pub use caches::{Answered, Caches, Offer, Prompt, Underway, account_number, session_number};
+pub use expected::Asking;
 pub use held::{Held, Warm};
 pub use rule::{Rule, Rules};
+pub use standing::{Change, Standing, Tie, Way, Word, expected_word};
 pub use study::{Call, Ends, Study, Sums, Ttl};
 pub use survival::{BUCKETS, Survival};
 pub use switch::{
     Choice, Escalation, Outlook, Side, Turn, ahead_of_time_reads, break_even_reads, break_even_turns,
     keep_alive, pays_from,
 };
+pub use table::RuleTable;
 pub use trial::{Arm, ArmSums, Asked, Trial};

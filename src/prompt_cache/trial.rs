@@ -1,11 +1,15 @@
 //! Sessions routed three ways between their own model and a cheaper one: never switching, without a thought for the cache, and
-//! by expected dollars.
+//! by expected dollars, as a gateway does.
 //!
 //! Invariants: all three answer the same turns with the same tokens; turns that need the session's own model get it in each.
 
+use std::sync::Arc;
+
+use super::caches::side;
 use super::study::mixed;
-use super::{Choice, Held, Outlook, Rule, Side, Survival, Turn, Warm};
-use crate::units::{Instant, PerMille, Pico, Span};
+use super::{Answered, Asking, Caches, Held, Offer, Prompt, Rule, RuleTable, Rules, Turn, Underway, Warm};
+use crate::pricing::{Cost, PriceTable, Usage};
+use crate::units::{Count, Instant, ModelId, Names, Pico, RouteTag};
 
 /// How a session is routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,20 +62,20 @@ pub struct Asked<'a> {
     pub output: u64,
     /// Whether the cheaper model may answer it.
     pub easy: bool,
-    /// The session's own model, and the cheaper one.
-    pub own: (&'a Side, &'a Rule),
+    /// The session's own model and the cheaper one, with their rules.
+    pub own: (Offer<'a>, &'a Rule),
     /// See there.
-    pub cheap: (&'a Side, &'a Rule),
-    /// How long prefixes of its own model were seen to survive.
-    pub survival: &'a Survival,
+    pub cheap: (Offer<'a>, &'a Rule),
+    /// All prices.
+    pub prices: &'a PriceTable,
 }
 
 /// Sessions on trial.
 #[derive(Clone, Debug)]
 pub struct Trial {
     warm: Warm,
-    /// The share of turns that may go to the cheaper model.
-    share: PerMille,
+    /// What the way that goes by expected dollars knows: what a gateway does.
+    caches: Caches,
     /// Turns tried.
     pub turns: u64,
     /// Those that the cheaper model may answer.
@@ -80,9 +84,16 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Begins with nothing warm, expecting that share of turns to be easy.
-    pub fn new(share: PerMille, most: usize) -> Self {
-        Self { warm: Warm::new(most), share, turns: 0, easy: 0, sums: [ArmSums::default(); 3] }
+    /// Begins with nothing warm.
+    pub fn new(rules: Arc<Rules>, most: usize) -> Self {
+        let mut caches = Caches::default();
+        caches.rule(RuleTable::new(rules));
+        Self { warm: Warm::new(most), caches, turns: 0, easy: 0, sums: [ArmSums::default(); 3] }
+    }
+
+    /// Looks up the models that were named since.
+    pub fn know(&mut self, names: &Names) {
+        self.caches.know(names);
     }
 
     /// Returns what each way came to.
@@ -102,16 +113,20 @@ impl Trial {
             let [own, cheap] = prefixes;
             let there = held_tokens(cheap, asked.cheap.1, asked);
             let here = held_tokens(own, asked.own.1, asked);
-            let goes = asked.easy
-                && match arm {
-                    Arm::Never => false,
-                    Arm::Blind => true,
-                    Arm::Aware => self.pays(asked, here, there),
-                };
-            let (what, (side, _), warm) = if goes { (1, asked.cheap, there) } else { (0, asked.own, here) };
-            let cost = side.cost(turn(asked, warm), warm);
+            let goes = match arm {
+                Arm::Never => false,
+                Arm::Blind => asked.easy,
+                Arm::Aware => asked.easy && self.pays(asked),
+            };
+            let (what, (offer, rule), warm) =
+                if goes { (1, asked.cheap, there) } else { (0, asked.own, here) };
+            let Some(rates) = offer.rates else { continue };
+            let cost = side(rates, Some(rule), asked.prompt).cost(turn(asked, warm), warm);
             self.warm.put(key(what), Held { at: asked.at, tokens: short(asked.prompt), unread: 0 });
             self.warm.put(key(2), Held { at: asked.at, tokens: u32::from(goes), unread: 0 });
+            if arm == Arm::Aware {
+                self.answered(asked, offer.model, warm, cost);
+            }
             let Some(sums) = usize::try_from(place).ok().and_then(|place| self.sums.get_mut(place)) else {
                 continue;
             };
@@ -122,34 +137,38 @@ impl Trial {
         }
     }
 
-    /// Says whether an easy turn is expected to cost less on the cheaper model, over the easy turns that may follow.
-    fn pays(&self, asked: &Asked<'_>, here: u64, there: u64) -> bool {
-        let hard = 1000 - u64::from(self.share.get());
-        // Easy turns come in runs; how many follow is geometric.
-        let turns = 1_000_000_u64.checked_div(hard).unwrap_or(MOST_TURNS).min(MOST_TURNS);
-        let fresh = (asked.prompt - here.max(there)).min(asked.prompt / 20);
-        let outlook = Outlook {
-            turns,
-            warm_here: here,
-            warm_there: there,
-            returns: if hard == 0 { PerMille::ZERO } else { RETURNS },
-            alive_at_return: asked.survival.chance(PAUSE, Some(asked.own.1)),
-            handoff: Pico::ZERO,
+    /// Says whether an easy turn goes to the cheaper model: where its session is new, is there already, or does better to go.
+    fn pays(&self, asked: &Asked<'_>) -> bool {
+        let prompt = prompt(asked);
+        let ladder = [asked.cheap.0, asked.own.0];
+        let (route, now) = (RouteTag::NONE, asked.at);
+        let asking = Asking { prompt: &prompt, ladder: &ladder, route, cap: None, blocked: &[], now };
+        let standing = self.caches.standing(&asking);
+        let change = standing.change(asked.cheap.0.known_as);
+        standing.here != asked.own.0.known_as || change.is_none_or(|change| change.goes())
+    }
+
+    /// Lets the way that goes by expected dollars know what became of a turn.
+    fn answered(&mut self, asked: &Asked<'_>, model: ModelId, warm: u64, cost: Pico) {
+        let count = |tokens| Count::new(tokens).unwrap_or(Count::UNKNOWN);
+        let usage = Usage {
+            cache_read: count(warm),
+            write_5m: count(asked.prompt - warm),
+            output: count(asked.output),
+            ..Usage::NONE
         };
-        let turn = Turn { prefix: asked.prompt - fresh, fresh, output: asked.output };
-        Choice::between(asked.own.0, asked.cheap.0, turn, &outlook).switches()
+        let wanted = u8::from(!asked.easy);
+        let prompt = prompt(asked);
+        self.caches.placed(RouteTag::NONE, &prompt, wanted);
+        let (cost, prices, at) = (Cost::Known(cost), asked.prices, asked.at);
+        let call = Answered { model, at, usage: &usage, cost, prices };
+        self.caches.answered(&Underway { prompt, wanted, account: 0 }, &call);
     }
 }
 
-/// The most easy turns in a row that are reckoned with, in thousandths.
-const MOST_TURNS: u64 = 20_000;
-/// The chance that a session goes on behind a run of easy turns, and needs its own model again.
-const RETURNS: PerMille = match PerMille::new(900) {
-    Some(chance) => chance,
-    None => PerMille::ONE,
-};
-/// How long it is away, for how likely its prefix survives.
-const PAUSE: Span = Span::mins(1);
+fn prompt(asked: &Asked<'_>) -> Prompt {
+    Prompt { session: asked.session, tokens: asked.prompt, has_past: true, ..Prompt::default() }
+}
 
 fn turn(asked: &Asked<'_>, warm: u64) -> Turn {
     Turn { prefix: warm, fresh: asked.prompt.saturating_sub(warm), output: asked.output }

@@ -20,6 +20,7 @@ use super::secret::{FoundKey, KeyError};
 use super::{http, known, quota, simulated, wait};
 use crate::config::parameters::Parameters;
 use crate::config::providers::{AccountSpec, Drain, KeySource, ProvidersSpec, SimulatedSpec, Speaks};
+use crate::prompt_cache::account_number;
 use crate::routing::Status;
 use crate::telemetry::{BreakerState, ModelHealth, QuotaLeft, QuotaWindow};
 use crate::wire::{Dialect, Form, Known};
@@ -53,6 +54,8 @@ pub struct Target {
     /// The same model at the provider that is asked while this one cannot be called.
     fallback: Option<Arc<Target>>,
     known: Arc<Known>,
+    /// The account that is asked first, as a number; 0 for none.
+    prefers: u32,
 }
 
 /// How a try failed, for [`Providers::retry`].
@@ -78,6 +81,12 @@ impl Target {
         }
         let others = self.slots().filter(|other| !Arc::ptr_eq(other, slot)).cloned().collect();
         Self { slot: Arc::clone(slot), others, ..self.clone() }
+    }
+
+    /// Returns the same, to be called at an account before all others where that can be called: the one whose cache is warm.
+    #[must_use]
+    pub fn preferring(&self, account: u32) -> Self {
+        Self { prefers: account, ..self.clone() }
     }
 
     /// Says for how long it cannot be called at any of its accounts, and what stands before it.
@@ -258,6 +267,7 @@ impl Providers {
             others: self.others.get(at).into_iter().flatten().map(slot).collect(),
             known: Arc::new(known::known(&self.parameters, upstream)),
             fallback: None,
+            prefers: 0,
         })
     }
 
@@ -303,6 +313,9 @@ impl Providers {
                 let state = slot.state();
                 (state.quota.used(now) / 50, state.sent)
             });
+        }
+        if target.prefers != 0 {
+            slots.sort_by_key(|slot| account_number(&slot.provider.name) != target.prefers);
         }
         let mut refused: Option<Refused> = None;
         for is_last in [false, true] {
@@ -380,6 +393,15 @@ impl Providers {
     /// Lists the providers, each of their accounts for itself.
     pub(super) fn accounts(&self) -> impl Iterator<Item = &Arc<Provider>> {
         self.all.iter().chain(self.others.iter().flatten())
+    }
+
+    /// Lists the accounts, as numbers, at which a model cannot be called now; of providers that have several.
+    pub fn blocked_accounts(&self, now: Instant) -> Vec<u32> {
+        let several = self.all.iter().zip(&self.others).filter(|(_, others)| !others.is_empty());
+        let accounts = several.flat_map(|(first, others)| std::iter::once(first).chain(others));
+        let is_blocked =
+            |account: &&Arc<Provider>| account.slots().iter().any(|slot| blocked(slot, now).is_some());
+        accounts.filter(is_blocked).map(|account| account_number(&account.name)).collect()
     }
 
     /// Returns the health of every model that was asked for so far, by provider and name.

@@ -33,8 +33,8 @@ pub struct UnitScope {
 pub struct UnitRow {
     by: Vec<(Arc<str>, String)>,
     sums: UnitCell,
-    /// Of a session: agents and sub-agents.
-    agents: Vec<UnitRow>,
+    /// Of a session: agents and sub-agents. Of an agent: the tools whose results its requests brought.
+    within: Vec<UnitRow>,
 }
 
 /// What units cost.
@@ -71,7 +71,7 @@ enum Cell {
 
 impl UnitRow {
     fn new(by: Vec<(Arc<str>, String)>, sums: UnitCell) -> Self {
-        Self { by, sums, agents: Vec::new() }
+        Self { by, sums, within: Vec::new() }
     }
 
     fn figures(&self) -> [Cell; FIGURES.len()] {
@@ -141,8 +141,8 @@ impl Serialize for UnitRow {
                 Cell::Usd(amount) => map.serialize_entry(name, &amount.map(Pico::usd))?,
             }
         }
-        if !self.agents.is_empty() {
-            map.serialize_entry("agents", &self.agents)?;
+        if let Some((name, _)) = self.within.first().and_then(|row| row.by.first()) {
+            map.serialize_entry(&format!("{name}s"), &self.within)?;
         }
         map.end()
     }
@@ -150,14 +150,38 @@ impl Serialize for UnitRow {
 
 type Named = Vec<(Vec<String>, UnitCell)>;
 
+fn name_at(names: &[String], place: usize) -> &str {
+    names.get(place).map_or("", String::as_str)
+}
+
+/// Lists the rows whose names begin as those of the row above them, where there is more to tell apart than "none".
+fn rows_below(head: &str, above: &[String], rows: &Named) -> Vec<UnitRow> {
+    let own = rows.iter().filter(|(names, _)| names.starts_with(above));
+    let row = |(names, sums): &(Vec<String>, UnitCell)| {
+        UnitRow::new(vec![(head.into(), name_at(names, above.len()).to_owned())], *sums)
+    };
+    let own: Vec<UnitRow> = own.map(row).collect();
+    let tells = own.iter().any(|row| row.by.iter().any(|(_, name)| !name.is_empty()));
+    if tells { own } else { Vec::new() }
+}
+
+/// Sets a row below another, so many steps in.
+fn below(mut cells: Vec<String>, depth: usize) -> Vec<String> {
+    if let Some(name) = cells.first_mut() {
+        *name = format!("{}└ {name}", "  ".repeat(depth));
+    }
+    cells
+}
+
 impl UnitReport {
-    /// Draws it up of rows and of the agents of each session (its name first), the most expensive first, at most `limit` with
-    /// the rest as one.
+    /// Draws it up of rows and, of each session, of its agents and of the tools whose results they brought (session's name first), the most expensive first, at most
+    /// `limit` with the rest as one.
     pub fn new(
         scope: UnitScope,
         all: UnitCell,
         mut rows: Named,
         agents: &Named,
+        tools: &Named,
         limit: Option<usize>,
     ) -> Self {
         if let Some(limit) = limit.filter(|limit| *limit < rows.len()) {
@@ -165,22 +189,24 @@ impl UnitReport {
             rows.drain(limit..).for_each(|(_, sums)| others.merge(&sums));
             rows.push((vec![OTHERS.to_owned(); scope.by.len()], others));
         }
-        let of = |session: &str| -> Vec<UnitRow> {
-            let own = agents.iter().filter(|(names, _)| names.first().is_some_and(|name| name == session));
+        let session = |session: &str| -> Vec<UnitRow> {
+            let own = agents.iter().filter(|(names, _)| name_at(names, 0) == session);
             let own: Vec<UnitRow> = own
-                .map(|(names, sums)| {
-                    UnitRow::new(vec![("agent".into(), names.get(1).cloned().unwrap_or_default())], *sums)
+                .map(|(names, sums)| UnitRow {
+                    within: rows_below("tool", names, tools),
+                    ..UnitRow::new(vec![("agent".into(), name_at(names, 1).to_owned())], *sums)
                 })
                 .collect();
-            if own.len() > 1 { own } else { Vec::new() }
+            // One row alone says nothing that the one above it does not.
+            if own.len() > 1 || own.iter().any(|agent| !agent.within.is_empty()) { own } else { Vec::new() }
         };
         let heads: Vec<Arc<str>> = scope.by.iter().map(|by| by.as_str().into()).collect();
         let row = |(values, sums): (Vec<String>, UnitCell)| {
-            let agents = match (scope.by.as_slice(), values.first()) {
-                ([by], Some(session)) if by == "session" && !session.is_empty() => of(session),
+            let within = match (scope.by.as_slice(), values.first()) {
+                ([by], Some(name)) if by == "session" && !name.is_empty() => session(name),
                 _ => Vec::new(),
             };
-            UnitRow { agents, ..UnitRow::new(heads.iter().cloned().zip(values).collect(), sums) }
+            UnitRow { within, ..UnitRow::new(heads.iter().cloned().zip(values).collect(), sums) }
         };
         let rows = rows.into_iter().map(row).collect();
         Self { schema: "pointsman.unit/1", total: UnitRow::new(Vec::new(), all), rows, scope }
@@ -209,14 +235,13 @@ impl UnitReport {
         let mut sheet = Sheet::by(title, &self.scope.by, &heads);
         for row in &self.rows {
             sheet.push(row.for_people());
-            for agent in &row.agents {
-                let mut cells = agent.for_people();
-                if let Some(name) = cells.first_mut() {
-                    // Sub-agents stand below the agent that called them.
-                    let depth = name.matches('/').count();
-                    *name = format!("{}└ {name}", "  ".repeat(depth + 1));
+            for agent in &row.within {
+                // Sub-agents stand below the agent that called them, tools below the agent that had them run.
+                let depth = agent.by.first().map_or(0, |(_, name)| name.matches('/').count()) + 1;
+                sheet.push(below(agent.for_people(), depth));
+                for tool in &agent.within {
+                    sheet.push(below(tool.for_people(), depth + 1));
                 }
-                sheet.push(cells);
             }
         }
         let mut total: Vec<String> = self

@@ -1,12 +1,13 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
+use super::affinity::stay;
 use super::afford::afford;
 use super::guard::{avail, constrain, hold_back, lacking};
 use super::holdout::hold_out;
 use super::in_flight::admit;
 use super::{
     Bar, Check, Circumstance, NO_RUNG, Policy, Route, RouteId, Rungs, Short, Signals, Status, Step, Trail,
-    Why, match_route,
+    WhenFailed, Why, match_route,
 };
 use crate::runaway::Then;
 use crate::units::{ModelId, PerMille};
@@ -97,6 +98,7 @@ fn start(
 ) -> Option<u8> {
     let (rung, step) = place(route, confidence, open)?;
     trail.push(step);
+    let rung = stay(route, circumstance, open, rung, trail);
     let rung = admit(route, circumstance, open, rung, trail)?;
     afford(route, circumstance, (rung, open), trail)
 }
@@ -144,14 +146,15 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
     into.trail.push(Step::Observed { model: signals.asked, would: into.would });
 }
 
-/// Returns the rungs but those further up that the request did not go up to because budgets had no room then.
+/// Returns the rungs but those that the request did not go to later because budgets had no room then.
 fn escalates_to(route: &Route, circumstance: &Circumstance, open: Rungs, from: u8) -> Rungs {
     if circumstance.over.is_empty() {
         return open;
     }
     let is_short =
         |at: &usize| route.ladder.get(*at).is_some_and(|rung| circumstance.is_short_later(rung.known_as));
-    (usize::from(from) + 1..route.ladder.len()).filter(is_short).fold(open, Rungs::without)
+    let others = (0..route.ladder.len()).filter(|at| *at != usize::from(from));
+    others.filter(is_short).fold(open, Rungs::without)
 }
 
 /// Finds the rung among those that may serve, and says why it is that one.
@@ -186,15 +189,50 @@ pub enum Next {
     },
 }
 
-/// Says what follows an attempt on `rung` of a ladder whose rungs `open` may serve: a failed check or a failing provider
-/// sends the request up, the strongest rung's answer stands.
-pub fn after_attempt(rung: u8, open: Rungs, status: Status, check: Check) -> Next {
-    let next = open.at_or_after(usize::from(rung).saturating_add(1)).and_then(|next| u8::try_from(next).ok());
-    let Some(to) = next else { return Next::Answer };
+/// Where a request may go after the rung on which it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The rung on which it started.
+    pub first: u8,
+    /// The rungs that may serve it.
+    pub open: Rungs,
+    /// Whether it goes down where the strongest of them failed.
+    pub falls: bool,
+}
+
+impl Reach {
+    /// Returns the next rung after one that failed; none where nothing is left.
+    pub fn after_failure(self, rung: u8) -> Option<u8> {
+        // Who was served by the model that its client named is on no ladder.
+        if self.first == NO_RUNG || rung == NO_RUNG {
+            return None;
+        }
+        let up = || self.open.at_or_after(usize::from(rung).saturating_add(1));
+        if rung >= self.first
+            && let Some(up) = up()
+        {
+            return u8::try_from(up).ok();
+        }
+        let below = || (0..usize::from(rung.min(self.first))).rev().find(|at| self.open.has(*at));
+        self.falls.then(below).flatten().and_then(|at| u8::try_from(at).ok())
+    }
+}
+
+impl Decision {
+    /// Says where the request may go after its first call, by the route that decided.
+    pub fn reach(&self, route: &Route) -> Reach {
+        Reach { first: self.rung, open: self.open, falls: route.when_failed == WhenFailed::Fall }
+    }
+}
+
+/// Says what follows an attempt on `rung`: a failed check or a failing provider sends the request up; the strongest rung's answer
+/// stands; where that failed and the route lets it, the request goes down to the nearest rung that was not asked yet.
+pub fn after_attempt(rung: u8, reach: Reach, status: Status, check: Check) -> Next {
+    let Some(to) = reach.after_failure(rung) else { return Next::Answer };
     if status.is_retryable() {
         return Next::Escalate { to, why: Why::Provider(status) };
     }
-    if status.is_ok() && check == Check::Failed {
+    if status.is_ok() && check == Check::Failed && to > rung {
         return Next::Escalate { to, why: Why::Check };
     }
     Next::Answer
@@ -259,17 +297,28 @@ mod tests {
 
     #[test]
     fn a_failed_check_or_provider_escalates_but_a_wrong_request_does_not() {
-        assert_eq!(
-            after_attempt(0, Rungs::all(3), Status::Ok, Check::Failed),
-            Next::Escalate { to: 1, why: Why::Check }
-        );
-        assert!(matches!(
-            after_attempt(0, Rungs::all(3), Status::RateLimited, Check::None),
-            Next::Escalate { to: 1, .. }
-        ));
-        assert_eq!(after_attempt(0, Rungs::all(3), Status::Rejected, Check::None), Next::Answer);
-        assert_eq!(after_attempt(0, Rungs::all(3), Status::Cancelled, Check::None), Next::Answer);
-        assert_eq!(after_attempt(2, Rungs::all(3), Status::RateLimited, Check::Failed), Next::Answer);
+        let reach = Reach { first: 0, open: Rungs::all(3), falls: false };
+        let after = |rung, status, check| after_attempt(rung, reach, status, check);
+        assert_eq!(after(0, Status::Ok, Check::Failed), Next::Escalate { to: 1, why: Why::Check });
+        assert!(matches!(after(0, Status::RateLimited, Check::None), Next::Escalate { to: 1, .. }));
+        assert_eq!(after(0, Status::Rejected, Check::None), Next::Answer);
+        assert_eq!(after(0, Status::Cancelled, Check::None), Next::Answer);
+        assert_eq!(after(2, Status::RateLimited, Check::Failed), Next::Answer);
+    }
+
+    #[test]
+    fn who_may_fall_asks_every_rung_once_and_never_for_a_failed_check() {
+        let reach = Reach { first: 2, open: Rungs::all(4).without(1), falls: true };
+        let mut asked = vec![2];
+        while let Some(to) = reach.after_failure(*asked.last().unwrap()) {
+            asked.push(to);
+        }
+        assert_eq!(asked, [2, 3, 0], "up first, then down past those that were asked");
+        let down = after_attempt(3, reach, Status::Timeout, Check::None);
+        assert_eq!(down, Next::Escalate { to: 0, why: Why::Provider(Status::Timeout) });
+        assert_eq!(after_attempt(3, reach, Status::Ok, Check::Failed), Next::Answer);
+        let stays = Reach { falls: false, ..reach };
+        assert_eq!(after_attempt(3, stays, Status::Timeout, Check::None), Next::Answer);
     }
 
     #[test]

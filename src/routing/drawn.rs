@@ -3,7 +3,7 @@
 //! Invariants: a session is drawn whole, by its name alone; how a request was drawn is kept with it, on either side, so that a
 //! replay decides the same and whoever compares knows the chance of it.
 
-use super::PolicyError;
+use super::{Lot, PolicyError};
 use crate::units::PerMille;
 
 /// How a request was drawn.
@@ -60,6 +60,11 @@ pub(super) fn held_out(share: i64, field: &str) -> Result<PerMille, PolicyError>
     let share = u16::try_from(share).ok().filter(|share| (1..1000).contains(share)).and_then(PerMille::new);
     let problem = "is a share of sessions in per mille, 1 to 999; leave it out to hold nobody out";
     share.ok_or_else(|| PolicyError { field: field.to_owned(), problem: problem.into() })
+}
+
+/// Says whether a word among what could not be called tells how a request was drawn, by a holdout or for a canary.
+pub fn is_lot(word: &str) -> bool {
+    Drawn::parse(word).is_some() || Lot::parse(word).is_some()
 }
 
 #[cfg(test)]

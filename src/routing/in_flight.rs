@@ -4,7 +4,7 @@
 //! was down is; a call that escalates is counted, and turned away nowhere: the cap may be exceeded so, as what failed below
 //! would else be an error that a model above could have spared the client.
 
-use super::{Bar, Circumstance, Policy, Route, Rungs, Step, Trail, WhenFull};
+use super::{Bar, Caching, Circumstance, Policy, Route, Rungs, Step, Trail, WhenFull};
 use crate::units::ModelId;
 
 /// Counts the calls under way by model.
@@ -78,9 +78,9 @@ pub(super) fn admit(
 }
 
 impl Route {
-    /// Says whether any of its rungs calls a model that is capped.
+    /// Says whether where it sends a request depends on those before: it minds prompt caches, or calls a model that is capped.
     pub fn remembers(&self) -> bool {
-        self.ladder.iter().any(|rung| rung.facts.max_in_flight.is_some())
+        self.cache == Caching::Aware || self.ladder.iter().any(|rung| rung.facts.max_in_flight.is_some())
     }
 }
 
@@ -92,6 +92,6 @@ impl Policy {
 
     /// Says whether what it decides depends on how requests before were routed.
     pub fn remembers(&self) -> bool {
-        self.capped().next().is_some()
+        self.capped().next().is_some() || self.minds_caches()
     }
 }

@@ -3,8 +3,10 @@
 //! Invariants: a decision depends on its inputs alone; thresholds never rise along a ladder; no signal goes to the rung
 //! that the policy names for it (the strongest unless said otherwise), never to the cheapest by default.
 
+mod affinity;
 mod afford;
 mod attempt;
+mod canary;
 mod decide;
 mod drawn;
 mod effort;
@@ -16,6 +18,8 @@ mod guard;
 mod holdout;
 mod in_flight;
 mod limits;
+mod lot;
+mod matched;
 mod matcher;
 mod needs;
 mod policy;
@@ -24,9 +28,11 @@ mod signals;
 mod spec;
 mod trail;
 
+pub use affinity::Stay;
 pub use attempt::{Check, Status};
-pub use decide::{Decision, Next, after_attempt, decide};
-pub use drawn::Drawn;
+pub use canary::Canary;
+pub use decide::{Decision, Next, Reach, after_attempt, decide};
+pub use drawn::{Drawn, is_lot};
 pub use effort::Effort;
 pub use error::PolicyError;
 pub use explore::{CHANCE, Draw, Explore, ExploreSpec, chance_told};
@@ -34,13 +40,17 @@ pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
 pub use guard::{Availability, forbids, is_constrained};
 pub use in_flight::InFlight;
 pub use limits::{StreamFigures, StreamLimit, StreamLimits};
+pub use lot::Lot;
+pub use matched::match_route;
 pub use matcher::Matcher;
 pub use needs::{
     AtMost, BEFORE, Circumstance, CircumstanceId, Circumstances, FULL, Needs, RUNAWAY, STOPPED, Short, TAG,
     WAITED, on_grid, up_to_grid,
 };
-pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds, match_route};
+pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};
 pub use signals::{ConfidenceSource, Signals};
-pub use spec::{Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFull};
+pub use spec::{
+    Caching, CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull,
+};
 pub use trail::{Step, Trail, Why};

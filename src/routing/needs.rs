@@ -6,6 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{Capabilities, Drawn, Labels};
+use crate::prompt_cache::Standing;
 use crate::runaway::Then;
 use crate::units::{ModelId, TagsId};
 
@@ -126,11 +127,14 @@ pub struct Circumstance {
     pub drawn: Option<Drawn>,
     /// What who sent it tagged it with; none where nobody did.
     pub tags: TagsId,
+    /// How its session stood with prompt caches, as far as a route minded.
+    pub standing: Standing,
 }
 
 impl Circumstance {
     /// Nothing asked, everything up.
     pub const PLAIN: &Self = &Self {
+        standing: Standing::NONE,
         needs: Needs {
             capabilities: Capabilities::NONE,
             labels: Labels::NONE,

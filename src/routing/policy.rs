@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-use super::drawn::held_out;
-use super::facts::labels;
 use super::{
-    Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec, RouteSpec,
-    RungSpec, Rungs, Signals, StreamLimits, WhenFull,
+    Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
+    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull, affinity::capped,
+    canary::inherit, drawn::held_out, facts::labels,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -61,6 +60,8 @@ pub struct Route {
     pub tag: RouteTag,
     /// What it takes.
     pub matcher: Matcher,
+    /// Of which route it decides a share; none for a route of its own.
+    pub canary: Option<Canary>,
     /// What becomes of requests that name a model.
     pub mode: Mode,
     /// Labels that whoever serves it has to carry.
@@ -71,6 +72,12 @@ pub struct Route {
     pub ladder: Vec<Rung>,
     /// Index of the rung for requests without a confidence.
     pub no_signal: u8,
+    /// What becomes of requests whose strongest rung failed.
+    pub when_failed: WhenFailed,
+    /// Whether it minds what prompt caches hold.
+    pub cache: Caching,
+    /// How much more than never changing a session's changes may cost.
+    pub switch_cap: Option<PerMille>,
     /// The share of sessions that go to the strongest rung whatever their confidence; none where nobody is drawn.
     pub holdout: Option<PerMille>,
     /// How requests near a threshold are explored; not at all where nothing is said.
@@ -108,19 +115,6 @@ fn wrong(field: String, problem: impl Into<String>) -> PolicyError {
     PolicyError { field, problem: problem.into() }
 }
 
-/// Finds the first route that takes a request, or the one that the client named as `auto/ROUTE`.
-pub fn match_route(policy: &Policy, signals: &Signals) -> RouteId {
-    let named =
-        policy.routes.iter().position(|route| signals.asked.is_some() && route.alias == signals.asked);
-    let takes = || {
-        policy.routes.iter().position(|route| {
-            route.matcher.takes(signals.team, signals.project, signals.class, signals.asked)
-        })
-    };
-    let at = named.or_else(takes).unwrap_or(policy.routes.len() - 1);
-    RouteId(u8::try_from(at).unwrap_or(u8::MAX))
-}
-
 impl Policy {
     /// Checks a spec and resolves its names; ids of teams, projects and models are made where they are new.
     ///
@@ -148,7 +142,7 @@ impl Policy {
         }
         let known = by_identity(&models, names);
         let mut routes = Vec::with_capacity(spec.routes.len());
-        for (at, route) in spec.routes.iter().enumerate() {
+        for (at, route) in inherit(&spec.routes)?.iter().enumerate() {
             if route.name.is_empty() {
                 return Err(wrong(format!("route[{at}].name"), "every route needs a name"));
             }
@@ -161,7 +155,8 @@ impl Policy {
             routes.push(Route::compile(route, spec.mode, &models, names)?);
         }
         let last = routes.len() - 1;
-        if let Some(early) = routes[..last].iter().find(|route| route.matcher.takes_all()) {
+        if let Some(early) = routes[..last].iter().find(|one| one.matcher.takes_all() && one.canary.is_none())
+        {
             return Err(wrong(
                 format!("route.{}.match", early.name),
                 "takes every request, so the routes after it can never be used; move it to the end or narrow it",
@@ -180,7 +175,7 @@ impl Policy {
             None => strongest,
         };
         // Last, so that a policy's own models keep the first ids.
-        for route in &mut routes {
+        for route in routes.iter_mut().filter(|route| route.canary.is_none()) {
             route.alias = names.intern_model(&format!("{AUTO}/{}", route.name));
         }
         let classifier = spec.classifier.as_deref().map(Into::into);
@@ -192,8 +187,10 @@ impl Policy {
     pub fn spec(&self, names: &Names) -> PolicySpec {
         let route = |route: &Route| {
             let lists = route.matcher.lists(names);
+            // A canary takes what its route takes, and may differ from it in being like any other.
+            let is_own = route.canary.is_none();
             let list = |key: &str| {
-                let found = lists.iter().find(|(name, _)| *name == key);
+                let found = lists.iter().find(|(name, _)| *name == key && is_own);
                 found.map_or_else(Vec::new, |(_, list)| list.iter().map(|&name| name.to_owned()).collect())
             };
             let last = route.ladder.len() - 1;
@@ -214,13 +211,17 @@ impl Policy {
                 projects: list("project"),
                 tasks: list("task"),
                 asked: list("model"),
-                mode: (route.mode != Mode::default()).then_some(route.mode),
+                canary: route.canary.as_ref().map(Canary::spec),
+                mode: (route.mode != Mode::default() || !is_own).then_some(route.mode),
                 require: route.require.names(names),
-                when_full: (route.when_full != WhenFull::default()).then_some(route.when_full),
+                when_full: (route.when_full != WhenFull::default() || !is_own).then_some(route.when_full),
                 ladder: route.ladder.iter().enumerate().map(rung).collect(),
-                no_signal: (usize::from(route.no_signal) != last)
+                no_signal: (usize::from(route.no_signal) != last || !is_own)
                     .then(|| route.ladder.get(usize::from(route.no_signal)).map(|rung| rung.name.to_string()))
                     .flatten(),
+                when_failed: (route.when_failed != WhenFailed::default()).then_some(route.when_failed),
+                cache: (route.cache != Caching::default()).then_some(route.cache),
+                switch_cap: route.switch_cap.map(|cap| i64::from(cap.get())),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
                 explore: route.explore.map(Explore::spec),
                 stream: route.stream,
@@ -306,6 +307,11 @@ impl Policy {
         self.routes.iter().any(|route| route.mode == Mode::Observe)
     }
 
+    /// Says whether any of its routes is another's canary.
+    pub fn has_canaries(&self) -> bool {
+        self.routes.iter().any(|route| route.canary.is_some())
+    }
+
     /// Says whether any of its routes limits how slow a stream may be.
     pub fn limits_streams(&self) -> bool {
         let limits =
@@ -313,20 +319,15 @@ impl Policy {
         self.routes.iter().any(limits)
     }
 
-    /// Says whether it forbids any model anything.
-    pub fn constrains(&self) -> bool {
-        let forbids =
-            |route: &Route| !route.require.is_empty() || route.ladder.iter().any(|rung| rung.facts.limits());
-        self.routes.iter().any(forbids)
-    }
-
     /// Says whether two policies differ in nothing but thresholds and modes, which is what the frontier can answer exactly.
     pub fn same_shape(&self, other: &Self) -> bool {
         self.routes.len() == other.routes.len()
             && self.routes.iter().zip(&other.routes).all(|(a, b)| {
                 a.matcher == b.matcher
+                    && a.canary == b.canary
                     && a.require == b.require
-                    && a.when_full == b.when_full
+                    && (a.when_full, a.when_failed) == (b.when_full, b.when_failed)
+                    && (a.cache, a.switch_cap) == (b.cache, b.switch_cap)
                     && a.no_signal == b.no_signal
                     && a.explore == b.explore
                     && a.ladder.len() == b.ladder.len()
@@ -477,11 +478,18 @@ impl Route {
             name: spec.name.as_str().into(),
             tag: names.intern_route(&spec.name),
             matcher,
+            canary: spec.canary.as_ref().map(|one| Canary::compile(&spec.name, one, names)).transpose()?,
             mode: spec.mode.or(mode).unwrap_or_default(),
             require: labels(&spec.require, &field("require"), names)?,
             when_full: spec.when_full.unwrap_or_default(),
             ladder,
             no_signal: u8::try_from(no_signal).unwrap_or(0),
+            when_failed: spec.when_failed.unwrap_or_default(),
+            cache: spec.cache.unwrap_or_default(),
+            switch_cap: spec
+                .switch_cap
+                .map(|cap| capped(cap, spec.cache, &field("switch_cap")))
+                .transpose()?,
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             explore: spec.explore.map(|spec| Explore::compile(spec, &field("explore"))).transpose()?,
             alias: ModelId::NONE,

@@ -1,6 +1,6 @@
 //! What of a request a route looks at.
 
-use super::Draw;
+use super::{Draw, Lot};
 use crate::classifier::TaskClass;
 use crate::units::{ModelId, PerMille, ProjectId, TeamId};
 
@@ -56,6 +56,8 @@ pub struct Signals {
     pub confidence: Option<PerMille>,
     /// Where that confidence comes from.
     pub source: ConfidenceSource,
+    /// By what canaries draw it.
+    pub lot: Lot,
     /// Whether the client named a concrete model, which then serves whatever the confidence.
     pub pinned: bool,
     /// Its lot, where its route explores.

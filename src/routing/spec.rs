@@ -35,6 +35,8 @@ pub struct RouteSpec {
     pub tasks: Vec<String>,
     /// Model names or aliases asked for that it takes.
     pub asked: Vec<String>,
+    /// Of which route it decides a share of the sessions; it then has from that one what it does not say.
+    pub canary: Option<CanarySpec>,
     /// What becomes of requests that name a model.
     pub mode: Option<Mode>,
     /// Labels that whoever serves it has to carry.
@@ -45,6 +47,12 @@ pub struct RouteSpec {
     pub ladder: Vec<RungSpec>,
     /// The rung for requests without a confidence; the last one where absent.
     pub no_signal: Option<String>,
+    /// What becomes of requests whose strongest rung failed.
+    pub when_failed: Option<WhenFailed>,
+    /// Whether it minds what prompt caches hold.
+    pub cache: Option<Caching>,
+    /// How much more than never changing a session's changes may cost, in per mille.
+    pub switch_cap: Option<i64>,
     /// The share of sessions, in per mille, that go to the strongest rung whatever their confidence.
     pub holdout: Option<i64>,
     /// How requests near a threshold are explored; not at all where absent.
@@ -55,6 +63,15 @@ pub struct RouteSpec {
     pub check: Option<CheckWhen>,
     /// What is checked of them.
     pub checks: Vec<CheckSpec>,
+}
+
+/// A canary as written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CanarySpec {
+    /// The route that stands right after it.
+    pub of: String,
+    /// How many of a thousand sessions it decides.
+    pub share: i64,
 }
 
 /// A rung as written.
@@ -102,6 +119,62 @@ impl Mode {
     /// Reads the word.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// What becomes of a request whose strongest rung failed in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum WhenFailed {
+    /// Its client hears of the failure.
+    #[default]
+    End,
+    /// It goes down to the nearest cheaper rung that was not asked yet.
+    Fall,
+}
+
+impl WhenFailed {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::End, Self::Fall];
+
+    /// Returns the word that policies use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Fall => "fall",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
+    }
+}
+
+/// Whether a route minds what prompt caches hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Caching {
+    /// It does not.
+    #[default]
+    Blind,
+    /// A session stays where it is warm, unless to go is expected to cost less.
+    Aware,
+}
+
+impl Caching {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::Blind, Self::Aware];
+
+    /// Returns the word that policies use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::Aware => "aware",
+        }
+    }
+
+    /// Reads the word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
     }
 }
 

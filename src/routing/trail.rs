@@ -2,9 +2,9 @@
 
 use smallvec::SmallVec;
 
-use super::{Bar, Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status};
+use super::{Bar, Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status, Stay};
 use crate::classifier::TaskClass;
-use crate::units::{ModelId, Names, PerMille};
+use crate::units::{ModelId, Names, PerMille, Pico};
 
 /// The steps of one decision in order; the usual ones lie in place, and none is lost however many there are.
 pub type Trail = SmallVec<[Step; 8]>;
@@ -82,6 +82,19 @@ pub enum Step {
         /// The rung.
         to: u8,
     },
+    /// Its session is warm on another model than the one that was wanted: it stays there, or goes.
+    Session {
+        /// The rung that serves.
+        rung: u8,
+        /// The rung that was wanted.
+        wanted: u8,
+        /// Why.
+        why: Stay,
+        /// The expected cost of staying, in pico-dollars; of going up, that of staying up there.
+        stay: i64,
+        /// That of going; of going up, that of returning after this turn.
+        go: i64,
+    },
     /// No model may serve the request.
     Refused,
     /// An attempt ended.
@@ -97,6 +110,13 @@ pub enum Step {
     },
     /// The request went up the ladder.
     Escalated {
+        /// To this rung.
+        to: u8,
+        /// Because of this.
+        why: Why,
+    },
+    /// The request went down its ladder, as the strongest rung failed.
+    Fell {
         /// To this rung.
         to: u8,
         /// Because of this.
@@ -126,7 +146,11 @@ impl Step {
             },
             Self::Route(id) => {
                 let route = policy.route(id);
-                format!("route {}: takes {}", route.name, route.matcher.describe(names))
+                let takes = route.matcher.describe(names);
+                route.canary.as_ref().map_or_else(
+                    || format!("route {}: takes {takes}", route.name),
+                    |one| format!("route {}: {}‰ of the sessions of {}", route.name, one.share, one.of),
+                )
             }
             Self::Placed { rung: at, threshold } => format!("reaches threshold {threshold}‰ of {}", rung(at)),
             Self::Last { rung: at, missed: Some(missed) } => {
@@ -153,6 +177,26 @@ impl Step {
                 format!("{who} {}", why.describe(names))
             }
             Self::PassedOn { to } => format!("passed on to {}", rung(to)),
+            Self::Session { rung: at, wanted, why, stay, go } => {
+                let usd = |pico: i64| format!("${}", Pico(pico.into()).usd());
+                let (stay, go) = (usd(stay), usd(go));
+                let (at, wanted) = (rung(at), rung(wanted));
+                match why {
+                    Stay::Tied(tie) => format!("stays on {at}, not {wanted}: {}", tie.text()),
+                    Stay::Cheaper => {
+                        format!("stays on {at}, where it is warm: {stay} expected, {go} on {wanted}")
+                    }
+                    Stay::Capped => format!(
+                        "stays on {at}, where it is warm: its changes have cost as much as they may ({stay} expected, {go} on {wanted})"
+                    ),
+                    Stay::Goes => {
+                        format!("leaves its warm prefix for {wanted}: {go} expected, {stay} where it was")
+                    }
+                    Stay::Up => {
+                        format!("goes up to {wanted}: {stay} expected if it stays there, {go} if it returns")
+                    }
+                }
+            }
             Self::Refused => "no model may serve it".to_owned(),
             Self::Attempted { model, status, check, observed } => {
                 let check = match check {
@@ -164,14 +208,15 @@ impl Step {
                 let status = status.name().replace('_', " ");
                 format!("{}: {status}{check} ({basis})", names.model(model))
             }
-            Self::Escalated { to, why } => {
+            Self::Escalated { to, why } | Self::Fell { to, why } => {
+                let way = if matches!(self, Self::Fell { .. }) { "down" } else { "up" };
                 let why = match why {
                     Why::Check => "the check failed".to_owned(),
                     Why::Provider(status) => {
                         format!("the provider failed ({})", status.name().replace('_', " "))
                     }
                 };
-                format!("{why}: up to {}", rung(to))
+                format!("{why}: {way} to {}", rung(to))
             }
             Self::AsRecorded => "as recorded; nothing was decided here".to_owned(),
         }
@@ -186,9 +231,11 @@ impl Step {
             Self::Observed { .. } => "observe",
             Self::Lot { .. } => "explore",
             Self::Barred { .. } | Self::PassedOn { .. } => "guard",
+            Self::Session { .. } => "cache",
             Self::Refused => "refuse",
             Self::Attempted { .. } => "attempt",
             Self::Escalated { .. } => "escalate",
+            Self::Fell { .. } => "fall",
             Self::AsRecorded => "recorded",
         }
     }

@@ -98,6 +98,7 @@ pub fn run(scenario: &Scenario, step: &StepSpec, book: &PriceBook) -> Result<Run
                 circumstance: Circumstance::PLAIN,
                 claims: None,
                 whose: None,
+                prompt: None,
             }));
             while let Some(effect) = effects.take() {
                 match effect {

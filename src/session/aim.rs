@@ -31,7 +31,7 @@ const PERIODS: [(&str, Span); 7] = [
 
 impl Aim {
     /// What may be typed.
-    pub const HINT: &'static str = "-20%   $900 a month   $30/day   q .97   -20% certified";
+    pub const HINT: &'static str = "-20%   $900 a month   q .97   -20% certified   limit teams/day 40";
 
     /// Reads an aim as it is typed, and whether `certified` stands behind it.
     ///

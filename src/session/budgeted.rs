@@ -26,6 +26,9 @@ pub fn budgeted(
 ) -> Option<Budgeted> {
     let outlook = log.outlook();
     let mut fold = Fold::with(Spending::new(limits, &log.names));
+    if reading == Reading::Routed {
+        fold = fold.minding(log, policies.iter().map(|span| &span.policy));
+    }
     let mut settled = Settled::default();
     let end = log.bounds().map_or(Instant(0), |(_, end)| end);
     for (index, evidence) in log.history.range(log.history.start(), log.history.len()) {

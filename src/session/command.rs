@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::snapshot::Reading;
-use super::{Aim, Question, Speed};
+use super::{Aim, LimitAim, Question, Speed};
+use crate::rollout::Order;
 use crate::routing::{Policy, RouteId};
 use crate::runaway::Whom;
 use crate::units::{Instant, PerMille, Span};
@@ -45,6 +46,8 @@ pub enum Command {
     SetThreshold(RouteId, usize, PerMille),
     /// Stage the best thresholds for a cost or a quality, where so said within their certificates.
     Aim(Aim, bool),
+    /// Try another amount of a budget's limit.
+    TryLimit(LimitAim),
     /// Stage that a route which observes routes; again, that it goes on observing.
     TurnOn(RouteId),
     /// Try the second classifier, or drop it.
@@ -69,6 +72,8 @@ pub enum Command {
     Ask(Box<Question>),
     /// Stop someone in the live session, or let him go.
     Switch(Whom, bool),
+    /// Hold a rollout of the live session, let it go on, skip what it waits for, or take it back.
+    Rollout(Arc<str>, Order),
     /// Have the live session finish what is in flight and take no new requests.
     Drain,
 }

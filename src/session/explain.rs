@@ -286,7 +286,7 @@ fn doubts(log: &Log, at: Instant, seen: Seen<'_>) -> Vec<(&'static str, String)>
 
 /// Says what few calls have: tier, meters, parameters left out, the longest silence.
 fn told(particulars: &Particulars) -> impl Iterator<Item = (&'static str, String)> {
-    let Particulars { terms, left_out, gap, .. } = particulars;
+    let Particulars { terms, left_out, gap, account, .. } = particulars;
     let tier = terms.tier();
     let meters: Vec<String> = terms.meters().map(|(name, count)| format!("{name} {count}")).collect();
     let silence = gap.get().map(|ms| format!("{ms} ms at most within the stream"));
@@ -295,6 +295,7 @@ fn told(particulars: &Particulars) -> impl Iterator<Item = (&'static str, String
         ("meters", (!meters.is_empty()).then(|| meters.join(", "))),
         ("left out", (!left_out.is_empty()).then(|| left_out.join(", "))),
         ("silence", silence),
+        ("account", (!account.is_empty()).then(|| account.to_string())),
     ]
     .into_iter()
     .filter_map(|(name, text)| Some((name, text?)))

@@ -12,6 +12,7 @@ use super::snapshot::{Play, Snapshot};
 use super::worker::{Inbox, Reruns, Worker};
 use super::written::Deed;
 use super::{AlertDeed, Answer, Command, LiveStatus, Player, Question};
+use crate::rollout::Order;
 use crate::routing::Policy;
 use crate::runaway::Whom;
 use crate::units::Names;
@@ -81,6 +82,15 @@ pub trait LiveControl: Send {
 
     /// Asks for requests in flight to be finished and no new ones to be taken.
     fn drain(&mut self);
+
+    /// Asks for something to become of a rollout; what did comes back in the feed.
+    ///
+    /// # Errors
+    /// Where it can be told at once, why not, in words for the screen.
+    fn rollout(&mut self, name: &str, order: Order) -> Result<(), String> {
+        let _ = (name, order);
+        Err("there are no rollouts here".to_owned())
+    }
 
     /// Does something about an alert; what came of it shows in the state.
     ///
@@ -221,6 +231,12 @@ fn obey(player: &mut Player, command: Command, control: &mut dyn LiveControl) {
         Command::Switch(whom, lifts) => {
             let may = control.read_only().map_or(Ok(()), |why| Err(why.to_string()));
             if let Err(why) = may.and_then(|()| control.switch(&whom, lifts)) {
+                player.say(format!("not done: {why}"));
+            }
+        }
+        Command::Rollout(name, order) => {
+            let may = control.read_only().map_or(Ok(()), |why| Err(why.to_string()));
+            if let Err(why) = may.and_then(|()| control.rollout(&name, order)) {
                 player.say(format!("not done: {why}"));
             }
         }

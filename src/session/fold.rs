@@ -9,10 +9,12 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::spending::{Budgeted, Spending};
+use super::warmed::{Warmed, narrowed};
 use super::whose::whose_of;
 use super::{Log, PolicySpan};
 use crate::budget::{Limit, Over};
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};
+use crate::pricing::PriceTable;
 use crate::routing::{Bar, Circumstance, InFlight, Policy, RouteId, Short, Step, decide};
 use crate::units::{Instant, ModelId, Span};
 use crate::world::Sky;
@@ -36,6 +38,9 @@ pub struct Fold {
     settled: Settled,
     spending: Option<Spending>,
     sky: Option<Box<Sky>>,
+    warmed: Option<Box<Warmed>>,
+    /// What of the prompt of the last request was warm, where that is not as the log tells.
+    warm: Option<u32>,
 }
 
 impl Fold {
@@ -49,6 +54,25 @@ impl Fold {
     pub(super) fn under(mut self, sky: Sky) -> Self {
         self.sky = Some(Box::new(sky));
         self
+    }
+
+    /// Lets it mind what prompt caches hold, where any of these policies does.
+    #[must_use]
+    pub(super) fn minding<'a>(mut self, log: &Log, policies: impl Iterator<Item = &'a Arc<Policy>>) -> Self {
+        self.warmed = Warmed::of(log, policies.map(|policy| &**policy));
+        self
+    }
+
+    /// Lets it mind these caches.
+    #[must_use]
+    pub(super) fn with_caches(mut self, warmed: Warmed) -> Self {
+        self.warmed = Some(Box::new(warmed));
+        self
+    }
+
+    /// Returns what of the prompt of the last request was warm where it went, where that is not as the log tells.
+    pub(super) fn warm(&self) -> Option<u32> {
+        self.warm
     }
 
     /// Returns the world that it runs in.
@@ -101,9 +125,12 @@ impl Fold {
         let then = sky.as_mut().map(|sky| sky.arrive(index, evidence.operation, whose.as_ref()));
         let prices = outlook.prices;
         let outlook = &Outlook { weather: sky.as_deref().map(Sky::weather), ..*outlook };
-        self.reach(evidence.operation.at);
+        self.reach(evidence.operation.at, prices);
         let told = outlook.circumstances.get(evidence.operation.circumstance);
         self.circumstance.clone_from(told);
+        if let Some(warmed) = &mut self.warmed {
+            self.circumstance.standing = warmed.standing(evidence, &told.standing, policy, prices);
+        }
         self.circumstance.full = self.in_flight.full(policy, |model| outlook.prices.identity(model));
         if let (Some(sky), Some(then)) = (&sky, then) {
             let down = sky.down().iter().chain(&told.down).copied().collect();
@@ -129,13 +156,21 @@ impl Fold {
 
     /// Takes in a request that stays as it was decided.
     pub fn keep(&mut self, index: usize, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>) {
-        self.reach(evidence.operation.at);
-        self.circumstance.clone_from(outlook.circumstances.get(evidence.operation.circumstance));
+        self.reach(evidence.operation.at, outlook.prices);
+        let told = outlook.circumstances.get(evidence.operation.circumstance);
+        self.circumstance.clone_from(told);
+        if let Some(warmed) = &mut self.warmed {
+            // As it stood then; only who it is matters here.
+            drop(warmed.standing(evidence, &told.standing, policy, outlook.prices));
+        }
         self.settle(index, evidence, policy, outlook, &[]);
     }
 
     /// Lets time reach a moment.
-    fn reach(&mut self, at: Instant) {
+    fn reach(&mut self, at: Instant, prices: &PriceTable) {
+        if let Some(warmed) = &mut self.warmed {
+            warmed.reach(at, prices);
+        }
         while let Some(Reverse(turn)) = self.turns.peek().filter(|Reverse(turn)| turn.at <= at) {
             self.in_flight.end(turn.leaves);
             self.in_flight.begin(turn.enters);
@@ -164,15 +199,26 @@ impl Fold {
         if let (Some(over), Some(spending)) = (over, &mut self.spending) {
             spending.turn(index, operation.at, over, decision.refused);
         }
-        // Where it goes up its ladder, it goes where there was room.
+        // Where it goes along its ladder, it goes where there was room.
         for (at, rung) in ladder.iter().enumerate() {
             if self.circumstance.short(rung.known_as).is_some_and(|short| short != Short::Soft)
-                && at > usize::from(decision.rung)
+                && at != usize::from(decision.rung)
             {
                 decision.open = decision.open.without(at);
             }
         }
+        self.warm = evidence.operation.warm;
+        let mut own = *operation;
+        if let Some(warmed) = &mut self.warmed {
+            self.warm = warmed.placed(evidence, policy, &decision, outlook.prices);
+            own.warm = self.warm;
+            self.circumstance.standing = narrowed(&self.circumstance.standing, policy, &decision);
+        }
+        let evidence = &Evidence { operation: &own, extra: evidence.extra };
         routed(evidence, policy, &decision, outlook, &mut self.settled);
+        if let Some(warmed) = &mut self.warmed {
+            warmed.settled(index, evidence, (&decision, &self.settled), outlook);
+        }
         let mut at = operation.at;
         let mut calling = ModelId::NONE;
         let mut turn = |at, nth, leaves: ModelId, enters: ModelId| {
@@ -209,7 +255,7 @@ pub(super) fn walk<'a>(
     (policies, end): (&'a [PolicySpan], usize),
     mut take: impl FnMut(usize, &Evidence<'a>, &'a Arc<Policy>, &Settled) -> bool,
 ) -> bool {
-    let mut fold = Fold::default();
+    let mut fold = Fold::default().minding(log, policies.iter().map(|span| &span.policy));
     let outlook = log.outlook();
     for (index, evidence) in log.history.range(log.history.start(), end) {
         let Some(policy) = at(policies, index) else { continue };
@@ -229,7 +275,7 @@ fn at(policies: &[PolicySpan], index: usize) -> Option<&Arc<Policy>> {
 impl Log {
     /// Returns the log with how things stood at its requests from a place on, as these policies would have let it come.
     pub(super) fn anew(&self, policies: &[PolicySpan], from: usize) -> Self {
-        let mut fold = Fold::default();
+        let mut fold = Fold::default().minding(self, policies.iter().map(|span| &span.policy));
         let outlook = self.outlook();
         let mut circumstances = (*self.circumstances).clone();
         let mut history: History = self.history.clone();
@@ -241,8 +287,9 @@ impl Log {
             }
             let (circumstance, _) = fold.arrive(index, &evidence, policy, &outlook);
             let id = circumstances.intern(circumstance);
-            if id != evidence.operation.circumstance {
-                history.set_circumstance(index, id);
+            let operation = evidence.operation;
+            if id != operation.circumstance || fold.warm() != operation.warm {
+                history.set_circumstance(index, id, fold.warm());
             }
         }
         Self { history, circumstances: Arc::new(circumstances), ..self.clone() }

@@ -64,9 +64,9 @@ impl Player {
             policy,
             Skipped::default(),
         );
-        let judge = Some(ingest.classifier());
-        let catalog = Arc::new(book.clone());
-        let log = Log { book: format!("{} {}", book.name, book.dated), catalog, classifier, judge, ..log };
+        let (judge, caching) = (Some(ingest.classifier()), Arc::clone(ingest.cache_rules()));
+        let (catalog, book_of) = (Arc::new(book.clone()), format!("{} {}", book.name, book.dated));
+        let log = Log { book: book_of, catalog, classifier, judge, caching, ..log };
         let engine = || Engine::new(Arc::clone(&log.policy), Arc::clone(&log.prices));
         let live = Live {
             growth: Growth::new(ingest, book, keep.max(1)),

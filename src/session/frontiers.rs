@@ -82,6 +82,7 @@ fn same_ladder(one: &Route, other: &Route) -> bool {
     one.require == other.require
         && one.no_signal == other.no_signal
         && one.explore == other.explore
+        && one.when_failed == other.when_failed
         && same_names(one, other)
         && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.same_call(b))
 }
@@ -426,7 +427,7 @@ impl RouteConsequences {
 mod tests {
     use super::super::is_within_error;
     use super::*;
-    use crate::routing::{Labels, Matcher, StreamLimits, WhenFull};
+    use crate::routing::{Caching, Labels, Matcher, StreamLimits, WhenFull};
     use crate::units::{ModelId, Pico};
 
     fn some_route() -> Route {
@@ -434,9 +435,13 @@ mod tests {
             name: "one".into(),
             tag: RouteTag::NONE,
             matcher: Matcher::default(),
+            canary: None,
             mode: Mode::default(),
             require: Labels::default(),
             when_full: WhenFull::default(),
+            when_failed: crate::routing::WhenFailed::default(),
+            cache: Caching::default(),
+            switch_cap: None,
             ladder: Vec::new(),
             no_signal: 0,
             holdout: None,

@@ -1,6 +1,7 @@
 //! A log entry turned into what memory holds: names become ids, a missing confidence is asked of the classifier.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::Stretch;
@@ -10,10 +11,11 @@ use crate::outcome::{
     Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Second, Seen, Timeline,
 };
 use crate::pricing::{PriceBook, Usage, is_unlisted};
+use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
     AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw,
-    Drawn, FULL, Labels, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
+    Drawn, FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -58,6 +60,8 @@ pub struct Ingest {
     tags: Option<Arc<[Box<str>]>>,
     /// Meters by model, with how many calls told them; the first few kinds.
     meters: BTreeMap<(String, String), u64>,
+    /// How providers' prompt caches work.
+    caching: Arc<Rules>,
 }
 
 /// Kinds of unknown meters that are told apart.
@@ -83,7 +87,19 @@ impl Ingest {
             keeps_sessions: true,
             tags: None,
             meters: BTreeMap::new(),
+            caching: Arc::default(),
         }
+    }
+
+    /// Returns the same knowing how providers' prompt caches work.
+    #[must_use]
+    pub fn caching(self, rules: Rules) -> Self {
+        Self { caching: Arc::new(rules), ..self }
+    }
+
+    /// Says how providers' prompt caches work.
+    pub fn cache_rules(&self) -> &Arc<Rules> {
+        &self.caching
     }
 
     /// Returns the names and circumstances met so far, and forgets them.
@@ -277,10 +293,12 @@ impl Ingest {
         let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
         let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
-        let mut runaway = Then::Tell;
+        let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
         let mut tags = Vec::new();
         for name in &told.down {
-            if [Call::WORD, WAITED, CHANCE, BEFORE].iter().any(|word| name.starts_with(word)) {
+            if [Call::WORD, WAITED, CHANCE, BEFORE].iter().any(|word| name.starts_with(word))
+                || Lot::parse(name).is_some()
+            {
                 // Of its request alone, not of how things stood.
             } else if let Some(told) = name.strip_prefix(TAG) {
                 let is_asked = |name: &str| {
@@ -298,6 +316,12 @@ impl Ingest {
             } else if let Some((short, name)) = Short::parse(name) {
                 let model = self.names.intern_model(name);
                 over.push((self.names.identity(model), short));
+            } else if let Some(word) = Word::parse(name) {
+                let names = &mut self.names;
+                standing.take(word, |model| {
+                    let model = names.intern_model(model);
+                    names.identity(model)
+                });
             } else if let Some(told) = Drawn::parse(name) {
                 drawn = Some(told);
             } else {
@@ -323,6 +347,7 @@ impl Ingest {
             over,
             runaway,
             drawn,
+            standing,
             tags: self.names.intern_tags(&tag_set(tags)),
             ..Circumstance::default()
         };
@@ -372,7 +397,14 @@ impl Ingest {
             pinned: record.pinned,
             draw: Draw::of(&record.id),
             class: record.task.unwrap_or_default(),
+            lot: record
+                .needs
+                .down
+                .iter()
+                .find_map(|word| Lot::parse(word))
+                .unwrap_or_else(|| Lot::of(&record.session, &record.user, &record.key, &record.id)),
             call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
+            expected: record.needs.down.iter().find_map(|word| expected(word)),
             ..Operation::default()
         };
         self.judge(record, &mut operation);
@@ -466,6 +498,14 @@ fn source_of(basis: Basis) -> ConfidenceSource {
     }
 }
 
+/// Reads what a call was expected to cost.
+fn expected(word: &str) -> Option<NonZeroU64> {
+    match Word::parse(word)? {
+        Word::Expected(amount) => u64::try_from(amount.0).ok().and_then(NonZeroU64::new),
+        _ => None,
+    }
+}
+
 /// Returns how long a call took; nobody was waited for where nobody was called.
 fn latency(attempt: &Attempt<'_>) -> Millis {
     if attempt.status.is_call() { Millis::from_option(attempt.latency_ms) } else { Millis::UNKNOWN }
@@ -476,6 +516,7 @@ fn has_particulars(attempt: &Attempt<'_>) -> bool {
         || attempt.gap_ms.is_some()
         || !attempt.left_out.is_empty()
         || !attempt.verdicts.is_empty()
+        || attempt.provider.contains('/')
 }
 
 fn particulars(attempt: &Attempt<'_>) -> Particulars {
@@ -484,6 +525,11 @@ fn particulars(attempt: &Attempt<'_>) -> Particulars {
         left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
         verdicts: attempt.verdicts.clone(),
         gap: Millis::from_option(attempt.gap_ms),
+        account: if attempt.provider.contains('/') {
+            attempt.provider.as_ref().into()
+        } else {
+            Box::default()
+        },
     }
 }
 

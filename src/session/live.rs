@@ -17,6 +17,7 @@ mod record_of;
 mod runaways;
 mod spending;
 mod ticket;
+mod warmth;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,6 +31,7 @@ pub use self::foresee::Near;
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
+pub use self::warmth::WarmModel;
 use super::reason::why_text;
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
@@ -38,6 +40,7 @@ use crate::classifier::Classifier;
 use crate::engine::{Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Operation};
 use crate::pricing::{Cost, PriceBook, PriceTable, Usage};
+use crate::prompt_cache::account_number;
 use crate::record::{self, Entry, Under};
 use crate::routing::{
     Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,
@@ -108,6 +111,8 @@ pub struct Live {
     spreads: Mutex<Spreads>,
     /// Whether any rule compares tool calls.
     compares_calls: AtomicBool,
+    /// Whether any route minds prompt caches.
+    minds_caches: AtomicBool,
 }
 
 /// What has to stay in one order.
@@ -144,6 +149,7 @@ impl Live {
             prices: format!("{} {}", book.name, book.dated).into(),
         };
         let prices = Arc::new(PriceTable::new(&book, &names));
+        let minds_caches = AtomicBool::new(policy.minds_caches());
         let outlet = Outlet::new(policy_line(&policy, &names, at, (&who, &under), Deed::Start));
         Self {
             classifier,
@@ -161,6 +167,7 @@ impl Live {
             }),
             has_budgets: AtomicBool::new(false),
             compares_calls: AtomicBool::new(false),
+            minds_caches,
             spreads: Mutex::default(),
             totals: Mutex::default(),
             settled: Mutex::default(),
@@ -191,6 +198,7 @@ impl Live {
         let mut core = lock(&self.core);
         let attempt = core.charged(ticket, &call, &self.book());
         core.applied += 1;
+        core.decider.served_by(ticket.seq, account_number(&call.provider));
         let course = if again {
             core.decider.retried(ticket.seq, attempt)
         } else {
@@ -248,6 +256,7 @@ impl Live {
         core.price_new_models(&self.book());
         let at = core.event_at(now);
         let line = policy_line(&policy, &core.names, at, (who, &self.under), deed);
+        self.minds_caches.store(policy.minds_caches(), Ordering::Relaxed);
         core.decider.change_policy(Arc::new(policy));
         lock(&self.outlet).bring(&line);
         Ok(Applied { version, at, from_seq: core.next_seq, line })
@@ -290,13 +299,15 @@ impl Live {
             .collect();
         models.sort_unstable();
         models.dedup();
-        let names = policy.routes.iter().map(|route| format!("{}/{}", crate::routing::AUTO, route.name));
+        let routes = policy.routes.iter().filter(|route| route.canary.is_none());
+        let names = routes.map(|route| format!("{}/{}", crate::routing::AUTO, route.name));
         (models, std::iter::once(crate::routing::AUTO.to_owned()).chain(names).collect())
     }
 
-    /// Says whether the policy has a route of that name.
+    /// Says whether the policy has a route that clients may ask for by that name.
     pub fn has_route(&self, name: &str) -> bool {
-        lock(&self.core).decider.policy().find_route(name).is_some()
+        let core = lock(&self.core);
+        core.decider.policy().routes.iter().any(|route| *route.name == *name && route.canary.is_none())
     }
 
     /// Says whether a client that asks by a name chooses its model by it.
@@ -427,7 +438,8 @@ impl Core {
                 rung: Some(rung),
                 name: Arc::clone(&step.name),
                 model: self.names.model(step.model).into(),
-                last: decision.open.at_or_after(at + 1).is_none(),
+                last: decision.reach(route).after_failure(rung).is_none(),
+                top: rung < decision.rung || decision.open.at_or_after(at + 1).is_none(),
                 limits: route.limits(rung),
                 with: cut(&step.with, step.facts.max_output),
                 checks,
@@ -440,6 +452,7 @@ impl Core {
             name,
             model,
             last: true,
+            top: true,
             limits,
             with: cut(&Parameters::NONE, policy.facts(self.names.identity(decision.model)).max_output),
             checks,

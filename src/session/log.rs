@@ -12,6 +12,7 @@ use super::strip::StripCell;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
+use crate::prompt_cache::Rules;
 use crate::record::{self, Correction, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
 use crate::runaway::ToldTrip;
@@ -199,6 +200,8 @@ pub struct Log {
     pub shadowed: Shadowed,
     /// The file of budgets that it brings along, as written; empty where it brings none.
     pub budgets: String,
+    /// How providers' prompt caches work.
+    pub caching: Arc<Rules>,
 }
 
 impl Log {
@@ -372,7 +375,7 @@ impl Log {
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let second = ingest.second_tag();
-        let budgets = source.header().budgets.clone();
+        let (budgets, caching) = (source.header().budgets.clone(), Arc::clone(ingest.cache_rules()));
         let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         let brings_policies = !policies.is_empty();
@@ -418,6 +421,7 @@ impl Log {
             timing,
             shadowed,
             budgets,
+            caching,
             ..log
         };
         // A log with its policies says how things stood; another is run under the policy at hand.
@@ -464,6 +468,7 @@ impl Log {
             inserts: Inserts::default(),
             shadowed: Shadowed::default(),
             budgets: String::new(),
+            caching: Arc::default(),
         };
         log.survey();
         log

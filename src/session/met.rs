@@ -75,7 +75,7 @@ impl Met {
         if let Some(Some(known)) = self.places.get(id.index()) {
             return *known;
         }
-        let Circumstance { needs, down, full, over, runaway, drawn, tags, .. } =
+        let Circumstance { needs, down, full, over, runaway, drawn, tags, mut standing, .. } =
             self.circumstances.get(id).clone();
         // One name at most, so there is no order to keep.
         let labels = Labels::of(&needs.labels.names(&self.names), names);
@@ -86,10 +86,16 @@ impl Met {
         };
         let full = full.iter().map(|one| known_as(*one, names)).collect();
         let over = over.into_iter().map(|(model, short)| (known_as(model, names), short)).collect();
+        if standing.here.is_some() {
+            standing.here = known_as(standing.here, names);
+        }
+        for change in &mut standing.changes {
+            change.to = known_as(change.to, names);
+        }
         let needs = Needs { labels, ..needs };
         let tags = if tags.is_some() { names.intern_tags(self.names.tags(tags)) } else { tags };
         let circumstance =
-            Circumstance { needs, full, over, runaway, drawn, tags, ..Circumstance::default() };
+            Circumstance { needs, full, over, runaway, drawn, tags, standing, ..Circumstance::default() };
         let found = whole.intern(&circumstance.with_down(down, |model| names.identity(model)));
         known(&mut self.places, id.index(), || found)
     }

@@ -27,6 +27,7 @@ mod frontiers;
 mod growth;
 mod ingest;
 mod inserts;
+mod limited;
 pub mod listing;
 mod live;
 mod log;
@@ -46,6 +47,7 @@ mod reason;
 mod reclassified;
 mod repriced;
 mod rerun;
+mod rollouts;
 mod runaways;
 mod saved;
 mod second;
@@ -62,11 +64,14 @@ mod stretch;
 mod strip;
 mod study;
 mod sureness;
+mod switching;
 mod trial;
 mod tried;
 mod trying;
 mod view;
 mod wanted;
+mod warm_at;
+mod warmed;
 mod whatif;
 mod whose;
 mod worker;
@@ -93,9 +98,10 @@ pub use following::Outgoing;
 pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
+pub use limited::{LimitAim, TriedLimit};
 pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
-    Refusal, SIMULATED, Ticket, Waiting, Wants,
+    Refusal, SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
@@ -108,6 +114,7 @@ pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};
 pub use reclassified::{Flip, Reclassified, rechecked, reclassified};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
+pub use rollouts::{ArmRow, RolloutRow, RolloutStep, RolloutTried, Rollouts, roll_over};
 pub use runaways::{Tripped, Watched, watched};
 pub use saved::{savings, settle_all, unit_costs};
 pub use settled::settle_one;
@@ -128,10 +135,12 @@ pub use stretch::Stretch;
 pub use strip::StripCell;
 pub use study::{Beside, Found, Studies, Topic};
 pub use sureness::{Scored, scored};
+pub use switching::{Switching, switching};
 pub use trial::Trial;
 pub use tried::{BudgetsTried, TriedAlert, TriedRow, TriedRun, TriedSide, Tries};
 pub use trying::{try_beside, try_budgets};
 pub use view::View;
 pub use wanted::{Search, Wanted};
+pub use warm_at::warm_sessions;
 pub use worker::{Worker, spawn};
 pub use worlds::{Branched, Other, WorldError, branched};

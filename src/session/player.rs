@@ -16,7 +16,7 @@ use super::second::Second;
 use super::snapshot::{Change, Play, Reading, RerunState};
 use super::stream::settle;
 use super::view::View;
-use super::{Command, Log, Speed};
+use super::{Command, Log, Speed, TriedLimit};
 use crate::certificate::Terms;
 use crate::engine::{Engine, Event};
 use crate::outcome::Settled;
@@ -45,6 +45,8 @@ pub struct Player {
     pub(super) checkpoints: Vec<(usize, Engine)>,
     pub(super) policies: Vec<PolicySpan>,
     pub(super) staged: Option<Arc<Policy>>,
+    /// Limits tried beside those in force.
+    pub(super) limits: Arc<[TriedLimit]>,
     pub(super) changes: Vec<Change>,
     pub(super) undo: Vec<Arc<Policy>>,
     pub(super) marks: Vec<usize>,
@@ -88,6 +90,7 @@ impl Player {
             window,
             checkpoints: Vec::new(),
             staged: None,
+            limits: Arc::default(),
             changes: Vec::new(),
             undo: Vec::new(),
             marks: Vec::new(),
@@ -177,8 +180,12 @@ impl Player {
             }
             Command::Focus(route, rung) => self.focus = (route, rung),
             Command::Stage(policy) => {
+                if policy.is_none() {
+                    self.limits = Arc::default();
+                }
                 self.staged = policy.filter(|policy| !same_thresholds(policy, self.policy()));
             }
+            Command::TryLimit(tried) => self.try_limit(tried),
             Command::Nudge(route, rung, by) => {
                 let now = self
                     .staged_policy()
@@ -213,7 +220,7 @@ impl Player {
             Command::Follow => self.seek(self.log.len()),
             // The worker of a live session takes these to whoever can do them.
             Command::Ask(_) => self.message = self.may_ask().map(|why| format!("not sent: {why}")),
-            Command::Drain | Command::Alert(_) | Command::Switch(..) => {}
+            Command::Drain | Command::Alert(_) | Command::Switch(..) | Command::Rollout(..) => {}
         }
         if self.live.is_some() && self.play == Play::Ended {
             self.follow();
@@ -316,7 +323,7 @@ impl Player {
 
     fn apply_staged(&mut self) {
         let Some(staged) = self.staged.take() else {
-            self.message = Some("nothing is staged".to_owned());
+            self.message = self.limits_to_set().or_else(|| Some("nothing is staged".to_owned()));
             return;
         };
         let before = Arc::clone(self.policy());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::fold::{any_remembers, walk};
-use super::{Log, PolicySpan, Reading, settle_one};
+use super::{Log, PolicySpan, Reading, TriedLimit, settle_one};
 use crate::outcome::Settled;
 use crate::pricing::CostSum;
 use crate::routing::match_route;
@@ -14,6 +14,8 @@ use crate::routing::match_route;
 pub struct RerunJob {
     /// The policies that were in force, what is staged changed in each.
     pub policies: Arc<[PolicySpan]>,
+    /// Limits that are tried beside those in force.
+    pub limits: Arc<[TriedLimit]>,
     /// The first operation.
     pub first: usize,
     /// The one after the last.
@@ -33,7 +35,7 @@ pub struct Rerun {
 
 /// Decides operations anew, each under the policy of its time. `done` counts along; `None` where `stop` was raised.
 pub fn rerun(log: &Log, job: &RerunJob, done: &AtomicUsize, stop: &AtomicBool) -> Option<Rerun> {
-    let &RerunJob { first, end, ref policies } = job;
+    let &RerunJob { first, end, ref policies, .. } = job;
     if any_remembers(policies) {
         return in_order(log, job, done, stop);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
-use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan};
+use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, Switching, TriedLimit};
 use crate::certificate::OffPolicy;
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
@@ -202,6 +202,8 @@ pub enum RerunState {
         took: Duration,
         /// What budgets would have come to, where the log is played against some.
         budgets: Option<Arc<BudgetsTried>>,
+        /// What changes of model cost under what is in force and under what is staged, where either minds prompt caches.
+        switching: Option<[Switching; 2]>,
     },
 }
 
@@ -230,6 +232,8 @@ pub struct Snapshot {
     pub staged: Option<Arc<Policy>>,
     /// The other classifier being tried: name and hash.
     pub second: Option<String>,
+    /// Limits being tried.
+    pub limits: Arc<[TriedLimit]>,
     /// Changes made, oldest first.
     pub changes: Arc<Vec<Change>>,
     /// How many changes `undo` can take back.

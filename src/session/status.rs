@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertsView, BudgetsView, Tries};
+use super::{AlertsView, BudgetsView, RolloutRow, Tries};
 use crate::units::{Instant, Pico, Span};
 
 /// How bad something is.
@@ -145,6 +145,9 @@ pub struct LiveStatus {
     /// Who is stopped, the latest first: `key ci-bot`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<String>,
+    /// How rollouts stand, the open ones first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rollouts: Vec<RolloutRow>,
     /// Bytes that requests, answers, streams and backlogs hold.
     pub memory_held: u64,
     /// How many they may hold; 0 where that is not told.

@@ -16,11 +16,13 @@ use super::settled::settle_one;
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use super::wanted::{Search, Wanted};
+use super::warmed::Warmed;
 use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
     Attempt, Choice, Evidence, Outlook, ProfileFit, Profiles, Settled, calls, recharge, recorded, visit,
 };
 use crate::pricing::{PriceBook, PriceTable, Recharge};
+use crate::prompt_cache::Rules;
 use crate::record::{self, Timing};
 use crate::routing::{Circumstances, Decision, NO_RUNG, Policy, match_route};
 use crate::telemetry::{Dimension, Sign, Spend, SpendOptions, Totals};
@@ -129,7 +131,9 @@ pub fn stream(
     options: &StreamOptions,
     mut tick: impl FnMut(u64) -> bool,
 ) -> Result<StreamResult, LoadError> {
-    if !options.spend.as_ref().is_some_and(|spend| spend.has(&Dimension::Session)) {
+    let caching = Arc::clone(ingest.cache_rules());
+    let has_sessions = options.spend.as_ref().is_some_and(|spend| spend.has(&Dimension::Session));
+    if !has_sessions && !policy.minds_caches() {
         ingest = ingest.without_sessions();
     }
     // Charges by meter have all tags.
@@ -152,7 +156,8 @@ pub fn stream(
     let parsing = Parsing { book, constrains, events, wanted, threads };
     std::thread::scope(|scope| {
         let fold = scope.spawn(move || {
-            Fold::new(Arc::clone(policy), book, names, options, reprices).run(&receive, &give_back)
+            let fold = Fold::new(Arc::clone(policy), book, names, options, reprices);
+            Fold { caching, ..fold }.run(&receive, &give_back)
         });
         let outlet = Outlet { send, spare };
         let parsed = parse(source, ingest, &parsing, outlet, &mut tick);
@@ -233,6 +238,8 @@ struct Fold<'a> {
     news: News,
     /// Policies in order of time.
     policies: Vec<InForce>,
+    /// How providers' prompt caches work.
+    caching: Arc<Rules>,
 }
 
 /// A policy, the moment from which on it decides, and how many requests it decided.
@@ -274,6 +281,7 @@ impl<'a> Fold<'a> {
             constraints: Constraints::default(),
             spend: options.spend.as_ref().map(Spend::new),
             news: News::default(),
+            caching: Arc::default(),
         }
     }
 
@@ -330,6 +338,9 @@ impl<'a> Fold<'a> {
         }
         let (policy, prices) = (Arc::clone(self.engine.policy()), Arc::clone(self.engine.prices()));
         let mut fold = super::Fold::default();
+        if policy.minds_caches() {
+            fold = fold.with_caches(Warmed::new(&self.caching, &self.names));
+        }
         for (index, (_, batch, at)) in order.into_iter().enumerate() {
             let Some(Batch { operations, extras, .. }) = held.get_mut(batch) else { continue };
             let Some(operation) = operations.get_mut(at) else { continue };
@@ -342,6 +353,7 @@ impl<'a> Fold<'a> {
             };
             let circumstance = fold.arrive(index, &evidence, &policy, &outlook).0.clone();
             operation.circumstance = self.circumstances.intern(&circumstance);
+            operation.warm = fold.warm();
         }
     }
 
@@ -463,11 +475,21 @@ pub(super) fn drive(
 ) -> Option<(Decision, Settled)> {
     let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
     let operation = *evidence.operation;
-    let mut effect =
-        engine.apply(Event::Arrived(Arrival { key, operation, circumstance, claims: None, whose: None }))?;
+    let mut effect = engine.apply(Event::Arrived(Arrival {
+        key,
+        operation,
+        circumstance,
+        claims: None,
+        whose: None,
+        prompt: None,
+    }))?;
+    // What is expected to be warm is so where it starts.
+    let mut warm = operation.warm;
     loop {
         match effect {
-            Effect::Send { rung, model, .. } => effect = send(engine, key, rung, model, evidence, outlook)?,
+            Effect::Send { rung, model, .. } => {
+                effect = send(engine, key, (rung, model, warm.take()), evidence, outlook)?;
+            }
             Effect::Answer { decision, settled, .. } => return Some((decision, settled)),
         }
     }
@@ -477,8 +499,7 @@ pub(super) fn drive(
 fn send(
     engine: &mut Engine,
     key: u64,
-    rung: u8,
-    model: ModelId,
+    (rung, model, warm): (u8, ModelId, Option<u32>),
     evidence: &Evidence<'_>,
     outlook: &Outlook<'_>,
 ) -> Effects {
@@ -502,6 +523,6 @@ fn send(
     }
     let policy = engine.decision(key).map(|(policy, decision)| (Arc::clone(policy), decision.route));
     let step = policy.as_ref().and_then(|(policy, route)| policy.route(*route).ladder.get(usize::from(rung)));
-    let choice = step.map_or(Choice::plain(model), Choice::from);
+    let choice = Choice { warm, ..step.map_or(Choice::plain(model), Choice::from) };
     tell(engine, key, evidence, visit(evidence, choice, outlook))
 }

@@ -12,10 +12,11 @@ use super::budgeted::budgeted;
 use super::budgets::window_name;
 use super::fold::Fold;
 use super::frontiers::with_staged;
+use super::limited::with_tried;
 use super::snapshot::{Play, RerunState};
 use super::spending::{Before, Spending};
 use super::tried::{TriedRun, Tries};
-use super::{BudgetRow, BudgetsTried, Log, Player, PolicySpan, Reading, RerunJob};
+use super::{BudgetRow, BudgetsTried, Log, Player, PolicySpan, Reading, RerunJob, TriedLimit};
 use crate::alert::Rules;
 use crate::budget::Limit;
 use crate::routing::{Policy, match_route};
@@ -55,7 +56,7 @@ fn tried(
     let outlook = log.outlook();
     let mut spending = Spending::new(limits, &log.names);
     spending.carry(before);
-    let mut fold = Fold::with(spending);
+    let mut fold = Fold::with(spending).minding(log, policies.iter().map(|span| &span.policy));
     let mut watcher = rules.map(|rules| Watcher::new(Arc::clone(rules), limits, &log.names));
     if let Some(watcher) = &mut watcher {
         watcher.carry(before);
@@ -100,18 +101,28 @@ pub fn try_budgets(
     Some([applied, staged])
 }
 
-/// Runs a log up to a request under two policies, beside the same limits.
+/// Runs a log twice up to a request: under the policies and limits in force, and under what is tried.
 pub fn try_beside(
     log: &Log,
-    [applied, staged]: [&[PolicySpan]; 2],
+    applied: &[PolicySpan],
+    job: &RerunJob,
     tries: &Tries,
-    end: usize,
     mut tick: impl FnMut() -> bool,
 ) -> Option<BudgetsTried> {
     let before = before(tries, log, applied);
-    let mut run =
-        |policies| tried(log, (policies, end), (&tries.limits, tries.rules.as_ref(), &before), &mut tick);
-    let (applied, staged) = (run(applied)?, run(staged)?);
+    let limits: Vec<Limit> = with_tried(&tries.limits, &job.limits);
+    // What was spent counts towards a limit whatever its amount.
+    let spent = |before: &Before| {
+        let place = tries.limits.iter().position(|limit| *limit == before.limit);
+        let limit = place.and_then(|place| limits.get(place)).unwrap_or(&before.limit);
+        Before { limit: limit.clone(), ..before.clone() }
+    };
+    let before_tried: Vec<Before> = before.iter().map(spent).collect();
+    let mut run = |policies, limits, before| {
+        tried(log, (policies, job.end), (limits, tries.rules.as_ref(), before), &mut tick)
+    };
+    let applied = run(applied, &tries.limits, &before)?;
+    let staged = run(&job.policies, &limits, &before_tried)?;
     Some(BudgetsTried::beside(&applied, &staged))
 }
 
@@ -120,12 +131,19 @@ pub fn try_beside(
 pub(super) struct Trying {
     running: Option<Running>,
     /// What was tried last, and when.
-    last: Option<(Arc<[PolicySpan]>, Moment)>,
+    last: Option<(What, Moment)>,
+}
+
+/// What is tried: policies and limits.
+type What = (Arc<[PolicySpan]>, Arc<[TriedLimit]>);
+
+fn what(job: &RerunJob) -> What {
+    (Arc::clone(&job.policies), Arc::clone(&job.limits))
 }
 
 #[derive(Debug)]
 struct Running {
-    policies: Arc<[PolicySpan]>,
+    what: What,
     stop: Arc<AtomicBool>,
     result: Receiver<Option<BudgetsTried>>,
 }
@@ -140,7 +158,7 @@ impl Trying {
             return Some(Duration::from_millis(50));
         }
         let job = player.try_wanted()?;
-        let rest = self.last.as_ref().filter(|(policies, _)| *policies == job.policies);
+        let rest = self.last.as_ref().filter(|(last, _)| *last == what(&job));
         Some(rest.map_or_else(
             || SETTLE.saturating_sub(stirred.elapsed()),
             |(_, at)| Self::STALE.saturating_sub(at.elapsed()),
@@ -151,7 +169,7 @@ impl Trying {
     pub(super) fn watch(&mut self, player: &mut Player, stirred: Moment) -> bool {
         let wanted = player.try_wanted();
         if let Some(run) = &self.running {
-            if wanted.as_ref().is_none_or(|job| job.policies != run.policies) {
+            if wanted.as_ref().is_none_or(|job| what(job) != run.what) {
                 run.stop.store(true, Ordering::Relaxed);
                 self.running = None;
             } else {
@@ -159,17 +177,15 @@ impl Trying {
                     Err(TryRecvError::Empty) => return false,
                     found => found.ok().flatten(),
                 };
-                self.last = Some((Arc::clone(&run.policies), Moment::now()));
+                self.last = Some((run.what.clone(), Moment::now()));
                 self.running = None;
                 player.rerun = found.map_or(RerunState::Idle, |found| RerunState::Tried(Arc::new(found)));
                 player.touch();
                 return true;
             }
         }
-        let known = self
-            .last
-            .as_ref()
-            .filter(|(policies, _)| wanted.as_ref().is_some_and(|job| job.policies == *policies));
+        let known =
+            self.last.as_ref().filter(|(last, _)| wanted.as_ref().is_some_and(|job| what(job) == *last));
         let is_fresh = known.is_some_and(|(_, at)| at.elapsed() < Self::STALE);
         let mut news = false;
         if known.is_none() {
@@ -184,13 +200,13 @@ impl Trying {
         let Some(tries) = player.tries() else { return news };
         let (stop, (sender, result)) = (Arc::new(AtomicBool::new(false)), channel());
         let (log, in_force, halt) = (Arc::clone(player.log()), player.policies_in_force(), Arc::clone(&stop));
-        let policies = Arc::clone(&job.policies);
+        let what = what(&job);
         let thread = std::thread::Builder::new().name("what-if".to_owned()).spawn(move || {
             let goes_on = || !halt.load(Ordering::Relaxed);
-            let _ = sender.send(try_beside(&log, [&in_force, &job.policies], &tries, job.end, goes_on));
+            let _ = sender.send(try_beside(&log, &in_force, &job, &tries, goes_on));
         });
         if thread.is_ok() {
-            self.running = Some(Running { policies, stop, result });
+            self.running = Some(Running { what, stop, result });
         }
         news
     }

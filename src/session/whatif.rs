@@ -23,7 +23,10 @@ impl Player {
 
     /// Says what what is staged changes of the window as it is now; `None` where nothing is staged.
     pub(super) fn staged_job(&self) -> Option<RerunJob> {
-        let staged = self.staged.as_ref()?;
+        if self.staged.is_none() && self.limits.is_empty() {
+            return None;
+        }
+        let staged = self.staged_policy();
         let (first, end) = self.view.range();
         let now = self.grounds();
         let changed = |span: &PolicySpan| {
@@ -34,7 +37,8 @@ impl Player {
             }
             PolicySpan { from: span.from, policy: Arc::new(policy) }
         };
-        Some(RerunJob { policies: self.policies.iter().map(changed).collect(), first, end })
+        let policies = self.policies.iter().map(changed).collect();
+        Some(RerunJob { policies, limits: Arc::clone(&self.limits), first, end })
     }
 
     /// Says whether a finished re-run equals the instant figure.
@@ -43,7 +47,7 @@ impl Player {
         for route in self.what_if() {
             instant += &route.staged.cost;
         }
-        self.staged.is_some() && instant == found.cost
+        instant == found.cost
     }
 
     /// Returns what the staged policy would have meant over the window where calls are capped: every request decided in order

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::fold::any_remembers;
 use super::snapshot::{Play, RerunState, Snapshot};
 use super::trying::{SETTLE, Trying, try_beside};
-use super::{BudgetsTried, Command, Player, Rerun, RerunJob, rerun};
+use super::{BudgetsTried, Command, Log, Player, PolicySpan, Rerun, RerunJob, Switching, rerun, switching};
 
 /// The pace of published pictures while playing.
 const FRAME: Duration = Duration::from_millis(100);
@@ -50,7 +50,7 @@ struct Running {
     what: RerunJob,
     done: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
-    result: Receiver<Option<(Rerun, Option<BudgetsTried>)>>,
+    result: Receiver<Option<Found>>,
     started: Instant,
 }
 
@@ -114,6 +114,30 @@ fn run(player: &mut Player, inbox: &Receiver<Inbox>, publish: &mut dyn FnMut(Arc
     }
 }
 
+/// What a full re-run found.
+#[derive(Debug)]
+struct Found {
+    found: Rerun,
+    budgets: Option<BudgetsTried>,
+    switching: Option<[Switching; 2]>,
+}
+
+/// Adds up what changes of model cost on both sides, where either minds prompt caches; none at all where it was stopped.
+#[expect(clippy::option_option, reason = "nothing to add up is no reason to stop")]
+fn switched(
+    log: &Log,
+    sides: [&[PolicySpan]; 2],
+    range: (usize, usize),
+    goes_on: impl Fn() -> bool,
+) -> Option<Option<[Switching; 2]>> {
+    if !sides.iter().flat_map(|side| side.iter()).any(|span| span.policy.minds_caches()) {
+        return Some(None);
+    }
+    let [applied, staged] = sides;
+    let sum = |policies| switching(log, policies, range, &goes_on);
+    Some(Some([sum(applied)?, sum(staged)?]))
+}
+
 /// The full re-run of what is staged: whether one is wanted, runs, or is done.
 #[derive(Debug)]
 pub(super) struct Reruns {
@@ -170,7 +194,7 @@ fn watch_rerun(
             return true;
         }
         match job.result.try_recv() {
-            Ok(Some((found, budgets))) => {
+            Ok(Some(Found { found, budgets, switching })) => {
                 let agrees = player.agrees(&found);
                 tracing::debug!(requests = found.requests, agrees, took = ?job.started.elapsed(), "decided again");
                 let in_order = any_remembers(&job.what.policies);
@@ -184,6 +208,7 @@ fn watch_rerun(
                     in_order,
                     took: job.started.elapsed(),
                     budgets: budgets.map(Arc::new),
+                    switching,
                 };
                 *checked = Some(job.what.clone());
                 *running = None;
@@ -229,10 +254,12 @@ fn watch_rerun(
     let (tries, in_force) = (player.tries(), player.policies_in_force());
     let thread = std::thread::Builder::new().name("re-run".to_owned()).spawn(move || {
         let found = rerun(&log, &job, &job_done, &job_stop).and_then(|found| {
-            let Some(tries) = tries else { return Some((found, None)) };
             let goes_on = || !job_stop.load(Ordering::Relaxed);
-            let budgets = try_beside(&log, [&in_force, &job.policies], &tries, job.end, goes_on)?;
-            Some((found, Some(budgets)))
+            let both: [&[PolicySpan]; 2] = [&in_force, &job.policies];
+            let switching = switched(&log, both, (job.first, job.end), goes_on)?;
+            let Some(tries) = tries else { return Some(Found { found, budgets: None, switching }) };
+            let budgets = Some(try_beside(&log, &in_force, &job, &tries, goes_on)?);
+            Some(Found { found, budgets, switching })
         });
         let _ = sender.send(found);
     });

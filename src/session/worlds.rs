@@ -188,7 +188,8 @@ pub fn branched(
     mut tick: impl FnMut(usize) -> bool,
 ) -> Option<Branched> {
     let end = log.bounds().unwrap_or_default().1;
-    let mut fold = Fold::with(Spending::new(limits, &log.names));
+    let mut fold =
+        Fold::with(Spending::new(limits, &log.names)).minding(log, policies.iter().map(|span| &span.policy));
     let mut priced = None;
     let mut turns: Vec<Instant> = Vec::new();
     if let Some(world) = world {

@@ -91,6 +91,12 @@ pub struct Cell {
     pub quality: u64,
     /// Operations where the answering model has a label.
     pub labelled: u64,
+    /// What calls were expected to cost with what caches hold, at their models; of those that were answered and whose cost is known.
+    pub expected: Pico,
+    /// What just those calls cost.
+    pub billed: Pico,
+    /// How many those calls are.
+    pub foretold: u64,
 }
 
 impl Cell {
@@ -176,20 +182,42 @@ impl Cell {
         sign.count(&mut self.comparable, other.comparable);
         sign.count(&mut self.quality, other.quality);
         sign.count(&mut self.labelled, other.labelled);
+        sign.count(&mut self.foretold, other.foretold);
         match sign {
             Sign::Plus => {
+                self.expected += other.expected;
+                self.billed += other.billed;
                 self.cost += &other.cost;
                 self.baseline += &other.baseline;
                 self.compared += other.compared;
                 self.spread.add(other.spread);
             }
             Sign::Minus => {
+                self.expected -= other.expected;
+                self.billed -= other.billed;
                 self.cost -= &other.cost;
                 self.baseline -= &other.baseline;
                 self.compared -= other.compared;
                 self.spread.remove(other.spread);
             }
         }
+    }
+
+    /// Adds or takes away a call that was expected to cost something, beside what it cost.
+    pub(super) fn foretold(&mut self, expected: Pico, billed: Pico, sign: Sign) {
+        sign.count(&mut self.foretold, 1);
+        match sign {
+            Sign::Plus => (self.expected, self.billed) = (self.expected + expected, self.billed + billed),
+            Sign::Minus => (self.expected, self.billed) = (self.expected - expected, self.billed - billed),
+        }
+    }
+
+    /// Returns by how many thousandths of what was billed more was expected, less where negative; none where nothing was.
+    pub fn bias(&self) -> Option<i64> {
+        if self.foretold == 0 || self.billed.0 <= 0 {
+            return None;
+        }
+        i64::try_from((self.expected - self.billed).0.saturating_mul(1000) / self.billed.0).ok()
     }
 
     /// Returns what was saved against the baseline, over operations where both are known.

@@ -14,7 +14,7 @@ use super::visit::Visit;
 use super::{Cascade, Sign};
 use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
-use crate::routing::{Explore, MAX_RUNGS, Next, Route, Rungs, after_attempt};
+use crate::routing::{Explore, MAX_RUNGS, Next, Reach, Route, Rungs, WhenFailed, after_attempt};
 use crate::units::{PerMille, Pico};
 
 /// Bins: one per confidence value, and one for requests without a confidence.
@@ -247,7 +247,9 @@ impl Frontier {
                 latency = latency.zip(visit.latency).map(|(a, b)| a + b);
                 called |= visit.called;
                 let at = u8::try_from(rung).unwrap_or(u8::MAX);
-                match after_attempt(at, open, visit.status, visit.check) {
+                let first = begun.and_then(|begun| u8::try_from(begun).ok()).unwrap_or(at);
+                let reach = Reach { first, open, falls: route.when_failed == WhenFailed::Fall };
+                match after_attempt(at, reach, visit.status, visit.check) {
                     Next::Escalate { to, .. } => rung = usize::from(to),
                     Next::Answer => {
                         one.errors = u64::from(!visit.status.is_ok());

@@ -3,6 +3,8 @@
 use super::{Cell, Sign};
 use crate::classifier::TaskClass;
 use crate::outcome::{Evidence, Settled};
+use crate::pricing::Cost;
+use crate::units::Pico;
 
 /// All of the traffic, and its parts by model, team, project, route and task.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +71,16 @@ impl Totals {
                 None => &mut self.unnamed_model,
             };
             cell.attempt(attempt, at == last, settled.escalated, sign);
+            // Only the first call was foretold, and only what was seen to happen tells whether rightly.
+            if at == 0
+                && attempt.observed
+                && attempt.status.is_ok()
+                && let (Some(expected), Cost::Known(billed)) = (operation.expected, attempt.cost)
+            {
+                let expected = Pico(expected.get().into());
+                cell.foretold(expected, billed, sign);
+                self.all.foretold(expected, billed, sign);
+            }
         }
     }
 

@@ -118,6 +118,91 @@ fn units_cost_what_all_of_it_cost() {
 }
 
 #[test]
+fn what_tools_results_cost_stands_below_the_agent_that_had_them_run() {
+    let desk = Desk::new();
+    let claude = |id: &str, minute: u32, block: &str| {
+        format!(
+            r#"{{"type":"assistant","timestamp":"2026-05-23T10:{minute:02}:00Z","sessionId":"s1","requestId":"r-{id}","cwd":"/work/web","message":{{"id":"{id}","model":"claude-sonnet-4-5","stop_reason":"end_turn","content":[{block}],"usage":{{"input_tokens":1000,"output_tokens":10}}}}}}"#
+        )
+    };
+    let user = |content: &str| {
+        format!(
+            r#"{{"type":"user","timestamp":"2026-05-23T10:00:00Z","sessionId":"s1","message":{{"role":"user","content":{content}}}}}"#
+        )
+    };
+    let call = |name: &str| format!(r#"{{"type":"tool_use","id":"t","name":"{name}","input":{{}}}}"#);
+    let result = r#"[{"type":"tool_result","tool_use_id":"t","content":"ok"}]"#;
+    let words = r#"{"type":"text","text":"done"}"#;
+    let session = [
+        user(r#""fix it""#),
+        // One answer, told in two lines: two tools at once.
+        claude("m1", 1, &call("Read")),
+        claude("m1", 1, &call("Bash")),
+        user(result),
+        claude("m2", 2, &call("Bash")),
+        user(result),
+        claude("m3", 3, words),
+        // A person asks anew: nobody's result.
+        user(r#""and now?""#),
+        claude("m4", 4, words),
+    ];
+    desk.write("claude/s1.jsonl", session.join("\n") + "\n");
+    let tools = |log: &str| -> Vec<(String, u64)> {
+        let report = run(&desk, &format!("unit {log} --by session"));
+        let word = |row: &Value| row["tool"].as_str().unwrap_or("-").to_owned();
+        let of_agent = report["rows"][0]["agents"][0]["tools"].as_array().expect("tools").clone();
+        of_agent.iter().map(|row| (word(row), row["requests"].as_u64().unwrap_or(0))).collect()
+    };
+    let expected = |rows: &[(&str, u64)]| {
+        rows.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect::<Vec<_>>()
+    };
+    assert_eq!(tools("claude/s1.jsonl"), expected(&[("-", 2), ("Bash", 1), ("Bash+Read", 1)]));
+    let table = desk.good("unit claude/s1.jsonl --by session");
+    assert!(table.contains("    └ Bash+Read"), "{table}");
+
+    let codex = |second: u32, kind: &str, payload: &str| {
+        format!(r#"{{"timestamp":"2026-05-23T10:00:{second:02}Z","type":"{kind}","payload":{payload}}}"#)
+    };
+    let count = |second: u32, total: u32| {
+        codex(
+            second,
+            "event_msg",
+            &format!(
+                r#"{{"type":"token_count","info":{{"total_token_usage":{{"input_tokens":{total},"output_tokens":0,"total_tokens":{total}}},"last_token_usage":{{"input_tokens":100,"output_tokens":0,"total_tokens":100}}}}}}"#
+            ),
+        )
+    };
+    let session = [
+        codex(0, "session_meta", r#"{"id":"c1","timestamp":"2026-05-23T10:00:00Z","cwd":"/work/web"}"#),
+        codex(0, "turn_context", r#"{"model":"gpt-5","cwd":"/work/web"}"#),
+        codex(
+            1,
+            "response_item",
+            r#"{"type":"function_call","name":"shell","arguments":"{}","call_id":"1"}"#,
+        ),
+        count(1, 100),
+        codex(2, "response_item", r#"{"type":"function_call_output","call_id":"1","output":"ok"}"#),
+        count(3, 200),
+        count(4, 300),
+    ];
+    desk.write("codex/c1.jsonl", session.join("\n") + "\n");
+    assert_eq!(tools("codex/c1.jsonl"), expected(&[("-", 2), ("shell", 1)]));
+
+    let gemini = |id: u32, rest: &str| {
+        format!(
+            r#"{{"id":"g{id}","timestamp":"2026-05-23T10:00:0{id}Z","type":"gemini","model":"gemini-2.5-pro","content":"x","tokens":{{"input":100,"output":1,"cached":0,"thoughts":0,"tool":0,"total":101}}{rest}}}"#
+        )
+    };
+    let session = format!(
+        r#"{{"sessionId":"g","projectHash":"p","messages":[{},{}]}}"#,
+        gemini(1, r#","toolCalls":[{"name":"read_file"}]"#),
+        gemini(2, "")
+    );
+    desk.write("gemini/session-1.json", session);
+    assert_eq!(tools("gemini/session-1.json"), expected(&[("-", 1), ("read_file", 1)]));
+}
+
+#[test]
 fn limits_are_listed_with_where_they_are_heading() {
     let desk = units();
     desk.write("budgets.toml", "[budget.company]\nlimit = { day = 10, month = 900 }\n");

@@ -7,8 +7,10 @@ use std::sync::mpsc::channel;
 use pointsman::classifier::{Classifier, Measures};
 use pointsman::config::budgets::parse;
 use pointsman::pricing::{Charged, Cost, CostSum, PriceBook, PriceRow, Rates, Tier, Unpriced, Usage};
+use pointsman::prompt_cache::{Rule, Rules};
 use pointsman::record::{self, Correction, Input, LateLabel, ReadOptions};
-use pointsman::routing::{AtMost, Check, NO_RUNG, Policy, Status, up_to_grid};
+use pointsman::rollout::{Change, Needs, Plan};
+use pointsman::routing::{AtMost, Check, Mode, NO_RUNG, Policy, RungSpec, Status, up_to_grid};
 use pointsman::session::{
     Arriving, Called, Command, Deed, Follow, Ingest, IngestOptions, Live, LiveSetup, Log, Player, Reading,
     StreamOptions, Ticket, Wants, explain, stream,
@@ -47,6 +49,8 @@ enum Deal {
     Price { model: usize, cents: u32, later: Option<i64> },
     /// Rules against runaways change: what becomes of who repeats a call, and of a session with so many calls.
     Watch { then: usize, cap: Option<usize>, calls: u64 },
+    /// A rollout of a route takes a step, ends well, or is taken back.
+    Roll { route: usize, stage: Option<usize>, ends: bool },
     /// Somebody is stopped or let go.
     Switch { whom: usize, lifts: bool },
     /// Budgets change: hundredths of a cent for all a day, for each team, for one model; whether they are soft, or refuse at once.
@@ -66,6 +70,8 @@ fn deal() -> impl Strategy<Value = Deal> {
         1 => (0usize..4, proptest::option::of(0usize..4), 1u64..9)
             .prop_map(|(then, cap, calls)| Deal::Watch { then, cap, calls }),
         1 => (0usize..5, any::<bool>()).prop_map(|(whom, lifts)| Deal::Switch { whom, lifts }),
+        2 => (0usize..3, proptest::option::weighted(0.8, 0usize..5), any::<bool>())
+            .prop_map(|(route, stage, ends)| Deal::Roll { route, stage, ends }),
         8 => end.prop_map(|(which, status, failed, again, tokens, estimated)| {
             Deal::End { which, status, failed, again, tokens, estimated }
         }),
@@ -135,6 +141,11 @@ impl Stage {
                     pinned: *asked != 5 && *asked < 8,
                     prompt: PROMPTS[*prompt].into(),
                     session: ["s", "t", ""][*team].into(),
+                    // What a prompt of each team begins with is the same as far as it goes.
+                    beginnings: (1..=most / 200)
+                        .map(|block| (block << 8 | *team as u64, u32::try_from(block * 1000).unwrap()))
+                        .collect(),
+                    tie: (*call == 3).then_some(pointsman::prompt_cache::Tie::Tools),
                     call: (*call > 0).then(|| pointsman::runaway::Call::new(*call << 20, self.count)),
                     measures,
                     wants: Wants {
@@ -188,6 +199,18 @@ impl Stage {
                 let spec = compile(choices).spec(&names());
                 let deed = if *undo { Deed::Undo("back") } else { Deed::Change("on") };
                 self.live.apply(&spec, "test", deed, self.now).unwrap();
+            }
+            Deal::Roll { route, stage, ends } => {
+                let plan = plan(["r1", "r2", "rest"][*route]);
+                let (_, before) = self.live.policy_spec();
+                let next = match (stage, ends) {
+                    (Some(stage), _) => plan.staged(&before, *stage),
+                    (None, true) => plan.done(&before),
+                    (None, false) => Ok(plan.without(&before)),
+                };
+                if let Ok(spec) = next {
+                    self.live.apply(&spec, "rollout", Deed::Change("step"), self.now).unwrap();
+                }
             }
             Deal::Price { model, cents, later } => {
                 let price =
@@ -281,6 +304,39 @@ impl Stage {
     }
 }
 
+/// Every model caches, for a second.
+fn rules() -> Rules {
+    let rule = Rule {
+        minimum: 100,
+        step: 1,
+        ttl: Span::secs(1),
+        ttl_long: None,
+        read: 100,
+        write: 1250,
+        write_long: None,
+        storage: None,
+        asked: false,
+    };
+    Rules { rules: vec![(vec!["*".to_owned()], rule)] }
+}
+
+/// A rollout to another ladder, whoever names a model.
+fn plan(route: &str) -> Plan {
+    let rung = |model: &str, threshold| RungSpec { model: model.into(), threshold, ..RungSpec::default() };
+    Plan {
+        name: format!("{route}-next").into(),
+        route: route.into(),
+        change: Change {
+            mode: Some(Mode::Active),
+            ladder: vec![rung("flash", Some(600)), rung("nano", Some(200)), rung("mid", None)],
+            ..Change::default()
+        },
+        stages: [0, 100, 300, 600, 1000].map(PerMille::clamped).to_vec(),
+        needs: Needs::default(),
+        text: "".into(),
+    }
+}
+
 fn ingest() -> Ingest {
     Ingest::new(names(), Classifier::builtin(), &IngestOptions::default())
 }
@@ -320,6 +376,7 @@ proptest! {
             who: "test".to_owned(),
             gateway: String::new(),
         });
+        live.know_caches(rules());
         live.follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));
         let mut stage = Stage {
             live, now: Instant(499_700_000), open: Vec::new(), heard: BTreeMap::new(), done: Vec::new(),

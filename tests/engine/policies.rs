@@ -42,7 +42,7 @@ proptest! {
         let in_force = player.snapshot();
         let applied: CostSum = player.what_if().iter().fold(CostSum::default(), |mut sum, route| { sum += &route.applied.cost; sum });
         let (from, end) = (in_force.window.first, in_force.window.end);
-        let job = RerunJob { policies: in_force.policies.to_vec().into(), first: from, end };
+        let job = RerunJob { policies: in_force.policies.to_vec().into(), limits: [].into(), first: from, end };
         let again = rerun(&memory, &job, &AtomicUsize::default(), &AtomicBool::default()).unwrap();
         prop_assert_eq!(applied, again.cost, "what was in force");
         player.handle(Command::SetThreshold(RouteId(0), rung, PerMille::new(value).unwrap()));

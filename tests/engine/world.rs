@@ -10,9 +10,9 @@ use pointsman::outcome::{
 };
 use pointsman::pricing::{PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
 use pointsman::routing::{
-    AUTO, Capabilities, Capability, Check, Circumstance, CircumstanceId, Circumstances, ConfidenceSource,
-    Draw, Drawn, ExploreSpec, FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec, RouteSpec,
-    RungSpec, Status, WhenFull,
+    AUTO, Caching, Capabilities, Capability, Check, Circumstance, CircumstanceId, Circumstances,
+    ConfidenceSource, Draw, Drawn, ExploreSpec, FactsSpec, Labels, Mode, NO_RUNG, Needs, Policy, PolicySpec,
+    RouteSpec, RungSpec, Status, WhenFailed, WhenFull,
 };
 use pointsman::session::{Log, Reading, Skipped, settle_one};
 use pointsman::telemetry::{Frontier, Sign, Totals};
@@ -268,6 +268,8 @@ pub(super) fn compile((a, b, c, constrained): &Choices) -> Policy {
                 ladder: ladder(&["flash", "mid", "strong"], a),
                 mode: mode(4),
                 when_full,
+                cache: bit(15).then_some(Caching::Aware),
+                switch_cap: (bit(15) && bit(13)).then_some(100),
                 require: if bit(8) { vec!["eu".into()] } else { Vec::new() },
                 ..RouteSpec::default()
             },
@@ -277,6 +279,8 @@ pub(super) fn compile((a, b, c, constrained): &Choices) -> Policy {
                 ladder: ladder(&["nano", "unlisted", "mid", "strong"], b),
                 mode: mode(6),
                 no_signal: Some("mid".into()),
+                when_failed: bit(7).then_some(WhenFailed::Fall),
+                cache: bit(14).then_some(Caching::Aware),
                 // Live, some are held out.
                 holdout: Some(300),
                 explore: Some(ExploreSpec { share: 250, below: Some(200), above: None }),
@@ -376,6 +380,7 @@ pub(super) fn drive(engine: &mut Engine, world: &World, log: &[Entry]) {
             circumstance,
             claims: None,
             whose: None,
+            prompt: None,
         }));
         while let Some(effect) = effects.take() {
             if let Effect::Send { model, rung, .. } = effect {

@@ -40,6 +40,7 @@ mod pages;
 mod queued;
 mod rehearsal;
 mod replayed;
+mod rollouts;
 mod runaways;
 mod rungs;
 mod second;
@@ -53,3 +54,4 @@ mod tried;
 mod turned_back;
 #[path = "../support/upstream.rs"]
 mod upstream;
+mod warm;

@@ -157,3 +157,53 @@ fn what_was_refused_at_the_gate_is_told_by_reason_and_apart_from_the_requests() 
         desk.text()
     );
 }
+
+#[test]
+fn a_rollout_shows_both_sides_and_what_its_next_step_lacks() {
+    use pointsman::session::{ArmRow, RolloutRow};
+    let arm = |requests, usd: &str| ArmRow {
+        requests,
+        usd_per_thousand: Some(usd.to_owned()),
+        failed: Some(4),
+        escalated: Some(31),
+        mean_ms: Some(812),
+        judged: 40,
+        quality: Some(930),
+        quality_within: Some((830, 972)),
+    };
+    let row = RolloutRow {
+        name: "cheaper-code".into(),
+        route: "code".into(),
+        change: "gpt-4.1-nano from 550‰".into(),
+        phase: "running".into(),
+        stage: 3,
+        stages: vec![0, 10, 50, 250, 500, 1000],
+        share: 50,
+        by: "anna".into(),
+        lacks: vec!["30 judged answers of the canary".into(), "time, until 15:03:00".into()],
+        canary: arm(212, "1.23"),
+        base: arm(4012, "1.6"),
+        ..RolloutRow::default()
+    };
+    for size in [(80, 24), (120, 36), (200, 50)] {
+        let mut desk = Desk::open(ScreenId::Events, size, &lines()[..20]);
+        desk.key(KeyCode::Char('r'));
+        assert!(desk.text().contains("no rollout is under way"), "{}", desk.text());
+        desk.player.set_status(Arc::new(LiveStatus { rollouts: vec![row.clone()], ..status(desk.now) }));
+        desk.update();
+        let text = desk.text();
+        let words = [
+            "cheaper-code of route code",
+            "stage 3 of 6, 50‰",
+            "canary: 212 requests",
+            "the next stage lacks 30 judged",
+        ];
+        for words in words {
+            assert!(text.contains(words), "{size:?} {words}: {text}");
+        }
+        desk.key(KeyCode::Char('r'));
+        assert!(desk.text().contains("back NAME"), "it asks before it does anything: {}", desk.text());
+        desk.key(KeyCode::Esc);
+        assert!(!desk.text().contains("back NAME"));
+    }
+}

@@ -7,7 +7,7 @@ use super::{App, Asked, Overlay};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
 use crate::console::widgets::panel;
-use crate::console::{frame, goto, stop};
+use crate::console::{frame, goto, rollout, stop};
 use crate::session::Aim;
 
 impl App {
@@ -61,6 +61,9 @@ impl App {
         match self.overlay {
             Overlay::Prompt(Asked::Aim) => self.aim.render(" aim for ", Aim::HINT, area, buf, look),
             Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
+            Overlay::Prompt(Asked::Rollout) => {
+                self.rollout.render(" rollout ", rollout::HINT, area, buf, look);
+            }
             Overlay::Prompt(Asked::Stop) => self.stop.render(" stop ", stop::HINT, area, buf, look),
             Overlay::Prompt(Asked::Filter) => {
                 let hint = "word  !word  team:search  model~gpt  status:error  cost>0.05";

@@ -82,6 +82,7 @@ enum Asked {
     Events,
     Model,
     Stop,
+    Rollout,
     Aim,
 }
 
@@ -125,6 +126,7 @@ pub struct App {
     events: Prompt,
     model: Prompt,
     stop: Prompt,
+    rollout: Prompt,
     completing: Completing,
     ask: AskBox,
     /// Whether somebody left while requests were in flight.
@@ -160,6 +162,7 @@ impl App {
             events: Prompt::default(),
             model: Prompt::default(),
             stop: Prompt::default(),
+            rollout: Prompt::default(),
             completing: Completing::default(),
             ask: AskBox::default(),
             leaving: false,
@@ -321,10 +324,11 @@ impl App {
                 PerMille::new(share).map_or_else(Vec::new, |share| vec![Do::Send(Command::SeekShare(share))])
             }
             (_, Some(action)) => self.action(action),
-            (Overlay::Prompt(asked @ (Asked::Goto | Asked::Stop | Asked::Aim)), None) => {
+            (Overlay::Prompt(asked @ (Asked::Goto | Asked::Stop | Asked::Rollout | Asked::Aim)), None) => {
                 let line = match asked {
                     Asked::Goto => &mut self.goto,
                     Asked::Stop => &mut self.stop,
+                    Asked::Rollout => &mut self.rollout,
                     _ => &mut self.aim,
                 };
                 line.key(key);
@@ -503,6 +507,7 @@ impl App {
                 Vec::new()
             }
             Action::Stop => self.ask_stop(),
+            Action::Rollout => self.ask_rollout(),
             Action::NextError => send(Command::NextError(true)),
             Action::PreviousError => send(Command::NextError(false)),
             Action::Mark => send(Command::Mark),

@@ -5,9 +5,9 @@ use super::{App, Asked, Do, Overlay};
 use crate::console::action::Action;
 use crate::console::screen::{Ask, ScreenId};
 use crate::console::screens::{models, traffic};
-use crate::console::{goto, stop};
+use crate::console::{goto, rollout, stop};
 use crate::session::listing::completions;
-use crate::session::{Aim, Command};
+use crate::session::{Aim, Command, LimitAim, RolloutRow};
 
 impl App {
     /// Takes the filter as far as it is typed.
@@ -106,6 +106,44 @@ impl App {
         Vec::new()
     }
 
+    /// Asks what becomes of a rollout, where traffic is live and one is under way.
+    pub(super) fn ask_rollout(&mut self) -> Vec<Do> {
+        let refused = match &self.latest.live {
+            None => Some(
+                "nothing is rolled out in a replay; `pointsman rollout LOG` says when steps would have come"
+                    .to_owned(),
+            ),
+            Some(live) => match &live.read_only {
+                Some(why) => Some(format!("not from here: {why}")),
+                None if !live.status.rollouts.iter().any(RolloutRow::is_open) => {
+                    Some("no rollout is under way; `pointsman rollout start NAME` begins one".to_owned())
+                }
+                None => None,
+            },
+        };
+        match refused {
+            Some(why) => self.warn(&why),
+            None => self.overlay = Overlay::Prompt(Asked::Rollout),
+        }
+        Vec::new()
+    }
+
+    fn take_rollout(&mut self) -> Vec<Do> {
+        let typed = self.rollout.take();
+        self.overlay = Overlay::None;
+        let latest = std::sync::Arc::clone(&self.latest);
+        let rows = latest.live.iter().flat_map(|live| &live.status.rollouts);
+        let known: Vec<&str> = rows.filter(|row| row.is_open()).map(|row| &*row.name).collect();
+        match rollout::parse(&typed, &known) {
+            Ok(Some((name, order))) => vec![Do::Send(Command::Rollout(name, order))],
+            Ok(None) => Vec::new(),
+            Err(problem) => {
+                self.warn(&problem);
+                Vec::new()
+            }
+        }
+    }
+
     fn close_model(&mut self) -> Vec<Do> {
         self.model.set("");
         self.completing = Completing::default();
@@ -120,6 +158,9 @@ impl App {
             }
             Overlay::Prompt(Asked::Stop) => {
                 self.stop.paste(text);
+            }
+            Overlay::Prompt(Asked::Rollout) => {
+                self.rollout.paste(text);
             }
             Overlay::Prompt(Asked::Aim) => {
                 self.aim.paste(text);
@@ -150,6 +191,7 @@ impl App {
             Asked::Events => &mut self.events,
             Asked::Model => &mut self.model,
             Asked::Stop => &mut self.stop,
+            Asked::Rollout => &mut self.rollout,
             Asked::Aim => &mut self.aim,
         };
         match action {
@@ -193,6 +235,11 @@ impl App {
                     }
                 }
             }
+            (Asked::Rollout, Action::PromptCancel) => {
+                self.rollout.set("");
+                self.close_overlay()
+            }
+            (Asked::Rollout, Action::PromptAccept) => self.take_rollout(),
             (Asked::Aim, Action::PromptCancel) => {
                 self.aim.set("");
                 self.close_overlay()
@@ -202,6 +249,15 @@ impl App {
                 self.overlay = Overlay::None;
                 if typed.trim().is_empty() {
                     return Vec::new();
+                }
+                if let Some(limit) = typed.trim().strip_prefix(LimitAim::WORD) {
+                    return match LimitAim::parse(limit) {
+                        Ok(tried) => vec![Do::Send(Command::TryLimit(tried))],
+                        Err(problem) => {
+                            self.warn(&problem);
+                            Vec::new()
+                        }
+                    };
                 }
                 match Aim::parse_certified(&typed) {
                     Ok((aim, is_certified)) => vec![Do::Send(Command::Aim(aim, is_certified))],

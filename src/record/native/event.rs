@@ -16,8 +16,8 @@ use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
 use crate::record::{Correction, Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
-    Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec, RungSpec, StreamLimits,
-    WhenFull,
+    Caching, CanarySpec, Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec,
+    RungSpec, StreamLimits, WhenFailed, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
 
@@ -268,13 +268,24 @@ struct RouteKeys {
     mode: Option<String>,
     require: Vec<String>,
     when_full: Option<String>,
+    when_failed: Option<String>,
+    cache: Option<String>,
+    switch_cap: Option<i64>,
     no_signal: Option<String>,
     holdout: Option<i64>,
     explore: Option<ExploreSpec>,
+    canary: Option<CanaryKeys>,
     stream: StreamLimits,
     check: Option<CheckWhen>,
     checks: Vec<CheckSpec>,
     ladder: Vec<RungKeys>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CanaryKeys {
+    of: String,
+    share: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -361,9 +372,25 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
                 })
                 .transpose()?,
             ladder: keys.ladder.into_iter().map(rung).collect::<Result<_, Refusal>>()?,
+            when_failed: keys
+                .when_failed
+                .map(|word| {
+                    WhenFailed::from_name(&word)
+                        .ok_or_else(|| Refusal::Bad(format!("when_failed: `{word}` is neither end nor fall")))
+                })
+                .transpose()?,
+            cache: keys
+                .cache
+                .map(|word| {
+                    Caching::from_name(&word)
+                        .ok_or_else(|| Refusal::Bad(format!("cache: `{word}` is neither blind nor aware")))
+                })
+                .transpose()?,
+            switch_cap: keys.switch_cap,
             no_signal: keys.no_signal,
             holdout: keys.holdout,
             explore: keys.explore,
+            canary: keys.canary.map(|CanaryKeys { of, share }| CanarySpec { of, share }),
             stream: keys.stream,
             check: keys.check,
             checks: keys.checks,

@@ -33,7 +33,11 @@ const ROUTE: &[&str] = &[
     "no_signal",
     "holdout",
     "explore",
+    "canary",
     "when_full",
+    "when_failed",
+    "cache",
+    "switch_cap",
     "stream",
     "check",
     "checks",
@@ -54,6 +58,7 @@ const RUNG: &[&str] = &[
     "with",
 ];
 const EXPLORE: &[&str] = &["share", "below", "above"];
+const CANARY: &[&str] = &["of", "share"];
 const STREAM: &[&str] = &["first_byte_ms", "gap_ms", "tokens_per_second", "hold"];
 const WITH: &[&str] = &["effort", "service_tier", "max_output", "temperature_thousandths"];
 
@@ -83,6 +88,7 @@ fn route(one: &Map<String, Value>, place: &str, found: &mut Vec<UnknownKey>) {
     unknown(one, place, ROUTE, found);
     within(one, place, ("stream", STREAM), found);
     within(one, place, ("explore", EXPLORE), found);
+    within(one, place, ("canary", CANARY), found);
     for (place, check) in one
         .get("checks")
         .into_iter()
@@ -134,7 +140,9 @@ mod tests {
     use super::*;
     use crate::checks::Kind;
     use crate::record::{Entry, PolicyChange, append_line};
-    use crate::routing::{FactsSpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, StreamLimits};
+    use crate::routing::{
+        CanarySpec, FactsSpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, StreamLimits,
+    };
     use crate::units::Instant;
 
     fn full() -> String {
@@ -175,6 +183,7 @@ mod tests {
             projects: word(),
             tasks: vec!["code".into()],
             asked: word(),
+            canary: None,
             mode: Some(Mode::Active),
             require: word(),
             when_full: Some(crate::routing::WhenFull::Refuse),
@@ -182,6 +191,9 @@ mod tests {
             no_signal: Some("one".into()),
             holdout: Some(50),
             explore: Some(crate::routing::ExploreSpec { share: 20, below: Some(60), above: Some(9) }),
+            when_failed: Some(crate::routing::WhenFailed::Fall),
+            cache: Some(crate::routing::Caching::Aware),
+            switch_cap: Some(200),
             stream,
             check: Some(crate::checks::CheckWhen::After),
             checks: vec![
@@ -209,7 +221,14 @@ mod tests {
             classifier: Some("a0b3d1fc".into()),
             mode: Some(Mode::Observe),
             models: vec![("m".into(), FactsSpec { max_in_flight: Some(4), ..facts })],
-            routes: vec![route],
+            routes: vec![
+                RouteSpec {
+                    name: "next".into(),
+                    canary: Some(CanarySpec { of: "r".into(), share: 50 }),
+                    ..RouteSpec::default()
+                },
+                route,
+            ],
         };
         let change = PolicyChange {
             version: 3,
@@ -232,12 +251,13 @@ mod tests {
         for (of, slip, place) in [
             ("\"undo\"", "\"udno\"", ""),
             ("\"max_in_flight\":4", "\"max_inflight\":4", "models[0]"),
-            ("\"require\"", "\"requires\"", "routes[0]"),
-            ("\"rung\":", "\"rug\":", "routes[0].ladder[0]"),
-            ("\"temperature_thousandths\":200", "\"temperature\":0.2", "routes[0].ladder[0].with"),
-            ("\"gap_ms\"", "\"gap\"", "routes[0].stream"),
-            ("\"below\"", "\"blow\"", "routes[0].explore"),
-            ("\"forbids\"", "\"forbid\"", "routes[0].checks[1]"),
+            ("\"share\"", "\"shares\"", "routes[0].canary"),
+            ("\"require\"", "\"requires\"", "routes[1]"),
+            ("\"rung\":", "\"rug\":", "routes[1].ladder[0]"),
+            ("\"temperature_thousandths\":200", "\"temperature\":0.2", "routes[1].ladder[0].with"),
+            ("\"gap_ms\"", "\"gap\"", "routes[1].stream"),
+            ("\"below\"", "\"blow\"", "routes[1].explore"),
+            ("\"forbids\"", "\"forbid\"", "routes[1].checks[1]"),
         ] {
             assert!(line.contains(of), "{of} is not in {line}");
             let found = unknown_policy_keys(&line.replacen(of, slip, 1));

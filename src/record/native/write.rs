@@ -7,7 +7,7 @@ use crate::pricing::{Charged, Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{
     Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, Under, WriteTtl,
 };
-use crate::routing::{FactsSpec, Parameters, RouteSpec, StreamLimits, TAG};
+use crate::routing::{CanarySpec, FactsSpec, Parameters, RouteSpec, StreamLimits, TAG};
 use crate::units::Count;
 
 /// Appends one line for the header.
@@ -292,6 +292,13 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
         object.key("explore");
         json(object.out, explore);
     }
+    if let Some(CanarySpec { of, share }) = &route.canary {
+        object.key("canary");
+        let mut inner = Object::open(object.out);
+        inner.text("of", of);
+        inner.maybe("share", u64::try_from(*share).ok());
+        inner.close();
+    }
     if let Some(mode) = route.mode {
         object.text("mode", mode.name());
     }
@@ -301,6 +308,13 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
     if let Some(way) = route.when_full {
         object.text("when_full", way.name());
     }
+    if let Some(way) = route.when_failed {
+        object.text("when_failed", way.name());
+    }
+    if let Some(cache) = route.cache {
+        object.text("cache", cache.name());
+    }
+    object.maybe("switch_cap", route.switch_cap.and_then(|cap| u64::try_from(cap).ok()));
     limits(&mut object, route.stream);
     if let Some(when) = route.check {
         object.text("check", when.name());

@@ -10,7 +10,7 @@ use crate::anomaly::{Scope, Tally};
 use crate::budget::Draws;
 use crate::pricing::Unpriced;
 use crate::session::spending::Payment;
-use crate::units::{Instant, ModelId};
+use crate::units::{Instant, ModelId, Pico};
 
 /// A call that is over.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Call {
     pub(super) model: ModelId,
     pub(super) is_ok: bool,
     pub(super) unpriced: Option<Unpriced>,
+    /// What it was expected to cost, and what it cost, where both are known.
+    pub(super) expected: Option<(Pico, Pico)>,
     pub(super) payment: Payment,
 }
 

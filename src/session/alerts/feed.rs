@@ -1,7 +1,7 @@
 //! Alerts over a log that is written at this moment: its lines in the order in which requests end.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
@@ -12,7 +12,7 @@ use crate::outcome::{Evidence, Extra, ModelLabel, Operation, Outlook, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry};
 use crate::routing::Policy;
-use crate::session::Ingest;
+use crate::session::{Ingest, Rollouts};
 use crate::units::{Instant, Span};
 
 /// How long a line may take from the end of its request to here.
@@ -38,6 +38,7 @@ pub struct AlertFeed {
     swept: usize,
     last: Instant,
     recent: Recent,
+    rollouts: Arc<Mutex<Rollouts>>,
 }
 
 /// A request whose answers may still be judged.
@@ -87,7 +88,20 @@ impl AlertFeed {
             swept: 0,
             last: Instant(i64::MIN),
             recent: Recent::default(),
+            rollouts: Arc::default(),
         }
+    }
+
+    /// Tells these rollouts of all that is over, too.
+    #[must_use]
+    pub fn telling(mut self, rollouts: Arc<Mutex<Rollouts>>) -> Self {
+        self.rollouts = rollouts;
+        self
+    }
+
+    fn rolling(rollouts: &Mutex<Rollouts>) -> Option<MutexGuard<'_, Rollouts>> {
+        let rollouts = rollouts.lock().unwrap_or_else(PoisonError::into_inner);
+        rollouts.are_open().then_some(rollouts)
     }
 
     /// Takes lines of a past, in the order in which their requests arrived or ended.
@@ -121,7 +135,13 @@ impl AlertFeed {
                 let policy = at.checked_sub(1).and_then(|at| self.policies.get(at));
                 if let Some((_, policy)) = policy.or(self.policies.first()) {
                     self.watcher.take(&evidence, policy, &outlook);
-                    if operation.confidence().is_some() && self.watcher.looks_at_quality() {
+                    let rolling = Self::rolling(&self.rollouts);
+                    let is_judged = rolling.is_some()
+                        || (operation.confidence().is_some() && self.watcher.looks_at_quality());
+                    if let Some(mut rollouts) = rolling {
+                        rollouts.take(&evidence, policy, &outlook);
+                    }
+                    if is_judged {
                         let labels = extra.map_or_else(Vec::new, |extra| extra.labels);
                         self.recent
                             .keep(&record.id, Judged { operation, labels, policy: Arc::clone(policy) });
@@ -156,7 +176,21 @@ impl AlertFeed {
                 judged.labels.push(label);
                 let extra = Extra { labels: judged.labels.clone(), ..Extra::default() };
                 let evidence = Evidence { operation: &judged.operation, extra: Some(&extra) };
-                self.watcher.judge(late.at, &evidence, &judged.policy, &self.prices);
+                if judged.operation.confidence().is_some() && self.watcher.looks_at_quality() {
+                    self.watcher.judge(late.at, &evidence, &judged.policy, &self.prices);
+                }
+                if let Some(mut rollouts) = Self::rolling(&self.rollouts) {
+                    // What was said before of other models was counted then.
+                    let extra = Extra { labels: vec![label], ..Extra::default() };
+                    let evidence = Evidence { operation: &judged.operation, extra: Some(&extra) };
+                    let outlook = Outlook {
+                        prices: &self.prices,
+                        profiles: &self.profiles,
+                        circumstances: &self.ingest.circumstances,
+                        weather: None,
+                    };
+                    rollouts.judge(&evidence, &judged.policy, &outlook);
+                }
             }
             Ok(Entry::Signal(_) | Entry::Correction(_)) | Err(_) => {}
         });

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod desk;
+mod expected;
 mod feed;
 mod incidents;
 mod said;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use self::accounts::Accounts;
 use self::desk::{Call, Desk, Done};
+use self::expected::Expected;
 pub use self::feed::AlertFeed;
 use self::incidents::Incidents;
 use self::said::Said;
@@ -30,10 +32,10 @@ use super::spending::Before;
 use crate::alert::{Alert, Alerts, Change, Rules, Source};
 use crate::budget::Limit;
 use crate::certificate::Terms;
-use crate::outcome::{Evidence, Outlook, Settled, recorded};
+use crate::outcome::{Attempt, Evidence, Outlook, Settled, recorded};
 use crate::pricing::{Cost, PriceTable};
 use crate::routing::{Circumstance, Policy, match_route};
-use crate::units::{Instant, Names, Span};
+use crate::units::{Instant, Names, Pico, Span};
 
 const MINUTE: Span = Span::mins(1);
 const HOUR: Span = Span::hours(1);
@@ -47,6 +49,7 @@ pub struct Watcher {
     accounts: Accounts,
     incidents: Incidents,
     trouble: Trouble,
+    expected: Expected,
     /// Certificates of quality, where anybody is told of them.
     quality: Rungs,
     /// Rules against runaways that tripped.
@@ -70,6 +73,7 @@ impl Watcher {
             incidents: Incidents::new(&rules),
             desk: Desk { rules, alerts: Alerts::default(), changes: Vec::new() },
             trouble: Trouble::default(),
+            expected: Expected::default(),
             quality: Rungs::new(Terms::default()),
             tripped: Vec::new(),
             waiting: BTreeMap::new(),
@@ -120,9 +124,19 @@ impl Watcher {
         let operation = evidence.operation;
         let mut parts = Vec::new();
         tell(settled, operation.team, operation.project, &mut parts);
-        let made = settled.attempts.iter().filter(|attempt| attempt.status.is_call());
+        let made = (0..).zip(&settled.attempts).filter(|(_, attempt)| attempt.status.is_call());
+        // The first call was foretold, where it was made and answered.
+        let foretold = |nth: usize, attempt: &Attempt| match (operation.expected, attempt.cost) {
+            (Some(expected), Cost::Known(billed))
+                if nth == 0 && attempt.observed && attempt.status.is_ok() =>
+            {
+                Some((Pico(expected.get().into()), billed))
+            }
+            _ => None,
+        };
         let spending = &mut self.accounts.spending;
-        let calls = made.map(|attempt| Call {
+        let calls = made.map(|(nth, attempt)| Call {
+            expected: foretold(nth, attempt),
             model: attempt.model,
             is_ok: attempt.status.is_ok(),
             unpriced: match attempt.cost {
@@ -205,6 +219,7 @@ impl Watcher {
         }
         self.accounts.count(at, &done, &mut self.desk);
         self.trouble.count(at, &done, self.accounts.spending.names(), &mut self.desk);
+        self.expected.count(at, &done, self.accounts.spending.names(), &mut self.desk);
         self.incidents.add(at, &done.parts);
         done.said.iter().for_each(|said| self.desk.hear(said, at));
     }

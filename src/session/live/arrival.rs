@@ -9,10 +9,11 @@ use super::held::{held_back, words_of};
 use super::ticket::Said;
 use super::{Arriving, Called, Core, Live, Placed, Refusal, Ticket, lock, needs};
 use crate::budget::Over;
-use crate::engine::{Arrival, Claims, Course};
+use crate::engine::{Arrival, Claims, Course, kept};
 use crate::outcome::Operation;
 use crate::pricing::Cost;
-use crate::routing::{BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Needs, Short, TAG, WAITED};
+use crate::prompt_cache::expected_word;
+use crate::routing::{BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Lot, Needs, Short, TAG, WAITED};
 use crate::session::reason::{barred, reason};
 use crate::units::{Instant, ModelId, PerMille, Pico, Span, tags_of};
 
@@ -130,9 +131,20 @@ impl Live {
         let (whose, verdict) = core.watched(&arriving, operation.at);
         self.tell_trips(&verdict, operation.at);
         let runaway = held_back(&verdict);
-        let circumstance = Circumstance { runaway, drawn, ..core.circumstance(needs, over, operation.at) };
-        let arrival =
-            Arrival { key: seq, operation, circumstance: &circumstance, claims: Some(&claims), whose };
+        let prompt = core.prompt(&arriving);
+        let standing = core.standing(&operation, prompt.as_deref());
+        let standing_kept = standing.clone();
+        let circumstance =
+            Circumstance { runaway, drawn, standing, ..core.circumstance(needs, over, operation.at) };
+        let place = prompt.as_deref().and_then(|(prompt, _)| core.decider.caches().place(prompt));
+        let arrival = Arrival {
+            key: seq,
+            operation,
+            circumstance: &circumstance,
+            claims: Some(&claims),
+            whose,
+            prompt,
+        };
         let course = core.decider.arrived(arrival);
         let policy = Arc::clone(core.decider.policy());
         let (decision, refused) = match course {
@@ -145,14 +157,27 @@ impl Live {
         let over =
             over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
         let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
+        let lot = policy.has_canaries().then(|| operation.lot.word().into());
         let waited = waited.map(|waited| format!("{WAITED}{}", waited.0 / 1000).into());
+        let standing = kept(&standing_kept, &policy, &decision);
+        let expected = core.decider.expected(seq).map(|amount| expected_word(Pico(amount.get().into())));
+        let cached = standing.words(|model| core.names.model(model));
+        let cached = cached.into_iter().chain(expected).map(Into::into);
         // First, so that what comes later does not come before them.
         let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
         let is_sure = decision.propensity == PerMille::ONE;
         let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
         let before = arriving.before.map(|before| format!("{BEFORE}{before}").into());
-        let down = tags.chain(down).chain(full).chain(over).chain(drawn).chain(chance).chain(before);
-        let down = down.chain(waited);
+        let down = tags
+            .chain(down)
+            .chain(full)
+            .chain(over)
+            .chain(drawn)
+            .chain(lot)
+            .chain(chance)
+            .chain(before)
+            .chain(waited)
+            .chain(cached);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
@@ -195,6 +220,7 @@ impl Live {
                 .and_then(|rung| route.ladder.get(usize::from(rung)))
                 .map(|rung| Arc::clone(&rung.name)),
             send,
+            account: place.map_or(0, |(_, account)| account),
             ticket: Ticket {
                 seq,
                 operation,
@@ -227,6 +253,11 @@ impl Live {
     }
 }
 
+/// Returns the lot of a request that arrives.
+pub(super) fn lot_of(arriving: &Arriving<'_>) -> Lot {
+    Lot::of(&arriving.session, &arriving.user, &arriving.wants.key, &arriving.id)
+}
+
 impl Core {
     /// Finds out what is to be known of a request before it arrives: at a moment, and with its turn where it waits.
     fn asking(
@@ -244,6 +275,7 @@ impl Core {
         operation.asked = self.model(&arriving.asked, book);
         self.price_new_models(book);
         operation.at = self.dated(now, self.last_at);
+        operation.lot = lot_of(arriving);
         let (claims, over) = self.claim(arriving, &operation, &needs, turn);
         let drawn = self.drawn(&operation, arriving);
         Asking { operation, needs, claims, over, drawn }
@@ -256,7 +288,9 @@ impl Core {
             return None;
         }
         let drawn = *drawn;
-        let circumstance = Circumstance { drawn, ..self.circumstance(*needs, over.clone(), operation.at) };
+        let standing = self.standing(operation, self.prompt(arriving).as_deref());
+        let circumstance =
+            Circumstance { drawn, standing, ..self.circumstance(*needs, over.clone(), operation.at) };
         self.decider.wait(operation, &circumstance, claims, turn)
     }
 

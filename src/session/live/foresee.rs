@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::arrival::lot_of;
 use super::{Arriving, Core, Dispatch, Live, Ticket, lock, needs};
 use crate::classifier::{Basis, Saw};
 use crate::outcome::Operation;
@@ -127,10 +128,13 @@ impl Core {
         operation.team = self.names.find_team(&arriving.team).unwrap_or_default();
         operation.project = self.names.find_project(&arriving.project).unwrap_or_default();
         operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();
+        operation.lot = lot_of(arriving);
         let needs = needs(arriving, &mut self.names);
         let (_, over) = self.claim(arriving, operation, &needs, None);
         let drawn = self.drawn(operation, arriving);
-        let circumstance = Circumstance { drawn, ..self.circumstance(needs, over, self.last_at) };
+        operation.at = self.last_at;
+        let standing = self.standing(operation, self.prompt(arriving).as_deref());
+        let circumstance = Circumstance { drawn, standing, ..self.circumstance(needs, over, self.last_at) };
         let policy = Arc::clone(self.decider.policy());
         let decision = decide(&policy, &operation.signals_by(self.decider.prices()), &circumstance);
         (policy, decision)

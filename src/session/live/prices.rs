@@ -49,6 +49,7 @@ impl Core {
             let mut prices = (**self.decider.prices()).clone();
             prices.extend(book, &self.names);
             self.decider.load_prices(Arc::new(prices));
+            self.decider.caches_mut().know(&self.names);
         }
     }
 }

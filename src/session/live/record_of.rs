@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Called, SIMULATED, Ticket};
 use crate::pricing::{Charged, Cost};
 use crate::record::{self, Attempt, Attempts, Record, RecordedNeeds};
-use crate::routing::{Capability, Drawn};
+use crate::routing::{Capability, is_lot};
 
 impl Ticket {
     /// Returns the entry.
@@ -32,8 +32,7 @@ impl Ticket {
             needs: self.needs(),
             seq: Some(self.seq),
             policy: Some(self.policy.version),
-            propensity: (!self.down.iter().any(|word| Drawn::parse(word).is_some()))
-                .then_some(self.decision.propensity),
+            propensity: (!self.down.iter().any(|word| is_lot(word))).then_some(self.decision.propensity),
             attempts: Attempts::from(self.calls.iter().map(attempt).collect::<Vec<_>>()),
             simulated: Cow::Borrowed(if simulated { SIMULATED } else { "" }),
             ..Record::default()

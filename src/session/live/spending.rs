@@ -78,10 +78,10 @@ impl Live {
         for step in &decision.trail {
             match step {
                 Step::Attempted { .. } => called = called.or(Some(ticket.decision.rung)),
-                Step::Escalated { to, .. } => called = Some(*to),
+                Step::Escalated { to, .. } | Step::Fell { to, .. } => called = Some(*to),
                 // One of the rung itself kept it from being tried once more.
                 Step::Barred { rung, why: Bar::Budget(_) | Bar::Runaway(_) }
-                    if called.is_some_and(|called| *rung > called) =>
+                    if called.is_some_and(|called| *rung != called) =>
                 {
                     later.extend(ladder.get(usize::from(*rung)).map(|rung| rung.model));
                 }

@@ -11,6 +11,7 @@ use crate::checks::{Checks, Verdict};
 use crate::classifier::{Measures, TaskClass};
 use crate::outcome::Operation;
 use crate::pricing::{Cost, Terms, Usage};
+use crate::prompt_cache::Tie;
 use crate::record::WriteTtl;
 use crate::routing::{
     AtMost, Bar, Check, ConfidenceSource, Decision, Effort, Needs, Parameters, Policy, Status, Step,
@@ -52,6 +53,12 @@ pub struct Arriving<'a> {
     pub wants: Wants,
     /// The tool call that it follows, where anybody compares them.
     pub call: Option<Call>,
+    /// Hashes of the prompt's beginnings with the tokens of each, where anybody minds caches.
+    pub beginnings: Arc<[(u64, u32)]>,
+    /// Why its session cannot change its model.
+    pub tie: Option<Tie>,
+    /// Accounts of providers that cannot be called, as numbers.
+    pub blocked: Arc<[u32]>,
 }
 
 /// What a request asks of whoever serves it.
@@ -109,6 +116,8 @@ pub struct Placed {
     pub trips: SmallVec<[Arc<Trip>; 1]>,
     /// Where a route only observes: the rung that its ladder would have started on.
     pub would: Option<Arc<str>>,
+    /// The account where its session is, as a number; 0 where that is nowhere, or its provider has but one.
+    pub account: u32,
     /// What goes back with each call of the operation that ends.
     pub ticket: Ticket,
 }
@@ -180,8 +189,10 @@ pub struct Dispatch {
     pub name: Arc<str>,
     /// The model.
     pub model: Arc<str>,
-    /// Whether nothing comes after it.
+    /// Whether nothing comes after it, however it ends.
     pub last: bool,
+    /// Whether nothing is above it, so that no check of its answer changes anything.
+    pub top: bool,
     /// How slow a stream may be.
     pub limits: StreamLimits,
     /// What is written into the request.
@@ -195,7 +206,16 @@ impl Dispatch {
     pub fn nowhere() -> Self {
         let none: Arc<str> = Arc::from("");
         let (limits, with) = (StreamLimits::default(), Parameters::NONE);
-        Self { rung: None, name: Arc::clone(&none), model: none, last: true, limits, with, checks: None }
+        Self {
+            rung: None,
+            name: Arc::clone(&none),
+            model: none,
+            last: true,
+            top: true,
+            limits,
+            with,
+            checks: None,
+        }
     }
 }
 

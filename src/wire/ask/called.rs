@@ -32,6 +32,18 @@ impl Ask {
         }
         (calls > 0).then(|| (hasher.finish(), self.scan.turns))
     }
+
+    /// Returns the names of the tools that the assistant's last turn called, in order, each once, joined by `+`.
+    pub fn last_tools(&self) -> String {
+        let mut names: Vec<String> = Vec::new();
+        for turn in self.scan.last_turn.iter().filter_map(|span| self.value(span)) {
+            each_call(self.dialect, turn, |name, _| names.push(name.to_owned()));
+        }
+        names.retain(|name| !name.is_empty());
+        names.sort_unstable();
+        names.dedup();
+        names.join("+")
+    }
 }
 
 /// Tells each call of a turn: its name and its arguments.

@@ -18,7 +18,7 @@ use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::gauge;
 use crate::pricing::{Rates, Tier};
 use crate::routing::Rung;
-use crate::session::NoteKind;
+use crate::session::{NoteKind, warm_sessions};
 use crate::telemetry::Cell;
 use crate::units::Pico;
 
@@ -122,6 +122,21 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, asked: Option<&Alone>, at: 
     put("prompt tokens", count(cell.tokens.prompt()), Role::Text);
     put("  read from cache", shared(cell.tokens.cache_read, cell.tokens.prompt()), Role::Text);
     put("  written to cache", shared(cell.tokens.cache_write(), cell.tokens.prompt()), Role::Text);
+    if let Some(sessions) = warm_sessions(scene.snapshot, row.model) {
+        put("  sessions warm now", count(sessions), Role::Text);
+    }
+    if let Some(bias) = cell.bias() {
+        let [expected, billed] = [cell.expected, cell.billed].map(format::money);
+        put("cost expected", line(format_args!("{expected}")), Role::Text);
+        let off = short(format_args!(
+            "{}{}.{} %",
+            if bias > 0 { '+' } else { '-' },
+            bias.abs() / 10,
+            bias.abs() % 10
+        ));
+        let role = if bias.abs() > 50 { Role::Warn } else { Role::Text };
+        put("  billed, expected beside it", line(format_args!("{billed}  {off:>7}")), role);
+    }
     put("answer tokens", count(cell.tokens.output), Role::Text);
     put("  of them reasoning, where told", shared(cell.tokens.reasoning, cell.tokens.output), Role::Text);
     if cell.tokens_unknown > 0 {

@@ -17,7 +17,7 @@ use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::routing::{Mode, RouteId};
-use crate::session::{RerunState, Snapshot, TriedSide, is_within_error};
+use crate::session::{RerunState, Snapshot, TriedLimit, TriedSide, is_within_error};
 use crate::telemetry::Forecast;
 use crate::units::{Instant, PerMille, Pico, Span, counted};
 
@@ -287,8 +287,26 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     );
     lines.extend(cascade_line(applied, tried).map(|line| line.yielding(6)));
     lines.push(count_line("failed (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
+    lines.extend(cache_lines(snapshot));
     lines.extend(budget_lines(snapshot));
     lines
+}
+
+/// What changes of model within sessions come to, where what is in force or staged minds prompt caches. All routes, decided in order
+/// from the log's start on, so these lines come after the others.
+fn cache_lines(snapshot: &Snapshot) -> Vec<Line> {
+    let RerunState::Done { switching: Some([applied, tried]), .. } = &snapshot.rerun else {
+        return Vec::new();
+    };
+    let money = |name: &str, a: Pico, b: Pico| {
+        let cells = [format::money(a), format::money(b), format::money_change(b - a)];
+        Line::new(key(name), cells, verdict(a.0, b.0, Good::Less))
+    };
+    vec![
+        money("$ with caches run anew", applied.cost.total(), tried.cost.total()).yielding(1),
+        count_line("changes of model", applied.switches, tried.switches, Good::Less).yielding(2),
+        money("  warm prompts lost by them", applied.lost, tried.lost).yielding(2),
+    ]
 }
 
 /// How many of the requests that start below the strongest rung go up, and below which share it pays to start them there.
@@ -304,15 +322,17 @@ fn cascade_line(applied: &Forecast, tried: &Forecast) -> Option<Line> {
 /// What budgets would have come to: whom they turn away, and when the first that goes another way would have run out. Decided in
 /// order from the log's start on, which takes a moment, so these lines come after the others.
 fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
+    let mut lines: Vec<Line> = snapshot.limits.iter().map(limit_line).collect();
     let (RerunState::Done { budgets: Some(budgets), .. } | RerunState::Tried(budgets)) = &snapshot.rerun
     else {
-        return Vec::new();
+        return lines;
     };
     let (refused, moved) = (budgets.refused, budgets.moved);
-    let mut lines = Vec::new();
+    // Where a limit is tried, this is the question at hand.
+    let yields = if snapshot.limits.is_empty() { 4 } else { 1 };
     if !budgets.rows.is_empty() {
-        lines.push(count_line("budgets refuse", refused.0, refused.1, Good::Less).yielding(4));
-        lines.push(count_line("budgets move", moved.0, moved.1, Good::Neither).yielding(4));
+        lines.push(count_line("budgets refuse", refused.0, refused.1, Good::Less).yielding(yields));
+        lines.push(count_line("budgets move", moved.0, moved.1, Good::Neither).yielding(yields));
     }
     let moment = |at: Option<Instant>| match at {
         Some(at) => key(at.clock().get(..5).unwrap_or_default()),
@@ -322,7 +342,7 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
     for (nth, row) in (0..).zip(budgets.changed().take(LISTED)) {
         let name = short(format_args!("{:.28} runs out", text::clean(&row.name)));
         let cells = [ran_out(row.applied), ran_out(row.staged), Short::new()];
-        lines.push(Line::new(name, cells, Role::Muted).yielding(4 + nth));
+        lines.push(Line::new(name, cells, Role::Muted).yielding(yields + nth));
     }
     if let Some((applied, staged)) = budgets.alerts.filter(|both| *both != (0, 0)) {
         let line = count_line("alerts fire", applied as u64, staged as u64, Good::Less);
@@ -335,6 +355,13 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
         lines.push(Line::new(name, [applied, staged, Short::new()], role).yielding(5 + nth));
     }
     lines
+}
+
+/// Says which limit is tried, beside its amount in force.
+fn limit_line(tried: &TriedLimit) -> Line {
+    let name = short(format_args!("limit {:.28}", text::clean(&tried.aim.name())));
+    let cells = [format::money(tried.in_force), format::money(tried.aim.amount), Short::new()];
+    Line::new(name, cells, Role::Muted).yielding(1)
 }
 
 /// The estimated part of a cost, in thousandths.
@@ -354,7 +381,7 @@ fn took(duration: Duration) -> Short {
 fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
     match &snapshot.rerun {
         RerunState::Idle | RerunState::Tried(_) if snapshot.staged_remembers() => {
-            (format!("without caps on calls, {}", took(snapshot.consequences.took)), Role::Muted)
+            (format!("without caps and caches, {}", took(snapshot.consequences.took)), Role::Muted)
         }
         RerunState::Idle | RerunState::Tried(_) => {
             (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted)
@@ -363,7 +390,7 @@ fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
             (format!("deciding again {} %", done * 100 / (*total).max(1)), Role::Muted)
         }
         RerunState::Done { requests, cost, in_order: true, .. } => (
-            format!("{} in order, calls capped: {}", format::count(*requests), format::money(cost.total())),
+            format!("{} decided in order: {}", format::count(*requests), format::money(cost.total())),
             Role::Ok,
         ),
         RerunState::Done { requests, agrees: true, took, .. } => (
@@ -426,7 +453,8 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
         _ => "Enter turns it on",
     };
     // A route that observes always has a choice to show: its ladder, against what clients asked for.
-    let nothing = snapshot.staged.is_none() && snapshot.second.is_none() && !observes;
+    let nothing =
+        snapshot.staged.is_none() && snapshot.second.is_none() && snapshot.limits.is_empty() && !observes;
     let tried = if nothing { look.style(Role::Muted) } else { tried };
     draw_row(
         buf,

@@ -314,7 +314,9 @@ impl Screen for State {
                 self.typed.clear();
                 Asks::new()
             }
-            Action::Drop if snapshot.staged.is_some() => vec![Ask::Send(Command::Stage(None))],
+            Action::Drop if snapshot.staged.is_some() || !snapshot.limits.is_empty() => {
+                vec![Ask::Send(Command::Stage(None))]
+            }
             Action::Drop if snapshot.second.is_some() => vec![Ask::Send(Command::StageClassifier)],
             Action::StageClassifier => vec![Ask::Send(Command::StageClassifier)],
             Action::Drop => vec![Ask::Back],

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::called::Called;
 use crate::classifier::TaskClass;
 use crate::record::skip::Refusal;
-use crate::record::{Attempt, Attempts, Record};
+use crate::record::{Attempt, Attempts, Record, RecordedNeeds};
 use crate::units::Instant;
 
 /// A line that is no answer of a model.
@@ -22,6 +23,8 @@ pub(super) struct Caller<'c> {
     /// The sub-agent; empty for the main one.
     pub(super) sub_agent: &'c str,
     pub(super) prompt: &'c str,
+    /// What the call before it had tools do, where the log tells.
+    pub(super) called: Option<&'c Called>,
     pub(super) turn: Option<u32>,
 }
 
@@ -44,6 +47,10 @@ pub(super) fn record(
         turn: caller.turn,
         prompt: (!caller.prompt.is_empty()).then(|| Cow::Owned(caller.prompt.to_owned())),
         attempts: Attempts::one(only),
+        needs: RecordedNeeds {
+            down: caller.called.map(Called::tag).unwrap_or_default(),
+            ..RecordedNeeds::default()
+        },
         ..Record::default()
     }
 }

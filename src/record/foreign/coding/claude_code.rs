@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::{Caller, NO_ANSWER, kept, record};
+use super::called::Called;
 use crate::record::foreign::answers::Ending;
 use crate::record::foreign::fields::{attempt, claimed, moment, status_of};
 use crate::record::foreign::written::Written;
@@ -50,24 +51,27 @@ struct Message {
     usage: Option<AnthropicUsage>,
 }
 
-/// What a message says: its text, and whether it is a tool's result.
+/// What a message says: its text, the tools it calls, and whether it is a tool's result.
 #[derive(Debug, Default)]
 struct Content {
     text: String,
+    tools: Vec<String>,
     is_result: bool,
 }
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Value::deserialize(deserializer)? {
-            Value::String(text) => Self { text, is_result: false },
+            Value::String(text) => Self { text, ..Self::default() },
             Value::Array(blocks) => {
                 let kind =
                     |block: &Value, kind: &str| block.get("type").and_then(Value::as_str) == Some(kind);
                 let texts = blocks.iter().filter(|block| kind(block, "text"));
                 let text =
                     texts.filter_map(|block| block.get("text")?.as_str()).collect::<Vec<_>>().join("\n");
-                Self { text, is_result: blocks.iter().any(|block| kind(block, "tool_result")) }
+                let calls = blocks.iter().filter(|block| kind(block, "tool_use"));
+                let tools = calls.filter_map(|block| Some(block.get("name")?.as_str()?.to_owned())).collect();
+                Self { text, tools, is_result: blocks.iter().any(|block| kind(block, "tool_result")) }
             }
             _ => Self::default(),
         })
@@ -94,9 +98,12 @@ fn said(text: &str) -> Result<Content, Refusal> {
 
 /// Says whether a line may tell of an answer, or of what a user asked. Quotes within texts are escaped, so these are keys.
 fn is_of_interest(text: &str) -> bool {
-    let has = |key: &str| memchr::memmem::find(text.as_bytes(), key.as_bytes()).is_some();
-    let (answer, user) = (has(r#""type":"assistant""#), has(r#""type":"user""#));
-    answer || (user && !has(r#""type":"tool_result""#)) || (!user && text.contains(r#""type": ""#))
+    let (answer, user) = (has(text, r#""type":"assistant""#), has(text, r#""type":"user""#));
+    answer || (user && !has(text, r#""type":"tool_result""#)) || (!user && text.contains(r#""type": ""#))
+}
+
+fn has(text: &str, key: &str) -> bool {
+    memchr::memmem::find(text.as_bytes(), key.as_bytes()).is_some()
 }
 
 /// What the file being read has told.
@@ -114,6 +121,7 @@ pub(super) struct Session {
 struct Turn {
     prompt: String,
     count: u32,
+    called: Called,
 }
 
 /// The most tokens of an answer that its first event tells before there is any.
@@ -162,6 +170,7 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
         if !content.is_result && line.is_meta != Some(true) && !content.text.is_empty() {
             turn.count = if turn.prompt.is_empty() { 0 } else { turn.count.saturating_add(1) };
             turn.prompt = kept(&content.text);
+            turn.called.asked();
         }
         return Err(NO_ANSWER);
     }
@@ -174,12 +183,17 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
         _ => "",
     };
     let message = line.message;
+    turn.called.answer(message.id.as_str());
+    if has(text, "tool_use") {
+        said(text)?.tools.iter().for_each(|tool| turn.called.call(tool));
+    }
     let caller = Caller {
         agent: "claude-code",
         session: line.session_id.as_str(),
         folder: line.cwd.as_str(),
         sub_agent,
         prompt: &turn.prompt,
+        called: Some(&turn.called),
         turn: (!turn.prompt.is_empty()).then_some(turn.count),
     };
     // Claude Code writes words of its own into the log, as answers of no model; some tell that a call failed.

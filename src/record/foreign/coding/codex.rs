@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::{Caller, NO_ANSWER, kept, record};
+use super::called::Called;
 use crate::record::foreign::fields::{attempt, maybe_moment, moment};
 use crate::record::json::{self, Num, Word, nullable};
 use crate::record::known::{REPEATED, Told, id_of};
@@ -42,6 +43,7 @@ struct Payload {
     cwd: Word,
     model: Word,
     message: Word,
+    name: Word,
     agent_nickname: Word,
     agent_role: Word,
     model_provider: Word,
@@ -112,6 +114,7 @@ pub(super) struct Session {
     provider: String,
     prompt: String,
     turns: u32,
+    called: Called,
     total: Option<[u64; 5]>,
     /// Calls so far, those of the parent included.
     calls: usize,
@@ -173,7 +176,11 @@ pub(super) fn line(text: &str, session: &mut Session, forks: &mut Forks) -> Resu
                 session.turns = session.turns.saturating_add(1);
             }
             session.prompt = kept(payload.message.as_str());
+            session.called.asked();
         }
+        ("response_item", "function_call" | "custom_tool_call") => session.called.call(payload.name.as_str()),
+        ("response_item", "local_shell_call") => session.called.call("shell"),
+        ("response_item", "web_search_call") => session.called.call("web_search"),
         ("event_msg", "token_count") => {
             let Some(info) = payload.info else { return Err(NO_ANSWER) };
             return call(&info, moment("timestamp", &line.timestamp)?, session, forks);
@@ -282,14 +289,14 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
         folder: &session.folder,
         sub_agent: &session.sub_agent,
         prompt: &session.prompt,
+        called: Some(&session.called),
         turn: (!session.prompt.is_empty()).then_some(session.turns),
     };
     let id = if owner.is_empty() { String::new() } else { format!("{owner}/{}", total.iter().sum::<u64>()) };
-    Ok(Told {
-        record: record(id, at, &caller, only),
-        keys: [key.filter(|_| !owner.is_empty()), also],
-        nested: None,
-    })
+    let record = record(id, at, &caller, only);
+    // A response's calls stand before its usage: from here on they are what the next one brings results of.
+    session.called.answer("");
+    Ok(Told { record, keys: [key.filter(|_| !owner.is_empty()), also], nested: None })
 }
 
 /// A call that a fork has of its parent.

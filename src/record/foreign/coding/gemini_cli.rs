@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::{Caller, NO_ANSWER, kept, record};
+use super::called::Called;
 use crate::record::foreign::fields::{attempt, moment};
 use crate::record::json::{self, Num, Word, nullable};
 use crate::record::known::{Sink, Told, id_of};
@@ -48,6 +49,14 @@ struct Message {
     model: Word,
     content: Option<Value>,
     tokens: Option<Tokens>,
+    #[serde(rename = "toolCalls", deserialize_with = "nullable")]
+    tool_calls: Vec<ToolCall>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ToolCall {
+    name: Word,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -69,6 +78,7 @@ pub(super) struct Session {
     sub_agent: &'static str,
     prompt: String,
     turns: u32,
+    called: Called,
 }
 
 /// Reads a document or a line.
@@ -102,6 +112,7 @@ fn message(message: Message, session: &mut Session) -> Result<Told, Refusal> {
             session.turns = session.turns.saturating_add(1);
         }
         session.prompt = kept(&said(message.content.as_ref()));
+        session.called.asked();
     }
     let tokens = match message.tokens {
         Some(tokens) if message.kind.as_str() == "gemini" => tokens,
@@ -119,12 +130,15 @@ fn message(message: Message, session: &mut Session) -> Result<Told, Refusal> {
     let counted = if tokens.input.0.is_some() { parts.counted(Claim::SPOKEN)? } else { Counted::default() };
     let mut only = attempt(message.model.0, counted, Status::Ok);
     only.provider = Cow::Borrowed("gemini");
+    session.called.answer(message.id.as_str());
+    message.tool_calls.iter().for_each(|call| session.called.call(call.name.as_str()));
     let caller = Caller {
         agent: "gemini-cli",
         session: &session.id,
         folder: &session.project,
         sub_agent: session.sub_agent,
         prompt: &session.prompt,
+        called: Some(&session.called),
         turn: (!session.prompt.is_empty()).then_some(session.turns),
     };
     let key = id_of(&[message.id.as_str(), "gemini-cli", message.timestamp.as_str()]);

@@ -2,9 +2,11 @@
 //!
 //! Invariants: a call counts once, however many lines, files, resumed or forked sessions tell of it, in whatever order they
 //! are read; two calls that only look alike stay two. What entries rest on (a session's model, its last prompt) is kept for
-//! the file being read alone. The agent's name stands as `team`, a sub-agent's as `user`.
+//! the file being read alone. The agent's name stands as `team`, a sub-agent's as `user`, the
+//! tools whose results a call brings along as the tag `tool`.
 
 mod call;
+mod called;
 mod claude_code;
 mod codex;
 mod gemini_cli;

@@ -153,6 +153,8 @@ pub(super) fn message(text: &str) -> Result<Told, Refusal> {
             sub_agent(&message.agent, &message.mode)
         },
         prompt: "",
+        // Calls are parts of messages, which stand in a table of their own.
+        called: None,
         turn: None,
     };
     let mut record = record(row.id.0, at, &caller, only);

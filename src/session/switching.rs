@@ -1,0 +1,74 @@
+//! What changes of model within sessions cost under some policies: how many there are, and what is lost of warm prompts.
+//!
+//! Invariant: caches are run anew for every policy alike, whether or not it minds them, so that two can be compared.
+
+use rustc_hash::FxHashMap;
+
+use super::fold::Fold;
+use super::warmed::Warmed;
+use super::{Log, PolicySpan};
+use crate::pricing::CostSum;
+use crate::units::{Instant, ModelId, Pico, SessionId, UserId};
+
+/// What changes of model come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Switching {
+    /// Requests that name a session and were answered.
+    pub turns: u64,
+    /// Changes of model.
+    pub switches: u64,
+    /// What was paid to write anew what the model before held warm.
+    pub lost: Pico,
+    /// What all requests cost with caches run anew.
+    pub cost: CostSum,
+}
+
+/// Runs a log anew under policies and adds up what the requests from a place on come to; `goes_on` may stop it.
+pub fn switching(
+    log: &Log,
+    policies: &[PolicySpan],
+    (first, end): (usize, usize),
+    mut goes_on: impl FnMut() -> bool,
+) -> Option<Switching> {
+    let mut fold = Fold::default().with_caches(Warmed::new(&log.caching, &log.names));
+    let outlook = log.outlook();
+    let mut sum = Switching::default();
+    let mut last: FxHashMap<(SessionId, UserId), (ModelId, Instant, u64)> = FxHashMap::default();
+    for (index, evidence) in log.history.range(log.history.start(), end) {
+        if index % 4096 == 0 && !goes_on() {
+            return None;
+        }
+        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first())?;
+        let (_, settled) = fold.arrive(index, &evidence, &span.policy, &outlook);
+        let operation = evidence.operation;
+        if index >= first {
+            sum.cost.add_operation(settled.costs());
+        }
+        let answer = settled.attempts.last().filter(|answer| answer.status.is_ok());
+        let Some((answer, prompt)) = answer.and_then(|answer| Some((answer, answer.usage.prompt()?))) else {
+            continue;
+        };
+        if !operation.session.is_some() {
+            continue;
+        }
+        let model = log.prices.identity(answer.model);
+        let held = (model, operation.at, prompt);
+        let before = last.insert((operation.session, operation.user), held);
+        if index < first {
+            continue;
+        }
+        sum.turns += 1;
+        let Some((was, at, warm)) = before.filter(|(was, ..)| *was != model) else { continue };
+        sum.switches += 1;
+        let rule = |model| log.caching.find(log.names.model(model));
+        if !rule(was).is_some_and(|rule| rule.holds(at, operation.at)) {
+            continue;
+        }
+        let lost = warm.min(prompt).saturating_sub(answer.usage.cache_read.or_zero());
+        if let (Some(rates), Some(rule)) = (log.prices.rates(model, operation.at), rule(model)) {
+            let side = rule.side(rates.for_prompt(prompt));
+            sum.lost += side.write.charge(lost) - side.read.charge(lost);
+        }
+    }
+    Some(sum)
+}
