@@ -8,6 +8,8 @@ mod certified;
 mod explored;
 #[path = "console/quality.rs"]
 mod quality;
+#[path = "console/warm.rs"]
+mod warm;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -125,7 +125,7 @@ pub(super) fn similar_models(wanted: &str, book: &PriceBook) -> String {
 }
 
 #[cfg(test)]
-mod region_tests {
+mod tests {
     use super::*;
     use crate::config::policy;
 

@@ -3,24 +3,9 @@
 //! Invariants: what it says depends on how the session stood at the request's arrival alone, which is kept with the request;
 //! who is to go up its ladder goes, whatever that costs, unless it is tied; a model that no guard before lets serve holds nobody.
 
-use super::{Caching, Circumstance, Policy, PolicyError, Route, Rungs, Step, Trail};
-use crate::prompt_cache::{Tie, Way};
+use super::{Caching, Circumstance, Policy, PolicyError, Route, Rungs, Stay, Step, Trail};
+use crate::prompt_cache::Way;
 use crate::units::PerMille;
-
-/// What became of a session at a turn that asked for another model than the one where it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stay {
-    /// It stays, as it cannot leave.
-    Tied(Tie),
-    /// It stays: to go would cost more.
-    Cheaper,
-    /// It stays: its changes have cost as much as they may.
-    Capped,
-    /// It goes: to stay would cost more.
-    Goes,
-    /// It goes up, as it has to.
-    Up,
-}
 
 /// Lets a session stay on the rung where it is warm, or go to the one that was wanted. Returns the rung.
 pub(super) fn stay(

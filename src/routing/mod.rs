@@ -28,7 +28,6 @@ mod signals;
 mod spec;
 mod trail;
 
-pub use affinity::Stay;
 pub use attempt::{Check, Status};
 pub use canary::Canary;
 pub use decide::{Decision, Next, Reach, after_attempt, decide};
@@ -53,4 +52,4 @@ pub use signals::{ConfidenceSource, Signals};
 pub use spec::{
     Caching, CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull,
 };
-pub use trail::{Step, Trail, Why};
+pub use trail::{Stay, Step, Trail, Why};

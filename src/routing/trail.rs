@@ -2,8 +2,9 @@
 
 use smallvec::SmallVec;
 
-use super::{Bar, Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status, Stay};
+use super::{Bar, Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status};
 use crate::classifier::TaskClass;
+use crate::prompt_cache::Tie;
 use crate::units::{ModelId, Names, PerMille, Pico};
 
 /// The steps of one decision in order; the usual ones lie in place, and none is lost however many there are.
@@ -16,6 +17,21 @@ pub enum Why {
     Check,
     /// The provider failed.
     Provider(Status),
+}
+
+/// What became of a session at a turn that asked for another model than the one where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// It stays, as it cannot leave.
+    Tied(Tie),
+    /// It stays: to go would cost more.
+    Cheaper,
+    /// It stays: its changes have cost as much as they may.
+    Capped,
+    /// It goes: to stay would cost more.
+    Goes,
+    /// It goes up, as it has to.
+    Up,
 }
 
 /// One stage's line.

@@ -9,6 +9,7 @@ use super::inserts::Inserts;
 use super::news::News;
 use super::shadowed::Shadowed;
 use super::strip::StripCell;
+use super::written::{policy_text, price_text};
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
@@ -574,19 +575,4 @@ pub(super) fn signal_note(signal: &record::Signal<'_>) -> LogNote {
         None => format!("{} can be called again{why}", signal.model),
     };
     LogNote { at: signal.at, kind: NoteKind::Note, text, simulated: false }
-}
-
-fn policy_text(change: &record::PolicyChange<'_>) -> String {
-    let by = if change.who.is_empty() { String::new() } else { format!(" by {}", change.who) };
-    format!("policy {}{by}: {}", change.version, change.what)
-}
-
-pub(super) fn price_text(change: &record::PriceChange<'_>) -> String {
-    let tier = &change.row.standard.base;
-    format!(
-        "price of {} is now {} in, {} out per 1M",
-        change.model,
-        tier.input.dollars(),
-        tier.output.dollars()
-    )
 }

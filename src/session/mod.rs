@@ -10,6 +10,7 @@ mod alerts;
 mod all_on;
 mod anomalies;
 mod arrivals;
+mod automations;
 mod budgeted;
 mod budgets;
 mod changed;
@@ -59,6 +60,7 @@ mod snapshot;
 mod speed;
 mod spending;
 mod status;
+mod steering;
 mod stream;
 mod stretch;
 mod strip;
@@ -83,6 +85,7 @@ pub use aim::{Aim, AimError};
 pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
+pub use automations::{AutomationRow, Automations, AutomationsTried, automate_over};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};
@@ -130,6 +133,7 @@ pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, QuotaWindow, Reply,
     Severity, TurnedAway,
 };
+pub use steering::{Course, Heading, MoveRow, Moved, SteerRow, SteeredWindow, Steering, steer_over};
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
 pub use strip::StripCell;

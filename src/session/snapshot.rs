@@ -230,10 +230,10 @@ pub struct Snapshot {
     pub policy: Arc<Policy>,
     /// The policy being tried, if any.
     pub staged: Option<Arc<Policy>>,
-    /// The other classifier being tried: name and hash.
-    pub second: Option<String>,
     /// Limits being tried.
     pub limits: Arc<[TriedLimit]>,
+    /// The other classifier being tried: name and hash.
+    pub second: Option<String>,
     /// Changes made, oldest first.
     pub changes: Arc<Vec<Change>>,
     /// How many changes `undo` can take back.

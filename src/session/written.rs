@@ -64,3 +64,20 @@ pub(super) fn line_of(entry: &Entry<'_>) -> Arc<str> {
     let lossy = |error: std::string::FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
     String::from_utf8(line).unwrap_or_else(lossy).into()
 }
+
+/// Says what a policy event of a log changed.
+pub(super) fn policy_text(change: &record::PolicyChange<'_>) -> String {
+    let by = if change.who.is_empty() { String::new() } else { format!(" by {}", change.who) };
+    format!("policy {}{by}: {}", change.version, change.what)
+}
+
+/// Says what a price of a log is from then on.
+pub(super) fn price_text(change: &record::PriceChange<'_>) -> String {
+    let tier = &change.row.standard.base;
+    format!(
+        "price of {} is now {} in, {} out per 1M",
+        change.model,
+        tier.input.dollars(),
+        tier.output.dollars()
+    )
+}

@@ -454,7 +454,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
     };
     // A route that observes always has a choice to show: its ladder, against what clients asked for.
     let nothing =
-        snapshot.staged.is_none() && snapshot.second.is_none() && snapshot.limits.is_empty() && !observes;
+        snapshot.staged.is_none() && snapshot.limits.is_empty() && snapshot.second.is_none() && !observes;
     let tried = if nothing { look.style(Role::Muted) } else { tried };
     draw_row(
         buf,
