@@ -123,6 +123,15 @@ pub(super) fn hold_back(open: Rungs, circumstance: &Circumstance, trail: &mut Tr
     rungs().fold(open, Rungs::without)
 }
 
+impl Policy {
+    /// Says whether it forbids any model anything.
+    pub fn constrains(&self) -> bool {
+        let forbids =
+            |route: &Route| !route.require.is_empty() || route.ladder.iter().any(|rung| rung.facts.limits());
+        self.routes.iter().any(forbids)
+    }
+}
+
 impl Route {
     /// Returns the rungs that all guards let serve a request, without the reasons.
     pub fn open(&self, circumstance: &Circumstance) -> Rungs {

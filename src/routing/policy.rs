@@ -320,13 +320,6 @@ impl Policy {
         self.routes.iter().any(limits)
     }
 
-    /// Says whether it forbids any model anything.
-    pub fn constrains(&self) -> bool {
-        let forbids =
-            |route: &Route| !route.require.is_empty() || route.ladder.iter().any(|rung| rung.facts.limits());
-        self.routes.iter().any(forbids)
-    }
-
     /// Says whether two policies differ in nothing but thresholds and modes, which is what the frontier can answer exactly.
     pub fn same_shape(&self, other: &Self) -> bool {
         self.routes.len() == other.routes.len()

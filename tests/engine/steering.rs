@@ -59,8 +59,9 @@ fn log(days: i64, rate: impl Fn(i64) -> i64, doubled: Option<i64>) -> Log {
 }
 
 fn limits(usd: &str, more: &str) -> Vec<Limit> {
-    let text =
-        format!("[budget.all]\nlimit = {{ day = {usd} }}\nsteer = {{ act = true, step = 300, dwell = \"30m\"{more} }}\n");
+    let text = format!(
+        "[budget.all]\nlimit = {{ day = {usd} }}\nsteer = {{ act = true, step = 300, dwell = \"30m\"{more} }}\n"
+    );
     budgets::parse(&text, "budgets.toml").unwrap()
 }
 
