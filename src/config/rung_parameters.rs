@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::literal::quoted;
 use crate::routing::{Effort, Parameters};
 use crate::units::choice;
 
@@ -57,4 +58,15 @@ fn thousandths(text: &str) -> Option<u32> {
     let part: u32 = format!("{rest:0<3}").parse().ok()?;
     let all = whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(part)?;
     (all <= 2000).then_some(all)
+}
+
+/// Writes what a rung writes into requests as it is read.
+pub(super) fn parameters_toml(with: &Parameters) -> String {
+    let all = [
+        with.effort.map(|effort| format!("effort = {}", quoted(effort.name()))),
+        with.service_tier.as_deref().map(|tier| format!("service_tier = {}", quoted(tier))),
+        with.max_output.map(|most| format!("max_output = {most}")),
+        with.temperature_text().map(|text| format!("temperature = {text}")),
+    ];
+    format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

@@ -79,7 +79,7 @@ fn tune_shows_what_changes_of_model_cost_in_force_and_staged() {
             in_order: true,
             took: Duration::from_millis(1),
             budgets: None,
-            switching: Some(both),
+            switching: Some(Box::new(both)),
         };
         desk.app.update(Arc::new(snapshot));
         let text = desk.text();
