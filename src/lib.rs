@@ -7,6 +7,7 @@ pub mod access;
 pub mod alert;
 pub mod anomaly;
 pub mod app;
+pub mod automation;
 pub mod budget;
 pub mod calibration;
 pub mod certificate;

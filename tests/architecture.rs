@@ -34,6 +34,7 @@ const CORE: &[&str] = &[
     "telemetry",
     "engine",
     "rollout",
+    "automation",
     "anomaly",
     "alert",
     "calibration",

@@ -4,6 +4,8 @@
 
 #[path = "console/certified.rs"]
 mod certified;
+#[path = "console/explored.rs"]
+mod explored;
 #[path = "console/quality.rs"]
 mod quality;
 #[path = "console/warm.rs"]

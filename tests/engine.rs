@@ -12,6 +12,8 @@ mod labelled;
 mod live;
 #[path = "engine/policies.rs"]
 mod policies;
+#[path = "engine/steering.rs"]
+mod steering;
 #[path = "engine/threads.rs"]
 mod threads;
 #[path = "engine/warm.rs"]

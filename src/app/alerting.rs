@@ -1,5 +1,5 @@
-//! Alerts and rollouts beside a gateway: its lines are folded on a thread of its own; what fires goes to the desk, and what may
-//! step steps.
+//! Alerts, rollouts, automations and steering beside a gateway: its lines are folded on a thread of its own; what fires goes to the
+//! desk, what may step steps, and thresholds are moved towards limits.
 //!
 //! Invariants: traffic never waits for it; what fired before a crash and was not written down fires again, under the same id; a file with
 //! a slip in it changes nothing and is told with its line.
@@ -104,7 +104,7 @@ pub(super) fn start(
         }
     }
     let feed = AlertFeed::new(rules, &limits, (basis.ingest, basis.policy, basis.book))
-        .telling(Arc::clone(gateway.rollouts()));
+        .telling(Arc::clone(gateway.rollouts()), Arc::clone(gateway.automations()));
     let watching = Arc::downgrade(gateway);
     let watch = move || Watching { gateway: watching, feed, file, limits: Vec::new() }.run(past, &lines);
     std::thread::Builder::new().name("alerts".to_owned()).spawn(watch).context("no thread for alerts")?;
@@ -137,6 +137,11 @@ impl Watching {
             let changes = self.feed.pass(now());
             gateway.alerts().take(changes, Instant(i64::MIN));
             gateway.turn_rollouts();
+            gateway.turn_automations();
+            let courses = || gateway.courses(now());
+            if let Some((moves, rows)) = self.feed.steer(now(), (courses, &gateway.rolling_routes())) {
+                gateway.steer(moves, rows);
+            }
             self.look(&gateway);
         }
     }

@@ -23,7 +23,8 @@ use crate::rollout::Order;
 use crate::routing::Policy;
 use crate::runaway::Whom;
 use crate::session::{
-    AlertDeed, Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question, RolloutRow,
+    AlertDeed, AutomationRow, Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question, RolloutRow,
+    SteerRow,
 };
 use crate::units::{Instant, Names, Span};
 
@@ -257,6 +258,7 @@ pub fn runaways_at(wanted: &AttachOptions) -> anyhow::Result<(String, RunawaysAt
 }
 
 /// Where a gateway says how rollouts stand, and takes orders.
+const STEERING: &str = "/operator/v1/steering";
 const ROLLOUTS: &str = "/operator/v1/rollouts";
 
 /// Returns what a gateway said of an order that it took.
@@ -280,12 +282,52 @@ pub fn rollouts_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<Rollou
     Ok((text, answer.rollouts))
 }
 
+/// Asks a gateway how its automations stand; gives its answer as it came, too.
+///
+/// # Errors
+/// Where it cannot be reached, refuses, or is no gateway of this program.
+pub fn automations_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<AutomationRow>)> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        automations: Vec<AutomationRow>,
+    }
+    let text = operator_get(wanted, "/operator/v1/automations")?;
+    let answer: Answer = serde_json::from_str(&text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
+    Ok((text, answer.automations))
+}
+
 /// Sends a gateway an order about a rollout; gives what it said.
 ///
 /// # Errors
 /// Where it cannot be reached, or does not take the order.
 pub fn roll_at(wanted: &AttachOptions, order: &serde_json::Value) -> anyhow::Result<String> {
     let text = operator_post(wanted, ROLLOUTS, order.to_string())?;
+    said_of(&text).with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))
+}
+
+/// Asks a gateway elsewhere how limits stand that are steered towards: as it is written, and read.
+///
+/// # Errors
+/// Where the gateway cannot be reached or refuses.
+pub fn steering_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<SteerRow>)> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        steering: Vec<SteerRow>,
+    }
+    let text = operator_get(wanted, STEERING)?;
+    let answer: Answer = serde_json::from_str(&text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
+    Ok((text, answer.steering))
+}
+
+/// Has a gateway take what is proposed for a limit; gives what it said.
+///
+/// # Errors
+/// Where it cannot be reached, or nothing is proposed.
+pub fn accept_at(wanted: &AttachOptions, limit: &str) -> anyhow::Result<String> {
+    let order = serde_json::json!({ "accept": limit });
+    let text = operator_post(wanted, STEERING, order.to_string())?;
     said_of(&text).with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))
 }
 

@@ -126,6 +126,16 @@ impl Setup {
 }
 
 impl Setup {
+    /// Has a second classifier judge whatever is read besides, where one is named.
+    ///
+    /// # Errors
+    /// Where its file cannot be used.
+    pub fn beside(self, path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(self) };
+        let second = classifier(Some(path))?;
+        Ok(Self { ingest: self.ingest.beside(second), ..self })
+    }
+
     /// Returns the same for a stretch of time.
     pub(super) fn within(&self, stretch: Stretch) -> Self {
         Self {

@@ -37,8 +37,8 @@ pub use fault::Internal;
 pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
 pub use live::{
-    AttachOptions, attach, budgets_at, operator_get, operator_post, order_at, roll_at, rollouts_at,
-    runaways_at, watch,
+    AttachOptions, accept_at, attach, automations_at, budgets_at, operator_get, operator_post, order_at,
+    roll_at, rollouts_at, runaways_at, steering_at, watch,
 };
 pub use load::{
     Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,

@@ -224,6 +224,9 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         tariff: Tariff::new(&prices, config::user_dir().as_deref()),
         caching: config::caching::layered(config::user_dir().as_deref())?,
     }));
+    // Before the policy of the start is told, so that a slip ends it here.
+    let automations = config::user_dir().map(|dir| dir.join(config::automations::FILE));
+    gateway.open_automations(automations).map_err(anyhow::Error::msg)?;
     if !options.no_ledger {
         recall_prompts(&gateway, &ledger_options.path, at);
     }

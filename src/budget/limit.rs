@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Anchor, Period, Scope, Zone};
+use super::{Anchor, Period, Scope, Steer, Zone};
 use crate::units::{Pico, Span};
 
 /// What a limit is for.
@@ -98,6 +98,8 @@ pub struct Limit {
     pub wait: Span,
     /// What is held for models without a price.
     pub unpriced: Unpriced,
+    /// How thresholds are moved towards it; not at all where nothing is said.
+    pub steer: Option<Arc<Steer>>,
 }
 
 impl Limit {

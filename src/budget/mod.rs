@@ -11,6 +11,7 @@ mod queue;
 mod row;
 mod scope;
 mod state;
+mod steer;
 mod window;
 
 pub use account::{Account, Member};
@@ -18,4 +19,5 @@ pub use limit::{Limit, Mode, OverLimit, Unpriced};
 pub use row::{Drawn, StandingRow};
 pub use scope::{Dimension, Payer, Scope};
 pub use state::{Budgets, Draws, Hold, Over, Spreads, Standing};
+pub use steer::{Demand, Steer, target};
 pub use window::{Anchor, Period, Window, Zone};

@@ -23,6 +23,11 @@ fn route(threshold: i64, share: i64) -> Route {
     Policy::compile(&spec, 1, &mut Names::default()).unwrap().route(RouteId(0)).clone()
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "made up above zero, and small")]
+fn whole(number: f64) -> u64 {
+    number as u64
+}
+
 /// A world under a threshold of 620, and what 590 would truly have changed in it: cost in dollars, quality on average.
 fn world(draws: &mut Draws, share: u64, judged: f64, bad: f64) -> (Lots, f64, f64) {
     let (mut rows, mut sure) = (VecDeque::new(), vec![0; PerMille::VALUES]);
@@ -31,7 +36,8 @@ fn world(draws: &mut Draws, share: u64, judged: f64, bad: f64) -> (Lots, f64, f6
         let confidence = 500 + draws.next() % 200;
         let value = PerMille::clamped(i64::try_from(confidence).unwrap());
         // Longer requests are less sure, and lengths have a heavy tail.
-        let prompt = (600.0 * (-draws.chance().max(1e-9).ln()).powf(1.5)) as u32 + 50;
+        let length = 600.0 * (-draws.chance().max(1e-9).ln()).powf(1.5);
+        let prompt = u32::try_from(whole(length)).unwrap() + 50;
         let spent =
             |draws: &mut Draws, per: f64| f64::from(prompt) * per * (0.5 + 2.0 * draws.chance().powi(3));
         let each = [spent(draws, 1e-7), spent(draws, 4e-6)];
@@ -52,7 +58,7 @@ fn world(draws: &mut Draws, share: u64, judged: f64, bad: f64) -> (Lots, f64, f6
             start: u8::try_from(start).unwrap(),
             fold: u8::try_from(draws.next() % 5).unwrap(),
             prompt,
-            cost: Some(Pico((each[start] * 1e12) as i128)),
+            cost: Some(Pico(i128::from(whole(each[start] * 1e12)))),
             quality: (draws.chance() < judged)
                 .then(|| if good[start] { PerMille::ONE } else { PerMille::ZERO }),
         });

@@ -166,6 +166,12 @@ fn case(row: &Lot, logged: &Route, tried: &Route) -> Moved {
     })
 }
 
+/// Returns a count that was worked out, without its fraction.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was clamped")]
+fn whole(count: f64) -> u64 {
+    count.clamp(0.0, 9e15) as u64
+}
+
 fn dollars(amount: Pico) -> f64 {
     amount.0 as f64 / Pico::USD.0 as f64
 }
@@ -280,10 +286,10 @@ impl Outcome {
         let effective = of_touched.map(|(arm, _)| worth(arm)).fold(f64::INFINITY, f64::min);
         let least = LEAST as f64;
         if effective < least {
-            let requests = (effective > 0.0).then(|| (n * (least - effective) / effective).ceil() as u64);
+            let requests = (effective > 0.0).then(|| whole((n * (least - effective) / effective).ceil()));
             return Estimate::Short {
-                effective: effective as u64,
-                more: (least - effective).ceil() as u64,
+                effective: whole(effective),
+                more: whole((least - effective).ceil()),
                 requests,
             };
         }
@@ -292,7 +298,7 @@ impl Outcome {
         let variance = (squares - change * change / n).max(0.0) + self.unseen;
         // Student's t, to its first term.
         let t = Z + (Z.powi(3) + Z) / (4.0 * (effective - 1.0));
-        Estimate::Told { change, half: t * variance.sqrt(), effective: effective as u64 }
+        Estimate::Told { change, half: t * variance.sqrt(), effective: whole(effective) }
     }
 }
 

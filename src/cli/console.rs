@@ -1,7 +1,7 @@
 //! The console itself; a report where stdout is no terminal.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -31,6 +31,9 @@ pub struct ConsoleArgs {
     /// Watch the logs while they grow, new files in folders included.
     #[arg(long, requires = "logs")]
     pub follow: bool,
+    /// Has other weights judge every request of the logs besides; `C` on Tune sets them beside what was in force.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["follow", "listen"])]
+    pub try_classifier: Option<PathBuf>,
     /// The reading to begin with; `v` switches.
     #[arg(long = "as", value_enum, default_value_t)]
     pub read_as: ReadAs,
@@ -89,7 +92,12 @@ fn screens() -> impl TypedValueParser<Value = ScreenId> {
 
 /// Loads the logs named, or the bundled sample.
 pub(super) fn open(logs: &[PathBuf], engine: &EngineArgs) -> anyhow::Result<Log> {
-    let setup = engine.start()?;
+    open_beside(logs, engine, None)
+}
+
+/// Does the same with a second classifier's opinion of every request, where one is named.
+fn open_beside(logs: &[PathBuf], engine: &EngineArgs, second: Option<&Path>) -> anyhow::Result<Log> {
+    let setup = engine.start()?.beside(second)?;
     if logs.is_empty() {
         return load_log(
             &Input::bytes(sample::NAME, sample::BUNDLED),
@@ -155,7 +163,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
             Offered::Leave => return Ok(()),
         }
     }
-    let log = open(&logs, &args.engine)?;
+    let log = open_beside(&logs, &args.engine, args.try_classifier.as_deref())?;
     let mut player = start(log, args.read_as.into(), logs.is_empty());
     budgets::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty())?;
     player.mark_runaways(&super::runaways::rules(args.gateway.budgets.as_ref())?);

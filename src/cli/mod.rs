@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod anomalies;
 pub mod args;
 pub mod attach;
+pub mod automations;
 mod branches;
 pub mod budgets;
 pub mod cache;
@@ -44,6 +45,7 @@ pub mod scenario;
 pub mod serve;
 pub mod settings;
 pub mod snapshot;
+pub mod steer;
 pub mod stop;
 pub mod train;
 pub mod trial;
@@ -141,6 +143,10 @@ enum Command {
     Runaways(Box<runaways::RunawaysArgs>),
     /// Change a route step by step as evidence lets it, or see over a log when each step would have come
     Rollout(Box<rollout::RolloutArgs>),
+    /// Move thresholds so that a budget's window comes out right, over a log or at a running gateway
+    Steer(Box<steer::SteerArgs>),
+    /// Show what automations do at a gateway, or what they would have proposed over a log
+    Automations(Box<automations::AutomationsArgs>),
     /// Stop a key, a session, a team or everything at a running gateway
     Stop(stop::StopArgs),
     /// Let go who was stopped
@@ -250,6 +256,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Alerts(args)) => alerts::run(&args),
         Some(Command::Runaways(args)) => runaways::run(&args),
         Some(Command::Rollout(args)) => rollout::run(&args),
+        Some(Command::Steer(args)) => steer::run(&args),
+        Some(Command::Automations(args)) => automations::run(&args),
         Some(Command::Stop(args)) => stop::stop(&args),
         Some(Command::Lift(args)) => stop::lift(&args),
         Some(Command::Prices(args)) => prices::run(&args),

@@ -163,17 +163,9 @@ fn list(look: &Look, in_full: bool) -> anyhow::Result<()> {
     if in_full && look.format == Format::Table {
         for (at, row) in rows.iter().enumerate() {
             let gap = if at > 0 { "\n" } else { "" };
-            let (head, rest) = row
-                .lines()
-                .split_first()
-                .map(|(head, rest)| (head.clone(), rest.to_vec()))
-                .unwrap_or_default();
-            let rest: String = rest.iter().map(|line| format!("  {line}\n")).collect();
-            output::text(&format!(
-                "{gap}{}\n{}",
-                crate::units::marked(&head),
-                crate::units::marked_lines(&rest)
-            ))?;
+            let lines = row.lines();
+            let text = format!("{gap}{}\n", lines.join("\n  "));
+            output::text(&crate::units::marked_lines(&text))?;
         }
     } else {
         output::text(&render(&[sheet("", rows.iter().copied())], look.format))?;

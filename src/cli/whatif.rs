@@ -299,7 +299,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     } else {
         // Budgets are a matter of order, and two opinions of every request: the log is held in memory.
         let logs = [args.log.clone()];
-        let setup = second::beside(args.engine.start()?, second)?;
+        let setup = args.engine.start()?.beside(second)?;
         let log = load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?;
         let log = Arc::new(log);
         let trial = Trial::loaded(&log);

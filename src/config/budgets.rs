@@ -10,6 +10,7 @@ use toml::Spanned;
 use super::place::FileError;
 use super::reading::Reading;
 use super::runaways::RuleKeys;
+use super::steer::SteerKeys;
 use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
 use crate::runaway::{Rule, built_in};
 use crate::units::{Instant, Pico, Span, choice, from_toml, is_tag_name};
@@ -60,6 +61,7 @@ struct Budget {
     over: Option<Spanned<String>>,
     wait: Option<Spanned<String>>,
     unpriced: Option<Spanned<String>>,
+    steer: Option<Spanned<SteerKeys>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -197,7 +199,10 @@ impl Reading<'_> {
             over: self.one_of(told.over.as_ref(), &OverLimit::ALL)?.unwrap_or_default(),
             wait: self.wait(told.wait.as_ref())?,
             unpriced: self.one_of(told.unpriced.as_ref(), &Unpriced::ALL)?.unwrap_or_default(),
+            steer: None,
         };
+        let steered =
+            told.steer.as_ref().map(|keys| keys.get_ref().read(keys, &limit, &amounts, self)).transpose()?;
         let of = |period: Period| {
             let own = |(member, amounts): &(Arc<str>, Amounts)| {
                 amounts
@@ -209,7 +214,13 @@ impl Reading<'_> {
         };
         Ok(amounts
             .iter()
-            .map(|&(period, amount)| Limit { period, amount, special: of(period), ..limit.clone() })
+            .map(|&(period, amount)| {
+                let steer = steered
+                    .as_ref()
+                    .filter(|(window, _)| *window == period)
+                    .map(|(_, steer)| Arc::clone(steer));
+                Limit { period, amount, special: of(period), steer, ..limit.clone() }
+            })
             .collect())
     }
 }

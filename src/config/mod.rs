@@ -2,6 +2,7 @@
 //! names the file, the line and the field.
 
 pub mod alerts;
+pub mod automations;
 pub mod budgets;
 pub mod caching;
 mod checks;
@@ -24,6 +25,7 @@ mod rung_parameters;
 mod second;
 mod shadow;
 mod span;
+mod steer;
 pub mod themes;
 mod watched;
 mod whole;

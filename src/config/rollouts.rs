@@ -99,7 +99,7 @@ fn plan(name: &str, keys: Spanned<Keys>, reading: &Reading<'_>, whole: &Arc<str>
         );
         return Err(reading.wrong(&at, what));
     }
-    let change = Change { mode, no_signal: keys.no_signal, thresholds, ladder };
+    let change = Change { mode, no_signal: keys.no_signal, thresholds, ladder, from: None };
     let usual = Needs::default();
     let needs = Needs {
         requests: count(reading, keys.requests.as_ref(), usual.requests)?,

@@ -148,6 +148,7 @@ actions! {
     Undo "tune.undo" [Tune] ["u"] "undo", "Undo the last apply", "Puts the policy before the last apply back in force.", "revert rollback previous";
     SavePolicy "tune.save-policy" [Tune] ["P"] "save", "Save the policy", "Writes the policy in force to a new file in the present folder.", "export write file toml";
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
+    StageClassifier "tune.stage-classifier" [Tune] ["C"] "classifier", "Try another classifier", "Sets what the weights of --try-classifier would make of each request's text beside what was in force; again, or Esc, drops it.", "weights retrain staged second opinion";
 
     Filter "traffic.filter" [Overview Tune Traffic Models Spend Events Quality Detail] ["/"] "filter", "Filter requests", "Narrows the table of Traffic, or the list of Events, while you type; from elsewhere it goes to Traffic.", "search find query";
     ExportCsv "traffic.export-csv" [Traffic] ["X"] "", "Write the list as CSV", "Writes the listed requests with exact figures to a new CSV file in the present folder.", "export save file spreadsheet table";

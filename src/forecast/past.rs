@@ -89,6 +89,11 @@ impl Hours {
         self.0.is_empty()
     }
 
+    /// Returns what the last one cost.
+    pub fn last(&self) -> Pico {
+        self.0.last().copied().unwrap_or(Pico::ZERO)
+    }
+
     pub(super) fn profile(&self) -> Option<Profile> {
         Profile::learn(&self.0)
     }

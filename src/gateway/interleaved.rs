@@ -75,6 +75,7 @@ fn session(over: OverLimit, amount: Pico) -> Live {
         over,
         wait: Limit::WAIT,
         unpriced: Unpriced::Refuse,
+        steer: None,
     }]);
     live
 }

@@ -9,6 +9,7 @@ mod alerts;
 mod arriving;
 mod aside;
 mod audience;
+mod automations;
 mod background;
 mod bench;
 mod body;
@@ -59,6 +60,7 @@ mod signals;
 mod single;
 mod socket;
 mod spending;
+mod steering;
 mod stored;
 mod stream;
 mod tagged;
@@ -83,7 +85,7 @@ use crate::notify::Desk;
 use crate::prompt_cache::Rules;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
-use crate::session::{Applied, Deed, Live, Rollouts};
+use crate::session::{Applied, Automations, Deed, Live, Rollouts};
 use crate::units::{Instant, Names, hex};
 use crate::wire::PrefixKey;
 
@@ -164,6 +166,9 @@ pub struct Gateway {
     shadows: purse::Shadows,
     marks: marks::Marks,
     rollouts: Arc<Mutex<Rollouts>>,
+    steered: Mutex<steering::Steered>,
+    automations: Arc<Mutex<Automations>>,
+    automations_source: Mutex<automations::Source>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -257,6 +262,9 @@ impl Gateway {
             marks: marks::Marks::new(caching),
             shadows,
             rollouts: Arc::default(),
+            steered: Mutex::default(),
+            automations: Arc::default(),
+            automations_source: Mutex::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway

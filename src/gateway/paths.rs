@@ -27,6 +27,9 @@ pub(super) enum Endpoint {
     Alerts,
     Runaways,
     Rollouts,
+    /// Limits that are steered towards.
+    Steering,
+    Automations,
     Unknown,
 }
 
@@ -79,6 +82,8 @@ pub(super) fn place(path: &str) -> Place<'_> {
         "/operator/v1/alerts" => Some(Endpoint::Alerts),
         "/operator/v1/runaways" => Some(Endpoint::Runaways),
         "/operator/v1/rollouts" => Some(Endpoint::Rollouts),
+        "/operator/v1/steering" => Some(Endpoint::Steering),
+        "/operator/v1/automations" => Some(Endpoint::Automations),
         "/operator/v1/rights" => Some(Endpoint::Rights),
         _ => None,
     };
@@ -166,8 +171,12 @@ impl Place<'_> {
             Endpoint::Stored if self.name.ends_with("/cancel") => "POST",
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
-            Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways | Endpoint::Rollouts => "GET, POST",
-            Endpoint::Feed | Endpoint::Log | Endpoint::Budgets => "GET",
+            Endpoint::Policy
+            | Endpoint::Alerts
+            | Endpoint::Runaways
+            | Endpoint::Rollouts
+            | Endpoint::Steering => "GET, POST",
+            Endpoint::Feed | Endpoint::Log | Endpoint::Budgets | Endpoint::Automations => "GET",
             _ => "GET, HEAD",
         }
     }
@@ -187,10 +196,17 @@ impl Place<'_> {
     /// Returns what a key must allow for this; one of these is enough.
     pub(super) fn needs(&self, method: &Method) -> &'static [Scope] {
         match self.endpoint {
-            Endpoint::Metrics | Endpoint::Feed | Endpoint::Log | Endpoint::Rights | Endpoint::Budgets => {
-                &[Scope::Read]
-            }
-            Endpoint::Policy | Endpoint::Alerts | Endpoint::Runaways | Endpoint::Rollouts
+            Endpoint::Metrics
+            | Endpoint::Feed
+            | Endpoint::Log
+            | Endpoint::Rights
+            | Endpoint::Budgets
+            | Endpoint::Automations => &[Scope::Read],
+            Endpoint::Policy
+            | Endpoint::Alerts
+            | Endpoint::Runaways
+            | Endpoint::Rollouts
+            | Endpoint::Steering
                 if *method == Method::GET =>
             {
                 &[Scope::Read]
@@ -199,6 +215,7 @@ impl Place<'_> {
             | Endpoint::Alerts
             | Endpoint::Runaways
             | Endpoint::Rollouts
+            | Endpoint::Steering
             | Endpoint::Corrections => &[Scope::Operate],
             // What was answered before costs nothing more.
             Endpoint::Feedback | Endpoint::Stored => &[Scope::Route, Scope::Operate],
@@ -221,6 +238,8 @@ impl Place<'_> {
                 | Endpoint::Corrections
                 | Endpoint::Alerts
                 | Endpoint::Rollouts
+                | Endpoint::Steering
+                | Endpoint::Automations
         )
     }
 }
@@ -305,6 +324,7 @@ mod tests {
             ("/operator/v1/rights/", Endpoint::Rights, ""),
             ("/operator/v1/corrections", Endpoint::Corrections, ""),
             ("/operator/v1/rollouts", Endpoint::Rollouts, ""),
+            ("/operator/v1/steering", Endpoint::Steering, ""),
         ] {
             let place = place(path);
             assert_eq!((place.endpoint, place.name), (endpoint, name), "{path}");

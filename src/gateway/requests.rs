@@ -15,8 +15,8 @@ use super::paths::{self, Endpoint, Place};
 use super::respond::{json, refuse, text};
 use super::socket::Sending;
 use super::{
-    Gateway, IDENTITY, alerts, corrections, count, feed, feedback, large, metrics, missed, models, posted,
-    rollouts, run, runaways, spending, stored,
+    Gateway, IDENTITY, alerts, automations, corrections, count, feed, feedback, large, metrics, missed,
+    models, posted, rollouts, run, runaways, spending, steering, stored,
 };
 use crate::access::{Caller, presented};
 use crate::config::gateway::WhenFailing;
@@ -187,10 +187,16 @@ async fn serve(
             let body = collect(gateway, &headers, body).await?;
             runaways::order(gateway, &body, &caller).await
         }
+        Endpoint::Automations => automations::standing(gateway),
         Endpoint::Rollouts if method == Method::GET => rollouts::standing(gateway),
         Endpoint::Rollouts => {
             let body = collect(gateway, &headers, body).await?;
             rollouts::order(gateway, &body, &caller).await
+        }
+        Endpoint::Steering if method == Method::GET => steering::standing(gateway),
+        Endpoint::Steering => {
+            let body = collect(gateway, &headers, body).await?;
+            steering::order(gateway, &body, &caller)
         }
         Endpoint::Policy => {
             let body = collect(gateway, &headers, body).await?;

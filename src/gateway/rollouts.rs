@@ -184,19 +184,15 @@ impl Gateway {
                         crate::units::choice(&name, &known)
                     ));
                 };
-                match rollout.order(order, who, &why)? {
-                    Some(turn) => {
-                        let what = rollout.words(&turn);
-                        self.carry_out(rollout, &turn, who)?;
-                        Ok(what)
-                    }
-                    None => {
-                        let what = format!("rollout {name}: {}", rollout.phase.word());
-                        let said = if why.is_empty() { what.clone() } else { format!("{what}: {why}") };
-                        self.record_rollout(rollout, who, &said, now());
-                        Ok(what)
-                    }
+                if let Some(turn) = rollout.order(order, who, &why)? {
+                    let what = rollout.words(&turn);
+                    self.carry_out(rollout, &turn, who)?;
+                    return Ok(what);
                 }
+                let what = format!("rollout {name}: {}", rollout.phase.word());
+                let said = if why.is_empty() { what.clone() } else { format!("{what}: {why}") };
+                self.record_rollout(rollout, who, &said, now());
+                Ok(what)
             }
         }
     }

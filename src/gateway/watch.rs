@@ -38,6 +38,10 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
             gateway.live.note(&text, now());
             say(&text);
         }
+        if let Some(text) = gateway.look_at_automations() {
+            gateway.live.note(&text, now());
+            say(&text);
+        }
         if let Some(text) = gateway.look_at_prices() {
             gateway.live.note(&text, now());
             say(&text);
@@ -91,14 +95,14 @@ impl Clock {
     }
 }
 
-/// Returns the picture of this moment.
-pub fn live_status(gateway: &Gateway) -> LiveStatus {
+/// Returns how each model at each provider is at this moment.
+pub(super) fn model_health(gateway: &Gateway) -> Vec<ModelHealth> {
     let at = now();
     let in_ms = |millis: u64| at + Span(i64::try_from(millis.saturating_mul(1000)).unwrap_or(i64::MAX / 4));
     let room =
         |left: Option<QuotaLeft>| left.map(|left| Headroom { left: left.remaining, limit: Some(left.limit) });
     let found = gateway.providers.health(std::time::Instant::now());
-    let models: Vec<ModelHealth> = found
+    found
         .into_iter()
         .map(|health| ModelHealth {
             breaker: match health.breaker {
@@ -128,7 +132,13 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
             provider: health.provider,
             model: health.model,
         })
-        .collect();
+        .collect()
+}
+
+/// Returns the picture of this moment.
+pub fn live_status(gateway: &Gateway) -> LiveStatus {
+    let at = now();
+    let models = model_health(gateway);
     let mut simulated_providers: Vec<String> =
         models.iter().filter(|model| model.simulated).map(|model| model.provider.clone()).collect();
     simulated_providers.dedup();
@@ -152,6 +162,7 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         alerts: AlertsView::told(gateway.alerts.shown()),
         stopped: gateway.live.stopped(),
         rollouts: gateway.rollouts.lock().unwrap_or_else(PoisonError::into_inner).rows(at),
+        automations: gateway.automations.lock().unwrap_or_else(PoisonError::into_inner).rows(),
         keys: gateway.access.usable(at) as u64,
         turned_away: gateway.turned_away.told(),
         draining: gateway.is_draining(),

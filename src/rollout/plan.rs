@@ -36,6 +36,8 @@ pub struct Change {
     pub thresholds: Vec<(String, i64)>,
     /// Another ladder.
     pub ladder: Vec<RungSpec>,
+    /// The rung that all start on, with those above it behind.
+    pub from: Option<String>,
 }
 
 /// What a stage needs before the next.
@@ -148,7 +150,7 @@ impl Plan {
     }
 
     fn changed(&self, base: &RouteSpec) -> Result<RouteSpec, String> {
-        let Change { mode, no_signal, thresholds, ladder } = &self.change;
+        let Change { mode, no_signal, thresholds, ladder, from } = &self.change;
         let mut route = base.clone();
         if !ladder.is_empty() {
             route.ladder.clone_from(ladder);
@@ -157,15 +159,25 @@ impl Plan {
         }
         for (rung, threshold) in thresholds {
             let named = |one: &&mut RungSpec| one.name.as_ref().unwrap_or(&one.model) == rung;
-            let Some(found) = route.ladder.iter_mut().find(named) else {
-                let known: Vec<&str> =
-                    base.ladder.iter().map(|one| one.name.as_deref().unwrap_or(&one.model)).collect();
-                return Err(format!("route `{}` has no rung `{rung}`; {}", base.name, choice(rung, &known)));
-            };
-            found.threshold = Some(*threshold);
+            route.ladder.iter_mut().find(named).ok_or_else(|| no_rung(base, rung))?.threshold =
+                Some(*threshold);
+        }
+        if let Some(rung) = from {
+            let at = route.ladder.iter().position(|one| one.name.as_ref().unwrap_or(&one.model) == rung);
+            route.ladder.drain(..at.ok_or_else(|| no_rung(base, rung))?);
+            let last = route.ladder.len().saturating_sub(1);
+            for one in route.ladder.iter_mut().take(last) {
+                one.threshold = Some(0);
+            }
+            route.no_signal = Some(rung.clone());
         }
         route.mode = mode.or(route.mode);
         route.no_signal = no_signal.clone().or(route.no_signal);
         Ok(route)
     }
+}
+
+fn no_rung(base: &RouteSpec, rung: &str) -> String {
+    let known: Vec<&str> = base.ladder.iter().map(|one| one.name.as_deref().unwrap_or(&one.model)).collect();
+    format!("route `{}` has no rung `{rung}`; {}", base.name, choice(rung, &known))
 }

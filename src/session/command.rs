@@ -50,6 +50,8 @@ pub enum Command {
     TryLimit(LimitAim),
     /// Stage that a route which observes routes; again, that it goes on observing.
     TurnOn(RouteId),
+    /// Try the second classifier, or drop it.
+    StageClassifier,
     /// Bring the staged policy into force from the head on.
     Apply,
     /// Take the last change back, from the head on.

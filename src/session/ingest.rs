@@ -167,6 +167,11 @@ impl Ingest {
         Self { second: Some(Arc::new(second)), ..self }
     }
 
+    /// Names the second classifier, where there is one.
+    pub fn second_tag(&self) -> Option<String> {
+        self.second.as_ref().map(|second| format!("{} {:08x}", second.name(), second.hash() >> 32))
+    }
+
     /// Keeps to a stretch of time.
     #[must_use]
     pub fn within(self, stretch: Stretch) -> Self {
@@ -474,7 +479,7 @@ impl Ingest {
 }
 
 /// Returns what is known of a request besides its text.
-fn measures<'a>(record: &Record<'a>, operation: &Operation) -> Measures {
+fn measures(record: &Record<'_>, operation: &Operation) -> Measures {
     Measures {
         prompt_tokens: operation.served.usage.prompt(),
         turn: record.turn,

@@ -8,6 +8,7 @@ use super::ingest::Ingest;
 use super::inserts::Inserts;
 use super::news::News;
 use super::shadowed::Shadowed;
+use super::strip::StripCell;
 use super::written::{policy_text, price_text};
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
@@ -147,25 +148,6 @@ pub struct LogNote {
     pub simulated: bool,
 }
 
-/// One cell of the strip over the whole log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StripCell {
-    /// Operations.
-    pub requests: u32,
-    /// Operations with a failed attempt.
-    pub errors: u32,
-}
-
-impl StripCell {
-    /// A stretch is marked where at least one in so many requests failed.
-    const TROUBLE: u32 = 12;
-
-    /// Says whether many requests of this stretch had a failed call.
-    pub fn is_trouble(self) -> bool {
-        self.errors > 0 && self.errors.saturating_mul(Self::TROUBLE) >= self.requests
-    }
-}
-
 /// A log in memory. One that was loaded never changes; one that is live grows in copies that share nearly everything.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -193,6 +175,8 @@ pub struct Log {
     pub classifier: String,
     /// That classifier itself, where it is at hand.
     pub judge: Option<Arc<Classifier>>,
+    /// A second one whose opinion every operation has that it could read: name and hash.
+    pub second: Option<String>,
     /// Notes in order of time.
     pub notes: Vec<LogNote>,
     /// Lines that could not be used.
@@ -391,6 +375,7 @@ impl Log {
         notes.sort_by_key(|note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
+        let second = ingest.second_tag();
         let (budgets, caching) = (source.header().budgets.clone(), Arc::clone(ingest.cache_rules()));
         let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
@@ -430,6 +415,7 @@ impl Log {
             catalog: Arc::new(book.clone()),
             classifier,
             judge,
+            second,
             notes,
             reordered,
             classified,
@@ -470,6 +456,7 @@ impl Log {
             policies: Vec::new(),
             classifier: String::new(),
             judge: None,
+            second: None,
             notes: Vec::new(),
             skipped,
             reordered: 0,

@@ -10,6 +10,7 @@ mod alerts;
 mod all_on;
 mod anomalies;
 mod arrivals;
+mod automations;
 mod budgeted;
 mod budgets;
 mod changed;
@@ -50,6 +51,8 @@ mod rerun;
 mod rollouts;
 mod runaways;
 mod saved;
+mod second;
+mod seconded;
 mod settled;
 mod shadowed;
 mod slow;
@@ -57,8 +60,10 @@ mod snapshot;
 mod speed;
 mod spending;
 mod status;
+mod steering;
 mod stream;
 mod stretch;
+mod strip;
 mod study;
 mod sureness;
 mod switching;
@@ -80,6 +85,7 @@ pub use aim::{Aim, AimError};
 pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
+pub use automations::{AutomationRow, Automations, AutomationsTried, automate_over};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};
@@ -101,7 +107,7 @@ pub use live::{
     Refusal, SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
 pub use log::{
-    LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text, recharge_text,
+    LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
 };
 pub use pace::{Pace, pace};
 pub use plan::{GOOD, Plan, PlannedRoute, Target};
@@ -127,8 +133,10 @@ pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, QuotaWindow, Reply,
     Severity, TurnedAway,
 };
+pub use steering::{Course, Heading, MoveRow, Moved, SteerRow, SteeredWindow, Steering, steer_over};
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
+pub use strip::StripCell;
 pub use study::{Beside, Found, Studies, Topic};
 pub use sureness::{Scored, scored};
 pub use switching::{Switching, switching};

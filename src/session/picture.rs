@@ -30,6 +30,7 @@ impl Player {
             policy: Arc::clone(self.policy()),
             staged: self.staged.clone(),
             limits: Arc::clone(&self.limits),
+            second: self.log.second.clone().filter(|_| self.second.is_staged),
             changes: Arc::new(self.changes.clone()),
             undoable: self.undo.len(),
             window: WindowScope { window: self.window, from, to: self.clock, first, end },

@@ -12,6 +12,7 @@ use super::following::Live;
 use super::log::PolicySpan;
 use super::played::Played;
 use super::proof::Proof;
+use super::second::Second;
 use super::snapshot::{Change, Play, Reading, RerunState};
 use super::stream::settle;
 use super::view::View;
@@ -60,6 +61,7 @@ pub struct Player {
     /// What it has more where the log is live.
     pub(super) live: Option<Box<Live>>,
     pub(super) budgets: Option<Box<Played>>,
+    pub(super) second: Second,
     /// The state of the full re-run, kept by the worker.
     pub rerun: RerunState,
 }
@@ -102,6 +104,7 @@ impl Player {
             scratch: Settled::default(),
             live: None,
             budgets: None,
+            second: Second::default(),
             rerun: RerunState::Idle,
             log,
         }
@@ -193,8 +196,12 @@ impl Player {
                 self.stage_threshold(route, rung, PerMille::clamped(i64::from(now) + i64::from(by)));
             }
             Command::SetThreshold(route, rung, to) => self.stage_threshold(route, rung, to),
+            Command::Aim(..) | Command::Apply if self.second.is_staged => {
+                self.message = self.second_stays();
+            }
             Command::Aim(aim, is_certified) => self.aim(aim, is_certified),
             Command::TurnOn(route) => self.stage_turn_on(route),
+            Command::StageClassifier => self.turn_second(),
             Command::Apply => self.apply_staged(),
             Command::Undo => self.undo_last(),
             Command::Mark => match self.marks.binary_search(&self.head) {

@@ -11,7 +11,7 @@ use crate::calibration::{Agreement, Diagram, Judged, wilson};
 use crate::certificate::{Label, Loss, Standing, Terms, Turn, Watch, Withdrawn};
 use crate::outcome::{Evidence, LabelSource, ModelLabel};
 use crate::pricing::PriceTable;
-use crate::routing::{Policy, RouteId, match_route};
+use crate::routing::{Policy, Route, RouteId, match_route};
 use crate::telemetry::{Pair, Pairs, Sign};
 use crate::units::{Instant, ModelId, PerMille, RouteTag};
 
@@ -246,6 +246,12 @@ impl Rungs {
     /// Starts with no evidence.
     pub(super) fn new(terms: Terms) -> Self {
         Self { policy: None, classifier: None, of: BTreeMap::new(), terms, turned: Vec::new() }
+    }
+
+    /// Returns the lowest certified threshold of a route's rung; none where it has no certificate.
+    pub(super) fn certified(&self, route: &Route, rung: usize) -> Option<PerMille> {
+        let given = self.of.get(&route.tag)?.get(rung)?.watch.standing().given?;
+        Some(given.threshold)
     }
 
     /// Takes what became of certificates since this was asked last.

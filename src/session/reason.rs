@@ -12,7 +12,7 @@ pub(super) fn reason(decision: &Decision, barred: &str) -> String {
     let mut value = confidence.map_or_else(|| "none".to_owned(), |value| value.to_string());
     let explored = |step: &Step| if let Step::Lot { placed_as, .. } = step { *placed_as } else { None };
     if let Some(placed_as) = decision.trail.iter().find_map(explored) {
-        value += &format!(", explored as {placed_as},");
+        value = format!("{value}, explored as {placed_as},");
     }
     let placed = decision.trail.iter().rev().find_map(|step| match step {
         Step::Placed { threshold, .. } => Some(format!("confidence {value} reaches {threshold}")),

@@ -43,7 +43,7 @@ pub struct Reclassified {
 
 impl Operation {
     /// Returns it as the second classifier judged it; none where that could not read it.
-    fn by_second(&self) -> Option<Self> {
+    pub(super) fn by_second(&self) -> Option<Self> {
         let second = self.second?;
         let mut other = *self;
         other.set_confidence(second.confidence, second.source);

@@ -232,6 +232,8 @@ pub struct Snapshot {
     pub staged: Option<Arc<Policy>>,
     /// Limits being tried.
     pub limits: Arc<[TriedLimit]>,
+    /// The other classifier being tried: name and hash.
+    pub second: Option<String>,
     /// Changes made, oldest first.
     pub changes: Arc<Vec<Change>>,
     /// How many changes `undo` can take back.

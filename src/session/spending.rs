@@ -3,7 +3,8 @@
 //! Invariant: as recorded, every call stands as it was made and only counts; as routed, each request is decided on how the budgets
 //! stood at its arrival. A call is held at what it cost or would have, which a gateway cannot know: near its limit it is stricter.
 
-use crate::budget::{Budgets, Draws, Limit, Member, Over, Payer, Spreads, Standing};
+use super::whose::payer;
+use crate::budget::{Budgets, Draws, Limit, Member, Over, Spreads, Standing};
 use crate::engine::{most, of_any, short};
 use crate::outcome::{Attempt, Choice, Evidence, Outlook, Settled, on_model};
 use crate::pricing::Cost;
@@ -73,23 +74,8 @@ impl Spending {
         route: &str,
         (model, outlook): (ModelId, &Outlook<'_>),
     ) -> Draws {
-        let listed = outlook.prices.identity(model);
-        let tags = outlook.circumstances.get(evidence.operation.circumstance).tags;
         let Self { budgets, names, .. } = self;
-        let operation = evidence.operation;
-        let named = |is_named: bool, name| if is_named { name } else { "" };
-        budgets.draws(&Payer {
-            team: named(operation.team.is_some(), names.team(operation.team)),
-            project: named(operation.project.is_some(), names.project(operation.project)),
-            user: named(operation.user.is_some(), names.user(operation.user)),
-            key: named(operation.key.is_some(), names.key(operation.key)),
-            session: named(operation.session.is_some(), names.session(operation.session)),
-            route,
-            model: named(model.is_some(), names.model(model)),
-            listed: named(listed.is_some(), names.model(listed)),
-            task: operation.class.name(),
-            tags: named(tags.is_some(), names.tags(tags)),
-        })
+        budgets.draws(&payer(names, evidence, route, model, outlook))
     }
 
     /// Lists the models of a request's route that there is no room for.

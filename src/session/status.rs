@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertsView, BudgetsView, RolloutRow, Tries};
+use super::{AlertsView, AutomationRow, BudgetsView, RolloutRow, Tries};
 use crate::units::{Instant, Pico, Span};
 
 /// How bad something is.
@@ -148,6 +148,9 @@ pub struct LiveStatus {
     /// How rollouts stand, the open ones first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rollouts: Vec<RolloutRow>,
+    /// How automations stand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub automations: Vec<AutomationRow>,
     /// Bytes that requests, answers, streams and backlogs hold.
     pub memory_held: u64,
     /// How many they may hold; 0 where that is not told.

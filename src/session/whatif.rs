@@ -16,7 +16,9 @@ use crate::telemetry::{CurvePoint, Forecast, Sign};
 impl Player {
     /// Says what a re-run of what is staged has to decide; `None` where nothing is staged or time runs.
     pub fn rerun_wanted(&self) -> Option<RerunJob> {
-        if matches!(self.play, Play::Playing | Play::Following) { None } else { self.staged_job() }
+        let is_still = !matches!(self.play, Play::Playing | Play::Following);
+        // Requests that are judged anew are no matter of policies.
+        if is_still && !self.second.is_staged { self.staged_job() } else { None }
     }
 
     /// Says what what is staged changes of the window as it is now; `None` where nothing is staged.
@@ -87,13 +89,14 @@ impl Player {
     /// Returns what the staged policy would have meant over the window.
     pub fn what_if(&mut self) -> Vec<RouteConsequences> {
         let (now, staged) = (self.grounds(), Arc::clone(self.staged_policy()));
-        self.view.frontiers().consequences(&now, &staged)
+        let rows = self.view.frontiers().consequences(&now, &staged);
+        if self.second.is_staged { self.by_second(rows, &now, &staged) } else { rows }
     }
 
     /// Returns the curve of one rung's threshold over the window.
     pub fn curve(&mut self, route: RouteId, rung: usize) -> Vec<CurvePoint> {
         let (now, staged) = (self.grounds(), Arc::clone(self.staged_policy()));
-        self.view.frontiers().curve(&now, &staged, staged.route(route), rung)
+        self.curve_by(&now, &staged, (route, rung))
     }
 
     pub(super) fn consequences(&mut self) -> Consequences {

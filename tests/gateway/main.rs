@@ -11,6 +11,7 @@
 mod accounts;
 mod alerts;
 mod answers;
+mod automations;
 mod away;
 mod bounds;
 mod budgets;

@@ -75,7 +75,7 @@ fn until(front: &Front<'_>, so: impl Fn(&Value) -> bool) -> Value {
 
 fn desk(upstream: &Upstream) -> (Setup, Desk) {
     let mut setup = Setup::of(&upstream.url());
-    setup.policy = POLICY.to_owned();
+    POLICY.clone_into(&mut setup.policy);
     let desk = Desk::new(&setup);
     (setup, desk)
 }

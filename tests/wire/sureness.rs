@@ -98,7 +98,8 @@ fn it_is_the_mean_over_what_an_answer_says_and_no_client_gets_it_unasked() {
 fn gemini_and_responses_are_asked_and_read_and_no_client_gets_it_unasked() {
     let sent = |dialect: Dialect, to, body: Value| {
         let sending = Sending { with: &LOGPROBS, ..Sending::default() };
-        let asked = Ask::read(dialect, Bytes::from(body.to_string())).unwrap();
+        let named = (dialect == Dialect::Gemini).then_some("m");
+        let asked = Ask::read_for(dialect, Bytes::from(body.to_string()), named).unwrap();
         serde_json::from_slice::<Value>(&asked.body_for(to, "gpt-4.1", &sending).unwrap().body).unwrap()
     };
     let chat = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
@@ -145,7 +146,8 @@ fn gemini_and_responses_are_asked_and_read_and_no_client_gets_it_unasked() {
         (Dialect::Gemini, Dialect::Gemini, &gemini, &answer, format!("data: {answer}\n\n")),
         (Dialect::OpenAiChat, Dialect::Gemini, &chat, &answer, format!("data: {answer}\n\n")),
     ] {
-        let ask = Ask::read(dialect, Bytes::from(asked.to_string())).unwrap();
+        let named = (dialect == Dialect::Gemini).then_some("m");
+        let ask = Ask::read_for(dialect, Bytes::from(asked.to_string()), named).unwrap();
         let (got, said) = answer_and_said(from, &ask, Bytes::from(whole.to_string()), true).unwrap();
         assert_eq!(said[0].sureness.map(PerMille::get), Some(500), "{dialect} from {from}");
         let got = String::from_utf8(got.body.to_vec()).unwrap();

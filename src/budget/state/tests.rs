@@ -30,6 +30,7 @@ fn limit(budget: &str, period: Period, amount: Pico, scope: Scope) -> Limit {
         over: OverLimit::Cheaper,
         wait: Limit::WAIT,
         unpriced: Unpriced::Refuse,
+        steer: None,
     }
 }
 

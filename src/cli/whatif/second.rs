@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::app::{Setup, classifier};
+use crate::app::classifier;
 use crate::report::{Sheet, count};
 use crate::session::Reclassified;
 use crate::units::PerMille;
@@ -33,13 +33,6 @@ struct FlipReport {
     rung_applied: String,
     route_staged: String,
     rung_staged: String,
-}
-
-/// Has a second classifier judge whatever is read, where one is named.
-pub(super) fn beside(setup: Setup, path: Option<&Path>) -> anyhow::Result<Setup> {
-    let Some(path) = path else { return Ok(setup) };
-    let second = classifier(Some(path))?;
-    Ok(Setup { ingest: setup.ingest.beside(second), ..setup })
 }
 
 impl SecondReport {

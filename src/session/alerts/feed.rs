@@ -12,7 +12,7 @@ use crate::outcome::{Evidence, Extra, ModelLabel, Operation, Outlook, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry};
 use crate::routing::Policy;
-use crate::session::{Ingest, Rollouts};
+use crate::session::{Automations, Course, Ingest, Moved, Rollouts, SteerRow, Steering};
 use crate::units::{Instant, Span};
 
 /// How long a line may take from the end of its request to here.
@@ -39,6 +39,8 @@ pub struct AlertFeed {
     last: Instant,
     recent: Recent,
     rollouts: Arc<Mutex<Rollouts>>,
+    steering: Steering,
+    automations: Arc<Mutex<Automations>>,
 }
 
 /// A request whose answers may still be judged.
@@ -89,14 +91,15 @@ impl AlertFeed {
             last: Instant(i64::MIN),
             recent: Recent::default(),
             rollouts: Arc::default(),
+            steering: Steering::new(limits),
+            automations: Arc::default(),
         }
     }
 
-    /// Tells these rollouts of all that is over, too.
+    /// Tells these rollouts and automations of all that is over, too.
     #[must_use]
-    pub fn telling(mut self, rollouts: Arc<Mutex<Rollouts>>) -> Self {
-        self.rollouts = rollouts;
-        self
+    pub fn telling(self, rollouts: Arc<Mutex<Rollouts>>, automations: Arc<Mutex<Automations>>) -> Self {
+        Self { rollouts, automations, ..self }
     }
 
     fn rolling(rollouts: &Mutex<Rollouts>) -> Option<MutexGuard<'_, Rollouts>> {
@@ -135,6 +138,12 @@ impl AlertFeed {
                 let policy = at.checked_sub(1).and_then(|at| self.policies.get(at));
                 if let Some((_, policy)) = policy.or(self.policies.first()) {
                     self.watcher.take(&evidence, policy, &outlook);
+                    self.steering.take(&evidence, policy, (&outlook, &self.ingest.names));
+                    self.automations.lock().unwrap_or_else(PoisonError::into_inner).take(
+                        &evidence,
+                        &outlook,
+                        &self.ingest.names,
+                    );
                     let rolling = Self::rolling(&self.rollouts);
                     let is_judged = rolling.is_some()
                         || (operation.confidence().is_some() && self.watcher.looks_at_quality());
@@ -208,6 +217,29 @@ impl AlertFeed {
         self.watcher.take_changes()
     }
 
+    /// Says how thresholds are to be moved so that windows come out right, and how limits stand that are steered towards;
+    /// nothing before it is time to look.
+    pub fn steer(
+        &mut self,
+        now: Instant,
+        (courses, busy): (impl FnOnce() -> Vec<(String, Course)>, &[Arc<str>]),
+    ) -> Option<(Vec<(Arc<str>, bool, Vec<Moved>)>, Vec<SteerRow>)> {
+        if !self.steering.is_due(now) {
+            return None;
+        }
+        let courses = courses();
+        let course = |name: &str| courses.iter().find(|(known, _)| known == name).map(|(_, course)| *course);
+        let (_, policy) = self.policies.last()?;
+        let outlook = Outlook {
+            prices: &self.prices,
+            profiles: &self.profiles,
+            circumstances: &self.ingest.circumstances,
+            weather: None,
+        };
+        let moves = self.steering.look(now, policy, &outlook, (course, busy));
+        Some((moves, self.steering.rows()))
+    }
+
     /// Lists what fires.
     pub fn firing(&self) -> Vec<&Alert> {
         self.watcher.firing()
@@ -221,5 +253,6 @@ impl AlertFeed {
     /// Brings other limits into force.
     pub fn set_limits(&mut self, limits: &[Limit]) {
         self.watcher.set_limits(limits);
+        self.steering.change(limits);
     }
 }

@@ -9,6 +9,7 @@ use crate::classifier::TaskClass;
 use crate::outcome::{Evidence, Settled};
 use crate::pricing::Cost;
 use crate::routing::{ConfidenceSource, Policy, Status, match_route};
+use crate::session::second::start;
 use crate::session::{Reading, Snapshot};
 use crate::units::{Names, SessionId};
 
@@ -191,15 +192,17 @@ impl Matcher {
 
 /// Says whether the staged policy starts a request on another rung than the policy in force.
 pub(super) fn flips(row: &Row<'_>, snapshot: &Snapshot) -> bool {
-    let Some(staged) = &snapshot.staged else { return false };
-    let signals = row.evidence.operation.signals();
-    let circumstance = snapshot.log.circumstances.get(row.evidence.operation.circumstance);
-    let start = |policy: &Policy| {
-        let route = policy.route(match_route(policy, &signals));
-        let rung = route.rung_for(route.placed_by(signals.confidence, signals.draw, circumstance));
+    if snapshot.staged.is_none() && snapshot.second.is_none() {
+        return false;
+    }
+    let operation = row.evidence.operation;
+    let second = operation.by_second().filter(|_| snapshot.second.is_some());
+    let by = (&*snapshot.log.prices, &*snapshot.log.circumstances);
+    let start = |policy, operation| {
+        let (route, rung) = start(policy, operation, by);
         (rung, route.ladder.get(rung).map(|rung| rung.model))
     };
-    start(&snapshot.policy) != start(staged)
+    start(&snapshot.policy, operation) != start(snapshot.tried(), second.as_ref().unwrap_or(operation))
 }
 
 fn route_is_in(routes: &Routes, row: &Row<'_>, snapshot: &Snapshot) -> bool {

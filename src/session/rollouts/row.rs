@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::wilson;
 use crate::rollout::{Arm, Change, Phase, Rollout};
-use crate::units::{Instant, Pico, counted};
+use crate::units::{Instant, PerMille, Pico, counted};
 
 /// One side in figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,7 +32,8 @@ impl ArmRow {
     fn of(arm: &Arm) -> Self {
         let within = (arm.judged > 0).then(|| {
             let (low, high) = wilson(arm.quality as f64 / 1000.0, arm.judged);
-            ((low * 1000.0).round() as u64, (high * 1000.0).round() as u64)
+            let per_mille = |p| PerMille::from_probability(p).map_or(0, |found| u64::from(found.get()));
+            (per_mille(low), per_mille(high))
         });
         Self {
             requests: arm.requests,

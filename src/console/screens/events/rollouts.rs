@@ -1,4 +1,4 @@
-//! Rollouts under way and lately over: where each stands, how both sides did, what its next step lacks.
+//! Rollouts under way and lately over: where each stands, how both sides did, what its next step lacks; and automations.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,7 +8,7 @@ use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::session::{RolloutRow, Snapshot};
+use crate::session::{AutomationRow, RolloutRow, Snapshot};
 
 /// The rows that the list of events keeps at least.
 const LEAST: u16 = 8;
@@ -18,13 +18,19 @@ pub(super) fn rows(snapshot: &Snapshot) -> &[RolloutRow] {
     snapshot.live.as_ref().map_or(&[][..], |live| &live.status.rollouts)
 }
 
+/// Returns the automations of a live session.
+fn automations(snapshot: &Snapshot) -> &[AutomationRow] {
+    snapshot.live.as_ref().map_or(&[][..], |live| &live.status.automations)
+}
+
 /// Divides an area into that of rollouts, none where there are none or no room, and that of events.
 pub(super) fn split(snapshot: &Snapshot, area: Rect) -> (Option<Rect>, Rect) {
     let rows = rows(snapshot);
     let lines: usize = rows.iter().map(|row| row.lines().len()).sum();
+    let lines = lines + automations(snapshot).len();
     let wanted = u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2);
     let high = wanted.min(area.height.saturating_sub(LEAST).min(area.height / 2));
-    if rows.is_empty() || high < 4 {
+    if lines == 0 || high < 3 {
         return (None, area);
     }
     let (above, below) = paint::split_top(area, high);
@@ -40,7 +46,22 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         many => format!("{many} under way"),
     };
     // No panel of its own for the keys: they stay with the events.
-    let mut below = paint::margin(figures::frame(scene, usize::MAX, "Rollouts", &scope, area, buf));
+    let automations = automations(scene.snapshot);
+    let title = if automations.is_empty() { "Rollouts" } else { "Rollouts and automations" };
+    let mut below = paint::margin(figures::frame(scene, usize::MAX, title, &scope, area, buf));
+    for row in automations {
+        if below.is_empty() {
+            return;
+        }
+        let (here, rest) = paint::split_top(below, 1);
+        below = rest;
+        let role = match row {
+            row if !row.refused.is_empty() => Role::Warn,
+            row if row.share > 0 => Role::Title,
+            _ => Role::Muted,
+        };
+        scene.look.text(buf, here, &text::clean(&row.words()), role);
+    }
     for row in rows {
         for (at, line) in row.lines().iter().enumerate() {
             if below.is_empty() {

@@ -328,7 +328,7 @@ fn doing(state: &State, snapshot: &Snapshot) -> Option<String> {
     match progress(state, snapshot) {
         Some(Progress::Searching(percent)) => Some(format!("searching {percent} %")),
         Some(Progress::Sorting(percent)) => Some(format!("sorting {percent} %")),
-        None if state.filter.asks_flips() && snapshot.staged.is_none() => {
+        None if state.filter.asks_flips() && snapshot.staged.is_none() && snapshot.second.is_none() => {
             Some("nothing is staged, so nothing flips".to_owned())
         }
         None => None,

@@ -270,7 +270,8 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         lines.push(line.styled(figures::series(scene.look, rung.model)));
     }
     lines.push(quality_line(applied, tried, figure, scene.look));
-    lines.extend(certificate_line(scene, id));
+    // What is certified is so by the confidences in force.
+    lines.extend(certificate_line(scene, id).filter(|_| snapshot.second.is_none()));
     for (name, cells, role, within) in explored::lines(one, scene.look) {
         let mut line = Line::new(name, cells, role).yielding(2);
         if within {
@@ -445,6 +446,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
     let (head, body) = paint::split_top(inside, 1);
     let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));
+    let judged = snapshot.second.as_ref().map(|second| format!("classifier {}", text::clean(second)));
     let turned = match snapshot.tried().route(id).mode {
         mode if mode == route.mode && snapshot.changed_within(id) => "each in its time",
         mode if mode == route.mode => "",
@@ -452,13 +454,14 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
         _ => "Enter turns it on",
     };
     // A route that observes always has a choice to show: its ladder, against what clients asked for.
-    let nothing = snapshot.staged.is_none() && snapshot.limits.is_empty() && !observes;
+    let nothing =
+        snapshot.staged.is_none() && snapshot.limits.is_empty() && snapshot.second.is_none() && !observes;
     let tried = if nothing { look.style(Role::Muted) } else { tried };
     draw_row(
         buf,
         head,
         [
-            (turned, tried),
+            (judged.as_deref().unwrap_or(turned), tried),
             (if observes { "as asked" } else { "applied" }, applied),
             (if observes { "if on" } else { "staged" }, tried),
             ("change", look.style(Role::Column)),
@@ -510,7 +513,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
         return;
     }
     let here = one.map_or(0, |one| one.flips);
-    if observes && snapshot.staged.is_none() {
+    if observes && snapshot.staged.is_none() && snapshot.second.is_none() {
         let requests = one.map_or(0, |one| one.staged.requests);
         let forms = [
             format!(

@@ -16,7 +16,7 @@ pub(super) fn lines(one: &RouteConsequences, look: Look<'_>) -> Vec<Told> {
     let mut lines = Vec::new();
     let (applied, staged) = (one.applied.exploring, one.staged.exploring);
     if applied.requests.max(staged.requests) > 0 {
-        let name = short(format_args!("exploring costs at most"));
+        let name = short(format_args!("exploring, at most"));
         let cells = [format::money(applied.worst), format::money(staged.worst), Short::new()];
         lines.push((name, cells, Role::Muted, false));
     }

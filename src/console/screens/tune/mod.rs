@@ -317,10 +317,12 @@ impl Screen for State {
             Action::Drop if snapshot.staged.is_some() || !snapshot.limits.is_empty() => {
                 vec![Ask::Send(Command::Stage(None))]
             }
+            Action::Drop if snapshot.second.is_some() => vec![Ask::Send(Command::StageClassifier)],
+            Action::StageClassifier => vec![Ask::Send(Command::StageClassifier)],
             Action::Drop => vec![Ask::Back],
             Action::TurnOn => vec![Ask::Send(Command::TurnOn(self.chosen(&snapshot.policy).0))],
             Action::Undo => vec![Ask::Send(Command::Undo)],
-            Action::Flipped if snapshot.staged.is_none() => {
+            Action::Flipped if snapshot.staged.is_none() && snapshot.second.is_none() => {
                 vec![Ask::Refuse("nothing is staged: move a threshold first".to_owned())]
             }
             Action::Flipped => vec![Ask::ListFlips],

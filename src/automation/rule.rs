@@ -1,0 +1,115 @@
+//! One automation as an operator writes it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::rollout::{Change, Needs, Plan};
+use crate::units::{Instant, PerMille, Span};
+
+/// What is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Whether a model cannot be called: its breaker is open, or its quota spent.
+    Down(Arc<str>),
+    /// How many of a thousand calls to a model failed in the last minutes.
+    Errors(Arc<str>),
+    /// How many milliseconds a call to a model took in the last minutes, on average.
+    Latency(Arc<str>),
+    /// How many thousandths of a provider's quota are left: requests, tokens or a window, whichever is least.
+    Headroom(Arc<str>),
+    /// How many thousandths of a budget's limit are spent.
+    Spend(Arc<str>),
+    /// Whether it is between two hours of the day (UTC).
+    Hours(u8, u8),
+}
+
+impl Signal {
+    /// Says whether a log tells it; else only a gateway knows.
+    pub fn is_in_logs(&self) -> bool {
+        !matches!(self, Self::Headroom(_) | Self::Spend(_))
+    }
+
+    /// Returns what the clock says, where that is all that is looked at.
+    pub fn by_clock(&self, at: Instant) -> Option<u64> {
+        let Self::Hours(from, to) = *self else { return None };
+        let hour = u8::try_from((at.0 - at.day_start().0) / Span::hours(1).0).unwrap_or(0);
+        let is_within = if from <= to { (from..to).contains(&hour) } else { hour >= from || hour < to };
+        Some(u64::from(is_within))
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down(model) => write!(f, "{model} down"),
+            Self::Errors(model) => write!(f, "failed calls of {model}, ‰"),
+            Self::Latency(model) => write!(f, "ms a call of {model}"),
+            Self::Headroom(provider) => write!(f, "quota left at {provider}, ‰"),
+            Self::Spend(limit) => write!(f, "spent of {limit}, ‰"),
+            Self::Hours(from, to) => write!(f, "{from:02}:00 to {to:02}:00 UTC"),
+        }
+    }
+}
+
+/// From which reading on a signal says so, and until which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// From here on.
+    pub on: u64,
+    /// Until here.
+    pub off: u64,
+    /// Whether high readings say so.
+    pub is_above: bool,
+}
+
+impl Bounds {
+    /// Of what either is or is not.
+    pub const YES: Self = Self { on: 1, off: 0, is_above: true };
+
+    /// Says whether a reading turns it on or off; neither between the two.
+    pub fn turns(&self, reading: u64) -> Option<bool> {
+        let (on, off) = if self.is_above {
+            (reading >= self.on, reading <= self.off)
+        } else {
+            (reading <= self.on, reading >= self.off)
+        };
+        if on { Some(true) } else { off.then_some(false) }
+    }
+}
+
+/// One automation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, which the canary bears.
+    pub name: Arc<str>,
+    /// What is looked at.
+    pub signal: Signal,
+    /// When that says so.
+    pub bounds: Bounds,
+    /// The route.
+    pub route: Arc<str>,
+    /// The rung that shifted sessions start on.
+    pub to: Arc<str>,
+    /// The share of sessions that is shifted in the end.
+    pub share: PerMille,
+    /// The most that it changes at once.
+    pub step: PerMille,
+    /// How long a share stays at least.
+    pub dwell: Span,
+    /// Whether it acts; else it only proposes.
+    pub acts: bool,
+}
+
+impl Rule {
+    /// Returns the change of policy that it makes at a share.
+    pub fn plan(&self, share: PerMille) -> Plan {
+        Plan {
+            name: Arc::clone(&self.name),
+            route: Arc::clone(&self.route),
+            change: Change { from: Some(self.to.to_string()), ..Change::default() },
+            stages: vec![share],
+            needs: Needs::default(),
+            text: Arc::from(""),
+        }
+    }
+}

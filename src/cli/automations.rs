@@ -1,0 +1,158 @@
+//! `pointsman automations`: what automations do at a running gateway, and what they would have proposed over a log.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+
+use super::args::{EngineArgs, input, names};
+use super::output;
+use crate::app::{AttachOptions, automations_at, load_log};
+use crate::config::{self, automations};
+use crate::report::{Format, Sheet, render, to_json};
+use crate::session::{AutomationRow, Automations, automate_over};
+use crate::units::counted;
+
+/// Shows automations.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  pointsman automations                                        # at the gateway on this machine\n  pointsman automations gateway.jsonl --rules automations.toml # what would have been proposed\n\nOver a log nothing is acted on: the traffic goes on as it was, whatever is proposed. Quotas and budgets are read at a gateway only."
+)]
+pub struct AutomationsArgs {
+    /// Logs or ledgers; a running gateway where there are none.
+    #[arg(value_name = "LOG")]
+    logs: Vec<PathBuf>,
+    /// The file of automations (automations.toml in the configuration directory where absent).
+    #[arg(long, value_name = "FILE", requires = "logs")]
+    rules: Option<PathBuf>,
+    /// The gateway's address; a key of scope `read` is taken from `POINTSMAN_KEY`.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141", conflicts_with = "logs")]
+    url: String,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    /// Always: nothing of it happened.
+    simulated: bool,
+    logs: Vec<String>,
+    requests: u64,
+    /// Automations whose signal no log tells.
+    not_in_logs: Vec<String>,
+    proposals: Vec<Row>,
+    last: Vec<AutomationRow>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    at: String,
+    automation: String,
+    share: u16,
+    what: String,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Where rules, log or gateway cannot be used.
+pub fn run(args: &AutomationsArgs) -> anyhow::Result<()> {
+    if args.logs.is_empty() { of_gateway(args) } else { of_logs(args) }
+}
+
+fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
+    let usual = || config::user_dir().map(|dir| dir.join(automations::FILE));
+    let path = args.rules.clone().or_else(usual);
+    let path =
+        path.context("no folder for settings is known on this system\nhint: name the file with --rules")?;
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        format!("{shown}\nhint: docs/automations.md has an example; --rules names another file")
+    })?;
+    let rules = automations::parse(&text, &shown)?;
+    let setup = args.engine.start()?;
+    let log = load_log(&input(&args.logs), &args.logs, setup, &args.engine.read(), None)?;
+    let unseen = rules.iter().filter(|rule| !rule.signal.is_in_logs());
+    let not_in_logs: Vec<String> = unseen.map(|rule| format!("{}: {}", rule.name, rule.signal)).collect();
+    // As at a gateway that begins with nothing shifted.
+    let found = automate_over(&log, Automations::new(rules, &crate::routing::PolicySpec::default()));
+    let rows = found.proposals.into_iter().map(|(at, automation, share, what)| Row {
+        at: at.rfc3339(),
+        automation,
+        share,
+        what,
+    });
+    let report = Report {
+        schema: "pointsman.automations.v1",
+        simulated: true,
+        logs: names(&args.logs),
+        requests: log.len() as u64,
+        not_in_logs,
+        proposals: rows.collect(),
+        last: found.last,
+    };
+    if args.format == Format::Json {
+        output::text(&to_json(&report)?)?;
+        return output::damage(&log.skipped.damaged);
+    }
+    let mut sheet = Sheet::new("proposals, none of them acted on", &["at", "automation", ">share ‰", "what"]);
+    for row in &report.proposals {
+        sheet.push(vec![row.at.clone(), row.automation.clone(), row.share.to_string(), row.what.clone()]);
+    }
+    output::text(&render(&[sheet], args.format))?;
+    if args.format == Format::Table {
+        let count = counted(report.proposals.len() as u64, "proposal");
+        output::say(&format!("{count} in {}", counted(report.requests, "request")));
+        for unseen in &report.not_in_logs {
+            output::say(&format!("no log tells what {unseen} looks at; a gateway does"));
+        }
+    }
+    output::damage(&log.skipped.damaged)
+}
+
+fn of_gateway(args: &AutomationsArgs) -> anyhow::Result<()> {
+    let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
+    let (text, rows) = automations_at(&AttachOptions { url: args.url.clone(), key })?;
+    if args.format == Format::Json {
+        return output::text(&text);
+    }
+    let heads = [
+        "automation",
+        "signal",
+        ">reading",
+        ">from",
+        ">until",
+        "route",
+        "to",
+        ">share ‰",
+        ">most ‰",
+        "acts",
+        "refused",
+    ];
+    let mut sheet = Sheet::new("", &heads);
+    for row in &rows {
+        sheet.push(vec![
+            row.name.clone(),
+            row.signal.clone(),
+            row.reading.map_or_else(|| "not known".to_owned(), |reading| reading.to_string()),
+            row.on.to_string(),
+            row.off.to_string(),
+            row.route.clone(),
+            row.to.clone(),
+            row.share.to_string(),
+            row.most.to_string(),
+            if row.acts { "yes" } else { "proposes" }.to_owned(),
+            row.refused.clone(),
+        ]);
+    }
+    output::text(&render(&[sheet], args.format))?;
+    if rows.is_empty() && args.format == Format::Table {
+        output::say("there are no automations; automations.toml in the configuration folder has them");
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! How a budget is steered towards: `steer = { window = "month", act = true }`.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::place::FileError;
+use super::reading::Reading;
+use crate::budget::{Dimension, Limit, Period, Steer};
+use crate::units::{PerMille, Pico, Span};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SteerKeys {
+    window: Option<Spanned<String>>,
+    #[serde(default)]
+    routes: Vec<String>,
+    aim: Option<Spanned<i64>>,
+    dwell: Option<Spanned<String>>,
+    step: Option<Spanned<i64>>,
+    #[serde(default)]
+    certified: bool,
+    #[serde(default)]
+    act: bool,
+}
+
+impl SteerKeys {
+    /// Reads which window is steered towards, and how.
+    pub(super) fn read(
+        &self,
+        at: &Spanned<Self>,
+        limit: &Limit,
+        amounts: &[(Period, Pico)],
+        reading: &Reading<'_>,
+    ) -> Result<(Period, Arc<Steer>), FileError> {
+        let budget = &limit.budget;
+        let by_call = |dimension: &Dimension| matches!(dimension, Dimension::Model);
+        if limit.scope.each.is_some() || limit.scope.lists.iter().any(|(dimension, _)| by_call(dimension)) {
+            let what = format!(
+                "budget {budget} cannot be steered towards: thresholds are everybody's, so it has no `each` and no `model`"
+            );
+            return Err(reading.wrong(at, what));
+        }
+        let period = match (&self.window, amounts) {
+            (Some(word), _) => {
+                let known = Period::parse(word.get_ref());
+                let known = known.filter(|known| amounts.iter().any(|(period, _)| period == known));
+                known.ok_or_else(|| {
+                    let has: Vec<String> = amounts.iter().map(|(period, _)| period.to_string()).collect();
+                    let what = format!(
+                        "budget {budget} has no limit by `{}`; it has {}",
+                        word.get_ref(),
+                        has.join(", ")
+                    );
+                    reading.wrong(word, what)
+                })?
+            }
+            (None, [(only, _)]) => *only,
+            (None, _) => {
+                let what = format!("budget {budget} has several windows; say which with window = \"month\"");
+                return Err(reading.wrong(at, what));
+            }
+        };
+        if period == Period::Lifetime {
+            let what = format!("budget {budget} never ends, so nothing can be spread over its rest");
+            return Err(reading.wrong(at, what));
+        }
+        let usual = Steer::default();
+        let share = |told: &Option<Spanned<i64>>, usual: PerMille| {
+            let Some(told) = told else { return Ok(usual) };
+            let known =
+                u16::try_from(*told.get_ref()).ok().filter(|share| *share > 0).and_then(PerMille::new);
+            known.ok_or_else(|| {
+                reading.wrong(told, format!("{} is outside 1 to 1000 per mille", told.get_ref()))
+            })
+        };
+        let dwell = match &self.dwell {
+            None => usual.dwell,
+            Some(told) => {
+                Span::parse(told.get_ref()).filter(|span| *span >= Steer::SHORTEST).ok_or_else(|| {
+                    let what = "is no time for thresholds to stand; write \"15m\", at least \"1m\"";
+                    reading.wrong(told, format!("`{}` {what}", told.get_ref()))
+                })?
+            }
+        };
+        let steer = Steer {
+            routes: self.routes.iter().map(|name| name.as_str().into()).collect(),
+            aim: share(&self.aim, usual.aim)?,
+            dwell,
+            step: share(&self.step, usual.step)?,
+            certified: self.certified,
+            acts: self.act,
+        };
+        Ok((period, Arc::new(steer)))
+    }
+}

@@ -1,0 +1,206 @@
+//! Automations at work: their file, what only a gateway can read of quotas and budgets, what they propose and do.
+//!
+//! Invariants: a file that cannot be read changes nothing, and it is said; what is done is a policy with who and why, what is only
+//! proposed a note; a rule that is changed or gone takes its canary with it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::{Response, StatusCode};
+
+use super::body::Reply;
+use super::respond::json;
+use super::watch::model_health;
+use super::{Gateway, now};
+use crate::automation::{Proposal, Rule, Signal};
+use crate::config::{FileError, Watched, automations};
+use crate::ledger::{Entry, Note};
+use crate::session::{AutomationRow, Automations, Deed, ModelHealth};
+use crate::units::counted;
+use crate::wire::{ApiError, ErrorKind};
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The automations' file.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    path: Option<PathBuf>,
+    watched: Watched,
+}
+
+impl Source {
+    /// Reads it; a file that is not there has no automations.
+    fn read(&self) -> Result<Vec<Rule>, String> {
+        let Some(path) = self.path.as_deref().filter(|path| path.exists()) else { return Ok(Vec::new()) };
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+        automations::parse(&text, &name).map_err(|error: FileError| error.to_string())
+    }
+}
+
+impl Gateway {
+    /// Returns the automations.
+    pub fn automations(&self) -> &Arc<Mutex<Automations>> {
+        &self.automations
+    }
+
+    /// Takes the file of automations, and watches it from now on.
+    ///
+    /// # Errors
+    /// Where it cannot be used; what is wrong in it, with its line.
+    pub fn open_automations(&self, path: Option<PathBuf>) -> Result<(), String> {
+        let source = Source { watched: Watched::new(path.clone()), path };
+        let rules = source.read()?;
+        *lock(&self.automations) = Automations::new(rules, &self.live.policy_spec().1);
+        *lock(&self.automations_source) = source;
+        Ok(())
+    }
+
+    /// Looks whether the file has changed, and brings what it says into force. Returns what became of it in words.
+    pub(super) fn look_at_automations(&self) -> Option<String> {
+        let mut source = lock(&self.automations_source);
+        if !source.watched.changed() {
+            return None;
+        }
+        let rules = match source.read() {
+            Ok(rules) => rules,
+            Err(error) => return Some(format!("automations: {error}; what was read before stays in force")),
+        };
+        let mut all = lock(&self.automations);
+        for old in all.all().filter(|one| one.rule.acts && !rules.contains(&one.rule)) {
+            self.take_out(&old.rule, "its rule was changed or is gone");
+        }
+        let count = rules.len() as u64;
+        *all = Automations::new(rules, &self.live.policy_spec().1);
+        Some(format!("automations: {} in force", counted(count, "rule")))
+    }
+
+    fn take_out(&self, rule: &Rule, why: &str) {
+        let (_, spec) = self.live.policy_spec();
+        let without = rule.plan(rule.share).without(&spec);
+        if without != spec {
+            let what = format!("automation {}: nothing of route {} is shifted, {why}", rule.name, rule.route);
+            if let Err(error) =
+                self.apply(&without, &format!("automation {}", rule.name), Deed::Change(&what))
+            {
+                tracing::error!(%error, "an automation's canary cannot be taken out");
+            }
+        }
+    }
+
+    /// Has each automation do, or propose, what it wants at this moment.
+    pub fn turn_automations(&self) {
+        let mut all = lock(&self.automations);
+        if all.is_empty() {
+            return;
+        }
+        let models = std::cell::OnceCell::new();
+        let beside = |signal: &Signal| match signal {
+            Signal::Headroom(name) => headroom(models.get_or_init(|| model_health(self)), name),
+            Signal::Spend(name) => self.spent(name),
+            _ => None,
+        };
+        for proposal in all.pass(now(), beside) {
+            let Some(one) = all.find(&proposal.name) else { continue };
+            let at = now();
+            if !proposal.acts {
+                one.shifted(proposal.share, at);
+                self.tell(&proposal.words);
+                continue;
+            }
+            match self.shift(&one.rule, &proposal) {
+                Ok(()) => one.shifted(proposal.share, at),
+                Err(why) => {
+                    if one.refuse(&why, at) {
+                        self.tell(&format!("automation {} is refused: {why}", proposal.name));
+                    }
+                }
+            }
+        }
+    }
+
+    fn shift(&self, rule: &Rule, proposal: &Proposal) -> Result<(), String> {
+        let (_, spec) = self.live.policy_spec();
+        let plan = rule.plan(proposal.share);
+        let next = if proposal.share.get() == 0 { plan.without(&spec) } else { plan.staged(&spec, 0)? };
+        if next == spec {
+            return Ok(());
+        }
+        let who = format!("automation {}", rule.name);
+        self.apply(&next, &who, Deed::Change(&proposal.words)).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn tell(&self, text: &str) {
+        let at = self.live.note(text, now());
+        self.ledger.record(Entry::Note(Box::new(Note { at, text: text.into(), simulated: false })));
+        tracing::info!(text, "automation");
+    }
+
+    /// Returns how many thousandths of a budget's limit are spent: `teams/day`, or `teams/day of search`.
+    fn spent(&self, name: &str) -> Option<u64> {
+        let (limit, member) =
+            name.split_once(" of ").map_or((name, None), |(limit, member)| (limit, Some(member)));
+        let standings = self.live.budgets(now());
+        let meant = standings
+            .iter()
+            .filter(|one| one.limit.name() == limit && member.is_none_or(|member| *one.member == *member));
+        let share =
+            meant.filter_map(|one| one.account.spent.0.saturating_mul(1000).checked_div(one.amount.0));
+        share.max().and_then(|share| u64::try_from(share).ok())
+    }
+}
+
+/// Returns how many thousandths of a provider's quota are left, of a model's where one is named: of the account that has most.
+fn headroom(models: &[ModelHealth], name: &str) -> Option<u64> {
+    let mut accounts: Vec<(&str, u64)> = Vec::new();
+    for health in models {
+        let owner = health.provider.split_once('/').map_or(&*health.provider, |(owner, _)| owner);
+        if owner != name && health.provider != name && health.model != name {
+            continue;
+        }
+        let rooms = health.requests.into_iter().chain(health.tokens);
+        let rooms = rooms.filter_map(|room| room.left.saturating_mul(1000).checked_div(room.limit?));
+        let windows = health.windows.iter().map(|window| 1000u64.saturating_sub(u64::from(window.used)));
+        let Some(left) = rooms.chain(windows).min() else { continue };
+        match accounts.iter_mut().find(|(account, _)| *account == health.provider) {
+            Some((_, known)) => *known = left.min(*known),
+            None => accounts.push((&health.provider, left)),
+        }
+    }
+    accounts.into_iter().map(|(_, left)| left).max()
+}
+
+/// Answers how all automations stand.
+pub(super) fn standing(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
+    let rows: Vec<AutomationRow> = lock(&gateway.automations).rows();
+    let rows =
+        serde_json::to_value(rows).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
+    let body = serde_json::json!({ "at": now().rfc3339(), "automations": rows });
+    Ok(json(StatusCode::OK, body.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Headroom, QuotaWindow};
+
+    #[test]
+    fn of_several_accounts_the_one_with_most_left_counts_and_of_one_its_tightest_limit() {
+        let room = |left| Some(Headroom { left, limit: Some(1000) });
+        let window = |used| vec![QuotaWindow { used, ..QuotaWindow::default() }];
+        let of = |provider: &str, left, used| ModelHealth {
+            provider: provider.to_owned(),
+            model: "m".to_owned(),
+            requests: room(left),
+            windows: window(used),
+            ..ModelHealth::default()
+        };
+        let models = [of("a/one", 900, 950), of("a/two", 400, 100), of("b", 10, 0)];
+        assert_eq!(headroom(&models, "a"), Some(400));
+        assert_eq!(headroom(&models, "a/one"), Some(50));
+        assert_eq!(headroom(&models, "b"), Some(10));
+        assert_eq!(headroom(&models, "c"), None, "what nobody knows is no nothing");
+    }
+}

@@ -1,0 +1,142 @@
+//! Limits that are steered towards, at work: thresholds moved by themselves or proposed, and accepted by an operator.
+//!
+//! Invariants: every move is a policy in the log and in the ledger, with who and why; a proposal is taken only while the
+//! thresholds that it is about stand where it found them; a route that a rollout changes is left alone.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Deserialize;
+
+use super::body::Reply;
+use super::respond::json;
+use super::{Gateway, now};
+use crate::access::Caller;
+use crate::session::{Course, Deed, Moved, SteerRow};
+use crate::units::{Instant, choice};
+use crate::wire::{ApiError, ErrorKind};
+
+/// What is known of all limits that are steered towards.
+#[derive(Debug, Default)]
+pub(super) struct Steered {
+    rows: Vec<SteerRow>,
+    /// By limit: what is proposed.
+    proposed: Vec<(Arc<str>, Vec<Moved>)>,
+}
+
+fn lock(steered: &Mutex<Steered>) -> MutexGuard<'_, Steered> {
+    steered.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gateway {
+    /// Says how the windows of all limits stand at a moment.
+    pub fn courses(&self, at: Instant) -> Vec<(String, Course)> {
+        let standings = self.live.budgets(at);
+        let steered = standings.iter().filter(|one| one.limit.steer.is_some() && one.member.is_empty());
+        let course = |one: &crate::budget::Standing| {
+            let ends = one.account.window.end?;
+            Some((one.limit.name(), Course { spent: one.account.spent, amount: one.amount, ends }))
+        };
+        steered.filter_map(course).collect()
+    }
+
+    /// Lists the routes that rollouts change.
+    pub fn rolling_routes(&self) -> Vec<Arc<str>> {
+        let rollouts = self.rollouts().lock().unwrap_or_else(PoisonError::into_inner);
+        let open = rollouts.all().filter(|one| one.phase.is_open());
+        open.flat_map(|one| [Arc::clone(&one.plan.route), Arc::clone(&one.plan.name)]).collect()
+    }
+
+    /// Takes what steering says: moves thresholds where it acts by itself, and keeps what it proposes.
+    pub fn steer(&self, moves: Vec<(Arc<str>, bool, Vec<Moved>)>, rows: Vec<SteerRow>) {
+        let mut proposed = Vec::new();
+        for (limit, acts, moves) in moves {
+            if !acts {
+                proposed.push((limit, moves));
+                continue;
+            }
+            if let Err(why) = self.move_thresholds(&limit, &moves, &format!("steering {limit}")) {
+                tracing::error!(%limit, why, "thresholds cannot be moved");
+            }
+        }
+        let mut steered = lock(&self.steered);
+        // What was proposed stands until that limit is looked at again.
+        let is_news = |limit: &str| {
+            let before = steered.rows.iter().find(|row| row.limit == limit).map(|row| row.at);
+            rows.iter().find(|row| row.limit == limit).is_none_or(|row| Some(row.at) != before)
+        };
+        let known: Vec<_> = steered.proposed.iter().filter(|(limit, _)| !is_news(limit)).cloned().collect();
+        proposed.extend(known);
+        (steered.rows, steered.proposed) = (rows, proposed);
+    }
+
+    fn move_thresholds(&self, limit: &str, moves: &[Moved], who: &str) -> Result<String, String> {
+        let (_, mut spec) = self.live.policy_spec();
+        for one in moves {
+            let route = spec.routes.iter_mut().find(|route| *route.name == *one.route);
+            let rung = route.and_then(|route| {
+                route.ladder.iter_mut().find(|rung| *rung.name.as_deref().unwrap_or(&rung.model) == *one.rung)
+            });
+            let threshold = rung.and_then(|rung| rung.threshold.as_mut());
+            let Some(threshold) = threshold.filter(|now| **now == i64::from(one.from.get())) else {
+                return Err(format!(
+                    "{} {} does not stand at {} any more; wait for the next proposal",
+                    one.route,
+                    one.rung,
+                    one.from.get()
+                ));
+            };
+            *threshold = i64::from(one.to.get());
+        }
+        let row = lock(&self.steered).rows.iter().find(|row| row.limit == limit).cloned().unwrap_or_default();
+        let row = SteerRow { moves: moves.iter().map(Into::into).collect(), ..row };
+        let what = format!("towards {limit}{}", row.moved());
+        self.apply(&spec, who, Deed::Change(&what)).map_err(|error| error.to_string())?;
+        Ok(what)
+    }
+
+    fn accept_moves(&self, limit: &str, who: &str) -> Result<String, String> {
+        let mut steered = lock(&self.steered);
+        let Some(place) = steered.proposed.iter().position(|(name, _)| **name == *limit) else {
+            let known: Vec<&str> = steered.rows.iter().map(|row| row.limit.as_str()).collect();
+            return Err(if known.contains(&limit) {
+                format!("nothing is proposed for {limit} now")
+            } else if known.is_empty() {
+                "no limit is steered towards here; write `steer` into budgets.toml".to_owned()
+            } else {
+                format!("no limit `{limit}` is steered towards; {}", choice(limit, &known))
+            });
+        };
+        let (name, moves) = steered.proposed.remove(place);
+        drop(steered);
+        self.move_thresholds(&name, &moves, who)
+    }
+}
+
+/// What an operator sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    accept: String,
+}
+
+/// Answers how all limits stand that are steered towards.
+pub(super) fn standing(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
+    let rows = lock(&gateway.steered).rows.clone();
+    let rows =
+        serde_json::to_value(rows).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
+    let body = serde_json::json!({ "at": now().rfc3339(), "steering": rows });
+    Ok(json(StatusCode::OK, body.to_string()))
+}
+
+/// Takes an order: what is proposed is accepted.
+pub(super) fn order(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<Response<Reply>, ApiError> {
+    let body: Body = serde_json::from_slice(body).map_err(|error| {
+        let what = format!("{error}; send {{\"accept\":\"company/month\"}}");
+        ApiError::new(ErrorKind::InvalidRequest, what)
+    })?;
+    let wrong = |why: String| ApiError { status: 409, ..ApiError::new(ErrorKind::InvalidRequest, why) };
+    let said = gateway.accept_moves(&body.accept, &caller.name).map_err(wrong)?;
+    Ok(json(StatusCode::OK, serde_json::json!({ "said": said }).to_string()))
+}

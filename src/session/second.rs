@@ -1,0 +1,81 @@
+//! A window by the confidences of another classifier.
+//!
+//! Invariant: its frontiers are kept as long as window and policies are the same, so that a threshold moves them as quickly as the
+//! others.
+
+use std::sync::Arc;
+
+use super::Log;
+use super::frontiers::Frontiers;
+use super::log::PolicySpan;
+use crate::outcome::{Evidence, Operation};
+use crate::pricing::PriceTable;
+use crate::routing::{Circumstances, Policy, Route, match_route};
+use crate::telemetry::Sign;
+
+/// The second classifier of a player.
+#[derive(Debug, Default)]
+pub(super) struct Second {
+    pub(super) is_staged: bool,
+    held: Option<Held>,
+}
+
+impl Second {
+    /// Returns the frontiers of a window by its confidences.
+    pub(super) fn frontiers(
+        &mut self,
+        log: &Log,
+        range: (usize, usize),
+        policies: &[PolicySpan],
+    ) -> &mut Frontiers {
+        let held = self.held.take().filter(|held| held.is_of(range, policies));
+        &mut self.held.insert(held.unwrap_or_else(|| Held::new(log, range, policies))).frontiers
+    }
+}
+
+/// Frontiers by its confidences, and what they are of.
+#[derive(Debug)]
+struct Held {
+    range: (usize, usize),
+    policies: Vec<PolicySpan>,
+    frontiers: Frontiers,
+}
+
+impl Held {
+    fn new(log: &Log, range: (usize, usize), policies: &[PolicySpan]) -> Self {
+        let mut frontiers = Frontiers::default();
+        let outlook = log.outlook();
+        for (index, evidence) in log.history.range(range.0, range.1) {
+            let Some(policy) = policy_at(policies, index) else { continue };
+            let other = evidence.operation.by_second().unwrap_or(*evidence.operation);
+            let route = match_route(policy, &other.signals_by(&log.prices));
+            let evidence = Evidence { operation: &other, ..evidence };
+            frontiers.apply(policy, &evidence, route, &outlook, Sign::Plus);
+        }
+        Self { range, policies: policies.to_vec(), frontiers }
+    }
+
+    fn is_of(&self, range: (usize, usize), policies: &[PolicySpan]) -> bool {
+        let same = |(a, b): (&PolicySpan, &PolicySpan)| a.from == b.from && Arc::ptr_eq(&a.policy, &b.policy);
+        self.range == range
+            && self.policies.len() == policies.len()
+            && self.policies.iter().zip(policies).all(same)
+    }
+}
+
+/// Returns the policy that decided an operation.
+pub(super) fn policy_at(policies: &[PolicySpan], index: usize) -> Option<&Arc<Policy>> {
+    policies.iter().rev().find(|span| span.from <= index).or(policies.first()).map(|span| &span.policy)
+}
+
+/// Returns the route that takes a request and the rung on which it starts, where all may serve.
+pub(super) fn start<'p>(
+    policy: &'p Policy,
+    operation: &Operation,
+    (prices, circumstances): (&PriceTable, &Circumstances),
+) -> (&'p Route, usize) {
+    let signals = operation.signals_by(prices);
+    let route = policy.route(match_route(policy, &signals));
+    let circumstance = circumstances.get(operation.circumstance);
+    (route, route.rung_for(route.placed_by(signals.confidence, signals.draw, circumstance)))
+}

@@ -1,0 +1,153 @@
+//! How a limit that is steered towards stands, as it is written for programs and people.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Course, Heading, Moved};
+use crate::budget::{Limit, Steer};
+use crate::units::{Instant, Pico, counted};
+
+/// A limit that is steered towards, at a moment. Amounts are US dollars.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SteerRow {
+    /// Budget and window.
+    pub limit: String,
+    /// The routes whose thresholds may be moved; all of them where none is named.
+    pub routes: Vec<String>,
+    /// Whether it moves them itself, or proposes.
+    pub acts: bool,
+    /// Whether thresholds stay within what is certified.
+    pub certified: bool,
+    /// How much of the limit a window is to cost, in per mille.
+    pub aim_permille: u16,
+    /// When it was looked at last.
+    pub at: Option<Instant>,
+    /// When the window ends.
+    pub ends: Option<Instant>,
+    /// What was spent of it.
+    pub spent_usd: String,
+    /// What may be.
+    pub limit_usd: String,
+    /// `learning`, `on course`, `moves`, `out of reach` or `room left`.
+    pub heading: String,
+    /// Requests that are expected until the window ends, by the hours before.
+    pub expected_requests: Option<u64>,
+    /// The latest requests, of which it is asked what settings would have made of them.
+    pub asked_of: usize,
+    /// What a thousand of them cost at the thresholds in force.
+    pub now_per_1000_usd: Option<String>,
+    /// What a thousand may cost so that what is left lasts.
+    pub wanted_per_1000_usd: Option<String>,
+    /// What a thousand cost at the best thresholds that are allowed.
+    pub best_per_1000_usd: Option<String>,
+    /// What is moved, or proposed.
+    pub moves: Vec<MoveRow>,
+}
+
+/// A threshold that is moved, in per mille.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MoveRow {
+    /// The route.
+    pub route: String,
+    /// The rung.
+    pub rung: String,
+    /// Where it stands.
+    pub from: u16,
+    /// Where it is to stand.
+    pub to: u16,
+}
+
+impl From<&Moved> for MoveRow {
+    fn from(one: &Moved) -> Self {
+        Self {
+            route: one.route.to_string(),
+            rung: one.rung.to_string(),
+            from: one.from.get(),
+            to: one.to.get(),
+        }
+    }
+}
+
+impl SteerRow {
+    pub(super) fn new(limit: &Limit, steer: &Steer) -> Self {
+        Self {
+            limit: limit.name(),
+            routes: steer.routes.iter().map(|name| name.to_string()).collect(),
+            acts: steer.acts,
+            certified: steer.certified,
+            aim_permille: steer.aim.get(),
+            heading: word(Heading::Learning).to_owned(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn stands(&mut self, at: Instant, course: &Course) {
+        (self.at, self.ends) = (Some(at), Some(course.ends));
+        (self.spent_usd, self.limit_usd) = (course.spent.usd(), course.amount.usd());
+    }
+
+    pub(super) fn learns(&mut self, asked_of: usize) {
+        word(Heading::Learning).clone_into(&mut self.heading);
+        (self.expected_requests, self.asked_of) = (None, asked_of);
+        (self.now_per_1000_usd, self.wanted_per_1000_usd, self.best_per_1000_usd) = (None, None, None);
+        self.moves.clear();
+    }
+
+    pub(super) fn heads(
+        &mut self,
+        heading: Heading,
+        (ahead, asked_of): (i128, usize),
+        costs: [Pico; 3],
+        moves: &[Moved],
+    ) {
+        word(heading).clone_into(&mut self.heading);
+        self.expected_requests = u64::try_from(ahead / 1_000_000).ok();
+        self.asked_of = asked_of;
+        let per_thousand =
+            |cost: Pico| Some(cost.proportion([1_000], [asked_of.max(1) as u64]).usd_rounded(6));
+        let [now, wanted, best] = costs.map(per_thousand);
+        (self.now_per_1000_usd, self.wanted_per_1000_usd, self.best_per_1000_usd) = (now, wanted, best);
+        self.moves = moves.iter().map(Into::into).collect();
+    }
+
+    /// Says in a line how it stands.
+    pub fn words(&self) -> String {
+        let (Some(now), Some(wanted)) = (&self.now_per_1000_usd, &self.wanted_per_1000_usd) else {
+            return "learning: it takes a whole hour of traffic and 100 requests".to_owned();
+        };
+        let expected = self.expected_requests.map(|n| counted(n, "request")).unwrap_or_default();
+        let course = format!("${now} a thousand, ${wanted} would last for the {expected} expected");
+        match (self.heading.as_str(), self.acts) {
+            ("out of reach", _) => {
+                let within = if self.certified { " within their certificates" } else { "" };
+                let best = self.best_per_1000_usd.as_deref().unwrap_or_default();
+                format!(
+                    "out of reach: {course}, and no thresholds{within} cost less than ${best}{}",
+                    self.moved()
+                )
+            }
+            ("room left", _) => format!("room left: {course}, and no thresholds cost more"),
+            ("moves", true) => format!("{course}{}", self.moved()),
+            ("moves", false) => format!("proposes: {course}{}", self.moved()),
+            _ => format!("on course: {course}"),
+        }
+    }
+
+    /// Lists what is moved.
+    pub fn moved(&self) -> String {
+        let one = |one: &MoveRow| format!("{} {} {} to {}", one.route, one.rung, one.from, one.to);
+        let all: Vec<String> = self.moves.iter().map(one).collect();
+        if all.is_empty() { String::new() } else { format!(": {}", all.join(", ")) }
+    }
+}
+
+fn word(heading: Heading) -> &'static str {
+    match heading {
+        Heading::Learning => "learning",
+        Heading::OnCourse => "on course",
+        Heading::Moves => "moves",
+        Heading::OutOfReach => "out of reach",
+        Heading::RoomLeft => "room left",
+    }
+}
