@@ -7,9 +7,8 @@ use arrayvec::ArrayVec;
 use super::{
     Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
     RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
-    affinity::capped,
     canary::inherit,
-    drawn::held_out,
+    drawn::{capped, held_out},
     facts::{by_identity, labels, said_of},
 };
 use crate::checks::Checks;
@@ -475,7 +474,7 @@ impl Route {
             cache: spec.cache.unwrap_or_default(),
             switch_cap: spec
                 .switch_cap
-                .map(|cap| capped(cap, spec.cache, &field("switch_cap")))
+                .map(|cap| capped(cap, spec.cache == Some(Caching::Aware), &field("switch_cap")))
                 .transpose()?,
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             explore: spec.explore.map(|spec| Explore::compile(spec, &field("explore"))).transpose()?,

@@ -21,7 +21,7 @@ fn agents(policy: &str) -> Arc<Log> {
         let _ = writeln!(
             text,
             "{{\"id\":\"{turn}\",\"at\":\"{at}\",\"session\":\"s\",\"task\":\"agent\",\"confidence\":{confidence},\"model\":\"{model}\",\
-             \"in\":0,\"cache_read\":0,\"cache_write_5m\":{},\"out\":300,\"ms\":900,\"down\":[\"cache-expected:200000000000\"]}}",
+             \"in\":0,\"cache_read\":0,\"write_5m\":{},\"out\":300,\"ms\":900,\"down\":[\"cache-expected:200000000000\"]}}",
             40_000 + turn * 500
         );
     }
