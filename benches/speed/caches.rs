@@ -108,7 +108,7 @@ fn replayed() {
         let read = 20_000 + nth * 900;
         let _ = writeln!(
             text,
-            "{{\"id\":\"{n}\",\"at\":\"{at}\",\"session\":\"s-{session}\",\"task\":\"agent\",\"confidence\":{},\"model\":\"claude-opus-4-6\",\"in\":{},\"cache_read\":{read},\"cache_write_5m\":900,\"out\":{},\"ms\":2500}}",
+            "{{\"id\":\"{n}\",\"at\":\"{at}\",\"session\":\"s-{session}\",\"task\":\"agent\",\"confidence\":{},\"model\":\"claude-opus-4-6\",\"in\":{},\"cache_read\":{read},\"write_5m\":900,\"out\":{},\"ms\":2500}}",
             dice.next(1001),
             dice.next(40),
             dice.next(900),

@@ -283,33 +283,12 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
             require: route.require,
             ..RouteSpec::default()
         };
-        if let Some(word) = route.when_full {
-            let (line, field) = (line_of(text, word.span().start), format!("route.{name}.when_full"));
-            one.when_full = Some(WhenFull::from_name(word.get_ref()).ok_or_else(|| {
-                let problem = format!(
-                    "`{}` is not known here; {}",
-                    word.get_ref(),
-                    choice(word.get_ref(), &["next", "refuse"])
-                );
-                Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
-            })?);
-        }
-        if let Some(word) = route.when_failed {
-            let (line, field) = (line_of(text, word.span().start), format!("route.{name}.when_failed"));
-            one.when_failed = Some(WhenFailed::from_name(word.get_ref()).ok_or_else(|| {
-                let known = choice(word.get_ref(), &["end", "fall"]);
-                let problem = format!("`{}` is not known here; {known}", word.get_ref());
-                Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
-            })?);
-        }
-        if let Some(word) = route.cache {
-            let (line, field) = (line_of(text, word.span().start), format!("route.{name}.cache"));
-            one.cache = Some(Caching::from_name(word.get_ref()).ok_or_else(|| {
-                let known = choice(word.get_ref(), &["blind", "aware"]);
-                let problem = format!("`{}` is not known here; {known}", word.get_ref());
-                Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } }
-            })?);
-        }
+        let at = (text, path);
+        one.when_full =
+            word(at, &name, "when_full", route.when_full, &WhenFull::ALL.map(|it| (it.name(), it)))?;
+        one.when_failed =
+            word(at, &name, "when_failed", route.when_failed, &WhenFailed::ALL.map(|it| (it.name(), it)))?;
+        one.cache = word(at, &name, "cache", route.cache, &Caching::ALL.map(|it| (it.name(), it)))?;
         if let Some(cap) = route.switch_cap {
             lines.push((format!("route.{name}.switch_cap"), line_of(text, cap.span().start)));
             one.switch_cap = Some(cap.into_inner());
@@ -383,6 +362,24 @@ pub(super) fn rungs(
         });
     }
     Ok(rungs)
+}
+
+/// Reads a word of a route that is one of a few.
+fn word<T: Copy>(
+    (text, path): (&str, &str),
+    route: &str,
+    key: &str,
+    written: Option<Spanned<String>>,
+    known: &[(&str, T)],
+) -> Result<Option<T>, Error> {
+    let Some(word) = written else { return Ok(None) };
+    if let Some((_, found)) = known.iter().find(|(name, _)| name == word.get_ref()) {
+        return Ok(Some(*found));
+    }
+    let (line, field) = (line_of(text, word.span().start), format!("route.{route}.{key}"));
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let problem = format!("`{}` is not known here; {}", word.get_ref(), choice(word.get_ref(), &names));
+    Err(Error::Policy { path: path.to_owned(), line, error: PolicyError { field, problem } })
 }
 
 /// Writes a policy as a file that [`parse`] reads back to the same.

@@ -160,7 +160,7 @@ impl Decider {
         let claims = arrival.claims.cloned().unwrap_or_default();
         let hold = claims.of(model).map(|claim| self.budgets.take(claim.draws, claim.amount, operation.at));
         let whose = arrival.whose;
-        let turn = arrival.prompt.map(|prompt| self.turn(*prompt, &mut operation, &decision));
+        let turn = arrival.prompt.map(|prompt| Box::new(self.turn(*prompt, &mut operation, &decision)));
         let open = Open { operation, decision, policy, rung, settled, claims, hold, whose, turn };
         self.open.insert(arrival.key, open);
         Some(Course::Call { rung, model, why: None })
@@ -172,7 +172,7 @@ impl Decider {
         (prompt, blocked): (Prompt, Arc<[u32]>),
         operation: &mut Operation,
         decision: &Decision,
-    ) -> Box<Underway> {
+    ) -> Underway {
         let Self { policy, prices, caches, .. } = self;
         let before = Before { policy, prices, operation, prompt: &prompt, blocked: &blocked };
         let expected = before.expected(caches, decision);
@@ -181,7 +181,7 @@ impl Decider {
         if let Some(wanted) = wanted {
             caches.placed(policy.route(decision.route).tag, &prompt, wanted);
         }
-        Box::new(Underway { prompt, wanted: wanted.unwrap_or(decision.rung), account: 0 })
+        Underway { prompt, wanted: wanted.unwrap_or(decision.rung), account: 0 }
     }
 
     /// Says how the session of a request that is arriving stands with caches.

@@ -160,6 +160,9 @@ fn alerts(out: &mut Page, gateway: &Gateway) {
     out.line("pointsman_alert_deliveries_waiting", &[], &counts.waiting.to_string());
 }
 
+/// An amount of a model: its name, what it adds up, where it stands.
+type Amount = (&'static str, &'static str, fn(&Cell) -> Pico);
+
 /// A counter of a model: its name, what it counts, where it stands.
 type Counter = (&'static str, &'static str, fn(&Cell) -> u64);
 
@@ -205,7 +208,7 @@ fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
     }
     let foretold = || named().filter(|(_, cell)| cell.foretold > 0);
     if foretold().next().is_some() {
-        let figures: [(&str, &str, fn(&Cell) -> Pico); 2] = [
+        let figures: [Amount; 2] = [
             (
                 "pointsman_cost_expected_usd_total",
                 "Expected cost of calls whose cost came to be known.",

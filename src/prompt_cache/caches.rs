@@ -334,7 +334,7 @@ impl Caches {
 /// Beginnings that many prompts share lie anywhere, so those at some places are kept: few, and closer at the start.
 fn is_landmark(place: usize) -> bool {
     let count = place + 1;
-    count <= 4 || count.is_power_of_two() || (count / 3).is_power_of_two() && count % 3 == 0
+    count <= 4 || count.is_power_of_two() || (count / 3).is_power_of_two() && count.is_multiple_of(3)
 }
 
 /// Returns the prices of a model for a prompt, with what the book lacks filled in by its rule.

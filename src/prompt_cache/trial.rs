@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::caches::side;
 use super::study::mixed;
-use super::{Answered, Asking, Caches, Held, Offer, Prompt, Rule, RuleTable, Rules, Turn, Underway, Warm};
+use super::{
+    Answered, Asking, Caches, Change, Held, Offer, Prompt, Rule, RuleTable, Rules, Turn, Underway, Warm,
+};
 use crate::pricing::{Cost, PriceTable, Usage};
 use crate::units::{Count, Instant, ModelId, Names, Pico, RouteTag};
 
@@ -145,7 +147,7 @@ impl Trial {
         let asking = Asking { prompt: &prompt, ladder: &ladder, route, cap: None, blocked: &[], now };
         let standing = self.caches.standing(&asking);
         let change = standing.change(asked.cheap.0.known_as);
-        standing.here != asked.own.0.known_as || change.is_none_or(|change| change.goes())
+        standing.here != asked.own.0.known_as || change.is_none_or(Change::goes)
     }
 
     /// Lets the way that goes by expected dollars know what became of a turn.

@@ -3,9 +3,8 @@
 //! Invariants: what it says depends on how the session stood at the request's arrival alone, which is kept with the request;
 //! who is to go up its ladder goes, whatever that costs, unless it is tied; a model that no guard before lets serve holds nobody.
 
-use super::{Caching, Circumstance, Policy, PolicyError, Route, Rungs, Stay, Step, Trail};
+use super::{Caching, Circumstance, Policy, Route, Rungs, Stay, Step, Trail};
 use crate::prompt_cache::Way;
-use crate::units::PerMille;
 
 /// Lets a session stay on the rung where it is warm, or go to the one that was wanted. Returns the rung.
 pub(super) fn stay(
@@ -49,17 +48,6 @@ impl Policy {
     pub fn minds_caches(&self) -> bool {
         self.routes.iter().any(|route| route.cache == Caching::Aware)
     }
-}
-
-/// What changes may cost is a share, and of use only where changes are weighed.
-pub(super) fn capped(cap: i64, cache: Option<Caching>, field: &str) -> Result<PerMille, PolicyError> {
-    if cache != Some(Caching::Aware) {
-        let problem = "caps what changes of a session's model cost; it needs cache = \"aware\" beside it";
-        return Err(PolicyError { field: field.to_owned(), problem: problem.into() });
-    }
-    let problem = "is a share of what never changing costs, in per mille, 0 to 1000";
-    let cap = u16::try_from(cap).ok().and_then(PerMille::new);
-    cap.ok_or_else(|| PolicyError { field: field.to_owned(), problem: problem.into() })
 }
 
 #[cfg(test)]

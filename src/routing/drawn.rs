@@ -67,6 +67,17 @@ pub fn is_lot(word: &str) -> bool {
     Drawn::parse(word).is_some() || Lot::parse(word).is_some()
 }
 
+/// What changes may cost is a share, and of use only where changes are weighed.
+pub(super) fn capped(cap: i64, minds_caches: bool, field: &str) -> Result<PerMille, PolicyError> {
+    if !minds_caches {
+        let problem = "caps what changes of a session's model cost; it needs cache = \"aware\" beside it";
+        return Err(PolicyError { field: field.to_owned(), problem: problem.into() });
+    }
+    let problem = "is a share of what never changing costs, in per mille, 0 to 1000";
+    let cap = u16::try_from(cap).ok().and_then(PerMille::new);
+    cap.ok_or_else(|| PolicyError { field: field.to_owned(), problem: problem.into() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

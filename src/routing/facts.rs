@@ -4,7 +4,7 @@
 //! only where it is declared. What nobody said is not held against it.
 
 use super::PolicyError;
-use crate::units::{LabelId, Names, OTHERS, is_safe};
+use crate::units::{LabelId, ModelId, Names, OTHERS, is_safe};
 
 /// What a request may ask of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -222,6 +222,29 @@ impl Facts {
             cannot: settled(self.cannot, below.cannot),
         }
     }
+}
+
+/// Adds up what is said of a model under all its names, its own first.
+pub(super) fn said_of(model: ModelId, models: &[(ModelId, Facts)], names: &Names) -> Facts {
+    let own = models.iter().filter(|(name, _)| *name == model);
+    let is_other = |name: ModelId| name != model && names.identity(name) == names.identity(model);
+    let others = models.iter().filter(|(name, _)| is_other(*name));
+    own.chain(others).fold(Facts::default(), |all, (_, said)| Facts {
+        max_in_flight: all.max_in_flight.or(said.max_in_flight),
+        ..all.over(said, names)
+    })
+}
+
+/// Adds up what is said of models, by the id that stands for each.
+pub(super) fn by_identity(models: &[(ModelId, Facts)], names: &Names) -> Vec<(ModelId, Facts)> {
+    let mut known: Vec<(ModelId, Facts)> = Vec::with_capacity(models.len());
+    for (model, _) in models {
+        let identity = names.identity(*model);
+        if !known.iter().any(|(listed, _)| *listed == identity) {
+            known.push((identity, said_of(*model, models, names)));
+        }
+    }
+    known
 }
 
 /// How a label that names a region begins.

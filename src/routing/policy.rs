@@ -6,8 +6,11 @@ use arrayvec::ArrayVec;
 
 use super::{
     Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
-    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull, affinity::capped,
-    canary::inherit, drawn::held_out, facts::labels, limits::check_limits,
+    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
+    canary::inherit,
+    drawn::{capped, held_out},
+    facts::{by_identity, labels, said_of},
+    limits::check_limits,
 };
 use crate::checks::Checks;
 use crate::classifier::TaskClass;
@@ -337,29 +340,6 @@ impl Policy {
     }
 }
 
-/// Adds up what is said of a model under all its names, its own first.
-fn said_of(model: ModelId, models: &[(ModelId, Facts)], names: &Names) -> Facts {
-    let own = models.iter().filter(|(name, _)| *name == model);
-    let is_other = |name: ModelId| name != model && names.identity(name) == names.identity(model);
-    let others = models.iter().filter(|(name, _)| is_other(*name));
-    own.chain(others).fold(Facts::default(), |all, (_, said)| Facts {
-        max_in_flight: all.max_in_flight.or(said.max_in_flight),
-        ..all.over(said, names)
-    })
-}
-
-/// Adds up what is said of models, by the id that stands for each.
-fn by_identity(models: &[(ModelId, Facts)], names: &Names) -> Vec<(ModelId, Facts)> {
-    let mut known: Vec<(ModelId, Facts)> = Vec::with_capacity(models.len());
-    for (model, _) in models {
-        let identity = names.identity(*model);
-        if !known.iter().any(|(listed, _)| *listed == identity) {
-            known.push((identity, said_of(*model, models, names)));
-        }
-    }
-    known
-}
-
 impl Rung {
     /// Says whether two rungs make the same calls for the same requests.
     pub fn same_call(&self, other: &Self) -> bool {
@@ -483,7 +463,7 @@ impl Route {
             cache: spec.cache.unwrap_or_default(),
             switch_cap: spec
                 .switch_cap
-                .map(|cap| capped(cap, spec.cache, &field("switch_cap")))
+                .map(|cap| capped(cap, spec.cache == Some(Caching::Aware), &field("switch_cap")))
                 .transpose()?,
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             explore: spec.explore.map(|spec| Explore::compile(spec, &field("explore"))).transpose()?,

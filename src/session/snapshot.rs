@@ -203,7 +203,7 @@ pub enum RerunState {
         /// What budgets would have come to, where the log is played against some.
         budgets: Option<Arc<BudgetsTried>>,
         /// What changes of model cost under what is in force and under what is staged, where either minds prompt caches.
-        switching: Option<[Switching; 2]>,
+        switching: Option<Box<[Switching; 2]>>,
     },
 }
 

@@ -5,23 +5,10 @@
 use rustc_hash::FxHashMap;
 
 use super::fold::Fold;
+use super::tried::Switching;
 use super::warmed::Warmed;
 use super::{Log, PolicySpan};
-use crate::pricing::CostSum;
-use crate::units::{Instant, ModelId, Pico, SessionId, UserId};
-
-/// What changes of model come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Switching {
-    /// Requests that name a session and were answered.
-    pub turns: u64,
-    /// Changes of model.
-    pub switches: u64,
-    /// What was paid to write anew what the model before held warm.
-    pub lost: Pico,
-    /// What all requests cost with caches run anew.
-    pub cost: CostSum,
-}
+use crate::units::{Instant, ModelId, SessionId, UserId};
 
 /// Runs a log anew under policies and adds up what the requests from a place on come to; `goes_on` may stop it.
 pub fn switching(

@@ -8,6 +8,7 @@ use super::BudgetRow;
 use super::spending::Budgeted;
 use crate::alert::{Alert, Level, Rules};
 use crate::budget::{Limit, Standing};
+use crate::pricing::CostSum;
 use crate::units::{Instant, Pico};
 
 /// What a what-if is tried against.
@@ -157,4 +158,17 @@ fn told(applied: &[Alert], staged: &[Alert]) -> Vec<TriedAlert> {
         first(one).cmp(&first(other)).then_with(|| one.name.cmp(&other.name))
     });
     list
+}
+
+/// What changes of model come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Switching {
+    /// Requests that name a session and were answered.
+    pub turns: u64,
+    /// Changes of model.
+    pub switches: u64,
+    /// What was paid to write anew what the model before held warm.
+    pub lost: Pico,
+    /// What all requests cost with caches run anew.
+    pub cost: CostSum,
 }

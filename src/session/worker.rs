@@ -117,7 +117,7 @@ fn run(player: &mut Player, inbox: &Receiver<Inbox>, publish: &mut dyn FnMut(Arc
 /// What a full re-run found.
 #[derive(Debug)]
 struct Found {
-    found: Rerun,
+    rerun: Rerun,
     budgets: Option<BudgetsTried>,
     switching: Option<[Switching; 2]>,
 }
@@ -194,7 +194,7 @@ fn watch_rerun(
             return true;
         }
         match job.result.try_recv() {
-            Ok(Some(Found { found, budgets, switching })) => {
+            Ok(Some(Found { rerun: found, budgets, switching })) => {
                 let agrees = player.agrees(&found);
                 tracing::debug!(requests = found.requests, agrees, took = ?job.started.elapsed(), "decided again");
                 let in_order = any_remembers(&job.what.policies);
@@ -208,7 +208,7 @@ fn watch_rerun(
                     in_order,
                     took: job.started.elapsed(),
                     budgets: budgets.map(Arc::new),
-                    switching,
+                    switching: switching.map(Box::new),
                 };
                 *checked = Some(job.what.clone());
                 *running = None;
@@ -257,9 +257,9 @@ fn watch_rerun(
             let goes_on = || !job_stop.load(Ordering::Relaxed);
             let both: [&[PolicySpan]; 2] = [&in_force, &job.policies];
             let switching = switched(&log, both, (job.first, job.end), goes_on)?;
-            let Some(tries) = tries else { return Some(Found { found, budgets: None, switching }) };
+            let Some(tries) = tries else { return Some(Found { rerun: found, budgets: None, switching }) };
             let budgets = Some(try_beside(&log, &in_force, &job, &tries, goes_on)?);
-            Some(Found { found, budgets, switching })
+            Some(Found { rerun: found, budgets, switching })
         });
         let _ = sender.send(found);
     });

@@ -21,7 +21,7 @@ fn agents(policy: &str) -> Arc<Log> {
         let _ = writeln!(
             text,
             "{{\"id\":\"{turn}\",\"at\":\"{at}\",\"session\":\"s\",\"task\":\"agent\",\"confidence\":{confidence},\"model\":\"{model}\",\
-             \"in\":0,\"cache_read\":0,\"cache_write_5m\":{},\"out\":300,\"ms\":900,\"down\":[\"cache-expected:200000000000\"]}}",
+             \"in\":0,\"cache_read\":0,\"write_5m\":{},\"out\":300,\"ms\":900,\"down\":[\"cache-expected:200000000000\"]}}",
             40_000 + turn * 500
         );
     }
@@ -79,7 +79,7 @@ fn tune_shows_what_changes_of_model_cost_in_force_and_staged() {
             in_order: true,
             took: Duration::from_millis(1),
             budgets: None,
-            switching: Some(both),
+            switching: Some(Box::new(both)),
         };
         desk.app.update(Arc::new(snapshot));
         let text = desk.text();

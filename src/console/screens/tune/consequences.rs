@@ -295,9 +295,10 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
 /// What changes of model within sessions come to, where what is in force or staged minds prompt caches. All routes, decided in order
 /// from the log's start on, so these lines come after the others.
 fn cache_lines(snapshot: &Snapshot) -> Vec<Line> {
-    let RerunState::Done { switching: Some([applied, tried]), .. } = &snapshot.rerun else {
+    let RerunState::Done { switching: Some(both), .. } = &snapshot.rerun else {
         return Vec::new();
     };
+    let [applied, tried] = &**both;
     let money = |name: &str, a: Pico, b: Pico| {
         let cells = [format::money(a), format::money(b), format::money_change(b - a)];
         Line::new(key(name), cells, verdict(a.0, b.0, Good::Less))
