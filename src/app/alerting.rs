@@ -139,8 +139,8 @@ impl Watching {
             gateway.turn_rollouts();
             gateway.turn_automations();
             let courses = || gateway.courses(now());
-            if let Some((moves, rows)) = self.feed.steer(now(), (courses, &gateway.rolling_routes())) {
-                gateway.steer(moves, rows);
+            if let Some((steps, rows)) = self.feed.steer(now(), (courses, &gateway.rolling_routes())) {
+                gateway.steer(steps, rows);
             }
             self.look(&gateway);
         }

@@ -12,7 +12,7 @@ use super::output;
 use crate::app::{AttachOptions, Cancel, Progress, accept_at, load_log, steering_at};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::{MoveRow, SteerRow, SteeredWindow, steer_over};
-use crate::units::{Pico, counted};
+use crate::units::{Instant, Pico, counted};
 
 /// Moves thresholds so that what a budget's window costs comes out right below its limit.
 #[derive(Args, Debug)]
@@ -102,7 +102,7 @@ fn show(look: &Look) -> anyhow::Result<()> {
             row.limit.clone(),
             row.spent_usd.clone(),
             row.limit_usd.clone(),
-            row.ends.map(|ends| ends.rfc3339()).unwrap_or_default(),
+            row.ends.map(Instant::rfc3339).unwrap_or_default(),
             if row.acts { "by itself" } else { "proposes" }.to_owned(),
             row.words(),
         ]);
@@ -145,7 +145,7 @@ impl From<&SteeredWindow> for Window {
         Self {
             limit: one.limit.clone(),
             starts: one.window.start.rfc3339(),
-            ends: one.window.end.map(|end| end.rfc3339()),
+            ends: one.window.end.map(Instant::rfc3339),
             limit_usd: one.amount.usd(),
             as_it_was_usd: one.as_it_was.usd(),
             steered_usd: one.steered.usd(),

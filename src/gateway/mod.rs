@@ -44,6 +44,7 @@ mod paths;
 mod posted;
 mod prefix;
 mod prices;
+mod proposed;
 mod purse;
 mod question;
 mod queued;
@@ -167,7 +168,7 @@ pub struct Gateway {
     shadows: purse::Shadows,
     marks: marks::Marks,
     rollouts: Arc<Mutex<Rollouts>>,
-    steered: Mutex<steering::Steered>,
+    steered: Mutex<proposed::Steered>,
     automations: Arc<Mutex<Automations>>,
     automations_source: Mutex<automations_file::AutomationsFile>,
 }

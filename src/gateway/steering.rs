@@ -10,20 +10,13 @@ use http::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::body::Reply;
+use super::proposed::Steered;
 use super::respond::json;
 use super::{Gateway, now};
 use crate::access::Caller;
-use crate::session::{Course, Deed, Moved, SteerRow};
+use crate::session::{Course, Deed, Moved, SteerRow, Steps};
 use crate::units::{Instant, choice};
 use crate::wire::{ApiError, ErrorKind};
-
-/// What is known of all limits that are steered towards.
-#[derive(Debug, Default)]
-pub(super) struct Steered {
-    rows: Vec<SteerRow>,
-    /// By limit: what is proposed.
-    proposed: Vec<(Arc<str>, Vec<Moved>)>,
-}
 
 fn lock(steered: &Mutex<Steered>) -> MutexGuard<'_, Steered> {
     steered.lock().unwrap_or_else(PoisonError::into_inner)
@@ -49,9 +42,9 @@ impl Gateway {
     }
 
     /// Takes what steering says: moves thresholds where it acts by itself, and keeps what it proposes.
-    pub fn steer(&self, moves: Vec<(Arc<str>, bool, Vec<Moved>)>, rows: Vec<SteerRow>) {
+    pub fn steer(&self, steps: Vec<Steps>, rows: Vec<SteerRow>) {
         let mut proposed = Vec::new();
-        for (limit, acts, moves) in moves {
+        for Steps { limit, acts, moves } in steps {
             if !acts {
                 proposed.push((limit, moves));
                 continue;

@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use super::tried::Tries;
-use super::{Player, RerunState};
 use crate::budget::Limit;
 use crate::units::{Pico, nearest};
 
@@ -67,7 +65,7 @@ impl LimitAim {
     }
 
     /// Returns the amount in force of the limit that it is about.
-    fn amount_now(&self, limits: &[Limit]) -> Option<Pico> {
+    pub(super) fn amount_now(&self, limits: &[Limit]) -> Option<Pico> {
         let limit = limits.iter().find(|limit| self.is_of(limit))?;
         Some(self.member.as_ref().map_or(limit.amount, |member| limit.amount_of(member)))
     }
@@ -95,36 +93,8 @@ pub(super) fn with_tried(limits: &[Limit], tried: &[TriedLimit]) -> Vec<Limit> {
     limits
 }
 
-impl Player {
-    /// Tries a limit beside what is in force; one tried before of the same name makes room.
-    pub(super) fn try_limit(&mut self, aim: LimitAim) {
-        let Tries { limits, .. } = self.tries().unwrap_or_default();
-        let Some(in_force) = aim.amount_now(&limits) else {
-            self.message = Some(unknown(&aim.limit, &limits));
-            return;
-        };
-        let name = aim.name();
-        let others = self.limits.iter().filter(|one| one.aim.name() != name).cloned();
-        let is_new = in_force != aim.amount;
-        self.limits = others.chain(is_new.then_some(TriedLimit { aim, in_force })).collect();
-        self.rerun = RerunState::Idle;
-    }
-
-    /// Says how the limits that are tried come into force, for that is not the console's to do.
-    pub(super) fn limits_to_set(&self) -> Option<String> {
-        let aim = &self.limits.first()?.aim;
-        let (budget, window) = aim.limit.rsplit_once('/')?;
-        let (flag, member) = match &aim.member {
-            Some(member) => ("--special", format!("{member}:")),
-            None => ("--limit", String::new()),
-        };
-        let amount = aim.amount.usd();
-        Some(format!("limits are set with: pointsman budgets set {budget} {flag} {member}{window}={amount}"))
-    }
-}
-
 /// Says that there is no such limit, and which there are.
-fn unknown(name: &str, limits: &[Limit]) -> String {
+pub(super) fn unknown(name: &str, limits: &[Limit]) -> String {
     let names: Vec<String> = limits.iter().map(Limit::name).collect();
     if names.is_empty() {
         return "there are no budgets here; start with --budgets FILE, or write budgets.toml".to_owned();

@@ -133,7 +133,7 @@ pub use status::{
     Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, QuotaWindow, Reply,
     Severity, TurnedAway,
 };
-pub use steering::{Course, Heading, MoveRow, Moved, SteerRow, SteeredWindow, Steering, steer_over};
+pub use steering::{Course, Heading, MoveRow, Moved, SteerRow, SteeredWindow, Steering, Steps, steer_over};
 pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
 pub use stretch::Stretch;
 pub use strip::StripCell;

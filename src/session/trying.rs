@@ -12,11 +12,11 @@ use super::budgeted::budgeted;
 use super::budgets::window_name;
 use super::fold::Fold;
 use super::frontiers::with_staged;
-use super::limited::with_tried;
+use super::limited::{unknown, with_tried};
 use super::snapshot::{Play, RerunState};
 use super::spending::{Before, Spending};
 use super::tried::{TriedRun, Tries};
-use super::{BudgetRow, BudgetsTried, Log, Player, PolicySpan, Reading, RerunJob, TriedLimit};
+use super::{BudgetRow, BudgetsTried, LimitAim, Log, Player, PolicySpan, Reading, RerunJob, TriedLimit};
 use crate::alert::Rules;
 use crate::budget::Limit;
 use crate::routing::{Policy, match_route};
@@ -232,5 +232,33 @@ impl Player {
     /// Lists the policies that were in force.
     pub(super) fn policies_in_force(&self) -> Arc<[PolicySpan]> {
         self.policies.iter().cloned().collect()
+    }
+}
+
+impl Player {
+    /// Tries a limit beside what is in force; one tried before of the same name makes room.
+    pub(super) fn try_limit(&mut self, aim: LimitAim) {
+        let Tries { limits, .. } = self.tries().unwrap_or_default();
+        let Some(in_force) = aim.amount_now(&limits) else {
+            self.message = Some(unknown(&aim.limit, &limits));
+            return;
+        };
+        let name = aim.name();
+        let others = self.limits.iter().filter(|one| one.aim.name() != name).cloned();
+        let is_new = in_force != aim.amount;
+        self.limits = others.chain(is_new.then_some(TriedLimit { aim, in_force })).collect();
+        self.rerun = RerunState::Idle;
+    }
+
+    /// Says how the limits that are tried come into force, for that is not the console's to do.
+    pub(super) fn limits_to_set(&self) -> Option<String> {
+        let aim = &self.limits.first()?.aim;
+        let (budget, window) = aim.limit.rsplit_once('/')?;
+        let (flag, member) = match &aim.member {
+            Some(member) => ("--special", format!("{member}:")),
+            None => ("--limit", String::new()),
+        };
+        let amount = aim.amount.usd();
+        Some(format!("limits are set with: pointsman budgets set {budget} {flag} {member}{window}={amount}"))
     }
 }

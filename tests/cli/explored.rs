@@ -27,7 +27,7 @@ fn policy() -> Policy {
         ..RouteSpec::default()
     };
     let spec = PolicySpec { name: "p".into(), routes: vec![route], ..PolicySpec::default() };
-    Policy::compile(&spec, 1, &mut Names::default()).unwrap()
+    Policy::compile(&spec, 1, &mut Names::default()).expect("a policy")
 }
 
 /// A log as that policy would have made it, every answer judged: one in four of the cheap ones is bad. Returns it with what 590
@@ -49,11 +49,12 @@ fn log(requests: u32) -> (String, f64) {
             truth += cost(0.1) - cost(2.0);
         }
         let model = ["gpt-4.1-nano", "gpt-4.1"][usize::from(decided.rung)];
-        let quality = if decided.rung == 0 && at % 4 == 0 { 0 } else { 1000 };
+        let quality = if decided.rung == 0 && at.is_multiple_of(4) { 0 } else { 1000 };
         let line = json!({"id": id, "at": format!("2026-05-23T{:02}:{:02}:{:02}Z", 8 + at / 3600, at / 60 % 60, at % 60),
             "task": "code", "confidence": confidence, "model": model, "in": tokens, "out": 100,
             "propensity": decided.propensity.get(), "labels": [{"model": model, "quality": quality, "source": "label by a"}]});
-        lines += &format!("{line}\n");
+        lines.push_str(&line);
+        lines.push('\n');
     }
     (lines, truth)
 }
@@ -140,7 +141,7 @@ fn another_consequence_of_a_check_is_tried_on_its_verdicts() {
     );
     desk.write("p.toml", &policy);
     let line = |at: u32| {
-        let says = if at % 4 == 0 { "failed" } else { "passed" };
+        let says = if at.is_multiple_of(4) { "failed" } else { "passed" };
         json!({"id": format!("r-{at}"), "at": "2026-05-23T10:00:00Z", "task": "code", "confidence": 900,
             "attempts": [{"model": "gpt-4.1-nano", "in": 900, "out": 100, "check": "passed",
                 "verdicts": [{"by": "figures", "says": says}]}]})
@@ -172,7 +173,8 @@ fn what_scores_are_worth_is_fitted_and_taken_by_the_policy() {
     let desk = Desk::new();
     // Sure of 900 in a thousand, and good in half of the cases.
     let line = |at: u32| {
-        let (score, good) = if at % 2 == 0 { (900, at % 4 == 0) } else { (300, at % 10 == 1) };
+        let (score, good) =
+            if at.is_multiple_of(2) { (900, at.is_multiple_of(4)) } else { (300, at % 10 == 1) };
         json!({"id": format!("r-{at}"), "at": "2026-05-23T10:00:00Z", "task": "code", "confidence": 900,
             "attempts": [{"model": "gpt-4.1-nano", "in": 900, "out": 100,
                 "verdicts": [{"by": "logprobs", "says": "passed", "score": score}]}],

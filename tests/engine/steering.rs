@@ -9,7 +9,8 @@ use pointsman::config::{budgets, policy, prices};
 use pointsman::record::{self, Input, InputFormat, ReadOptions};
 use pointsman::routing::{Policy, match_route};
 use pointsman::session::{
-    Course, Ingest, IngestOptions, Log, Moved, Reading, SteeredWindow, Steering, settle_one, steer_over,
+    Course, Ingest, IngestOptions, Log, Moved, Reading, SteeredWindow, Steering, Steps, settle_one,
+    steer_over,
 };
 use pointsman::units::{Instant, Names, Pico, Span};
 
@@ -128,7 +129,7 @@ fn run(log: &Log, steering: &mut Steering, limits: &[Limit], restart: Option<i64
         let course = |_: &str| {
             Some(Course { spent, amount: limits[0].amount, ends: start() + Span::hours(24 * (day + 1)) })
         };
-        for (_, _, moves) in steering.look(at, &policy, &outlook, (course, &[])) {
+        for Steps { moves, .. } in steering.look(at, &policy, &outlook, (course, &[])) {
             policy = Arc::new(moved(&policy, &moves));
         }
         let mut settled = pointsman::outcome::Settled::default();
@@ -181,7 +182,7 @@ fn thresholds_move_a_step_at_a_time_on_the_routes_that_are_named_only() {
     };
     let (moves, row) = first(&of(""), &[]);
     assert!(!row.acts && row.words().starts_with("proposes: "), "{}", row.words());
-    assert_eq!((moves[0].2[0].from.get(), moves[0].2[0].to.get().abs_diff(500)), (500, 40));
+    assert_eq!((moves[0].moves[0].from.get(), moves[0].moves[0].to.get().abs_diff(500)), (500, 40));
     assert_eq!(first(&of(", routes = [\"other\"]"), &[]).0, []);
     assert_eq!(first(&of(""), &["all".into()]).0, [], "a rollout has this route");
 }

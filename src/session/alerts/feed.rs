@@ -12,7 +12,7 @@ use crate::outcome::{Evidence, Extra, ModelLabel, Operation, Outlook, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry};
 use crate::routing::Policy;
-use crate::session::{Automations, Course, Ingest, Moved, Rollouts, SteerRow, Steering};
+use crate::session::{Automations, Course, Ingest, Rollouts, SteerRow, Steering, Steps};
 use crate::units::{Instant, Span};
 
 /// How long a line may take from the end of its request to here.
@@ -223,7 +223,7 @@ impl AlertFeed {
         &mut self,
         now: Instant,
         (courses, busy): (impl FnOnce() -> Vec<(String, Course)>, &[Arc<str>]),
-    ) -> Option<(Vec<(Arc<str>, bool, Vec<Moved>)>, Vec<SteerRow>)> {
+    ) -> Option<(Vec<Steps>, Vec<SteerRow>)> {
         if !self.steering.is_due(now) {
             return None;
         }

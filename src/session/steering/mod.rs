@@ -55,6 +55,17 @@ pub struct Moved {
     pub to: PerMille,
 }
 
+/// What is moved towards a limit, or proposed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steps {
+    /// The limit.
+    pub limit: Arc<str>,
+    /// Whether they are taken without asking anybody.
+    pub acts: bool,
+    /// The thresholds.
+    pub moves: Vec<Moved>,
+}
+
 /// What is said of a limit that is steered towards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Heading {
@@ -148,7 +159,7 @@ impl Steering {
             if helm.latest.len() >= LATEST {
                 helm.latest.pop_front();
             }
-            helm.latest.push_back((operation.clone(), evidence.extra.cloned(), Arc::clone(policy)));
+            helm.latest.push_back((*operation, evidence.extra.cloned(), Arc::clone(policy)));
         }
     }
 
@@ -158,14 +169,14 @@ impl Steering {
     }
 
     /// Looks at those that are due; `course` says how a limit's window stands, `busy` which routes others move. Gives the moves
-    /// of each, with the limit's name and whether it acts by itself.
+    /// of each.
     pub fn look(
         &mut self,
         at: Instant,
         policy: &Arc<Policy>,
         outlook: &Outlook<'_>,
         (course, busy): (impl Fn(&str) -> Option<Course>, &[Arc<str>]),
-    ) -> Vec<(Arc<str>, bool, Vec<Moved>)> {
+    ) -> Vec<Steps> {
         let mut all = Vec::new();
         for helm in self.list.iter_mut().filter(|helm| helm.is_due(at)) {
             let name: Arc<str> = helm.limit.name().into();
@@ -173,7 +184,7 @@ impl Steering {
             helm.looked = Some(at);
             let moves = helm.look(at, policy, outlook, (course, busy), &self.certificates);
             if !moves.is_empty() {
-                all.push((name, helm.steer.acts, moves));
+                all.push(Steps { limit: name, acts: helm.steer.acts, moves });
             }
         }
         all

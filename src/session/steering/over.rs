@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Course, Moved, Steering, routed, with_moves};
+use super::{Course, Moved, Steering, Steps, routed, with_moves};
 use crate::budget::{Limit, Window};
 use crate::outcome::Evidence;
 use crate::routing::{Policy, match_route};
@@ -61,7 +61,7 @@ pub fn steer_over(
                 let spent = windows.get(&(place, window.start)).map_or(Pico::ZERO, |one| one.steered);
                 Some(Course { spent, amount: limit.amount, ends: window.end? })
             };
-            for (name, _, moves) in steering.look(at, &policy, &outlook, (course, &[])) {
+            for Steps { limit: name, moves, .. } in steering.look(at, &policy, &outlook, (course, &[])) {
                 policy = Arc::new(with_moves(&policy, &moves));
                 let place = steered.iter().position(|limit| limit.name() == *name);
                 let one = place.and_then(|place| {

@@ -73,7 +73,7 @@ impl SteerRow {
     pub(super) fn new(limit: &Limit, steer: &Steer) -> Self {
         Self {
             limit: limit.name(),
-            routes: steer.routes.iter().map(|name| name.to_string()).collect(),
+            routes: steer.routes.iter().map(ToString::to_string).collect(),
             acts: steer.acts,
             certified: steer.certified,
             aim_permille: steer.aim.get(),
