@@ -53,7 +53,7 @@ fn log(requests: u32) -> (String, f64) {
         let line = json!({"id": id, "at": format!("2026-05-23T{:02}:{:02}:{:02}Z", 8 + at / 3600, at / 60 % 60, at % 60),
             "task": "code", "confidence": confidence, "model": model, "in": tokens, "out": 100,
             "propensity": decided.propensity.get(), "labels": [{"model": model, "quality": quality, "source": "label by a"}]});
-        lines.push_str(&line);
+        lines.push_str(&line.to_string());
         lines.push('\n');
     }
     (lines, truth)
