@@ -41,7 +41,7 @@ impl Default for Steer {
 
 impl Steer {
     /// The shortest time that thresholds may be told to stand.
-    pub const SHORTEST: Span = Span::mins(1);
+    pub const SHORTEST: Span = Span::secs(10);
 
     /// Says whether a route's thresholds may be moved.
     pub fn moves(&self, route: &str) -> bool {
@@ -57,27 +57,44 @@ impl Steer {
 
 /// Hours of requests that are kept: eight weeks.
 const KEPT: usize = 8 * 7 * 24;
+const HOUR: Span = Span::hours(1);
 /// A request as an amount, so that parts of one are not lost where requests are foretold.
 const REQUEST: Pico = Pico(1_000_000);
 
 /// How many requests came by the hour, from which it is foretold how many will.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
+    since: Option<Instant>,
     first: i64,
     hours: VecDeque<u32>,
+    /// The minutes of the last hour in which any came.
+    minutes: VecDeque<(i64, u32)>,
 }
 
 fn hour_of(at: Instant) -> i64 {
-    at.0.div_euclid(Span::hours(1).0)
+    at.0.div_euclid(HOUR.0)
+}
+
+fn minute_of(at: Instant) -> i64 {
+    at.0.div_euclid(Span::mins(1).0)
 }
 
 fn hour_start(hour: i64) -> Instant {
-    Instant(hour.saturating_mul(Span::hours(1).0))
+    Instant(hour.saturating_mul(HOUR.0))
 }
 
 impl Demand {
     /// Counts a request in its hour; one from before all that is kept is let go.
     pub fn count(&mut self, at: Instant) {
+        self.since = Some(self.since.map_or(at, |since| since.min(at)));
+        let minute = minute_of(at);
+        match self.minutes.back_mut() {
+            Some((last, count)) if *last >= minute => *count = count.saturating_add(1),
+            _ => self.minutes.push_back((minute, 1)),
+        }
+        while self.minutes.front().is_some_and(|(first, _)| *first + 60 < minute) {
+            self.minutes.pop_front();
+        }
         let hour = hour_of(at);
         if self.hours.is_empty() {
             self.first = hour;
@@ -110,28 +127,38 @@ impl Demand {
         Hours::new(whole.collect())
     }
 
+    /// Returns how many came within the last hour, or since the first, and how long that is.
+    fn lately(&self, at: Instant, since: Instant) -> (Pico, Span) {
+        let from = since.max(at - HOUR);
+        let within = self.minutes.iter().filter(|(minute, _)| *minute >= minute_of(from));
+        let count: i128 = within.map(|(_, count)| i128::from(*count)).sum();
+        // A minute counts whole where any of it does.
+        let from = from.max(Instant(minute_of(from).saturating_mul(Span::mins(1).0)).max(since));
+        (REQUEST.ratio(count, 1), at - from)
+    }
+
     /// Foretells how many requests come until a window's end, in millionths: by the hours of the week at the level of the last
-    /// hour, and under a week by the last hour alone. None where no whole hour is known.
-    pub fn ahead(&self, at: Instant, ends: Instant) -> Option<i128> {
+    /// hour, and under a week by the last hour alone. None where less than `least` of traffic is known.
+    pub fn ahead(&self, at: Instant, ends: Instant, least: Span) -> Option<i128> {
+        let since = self.since.filter(|since| at - *since >= least)?;
+        let rest = i128::from((ends - at).0.max(0));
         let now = hour_of(at);
-        let last = now - 1;
-        if self.hours.is_empty() || last < self.first {
-            return None;
-        }
-        let until = |past: &Hours, at, ends| ahead(past, at, Some(ends), Pico::ZERO, Pico(i128::MAX));
         let past = self.before(now);
-        let whole = until(&past, at, ends)?;
-        let (left, seen) = (whole.end?, past.last());
-        if seen == Pico::ZERO {
-            return Some(left.0);
-        }
-        if whole.method == Method::RunRate {
-            return Some(seen.ratio(i128::from((ends - at).0.max(0)), i128::from(Span::hours(1).0)).0);
-        }
+        let until = |past: &Hours, at, ends| ahead(past, at, Some(ends), Pico::ZERO, Pico(i128::MAX));
+        let whole = until(&past, at, ends).filter(|whole| whole.method == Method::Profile);
+        let Some(left) = whole.and_then(|whole| whole.end) else {
+            let (count, over) = self.lately(at, since);
+            return Some(count.ratio(rest, i128::from(over.0.max(1))).0);
+        };
         // What the last hour was expected to bring says how far the forecast is off by now; one out of all proportion says nothing.
+        let (last, seen) = (now - 1, past.last());
         let expected = until(&self.before(last), hour_start(last), hour_start(now)).and_then(|one| one.end);
-        let expected = expected.filter(|expected| *expected > Pico::ZERO).unwrap_or(seen).0;
-        Some(left.ratio(seen.0.clamp(expected / 8, expected.saturating_mul(8)), expected).0)
+        match expected.filter(|expected| *expected > Pico::ZERO && seen > Pico::ZERO) {
+            Some(Pico(expected)) => {
+                Some(left.ratio(seen.0.clamp(expected / 8, expected.saturating_mul(8)), expected).0)
+            }
+            None => Some(left.0),
+        }
     }
 }
 
@@ -152,16 +179,29 @@ mod tests {
     #[test]
     fn requests_to_come_follow_the_last_hour() {
         let mut demand = Demand::default();
-        assert_eq!(demand.ahead(at(0, 30), at(24, 0)), None);
-        (0..10).for_each(|_| demand.count(at(0, 5)));
-        assert_eq!(demand.ahead(at(0, 30), at(24, 0)), None, "no hour is over yet");
-        (0..10).for_each(|_| demand.count(at(1, 5)));
-        let ten = |hours: i128| Some(10 * hours * REQUEST.0);
-        assert_eq!(demand.ahead(at(2, 0), at(12, 0)), ten(10));
+        let least = Span::mins(15);
+        assert_eq!(demand.ahead(at(0, 30), at(24, 0), least), None);
+        (0..60).for_each(|minute| demand.count(at(0, minute)));
+        assert_eq!(demand.ahead(at(0, 14), at(24, 0), least), None, "too little is known");
+        let many = |requests: i128| Some(requests * REQUEST.0);
+        assert_eq!(demand.ahead(at(1, 0), at(11, 0), least), many(600));
         // Three times as many in the last hour: three times as many are expected.
-        (0..30).for_each(|_| demand.count(at(2, 5)));
-        assert_eq!(demand.ahead(at(3, 0), at(13, 0)), ten(30));
-        assert_eq!(demand.ahead(at(3, 30), at(4, 0)), Some(15 * REQUEST.0));
+        (0..180).for_each(|nth| demand.count(at(1, nth / 3)));
+        assert_eq!(demand.ahead(at(2, 0), at(12, 0), least), many(1800));
+        assert_eq!(demand.ahead(at(2, 0), at(2, 0), least), many(0));
+    }
+
+    #[test]
+    fn from_a_week_on_nights_are_known_to_be_quiet() {
+        let mut demand = Demand::default();
+        for hour in 0..9 * 24 {
+            let count = if hour % 24 < 12 { 10 } else { 100 };
+            (0..count).for_each(|nth| demand.count(at(hour, nth * 60 / count)));
+        }
+        let requests = |ahead: Option<i128>| ahead.unwrap() / REQUEST.0;
+        // At midnight half a quiet day and half a busy one lie ahead; by the last hour alone it would be 2,400.
+        let day = requests(demand.ahead(at(216, 0), at(240, 0), Span::mins(15)));
+        assert!((1_250..=1_390).contains(&day), "{day}");
     }
 
     proptest! {

@@ -79,7 +79,7 @@ impl SteerKeys {
             None => usual.dwell,
             Some(told) => {
                 Span::parse(told.get_ref()).filter(|span| *span >= Steer::SHORTEST).ok_or_else(|| {
-                    let what = "is no time for thresholds to stand; write \"15m\", at least \"1m\"";
+                    let what = "is no time for thresholds to stand; write \"15m\", at least \"10s\"";
                     reading.wrong(told, format!("`{}` {what}", told.get_ref()))
                 })?
             }

@@ -163,6 +163,7 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         stopped: gateway.live.stopped(),
         rollouts: gateway.rollouts.lock().unwrap_or_else(PoisonError::into_inner).rows(at),
         automations: gateway.automations.lock().unwrap_or_else(PoisonError::into_inner).rows(),
+        steering: gateway.steered.lock().unwrap_or_else(PoisonError::into_inner).rows.clone(),
         keys: gateway.access.usable(at) as u64,
         turned_away: gateway.turned_away.told(),
         draining: gateway.is_draining(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertsView, AutomationRow, BudgetsView, RolloutRow, Tries};
+use super::{AlertsView, AutomationRow, BudgetsView, RolloutRow, SteerRow, Tries};
 use crate::units::{Instant, Pico, Span};
 
 /// How bad something is.
@@ -151,6 +151,9 @@ pub struct LiveStatus {
     /// How automations stand.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub automations: Vec<AutomationRow>,
+    /// How limits stand that are steered towards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steering: Vec<SteerRow>,
     /// Bytes that requests, answers, streams and backlogs hold.
     pub memory_held: u64,
     /// How many they may hold; 0 where that is not told.

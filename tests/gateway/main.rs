@@ -48,6 +48,7 @@ mod second;
 mod shadowed;
 mod soak;
 mod stage;
+mod steering;
 mod streams;
 mod surface;
 mod tried;

@@ -4,12 +4,14 @@
 //! the latest requests, each decided anew at every setting, and on no model of what thresholds cost; it never leaves the
 //! routes, the steps and the certificates that it is held to.
 
+mod heading;
 mod over;
 mod row;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use heading::{Course, Heading, Moved, Steps};
 pub use over::{SteeredWindow, steer_over};
 pub use row::{MoveRow, SteerRow};
 
@@ -30,57 +32,6 @@ const LATEST: usize = 2_000;
 const LEAST: usize = 100;
 /// Thresholds stand where they cost what they may to within one part in so many.
 const CLOSE: i128 = 200;
-
-/// How a limit's window stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Course {
-    /// What was spent of it.
-    pub spent: Pico,
-    /// What may be.
-    pub amount: Pico,
-    /// When it ends.
-    pub ends: Instant,
-}
-
-/// A threshold that is moved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moved {
-    /// The route.
-    pub route: Arc<str>,
-    /// The rung.
-    pub rung: Arc<str>,
-    /// Where it stands.
-    pub from: PerMille,
-    /// Where it is to stand.
-    pub to: PerMille,
-}
-
-/// What is moved towards a limit, or proposed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Steps {
-    /// The limit.
-    pub limit: Arc<str>,
-    /// Whether they are taken without asking anybody.
-    pub acts: bool,
-    /// The thresholds.
-    pub moves: Vec<Moved>,
-}
-
-/// What is said of a limit that is steered towards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Heading {
-    /// There is no whole hour of traffic yet, or too few requests.
-    #[default]
-    Learning,
-    /// Thresholds cost what they may.
-    OnCourse,
-    /// Thresholds are to be moved.
-    Moves,
-    /// No thresholds that are allowed cost as little.
-    OutOfReach,
-    /// The most expensive thresholds that are allowed cost less than they may.
-    RoomLeft,
-}
 
 /// One limit that is steered towards.
 #[derive(Debug)]
@@ -210,7 +161,7 @@ impl Helm {
         certificates: &Rungs,
     ) -> Vec<Moved> {
         self.row.stands(at, &course);
-        let ahead = self.demand.ahead(at, course.ends);
+        let ahead = self.demand.ahead(at, course.ends, self.steer.dwell);
         let Some(ahead) = ahead.filter(|_| self.latest.len() >= LEAST) else {
             self.row.learns(self.latest.len());
             return Vec::new();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Course, Heading, Moved};
+use super::heading::{Course, Heading, Moved};
 use crate::budget::{Limit, Steer};
 use crate::units::{Instant, Pico, counted};
 
@@ -114,7 +114,7 @@ impl SteerRow {
     /// Says in a line how it stands.
     pub fn words(&self) -> String {
         let (Some(now), Some(wanted)) = (&self.now_per_1000_usd, &self.wanted_per_1000_usd) else {
-            return "learning: it takes a whole hour of traffic and 100 requests".to_owned();
+            return "learning: it takes traffic for as long as thresholds stand, and 100 requests".to_owned();
         };
         let expected = self.expected_requests.map(|n| counted(n, "request")).unwrap_or_default();
         let course = format!("${now} a thousand, ${wanted} would last for the {expected} expected");

@@ -1,4 +1,5 @@
-//! Rollouts under way and lately over: where each stands, how both sides did, what its next step lacks; and automations.
+//! Rollouts under way and lately over: where each stands, how both sides did, what its next step lacks; automations; limits that
+//! are steered towards.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,7 +9,7 @@ use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::session::{AutomationRow, RolloutRow, Snapshot};
+use crate::session::{AutomationRow, RolloutRow, Snapshot, SteerRow};
 
 /// The rows that the list of events keeps at least.
 const LEAST: u16 = 8;
@@ -23,11 +24,16 @@ fn automations(snapshot: &Snapshot) -> &[AutomationRow] {
     snapshot.live.as_ref().map_or(&[][..], |live| &live.status.automations)
 }
 
+/// Returns the limits of a live session that are steered towards.
+fn steering(snapshot: &Snapshot) -> &[SteerRow] {
+    snapshot.live.as_ref().map_or(&[][..], |live| &live.status.steering)
+}
+
 /// Divides an area into that of rollouts, none where there are none or no room, and that of events.
 pub(super) fn split(snapshot: &Snapshot, area: Rect) -> (Option<Rect>, Rect) {
     let rows = rows(snapshot);
     let lines: usize = rows.iter().map(|row| row.lines().len()).sum();
-    let lines = lines + automations(snapshot).len();
+    let lines = lines + automations(snapshot).len() + steering(snapshot).len();
     let wanted = u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2);
     let high = wanted.min(area.height.saturating_sub(LEAST).min(area.height / 2));
     if lines == 0 || high < 3 {
@@ -47,8 +53,21 @@ pub(super) fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     };
     // No panel of its own for the keys: they stay with the events.
     let automations = automations(scene.snapshot);
-    let title = if automations.is_empty() { "Rollouts" } else { "Rollouts and automations" };
-    let mut below = paint::margin(figures::frame(scene, usize::MAX, title, &scope, area, buf));
+    let steering = steering(scene.snapshot);
+    let parts =
+        [("Rollouts", true), ("automations", !automations.is_empty()), ("steering", !steering.is_empty())];
+    let parts: Vec<&str> =
+        parts.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect();
+    let mut below = paint::margin(figures::frame(scene, usize::MAX, &parts.join(" · "), &scope, area, buf));
+    for row in steering {
+        if below.is_empty() {
+            return;
+        }
+        let (here, rest) = paint::split_top(below, 1);
+        below = rest;
+        let role = if row.heading == "out of reach" { Role::Warn } else { Role::Text };
+        scene.look.text(buf, here, &text::clean(&format!("{}: {}", row.limit, row.words())), role);
+    }
     for row in automations {
         if below.is_empty() {
             return;
