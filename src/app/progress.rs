@@ -58,61 +58,61 @@ impl Cancel {
 #[derive(Debug)]
 pub struct Progress {
     started: Instant,
-    bar: Option<ProgressBar>,
+    /// Counts from the start, so that the pace is known by the time it is shown.
+    bar: ProgressBar,
+    is_shown: bool,
     what: String,
-    total: Option<u64>,
 }
 
 impl Progress {
     /// Starts counting; nothing is drawn yet.
     pub fn new(what: impl Into<String>, total: Option<u64>) -> Self {
-        Self { started: Instant::now(), bar: None, what: marked(&what.into()).into_owned(), total }
+        let what = marked(&what.into()).into_owned();
+        let template = match total {
+            Some(_) => "{msg} [{bar:24}] {percent:>3} %  {bytes_per_sec}  {eta} left",
+            None => "{msg} {bytes} read  {bytes_per_sec}",
+        };
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden())
+            .with_style(style(template))
+            .with_message(what.clone());
+        Self { started: Instant::now(), bar, is_shown: false, what }
     }
 
     /// Tells how far the work is.
     pub fn update(&mut self, bytes: u64, requests: u64) {
-        if self.bar.is_none() {
-            if self.started.elapsed() < QUIET {
-                return;
-            }
-            let bar = match self.total {
-                Some(total) => ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
-                    .with_style(style("{msg} [{bar:24}] {percent:>3} %  {bytes_per_sec}  {eta} left")),
-                None => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-                    .with_style(style("{msg} {bytes} read  {bytes_per_sec}")),
-            };
-            self.show(bar, bytes);
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_position(bytes);
-            bar.set_message(format!("{}: {}", self.what, counted(requests, "request")));
+        self.bar.set_position(bytes);
+        if self.is_due() {
+            self.bar.set_message(format!("{}: {}", self.what, counted(requests, "request")));
+            self.show();
         }
     }
 
     /// Tells how many of all steps are done.
     pub fn step(&mut self, done: u64, total: u64) {
-        if self.bar.is_none() && self.started.elapsed() >= QUIET {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
-                .with_style(style("{msg} [{bar:24}] {percent:>3} %  {per_sec}  {eta} left"));
-            self.show(bar.with_message(self.what.clone()), done);
+        if self.bar.length() != Some(total) {
+            self.bar.set_length(total);
+            self.bar.set_style(style("{msg} [{bar:24}] {percent:>3} %  {per_sec}  {eta} left"));
         }
-        if let Some(bar) = &self.bar {
-            bar.set_position(done);
+        self.bar.set_position(done);
+        if self.is_due() {
+            self.show();
         }
     }
 
-    /// Begins a bar where the work is by now, with the pace since its start: not at zero, with none.
-    fn show(&mut self, bar: ProgressBar, done: u64) {
-        let bar = bar.with_elapsed(self.started.elapsed());
-        bar.set_position(done);
-        self.bar = Some(bar);
+    fn is_due(&self) -> bool {
+        self.is_shown || self.started.elapsed() >= QUIET
+    }
+
+    fn show(&mut self) {
+        if !self.is_shown {
+            self.is_shown = true;
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
     }
 
     /// Takes the bar away.
     pub fn finish(self) {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.finish_and_clear();
     }
 }
 

@@ -206,11 +206,9 @@ fn over_logs(args: &SteerArgs) -> anyhow::Result<()> {
     }
     output::text(&render(&[sheet], args.format))?;
     if args.format == Format::Table {
-        for one in &report.windows {
+        if let Some(one) = report.windows.iter().rev().find(|one| !one.last.is_empty()) {
             let row = SteerRow { moves: one.last.clone(), ..SteerRow::default() };
-            if !row.moves.is_empty() {
-                output::say(&format!("{} from {}, last move{}", one.limit, one.starts, row.moved()));
-            }
+            output::say(&format!("{} from {}, last move{}", one.limit, one.starts, row.moved()));
         }
         output::say(&format!(
             "{} decided twice, simulated: calls that the log does not have are estimated",
