@@ -110,7 +110,8 @@ fn steps_come_with_evidence_over_a_restart_and_the_session_is_its_replay() {
         (&again["stage"], &again["share"], &again["phase"]),
         (&json!(2), &json!(500), &json!("running"))
     );
-    traffic(&front, "rest", 60);
+    // As many as make forty of the canary whatever the kill took.
+    traffic(&front, "rest", 160);
     until(&front, |row| row["stage"] == 3);
     traffic(&front, "all", 50);
     let done = until(&front, |row| row["phase"] == "done");
