@@ -122,7 +122,7 @@ fn what_tools_results_cost_stands_below_the_agent_that_had_them_run() {
     let desk = Desk::new();
     let claude = |id: &str, minute: u32, block: &str| {
         format!(
-            r#"{{"type":"assistant","timestamp":"2026-05-23T10:{minute:02}:00Z","sessionId":"s1","requestId":"r-{id}","cwd":"/work/web","message":{{"id":"{id}","model":"claude-sonnet-4-5","stop_reason":"end_turn","content":[{block}],"usage":{{"input_tokens":1000,"output_tokens":10}}}}}}"#
+            r#"{{"type":"assistant","timestamp":"2026-05-23T10:{minute:02}:00Z","sessionId":"s1","requestId":"r-{id}","cwd":"/srv/web","message":{{"id":"{id}","model":"claude-sonnet-4-5","stop_reason":"end_turn","content":[{block}],"usage":{{"input_tokens":1000,"output_tokens":10}}}}}}"#
         )
     };
     let user = |content: &str| {
@@ -173,8 +173,8 @@ fn what_tools_results_cost_stands_below_the_agent_that_had_them_run() {
         )
     };
     let session = [
-        codex(0, "session_meta", r#"{"id":"c1","timestamp":"2026-05-23T10:00:00Z","cwd":"/work/web"}"#),
-        codex(0, "turn_context", r#"{"model":"gpt-5","cwd":"/work/web"}"#),
+        codex(0, "session_meta", r#"{"id":"c1","timestamp":"2026-05-23T10:00:00Z","cwd":"/srv/web"}"#),
+        codex(0, "turn_context", r#"{"model":"gpt-5","cwd":"/srv/web"}"#),
         codex(
             1,
             "response_item",
