@@ -20,99 +20,78 @@ pub(super) fn read<'a>(text: &'a str, record: &mut Record<'a>) -> bool {
     line(text, record).is_some()
 }
 
+// One loop for both depths, so that what is hot has one place that calls it and stands there.
 fn line<'a>(text: &'a str, record: &mut Record<'a>) -> Option<()> {
     let mut cursor = Cursor { text, at: 0 };
     let mut only = Only::default();
-    let (mut has_moment, mut has_list) = (false, false);
-    pairs(&mut cursor, |cursor, key| {
-        match key {
-            Key::Word(WordKey::At) => (record.at, has_moment) = (Instant::parse(cursor.text()?).ok()?, true),
+    let (mut has_moment, mut has_list, mut is_within) = (false, false, false);
+    cursor.expect(b'{')?;
+    loop {
+        match Key::of(cursor.key()?)? {
+            Key::Word(WordKey::At) if !is_within => {
+                (record.at, has_moment) = (Instant::parse(cursor.text()?).ok()?, true);
+            }
             Key::Word(key) => {
                 let value = cursor.text()?;
-                if !take_text(record, key, value)? {
-                    only.take_text(record.attempts.first_mut()?, key, value)?;
+                if is_within || !take_text(record, key, value)? {
+                    only.take_text(record.attempts.last_mut()?, key, value)?;
                 }
             }
             Key::Count(key) => {
                 let value = cursor.number()?;
-                if !take_number(record, key, value)? {
-                    only.take_number(record.attempts.first_mut()?, key, value)?;
+                if is_within || !take_number(record, key, value)? {
+                    only.take_number(record.attempts.last_mut()?, key, value)?;
                 }
             }
-            Key::Flag(key) => {
-                let is_set = cursor.truth()?;
-                match key {
-                    FlagKey::Pinned => record.pinned = is_set,
-                    FlagKey::Vision => record.needs.vision = is_set,
-                    FlagKey::Unsure => record.unsure = is_set,
-                    FlagKey::Estimated => only.take_estimated(record.attempts.first_mut()?, is_set),
+            Key::Flag(key) => match (key, cursor.truth()?) {
+                (FlagKey::Estimated, is_set) => {
+                    (record.attempts.last_mut()?.estimated, only.any) = (is_set, true);
                 }
+                _ if is_within => return None,
+                (FlagKey::Pinned, is_set) => record.pinned = is_set,
+                (FlagKey::Vision, is_set) => record.needs.vision = is_set,
+                (FlagKey::Unsure, is_set) => record.unsure = is_set,
+            },
+            Key::List(ListKey::Attempts) => {
+                if has_list || only.any {
+                    return None;
+                }
+                (has_list, is_within) = (true, true);
+                cursor.expect(b'[')?;
+                cursor.expect(b'{')?;
+                continue;
             }
-            Key::List(ListKey::Attempts) if !has_list && !only.any => {
-                has_list = true;
-                attempts(cursor, &mut record.attempts)?;
-            }
-            Key::List(_) => return None,
         }
-        Some(())
-    })?;
+        let mut end = cursor.next()?;
+        if is_within && end == b'}' {
+            std::mem::take(&mut only).finish(record.attempts.last_mut()?)?;
+            match cursor.next()? {
+                b',' => {
+                    cursor.space();
+                    cursor.expect(b'{')?;
+                    record.attempts.push(Attempt::default());
+                    continue;
+                }
+                b']' => is_within = false,
+                _ => return None,
+            }
+            end = cursor.next()?;
+        }
+        match end {
+            b',' => cursor.space(),
+            b'}' => break,
+            _ => return None,
+        }
+    }
     if !has_moment || cursor.at != text.len() || has_list && only.any {
         return None;
     }
-    match (has_list, only.any) {
-        (true, _) => Some(()),
-        (false, true) => only.finish(record.attempts.first_mut()?),
-        (false, false) => {
-            record.attempts = Attempts::default();
-            Some(())
-        }
+    if only.any {
+        only.finish(record.attempts.first_mut()?)?;
+    } else if !has_list {
+        record.attempts = Attempts::default();
     }
-}
-
-/// Reads a list of attempts, the first in the place of the one that is there.
-fn attempts<'a>(cursor: &mut Cursor<'a>, list: &mut Attempts<'a>) -> Option<()> {
-    cursor.expect(b'[')?;
-    let mut is_first = true;
-    loop {
-        if !std::mem::take(&mut is_first) {
-            list.push(Attempt::default());
-        }
-        let attempt = list.last_mut()?;
-        let mut only = Only::default();
-        pairs(cursor, |cursor, key| {
-            match key {
-                Key::Word(key) => only.take_text(attempt, key, cursor.text()?)?,
-                Key::Count(key) => only.take_number(attempt, key, cursor.number()?)?,
-                Key::Flag(FlagKey::Estimated) => only.take_estimated(attempt, cursor.truth()?),
-                Key::Flag(_) | Key::List(_) => return None,
-            }
-            Some(())
-        })?;
-        only.finish(attempt)?;
-        match cursor.next()? {
-            b',' => cursor.space(),
-            b']' => return Some(()),
-            _ => return None,
-        }
-    }
-}
-
-/// Reads an object of at least one pair.
-#[inline]
-fn pairs<'a>(
-    cursor: &mut Cursor<'a>,
-    mut take: impl FnMut(&mut Cursor<'a>, Key) -> Option<()>,
-) -> Option<()> {
-    cursor.expect(b'{')?;
-    loop {
-        let key = Key::of(cursor.key()?)?;
-        take(cursor, key)?;
-        match cursor.next()? {
-            b',' => cursor.space(),
-            b'}' => return Some(()),
-            _ => return None,
-        }
-    }
+    Some(())
 }
 
 /// The keys that are read here, each under its kind of value; those that are not may still be of a kind that the full reader
@@ -222,10 +201,6 @@ impl<'a> Only<'a> {
         }
         self.any = true;
         Some(())
-    }
-
-    fn take_estimated(&mut self, attempt: &mut Attempt<'a>, is_set: bool) {
-        (attempt.estimated, self.any) = (is_set, true);
     }
 
     fn finish(self, attempt: &mut Attempt<'_>) -> Option<()> {
