@@ -11,6 +11,7 @@
 
 mod load;
 mod mock;
+mod pairs;
 mod process;
 mod soak;
 mod targets;
@@ -24,12 +25,13 @@ use anyhow::{Context as _, bail};
 use process::Process;
 
 const USAGE: &str = "\
-usage: cargo bench --bench gateway -- [--quick] [--rounds N] [--memory N] [--litellm PATH] [--budgets] [--only NAME] [--soak SECONDS]
+usage: cargo bench --bench gateway -- [--quick] [--rounds N] [--memory N] [--litellm PATH] [--budgets] [--pairs N] [--only NAME] [--soak SECONDS]
   --quick           a short, bounded run
   --rounds N        how often the targets alternate (7)
   --memory N        requests before memory is read (200000; 1000000 for the figures in the documents)
   --litellm PATH    LiteLLM's proxy joins
   --budgets         Pointsman with four budgets in force joins
+  --pairs N         measure that and Pointsman without budgets in pairs instead, nothing else
   --only NAME       measure this target and the mock alone
   --soak SECONDS    run mixed traffic for so long instead, and fail when memory or open files grow";
 
@@ -42,6 +44,7 @@ struct Plan {
     starts: usize,
     litellm: Option<PathBuf>,
     budgets: bool,
+    pairs: Option<usize>,
     only: Option<String>,
     soak: Option<Duration>,
 }
@@ -56,6 +59,7 @@ impl Plan {
             starts: 15,
             litellm: None,
             budgets: false,
+            pairs: None,
             only: None,
             soak: None,
         };
@@ -71,6 +75,7 @@ impl Plan {
                 "--memory" => plan.memory = value()?.parse()?,
                 "--litellm" => plan.litellm = Some(value()?.into()),
                 "--budgets" => plan.budgets = true,
+                "--pairs" => plan.pairs = Some(value()?.parse()?),
                 "--only" => plan.only = Some(value()?),
                 "--soak" => plan.soak = Some(Duration::from_secs(value()?.parse()?)),
                 _ => bail!("{arg} is unknown\n{USAGE}"),
@@ -123,6 +128,9 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
         let mut pointsman = targets::pointsman(folder.path(), upstream, false)?;
         pointsman.wait(Duration::from_secs(10)).await.with_context(|| log_of(folder.path()))?;
         return soak::run(&pointsman, span, |line| println!("{line}")).await;
+    }
+    if let Some(pairs) = plan.pairs {
+        return pairs::run(desk.path(), &mock, (pairs, plan.closed)).await;
     }
     let mut all = vec![Target::new("direct", mock, Duration::ZERO)];
     let wanted = |name: &str| plan.only.as_deref().is_none_or(|only| only == name);

@@ -24,6 +24,8 @@ use crate::units::{Instant, Span};
 
 /// How often time passes where nothing comes.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long lines gather behind the first one: whoever writes a line wakes nobody then, and a wake costs more than the line.
+const GATHER: Duration = Duration::from_millis(50);
 /// Lines taken before time passes again.
 const AT_ONCE: usize = 4096;
 /// The past that is read at the start at least: what figures are compared with.
@@ -127,6 +129,7 @@ impl Watching {
         loop {
             match lines.recv_timeout(LOOK) {
                 Ok(line) => {
+                    std::thread::sleep(GATHER);
                     self.feed.take(&line);
                     lines.try_iter().take(AT_ONCE).for_each(|line| self.feed.take(&line));
                 }

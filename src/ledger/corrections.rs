@@ -31,6 +31,7 @@ pub(super) fn write(conn: &Connection, seq: i64, correction: &Correction) -> rus
 }
 
 /// One as it is stored.
+#[derive(Clone, Debug)]
 pub(super) struct StoredCorrection {
     number: i64,
     n: Option<u32>,
@@ -59,21 +60,30 @@ impl StoredCorrection {
         marks: &mut Marks<'_>,
         out: &mut Writer<impl std::io::Write>,
     ) -> Result<(), LedgerError> {
-        let Some(cost) = self.cost else {
-            let found = self.number.to_string();
-            return Err(LedgerError::Value { seq, field: "correction", found });
-        };
+        self.check(seq)?;
+        let Some(correction) = self.event(id) else { return Ok(()) };
         let member = marks.member(Kind::Correction, self.number).map_err(|source| marks.failed(source))?;
         let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
+        marks::write_entry(out, &correction, member.as_ref())?;
+        Ok(())
+    }
+
+    /// Says whether it can be read, by an error where it cannot.
+    pub(super) fn check(&self, seq: u64) -> Result<(), LedgerError> {
+        let strange = || LedgerError::Value { seq, field: "correction", found: self.number.to_string() };
+        self.cost.map(drop).ok_or_else(strange)
+    }
+
+    /// Returns it as an event about the request of an id; `None` where it cannot be read.
+    pub(super) fn event<'a>(&'a self, id: &'a str) -> Option<Entry<'a>> {
         let correction = record::Correction {
             at: self.at,
             id: id.into(),
             call: self.n.map(|n| n.saturating_add(1)),
-            charged: Charged::new(cost),
+            charged: Charged::new(self.cost?),
             source: self.source.as_str().into(),
         };
-        marks::write_entry(out, &Entry::Correction(Box::new(correction)), member.as_ref())?;
-        Ok(())
+        Some(Entry::Correction(Box::new(correction)))
     }
 }
 

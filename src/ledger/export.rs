@@ -307,6 +307,7 @@ impl LedgerFile {
 }
 
 /// Something between requests.
+#[derive(Debug)]
 pub(super) struct Event {
     /// The first operation after it.
     pub(super) before: u64,
@@ -316,6 +317,7 @@ pub(super) struct Event {
     what: What,
 }
 
+#[derive(Debug)]
 enum What {
     Note {
         text: String,
@@ -355,23 +357,32 @@ impl Event {
     ) -> Result<(), LedgerError> {
         let before = own(whole(self.before));
         let mut member = |kind| marks.member(kind, self.number).map_err(|source| marks.failed(source));
+        let member = match &self.what {
+            What::Note { .. } => member(Kind::Note)?.map(|member| Member { seq: Some(before), ..member }),
+            What::Signal { .. } => member(Kind::Signal)?.map(|member| Member { seq: Some(before), ..member }),
+            What::Unreadable(_) => None,
+            What::Policy { text, .. } => {
+                let rest = || Some(PolicyRest(before, text.clone()));
+                member(Kind::Policy)?.map(|member| Member { policy: rest(), ..member })
+            }
+        };
+        marks::write_entry(out, &self.told(), member.as_ref())?;
+        Ok(())
+    }
+
+    /// Returns it as an entry of a log.
+    pub(super) fn told(&self) -> Entry<'_> {
         match &self.what {
             What::Note { text, simulated } => {
-                let member = member(Kind::Note)?.map(|member| Member { seq: Some(before), ..member });
-                let note = Entry::Note { at: self.at, text: text.into(), simulated: *simulated };
-                marks::write_entry(out, &note, member.as_ref())?;
+                Entry::Note { at: self.at, text: text.into(), simulated: *simulated }
             }
             What::Signal { model, until, why } => {
-                let member = member(Kind::Signal)?.map(|member| Member { seq: Some(before), ..member });
                 let (model, why) = (model.into(), why.into());
-                let signal = Signal { at: self.at, model, until: *until, why };
-                marks::write_entry(out, &Entry::Signal(signal), member.as_ref())?;
+                Entry::Signal(Signal { at: self.at, model, until: *until, why })
             }
-            What::Unreadable(text) => {
-                out.write(&Entry::Note { at: self.at, text: text.into(), simulated: false })?;
-            }
-            What::Policy { version, who, what, spec, text, undo } => {
-                let change = PolicyChange {
+            What::Unreadable(text) => Entry::Note { at: self.at, text: text.into(), simulated: false },
+            What::Policy { version, who, what, spec, text: _, undo } => {
+                Entry::Policy(Box::new(PolicyChange {
                     undo: *undo,
                     version: *version,
                     at: self.at,
@@ -380,13 +391,9 @@ impl Event {
                     // The run's line says it.
                     under: Under::default(),
                     spec: spec.clone(),
-                };
-                let rest = || Some(PolicyRest(before, text.clone()));
-                let member = member(Kind::Policy)?.map(|member| Member { policy: rest(), ..member });
-                marks::write_entry(out, &Entry::Policy(Box::new(change)), member.as_ref())?;
+                }))
             }
         }
-        Ok(())
     }
 }
 

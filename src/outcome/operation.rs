@@ -138,6 +138,8 @@ pub struct Extra {
     pub error: Box<str>,
     /// What is known of the attempts besides, in their order; empty where that is nothing for all of them.
     pub particulars: Vec<Particulars>,
+    /// For how many milliseconds it waited for room in a budget before it arrived.
+    pub waited: u32,
 }
 
 impl Extra {

@@ -208,9 +208,15 @@ fn a_program_judges_and_one_that_is_broken_abstains() {
         let counted = format!("pointsman_checks_total{{check=\"lint\",says=\"{says}\"}}");
         assert_eq!(metrics(&front, &counted)[0].1, "2", "{script}");
         if let Ok(pids) = std::fs::read_to_string(sandbox.path().join("pids")) {
-            for pid in pids.split_whitespace() {
+            // The signal has been sent; the system may take its time.
+            let runs = |pid: &str| {
                 let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-                assert!(state.is_empty() || state.contains(") Z "), "{pid} still runs: {state}");
+                !state.is_empty() && !state.contains(") Z ")
+            };
+            let end = std::time::Instant::now() + crate::upstream::PATIENCE;
+            while let Some(pid) = pids.split_whitespace().find(|pid| runs(pid)) {
+                assert!(std::time::Instant::now() < end, "{pid} still runs");
+                std::thread::sleep(std::time::Duration::from_millis(10));
             }
         }
         upstream.wait_idle();

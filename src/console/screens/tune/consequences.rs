@@ -334,6 +334,10 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
     if !budgets.rows.is_empty() {
         lines.push(count_line("budgets refuse", refused.0, refused.1, Good::Less).yielding(yields));
         lines.push(count_line("budgets move", moved.0, moved.1, Good::Neither).yielding(yields));
+        if budgets.waited != (0, 0) {
+            let (then, now) = budgets.waited;
+            lines.push(count_line("wait for room", then, now, Good::Less).yielding(yields));
+        }
     }
     let moment = |at: Option<Instant>| match at {
         Some(at) => key(at.clock().get(..5).unwrap_or_default()),
