@@ -1,8 +1,10 @@
 //! Arguments that several subcommands share.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
@@ -10,7 +12,7 @@ use super::output;
 pub use crate::app::input;
 use crate::app::{AttachOptions, Setup, SetupOptions, load_log, load_trial};
 use crate::pricing::PriceBook;
-use crate::record::{InputFormat, Mapping, ReadOptions};
+use crate::record::{Input, InputFormat, Mapping, ReadOptions};
 use crate::report::Format;
 use crate::session::{Log, Reading, Stretch, Trial};
 use crate::telemetry::Dimension;
@@ -121,8 +123,7 @@ pub struct LogsArgs {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 /// The same under one of two readings.
@@ -132,8 +133,7 @@ pub struct ReadLogsArgs {
     #[arg(long = "as", value_enum, default_value_t)]
     pub read_as: ReadAs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub from: LogsArgs,
+    pub(crate) from: LogsArgs,
 }
 
 impl ReadLogsArgs {
@@ -162,8 +162,7 @@ pub struct LogArgs {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 impl LogArgs {
@@ -187,8 +186,7 @@ pub struct LabelledArgs {
     #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = super::certify::per_mille)]
     pub acceptable: PerMille,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub from: LogArgs,
+    pub(crate) from: LogArgs,
 }
 
 impl LabelledArgs {
@@ -222,8 +220,7 @@ impl GatewayAt {
 #[derive(Args, Debug)]
 pub struct GatewayLook {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub at: GatewayAt,
+    pub(crate) at: GatewayAt,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -372,6 +369,19 @@ fn one_of(name: &str, may: impl Fn(&Dimension) -> bool) -> Result<Dimension, Str
         let known: Vec<&str> = all.iter().map(Dimension::name).chain(["tag.NAME"]).collect();
         format!("`{name}` is nothing to tell spend apart by; {}", choice(name, &known))
     })
+}
+
+/// Returns the input for a file; standard input is read whole, as it has to be looked at before it is known what it is.
+///
+/// # Errors
+/// Where standard input cannot be read.
+pub fn one_input(path: &Path) -> anyhow::Result<Input> {
+    if path != Path::new("-") {
+        return Ok(input(&[path.to_owned()]));
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).context("standard input cannot be read")?;
+    Ok(Input::bytes("standard input", bytes))
 }
 
 /// Names logs for reports.

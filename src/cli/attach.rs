@@ -21,11 +21,9 @@ pub struct AttachArgs {
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub look: LookArgs,
+    pub(crate) look: LookArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: ServingArgs,
+    pub(crate) engine: ServingArgs,
 }
 
 /// Attaches until the operator leaves.

@@ -41,14 +41,11 @@ pub struct ConsoleArgs {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "logs", num_args = 0..=1, default_missing_value = "")]
     pub listen: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub gateway: GatewayArgs,
+    pub(crate) gateway: GatewayArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub look: LookArgs,
+    pub(crate) look: LookArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 /// How the console looks.

@@ -25,8 +25,7 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub slices: usize,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: ReadLogsArgs,
+    pub(crate) input: ReadLogsArgs,
 }
 
 /// A window as written.

@@ -26,8 +26,7 @@ pub struct ForecastArgs {
     #[arg(long, value_name = "USD", value_parser = usd)]
     pub limit: Option<Pico>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: ReadLogsArgs,
+    pub(crate) input: ReadLogsArgs,
 }
 
 /// A calendar period.

@@ -18,8 +18,7 @@ pub struct SavingsArgs {
     #[arg(long, value_enum, default_value_t)]
     pub against: Baseline,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: ReadLogsArgs,
+    pub(crate) input: ReadLogsArgs,
 }
 
 /// What traffic is compared with.

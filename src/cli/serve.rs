@@ -57,11 +57,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub gateway: GatewayArgs,
+    pub(crate) gateway: GatewayArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: ServingArgs,
+    pub(crate) engine: ServingArgs,
 }
 
 /// Reads what a gateway rests on.

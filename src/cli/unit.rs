@@ -25,8 +25,7 @@ pub struct UnitArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: ReadLogsArgs,
+    pub(crate) input: ReadLogsArgs,
 }
 
 /// Runs the subcommand.

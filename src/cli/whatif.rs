@@ -54,8 +54,7 @@ pub struct WhatIfArgs {
     #[arg(long, value_name = "ROUTE.CHECK=escalate|record", conflicts_with_all = ["budgets", "budget", "try_classifier"])]
     pub on_fail: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: LogArgs,
+    pub(crate) input: LogArgs,
 }
 
 /// One side of the comparison.
@@ -282,12 +281,12 @@ fn report(
 
 /// Returns the budgets that a log brings, as a file has them; none where it brings none or can be read but once.
 fn brought(args: &WhatIfArgs) -> String {
-    let logs = input(std::slice::from_ref(&args.log));
+    let logs = input(std::slice::from_ref(&args.input.log));
     if !logs.can_be_read_again() {
         return String::new();
     }
     // What cannot be opened is told when the log is read.
-    let opened = record::open(&logs, &args.engine.read());
+    let opened = record::open(&logs, &args.input.engine.read());
     opened.map(|source| source.header().budgets.clone()).unwrap_or_default()
 }
 
