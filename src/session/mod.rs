@@ -10,7 +10,9 @@ mod alerts;
 mod all_on;
 mod anomalies;
 mod arrivals;
+mod assigned;
 mod automations;
+mod branching;
 mod budgeted;
 mod budgets;
 mod changed;
@@ -85,7 +87,11 @@ pub use aim::{Aim, AimError};
 pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
+pub use assigned::{assigned, staged_by};
 pub use automations::{AutomationRow, Automations, AutomationsTried, automate_over};
+pub use branching::{
+    BranchError, BranchPlan, BranchRun, BranchState, BranchesFound, BranchesOf, branch_out,
+};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};

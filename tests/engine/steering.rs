@@ -90,6 +90,7 @@ fn a_day_costs_what_it_may_in_a_burst_at_other_prices_and_where_traffic_drops() 
         let day = last(&windows);
         assert!((980..=1000).contains(&share(day)), "{what}: {day:?}");
         assert!(day.moves > 0, "{what}: {day:?}");
+        eprintln!("{what}: {} moves, {}", day.moves, share(day));
     }
 }
 
