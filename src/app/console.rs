@@ -12,8 +12,8 @@ use crossterm::event::{Event, EventStream};
 use futures::StreamExt as _;
 use tokio::sync::watch;
 
-use super::{Internal, branches, found};
 use super::requests::{requests_markdown, save_requests};
+use super::{Internal, branches, found};
 use crate::config::{self, console::ConsoleSettings};
 use crate::console::app::{App, Do, Export, Settings};
 use crate::console::glyphs::Glyphs;
@@ -24,9 +24,7 @@ use crate::console::terminal::{self, Copied};
 use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
 use crate::console::ui::Ui;
 use crate::report::Format;
-use crate::session::{
-    BranchState, Command, Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live,
-};
+use crate::session::{BranchState, Command, Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
 use crate::units::{choice, counted};
 
 /// The least time between two frames.

@@ -103,8 +103,7 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
     };
     let plan = Arc::new(BranchPlan { file: name.to_owned(), world, tried });
     let spans = log.spans();
-    let of =
-        BranchesOf { log: &log, policies: &spans, limits: &limits, from: Some(start), staged: None };
+    let of = BranchesOf { log: &log, policies: &spans, limits: &limits, from: Some(start), staged: None };
     let (mut progress, cancel) = (Progress::new("branches", None), Cancel::on_interrupt());
     let found = branch_out(of, &plan, |done, all| {
         progress.step(done, all);

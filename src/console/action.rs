@@ -308,8 +308,7 @@ impl Action {
 
     /// Says whether the action belongs to an overlay (prompt, palette, help), whose keys the palette does not list.
     pub fn is_of_overlay(self) -> bool {
-        let overlays =
-            [Context::Prompt, Context::Ask, Context::Palette, Context::Help, Context::Confirm];
+        let overlays = [Context::Prompt, Context::Ask, Context::Palette, Context::Help, Context::Confirm];
         self.spec().contexts.iter().all(|context| overlays.contains(context))
     }
 }

@@ -288,7 +288,8 @@ pub fn tabs(scene: Scene<'_>, front: &dyn Screen, area: Rect, buf: &mut Buffer) 
         let number = screen as usize + 1;
         let active = scene.view.screen == screen;
         let style = look.style(if active { Role::TabActive } else { Role::Tab });
-        let name = if is_named { format!("{key}{number} {}", screen.name()) } else { format!("{key}{number}") };
+        let name =
+            if is_named { format!("{key}{number} {}", screen.name()) } else { format!("{key}{number}") };
         paint::text(buf, at, &name, style, look.glyphs.cut);
     }
     let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
@@ -363,7 +364,11 @@ const FOR_THE_SCOPE: u16 = 9;
 
 /// Returns where each tab stands, for drawing and for the mouse, and whether it bears its name: where there is no room for all,
 /// the last of them are numbers, but for the one that is shown.
-pub fn tab_places(front: &dyn Screen, shown: ScreenId, area: Rect) -> impl Iterator<Item = (ScreenId, Rect, bool)> + use<> {
+pub fn tab_places(
+    front: &dyn Screen,
+    shown: ScreenId,
+    area: Rect,
+) -> impl Iterator<Item = (ScreenId, Rect, bool)> + use<> {
     // The same places on every screen, but where what the figures are of needs the room.
     let keys: u16 = if front.types_digits() || area.width >= 130 { 3 } else { 2 };
     let name = |screen: ScreenId| u16::try_from(screen.name().len()).unwrap_or(0);

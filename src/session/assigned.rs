@@ -59,7 +59,9 @@ pub fn staged_by(policy: &Policy, set: &[String], names: &Names) -> Result<Polic
     for text in set {
         let (route, rung, value) = assigned(text, policy, names)?;
         if rung + 1 >= policy.route(route).ladder.len() {
-            return Err(format!("{text}: the last rung has no threshold, it takes whatever the others leave"));
+            return Err(format!(
+                "{text}: the last rung has no threshold, it takes whatever the others leave"
+            ));
         }
         if let Some(list) = moved.get_mut(route.index()) {
             list.retain(|(at, _)| *at != rung);

@@ -115,7 +115,9 @@ pub fn branch_out(
     let compiled = tried.iter().map(|(branch, spec)| {
         let Some(spec) = spec else { return Ok(None) };
         let policy = Policy::compile(spec, 1, &mut names);
-        policy.map(|policy| Some(Arc::new(policy))).map_err(|why| BranchError::Policy(branch.name.clone(), why))
+        policy
+            .map(|policy| Some(Arc::new(policy)))
+            .map_err(|why| BranchError::Policy(branch.name.clone(), why))
     });
     let compiled: Vec<Option<Arc<Policy>>> = compiled.collect::<Result<_, _>>()?;
     let log = of.log.clone().naming(names);
@@ -173,7 +175,8 @@ pub fn branch_out(
     let mut before = 0;
     for Run { name, policies, limits, world } in runs {
         let (of, start) = if world.is_some() { (&moved, start_moved) } else { (&log, start) };
-        let policies = if world.is_some() { placed(policies, &log, &moved, start_moved - start) } else { policies };
+        let policies =
+            if world.is_some() { placed(policies, &log, &moved, start_moved - start) } else { policies };
         let incident = plan.world.incident((start, last(of)));
         let from = of.history.start();
         let done = |index: usize| tick(before + index.saturating_sub(from) as u64, all);

@@ -89,9 +89,7 @@ pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use assigned::{assigned, staged_by};
 pub use automations::{AutomationRow, Automations, AutomationsTried, automate_over};
-pub use branching::{
-    BranchError, BranchPlan, BranchRun, BranchState, BranchesFound, BranchesOf, branch_out,
-};
+pub use branching::{BranchError, BranchPlan, BranchRun, BranchState, BranchesFound, BranchesOf, branch_out};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};

@@ -152,7 +152,13 @@ pub(super) struct Reruns {
 
 impl Reruns {
     pub(super) fn new() -> Self {
-        Self { running: None, checked: None, trying: Trying::default(), branching: Branching::default(), stirred: Instant::now() }
+        Self {
+            running: None,
+            checked: None,
+            trying: Trying::default(),
+            branching: Branching::default(),
+            stirred: Instant::now(),
+        }
     }
 
     /// Notes that somebody wants something; a re-run waits until they stop.
@@ -170,8 +176,8 @@ impl Reruns {
             return Some(branches.map_or(wait, |other| other.min(wait)));
         }
         let wanted = player.rerun_wanted();
-        let rerun =
-            (wanted.is_some() && wanted != self.checked).then(|| SETTLE.saturating_sub(self.stirred.elapsed()));
+        let rerun = (wanted.is_some() && wanted != self.checked)
+            .then(|| SETTLE.saturating_sub(self.stirred.elapsed()));
         rerun.into_iter().chain(branches).min()
     }
 

@@ -110,7 +110,6 @@ impl Log {
         history.sort();
         Ok(Self { history, names, ..self.clone() })
     }
-
 }
 
 /// Returns the policies that were in force with what another says from a moment on: that one alone, or no more than its

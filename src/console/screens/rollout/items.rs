@@ -128,9 +128,8 @@ impl<'a> Items<'a> {
     pub(super) fn of(snapshot: &'a Snapshot, plans: &'a Plans) -> Self {
         let Some(live) = &snapshot.live else { return Self(Vec::new()) };
         let status = &live.status;
-        let is_open = |plan: &&Plan| {
-            !status.rollouts.iter().any(|row| row.is_open() && row.name == *plan.name)
-        };
+        let is_open =
+            |plan: &&Plan| !status.rollouts.iter().any(|row| row.is_open() && row.name == *plan.name);
         let rollouts = status.rollouts.iter().map(Item::Rollout);
         let steering = status.steering.iter().map(Item::Steering);
         let automations = status.automations.iter().map(Item::Automation);

@@ -67,8 +67,7 @@ impl State {
 
     fn row(&self, items: &Items<'_>) -> usize {
         let chosen = self.chosen.as_ref();
-        let place =
-            chosen.and_then(|(kind, name)| items.0.iter().position(|item| item.is(kind, name)));
+        let place = chosen.and_then(|(kind, name)| items.0.iter().position(|item| item.is(kind, name)));
         place.unwrap_or(0)
     }
 
@@ -92,7 +91,9 @@ impl State {
     fn order(&self, action: Action, snapshot: &Snapshot) -> Asks {
         let refuse = |words: &str| vec![Ask::Refuse(words.to_owned())];
         let Some(live) = &snapshot.live else {
-            return refuse("nothing is rolled out in a replay; `pointsman rollout LOG` says when steps would come");
+            return refuse(
+                "nothing is rolled out in a replay; `pointsman rollout LOG` says when steps would come",
+            );
         };
         if let Some(why) = &live.read_only {
             return refuse(&format!("not from here: {why}"));

@@ -8,7 +8,7 @@ use crate::session::{RolloutRow, SteerRow};
 use crate::units::PerMille;
 
 fn share(permille: u16) -> String {
-    if permille == 0 { "beside the traffic".to_owned() } else { format!("{permille}‰ of its sessions") }
+    if permille == 0 { "none of them".to_owned() } else { format!("{permille}‰") }
 }
 
 /// Returns an order about a rollout.
@@ -28,7 +28,12 @@ pub(super) fn turn(row: &RolloutRow, order: Order) -> Result<Ordered, String> {
         Order::Go => ("go on with", None),
         Order::Skip => {
             let to = match next {
-                Some(to) => format!("the canary takes {} of route {route}, now {}", share(*to), share(row.share)),
+                Some(to) => {
+                    format!(
+                        "the canary takes {to}‰ of the sessions of route {route}, now {}",
+                        share(row.share)
+                    )
+                }
                 None => format!("route {route} is changed for good, and the canary goes"),
             };
             let lacks = match row.lacks.as_slice() {
@@ -38,7 +43,8 @@ pub(super) fn turn(row: &RolloutRow, order: Order) -> Result<Ordered, String> {
             ("skip a step of", Some(format!("{to}{lacks}")))
         }
         Order::Back => {
-            let back = format!("all sessions of route {route} are decided as before, and the rollout is over");
+            let back =
+                format!("all sessions of route {route} are decided as before, and the rollout is over");
             ("take back", Some(back))
         }
     };
@@ -52,7 +58,7 @@ pub(super) fn start(plan: &Plan) -> Ordered {
     let effect = if first == PerMille::ZERO {
         format!("it begins beside the traffic of route {}, and decides nothing yet", plan.route)
     } else {
-        format!("the canary takes {} of route {}", share(first.get()), plan.route)
+        format!("the canary takes {} of the sessions of route {}", share(first.get()), plan.route)
     };
     Ordered {
         what: format!("start {}", plan.name),

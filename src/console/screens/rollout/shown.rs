@@ -88,25 +88,24 @@ fn rollout(mut page: Page<'_, '_>, row: &RolloutRow) {
         return;
     }
     if row.phase == "held" {
-        page.fact("held", "no step comes by itself; r lets it go on, evidence may still take it back", Role::Warn);
+        page.fact(
+            "held",
+            "no step comes by itself; r lets it go on, evidence may still take it back",
+            Role::Warn,
+        );
     }
     page.gap();
     let (at, rest) = paint::split_top(page.left, 3);
     page.left = rest;
     sides(page.scene, row, at, page.buf);
     page.gap();
-    let next = match row.stages.get(row.stage) {
-        Some(next) => format!("{next}‰ next"),
-        None => "the end".to_owned(),
-    };
-    match row.lacks.as_slice() {
-        [] => page.fact(&next, "lacks nothing, and comes with the next look", Role::Ok),
-        lacks => {
-            for (at, lack) in lacks.iter().enumerate() {
-                let name = if at == 0 { format!("{next} lacks") } else { String::new() };
-                page.fact(if at == 0 && name.len() <= usize::from(NAMES) { &name } else { "" }, lack, Role::Text);
-            }
-        }
+    let next = row.stages.get(row.stage).map_or_else(|| "the end".to_owned(), |next| format!("{next}‰"));
+    if row.lacks.is_empty() {
+        page.fact(&next, "lacks nothing, and comes with the next look", Role::Ok);
+    }
+    for (at, lack) in row.lacks.iter().enumerate() {
+        let name = if at == 0 { format!("{next} lacks") } else { String::new() };
+        page.fact(&name, lack, Role::Text);
     }
 }
 
@@ -119,7 +118,7 @@ fn stages(page: &mut Page<'_, '_>, row: &RolloutRow) {
     look.text(page.buf, head, "stages", Role::Muted);
     for (at, share) in row.stages.iter().enumerate() {
         let (sign, role) = match (at + 1).cmp(&row.stage) {
-            std::cmp::Ordering::Less => (look.glyphs.state.0, Role::Ok),
+            std::cmp::Ordering::Less => (look.glyphs.state.2, Role::Ok),
             std::cmp::Ordering::Equal if row.is_open() => (look.glyphs.chosen, Role::Accent),
             _ => (' ', Role::Muted),
         };
@@ -189,10 +188,16 @@ fn side(name: &str, arm: &ArmRow, is_estimated: bool, slot: Slot<'_>, buf: &mut 
 
 fn steering(mut page: Page<'_, '_>, row: &SteerRow) {
     let role = if row.heading == "out of reach" { Role::Warn } else { Role::Text };
-    let money = |usd: &str| Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |usd| format::money(usd).to_string());
+    let money =
+        |usd: &str| Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |usd| format::money(usd).to_string());
     page.fact("heading", &row.heading, role);
     if !row.limit_usd.is_empty() {
-        let aim = format!("{} of {}, aimed at {}‰ of it", money(&row.spent_usd), money(&row.limit_usd), row.aim_permille);
+        let aim = format!(
+            "{} of {}, aimed at {}‰ of it",
+            money(&row.spent_usd),
+            money(&row.limit_usd),
+            row.aim_permille
+        );
         page.fact("spent", &aim, Role::Text);
     }
     if let Some(expected) = row.expected_requests {
@@ -201,7 +206,11 @@ fn steering(mut page: Page<'_, '_>, row: &SteerRow) {
     let costs = [
         ("now", &row.now_per_1000_usd, "for a thousand requests"),
         ("would last", &row.wanted_per_1000_usd, "for a thousand requests"),
-        ("proposed", &row.best_per_1000_usd, "for a thousand requests, at the best thresholds that are allowed"),
+        (
+            "proposed",
+            &row.best_per_1000_usd,
+            "for a thousand requests, at the best thresholds that are allowed",
+        ),
     ];
     for (name, usd, words) in costs {
         if let Some(usd) = usd {
@@ -256,10 +265,7 @@ fn planned(mut page: Page<'_, '_>, plan: &Plan) {
     let words = format!("{}, {labels} and {} in each", counted(needs.requests, "request"), needs.dwell);
     page.fact("needs", &words, Role::Text);
     let cost = i64::from(needs.cost) - 1000;
-    let words = format!(
-        "cost {cost:+}‰, failures +{}‰; else it is taken back by itself",
-        needs.errors.get()
-    );
+    let words = format!("cost {cost:+}‰, failures +{}‰; else it is taken back by itself", needs.errors.get());
     page.fact("at most", &words, Role::Text);
     page.gap();
     page.fact("", "S starts it", Role::Muted);

@@ -19,11 +19,20 @@ pub(super) fn draw_none(scene: Scene<'_>, plans: &Plans, area: Rect, buf: &mut B
     let mut lines: Vec<(String, Role)> = Vec::new();
     let mut say = |words: &str, role| lines.push((words.to_owned(), role));
     if is_replay {
-        say("A log has the policies that rollouts brought, and each request's lot; the rollouts themselves were the gateway's.", Role::Text);
+        say(
+            "A log has the policies that rollouts brought, and each request's lot; the rollouts themselves were the gateway's.",
+            Role::Text,
+        );
         say("What they would have done over this log is simulated outside of the console:", Role::Text);
         say("", Role::Text);
-        say("- `pointsman rollout LOG --name NAME`: when each step would have come, both sides, what was missing", Role::Text);
-        say("- `pointsman steer LOG --budgets budgets.toml`: what each window would have cost, how often thresholds move", Role::Text);
+        say(
+            "- `pointsman rollout LOG --name NAME`: when each step would have come, both sides, what was missing",
+            Role::Text,
+        );
+        say(
+            "- `pointsman steer LOG --budgets budgets.toml`: what each window would have cost, how often thresholds move",
+            Role::Text,
+        );
         say("- `pointsman automations LOG`: when each would have shifted what", Role::Text);
     } else {
         say("Nothing is rolled out, steered towards or automated here.", Role::Text);

@@ -53,7 +53,11 @@ impl Wanted {
         match self {
             Self::Neither => Role::Muted,
             Self::Less => {
-                if less { Role::Better } else { Role::Worse }
+                if less {
+                    Role::Better
+                } else {
+                    Role::Worse
+                }
             }
         }
     }
@@ -61,7 +65,7 @@ impl Wanted {
 
 /// Writes a count beside the first branch's.
 fn counted(count: u64, first: Option<u64>, mark: &str, wanted: Wanted) -> Figure {
-    let words = format!("{mark}{}", format::count_short(count));
+    let words = if count == 0 { "0".to_owned() } else { format!("{mark}{}", format::count_short(count)) };
     let Some(first) = first.filter(|first| *first != count) else {
         return Figure { words, ..Figure::default() };
     };
@@ -109,7 +113,7 @@ impl<'a> Comparison<'a> {
     pub(super) fn of(found: &'a BranchesFound) -> Self {
         let mut all = Self { found, lines: Vec::new() };
         if let Some((from, to)) = found.incident {
-            all.heading(&format!("while it is otherwise, {} to {}", from.clock(), to.clock()));
+            all.heading(&format!("otherwise {} to {}", from.clock(), to.clock()));
             all.sums(|run| (&run.found.inside, run.found.refused.1));
             all.heading("all of the log");
         }
@@ -164,7 +168,9 @@ impl<'a> Comparison<'a> {
         });
         let failed = |run: &'a BranchRun| cell(run).errors.saturating_sub(of(run).1);
         self.line("failed", |run, first| counted(failed(run), first.map(failed), mark(run), Wanted::Less));
-        self.line("refused", |run, first| counted(of(run).1, first.map(|one| of(one).1), mark(run), Wanted::Less));
+        self.line("refused", |run, first| {
+            counted(of(run).1, first.map(|one| of(one).1), mark(run), Wanted::Less)
+        });
         self.line("escalated", |run, first| {
             counted(cell(run).escalated, first.map(|one| cell(one).escalated), mark(run), Wanted::Neither)
         });
@@ -173,7 +179,8 @@ impl<'a> Comparison<'a> {
     }
 
     fn models(&mut self) {
-        let answered = |run: &BranchRun, at: usize| run.found.totals.models.get(at).map_or(0, |cell| cell.answered);
+        let answered =
+            |run: &BranchRun, at: usize| run.found.totals.models.get(at).map_or(0, |cell| cell.answered);
         let cells = self.runs().map(|run| run.found.totals.models.len()).max().unwrap_or(0);
         let most = |at: usize| self.runs().map(|run| answered(run, at)).max().unwrap_or(0);
         let mut models: Vec<(u64, usize)> =
@@ -201,9 +208,15 @@ impl<'a> Comparison<'a> {
         let more = if left_out > 0 { format!(", {left_out} more: z zooms") } else { String::new() };
         let scope = format!("{from}, routed{more}");
         let title = text::clean(&found.plan.world.title);
+        // A title in full gives way to what the figures are of.
+        let name = text::clean(super::list::short(&found.plan.file));
+        let has_room = text::width(&scope) <= figures::scope_room(area, &title);
+        let title = if has_room { title } else { name };
         let inner = paint::margin(figures::frame(scene, 1, &title, &scope, area, buf));
         let names: Vec<String> = self.runs().map(|run| text::clean(&run.name).into_owned()).collect();
-        let mut columns = vec![Column { name: "", width: Width::Fill(NAME), right: false, yields: 0 }];
+        // Far from their names figures would be hard to follow.
+        let width = if inner.width < 90 { Width::Fill(NAME) } else { Width::Fixed(2 * NAME) };
+        let mut columns = vec![Column { name: "", width, right: false, yields: 0 }];
         for (at, name) in names.iter().enumerate() {
             let yields = u8::try_from(at).unwrap_or(u8::MAX).saturating_mul(2);
             // The first two always stay.

@@ -58,7 +58,7 @@ pub(super) fn about(own: &[OwnWorld], place: usize) -> Result<&str, &str> {
 }
 
 /// Returns the file's own name, which is what tells files apart in a narrow list.
-fn short(name: &str) -> &str {
+pub(super) fn short(name: &str) -> &str {
     name.rsplit(['/', '\\']).next().unwrap_or(name)
 }
 

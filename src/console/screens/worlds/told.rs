@@ -21,7 +21,10 @@ fn from(snapshot: &Snapshot) -> String {
     } else if snapshot.head < snapshot.log.len() || snapshot.window.window.is_none() {
         "from the log's first request on".to_owned()
     } else {
-        format!("over the last {}: nothing lies ahead of the play head", figures::window(snapshot).trim_start_matches("last "))
+        format!(
+            "over the last {}: nothing lies ahead of the play head",
+            figures::window(snapshot).trim_start_matches("last ")
+        )
     }
 }
 
@@ -46,7 +49,11 @@ pub(super) fn draw(
     match state {
         BranchState::Running { file, done, total } => {
             let share = format::percent(*done, *total);
-            say(&format!("{file}: {share} of {} requests, all branches together", format::count(*total)), Role::Text, buf);
+            say(
+                &format!("{file}: {share} of {} requests, all branches together", format::count(*total)),
+                Role::Text,
+                buf,
+            );
             say("x cancels", Role::Muted, buf);
             let (bar, _) = paint::split_top(below, 1);
             gauge::bar(buf, bar, figures::thousandths(*done, *total), look.style(Role::GaugeFill), look);
@@ -64,5 +71,9 @@ pub(super) fn draw(
     }
     say("", Role::Text, buf);
     say(&format!("Enter tries it {}.", from(scene.snapshot)), Role::Title, buf);
-    say("a tries it beside a policy or thresholds of yours, or another file; what is staged on Tune is a branch, too.", Role::Muted, buf);
+    say(
+        "a tries it beside a policy or thresholds of yours, or another file; what is staged on Tune is a branch, too.",
+        Role::Muted,
+        buf,
+    );
 }
