@@ -342,6 +342,9 @@ struct Report {
     reading: Option<&'static str>,
     refused_requests: Option<u64>,
     moved_requests: Option<u64>,
+    /// Those that would have waited for room; none where nobody would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited_requests: Option<u64>,
     open_holds: u64,
     budgets: Vec<StandingRow>,
     turned: Vec<TurnedRow>,
@@ -367,6 +370,7 @@ fn show_live(show: &Show) -> anyhow::Result<()> {
             reading: None,
             refused_requests: None,
             moved_requests: None,
+            waited_requests: None,
             open_holds: open,
             budgets: rows,
             turned: Vec::new(),
@@ -400,6 +404,7 @@ fn show_logs(show: &Show) -> anyhow::Result<()> {
             }),
             refused_requests: Some(found.refused),
             moved_requests: Some(found.moved),
+            waited_requests: Some(found.waited).filter(|waited| *waited > 0),
             open_holds: found.open_holds,
             budgets: found.standings.iter().map(StandingRow::from).collect(),
             turned: found

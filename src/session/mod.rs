@@ -45,6 +45,7 @@ mod player;
 mod portion;
 mod preview;
 mod proof;
+mod queueing;
 mod readers;
 mod reason;
 mod reclassified;

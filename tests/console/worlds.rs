@@ -14,29 +14,29 @@ fn plan(name: &str) -> Arc<BranchPlan> {
     })
 }
 
-fn tried(log: &Arc<Log>, name: &str, size: (u16, u16)) -> Desk {
-    let mut desk = Desk::open(log, ScreenId::Worlds, size);
-    desk.player.handle(Command::Branch(plan(name)));
-    desk.app.update(Arc::new(desk.player.snapshot()));
-    desk
+fn tried(log: &Arc<Log>, name: &str, size: (u16, u16)) -> Sandbox {
+    let mut sandbox = Sandbox::open(log, ScreenId::Worlds, size);
+    sandbox.player.handle(Command::Branch(plan(name)));
+    sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+    sandbox
 }
 
 #[test]
 fn a_world_is_tried_from_the_play_head_on_and_its_figures_are_those_of_the_command_line() {
     let log = log();
     for size in SIZES {
-        let mut desk = tried(&log, "429-storm", size);
-        let text = desk.text();
+        let mut sandbox = tried(&log, "429-storm", size);
+        let text = sandbox.text();
         assert!(text.contains("all branches together") && text.contains("x cancels"), "{text}");
-        desk.player.run_branches();
-        desk.app.update(Arc::new(desk.player.snapshot()));
-        let text = desk.text();
+        sandbox.player.run_branches();
+        sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+        let text = sandbox.text();
         for words in
             ["as it was", "in this world", "cost", "refused", "escalated", "p95", "estimated in part"]
         {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
-        let shown = Arc::clone(desk.shown());
+        let shown = Arc::clone(sandbox.shown());
         let BranchState::Done(found) = &shown.branches else { panic!("{:?}", shown.branches) };
         assert!(!found.is_whole && found.start == shown.clock);
         // The same, asked for as a command line does.
@@ -56,57 +56,58 @@ fn a_world_is_tried_from_the_play_head_on_and_its_figures_are_those_of_the_comma
 #[test]
 fn what_is_staged_is_a_branch_and_what_was_tried_can_be_forgotten() {
     let log = log();
-    let mut desk = Desk::open(&log, ScreenId::Tune, (200, 60));
-    desk.keys("H");
-    desk.keys("H");
-    assert!(desk.shown().staged.is_some());
-    desk.player.handle(Command::Branch(plan("price-cut")));
-    desk.player.run_branches();
-    desk.app.update(Arc::new(desk.player.snapshot()));
-    desk.app.action(pointsman::console::action::Action::Worlds);
-    let text = desk.text();
+    let mut sandbox = Sandbox::open(&log, ScreenId::Tune, (200, 60));
+    sandbox.keys("H");
+    sandbox.keys("H");
+    assert!(sandbox.shown().staged.is_some());
+    sandbox.player.handle(Command::Branch(plan("price-cut")));
+    sandbox.player.run_branches();
+    sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+    sandbox.app.action(pointsman::console::action::Action::Worlds);
+    let text = sandbox.text();
     assert!(text.contains("staged") && text.contains("change"), "{text}");
-    desk.keys("x");
-    assert!(matches!(desk.shown().branches, BranchState::Idle));
-    assert!(desk.text().contains("Enter tries it from the play head on"), "{}", desk.text());
-    desk.keys("M");
-    assert!(desk.text().contains("nothing to write yet"), "{}", desk.text());
+    sandbox.keys("x");
+    assert!(matches!(sandbox.shown().branches, BranchState::Idle));
+    assert!(sandbox.text().contains("Enter tries it from the play head on"), "{}", sandbox.text());
+    sandbox.keys("M");
+    assert!(sandbox.text().contains("nothing to write yet"), "{}", sandbox.text());
 }
 
 #[test]
 fn a_world_that_cannot_be_says_why_and_keys_ask_for_what_they_say() {
     let log = log();
-    let mut desk = tried(&log, "dst-reset", (120, 36));
-    desk.player.handle(Command::DropBranches);
+    let mut sandbox = tried(&log, "dst-reset", (120, 36));
+    sandbox.player.handle(Command::DropBranches);
     let broken = world::parse("title = \"x\"\n[[amount]]\nlimit = \"a/day\"\nusd = 1\n", "x.toml").unwrap();
     let plan = BranchPlan { file: "x.toml".to_owned(), world: broken, tried: Vec::new() };
-    desk.player.handle(Command::Branch(Arc::new(plan)));
-    desk.player.run_branches();
-    desk.app.update(Arc::new(desk.player.snapshot()));
-    assert!(desk.text().contains("no budget has the limit `a/day`"), "{}", desk.text());
-    let press = |desk: &mut Desk, code| desk.app.event(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+    sandbox.player.handle(Command::Branch(Arc::new(plan)));
+    sandbox.player.run_branches();
+    sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+    assert!(sandbox.text().contains("no budget has the limit `a/day`"), "{}", sandbox.text());
+    let press =
+        |sandbox: &mut Sandbox, code| sandbox.app.event(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
     let asked = |world: &str, beside: &[&str]| Do::Branch {
         world: world.to_owned(),
         beside: beside.iter().map(|text| (*text).to_owned()).collect(),
     };
-    assert_eq!(press(&mut desk, KeyCode::Enter), [asked("price-cut", &[])]);
-    desk.key(KeyCode::Down, KeyModifiers::NONE);
-    desk.keys("a");
-    desk.keys("extraction.flash=588 mine.toml");
+    assert_eq!(press(&mut sandbox, KeyCode::Enter), [asked("price-cut", &[])]);
+    sandbox.key(KeyCode::Down, KeyModifiers::NONE);
+    sandbox.keys("a");
+    sandbox.keys("extraction.flash=588 mine.toml");
     let beside = [asked("429-storm", &["extraction.flash=588", "mine.toml"])];
-    assert_eq!(press(&mut desk, KeyCode::Enter), beside);
+    assert_eq!(press(&mut sandbox, KeyCode::Enter), beside);
 }
 
 #[test]
 fn a_replay_says_why_nothing_is_rolled_out_and_what_would_show_it() {
     let log = log();
     for size in SIZES {
-        let mut desk = Desk::open(&log, ScreenId::Rollout, size);
-        let text = desk.text();
+        let mut sandbox = Sandbox::open(&log, ScreenId::Rollout, size);
+        let text = sandbox.text();
         for words in ["a replay rolls nothing out", "pointsman rollout LOG", "pointsman steer LOG"] {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
-        desk.keys("s");
-        assert!(desk.text().contains("nothing is rolled out in a replay"), "{}", desk.text());
+        sandbox.keys("s");
+        assert!(sandbox.text().contains("nothing is rolled out in a replay"), "{}", sandbox.text());
     }
 }
