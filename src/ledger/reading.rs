@@ -63,14 +63,17 @@ pub fn entries_on(path: &Path, range: &Range, threads: usize) -> Result<LedgerEn
     }
     let cut = Cut { next: low, last: high, taken: 0, ended: false, failed: None, permits };
     let cut = Arc::new(Mutex::new(cut));
+    let mut started = None;
     for file in files {
         let (cut, send) = (Arc::clone(&cut), send.clone());
         let read = move || file.read_runs(&cut, (since, until), &send);
-        std::thread::Builder::new()
-            .name("ledger read".to_owned())
-            .spawn(read)
-            .map_err(|source| LedgerError::Folder { path: path.to_owned(), source })?;
+        let thread = std::thread::Builder::new().name("ledger read".to_owned()).spawn(read).map(drop);
+        // One is enough.
+        if !matches!(started, Some(Ok(()))) {
+            started = Some(thread);
+        }
     }
+    started.unwrap_or(Ok(())).map_err(|source| LedgerError::Folder { path: path.to_owned(), source })?;
     let is_open_ended = range.to.is_none() && range.last.is_none();
     Ok(LedgerEntries {
         aside,
