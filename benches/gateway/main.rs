@@ -120,13 +120,13 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(plan: &Plan) -> anyhow::Result<()> {
-    let desk = tempfile::tempdir()?;
+    let folder = tempfile::tempdir()?;
     let mut mock = targets::mock()?;
     mock.wait(Duration::from_secs(10)).await?;
     let upstream = mock.address;
     if let Some(span) = plan.soak {
-        let mut pointsman = targets::pointsman(desk.path(), upstream, false)?;
-        pointsman.wait(Duration::from_secs(10)).await.with_context(|| log_of(desk.path()))?;
+        let mut pointsman = targets::pointsman(folder.path(), upstream, false)?;
+        pointsman.wait(Duration::from_secs(10)).await.with_context(|| log_of(folder.path()))?;
         return soak::run(&pointsman, span, |line| println!("{line}")).await;
     }
     if let Some(pairs) = plan.pairs {
@@ -137,7 +137,7 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
     if wanted("nginx") {
         match targets::nginx_binary() {
             Some(binary) => {
-                let start = || targets::nginx(&binary, desk.path(), upstream);
+                let start = || targets::nginx(&binary, folder.path(), upstream);
                 all.push(started("nginx", plan.starts, start).await?);
             }
             None => {
@@ -146,15 +146,15 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
         }
     }
     if wanted("pointsman") {
-        let start = || targets::pointsman(desk.path(), upstream, false);
-        all.push(started("pointsman", plan.starts, start).await.with_context(|| log_of(desk.path()))?);
+        let start = || targets::pointsman(folder.path(), upstream, false);
+        all.push(started("pointsman", plan.starts, start).await.with_context(|| log_of(folder.path()))?);
     }
     if plan.budgets {
-        let start = || targets::pointsman(desk.path(), upstream, true);
-        all.push(started("four budgets", 1, start).await.with_context(|| log_of(desk.path()))?);
+        let start = || targets::pointsman(folder.path(), upstream, true);
+        all.push(started("four budgets", 1, start).await.with_context(|| log_of(folder.path()))?);
     }
     if let Some(binary) = &plan.litellm {
-        let start = || targets::litellm(binary, desk.path(), upstream);
+        let start = || targets::litellm(binary, folder.path(), upstream);
         all.push(started("litellm", 1, start).await?);
     }
     for round in 1..=plan.rounds {
@@ -184,8 +184,8 @@ fn note(text: &str) {
 }
 
 /// Returns what Pointsman wrote, for when it did not come up.
-fn log_of(desk: &Path) -> String {
-    let folders = std::fs::read_dir(desk).into_iter().flatten().flatten();
+fn log_of(folder: &Path) -> String {
+    let folders = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let logs = folders.filter_map(|folder| std::fs::read_to_string(folder.path().join("log")).ok());
     format!("pointsman wrote: {}", logs.last().unwrap_or_default())
 }

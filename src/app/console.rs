@@ -125,13 +125,13 @@ impl Dressing {
         Ok(Self { catalogue, settings, theme, auto, ground: None, depth, glyphs, keymap, warnings })
     }
 
-    /// Says whether the theme waits for the terminal to say what its ground is. The console of Windows hands an answer over
+    /// Says whether the theme waits for the terminal to say what its ground is. The console of Windows sends an answer
     /// in another form, so there the variable alone decides.
     pub(super) fn asks_ground(&self) -> bool {
         cfg!(unix) && self.auto && self.depth > Depth::Sixteen
     }
 
-    /// Takes the terminal's word on its ground; gives the theme for it, unless one was chosen meanwhile.
+    /// Takes the terminal's word on its ground; returns the theme for it, unless one was chosen meanwhile.
     pub(super) fn stand_on(&mut self, ground: Option<Ground>) -> anyhow::Result<Option<Theme>> {
         self.ground = ground;
         if ground.is_none() || !self.asks_ground() {
@@ -426,8 +426,8 @@ fn save_policy(picture: &Snapshot) -> anyhow::Result<String> {
     anyhow::bail!("there are a hundred such files already")
 }
 
-/// Hands a text to the terminal's clipboard.
-fn hand_over(app: &mut App, session: &mut Screenful, text: &str, limit: usize) -> anyhow::Result<()> {
+/// Copies a text to the terminal's clipboard.
+fn copy(app: &mut App, session: &mut Screenful, text: &str, limit: usize) -> anyhow::Result<()> {
     match session.copy(text, limit)? {
         Copied::Sent => app.say("copied"),
         Copied::TooLong => {
@@ -457,7 +457,7 @@ fn answer(
             Do::Send(command) => worker.send(command),
             Do::Repaint => session.repaint()?,
             Do::Mouse(mouse) => session.set_mouse(mouse)?,
-            Do::Copy(text) => hand_over(app, session, &text, dressing.settings.copy_limit)?,
+            Do::Copy(text) => copy(app, session, &text, dressing.settings.copy_limit)?,
             #[cfg(unix)]
             Do::Suspend => session.suspend()?,
             #[cfg(not(unix))]
@@ -484,7 +484,7 @@ fn answer(
             }
             Do::CopyList => {
                 let text = requests_markdown(&app.ui.traffic, app.shown());
-                hand_over(app, session, &text, dressing.settings.copy_limit)?;
+                copy(app, session, &text, dressing.settings.copy_limit)?;
             }
             Do::NextTheme => match dressing.next_theme() {
                 Ok(theme) => app.set_theme(theme),

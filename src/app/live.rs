@@ -47,7 +47,7 @@ pub(super) fn start(title: String, ingest: Ingest, policy: Arc<Policy>, book: Pr
     LiveStart { title, ingest, policy, book, now: gateway::now(), keep: KEEP, logs_time: false }
 }
 
-/// Opens the console beside a gateway; gives the gateway back when the operator leaves.
+/// Opens the console beside a gateway; returns the gateway when the operator leaves.
 ///
 /// # Errors
 /// Where settings of the console cannot be used or the terminal fails.
@@ -146,11 +146,11 @@ impl LiveControl for Beside {
     }
 
     fn alert(&mut self, deed: AlertDeed) -> Result<(), String> {
-        let desk = self.gateway.alerts();
+        let notifier = self.gateway.alerts();
         match deed {
-            AlertDeed::Ack(id) => desk.ack(&id, &operator()).map(drop),
+            AlertDeed::Ack(id) => notifier.ack(&id, &operator()).map(drop),
             AlertDeed::Silence { rule, scope, span } => {
-                desk.silence(Told::silence(&rule, &scope, gateway::now() + span, &operator()));
+                notifier.silence(Told::silence(&rule, &scope, gateway::now() + span, &operator()));
                 Ok(())
             }
         }
@@ -246,7 +246,7 @@ pub struct RunawaysAt {
     pub trips: Vec<TripRow>,
 }
 
-/// Asks a gateway who is stopped and what tripped; gives its answer as it came, too.
+/// Asks a gateway who is stopped and what tripped; returns its answer as it came, too.
 ///
 /// # Errors
 /// Where it cannot be reached, refuses, or is no gateway of this program.
@@ -267,7 +267,7 @@ fn said_of(answer: &str) -> Option<String> {
     Some(answer.get("said")?.as_str()?.to_owned())
 }
 
-/// Asks a gateway how its rollouts stand; gives its answer as it came, too.
+/// Asks a gateway how its rollouts stand; returns its answer as it came, too.
 ///
 /// # Errors
 /// Where it cannot be reached, refuses, or is no gateway of this program.
@@ -282,7 +282,7 @@ pub fn rollouts_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<Rollou
     Ok((text, answer.rollouts))
 }
 
-/// Asks a gateway how its automations stand; gives its answer as it came, too.
+/// Asks a gateway how its automations stand; returns its answer as it came, too.
 ///
 /// # Errors
 /// Where it cannot be reached, refuses, or is no gateway of this program.
@@ -297,7 +297,7 @@ pub fn automations_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<Aut
     Ok((text, answer.automations))
 }
 
-/// Sends a gateway an order about a rollout; gives what it said.
+/// Sends a gateway an order about a rollout; returns what it said.
 ///
 /// # Errors
 /// Where it cannot be reached, or does not take the order.
@@ -321,7 +321,7 @@ pub fn steering_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<SteerR
     Ok((text, answer.steering))
 }
 
-/// Has a gateway take what is proposed for a limit; gives what it said.
+/// Has a gateway take what is proposed for a limit; returns what it said.
 ///
 /// # Errors
 /// Where it cannot be reached, or nothing is proposed.

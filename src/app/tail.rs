@@ -134,7 +134,7 @@ impl Tail {
         new
     }
 
-    /// Reads a file; gives how many entries it has.
+    /// Reads a file; returns how many entries it has.
     fn read(&mut self, path: &Path, shown: usize, new: &mut Vec<New>) -> usize {
         let Ok(mut source) = record::open(&one(path, true), &self.read) else { return shown };
         let mut entries = 0;

@@ -1,6 +1,6 @@
 //! How a limit is steered towards: thresholds are moved so that what a window costs comes out right below it.
 //!
-//! Invariants: integers only; what is left is spread anew over the requests that are expected each time, so nothing is made up
+//! Invariants: integers only; what is left is spread anew over the requests that are expected each time, so nothing is invented
 //! for twice (Balseiro and others, "Robust budget pacing with a single sample": a plan of spend that is made again as it goes).
 
 use std::collections::VecDeque;

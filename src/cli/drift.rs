@@ -42,8 +42,8 @@ pub struct DriftArgs {
 }
 
 fn stretch(text: &str) -> Result<(Instant, Instant), String> {
-    let wrong = || format!("`{text}` is not FROM..TO, two moments or days like 2026-05-01..2026-05-08");
-    let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+    let invalid = || format!("`{text}` is not FROM..TO, two moments or days like 2026-05-01..2026-05-08");
+    let (from, to) = text.split_once("..").ok_or_else(invalid)?;
     let moment = |when: When| match when {
         When::At(at) => Ok(at),
         When::Clock(_) => Err(format!("`{text}`: a time of day is of no day; write 2026-05-23")),

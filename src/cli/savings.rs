@@ -42,7 +42,8 @@ pub enum Baseline {
     #[default]
     Model,
     /// The rung of each route that would have cost most.
-    Dearest,
+    #[value(name = "dearest")]
+    MostExpensive,
 }
 
 /// Runs the subcommand.
@@ -54,7 +55,7 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
     let reading: Reading = args.read_as.into();
     let against = match args.against {
         Baseline::Model => Against::Model(log.policy.baseline),
-        Baseline::Dearest => Against::Dearest,
+        Baseline::MostExpensive => Against::MostExpensive,
     };
     let (found, holdout) = savings(&log, reading, against);
     let scope = SavingsScope { logs: names(&args.logs), reading: reading.name(), prices: log.book.clone() };

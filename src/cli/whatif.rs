@@ -133,7 +133,7 @@ struct WhatIfReport {
     policy: String,
     prices: String,
     requests: u64,
-    /// How well its moments are known: `offset` or `placed` where they are made up.
+    /// How well its moments are known: `offset` or `placed` where they are synthetic.
     #[serde(skip_serializing_if = "str::is_empty")]
     timing: &'static str,
     /// Whether calls are capped, so that every request was decided in order of time.
@@ -331,8 +331,8 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     }
     // A route that only an earlier policy has can be asked for, too.
     let (policy, all) = (Arc::clone(&trial.now), trial.with_earlier());
-    let is_of_now = |text: &String| assignment(text, &policy, &trial.names).is_ok();
-    let grounds = if args.set.iter().all(is_of_now) { &*policy } else { &all };
+    let is_current = |text: &String| assignment(text, &policy, &trial.names).is_ok();
+    let grounds = if args.set.iter().all(is_current) { &*policy } else { &all };
     let after = Arc::new(staged(grounds, &args.set, &trial.names)?);
     let judged = second.zip(log.as_ref()).map(|(_, log)| reclassified(log, grounds, &after, second::LISTED));
     let wanted = on_fail.map(|text| consequence(text, grounds)).transpose()?;

@@ -196,7 +196,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         look.text(buf, at, words, fault.role);
         right.width -= room;
     }
-    let mut put_right = |words: &str, role: Role, buf: &mut Buffer| -> u16 {
+    let mut put_at_right = |words: &str, role: Role, buf: &mut Buffer| -> u16 {
         let wide = u16::try_from(text::width(words)).unwrap_or(0) + 2;
         if wide + 30 <= right.width {
             let at = Rect { x: right.right() - wide, width: wide - 1, ..right };
@@ -205,25 +205,25 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         }
         right.width
     };
-    put_right(&spend, Role::Accent, buf);
-    let room = put_right(&clock, Role::Header, buf);
+    put_at_right(&spend, Role::Accent, buf);
+    let room = put_at_right(&clock, Role::Header, buf);
     let fullest = spend::headline(snapshot, area.width, room, look.glyphs);
     if let Some((words, role)) = &fullest {
-        put_right(words, *role, buf);
+        put_at_right(words, *role, buf);
     }
     if let Some((words, role)) = events::headline(snapshot) {
-        put_right(&words, role, buf);
+        put_at_right(&words, role, buf);
     }
     // A live session's address is worth more than the date, which is today's; so is a budget.
     if area.width >= if snapshot.live.is_some() || fullest.is_some() { 140 } else { 110 } {
-        put_right(&date, Role::Muted, buf);
+        put_at_right(&date, Role::Muted, buf);
     }
     if skipped > 0 {
-        put_right(&format!("{} skipped", crate::units::counted(skipped, "line")), Role::Warn, buf);
+        put_at_right(&format!("{} skipped", crate::units::counted(skipped, "line")), Role::Warn, buf);
     }
     let passed_over: u64 = snapshot.log.skipped.passed_over.values().sum();
     if passed_over > 0 {
-        put_right(&format!("{} passed over", format::count_short(passed_over)), Role::Muted, buf);
+        put_at_right(&format!("{} passed over", format::count_short(passed_over)), Role::Muted, buf);
     }
     let mut left = Rect { x: right.x + 1, width: right.width.saturating_sub(2), ..right };
     let mut put = |words: &str, role: Role, buf: &mut Buffer| {
@@ -247,9 +247,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     if let Some(at) = disconnected.and_then(|live| live.again) {
         put(&format!("tries again {}", at.clock()), Role::Warn, buf);
     }
-    let made_up =
+    let synthetic =
         snapshot.log.simulated > 0 || snapshot.live.as_ref().is_some_and(|live| live.status.simulated);
-    if made_up {
+    if synthetic {
         put("SIMULATED", Role::Simulated, buf);
     }
     let star = if snapshot.staged.is_some() { "*" } else { "" };
@@ -286,7 +286,7 @@ pub fn tabs(scene: Scene<'_>, front: &dyn Screen, area: Rect, buf: &mut Buffer) 
         let number = screen as usize + 1;
         let active = scene.view.screen == screen;
         let style = look.style(if active { Role::TabActive } else { Role::Tab });
-        paint::text(buf, at, &format!("{key}{number} {}", screen.name()), style, look.glyphs.cut);
+        paint::text(buf, at, &format!("{key}{number} {}", screen.name()), style, look.glyphs.ellipsis);
     }
     let used = tab_places(front, area).last().map_or(area.x, |(_, at)| at.right() + 2);
     let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
@@ -363,7 +363,7 @@ pub fn tab_places(front: &dyn Screen, area: Rect) -> impl Iterator<Item = (Scree
     })
 }
 
-/// Draws the playback bar and gives where its strip lies.
+/// Draws the playback bar and returns where its strip lies.
 pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> Rect {
     let (snapshot, look) = (scene.snapshot, scene.look);
     paint::clear(buf, area, look.theme.base());

@@ -129,7 +129,7 @@ pub(super) fn order(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<
         let what = format!("{error}; send {{\"accept\":\"company/month\"}}");
         ApiError::new(ErrorKind::InvalidRequest, what)
     })?;
-    let wrong = |why: String| ApiError { status: 409, ..ApiError::new(ErrorKind::InvalidRequest, why) };
-    let said = gateway.accept_moves(&body.accept, &caller.name).map_err(wrong)?;
+    let invalid = |why: String| ApiError { status: 409, ..ApiError::new(ErrorKind::InvalidRequest, why) };
+    let said = gateway.accept_moves(&body.accept, &caller.name).map_err(invalid)?;
     Ok(json(StatusCode::OK, serde_json::json!({ "said": said }).to_string()))
 }

@@ -132,7 +132,7 @@ pub struct Extra {
     pub earlier: Vec<Observed>,
     /// What is known of models' answers.
     pub labels: Vec<ModelLabel>,
-    /// The made-up circumstance, if any.
+    /// The synthetic circumstance, if any.
     pub simulated: Box<str>,
     /// The error text or code of the last attempt, if any.
     pub error: Box<str>,

@@ -121,7 +121,7 @@ pub struct Figures {
     pub escalated: u64,
     /// Latency; null where none is known.
     pub latency_ms: Option<Latency>,
-    /// By model, the dearest first.
+    /// By model, the most expensive first.
     pub by_model: Vec<ModelRow>,
 }
 

@@ -25,7 +25,7 @@ pub struct Scope {
     pub baseline_model: String,
 }
 
-/// That moments of a log are made up.
+/// That moments of a log are synthetic.
 #[derive(Clone, Debug, Serialize)]
 pub struct Undated {
     /// `offset` or `placed`.
@@ -117,7 +117,7 @@ fn named<S: serde::Serializer>(
     map.end()
 }
 
-/// What a log's own charges come to beside the prices at hand.
+/// What a log's own charges come to beside the given prices.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecordedCharges {
     /// Operations whose log tells what was charged.

@@ -110,11 +110,11 @@ impl Use {
     fn cost(&self, rates: &Rates) -> Pico {
         let of = |tokens: &Tokens| {
             let tier = rates.for_prompt(tokens.prompt / tokens.calls.max(1));
-            let or_input = |price: Option<_>| price.unwrap_or(tier.input);
+            let or_input_price = |price: Option<_>| price.unwrap_or(tier.input);
             tier.input.charge(tokens.input)
-                + or_input(tier.cache_read).charge(tokens.cache_read)
-                + or_input(tier.write_5m).charge(tokens.write_5m)
-                + or_input(tier.write_1h).charge(tokens.write_1h)
+                + or_input_price(tier.cache_read).charge(tokens.cache_read)
+                + or_input_price(tier.write_5m).charge(tokens.write_5m)
+                + or_input_price(tier.write_1h).charge(tokens.write_1h)
                 + tier.output.charge(tokens.output)
         };
         self.by_length.values().map(of).fold(Pico::ZERO, |sum, cost| sum + cost)

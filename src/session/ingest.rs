@@ -25,7 +25,7 @@ use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
 pub struct IngestOptions {
     /// Ask the classifier even where the log carries a confidence.
     pub reclassify: bool,
-    /// Charge by the prices at hand even where the log tells what was charged.
+    /// Charge by the given prices even where the log tells what was charged.
     pub reprice: bool,
     /// Keep to the policy given, also where the log says which one was in force.
     pub own_policy: bool,
@@ -179,7 +179,7 @@ impl Ingest {
     }
 
     /// Says whether a stretch was asked for.
-    pub fn is_cut(&self) -> bool {
+    pub fn is_windowed(&self) -> bool {
         !self.stretch.is_whole()
     }
 

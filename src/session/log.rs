@@ -173,7 +173,7 @@ pub struct Log {
     pub policies: Vec<PolicySpan>,
     /// The classifier that spoke where the log does not: name and hash.
     pub classifier: String,
-    /// That classifier itself, where it is at hand.
+    /// That classifier itself, where it is given.
     pub judge: Option<Arc<Classifier>>,
     /// A second one whose opinion every operation has that it could read: name and hash.
     pub second: Option<String>,
@@ -327,7 +327,7 @@ impl Log {
                 return Err(LoadError::Cancelled);
             }
         }
-        if history.is_empty() && ingest.is_cut() {
+        if history.is_empty() && ingest.is_windowed() {
             return Err(LoadError::Empty(title, super::Stretch::EMPTY.to_owned()));
         }
         if history.is_empty() {
@@ -425,7 +425,7 @@ impl Log {
             caching,
             ..log
         };
-        // A log with its policies says how things stood; another is run under the policy at hand.
+        // A log with its policies says how things stood; another is run under the policy given.
         if brings_policies || !loaded.policy.remembers() {
             return Ok(loaded);
         }
@@ -503,7 +503,7 @@ impl Log {
         (self.timing != Timing::Placed).then_some(time)
     }
 
-    /// Says in two words what moments of the log are made up, where some are.
+    /// Says in two words what moments of the log are synthetic, where some are.
     pub fn placed(&self) -> Option<&'static str> {
         match self.timing {
             Timing::Told => None,
@@ -518,7 +518,7 @@ impl Log {
     }
 }
 
-/// Says that the prices at hand make something else of the log's charges; `None` where they do not.
+/// Says that the given prices make something else of the log's charges; `None` where they do not.
 pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<String> {
     let Recharge { requests, differing, charged, priced } = recharge;
     let what = if reprices {

@@ -114,7 +114,7 @@ pub struct LiveStatus {
     pub address: String,
     /// Since when.
     pub started: Instant,
-    /// Whether any answer may be made up.
+    /// Whether any answer may be synthetic.
     pub simulated: bool,
     /// The providers whose answers are simulated.
     pub simulated_providers: Vec<String>,

@@ -70,7 +70,7 @@ pub struct BudgetsTried {
     pub waited: (u64, u64),
     /// The windows, in order of limits and of time.
     pub rows: Vec<TriedRow>,
-    /// Alerts that would have fired: in force, and tried; none where no rules were at hand.
+    /// Alerts that would have fired: in force, and tried; none where no rules were given.
     pub alerts: Option<(usize, usize)>,
     /// Those that would have fired on one side alone, or at another moment, the earliest first.
     pub told: Vec<TriedAlert>,
@@ -92,7 +92,7 @@ pub struct TriedAlert {
 pub struct TriedRun {
     /// What budgets come to.
     pub budgets: Budgeted,
-    /// What would have been told; none where no rules were at hand.
+    /// What would have been told; none where no rules were given.
     pub alerts: Option<Vec<Alert>>,
 }
 

@@ -203,8 +203,8 @@ impl Trying {
         let (log, in_force, halt) = (Arc::clone(player.log()), player.policies_in_force(), Arc::clone(&stop));
         let what = what(&job);
         let thread = std::thread::Builder::new().name("what-if".to_owned()).spawn(move || {
-            let goes_on = || !halt.load(Ordering::Relaxed);
-            let _ = sender.send(try_beside(&log, &in_force, &job, &tries, goes_on));
+            let should_continue = || !halt.load(Ordering::Relaxed);
+            let _ = sender.send(try_beside(&log, &in_force, &job, &tries, should_continue));
         });
         if thread.is_ok() {
             self.running = Some(Running { what, stop, result });

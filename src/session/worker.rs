@@ -254,11 +254,11 @@ fn watch_rerun(
     let (tries, in_force) = (player.tries(), player.policies_in_force());
     let thread = std::thread::Builder::new().name("re-run".to_owned()).spawn(move || {
         let found = rerun(&log, &job, &job_done, &job_stop).and_then(|found| {
-            let goes_on = || !job_stop.load(Ordering::Relaxed);
+            let should_continue = || !job_stop.load(Ordering::Relaxed);
             let both: [&[PolicySpan]; 2] = [&in_force, &job.policies];
-            let switching = switched(&log, both, (job.first, job.end), goes_on)?;
+            let switching = switched(&log, both, (job.first, job.end), should_continue)?;
             let Some(tries) = tries else { return Some(Found { rerun: found, budgets: None, switching }) };
-            let budgets = Some(try_beside(&log, &in_force, &job, &tries, goes_on)?);
+            let budgets = Some(try_beside(&log, &in_force, &job, &tries, should_continue)?);
             Some(Found { rerun: found, budgets, switching })
         });
         let _ = sender.send(found);

@@ -137,7 +137,7 @@ impl Log {
 fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut History) -> Option<()> {
     let (from, to) = repeat.stretch.within(start);
     let from = from.max(start);
-    let is_like = |index: usize, operation: &Operation| {
+    let is_repeated = |index: usize, operation: &Operation| {
         if let Some(id) = &repeat.like {
             history.id(index) == id
         } else {
@@ -148,7 +148,7 @@ fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut Hi
     };
     let (like, extra) = history
         .range(0, history.len())
-        .find(|(index, evidence)| is_like(*index, evidence.operation))
+        .find(|(index, evidence)| is_repeated(*index, evidence.operation))
         .map(|(_, evidence)| (*evidence.operation, evidence.extra.cloned()))?;
     let session = names.intern_session(&repeat.session);
     for nth in 0..repeat.times {

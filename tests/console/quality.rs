@@ -7,13 +7,13 @@ use pointsman::console::screen::ScreenId;
 use pointsman::session::{Command, Log};
 use pointsman::units::PerMille;
 
-use super::{Desk, SIZES, log, log_of};
+use super::{SIZES, Sandbox, log, log_of};
 
-fn at_the_end(log: &Arc<Log>, size: (u16, u16)) -> Desk {
-    let mut desk = Desk::open(log, ScreenId::Quality, size);
-    desk.player.handle(Command::SeekShare(PerMille::ONE));
-    desk.app.update(Arc::new(desk.player.snapshot()));
-    desk
+fn at_the_end(log: &Arc<Log>, size: (u16, u16)) -> Sandbox {
+    let mut sandbox = Sandbox::open(log, ScreenId::Quality, size);
+    sandbox.player.handle(Command::SeekShare(PerMille::ONE));
+    sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+    sandbox
 }
 
 /// Requests judged by a model, a quarter of them by people too, who find a few bad that it called good.
@@ -50,10 +50,10 @@ fn judged_log() -> Arc<Log> {
 fn every_figure_of_a_rung_is_there_at_every_size() {
     let log = judged_log();
     for size in SIZES {
-        let mut desk = at_the_end(&log, size);
-        let given = desk.shown().proofs[0][0].clone();
+        let mut sandbox = at_the_end(&log, size);
+        let given = sandbox.shown().proofs[0][0].clone();
         let threshold = given.standing.given.unwrap().threshold;
-        let text = desk.text();
+        let text = sandbox.text();
         let lower = text.to_lowercase();
         assert!(lower.contains("drift") && lower.contains("psi"), "{size:?}: {text}");
         for words in ["Answers judged", "certified from", "Said and done", "calibration error", "promise"] {
@@ -62,10 +62,10 @@ fn every_figure_of_a_rung_is_there_at_every_size() {
         assert!(text.contains(&format!("from {threshold} up")), "{size:?}: {text}");
         // The last panel has the whole screen to itself where there is no room beside the others.
         for _ in 0..3 {
-            desk.key(KeyCode::Tab, KeyModifiers::NONE);
+            sandbox.key(KeyCode::Tab, KeyModifiers::NONE);
         }
-        desk.keys("z");
-        let text = desk.text();
+        sandbox.keys("z");
+        let text = sandbox.text();
         let agreement = given.quality.agreement;
         assert_eq!(agreement.n(), 300);
         assert!(
@@ -82,14 +82,14 @@ fn every_figure_of_a_rung_is_there_at_every_size() {
 #[test]
 fn a_row_opens_its_threshold_and_the_last_rung_has_none() {
     let log = judged_log();
-    let mut desk = at_the_end(&log, (120, 36));
-    desk.key(KeyCode::Down, KeyModifiers::NONE);
-    desk.key(KeyCode::Enter, KeyModifiers::NONE);
-    assert_eq!(desk.app.ui.view.screen, ScreenId::Quality);
-    assert!(desk.text().contains("the last rung has no threshold"));
-    desk.key(KeyCode::Up, KeyModifiers::NONE);
-    desk.key(KeyCode::Enter, KeyModifiers::NONE);
-    assert_eq!(desk.app.ui.view.screen, ScreenId::Tune);
+    let mut sandbox = at_the_end(&log, (120, 36));
+    sandbox.key(KeyCode::Down, KeyModifiers::NONE);
+    sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(sandbox.app.ui.view.screen, ScreenId::Quality);
+    assert!(sandbox.text().contains("the last rung has no threshold"));
+    sandbox.key(KeyCode::Up, KeyModifiers::NONE);
+    sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(sandbox.app.ui.view.screen, ScreenId::Tune);
 }
 
 #[test]

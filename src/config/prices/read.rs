@@ -1,7 +1,7 @@
 //! Reads a price book from TOML.
 //!
 //! Prices are dollars per million tokens, written as numbers (`0.375`) or as strings (`"0.375"`). Both are read from the
-//! digits in the file: the TOML parser hands numbers over as text, so no float lies in between.
+//! digits in the file: the TOML parser passes numbers as text, so no float lies in between.
 //!
 //! ```toml
 //! name = "ours"

@@ -119,7 +119,7 @@ impl Steering {
         self.list.iter().any(|helm| helm.is_due(at))
     }
 
-    /// Looks at those that are due; `course` says how a limit's window stands, `busy` which routes others move. Gives the moves
+    /// Looks at those that are due; `course` says how a limit's window stands, `busy` which routes others move. Returns the moves
     /// of each.
     pub fn look(
         &mut self,

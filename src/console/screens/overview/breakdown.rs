@@ -175,7 +175,7 @@ fn both_ends<'a>(scene: Scene<'_>, name: &'a str, columns: u16) -> Cow<'a, str> 
     }
     let (end, _) = text::fit_end(name, room.saturating_sub(1) / 2);
     let (until, _) = text::fit(name, room.saturating_sub(text::width(end) + 1));
-    format!("{}{}{end}", name.get(..until).unwrap_or_default(), scene.look.glyphs.cut).into()
+    format!("{}{}{end}", name.get(..until).unwrap_or_default(), scene.look.glyphs.ellipsis).into()
 }
 
 fn draw_tabs(scene: Scene<'_>, chosen: Dimension, row: Rect, buf: &mut Buffer) {
@@ -186,7 +186,7 @@ fn draw_tabs(scene: Scene<'_>, chosen: Dimension, row: Rect, buf: &mut Buffer) {
         if on {
             paint::sign(buf, at.x, at.y, scene.look.glyphs.chosen, style);
         }
-        paint::text(buf, paint::split_left(at, 1).1, dimension.name(), style, scene.look.glyphs.cut);
+        paint::text(buf, paint::split_left(at, 1).1, dimension.name(), style, scene.look.glyphs.ellipsis);
     }
 }
 
