@@ -282,12 +282,12 @@ fn report(
 
 /// Returns the budgets that a log brings, as a file has them; none where it brings none or can be read but once.
 fn brought(args: &WhatIfArgs) -> String {
-    let logs = input(std::slice::from_ref(&args.log));
+    let logs = input(std::slice::from_ref(&args.input.log));
     if !logs.can_be_read_again() {
         return String::new();
     }
     // What cannot be opened is told when the log is read.
-    let opened = record::open(&logs, &args.engine.read());
+    let opened = record::open(&logs, &args.input.engine.read());
     opened.map(|source| source.header().budgets.clone()).unwrap_or_default()
 }
 
