@@ -69,10 +69,10 @@ fn judged_and_then(least: u32, count: u32) -> Arc<Log> {
 }
 
 /// The panel of the certificate with the whole screen to itself.
-fn alone(desk: &mut Desk) -> String {
-    desk.key(KeyCode::Tab, KeyModifiers::NONE);
-    desk.keys("z");
-    desk.text()
+fn alone(sandbox: &mut Sandbox) -> String {
+    sandbox.key(KeyCode::Tab, KeyModifiers::NONE);
+    sandbox.keys("z");
+    sandbox.text()
 }
 
 #[test]
@@ -142,11 +142,11 @@ fn without_labels_it_says_how_they_come() {
 fn drift_is_told_with_what_chance_reaches_and_with_the_error_since_the_certificate() {
     let log = judged_and_then(0, 1000);
     for size in SIZES {
-        let mut desk = at_the_end(&log, size);
-        let proof = desk.shown().proofs[0][0].clone();
+        let mut sandbox = at_the_end(&log, size);
+        let proof = sandbox.shown().proofs[0][0].clone();
         let reading = proof.standing.drift.unwrap();
         assert!(proof.standing.given.is_some() && !reading.has_drifted && reading.n == 1000, "{reading:?}");
-        let text = alone(&mut desk);
+        let text = alone(&mut sandbox);
         let [then, now] = &proof.quality.since;
         assert!(then.n() > 0 && now.n() >= 100, "{} and {}", then.n(), now.n());
         for words in [
@@ -169,23 +169,23 @@ fn drift_is_told_with_what_chance_reaches_and_with_the_error_since_the_certifica
 fn confidences_that_drifted_are_told_and_take_the_certificate_with_them() {
     let log = judged_and_then(600, 1000);
     for size in SIZES {
-        let mut desk = Desk::open(&log, ScreenId::Quality, size);
+        let mut sandbox = Sandbox::open(&log, ScreenId::Quality, size);
         // Between two looks at it the certificate still stands, and the screen says already what it will fall by.
         let found = (500..=1000).any(|share| {
-            desk.player.handle(Command::SeekShare(PerMille::new(share).unwrap()));
-            let proofs = desk.player.snapshot().proofs;
+            sandbox.player.handle(Command::SeekShare(PerMille::new(share).unwrap()));
+            let proofs = sandbox.player.snapshot().proofs;
             proofs[0][0].standing.drift.as_ref().is_some_and(|reading| reading.has_drifted)
         });
         assert!(found, "{size:?}: nothing drifted");
-        desk.app.update(Arc::new(desk.player.snapshot()));
-        let reading = desk.shown().proofs[0][0].standing.drift.unwrap();
+        sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+        let reading = sandbox.shown().proofs[0][0].standing.drift.unwrap();
         assert!(reading.psi > reading.critical && reading.ks > reading.ks_critical, "{reading:?}");
-        let text = alone(&mut desk);
+        let text = alone(&mut sandbox);
         assert!(text.contains(&format!("drifted, PSI {:.3}", reading.psi)), "{size:?}: {text}");
 
-        let mut desk = at_the_end(&log, size);
-        assert!(desk.shown().proofs[0][0].standing.given.is_none());
-        let text = alone(&mut desk);
+        let mut sandbox = at_the_end(&log, size);
+        assert!(sandbox.shown().proofs[0][0].standing.given.is_none());
+        let text = alone(&mut sandbox);
         assert!(text.contains("withdrawn") && text.contains("confidences drifted"), "{size:?}: {text}");
     }
 }
