@@ -470,6 +470,9 @@ fn print(format: Format, report: &Report) -> anyhow::Result<()> {
             counted(refused, "request"),
             counted(moved, "request")
         ));
+        if let Some(waited) = report.waited_requests {
+            output::say(&format!("{} would have waited for room", counted(waited, "request")));
+        }
     }
     Ok(())
 }
