@@ -21,15 +21,8 @@ use crate::units::{PerMille, When, choice};
 /// How logs are read and what a run rests on.
 #[derive(Args, Debug, Clone, Default)]
 pub struct EngineArgs {
-    /// Policy file (TOML); your own policy.toml or the built-in policy where absent.
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
-    /// Price book: a name, a .toml book or a LiteLLM .json catalogue, laid over `list`; `only:BOOK` takes it alone.
-    #[arg(long, value_name = "BOOK|FILE", default_value = "list")]
-    pub prices: String,
-    /// Measure savings against this model instead of the policy's baseline.
-    #[arg(long, value_name = "MODEL")]
-    pub baseline: Option<String>,
+    #[command(flatten)]
+    pub(crate) serving: ServingArgs,
     /// Name the log format instead of recognising it (`pointsman import --help` lists them).
     #[arg(long, value_name = "FORMAT", value_parser = formats(), hide_possible_values = true)]
     pub input_format: Option<InputFormat>,
@@ -55,9 +48,6 @@ pub struct EngineArgs {
     /// Charge by the price book even where the log tells what was charged.
     #[arg(long)]
     pub reprice: bool,
-    /// Classifier file instead of the built-in one: set by hand, or made by `pointsman train`; `public` names the weights trained on public sets.
-    #[arg(long, visible_alias = "weights", value_name = "FILE")]
-    pub classifier: Option<PathBuf>,
 }
 
 impl EngineArgs {
@@ -74,20 +64,14 @@ impl EngineArgs {
     /// Returns what a run rests on.
     pub fn setup(&self) -> SetupOptions {
         SetupOptions {
-            policy: self.policy.clone(),
-            prices: Some(self.prices.clone()),
-            baseline: self.baseline.clone(),
-            classifier: self.classifier.clone(),
             reclassify: self.reclassify,
             reprice: self.reprice,
             stretch: Stretch::new(self.from, self.to),
             read: self.read(),
-            providers: None,
+            ..self.serving.setup()
         }
     }
-}
 
-impl EngineArgs {
     /// Reads what a run rests on, and says on stderr what may not be meant.
     ///
     /// # Errors
@@ -144,11 +128,6 @@ impl ReadLogsArgs {
     pub fn load(&self) -> anyhow::Result<Log> {
         let LogsArgs { logs, engine, .. } = &self.from;
         load_log(&input(logs), logs, engine.start()?, &engine.read(), None)
-    }
-
-    /// Returns the reading.
-    pub fn reading(&self) -> Reading {
-        self.read_as.into()
     }
 }
 
@@ -278,7 +257,7 @@ impl ReadArgs {
     }
 }
 
-/// What a gateway, or a console on one, rests on: nothing here is about logs.
+/// What decisions and charges rest on; nothing here is about logs.
 #[derive(Args, Debug, Clone, Default)]
 pub struct ServingArgs {
     /// Policy file (TOML); your own policy.toml or the built-in policy where absent.
@@ -296,25 +275,14 @@ pub struct ServingArgs {
 }
 
 impl ServingArgs {
-    /// Returns the same among the arguments of a replay.
-    pub fn engine(&self) -> EngineArgs {
-        EngineArgs {
+    /// Returns what a gateway rests on.
+    pub fn setup(&self) -> SetupOptions {
+        SetupOptions {
             policy: self.policy.clone(),
-            prices: self.prices.clone(),
+            prices: Some(self.prices.clone()),
             baseline: self.baseline.clone(),
             classifier: self.classifier.clone(),
-            ..EngineArgs::default()
-        }
-    }
-}
-
-impl From<&EngineArgs> for ServingArgs {
-    fn from(engine: &EngineArgs) -> Self {
-        Self {
-            policy: engine.policy.clone(),
-            prices: engine.prices.clone(),
-            baseline: engine.baseline.clone(),
-            classifier: engine.classifier.clone(),
+            ..SetupOptions::default()
         }
     }
 }

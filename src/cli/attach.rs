@@ -42,6 +42,6 @@ pub fn run(args: &AttachArgs) -> anyhow::Result<()> {
         None => std::env::var("POINTSMAN_KEY").ok(),
     };
     let key = key.filter(|key| !key.is_empty());
-    let setup = Setup::new(&args.engine.engine().setup())?;
+    let setup = Setup::new(&args.engine.setup())?;
     attach(setup, &AttachOptions { url: args.url.clone(), key }, &args.look.options())
 }

@@ -106,7 +106,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
         Some(Earlier::By(by)) => (after.0 - by, after.1 - by),
         Some(Earlier::Window(window)) => window.moments(&log),
     };
-    let reading: Reading = args.input.reading();
+    let reading: Reading = args.input.read_as.into();
     let compared = compare(&log, reading, before, after);
     tell(&log, [("before", before, compared.before.requests), ("after", after, compared.after.requests)])?;
     if before.1 - before.0 != length {

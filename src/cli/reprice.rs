@@ -83,16 +83,17 @@ fn row(twice: &Twice) -> Row {
 /// # Errors
 /// Where a log or a price book cannot be used, or there is nothing to reprice by.
 pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
-    let is_other = args.input.engine.prices != "list";
+    let is_other = args.input.engine.serving.prices != "list";
     anyhow::ensure!(
         is_other || args.at.is_some(),
         "nothing to price it by: name a book with --prices, or a moment whose prices count with --at"
     );
     // What was charged rests on the list, whatever is tried beside it.
-    let base = EngineArgs { prices: "list".to_owned(), reprice: false, ..args.input.engine.clone() };
+    let mut base = EngineArgs { reprice: false, ..args.input.engine.clone() };
+    "list".clone_into(&mut base.serving.prices);
     let log = load_log(&input(&args.input.logs), &args.input.logs, base.start()?, &base.read(), None)?;
     let (table, book) = if is_other {
-        let book = prices::layered(&args.input.engine.prices, config::user_dir().as_deref())?;
+        let book = prices::layered(&args.input.engine.serving.prices, config::user_dir().as_deref())?;
         (PriceTable::new(&book, &log.names), format!("{} {}", book.name, book.dated))
     } else {
         ((*log.prices).clone(), log.book.clone())

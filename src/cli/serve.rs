@@ -64,7 +64,7 @@ pub struct ServeArgs {
 
 /// Reads what a gateway rests on.
 pub(super) fn start(engine: &ServingArgs, gateway: &GatewayArgs) -> anyhow::Result<Setup> {
-    let options = SetupOptions { providers: gateway.providers.clone(), ..engine.engine().setup() };
+    let options = SetupOptions { providers: gateway.providers.clone(), ..engine.setup() };
     Setup::new(&options)
 }
 

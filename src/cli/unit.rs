@@ -34,7 +34,7 @@ pub struct UnitArgs {
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
-    let reading: Reading = args.input.reading();
+    let reading: Reading = args.input.read_as.into();
     let good = PerMille::clamped(i64::from(args.good));
     let mut by: Vec<Dimension> = Vec::new();
     for one in &args.by {
