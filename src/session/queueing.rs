@@ -153,7 +153,7 @@ impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
         evidence: &Evidence<'_>,
         (at, turn): (Instant, Option<u64>),
         is_late: bool,
-    ) -> Result<bool, (u64, Over)> {
+    ) -> Result<bool, (u64, Box<Over>)> {
         let mut operation = *evidence.operation;
         operation.at = at;
         let evidence = Evidence { operation: &operation, extra: evidence.extra };
