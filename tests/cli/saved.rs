@@ -249,7 +249,7 @@ fn a_log_that_brings_budgets_is_tried_with_those_in_force() {
     let sandbox = units();
     let own = r#"{"pointsman":"log","v":2,"budgets":"[budget.company]\nlimit = { day = 0.000001 }\nover = \"refuse\"\n"}"#;
     sandbox.write("brought.jsonl", format!("{own}\n{UNITS}"));
-    let report = run(&sandbox, "whatif brought.jsonl --set extraction=588");
+    let report = run(&sandbox, "whatif brought.jsonl --set extraction.flash=588");
     let budgets = &report["budgets"];
     assert_eq!(
         (&budgets["in_force"], &budgets["windows"][0]["limit"]),
@@ -260,7 +260,7 @@ fn a_log_that_brings_budgets_is_tried_with_those_in_force() {
         (&3.into(), &3.into()),
         "{report}"
     );
-    let table = sandbox.good("whatif brought.jsonl --set extraction=588");
+    let table = sandbox.good("whatif brought.jsonl --set extraction.flash=588");
     assert!(table.contains("Budgets that the log brings") && table.contains("company/day"), "{table}");
     // What is asked for goes before what is brought, and a limit of the log is tried by its name.
     let tried = run(&sandbox, "whatif brought.jsonl --budget company=1000/day");
@@ -269,7 +269,7 @@ fn a_log_that_brings_budgets_is_tried_with_those_in_force() {
         (&3.into(), &0.into())
     );
     sandbox.write("budgets.toml", "[budget.company]\nlimit = { day = 1000 }\n");
-    let file = run(&sandbox, "whatif brought.jsonl --set extraction=588 --budgets budgets.toml");
+    let file = run(&sandbox, "whatif brought.jsonl --set extraction.flash=588 --budgets budgets.toml");
     assert_eq!(
         (&file["budgets"]["in_force"], &file["budgets"]["applied_refused_requests"]),
         (&"file".into(), &0.into())
