@@ -10,6 +10,8 @@ mod explored;
 mod quality;
 #[path = "console/warm.rs"]
 mod warm;
+#[path = "console/worlds.rs"]
+mod worlds;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -526,7 +528,8 @@ fn the_strip_and_the_tabs_take_the_mouse() {
     let before = sandbox.shown().clock;
     sandbox.mouse(MouseEventKind::Down(MouseButton::Left), 64, parts.bar.y);
     assert!(sandbox.shown().clock > before);
-    let (screen, at) = frame::tab_places(sandbox.app.ui.front(), parts.tabs).nth(2).unwrap();
+    let tabs = frame::tab_places(sandbox.app.ui.front(), sandbox.app.ui.view.screen, parts.tabs);
+    let (screen, at, _) = tabs.into_iter().nth(2).unwrap();
     sandbox.mouse(MouseEventKind::Down(MouseButton::Left), at.x, at.y);
     assert_eq!(sandbox.app.ui.view.screen, screen);
 }

@@ -12,8 +12,8 @@ use crossterm::event::{Event, EventStream};
 use futures::StreamExt as _;
 use tokio::sync::watch;
 
-use super::Internal;
 use super::requests::{requests_markdown, save_requests};
+use super::{Internal, branches, found};
 use crate::config::{self, console::ConsoleSettings};
 use crate::console::app::{App, Do, Export, Settings};
 use crate::console::glyphs::Glyphs;
@@ -24,7 +24,7 @@ use crate::console::terminal::{self, Copied};
 use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
 use crate::console::ui::Ui;
 use crate::report::Format;
-use crate::session::{Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
+use crate::session::{BranchState, Command, Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
 use crate::units::{choice, counted};
 
 /// The least time between two frames.
@@ -245,6 +245,7 @@ fn open(
     if let Some(warning) = dressing.warnings.first() {
         app.warn(warning);
     }
+    find(&mut app);
     let (publish, pictures) = watch::channel(first);
     let publish: Publish = Box::new(move |picture| publish.send(picture).is_ok());
     let worker = start(player, publish).map_err(Internal::from_any)?;
@@ -407,6 +408,12 @@ async fn watch_all(
     Ok(())
 }
 
+/// Tells the console which plans and worlds the configuration folder has.
+fn find(app: &mut App) {
+    app.ui.rollout.set_plans(found::plans());
+    app.ui.worlds.set_own(found::worlds());
+}
+
 /// Writes the policy in force to a file that does not exist yet, and names it.
 fn save_policy(picture: &Snapshot) -> anyhow::Result<String> {
     use std::io::Write as _;
@@ -479,6 +486,19 @@ fn answer(
                     Ok((path, rows)) => {
                         app.say(&format!("{} written to {path}", counted(rows as u64, "request")));
                     }
+                    Err(error) => app.warn(&format!("not written: {error:#}")),
+                }
+            }
+            Do::Find => find(app),
+            Do::Branch { world, beside } => match branches::plan(&world, &beside) {
+                Ok(plan) => worker.send(Command::Branch(Arc::new(plan))),
+                Err(error) => app.warn(&format!("not tried: {error:#}").replace('\n', "; ")),
+            },
+            Do::SaveBranches(as_page) => {
+                let picture = Arc::clone(app.shown());
+                let BranchState::Done(found) = &picture.branches else { continue };
+                match branches::save(found, as_page) {
+                    Ok(path) => app.say(&format!("branches written to {path}")),
                     Err(error) => app.warn(&format!("not written: {error:#}")),
                 }
             }

@@ -59,7 +59,7 @@ impl Steer {
 const KEPT: usize = 8 * 7 * 24;
 const HOUR: Span = Span::hours(1);
 /// A request as an amount, so that parts of one are not lost where requests are foretold.
-const REQUEST: Pico = Pico(1_000_000);
+pub(crate) const REQUEST: Pico = Pico(1_000_000);
 
 /// How many requests came by the hour, from which it is foretold how many will.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

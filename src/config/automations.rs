@@ -43,6 +43,7 @@ struct WhenKeys {
     latency: Option<String>,
     headroom: Option<String>,
     spend: Option<String>,
+    pace: Option<String>,
     hours: Told<String>,
     above: Option<i64>,
     below: Option<i64>,
@@ -125,11 +126,12 @@ fn when_of(when: &Spanned<WhenKeys>, reading: &Reading<'_>) -> Result<(Signal, B
         named(&keys.latency, Signal::Latency),
         named(&keys.headroom, Signal::Headroom),
         named(&keys.spend, Signal::Spend),
+        named(&keys.pace, Signal::Pace),
         hours,
     ];
     let mut found = all.into_iter().flatten();
     let (Some(signal), None) = (found.next(), found.next()) else {
-        let what = "looks at one thing: down, errors, latency, headroom, spend or hours";
+        let what = "looks at one thing: down, errors, latency, headroom, spend, pace or hours";
         return Err(reading.wrong(when, format!("when {what}")));
     };
     let invalid = |what: &str| Err(reading.wrong(when, format!("when {what}")));
@@ -181,6 +183,12 @@ mod tests {
         );
         let night = RULE.replace("headroom = \"anthropic\", below = 150, until = 400", "hours = \"22-6\"");
         assert_eq!(parse(&night, "a.toml").unwrap()[0].signal, Signal::Hours(22, 6));
+        let fast = RULE.replace(
+            "headroom = \"anthropic\", below = 150, until = 400",
+            "pace = \"a/day\", above = 1200, until = 1000",
+        );
+        let fast = &parse(&fast, "a.toml").unwrap()[0];
+        assert_eq!((&fast.signal, fast.bounds.is_above), (&Signal::Pace("a/day".into()), true));
     }
 
     #[test]

@@ -208,3 +208,41 @@ fn a_policy_that_minds_caches_is_run_anew_with_what_changes_cost() {
     assert!(aware.0 * 2 < blind.0, "{} beside {}", aware.usd(), blind.usd());
     assert!(routed.all.tokens.cache_read > 400_000, "{}", routed.all.tokens.cache_read);
 }
+
+/// A day of calls that cost five cents each, of which something else was expected.
+fn foretold(calls: usize, expected_pico: u64) -> Log {
+    use std::fmt::Write as _;
+    let mut text = String::from("{\"pointsman_log\":1}\n");
+    for nth in 0..calls {
+        let at = (Instant::from_secs(1_790_000_000) + Span::secs(nth as i64 * 20)).rfc3339();
+        let _ = writeln!(
+            text,
+            "{{\"id\":\"r{nth}\",\"at\":\"{at}\",\"session\":\"s\",\"task\":\"agent\",\"confidence\":100,\"model\":\"claude-opus-4-6\",\
+             \"in\":10000,\"cache_read\":0,\"write_5m\":0,\"out\":0,\"ms\":900,\"down\":[\"cache-expected:{expected_pico}\"]}}"
+        );
+    }
+    let mut names = Names::default();
+    let policy = Arc::new(policy::parse(POLICY, "policy.toml", &mut names).unwrap());
+    let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
+    let source = record::open(&Input::bytes("l.jsonl", text.into_bytes()), &ReadOptions::default()).unwrap();
+    Log::load("l".into(), source, ingest, policy, &book(), |_| true).unwrap()
+}
+
+#[test]
+fn calls_that_cost_over_a_twentieth_more_or_less_than_was_expected_are_told_of_once_a_day() {
+    use pointsman::alert::{Rules, Source};
+    use pointsman::session::alerts;
+    let fired = |calls, expected| {
+        let log = foretold(calls, expected);
+        let all = alerts(&log, Arc::new(Rules::default()), &[], |_| true).unwrap();
+        all.into_iter().filter(|alert| alert.source == Source::Expected).collect::<Vec<_>>()
+    };
+    for (expected, more) in [(45_000_000_000, "cost more than"), (55_000_000_000, "cost less than")] {
+        let [alert] = <[_; 1]>::try_from(fired(40, expected)).unwrap();
+        assert_eq!((&*alert.scope, alert.resolved), ("model claude-opus-4-6", None));
+        assert!(alert.words.contains("30 calls") && alert.words.contains(more), "{}", alert.words);
+        assert!(alert.words.contains("$1.5000, not $"), "{}", alert.words);
+    }
+    assert!(fired(40, 48_000_000_000).is_empty(), "4 % off is within bounds");
+    assert!(fired(29, 10_000_000_000).is_empty(), "too few calls show nothing");
+}

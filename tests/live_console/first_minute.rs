@@ -1,6 +1,7 @@
 //! What somebody sees first, takes along, and is refused.
 
 use super::*;
+use pointsman::rollout::Order;
 use pointsman::session::TurnedAway;
 
 fn done(sandbox: &mut Sandbox, key: char) -> Vec<Do> {
@@ -191,27 +192,140 @@ fn a_rollout_shows_both_sides_and_what_its_next_step_lacks() {
         base: arm(4012, "1.6"),
         ..RolloutRow::default()
     };
-    for size in [(80, 24), (120, 36), (200, 50)] {
-        let mut sandbox = Sandbox::open(ScreenId::Events, size, &lines()[..20]);
-        sandbox.key(KeyCode::Char('r'));
-        assert!(sandbox.text().contains("no rollout is under way"), "{}", sandbox.text());
+    for size in SIZES {
+        let mut sandbox = Sandbox::open(ScreenId::Rollout, size, &lines()[..20]);
+        assert!(sandbox.text().contains("Nothing is rolled out"), "{}", sandbox.text());
         sandbox
             .player
             .set_status(Arc::new(LiveStatus { rollouts: vec![row.clone()], ..status(sandbox.now) }));
         sandbox.update();
         let text = sandbox.text();
         let words = [
-            "cheaper-code of route code",
-            "stage 3 of 6, 50‰",
-            "canary: 212 requests",
-            "the next stage lacks 30 judged",
+            "cheaper-code",
+            "stage 3 of 6, 50‰, lacks 2 things",
+            "gpt-4.1-nano from 550‰, on route code",
+            "route beside",
+            "$1.23",
+            "930‰ (830–972), 40",
+            "30 judged answers of the canary",
+            "250‰ lacks",
         ];
         for words in words {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
-        sandbox.key(KeyCode::Char('r'));
-        assert!(sandbox.text().contains("back NAME"), "it asks before it does anything: {}", sandbox.text());
+        // What changes traffic is asked why, said and confirmed.
+        assert_eq!(done(&mut sandbox, 's'), []);
+        assert!(sandbox.text().contains("skip a step of cheaper-code, because"), "{}", sandbox.text());
+        sandbox.keys("labels");
+        sandbox.key(KeyCode::Enter);
+        let asked = sandbox.text();
+        assert!(asked.contains("250‰ of the sessions of route code, now 50‰"), "{asked}");
+        assert!(asked.contains("passed over: 30 judged"), "{asked}");
+        assert_eq!(done(&mut sandbox, 'q'), [], "nothing but y does it");
+        let skip = |why: &str| Do::Send(Command::Rollout("cheaper-code".into(), Order::Skip, why.into()));
+        assert_eq!(done(&mut sandbox, 'y'), [skip("labels")]);
+        // What changes nothing is done with its reason.
+        done(&mut sandbox, 'h');
+        let enter = Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE));
+        let held = Do::Send(Command::Rollout("cheaper-code".into(), Order::Hold, String::new()));
+        assert_eq!(sandbox.app.event(&enter), [held]);
+        done(&mut sandbox, 'b');
+        sandbox.key(KeyCode::Enter);
         sandbox.key(KeyCode::Esc);
-        assert!(!sandbox.text().contains("back NAME"));
+        assert_eq!(done(&mut sandbox, 'y'), [], "it was left");
+        // Only a rollout that is held goes on.
+        done(&mut sandbox, 'r');
+        assert!(sandbox.text().contains("is not held"), "{}", sandbox.text());
+    }
+}
+
+#[test]
+fn steering_and_automations_say_what_they_propose_and_a_key_accepts_it() {
+    use pointsman::session::{AutomationRow, MoveRow, SteerRow};
+    let move_row = MoveRow { route: "extraction".into(), rung: "flash".into(), from: 620, to: 588 };
+    let steering = SteerRow {
+        limit: "company/month".into(),
+        aim_permille: 990,
+        spent_usd: "12".into(),
+        limit_usd: "60".into(),
+        heading: "moves".into(),
+        expected_requests: Some(900),
+        now_per_1000_usd: Some("8.4".into()),
+        wanted_per_1000_usd: Some("7.2".into()),
+        best_per_1000_usd: Some("7.1".into()),
+        moves: vec![move_row],
+        ..SteerRow::default()
+    };
+    let automation = AutomationRow {
+        name: "spare".into(),
+        signal: "quota left at anthropic, ‰".into(),
+        reading: Some(120),
+        on: 150,
+        off: 400,
+        is_on: true,
+        route: "code".into(),
+        to: "large".into(),
+        share: 250,
+        most: 500,
+        ..AutomationRow::default()
+    };
+    for size in SIZES {
+        let mut sandbox = Sandbox::open(ScreenId::Rollout, size, &lines()[..20]);
+        let (steering, automations) = (vec![steering.clone()], vec![automation.clone()]);
+        sandbox.player.set_status(Arc::new(LiveStatus { steering, automations, ..status(sandbox.now) }));
+        sandbox.update();
+        let text = sandbox.text();
+        for words in [
+            "proposes 1 move",
+            "dry run, would shift 250‰ of 500‰",
+            "extraction flash from 620 to 588",
+            "~$8.40",
+        ] {
+            assert!(text.contains(words), "{size:?} {words}: {text}");
+        }
+        assert_eq!(done(&mut sandbox, 'a'), []);
+        assert!(
+            sandbox.text().contains("thresholds move: extraction flash 620 to 588"),
+            "{}",
+            sandbox.text()
+        );
+        let accepted = Do::Send(Command::AcceptSteering("company/month".into()));
+        assert_eq!(done(&mut sandbox, 'y'), [accepted]);
+        sandbox.key(KeyCode::Down);
+        let text = sandbox.text();
+        for words in ["a dry run: it only proposes", "on from 150, off from 400; on now", "last changed"] {
+            assert!(text.contains(words), "{size:?} {words}: {text}");
+        }
+        done(&mut sandbox, 'a');
+        assert!(sandbox.text().contains("choose a limit that is steered towards"), "{}", sandbox.text());
+        // Where nothing may be changed from here, that is said.
+        sandbox.player.set_read_only(Some("the key lacks the scope `operate`".into()));
+        sandbox.key(KeyCode::Up);
+        done(&mut sandbox, 'a');
+        let text = sandbox.text();
+        assert!(text.contains("not from here: the key lacks") && text.contains("read only"), "{text}");
+    }
+}
+
+#[test]
+fn a_plan_of_the_folder_is_listed_and_started_once_that_is_confirmed() {
+    use pointsman::config::rollouts;
+    use pointsman::console::screens::rollout::Plans;
+    const PLAN: &str = "[rollout.cheaper]\nroute = \"code\"\nset = { \"4.1\" = 500 }\n";
+    for size in SIZES {
+        let mut sandbox = Sandbox::open(ScreenId::Rollout, size, &lines()[..20]);
+        let list = rollouts::parse(PLAN, "rollouts.toml").unwrap();
+        let plans = Plans { origin: "rollouts.toml".into(), list, problem: String::new() };
+        sandbox.app.ui.rollout.set_plans(plans);
+        let text = sandbox.text();
+        for words in
+            ["not begun, for route code", "4.1 from 500‰", "0, 10, 50, 250, 500, 1000 ‰", "S starts it"]
+        {
+            assert!(text.contains(words), "{size:?} {words}: {text}");
+        }
+        assert_eq!(done(&mut sandbox, 'S'), []);
+        assert!(sandbox.text().contains("begins beside the traffic of route code"), "{}", sandbox.text());
+        let start = Command::StartRollout { name: "cheaper".into(), plan: PLAN.into() };
+        assert_eq!(done(&mut sandbox, 'y'), [Do::Send(start)]);
     }
 }
