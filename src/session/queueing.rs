@@ -363,7 +363,7 @@ mod tests {
 
     fn loaded(text: String) -> Log {
         let (policy, names, book) = parts();
-        let ingest = Ingest::new(names, Arc::new(Classifier::builtin()), &IngestOptions::default());
+        let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
         let source = open(&Input::bytes("live", text.into_bytes()), &ReadOptions::default()).unwrap();
         Log::load("live".to_owned(), source, ingest, Arc::new(policy), &book, |_| true).unwrap()
     }
