@@ -119,13 +119,21 @@ fn micros(duration: Duration) -> String {
 /// What trained weights take beside those set by hand.
 fn classify() {
     let weights = [("by hand", Classifier::builtin()), ("trained", Classifier::shipped("public").unwrap())];
-    let prompt = "Compare what both plans cost in 2027, and say which one you would take. ".repeat(14);
-    for (name, classifier) in weights {
-        let started = Instant::now();
-        for _ in 0..20_000 {
-            black_box(classifier.classify(Some(black_box(&prompt)), &Measures::default()));
+    let letter = "Compare what both plans cost in 2027, and say which one you would take. The first is paid by the month, has \
+                  three seats, and may be ended at any time; the second is cheaper by a fifth but runs for two years. Somebody \
+                  in the office thinks that five people at most will need a seat before March, while others would rather wait. ";
+    for (size, bytes, goal) in [("1 kB", 1024, "<= 10 us"), ("16 kB", 16_384, "<= 60 us")] {
+        let prompt: String = letter.chars().cycle().take(bytes).collect();
+        for (name, classifier) in &weights {
+            let time = || {
+                let started = Instant::now();
+                black_box(classifier.classify(Some(black_box(&prompt)), &Measures::default()));
+                started.elapsed()
+            };
+            let mut times: Vec<Duration> = (0..20_000).map(|_| time()).collect();
+            times.sort_unstable();
+            row(&format!("classify {size}, weights {name}: p50"), &micros(times[10_000]), goal, "");
         }
-        row(&format!("classify 1 kB, weights {name}: mean"), &micros(started.elapsed() / 20_000), "", "");
     }
 }
 
@@ -551,6 +559,9 @@ fn main() {
     // What takes long is left out where only this is asked for.
     if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "budgets") {
         return budgets::budgets();
+    }
+    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "classify") {
+        return classify();
     }
     if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "caches") {
         return caches::caches();

@@ -7,6 +7,8 @@
 
 #[path = "outcomes/estimates.rs"]
 mod estimates;
+#[path = "outcomes/trained.rs"]
+mod trained;
 
 use std::fmt::Write as _;
 use std::fs::File;

@@ -130,7 +130,7 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
         return soak::run(&pointsman, span, |line| println!("{line}")).await;
     }
     if let Some(pairs) = plan.pairs {
-        return pairs::run(desk.path(), &mock, (pairs, plan.closed)).await;
+        return pairs::run(folder.path(), &mock, (pairs, plan.closed)).await;
     }
     let mut all = vec![Target::new("direct", mock, Duration::ZERO)];
     let wanted = |name: &str| plan.only.as_deref().is_none_or(|only| only == name);

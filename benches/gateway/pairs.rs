@@ -17,14 +17,14 @@ struct Half {
 
 /// Measures so many pairs of so many requests, and prints them.
 pub(crate) async fn run(
-    desk: &std::path::Path,
+    folder: &std::path::Path,
     mock: &Process,
     (pairs, requests): (usize, u64),
 ) -> anyhow::Result<()> {
     let upstream = mock.address;
-    let start = |budgets| move || targets::pointsman(desk, upstream, budgets);
-    let without = started("pointsman", 1, start(false)).await.with_context(|| log_of(desk))?.process;
-    let with = started("four budgets", 1, start(true)).await.with_context(|| log_of(desk))?.process;
+    let start = |budgets| move || targets::pointsman(folder, upstream, budgets);
+    let without = started("pointsman", 1, start(false)).await.with_context(|| log_of(folder))?.process;
+    let with = started("four budgets", 1, start(true)).await.with_context(|| log_of(folder))?.process;
     for process in [&without, &with] {
         load::closed(process.address, CONNECTIONS[0], requests / 2).await?;
     }

@@ -126,7 +126,7 @@ impl<'a> Lessons<'a> {
         contents.models = (sums.into_iter())
             .map(|(name, (rows, sum))| Taught { name, rows, quality: sum / rows as f64 })
             .collect();
-        contents.models.sort_by_key(|model| std::cmp::Reverse(model.rows));
+        crate::units::sort_by_key(&mut contents.models, |model| std::cmp::Reverse(model.rows));
         Ok((lessons, contents))
     }
 

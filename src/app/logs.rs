@@ -74,7 +74,9 @@ pub(super) fn files(logs: &[PathBuf]) -> Vec<(PathBuf, bool)> {
         all.extend(found);
     }
     // Their names begin with the time at which they began, so a session comes before its forks, wherever they lie.
-    rollouts.sort_by(|one, other| one.file_name().cmp(&other.file_name()).then_with(|| one.cmp(other)));
+    crate::units::sort_by(&mut rollouts, |one, other| {
+        one.file_name().cmp(&other.file_name()).then_with(|| one.cmp(other))
+    });
     all.extend(rollouts.into_iter().map(|path| (path, true)));
     all
 }

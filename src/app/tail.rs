@@ -90,7 +90,7 @@ impl Tail {
                     return;
                 }
             }
-            new.sort_by_key(|(at, _)| *at);
+            crate::units::sort_by_key(&mut new, |(at, _)| *at);
             if !send(&new, into) {
                 return;
             }

@@ -4,7 +4,7 @@
 
 use super::ask::Ask;
 use super::feature::{FEATURES, Features};
-use super::lexicon::{Lexicon, WordHash};
+use super::lexicon::{Lexicon, Spelling};
 use super::logistic::log2_milli;
 use super::{FeatureId, Measures};
 
@@ -63,6 +63,31 @@ fn kind(byte: u8) -> Kind {
     KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Control)
 }
 
+/// The highest bit of each of eight bytes.
+const HIGHEST: u64 = 0x8080_8080_8080_8080;
+
+/// Returns eight bytes, the first of them lowest; zeros behind the end.
+fn eight_at(bytes: &[u8], at: usize) -> u64 {
+    if let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        return u64::from_le_bytes(*eight);
+    }
+    bytes.get(at..).unwrap_or(&[]).iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte))
+}
+
+/// Returns the highest bit of each of eight bytes that is an ASCII letter.
+const fn letters(eight: u64) -> u64 {
+    const ONES: u64 = HIGHEST >> 7;
+    let small = (eight | HIGHEST >> 2) & !HIGHEST;
+    let from_a = small + ONES * (0x80 - b'a' as u64);
+    let beyond_z = small + ONES * (0x7f - b'z' as u64);
+    from_a & !beyond_z & !eight & HIGHEST
+}
+
+/// Counts bytes by their highest bits; the others are none.
+const fn sum_of_highest(eight: u64) -> u32 {
+    ((eight >> 7).wrapping_mul(HIGHEST >> 7) >> 56) as u32
+}
+
 /// Counts of one pass over an ask.
 pub(super) struct Tally {
     letters: u32,
@@ -81,6 +106,7 @@ pub(super) struct Tally {
     has_fence: bool,
     words: u32,
     known: u32,
+    common: u32,
     long_words: u32,
     hits: [u8; FEATURES],
 }
@@ -104,6 +130,7 @@ impl Default for Tally {
             has_fence: false,
             words: 0,
             known: 0,
+            common: 0,
             long_words: 0,
             hits: [0; FEATURES],
         }
@@ -119,7 +146,7 @@ struct Place {
     /// Whether the next word opens a sentence or line; an ask stands there more often than material does.
     opening: bool,
     /// The word before, where it may start a pair.
-    before: Option<WordHash>,
+    before: Option<Spelling>,
 }
 
 impl Tally {
@@ -134,12 +161,19 @@ impl Tally {
             place.base += piece.len();
             place.before = None;
         }
+        if let Some(hits) = tally.hits.get_mut(FeatureId::COMMON.index()) {
+            *hits = hits.saturating_add(u8::try_from(tally.common).unwrap_or(u8::MAX));
+        }
         tally
     }
 
     fn piece(&mut self, bytes: &[u8], lexicon: &Lexicon, place: &mut Place) {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
+            if byte == b' ' {
+                at += 1;
+                continue;
+            }
             let next = bytes.get(at + 1).copied();
             match kind(byte) {
                 Kind::Letter | Kind::Capital | Kind::Beyond => {
@@ -215,7 +249,61 @@ impl Tally {
 
     /// Reads the word that starts at `from`; returns where it ends, which is `from` where no word is.
     fn word(&mut self, bytes: &[u8], from: usize, lexicon: &Lexicon, place: &mut Place) -> usize {
-        let (mut at, mut hash, mut beyond) = (from, WordHash::START, 0);
+        let (mut at, mut hash, mut beyond) = (from, Spelling::START, 0);
+        loop {
+            let eight = eight_at(bytes, at);
+            let letters = letters(eight);
+            let run = (!letters & HIGHEST).trailing_zeros() / 8;
+            let kept = (1u64 << (run * 8 % 64)).wrapping_sub(1) | u64::from(run < 8).wrapping_sub(1);
+            if run > 0 {
+                hash = hash.with((eight | HIGHEST >> 2) & kept);
+                // A capital has no fifth bit.
+                self.capitals += sum_of_highest(letters & kept & !eight << 2);
+            }
+            at += run as usize;
+            if run < 8 {
+                break;
+            }
+        }
+        if bytes.get(at).is_some_and(|byte| *byte >= 0x80) {
+            (at, beyond) = self.rest(bytes, at);
+            hash = Spelling::of(bytes.get(from..at).unwrap_or(&[]));
+        }
+        let len = at - from;
+        if len == 0 {
+            return from;
+        }
+        self.beyond += beyond;
+        self.letters += u32::try_from(len).unwrap_or(u32::MAX);
+        self.words += 1;
+        self.long_words += u32::from(len >= 10);
+        let start = place.base + from;
+        let in_zone = start < place.zones.0 || start >= place.zones.1;
+        if let Some(before) = place.before
+            && let Some(feature) = lexicon.find(before.then(hash)).feature()
+        {
+            self.hit(feature, in_zone, place.opening);
+        }
+        let found = lexicon.find(hash);
+        self.known += u32::from(found.counts());
+        place.before = found.starts_pair().then_some(hash);
+        // Most known words are merely common: they are counted without a branch.
+        self.common += u32::from(found.is(FeatureId::COMMON));
+        let mut stays_open = false;
+        if found.counts()
+            && !found.is(FeatureId::COMMON)
+            && let Some(feature) = found.feature()
+        {
+            stays_open = feature == FeatureId::POLITE;
+            self.hit(feature, in_zone, place.opening);
+        }
+        place.opening &= stays_open;
+        at
+    }
+
+    /// Reads on where a letter beyond ASCII stands in a word; gives where it ends, and how many bytes are no ASCII.
+    fn rest(&mut self, bytes: &[u8], from: usize) -> (usize, u32) {
+        let (mut at, mut beyond) = (from, 0);
         while let Some(&byte) = bytes.get(at) {
             match kind(byte) {
                 Kind::Letter => {}
@@ -232,33 +320,9 @@ impl Tally {
                 }
                 _ => break,
             }
-            hash = hash.with(byte);
             at += 1;
         }
-        let len = at - from;
-        if len == 0 {
-            return from;
-        }
-        self.beyond += beyond;
-        self.letters += u32::try_from(len).unwrap_or(u32::MAX);
-        self.words += 1;
-        self.long_words += u32::from(len >= 10);
-        let start = place.base + from;
-        let in_zone = start < place.zones.0 || start >= place.zones.1;
-        let pair = place.before.and_then(|before| lexicon.find(before.then(hash)));
-        let found = lexicon.find(hash);
-        place.before = found.filter(|word| word.starts_pair).map(|_| hash);
-        let mut stays_open = false;
-        if let Some(feature) = pair.and_then(|pair| pair.feature) {
-            self.hit(feature, in_zone, place.opening);
-        }
-        if let Some(feature) = found.and_then(|word| word.feature) {
-            self.known += 1;
-            stays_open = feature == FeatureId::POLITE;
-            self.hit(feature, in_zone, place.opening);
-        }
-        place.opening &= stays_open;
-        at
+        (at, beyond)
     }
 
     fn hit(&mut self, feature: FeatureId, in_zone: bool, opening: bool) {

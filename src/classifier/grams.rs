@@ -165,10 +165,37 @@ const ASKS: [u64; 16] = [
     short("if"),
 ];
 
+/// Slots of the table of words that ask.
+const ASK_SLOTS: usize = 64;
+
+/// Returns the slot of a packed word; the factor is one that gives every word that asks a slot of its own.
+const fn ask_slot(packed: u64, factor: u64) -> usize {
+    (packed.wrapping_mul(factor) >> (u64::BITS - ASK_SLOTS.ilog2())) as usize
+}
+
+/// The factor, and by slot the number of the word that asks, from 1.
+const ASK_TABLE: (u64, [u8; ASK_SLOTS]) = {
+    let mut factor = SPREAD;
+    'factors: loop {
+        let (mut table, mut word) = ([0u8; ASK_SLOTS], 0);
+        while word < ASKS.len() {
+            let slot = ask_slot(ASKS[word], factor);
+            if table[slot] != 0 {
+                factor = factor.wrapping_mul(SPREAD);
+                continue 'factors;
+            }
+            word += 1;
+            table[slot] = word as u8;
+        }
+        break (factor, table);
+    }
+};
+
 /// Returns the number of a word that asks, from 1; 0 for any other.
 fn asks(packed: u64) -> u32 {
-    // All sixteen are compared, without a branch.
-    (1u32..).zip(ASKS).fold(0, |found, (number, asks)| found | (number * u32::from(asks == packed)))
+    let number = ASK_TABLE.1.get(ask_slot(packed, ASK_TABLE.0)).copied().unwrap_or(0);
+    let is_it = ASKS.get(usize::from(number).wrapping_sub(1)) == Some(&packed);
+    u32::from(number) * u32::from(is_it)
 }
 
 /// Returns a bit for each of up to 64 bytes that is part of a word.
@@ -273,39 +300,72 @@ impl Folded {
     /// Returns the bucket of everything that stands there, those of characters first, and whether it is met for the first time.
     pub(super) fn grams(&self, met: &mut Met, mut give: impl FnMut(Bucket, bool)) -> Counts {
         let mut counts = Counts::default();
-        let mut take = |bucket: u64, count: &mut u32| {
-            // Without a branch: half of them would be foretold wrongly.
-            let bucket = Bucket::try_from(bucket & 0xFFFF).unwrap_or(0);
+        let mut take = |bucket: usize, count: &mut u32| {
+            let bucket = Bucket::try_from(bucket).unwrap_or(0);
             let is_new = met.take(bucket);
             *count += u32::from(is_new);
             give(bucket, is_new);
         };
+        self.characters(|bucket| take(bucket, &mut counts.characters));
+        self.pairs(|bucket| take(bucket, &mut counts.words));
+        counts
+    }
+
+    /// Adds up the weights of all distinct buckets: of characters, and of words.
+    #[expect(clippy::indexing_slicing, reason = "buckets index all weights; nothing is checked at run time")]
+    pub(super) fn weigh(&self, weights: &[i8; BUCKETS]) -> ([i64; 2], Counts) {
+        let mut met = Met::default();
+        let mut take = |bucket: usize, sum: &mut i32, count: &mut u32| {
+            let bucket = bucket % BUCKETS;
+            let (slot, bit) = (&mut met.0[bucket / 64], 1u64 << (bucket % 64));
+            // All ones where it is new: without a branch, for half of them would be foretold wrongly.
+            let new = (i32::from(*slot & bit != 0)) - 1;
+            *slot |= bit;
+            *count = count.wrapping_sub(new.cast_unsigned());
+            *sum += i32::from(weights[bucket]) & new;
+        };
+        let (mut characters, mut words, mut counts) = (0i32, 0i32, Counts::default());
+        self.characters(|bucket| take(bucket, &mut characters, &mut counts.characters));
+        self.pairs(|bucket| take(bucket, &mut words, &mut counts.words));
+        ([i64::from(characters), i64::from(words)], counts)
+    }
+
+    /// Gives the bucket of every run of three to five characters, of each place the shortest first.
+    #[inline]
+    fn characters(&self, mut give: impl FnMut(usize)) {
+        let mut take = |packed: u64, kind: u64| {
+            let bucket = packed.wrapping_mul(SPREAD ^ kind) >> CHARACTER_SHIFT;
+            give(usize::try_from(bucket).unwrap_or(0));
+        };
         // The last places have no room for the longer ones.
         let whole = self.len.saturating_sub(4);
-        for (at, eight) in self.text.windows(SLACK).take(self.len.saturating_sub(2)).enumerate() {
-            let eight = u64::from_le_bytes(eight.try_into().unwrap_or_default());
-            take((eight << 40).wrapping_mul(SPREAD) >> CHARACTER_SHIFT, &mut counts.characters);
-            if at <= whole {
-                take((eight << 32).wrapping_mul(SPREAD ^ 0xFF00) >> CHARACTER_SHIFT, &mut counts.characters);
-            }
-            if at < whole {
-                take(
-                    (eight << 24).wrapping_mul(SPREAD ^ 0xFF_0000) >> CHARACTER_SHIFT,
-                    &mut counts.characters,
-                );
+        for place in self.text.windows(SLACK).take(whole) {
+            let eight = u64::from_le_bytes(place.try_into().unwrap_or_default());
+            take(eight << 40, 0);
+            take(eight << 32, 0xFF00);
+            take(eight << 24, 0xFF_0000);
+        }
+        for at in whole..self.len.saturating_sub(2) {
+            let place = self.text.get(at..at + SLACK).and_then(|place| place.try_into().ok());
+            let eight = u64::from_le_bytes(place.unwrap_or_default());
+            take(eight << 40, 0);
+            if at == whole {
+                take(eight << 32, 0xFF00);
             }
         }
+    }
+
+    /// Gives the bucket of every word and of every word with the one before it.
+    #[inline]
+    fn pairs(&self, mut give: impl FnMut(usize)) {
+        let mut take = |hash: u64| give(CHARACTERS + usize::try_from(mix(hash) >> WORD_SHIFT).unwrap_or(0));
         let mut before = 0;
         for &word in &self.words.hashes {
-            take(CHARACTERS as u64 + (mix(word) >> WORD_SHIFT), &mut counts.words);
+            take(word);
             if before != 0 {
-                take(
-                    CHARACTERS as u64 + (mix(before ^ word.rotate_left(23)) >> WORD_SHIFT),
-                    &mut counts.words,
-                );
+                take(before ^ word.rotate_left(23));
             }
             before = word;
         }
-        counts
     }
 }

@@ -3,7 +3,7 @@
 use super::Measures;
 use super::ask::Ask;
 use super::feature::Features;
-use super::grams::{Bucket, Counts, Folded, Met};
+use super::grams::{BUCKETS, Bucket, Counts, Folded, Met};
 use super::surface::Surface;
 
 /// What was read of one request's text.
@@ -34,6 +34,11 @@ impl Reading {
     /// Passes on every bucket of words and characters, and whether it is met for the first time.
     pub fn grams(&self, met: &mut Met, give: impl FnMut(Bucket, bool)) -> Counts {
         self.folded.grams(met, give)
+    }
+
+    /// Adds up the weights of all distinct buckets: of characters, and of words.
+    pub(super) fn weigh(&self, weights: &[i8; BUCKETS]) -> ([i64; 2], Counts) {
+        self.folded.weigh(weights)
     }
 
     /// Lists the hash of every word.

@@ -3,7 +3,7 @@
 //! Invariant: integers alone decide, in one fixed order, so the same request gets the same confidence on every machine; a request
 //! unlike what was trained on gets none.
 
-use super::grams::{BUCKETS, CHARACTERS, Counts, Met, WORD_SLOTS, word_slot};
+use super::grams::{BUCKETS, Counts, WORD_SLOTS, word_slot};
 use super::reading::Reading;
 use super::surface::Surface;
 use super::{FeatureId, Measures, Tags};
@@ -86,18 +86,9 @@ impl Trained {
     }
 
     /// Returns what each part says of a request.
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "there is a weight for every bucket that the type tells apart"
-    )]
     pub fn parts(&self, reading: Option<&Reading>, tags: Tags) -> Parts {
         let Some(reading) = reading else { return self.parts_of((0, 0), Counts::default(), None, tags) };
-        let (mut characters, mut words) = (0i64, 0i64);
-        let counts = reading.grams(&mut Met::default(), |bucket, is_new| {
-            let bucket = usize::from(bucket);
-            let weight = i64::from(self.buckets[bucket]) * i64::from(is_new);
-            *if bucket < CHARACTERS { &mut characters } else { &mut words } += weight;
-        });
+        let ([characters, words], counts) = reading.weigh(&self.buckets);
         let parts = self.parts_of((characters, words), counts, Some(&reading.surface), tags);
         Parts { unknown: self.unknown(reading), ..parts }
     }

@@ -176,7 +176,7 @@ fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> He
         if !sources.contains(&name) {
             sources.push(name);
         }
-        simulated.extend(source.header().simulated.iter().cloned());
+        simulated.extend(source.whole_header().simulated);
         if budgets.is_empty() {
             budgets.clone_from(&source.header().budgets);
         }

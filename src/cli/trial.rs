@@ -302,7 +302,7 @@ fn report(
         ..row
     });
     let mut models: Vec<Beside> = rows.collect();
-    models.sort_by_key(|row| std::cmp::Reverse(row.judged));
+    crate::units::sort_by_key(&mut models, |row| std::cmp::Reverse(row.judged));
     let judged = models.iter().map(|row| row.judged).sum();
     Report {
         schema: "pointsman.trial/1",

@@ -20,7 +20,7 @@ use self::rates::{in_percent, per_month, percent};
 use self::second::SecondReport;
 use self::set::assignment;
 pub(super) use self::set::staged;
-use super::args::{EngineArgs, input};
+use super::args::{LogArgs, input};
 use super::output;
 use crate::app::{load_log, policies_text};
 use crate::console::format;
@@ -37,9 +37,6 @@ use crate::units::{Names, PerMille, Pico, Span, counted};
     after_help = "Examples:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n  pointsman whatif gateway.jsonl --budgets budgets.toml --budget company=400/day --budget team:search=50/day\n\nRUNG is a rung's name, its model, or its number from 1; a route with one threshold needs none: --set extraction=588"
 )]
 pub struct WhatIfArgs {
-    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
-    #[arg(value_name = "LOG")]
-    pub log: PathBuf,
     /// Moves a threshold; may be given more than once. Where routes observe, what they would do is told without it.
     #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE")]
     pub set: Vec<String>,
@@ -56,12 +53,9 @@ pub struct WhatIfArgs {
     /// Tries another consequence of a check that says an answer is not fit, where the log has its verdicts.
     #[arg(long, value_name = "ROUTE.CHECK=escalate|record", conflicts_with_all = ["budgets", "budget", "try_classifier"])]
     pub on_fail: Option<String>,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: LogArgs,
 }
 
 /// One side of the comparison.
@@ -288,12 +282,12 @@ fn report(
 
 /// Returns the budgets that a log brings, as a file has them; none where it brings none or can be read but once.
 fn brought(args: &WhatIfArgs) -> String {
-    let logs = input(std::slice::from_ref(&args.log));
+    let logs = input(std::slice::from_ref(&args.input.log));
     if !logs.can_be_read_again() {
         return String::new();
     }
     // What cannot be opened is told when the log is read.
-    let opened = record::open(&logs, &args.engine.read());
+    let opened = record::open(&logs, &args.input.engine.read());
     opened.map(|source| source.header().budgets.clone()).unwrap_or_default()
 }
 
@@ -313,12 +307,12 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let limits = Limits::read(args.budgets.as_deref(), &args.budget, &brought)?;
     let is_tried = limits.as_ref().is_some_and(|limits| limits.is_changed() || args.budgets.is_some());
     let (log, mut trial) = if limits.is_none() && second.is_none() && on_fail.is_none() {
-        (None, args.engine.trial(&args.log)?)
+        (None, args.input.trial()?)
     } else {
         // Budgets are a matter of order, and two opinions of every request: the log is held in memory.
-        let logs = [args.log.clone()];
-        let setup = args.engine.start()?.beside(second)?;
-        let log = load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?;
+        let logs = [args.input.log.clone()];
+        let setup = args.input.engine.start()?.beside(second)?;
+        let log = load_log(&input(&logs), &logs, setup, &args.input.engine.read(), None)?;
         let log = Arc::new(log);
         let trial = Trial::loaded(&log);
         (Some(log), trial)
@@ -355,7 +349,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
         }
         report.budgets = Some(budgets::tried(&log, (grounds, &after), &limits)?);
     }
-    match args.format {
+    match args.input.format {
         Format::Json => output::text(&to_json(&report)?)?,
         Format::Csv => {
             let mut all = vec![flat(&report)];

@@ -125,7 +125,7 @@ impl Palette {
         let best = self.found.iter().map(|found| found.score).max().unwrap_or(0);
         self.found.retain(|found| found.score.saturating_mul(2) >= best);
         // Stable: equals stay in the order of the table.
-        self.found.sort_by_key(|found| std::cmp::Reverse(found.score));
+        crate::units::sort_by_key(&mut self.found, |found| std::cmp::Reverse(found.score));
         self.state = TableState { selected: (!self.found.is_empty()).then_some(0), offset: 0 };
     }
 

@@ -127,7 +127,7 @@ impl LedgerFile {
             let read = later.query_map([whole(seq), whole(seq)], StoredCorrection::read);
             let mut later: Vec<_> =
                 read.and_then(Iterator::collect::<rusqlite::Result<_>>).map_err(to_error)?;
-            later.sort_by_key(|(_, correction): &(u64, StoredCorrection)| correction.at);
+            crate::units::sort_by_key(&mut later, |(_, correction): &(u64, StoredCorrection)| correction.at);
             for (_, StoredCorrection { n, cost, .. }) in later {
                 let call = match n {
                     Some(n) => charges.get_mut(n as usize),

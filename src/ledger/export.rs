@@ -240,7 +240,7 @@ impl LedgerFile {
         for stored in policies.drain(within..) {
             events.push(stored.event());
         }
-        events.sort_by_key(|event| event.before);
+        crate::units::sort_by_key(&mut events, |event| event.before);
         Ok(events)
     }
 

@@ -293,7 +293,7 @@ impl Chain {
     /// Follows what the file claims to have, link by link; returns the hashes that were reached.
     fn prove(mut self, gateway: &str, report: &mut ExportReport) -> BTreeSet<Hash> {
         let mut reached = BTreeSet::new();
-        self.claimed.sort_by_key(|stretch| stretch.after);
+        crate::units::sort_by_key(&mut self.claimed, |stretch| stretch.after);
         let mut next: Option<(i64, Hash)> = None;
         let mut began = 0;
         for stretch in &self.claimed {

@@ -154,6 +154,18 @@ pub(super) const CALL: &str = "a.seq, a.n, a.asked, a.model, a.provider, a.statu
     a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, a.estimated, a.started";
 
 impl Extract {
+    /// Makes one with room for so many operations as most are.
+    pub(super) fn with_room(operations: usize) -> Self {
+        Self {
+            text: String::with_capacity(operations * 64),
+            operations: Vec::with_capacity(operations),
+            calls: Vec::with_capacity(operations + operations / 4),
+            entries: Vec::with_capacity(operations),
+            met: Vec::with_capacity(operations),
+            ..Self::default()
+        }
+    }
+
     /// Returns how many entries there are.
     pub(super) fn count(&self) -> usize {
         self.entries.len()

@@ -18,12 +18,15 @@ use super::error::Faults;
 use super::export::Event;
 use super::extract::{CALL, Extract, NEEDS, NO_NEEDS, OPERATION, Places, charge_at};
 use super::file::{LedgerFile, Range, WITHIN};
+use super::proof::SOURCE;
 use super::row::{count_at, whole};
 use crate::pricing::Cost;
 use crate::record::{EntryBatch, EntryReader, Header};
 
 /// Operations in one run, by their numbers.
 const RUN: i64 = 2_048;
+/// Operations that a run has room for from the start.
+const ROOM: usize = 2_048;
 /// Threads, at most.
 const MOST: usize = 8;
 /// Runs under way for each of them.
@@ -45,10 +48,10 @@ pub fn entries(path: &Path, range: &Range) -> Result<LedgerEntries, LedgerError>
 /// # Errors
 /// As [`entries`].
 pub fn entries_on(path: &Path, range: &Range, threads: usize) -> Result<LedgerEntries, LedgerError> {
+    let aside = LedgerFile::open(path)?;
     let mut files = at_one_moment(path, threads.max(1))?;
-    let Some(first) = files.first() else { return Err(LedgerError::NoFolder) };
+    let Some(first) = files.first() else { return Err(LedgerError::Cancelled) };
     let [from, to, since, until] = first.bounds(range)?;
-    let header = first.header(range)?;
     let events = VecDeque::from(first.events(range, &mut Faults::fatal())?);
     let (low, high) = first.ends((from, to))?;
     let runs = usize::try_from(high.saturating_sub(low) / RUN).unwrap_or(MOST).saturating_add(1);
@@ -60,17 +63,21 @@ pub fn entries_on(path: &Path, range: &Range, threads: usize) -> Result<LedgerEn
     }
     let cut = Cut { next: low, last: high, taken: 0, ended: false, failed: None, permits };
     let cut = Arc::new(Mutex::new(cut));
+    let mut started = None;
     for file in files {
         let (cut, send) = (Arc::clone(&cut), send.clone());
         let read = move || file.read_runs(&cut, (since, until), &send);
-        std::thread::Builder::new()
-            .name("ledger read".to_owned())
-            .spawn(read)
-            .map_err(|source| LedgerError::Folder { path: path.to_owned(), source })?;
+        let thread = std::thread::Builder::new().name("ledger read".to_owned()).spawn(read).map(drop);
+        // One is enough.
+        if !matches!(started, Some(Ok(()))) {
+            started = Some(thread);
+        }
     }
+    started.unwrap_or(Ok(())).map_err(|source| LedgerError::Folder { path: path.to_owned(), source })?;
     let is_open_ended = range.to.is_none() && range.last.is_none();
     Ok(LedgerEntries {
-        header,
+        aside,
+        range: *range,
         cut,
         runs,
         permit,
@@ -85,7 +92,9 @@ pub fn entries_on(path: &Path, range: &Range, threads: usize) -> Result<LedgerEn
 
 /// A ledger's operations and events as the entries of a log. The threads end with it.
 pub struct LedgerEntries {
-    header: Header,
+    /// Asked for what is in no run.
+    aside: LedgerFile,
+    range: Range,
     cut: Arc<Mutex<Cut>>,
     runs: Receiver<(u64, Run)>,
     permit: Sender<()>,
@@ -154,7 +163,11 @@ impl LedgerEntries {
 
 impl EntryReader for LedgerEntries {
     fn header(&self) -> Header {
-        self.header.clone()
+        Header { source: SOURCE.to_owned(), ..Header::default() }
+    }
+
+    fn whole_header(&self) -> Header {
+        self.aside.header(&self.range).unwrap_or_else(|_| self.header())
     }
 
     fn next_batch(&mut self) -> io::Result<Option<Box<dyn EntryBatch>>> {
@@ -251,7 +264,7 @@ impl LedgerFile {
         loop {
             let taken = cut.lock().ok().and_then(|mut cut| cut.take(self));
             let Some((at, first, last)) = taken else { return };
-            let mut extract = Extract::default();
+            let mut extract = Extract::with_room(ROOM);
             let read = statements.read(self, [first, last, since, until], &mut extract);
             if send.send((at, (extract, read.err()))).is_err() {
                 return;

@@ -408,7 +408,7 @@ impl Providers {
     pub fn health(&self, now: Instant) -> Vec<ModelHealth> {
         let mut health: Vec<ModelHealth> =
             self.accounts().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
-        health.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
+        crate::units::sort_by(&mut health, |a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         health
     }
 

@@ -10,8 +10,13 @@ use super::{Entry, Header};
 
 /// Gives the entries of a log in order.
 pub trait EntryReader: Send {
-    /// Returns what the header of such a log would say.
+    /// Returns what the header of such a log would say, as far as that is known without reading it.
     fn header(&self) -> Header;
+
+    /// Returns all that it would say; whoever keeps the entries may have to look through them.
+    fn whole_header(&self) -> Header {
+        self.header()
+    }
 
     /// Returns the next entries; `None` at the end.
     ///

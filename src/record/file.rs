@@ -82,6 +82,14 @@ impl OpenFile {
         Some(input.open(place, read)?.and_then(|stream| Self::new(stream, options)))
     }
 
+    /// Returns all that the header of a file of entries would say; `None` where it is text.
+    pub(super) fn whole_header(&self) -> Option<Header> {
+        match &self.cutting {
+            Cutting::Entries(reader) => Some(reader.whole_header()),
+            _ => None,
+        }
+    }
+
     fn of_entries(
         file: String,
         reader: Box<dyn EntryReader>,

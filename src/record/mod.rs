@@ -8,6 +8,7 @@ mod attempts;
 mod beginning;
 pub mod bill;
 mod block;
+mod by_name;
 mod csv;
 mod cut;
 mod entries;

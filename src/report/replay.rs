@@ -330,7 +330,7 @@ fn rows<'a>(dimension: &'static str, cells: impl Iterator<Item = (Option<String>
         .filter(|(_, cell)| !cell.is_empty())
         .map(|(name, cell)| (cell.cost.total(), row(dimension, name, cell)))
         .collect();
-    list.sort_by(|(a_cost, a), (b_cost, b)| {
+    crate::units::sort_by(&mut list, |(a_cost, a), (b_cost, b)| {
         b_cost.cmp(a_cost).then(b.requests.cmp(&a.requests)).then_with(|| a.name.1.cmp(&b.name.1))
     });
     list.into_iter().map(|(_, row)| row).collect()

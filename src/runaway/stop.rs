@@ -127,7 +127,7 @@ impl Stops {
     /// Lists them, the latest first.
     pub fn list(&self) -> Vec<Arc<Stop>> {
         let mut list: Vec<_> = self.all.iter().chain(self.named.values()).cloned().collect();
-        list.sort_by(|a, b| (b.at, &a.whom).cmp(&(a.at, &b.whom)));
+        crate::units::sort_by(&mut list, |a, b| (b.at, &a.whom).cmp(&(a.at, &b.whom)));
         list
     }
 }

@@ -112,7 +112,7 @@ pub(super) fn plan(draws: Draws, options: &Options, incidents: &Incidents) -> (V
         }
         thread += 1;
     }
-    turns.sort_by_key(|turn| (turn.at, turn.thread, turn.place));
+    crate::units::sort_by_key(&mut turns, |turn| (turn.at, turn.thread, turn.place));
     (turns, thread)
 }
 

@@ -185,14 +185,15 @@ pub fn advise(log: &Log, asked: &Asked) -> Advice {
             Verdict::Unknown(_) => 1,
             Verdict::Worse => 2,
         };
-        candidates
-            .sort_by(|a, b| (rank(a.verdict), a.cost, &a.model).cmp(&(rank(b.verdict), b.cost, &b.model)));
+        crate::units::sort_by(&mut candidates, |a, b| {
+            (rank(a.verdict), a.cost, &a.model).cmp(&(rank(b.verdict), b.cost, &b.model))
+        });
         let name = log.names.model(id).to_owned();
         let deprecated = log.catalog.find(&name).and_then(|prices| prices.deprecated.clone());
         let calls = used.by_length.values().map(|tokens| tokens.calls).sum();
         models.push(InUse { model: name, calls, cost, deprecated, candidates });
     }
-    models.sort_by(|a, b| b.cost.cmp(&a.cost).then_with(|| a.model.cmp(&b.model)));
+    crate::units::sort_by(&mut models, |a, b| b.cost.cmp(&a.cost).then_with(|| a.model.cmp(&b.model)));
     Advice { models, news: news(log, &uses, asked) }
 }
 
@@ -232,6 +233,6 @@ fn news(log: &Log, uses: &BTreeMap<ModelId, Use>, asked: &Asked) -> Vec<PriceNew
             news.push(PriceNews { model: name.clone(), at, change: None });
         }
     }
-    news.sort_by(|a, b| (a.at, &a.model).cmp(&(b.at, &b.model)));
+    crate::units::sort_by(&mut news, |a, b| (a.at, &a.model).cmp(&(b.at, &b.model)));
     news
 }

@@ -347,14 +347,14 @@ impl Log {
             return Err(LoadError::Empty(title, hint));
         }
         // Of several the latest counts, in whatever order files are read.
-        labels.sort_by_key(|(at, ..)| *at);
+        crate::units::sort_by_key(&mut labels, |(at, ..)| *at);
         let judged = history.find_all(&labels.iter().map(|(_, id, _)| id.as_str()).collect());
         for (_, id, label) in &labels {
             if let Some(&index) = judged.get(id) {
                 history.judge(index, *label);
             }
         }
-        corrections.sort_by_key(|correction| correction.at);
+        crate::units::sort_by_key(&mut corrections, |correction| correction.at);
         let corrected = history.find_all(&corrections.iter().map(|correction| &*correction.id).collect());
         for Correction { id, call, charged, .. } in &corrections {
             if let Some(&index) = corrected.get(&**id) {
@@ -372,7 +372,7 @@ impl Log {
             fit.add(&evidence, &prices);
         }
         let reordered = history.sort();
-        notes.sort_by_key(|note| note.at);
+        crate::units::sort_by_key(&mut notes, |note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let second = ingest.second_tag();
@@ -380,7 +380,7 @@ impl Log {
         let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         let brings_policies = !policies.is_empty();
-        policies.sort_by_key(|(at, policy)| (*at, policy.version));
+        crate::units::sort_by_key(&mut policies, |(at, policy)| (*at, policy.version));
         let mut spans: Vec<PolicySpan> = Vec::new();
         for (at, policy) in policies {
             let from = history.first_at(at);
@@ -407,7 +407,7 @@ impl Log {
         let told: Vec<LogNote> =
             told.map(|(at, text)| LogNote { at, kind: NoteKind::Price, text, simulated: false }).collect();
         notes.extend(told);
-        notes.sort_by_key(|note| note.at);
+        crate::units::sort_by_key(&mut notes, |note| note.at);
         let loaded = Self {
             policies: spans,
             circumstances,

@@ -175,7 +175,7 @@ mod tests {
     use super::super::spending::Spending;
     use super::*;
     use crate::budget::Limit;
-    use crate::classifier::Classifier;
+    use crate::classifier::{Classifier, Measures};
     use crate::config::{policy, prices};
     use crate::pricing::{PriceBook, Usage};
     use crate::record::{Input, ReadOptions, open};
@@ -241,7 +241,8 @@ mod tests {
                 asked: "auto".into(),
                 team: team.into(),
                 id: format!("r{:03}", self.clients.len()).into(),
-                wants: Wants { at_most, ..Wants::default() },
+                measures: Measures { prompt_tokens: Some(1024), ..Measures::default() },
+                wants: Wants { at_most, max_output: Some(1024), ..Wants::default() },
                 ..Arriving::default()
             };
             let rung = Arc::clone(&self.rung);

@@ -160,7 +160,7 @@ fn told(applied: &[Alert], staged: &[Alert]) -> Vec<TriedAlert> {
         fired: [fired(applied, &alert.id), fired(staged, &alert.id)],
     });
     let mut list: Vec<TriedAlert> = both.filter(|alert| alert.fired[0] != alert.fired[1]).collect();
-    list.sort_by(|one, other| {
+    crate::units::sort_by(&mut list, |one, other| {
         let first = |alert: &TriedAlert| alert.fired.iter().flatten().min().copied();
         first(one).cmp(&first(other)).then_with(|| one.name.cmp(&other.name))
     });

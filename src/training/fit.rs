@@ -19,9 +19,10 @@ use crate::classifier::{About, BUCKETS, Bucket, Classifier, Counts, Trained, Tre
 const FOLDS: u8 = 5;
 /// The fewest rows with both answers known.
 const FEWEST: usize = 30;
-/// The share of rows per thousand that may hold more unknown words than the guard lets pass, and the least it lets pass.
-const STRANGE: usize = 5;
+/// The share of rows per thousand that may hold more unknown words than the guard lets pass, and the least and the most it lets pass.
+const STRANGE: usize = 1;
 const LEAST_UNKNOWN: u16 = 250;
+const MOST_UNKNOWN: u16 = 500;
 /// The most questions of which a trace is kept.
 const MOST_SEEN: usize = 60_000;
 
@@ -85,7 +86,7 @@ impl Model {
             .filter(|(row, _)| without.is_none_or(|fold| fold_of(examples, **row, seed) != fold))
             .map(|(&row, &gain)| (row, gain - pair.mean))
             .unzip();
-        let trees = (rows.len() / 60).clamp(30, 90);
+        let trees = (rows.len() / 30).clamp(30, 180);
         Self {
             linear: Linear::fit(examples, &rows, &target, seed),
             forest: Forest::fit(binned, &examples.surfaces, &rows, &target, trees, seed),
@@ -433,7 +434,8 @@ fn words_met(examples: &Examples, seed: u64) -> (Box<[u64]>, u16) {
         }
     }
     unknown.sort_unstable_by(|a, b| b.cmp(a));
-    let most = unknown.get(unknown.len() * STRANGE / 1000).copied().unwrap_or(0).max(LEAST_UNKNOWN);
+    let most = unknown.get(unknown.len() * STRANGE / 1000).copied().unwrap_or(0);
+    let most = most.clamp(LEAST_UNKNOWN, MOST_UNKNOWN);
     let known = folds
         .chunks(64)
         .map(|slots| (0u32..).zip(slots).fold(0, |bits, (at, &met)| bits | u64::from(met != 0) << at));

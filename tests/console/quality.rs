@@ -18,6 +18,10 @@ fn at_the_end(log: &Arc<Log>, size: (u16, u16)) -> Sandbox {
 
 /// Requests judged by a model, a quarter of them by people too, who find a few bad that it called good.
 fn judged_log() -> Arc<Log> {
+    log_of("judged.jsonl", judged().into_bytes().leak())
+}
+
+fn judged() -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
     for at in 0..1200u32 {
@@ -43,7 +47,32 @@ fn judged_log() -> Arc<Log> {
             label("mistral-small-2503", person, "label by ann");
         }
     }
-    log_of("judged.jsonl", text.into_bytes().leak())
+    text
+}
+
+/// The same and then, an hour later, requests of which the confidence lies from `least` up; every tenth was judged.
+fn judged_and_then(least: u32, count: u32) -> Arc<Log> {
+    use std::fmt::Write as _;
+    let mut text = judged();
+    for at in 0..count {
+        let confidence = least + at * 7 % (1001 - least);
+        let (minute, second) = (at / 60, at % 60);
+        let labels = r#"[{"model":"mistral-small-2503","quality":1000},{"model":"gpt-4.1","quality":1000}]"#;
+        let labels = if at % 10 == 0 { labels } else { "[]" };
+        writeln!(
+            text,
+            r#"{{"id":"s-{at}","at":"2026-05-23T12:{minute:02}:{second:02}Z","task":"classification","confidence":{confidence},"model":"mistral-small-2503","in":1000,"out":200,"labels":{labels}}}"#
+        )
+        .unwrap();
+    }
+    log_of("later.jsonl", text.into_bytes().leak())
+}
+
+/// The panel of the certificate with the whole screen to itself.
+fn alone(sandbox: &mut Sandbox) -> String {
+    sandbox.key(KeyCode::Tab, KeyModifiers::NONE);
+    sandbox.keys("z");
+    sandbox.text()
 }
 
 #[test]
@@ -107,4 +136,66 @@ fn without_labels_it_says_how_they_come() {
     }
     // The sample has some.
     assert!(!at_the_end(&log(), (80, 24)).text().contains("no labels yet"));
+}
+
+#[test]
+fn drift_is_told_with_what_chance_reaches_and_with_the_error_since_the_certificate() {
+    let log = judged_and_then(0, 1000);
+    for size in SIZES {
+        let mut sandbox = at_the_end(&log, size);
+        let proof = sandbox.shown().proofs[0][0].clone();
+        let reading = proof.standing.drift.unwrap();
+        assert!(proof.standing.given.is_some() && !reading.has_drifted && reading.n == 1000, "{reading:?}");
+        let text = alone(&mut sandbox);
+        let [then, now] = &proof.quality.since;
+        assert!(then.n() > 0 && now.n() >= 100, "{} and {}", then.n(), now.n());
+        for words in [
+            format!("steady, PSI {:.3}", reading.psi),
+            format!("{:.3}", reading.critical),
+            format!("{:.3}, chance {:.3}", reading.ks, reading.ks_critical),
+            "1,000".to_owned(),
+            format!("{:.3} of {}", then.ece_debiased(), pointsman::console::format::count(then.n())),
+            format!("{:.3} of {}", now.ece_debiased(), pointsman::console::format::count(now.n())),
+        ] {
+            assert!(text.contains(&words), "{size:?}: no {words}: {text}");
+        }
+        for name in ["Drift", "confidences", "chance reaches PSI", "KS D", "error when certified", "since then"] {
+            assert!(text.contains(name), "{size:?}: no {name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn confidences_that_drifted_are_told_and_take_the_certificate_with_them() {
+    let log = judged_and_then(600, 1000);
+    for size in SIZES {
+        let mut sandbox = Sandbox::open(&log, ScreenId::Quality, size);
+        // Between two looks at it the certificate still stands, and the screen says already what it will fall by.
+        let found = (500..=1000).any(|share| {
+            sandbox.player.handle(Command::SeekShare(PerMille::new(share).unwrap()));
+            let proofs = sandbox.player.snapshot().proofs;
+            proofs[0][0].standing.drift.as_ref().is_some_and(|reading| reading.has_drifted)
+        });
+        assert!(found, "{size:?}: nothing drifted");
+        sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+        let reading = sandbox.shown().proofs[0][0].standing.drift.unwrap();
+        assert!(reading.psi > reading.critical && reading.ks > reading.ks_critical, "{reading:?}");
+        let text = alone(&mut sandbox);
+        assert!(text.contains(&format!("drifted, PSI {:.3}", reading.psi)), "{size:?}: {text}");
+
+        let mut sandbox = at_the_end(&log, size);
+        assert!(sandbox.shown().proofs[0][0].standing.given.is_none());
+        let text = alone(&mut sandbox);
+        assert!(text.contains("withdrawn") && text.contains("confidences drifted"), "{size:?}: {text}");
+    }
+}
+
+#[test]
+fn nothing_is_said_of_drift_before_there_is_anything_to_compare() {
+    let line = br#"{"at":"2026-05-23T10:00:00Z","task":"code","confidence":500,"model":"mistral-small-2503","in":1000,"out":200,"labels":[{"model":"mistral-small-2503","quality":1000},{"model":"gpt-4.1","quality":1000}]}"#;
+    let few = log_of("few.jsonl", line);
+    for size in SIZES {
+        let text = alone(&mut at_the_end(&few, size));
+        assert!(text.contains("too few yet") && !text.contains("steady") && !text.contains("PSI 0"), "{text}");
+    }
 }

@@ -36,7 +36,7 @@ fn a_world_is_tried_from_the_play_head_on_and_its_figures_are_those_of_the_comma
         {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
-        let shown = Arc::clone(sandbox.app.shown());
+        let shown = sandbox.player.snapshot();
         let BranchState::Done(found) = &shown.branches else { panic!("{:?}", shown.branches) };
         assert!(!found.is_whole && found.start == shown.clock);
         // The same, asked for as a command line does.

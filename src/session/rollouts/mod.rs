@@ -261,7 +261,7 @@ impl Rollouts {
     /// Lists them as rows, the open ones first.
     pub fn rows(&self, at: Instant) -> Vec<RolloutRow> {
         let mut rows: Vec<RolloutRow> = self.all().map(|one| RolloutRow::of(one, at)).collect();
-        rows.sort_by_key(|row| !row.is_open());
+        crate::units::sort_by_key(&mut rows, |row| !row.is_open());
         rows
     }
 }

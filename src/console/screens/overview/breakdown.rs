@@ -79,7 +79,9 @@ impl Dimension {
         let named = named.iter().enumerate().map(|(index, cell)| (Some(index), cell));
         let all = named.chain(rest.map(|cell| (None, cell)));
         let mut rows: Vec<_> = all.filter(|(_, cell)| cell.requests > 0).collect();
-        rows.sort_by_key(|(index, cell)| (Reverse(cell.cost.total()), Reverse(cell.requests), *index));
+        crate::units::sort_by_key(&mut rows, |(index, cell)| {
+            (Reverse(cell.cost.total()), Reverse(cell.requests), *index)
+        });
         rows
     }
 }

@@ -28,7 +28,9 @@ impl<'a> Ranked<'a> {
         let named = totals.models.iter().enumerate().map(|(index, cell)| (Some(index), cell));
         let all = named.chain([(None, &totals.unnamed_model)]);
         let mut rows: Vec<_> = all.filter(|(_, cell)| !cell.is_empty()).collect();
-        rows.sort_by_key(|(index, cell)| (Reverse(cell.requests), Reverse(cell.attempts), *index));
+        crate::units::sort_by_key(&mut rows, |(index, cell)| {
+            (Reverse(cell.requests), Reverse(cell.attempts), *index)
+        });
         Self(rows)
     }
 
