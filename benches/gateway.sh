@@ -7,6 +7,7 @@
 #   benches/gateway.sh --memory 1000000       the run whose figures stand in the documents
 #   benches/gateway.sh --litellm              LiteLLM from PyPI joins (installed into a folder that is removed again)
 #   benches/gateway.sh --budgets              Pointsman with four budgets in force joins
+#   benches/gateway.sh --pairs 15              what four budgets cost, in pairs with a gateway without
 #   benches/gateway.sh --soak 300             mixed traffic for five minutes; fails when memory or open files grow
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -568,6 +568,9 @@ fn main() {
     }
     let lines =
         std::env::var("POINTSMAN_BENCH_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000u64);
+    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "ledger") {
+        return reports::ledger(lines);
+    }
     let text = log_text(lines);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bench.jsonl");
@@ -584,6 +587,7 @@ fn main() {
     caches::caches();
     replay(&text, &path);
     reports::reports(&path);
+    reports::ledger(lines);
     drop(text);
     let log = load(&path);
     thresholds(&log);

@@ -1,4 +1,4 @@
-//! The program: hands the command line to the library and exits with its code.
+//! The program: passes the command line to the library and exits with its code.
 
 use std::process::ExitCode;
 

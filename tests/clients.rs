@@ -21,7 +21,7 @@ mod upstream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use front::{Desk, Setup};
+use front::{Sandbox, Setup};
 use upstream::{At, Call, Fault, Reply, Told, Upstream};
 
 /// Finds a Python that has the packages.
@@ -58,9 +58,9 @@ fn drive(script: &str) {
     let Some(python) = python() else { return };
     let upstream = Upstream::with(by_marker);
     let setup = Setup::of(&upstream.url()).gateway("on-disconnect = \"cancel\"");
-    let desk = Desk::new(&setup);
-    let key = desk.key(&["clients"]);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let key = sandbox.key(&["clients"]);
+    let front = sandbox.serve(&setup);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
     let run = Command::new(python)
         .args(["-B", "-X", "utf8", script])

@@ -8,6 +8,8 @@ mod chain;
 mod left_open;
 #[path = "support/ledger.rs"]
 mod made;
+#[path = "ledger/read.rs"]
+mod read;
 #[path = "ledger/store.rs"]
 mod store;
 

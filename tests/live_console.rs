@@ -100,7 +100,7 @@ fn status(now: Instant) -> LiveStatus {
 }
 
 /// A console and a live session behind it, without threads.
-struct Desk {
+struct Sandbox {
     app: App,
     player: Player,
     area: Rect,
@@ -132,7 +132,7 @@ fn player(now: Instant) -> Player {
     Player::live(start, Some(Span::hours(1)))
 }
 
-impl Desk {
+impl Sandbox {
     fn open(screen: ScreenId, size: (u16, u16), fed: &[String]) -> Self {
         let now = Instant::parse("2026-05-23T12:00:00Z").unwrap();
         let mut player = player(now - Span::hours(12));
@@ -144,9 +144,9 @@ impl Desk {
         let app = App::new(Ui::on(screen), settings("dark"), Arc::new(player.snapshot()));
         let area = Rect::new(0, 0, size.0, size.1);
         let (sent, applied) = (Vec::new(), Vec::new());
-        let mut desk = Self { app, player, area, sent, applied, drained: false, gone: false, now: last };
-        desk.draw();
-        desk
+        let mut sandbox = Self { app, player, area, sent, applied, drained: false, gone: false, now: last };
+        sandbox.draw();
+        sandbox
     }
 
     fn update(&mut self) {
@@ -218,8 +218,8 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 36), (200, 60)];
 fn live_screens_look_as_they_did() {
     let lines = lines();
     for size in SIZES {
-        let look = |name: &str, desk: &mut Desk| {
-            let text = desk.text();
+        let look = |name: &str, sandbox: &mut Sandbox| {
+            let text = sandbox.text();
             insta::with_settings!({filters => vec![
                 (r" *exact sums,[^│]*", " exact sums "),
                 (r"list 20\d\d-\d\d-\d\d", "list [dated]"),
@@ -229,25 +229,25 @@ fn live_screens_look_as_they_did() {
             });
         };
         for screen in ScreenId::ALL {
-            let mut desk = Desk::open(screen, size, &lines);
-            look(&format!("live_{}", screen.name().to_lowercase()), &mut desk);
+            let mut sandbox = Sandbox::open(screen, size, &lines);
+            look(&format!("live_{}", screen.name().to_lowercase()), &mut sandbox);
         }
-        let mut desk = Desk::open(ScreenId::Overview, size, &lines[..2500]);
-        desk.keys(" ");
-        desk.feed(&lines[2500..]);
-        desk.pass(12);
-        look("live_frozen", &mut desk);
-        let mut desk = Desk::open(ScreenId::Traffic, size, &lines[..2500]);
-        desk.keys("i");
-        desk.event(&Event::Paste(
+        let mut sandbox = Sandbox::open(ScreenId::Overview, size, &lines[..2500]);
+        sandbox.keys(" ");
+        sandbox.feed(&lines[2500..]);
+        sandbox.pass(12);
+        look("live_frozen", &mut sandbox);
+        let mut sandbox = Sandbox::open(ScreenId::Traffic, size, &lines[..2500]);
+        sandbox.keys("i");
+        sandbox.event(&Event::Paste(
             "Extract all dates from the following text as JSON.\nThe meeting is on 3 May.".into(),
         ));
-        look("live_ask", &mut desk);
+        look("live_ask", &mut sandbox);
     }
 }
 
 /// What brings a console into a state.
-type State = fn(&mut Desk);
+type State = fn(&mut Sandbox);
 
 /// Every screen at every size in every state: nothing falls over, nothing foreign reaches the terminal.
 #[test]
@@ -255,35 +255,35 @@ fn no_size_breaks_a_live_screen_in_any_state() {
     let lines = lines();
     let states: [(&str, State); 5] = [
         ("following", |_| {}),
-        ("frozen", |desk| desk.keys(" ")),
-        ("rewound", |desk| {
-            desk.player.handle(Command::SeekBy(Span::mins(-30)));
-            desk.update();
+        ("frozen", |sandbox| sandbox.keys(" ")),
+        ("rewound", |sandbox| {
+            sandbox.player.handle(Command::SeekBy(Span::mins(-30)));
+            sandbox.update();
         }),
-        ("disconnected", |desk| {
-            desk.player.close("connection reset\u{1b}[2J".into());
-            desk.player.lose(7);
-            desk.update();
+        ("disconnected", |sandbox| {
+            sandbox.player.close("connection reset\u{1b}[2J".into());
+            sandbox.player.lose(7);
+            sandbox.update();
         }),
-        ("troubled", |desk| {
+        ("troubled", |sandbox| {
             let ledger = LedgerState { text: "disk full\u{1b}[2J".into(), severity: Severity::Failure };
-            desk.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(desk.now) }));
-            desk.update();
-            desk.keys("i");
-            desk.event(&Event::Paste("x\u{1b}[31m\n日本語 ".repeat(50)));
+            sandbox.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(sandbox.now) }));
+            sandbox.update();
+            sandbox.keys("i");
+            sandbox.event(&Event::Paste("x\u{1b}[31m\n日本語 ".repeat(50)));
         }),
     ];
     for fed in [&lines[..0], &lines[..1], &lines[..]] {
         for (name, state) in states {
             for screen in ScreenId::ALL {
-                let mut desk = Desk::open(screen, (120, 36), fed);
-                state(&mut desk);
+                let mut sandbox = Sandbox::open(screen, (120, 36), fed);
+                state(&mut sandbox);
                 for (height, width) in (0..=46)
                     .step_by(5)
                     .flat_map(|h| [0, 1, 3, 11, 25, 40, 59, 60, 79, 80, 100, 120, 150, 210].map(|w| (h, w)))
                 {
-                    desk.area = Rect::new(0, 0, width, height);
-                    let buffer = desk.draw();
+                    sandbox.area = Rect::new(0, 0, width, height);
+                    let buffer = sandbox.draw();
                     assert!(
                         buffer.content.iter().all(|cell| !cell.symbol().contains('\u{1b}')),
                         "{name} {screen:?} {width}x{height}"
@@ -297,11 +297,11 @@ fn no_size_breaks_a_live_screen_in_any_state() {
 #[test]
 fn dark_and_light_draw_every_state() {
     let lines = lines();
-    let mut desk = Desk::open(ScreenId::Models, (160, 45), &lines);
+    let mut sandbox = Sandbox::open(ScreenId::Models, (160, 45), &lines);
     for theme in ["dark", "light", "colorblind-light", "mono"] {
-        desk.app.set_settings(settings(theme));
+        sandbox.app.set_settings(settings(theme));
         let ground = if theme.contains("light") { svg::Ground::LIGHT } else { svg::Ground::DARK };
-        let picture = svg::render(&desk.draw(), ground, "live");
+        let picture = svg::render(&sandbox.draw(), ground, "live");
         if let Ok(folder) = std::env::var("LIVE_PICTURES") {
             std::fs::write(format!("{folder}/models-{theme}.svg"), &picture).unwrap();
         }
@@ -312,87 +312,92 @@ fn dark_and_light_draw_every_state() {
 #[test]
 fn the_header_says_what_state_it_is_in() {
     let lines = lines();
-    let mut desk = Desk::open(ScreenId::Overview, (160, 40), &lines[..2000]);
-    let first = |desk: &mut Desk| desk.text().lines().next().unwrap().to_owned();
-    let line = first(&mut desk);
+    let mut sandbox = Sandbox::open(ScreenId::Overview, (160, 40), &lines[..2000]);
+    let first = |sandbox: &mut Sandbox| sandbox.text().lines().next().unwrap().to_owned();
+    let line = first(&mut sandbox);
     for words in ["LIVE", "SIMULATED", "policy 1", "3 open", "http://127.0.0.1:4141"] {
         assert!(line.contains(words), "{words}: {line}");
     }
-    desk.keys(" ");
-    desk.feed(&lines[2000..2341]);
-    desk.pass(12);
-    assert!(first(&mut desk).contains("FROZEN 12s · 341 new"), "{}", first(&mut desk));
-    desk.keys("G");
-    assert!(first(&mut desk).contains("LIVE"));
-    desk.keys("<");
-    assert!(first(&mut desk).contains("PAUSED"), "scrolling back pauses and says so: {}", first(&mut desk));
-    desk.keys("G");
+    sandbox.keys(" ");
+    sandbox.feed(&lines[2000..2341]);
+    sandbox.pass(12);
+    assert!(first(&mut sandbox).contains("FROZEN 12s · 341 new"), "{}", first(&mut sandbox));
+    sandbox.keys("G");
+    assert!(first(&mut sandbox).contains("LIVE"));
+    sandbox.keys("<");
+    assert!(
+        first(&mut sandbox).contains("PAUSED"),
+        "scrolling back pauses and says so: {}",
+        first(&mut sandbox)
+    );
+    sandbox.keys("G");
     let ledger = LedgerState { text: "disk full, traffic goes on".into(), severity: Severity::Failure };
-    desk.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(desk.now) }));
-    desk.player.lose(12);
-    desk.update();
-    let line = first(&mut desk);
+    sandbox.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(sandbox.now) }));
+    sandbox.player.lose(12);
+    sandbox.update();
+    let line = first(&mut sandbox);
     for words in ["LEDGER disk full", "DRAINING", "12 lines lost"] {
         assert!(line.contains(words), "{words}: {line}");
     }
-    desk.player.close("the gateway went away".into());
-    desk.update();
-    let line = first(&mut desk);
+    sandbox.player.close("the gateway went away".into());
+    sandbox.update();
+    let line = first(&mut sandbox);
     assert!(
         line.contains("DISCONNECTED") && !line.contains("open"),
         "what is open now, nobody knows: {line}"
     );
-    desk.player.expect_again(desk.now + Span::secs(4));
-    desk.update();
-    let when = format!("tries again {}", (desk.now + Span::secs(4)).clock());
-    assert!(first(&mut desk).contains(&when), "{}", first(&mut desk));
+    sandbox.player.expect_again(sandbox.now + Span::secs(4));
+    sandbox.update();
+    let when = format!("tries again {}", (sandbox.now + Span::secs(4)).clock());
+    assert!(first(&mut sandbox).contains(&when), "{}", first(&mut sandbox));
 }
 
 #[test]
 fn what_is_applied_goes_out_and_holds_when_it_comes_back() {
     let lines = lines();
-    let mut desk = Desk::open(ScreenId::Tune, (160, 45), &lines);
-    desk.keys("r");
-    desk.key(KeyCode::Left);
-    desk.key(KeyCode::Enter);
-    assert_eq!(desk.shown().policy.version, 1, "it holds when the gateway says so");
-    let (policy, what) = desk.applied.pop().unwrap();
-    assert!(desk.text().contains("asked for: extraction · flash 620 → 619"));
-    let names = desk.player.log().names.clone();
+    let mut sandbox = Sandbox::open(ScreenId::Tune, (160, 45), &lines);
+    sandbox.keys("r");
+    sandbox.key(KeyCode::Left);
+    sandbox.key(KeyCode::Enter);
+    assert_eq!(sandbox.shown().policy.version, 1, "it holds when the gateway says so");
+    let (policy, what) = sandbox.applied.pop().unwrap();
+    assert!(sandbox.text().contains("asked for: extraction · flash 620 → 619"));
+    let names = sandbox.player.log().names.clone();
     let spec = Policy { version: 2, ..policy };
     let toml = policy::to_toml(&spec, &names);
     let again = policy::parse(&toml, "p", &mut names.clone()).unwrap();
     assert_eq!(again.routes, spec.routes);
-    desk.player.policy_came(spec, desk.now, "kim", Deed::Change(&what));
-    desk.update();
-    let text = desk.text();
+    sandbox.player.policy_came(spec, sandbox.now, "kim", Deed::Change(&what));
+    sandbox.update();
+    let text = sandbox.text();
     assert!(text.contains("policy 2") && text.contains("kim: ext"), "{text}");
-    desk.keys("u");
-    assert_eq!(desk.applied.pop().unwrap().1, "undo: extraction · flash 619 → 620");
-    desk.player.set_read_only(Some("this key may only read".into()));
-    desk.key(KeyCode::Left);
-    desk.key(KeyCode::Enter);
-    assert!(desk.applied.is_empty() && desk.text().contains("this key may only read"));
+    sandbox.keys("u");
+    assert_eq!(sandbox.applied.pop().unwrap().1, "undo: extraction · flash 619 → 620");
+    sandbox.player.set_read_only(Some("this key may only read".into()));
+    sandbox.key(KeyCode::Left);
+    sandbox.key(KeyCode::Enter);
+    assert!(sandbox.applied.is_empty() && sandbox.text().contains("this key may only read"));
 }
 
 #[test]
 fn a_prompt_is_explained_sent_and_answered() {
     let lines = lines();
-    let mut desk = Desk::open(ScreenId::Overview, (120, 40), &lines);
-    desk.keys("i");
-    desk.event(&Event::Paste("Is this review positive or negative?\nIt broke \u{1b}[31mafter a day.".into()));
-    let text = desk.text();
+    let mut sandbox = Sandbox::open(ScreenId::Overview, (120, 40), &lines);
+    sandbox.keys("i");
+    sandbox
+        .event(&Event::Paste("Is this review positive or negative?\nIt broke \u{1b}[31mafter a day.".into()));
+    let text = sandbox.text();
     for words in ["It broke after a day.", "starts on", "starts here", "confidence", "estimated"] {
         assert!(text.contains(words), "{words}:\n{text}");
     }
-    desk.key(KeyCode::Tab);
-    desk.keys("search");
-    desk.key(KeyCode::Enter);
-    let question = desk.sent.pop().unwrap();
+    sandbox.key(KeyCode::Tab);
+    sandbox.keys("search");
+    sandbox.key(KeyCode::Enter);
+    let question = sandbox.sent.pop().unwrap();
     assert_eq!((question.team.as_str(), question.model.as_str()), ("search", "auto"));
     assert_eq!(question.prompt, "Is this review positive or negative?\nIt broke after a day.");
-    desk.key(KeyCode::Enter);
-    assert!(desk.sent.is_empty(), "one question at a time");
+    sandbox.key(KeyCode::Enter);
+    assert!(sandbox.sent.is_empty(), "one question at a time");
     let reply = Reply {
         text: "Negative.\u{1b}]0;title\u{7}".into(),
         model: "mistral-small-3.1".into(),
@@ -402,45 +407,45 @@ fn a_prompt_is_explained_sent_and_answered() {
         operation: "op-77".into(),
         simulated: true,
     };
-    desk.player.take_answer(Answer { ticket: question.ticket, outcome: Ok(reply) });
-    desk.update();
-    let text = desk.text();
+    sandbox.player.take_answer(Answer { ticket: question.ticket, outcome: Ok(reply) });
+    sandbox.update();
+    let text = sandbox.text();
     for words in ["Negative.", "mistral-small-3.1 on small", "$0.0000123", "840 ms", "op-77", "SIMULATED"] {
         assert!(text.contains(words), "{words}:\n{text}");
     }
-    desk.event(&Event::Key(KeyEvent::new(KeyCode::Char('t'), KeyModifiers::CONTROL)));
-    assert_eq!(desk.app.ui.view.screen, ScreenId::Traffic);
-    assert_eq!(traffic::filter(&desk.app.ui.traffic).text, "id:op-77");
+    sandbox.event(&Event::Key(KeyEvent::new(KeyCode::Char('t'), KeyModifiers::CONTROL)));
+    assert_eq!(sandbox.app.ui.view.screen, ScreenId::Traffic);
+    assert_eq!(traffic::filter(&sandbox.app.ui.traffic).text, "id:op-77");
 }
 
 #[test]
 fn what_is_chosen_stays_chosen_while_requests_come_in() {
     let lines = lines();
-    let mut desk = Desk::open(ScreenId::Traffic, (140, 40), &lines[..1000]);
+    let mut sandbox = Sandbox::open(ScreenId::Traffic, (140, 40), &lines[..1000]);
     for _ in 0..5 {
-        desk.key(KeyCode::Down);
+        sandbox.key(KeyCode::Down);
     }
-    let chosen = |desk: &Desk| {
-        let index = traffic::selected(&desk.app.ui.traffic, desk.shown()).unwrap();
-        desk.shown().log.history.id(index).to_owned()
+    let chosen = |sandbox: &Sandbox| {
+        let index = traffic::selected(&sandbox.app.ui.traffic, sandbox.shown()).unwrap();
+        sandbox.shown().log.history.id(index).to_owned()
     };
-    let before = chosen(&desk);
+    let before = chosen(&sandbox);
     for part in lines[1000..1600].chunks(37) {
-        desk.feed(part);
-        assert_eq!(chosen(&desk), before);
+        sandbox.feed(part);
+        assert_eq!(chosen(&sandbox), before);
     }
     // A filtered and sorted list that was kept up is the list made anew.
     for keys in ["", "s", "ss", "S"] {
-        let mut desk = Desk::open(ScreenId::Traffic, (140, 40), &lines[..1200]);
-        desk.keys("/");
-        desk.keys("status:error !translation");
-        desk.key(KeyCode::Enter);
-        desk.keys(keys);
+        let mut sandbox = Sandbox::open(ScreenId::Traffic, (140, 40), &lines[..1200]);
+        sandbox.keys("/");
+        sandbox.keys("status:error !translation");
+        sandbox.key(KeyCode::Enter);
+        sandbox.keys(keys);
         for part in lines[1200..2200].chunks(53) {
-            desk.feed(part);
+            sandbox.feed(part);
         }
-        let snapshot = desk.shown().clone();
-        let kept = desk.app.ui.traffic.clone();
+        let snapshot = sandbox.shown().clone();
+        let kept = sandbox.app.ui.traffic.clone();
         let mut anew = traffic::State::default();
         traffic::set_filter(&mut anew, &traffic::filter(&kept).text);
         let mut ui = Ui { traffic: anew, ..Ui::on(ScreenId::Traffic) };
@@ -468,44 +473,44 @@ fn what_is_chosen_stays_chosen_while_requests_come_in() {
 #[test]
 fn one_thing_leads_to_another_and_back() {
     let lines = lines();
-    let mut desk = Desk::open(ScreenId::Overview, (200, 60), &lines);
-    let text = desk.text();
+    let mut sandbox = Sandbox::open(ScreenId::Overview, (200, 60), &lines);
+    let text = sandbox.text();
     let row = text.lines().position(|line| line.contains("By team")).unwrap();
     let (column, row) = (5, u16::try_from(row).unwrap() + 3);
     let kind = MouseEventKind::Down(MouseButton::Left);
-    desk.event(&Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
-    desk.key(KeyCode::Down);
-    desk.key(KeyCode::Down);
-    desk.key(KeyCode::Enter);
-    assert_eq!(traffic::filter(&desk.app.ui.traffic).text, "team:platform window");
-    desk.key(KeyCode::F(2));
-    desk.keys("r");
-    desk.key(KeyCode::Left);
-    desk.keys("x");
-    assert_eq!(desk.app.ui.view.screen, ScreenId::Traffic);
-    desk.key(KeyCode::Esc);
-    assert_eq!(desk.app.ui.view.screen, ScreenId::Tune, "Esc from the flips goes back to Tune");
-    assert!(traffic::filter(&desk.app.ui.traffic).text.is_empty());
+    sandbox.event(&Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    sandbox.key(KeyCode::Down);
+    sandbox.key(KeyCode::Down);
+    sandbox.key(KeyCode::Enter);
+    assert_eq!(traffic::filter(&sandbox.app.ui.traffic).text, "team:platform window");
+    sandbox.key(KeyCode::F(2));
+    sandbox.keys("r");
+    sandbox.key(KeyCode::Left);
+    sandbox.keys("x");
+    assert_eq!(sandbox.app.ui.view.screen, ScreenId::Traffic);
+    sandbox.key(KeyCode::Esc);
+    assert_eq!(sandbox.app.ui.view.screen, ScreenId::Tune, "Esc from the flips goes back to Tune");
+    assert!(traffic::filter(&sandbox.app.ui.traffic).text.is_empty());
 }
 
 #[test]
 fn leaving_waits_for_requests_in_flight() {
-    let mut desk = Desk::open(ScreenId::Overview, (120, 36), &lines()[..500]);
-    desk.keys("q");
-    assert!(desk.drained && !desk.gone);
-    assert!(desk.text().contains("3 requests in flight; draining · q again to leave at once"));
-    assert!(!desk.app.has_drained());
-    desk.player.set_status(Arc::new(LiveStatus { open: 0, draining: true, ..status(desk.now) }));
-    desk.update();
-    assert!(desk.app.has_drained());
-    let mut desk = Desk::open(ScreenId::Overview, (120, 36), &lines()[..500]);
-    desk.keys("qq");
-    assert!(desk.gone, "whoever insists leaves at once");
-    let mut desk = Desk::open(ScreenId::Overview, (120, 36), &lines()[..500]);
-    desk.player.set_owns(false);
-    desk.update();
-    desk.keys("q");
-    assert!(desk.gone && !desk.drained, "an attached console leaves the gateway alone");
+    let mut sandbox = Sandbox::open(ScreenId::Overview, (120, 36), &lines()[..500]);
+    sandbox.keys("q");
+    assert!(sandbox.drained && !sandbox.gone);
+    assert!(sandbox.text().contains("3 requests in flight; draining · q again to leave at once"));
+    assert!(!sandbox.app.has_drained());
+    sandbox.player.set_status(Arc::new(LiveStatus { open: 0, draining: true, ..status(sandbox.now) }));
+    sandbox.update();
+    assert!(sandbox.app.has_drained());
+    let mut sandbox = Sandbox::open(ScreenId::Overview, (120, 36), &lines()[..500]);
+    sandbox.keys("qq");
+    assert!(sandbox.gone, "whoever insists leaves at once");
+    let mut sandbox = Sandbox::open(ScreenId::Overview, (120, 36), &lines()[..500]);
+    sandbox.player.set_owns(false);
+    sandbox.update();
+    sandbox.keys("q");
+    assert!(sandbox.gone && !sandbox.drained, "an attached console leaves the gateway alone");
 }
 
 struct Control(Arc<Mutex<Vec<String>>>);

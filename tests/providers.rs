@@ -144,7 +144,7 @@ async fn a_broken_connection_is_no_complete_answer() {
         Act::SendAndClose(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n".to_vec()),
     ] {
         let error = fails(act.clone(), "", true).await;
-        assert!(matches!(error, CallError::Broken { .. }), "{act:?}: {error:?}");
+        assert!(matches!(error, CallError::Transport { .. }), "{act:?}: {error:?}");
         assert!(error.status().is_retryable());
     }
 }

@@ -27,11 +27,11 @@ const LOG: &str = r#"{"id":"r-1","at":"2026-05-23T10:00:00Z","team":"payments","
 {"id":"r-4","at":"2026-05-23T10:00:30Z","team":"search","task":"extraction","confidence":600,"model":"house-model","in":10,"out":10,"latency_ms":50}
 "#;
 
-struct Desk {
+struct Sandbox {
     folder: tempfile::TempDir,
 }
 
-impl Desk {
+impl Sandbox {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("config")).expect("a folder for settings");
@@ -77,8 +77,8 @@ fn clean(left: &Left) {
 
 #[test]
 fn the_first_frame_is_the_overview_of_the_sample_and_digits_change_screens() {
-    let desk = Desk::new();
-    let mut console = desk.sample();
+    let sandbox = Sandbox::new();
+    let mut console = sandbox.sample();
     console.wait_for("╭ Spend").wait_for("REPLAY").wait_for("SIMULATED").wait_for("sample.j");
     assert_ne!(console.settings(), console.settings_before(), "the console reads single keys");
     console.send("4").wait_for("╭ Models by");
@@ -97,8 +97,8 @@ fn the_first_frame_is_the_overview_of_the_sample_and_digits_change_screens() {
 
 #[test]
 fn palette_and_help_open_act_and_close() {
-    let desk = Desk::new();
-    let mut console = desk.small(&[], &[]);
+    let sandbox = Sandbox::new();
+    let mut console = sandbox.small(&[], &[]);
     console.send(":").wait_for("╭ Actions").wait_for("Goes up one row");
     console.send("tune").wait_gone("Goes up one row").wait_for("Shows the screen Tune");
     console.send(ENTER).wait_for("╭ Consequences");
@@ -109,8 +109,8 @@ fn palette_and_help_open_act_and_close() {
 
 #[test]
 fn every_size_is_drawn_and_the_smallest_says_so() {
-    let desk = Desk::new();
-    let console = desk.small(&[], &[]);
+    let sandbox = Sandbox::new();
+    let console = sandbox.small(&[], &[]);
     let fills = |rows: u16| {
         move |console: &Console| {
             let lines = console.rows();
@@ -128,9 +128,9 @@ fn every_size_is_drawn_and_the_smallest_says_so() {
 
 #[test]
 fn a_signal_to_end_leaves_the_terminal_clean() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     for signal in ["TERM", "HUP", "INT"] {
-        let console = desk.small(&[], &[]);
+        let console = sandbox.small(&[], &[]);
         console.signal(signal);
         let left = console.finish();
         assert_ne!(left.code, 101, "{signal}");
@@ -156,14 +156,14 @@ fn ask(address: std::net::SocketAddr) -> std::io::Result<std::net::TcpStream> {
 
 #[test]
 fn a_gateway_whose_terminal_is_closed_answers_all_it_has_taken_on() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("its address");
     drop(free);
-    let data = desk.folder.path().join("data");
+    let data = sandbox.folder.path().join("data");
     let data = data.to_str().expect("a path");
     let env = [("POINTSMAN_DATA_DIR", data)];
-    let console = Console::start(desk.folder.path(), &["--listen", &address.to_string()], &env, WIDE);
+    let console = Console::start(sandbox.folder.path(), &["--listen", &address.to_string()], &env, WIDE);
     console.wait_for("? help");
     let lines: Vec<_> = (0..8).map(|_| ask(address).expect("a stream")).collect();
     assert_eq!(console.hang_up(), 0, "as if it had been told to end");
@@ -188,8 +188,8 @@ fn process_state(id: u32) -> Option<char> {
 #[test]
 #[cfg(target_os = "linux")]
 fn it_stops_like_any_program_and_comes_back_whole() {
-    let desk = Desk::new();
-    let mut console = desk.small(&["--screen", "tune"], &[]);
+    let sandbox = Sandbox::new();
+    let mut console = sandbox.small(&["--screen", "tune"], &[]);
     console.wait_for("╭ Consequences");
     console.send("\x1a");
     console.wait("the program to stop", |console| process_state(console.id()) == Some('T'));
@@ -212,11 +212,11 @@ fn it_stops_like_any_program_and_comes_back_whole() {
 
 #[test]
 fn an_idle_console_writes_nothing() {
-    let desk = Desk::new();
-    let mut sample = desk.sample();
+    let sandbox = Sandbox::new();
+    let mut sample = sandbox.sample();
     sample.wait_for("REPLAY");
     sample.send(" ").wait_for("PAUSED");
-    for console in [sample, desk.small(&[], &[])] {
+    for console in [sample, sandbox.small(&[], &[])] {
         console.wait_quiet();
         let before = console.raw().len();
         std::thread::sleep(Duration::from_secs(1));
@@ -233,9 +233,9 @@ fn colours(params: &[u16]) -> bool {
 
 #[test]
 fn without_colours_what_is_chosen_still_stands_out() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     for env in [[("NO_COLOR", "1"), ("COLORTERM", "truecolor")], [("NO_COLOR", "1"), ("TERM", "linux")]] {
-        let mut console = desk.small(&["--screen", "traffic"], &env);
+        let mut console = sandbox.small(&["--screen", "traffic"], &env);
         console.send(DOWN);
         console.wait("a row that stands out", |console| {
             let screen = console.screen();
@@ -256,9 +256,9 @@ fn without_colours_what_is_chosen_still_stands_out() {
 
 #[test]
 fn colours_are_no_finer_than_the_terminal() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let walk = |env: &[(&str, &str)], args: &[&str]| {
-        let mut console = desk.small(args, env);
+        let mut console = sandbox.small(args, env);
         for (key, panel) in
             [("3", "newest first"), ("4", "Models by"), ("1", "By team"), ("2", "Consequences")]
         {
@@ -292,8 +292,8 @@ fn colours_are_no_finer_than_the_terminal() {
 
 #[test]
 fn every_frame_is_one_synchronized_update() {
-    let desk = Desk::new();
-    let mut console = desk.sample();
+    let sandbox = Sandbox::new();
+    let mut console = sandbox.sample();
     console.wait_for("REPLAY");
     console.send("2").wait_for("╭ Routes");
     console
@@ -328,8 +328,8 @@ fn every_frame_is_one_synchronized_update() {
 
 #[test]
 fn a_threshold_is_staged_applied_and_undone() {
-    let desk = Desk::new();
-    let mut console = desk.small(&["--screen", "tune"], &[]);
+    let sandbox = Sandbox::new();
+    let mut console = sandbox.small(&["--screen", "tune"], &[]);
     console.wait_for("540").wait_for("none to undo");
     // It opens on the busiest route; the one before it is meant.
     console.send("R").wait_for("classification · small");
@@ -349,8 +349,8 @@ fn a_threshold_is_staged_applied_and_undone() {
 
 #[test]
 fn look_only_refuses_every_change() {
-    let desk = Desk::new();
-    let mut console = desk.small(&["--screen", "tune", "--read-only"], &[]);
+    let sandbox = Sandbox::new();
+    let mut console = sandbox.small(&["--screen", "tune", "--read-only"], &[]);
     console.send(RIGHT).wait_for("read-only: the policy cannot be changed");
     console.send("7").wait_for("read-only: thresholds cannot be moved");
     console.send("u").wait_for("read-only: the policy cannot be changed");
@@ -360,8 +360,8 @@ fn look_only_refuses_every_change() {
 
 #[test]
 fn the_table_narrows_while_one_types_and_a_request_opens_with_its_reasons() {
-    let desk = Desk::new();
-    let mut console = desk.small(&["--screen", "traffic"], &[]);
+    let sandbox = Sandbox::new();
+    let mut console = sandbox.small(&["--screen", "traffic"], &[]);
     console.wait_for("r-1 ").wait_for("r-4 ");
     console.send("/").send("team~sea").wait_gone("r-1 ").wait_gone("r-2 ").wait_for("r-3 ").wait_for("r-4 ");
     console.send("rch\r").wait_for("? help");
@@ -376,8 +376,8 @@ fn the_table_narrows_while_one_types_and_a_request_opens_with_its_reasons() {
 
 #[test]
 fn a_time_typed_moves_the_clock() {
-    let desk = Desk::new();
-    let mut console = desk.sample();
+    let sandbox = Sandbox::new();
+    let mut console = sandbox.sample();
     console.wait_for("REPLAY");
     console.send(" ").wait_for("PAUSED");
     console.send("t").wait_for("go to");
@@ -391,9 +391,9 @@ fn a_time_typed_moves_the_clock() {
 
 #[test]
 fn a_wrong_settings_file_is_told_before_the_terminal_is_taken() {
-    let desk = Desk::new();
-    fs::write(desk.folder.path().join("config/keys.toml"), "[app]\nfly = \"x\"\n").expect("a file");
-    let console = Console::start(desk.folder.path(), &["small.jsonl"], &[], WIDE);
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.folder.path().join("config/keys.toml"), "[app]\nfly = \"x\"\n").expect("a file");
+    let console = Console::start(sandbox.folder.path(), &["small.jsonl"], &[], WIDE);
     let left = console.finish();
     assert_eq!(left.code, 2);
     assert!(left.screen.contents().contains("keys.toml:2: "), "{}", left.screen.contents());
@@ -403,19 +403,19 @@ fn a_wrong_settings_file_is_told_before_the_terminal_is_taken() {
 
 #[test]
 fn without_mouse_the_terminal_keeps_it() {
-    let desk = Desk::new();
-    let with = desk.small(&[], &[]);
+    let sandbox = Sandbox::new();
+    let with = sandbox.small(&[], &[]);
     assert_ne!(with.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     quit(with);
-    let without = desk.small(&["--no-mouse"], &[]);
+    let without = sandbox.small(&["--no-mouse"], &[]);
     assert_eq!(without.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     quit(without);
 }
 
 #[test]
 fn a_terminal_without_unicode_gets_none() {
-    let desk = Desk::new();
-    let mut console = desk.small(&["--screen", "tune"], &[("LANG", "C")]);
+    let sandbox = Sandbox::new();
+    let mut console = sandbox.small(&["--screen", "tune"], &[("LANG", "C")]);
     // It opens on the busiest route; the one before it is meant.
     console.send("R").wait_for("classification | small");
     console.send(RIGHT).wait_for("541*");
@@ -436,20 +436,20 @@ fn a_terminal_without_unicode_gets_none() {
 
 #[test]
 fn logs_of_coding_agents_are_offered_beside_the_sample() {
-    let desk = Desk::new();
-    let folder = desk.folder.path().join(".claude/projects/shop");
+    let sandbox = Sandbox::new();
+    let folder = sandbox.folder.path().join(".claude/projects/shop");
     fs::create_dir_all(&folder).expect("a folder of Claude Code");
     let line = r#"{"parentUuid":null,"isSidechain":false,"sessionId":"s","uuid":"u","cwd":"/shop","type":"assistant","timestamp":"2026-05-23T11:00:00Z","requestId":"r","message":{"id":"m","model":"claude-haiku-4-5","usage":{"input_tokens":5,"output_tokens":7}}}"#;
     fs::write(folder.join("s.jsonl"), format!("{line}\n")).expect("a session");
-    let mut console = desk.sample();
+    let mut console = sandbox.sample();
     console.wait_for("Coding agents have kept logs").wait_for(".claude/projects");
     console.send(ENTER).wait_for("╭ Spend").wait_for("projects");
     quit(console);
-    let mut console = desk.sample();
+    let mut console = sandbox.sample();
     console.wait_for("Coding agents have kept logs");
     console.send("s").wait_for("╭ Spend").wait_for("sample.j");
     quit(console);
-    let console = desk.sample();
+    let console = sandbox.sample();
     console.wait_for("Coding agents have kept logs");
     quit(console);
 }
@@ -464,11 +464,11 @@ fn ground(console: &Console) -> Option<vt100::Color> {
 fn the_theme_follows_the_terminals_ground_and_no_part_of_its_answer_is_a_key() {
     const LIGHT: Option<vt100::Color> = Some(vt100::Color::Rgb(0xfb, 0xfa, 0xf7));
     const DARK: Option<vt100::Color> = Some(vt100::Color::Rgb(0x14, 0x17, 0x1c));
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let full = [("COLORTERM", "truecolor")];
     let start = |args: &[&str], env: &[(&str, &str)]| {
         let args: Vec<&str> = ["small.jsonl"].iter().chain(args).copied().collect();
-        Console::start(desk.folder.path(), &args, env, WIDE)
+        Console::start(sandbox.folder.path(), &args, env, WIDE)
     };
     let asked = |console: &Console| console.raw().windows(6).any(|bytes| bytes == b"\x1b]11;?");
     for (answer, theme) in [
@@ -510,8 +510,8 @@ fn the_theme_follows_the_terminals_ground_and_no_part_of_its_answer_is_a_key() {
 
 #[test]
 fn a_theme_that_was_chosen_stays_whatever_the_terminal_says_later() {
-    let desk = Desk::new();
-    let mut console = desk.small(&[], &[("COLORTERM", "truecolor")]);
+    let sandbox = Sandbox::new();
+    let mut console = sandbox.small(&[], &[("COLORTERM", "truecolor")]);
     console.send("TT").wait_for("theme high-contrast");
     let chosen = ground(&console);
     console.send("\x1b]11;rgb:ffff/ffff/ffff\x1b\\").send("4").wait_for("╭ Models by").wait_quiet();
@@ -521,12 +521,12 @@ fn a_theme_that_was_chosen_stays_whatever_the_terminal_says_later() {
 
 #[test]
 fn a_log_that_grows_is_watched() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let console =
-        Console::start(desk.folder.path(), &["--follow", "--screen", "traffic", "small.jsonl"], &[], WIDE);
+        Console::start(sandbox.folder.path(), &["--follow", "--screen", "traffic", "small.jsonl"], &[], WIDE);
     console.wait_for("r-4");
     let mut log =
-        fs::OpenOptions::new().append(true).open(desk.folder.path().join("small.jsonl")).expect("the log");
+        fs::OpenOptions::new().append(true).open(sandbox.folder.path().join("small.jsonl")).expect("the log");
     log.write_all(b"{\"id\":\"r-5\",\"at\":\"2026-05-23T10:00:40Z\",\"team\":\"search\",\"model\":\"gpt-4.1\",\"in\":10,\"out\":10}\n").expect("a line");
     drop(log);
     console.wait_for("r-5");
@@ -535,8 +535,8 @@ fn a_log_that_grows_is_watched() {
 
 #[test]
 fn a_terminal_that_can_draw_nothing_gets_the_report() {
-    let desk = Desk::new();
-    let console = Console::start(desk.folder.path(), &["small.jsonl"], &[("TERM", "dumb")], WIDE);
+    let sandbox = Sandbox::new();
+    let console = Console::start(sandbox.folder.path(), &["small.jsonl"], &[("TERM", "dumb")], WIDE);
     let left = console.finish();
     assert_eq!(left.code, 0);
     let text = String::from_utf8_lossy(&left.raw);

@@ -50,7 +50,7 @@ ladder = [
 "#;
 
 /// A gateway over made-up answers in a folder of its own, which outlives it.
-struct Desk {
+struct Sandbox {
     runtime: Runtime,
     gateway: Arc<Gateway>,
     address: SocketAddr,
@@ -63,7 +63,7 @@ fn setting(text: &str) -> GatewaySettings {
     settings::read("gateway.toml", text).unwrap()
 }
 
-impl Desk {
+impl Sandbox {
     fn open(folder: &TempDir, settings: GatewaySettings, simulated: &str) -> Self {
         let mut names = Names::default();
         let policy = policy::parse(POLICY, "test", &mut names).unwrap();
@@ -233,7 +233,7 @@ fn raised(spec: &PolicySpec) -> PolicySpec {
 fn a_live_session_is_its_replay_in_totals_and_in_every_decision() {
     let folder = tempfile::tempdir().unwrap();
     let faults = "rate_limited = 150\nserver_error = 150\ncut = 100\nwords = 12\n";
-    let desk = Desk::open(&folder, setting(""), faults);
+    let sandbox = Sandbox::open(&folder, setting(""), faults);
     let prompts = [
         "Is this review positive or negative? 'Great product.' Answer with one word.",
         "Prove that the square root of two is irrational, and discuss every step in depth.",
@@ -245,22 +245,22 @@ fn a_live_session_is_its_replay_in_totals_and_in_every_decision() {
     let mut decided = BTreeMap::new();
     for at in 0..160 {
         if at == 80 {
-            let (_, spec) = desk.gateway.live().policy_spec();
-            desk.gateway.apply(&raised(&spec), "test", Deed::Change("raised")).unwrap();
+            let (_, spec) = sandbox.gateway.live().policy_spec();
+            sandbox.gateway.apply(&raised(&spec), "test", Deed::Change("raised")).unwrap();
         }
         // Every prompt is another one, or every one would meet the same faults.
         let prompt = format!("{} ({at})", prompts[at % 5]);
-        let answer = desk.chat(models[at % 7], &prompt, at % 3 == 0, ["search", "payments"][at % 2]);
-        let line = desk.finished();
+        let answer = sandbox.chat(models[at % 7], &prompt, at % 3 == 0, ["search", "payments"][at % 2]);
+        let line = sandbox.finished();
         let id = line["id"].as_str().unwrap().to_owned();
         assert_eq!(answer.header("pointsman-operation"), Some(id.as_str()));
         let text = |name| answer.header(name).unwrap().to_owned();
         decided.insert(id, (text("pointsman-rung"), text("pointsman-model"), text("pointsman-policy")));
     }
-    let (live, names) = desk.gateway.live().snapshot();
+    let (live, names) = sandbox.gateway.live().snapshot();
     let live_totals = by_name(&live.totals, &names);
     assert!(live.totals.all.escalated > 5 && live.totals.all.errors > 0, "the traffic is too tame");
-    desk.close();
+    sandbox.close();
 
     let mut exported = Vec::new();
     ledger::export(&folder.path().join("ledger.db"), &Range::default(), &mut exported).unwrap();
@@ -296,33 +296,34 @@ fn a_live_session_is_its_replay_in_totals_and_in_every_decision() {
 #[test]
 fn nothing_more_is_bought_for_a_client_that_left() {
     let folder = tempfile::tempdir().unwrap();
-    let desk = Desk::open(&folder, setting(""), "speed = 100\nfirst_byte = \"200ms\"\nserver_error = 1000\n");
+    let sandbox =
+        Sandbox::open(&folder, setting(""), "speed = 100\nfirst_byte = \"200ms\"\nserver_error = 1000\n");
     let body = json!({ "model": "auto", "messages": [{ "role": "user", "content": "hello" }] }).to_string();
-    let mut line = TcpStream::connect(desk.address).unwrap();
+    let mut line = TcpStream::connect(sandbox.address).unwrap();
     line.write_all(request("POST", "/v1/chat/completions", &[], &body).as_bytes()).unwrap();
-    while desk.gateway.live().open() == 0 {
+    while sandbox.gateway.live().open() == 0 {
         std::thread::yield_now();
     }
     drop(line);
-    let told = desk.finished();
+    let told = sandbox.finished();
     // The call under way is read to its end; neither is it tried again nor does the next rung hear of it.
     let text = told.to_string();
     assert!(text.contains("cancelled") && text.contains("the client went away"), "{text}");
     assert!(!text.contains("gemini") && !text.contains("opus"), "{text}");
-    desk.close();
+    sandbox.close();
 }
 
 #[test]
 fn a_connection_may_idle_longer_than_a_head_may_take() {
     let folder = tempfile::tempdir().unwrap();
-    let desk = Desk::open(&folder, setting("[limits]\nheader-seconds = 1"), "");
-    let mut idle = TcpStream::connect(desk.address).unwrap();
+    let sandbox = Sandbox::open(&folder, setting("[limits]\nheader-seconds = 1"), "");
+    let mut idle = TcpStream::connect(sandbox.address).unwrap();
     let ping = request("GET", "/v1/models", &[], "");
     idle.write_all(ping.as_bytes()).unwrap();
     assert_eq!(Answer::read(&mut idle).status, 200);
     // Two that are slow, one after the other: each is cut off by the limit that the first one outlives.
     for beginning in ["GET /v1/models HTT", ""] {
-        let mut slow = TcpStream::connect(desk.address).unwrap();
+        let mut slow = TcpStream::connect(sandbox.address).unwrap();
         slow.write_all(beginning.as_bytes()).unwrap();
         let mut rest = String::new();
         let _ = slow.read_to_string(&mut rest);
@@ -339,7 +340,7 @@ fn a_connection_may_idle_longer_than_a_head_may_take() {
         seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
     }
     drop(idle);
-    desk.close();
+    sandbox.close();
 }
 
 #[test]
@@ -353,9 +354,9 @@ fn a_reader_whose_key_is_taken_back_is_cut_off() {
     };
     let (_, secret) = access::add(&keys, new("watcher", Scope::Read), now()).unwrap();
     let (_, other) = access::add(&keys, new("sender", Scope::Route), now()).unwrap();
-    let desk = Desk::open(&folder, setting(""), "");
+    let sandbox = Sandbox::open(&folder, setting(""), "");
     let feed = |secret: &access::Secret| {
-        let mut line = TcpStream::connect(desk.address).unwrap();
+        let mut line = TcpStream::connect(sandbox.address).unwrap();
         let bearer = format!("Bearer {}", reveal(secret));
         let ask = request("GET", "/operator/v1/feed", &[("authorization", &bearer)], "");
         line.write_all(ask.as_bytes()).unwrap();
@@ -370,14 +371,14 @@ fn a_reader_whose_key_is_taken_back_is_cut_off() {
     // To the end of the connection: nothing but the revocation ends it.
     while line.read(&mut buffer).is_ok_and(|count| count > 0) {}
     assert_eq!(Answer::read(&mut feed(&secret)).status, 401);
-    desk.close();
+    sandbox.close();
 }
 
 #[test]
 fn a_reader_does_not_hold_up_the_end() {
     let folder = tempfile::tempdir().unwrap();
-    let desk = Desk::open(&folder, setting("drain-seconds = 100000"), "");
-    let mut line = TcpStream::connect(desk.address).unwrap();
+    let sandbox = Sandbox::open(&folder, setting("drain-seconds = 100000"), "");
+    let mut line = TcpStream::connect(sandbox.address).unwrap();
     line.write_all(request("GET", "/operator/v1/feed", &[], "").as_bytes()).unwrap();
     let mut first = [0; 64];
     assert!(line.read(&mut first).unwrap() > 0);
@@ -385,7 +386,7 @@ fn a_reader_does_not_hold_up_the_end() {
         let mut rest = String::new();
         line.read_to_string(&mut rest).map(|_| rest)
     });
-    desk.close();
+    sandbox.close();
     let told = reading.join().unwrap().unwrap();
     assert!(told.ends_with("0\r\n\r\n"), "the feed broke off: {told}");
 }
@@ -393,12 +394,12 @@ fn a_reader_does_not_hold_up_the_end() {
 #[test]
 fn judgements_reach_operations_of_earlier_runs_and_no_other_teams() {
     let folder = tempfile::tempdir().unwrap();
-    let desk = Desk::open(&folder, setting(""), "");
-    let answer = desk.chat("auto", "hello", false, "search");
+    let sandbox = Sandbox::open(&folder, setting(""), "");
+    let answer = sandbox.chat("auto", "hello", false, "search");
     let id = answer.header("pointsman-operation").unwrap().to_owned();
     let body = json!({ "operation": id, "quality": 0.75 }).to_string();
-    assert_eq!(desk.ask("POST", "/v1/feedback", &[], &body).status, 200);
-    desk.close();
+    assert_eq!(sandbox.ask("POST", "/v1/feedback", &[], &body).status, 200);
+    sandbox.close();
 
     let keys = KeyFile::at(folder.path().join("keys.toml"));
     let key = |team: &str| {
@@ -412,14 +413,14 @@ fn judgements_reach_operations_of_earlier_runs_and_no_other_teams() {
         format!("Bearer {}", reveal(&secret))
     };
     let (search, payments) = (key("search"), key("payments"));
-    let desk = Desk::open(&folder, setting(""), "");
-    let judge = |key: &str, body: &str| desk.ask("POST", "/v1/feedback", &[("authorization", key)], body);
+    let sandbox = Sandbox::open(&folder, setting(""), "");
+    let judge = |key: &str, body: &str| sandbox.ask("POST", "/v1/feedback", &[("authorization", key)], body);
     let judged = judge(&search, &body);
     assert_eq!(judged.status, 200, "{}", judged.body);
     assert_eq!(judged.json()["model"], answer.header("pointsman-model").unwrap());
     assert_eq!(judge(&payments, &body).status, 404);
     assert_eq!(judge(&search, r#"{"operation":"op-none","good":true}"#).status, 404);
-    desk.close();
+    sandbox.close();
     let mut log = Vec::new();
     ledger::export(&folder.path().join("ledger.db"), &Range::default(), &mut log).unwrap();
     assert!(String::from_utf8(log).unwrap().contains("750"), "the judgement is not in the log");
@@ -428,7 +429,7 @@ fn judgements_reach_operations_of_earlier_runs_and_no_other_teams() {
 #[test]
 fn what_is_asked_wrongly_is_told_how_to_ask() {
     let folder = tempfile::tempdir().unwrap();
-    let desk = Desk::open(&folder, setting(""), "");
+    let sandbox = Sandbox::open(&folder, setting(""), "");
     for (method, path, status, allow) in [
         ("OPTIONS", "/v1/chat/completions", 405, Some("post")),
         ("GET", "/v1/messages", 405, Some("post")),
@@ -440,9 +441,9 @@ fn what_is_asked_wrongly_is_told_how_to_ask() {
         ("GET", "/healthz", 200, None),
         ("POST", "/v1/chat/completions/", 400, None),
     ] {
-        let answer = desk.ask(method, path, &[], "");
+        let answer = sandbox.ask(method, path, &[], "");
         assert_eq!((answer.status, answer.header("allow")), (status, allow), "{method} {path}");
         assert!(status == 200 || !answer.json()["error"]["message"].as_str().unwrap().is_empty());
     }
-    desk.close();
+    sandbox.close();
 }

@@ -11,6 +11,7 @@
 
 mod load;
 mod mock;
+mod pairs;
 mod process;
 mod soak;
 mod targets;
@@ -24,12 +25,13 @@ use anyhow::{Context as _, bail};
 use process::Process;
 
 const USAGE: &str = "\
-usage: cargo bench --bench gateway -- [--quick] [--rounds N] [--memory N] [--litellm PATH] [--budgets] [--only NAME] [--soak SECONDS]
+usage: cargo bench --bench gateway -- [--quick] [--rounds N] [--memory N] [--litellm PATH] [--budgets] [--pairs N] [--only NAME] [--soak SECONDS]
   --quick           a short, bounded run
   --rounds N        how often the targets alternate (7)
   --memory N        requests before memory is read (200000; 1000000 for the figures in the documents)
   --litellm PATH    LiteLLM's proxy joins
   --budgets         Pointsman with four budgets in force joins
+  --pairs N         measure that and Pointsman without budgets in pairs instead, nothing else
   --only NAME       measure this target and the mock alone
   --soak SECONDS    run mixed traffic for so long instead, and fail when memory or open files grow";
 
@@ -42,6 +44,7 @@ struct Plan {
     starts: usize,
     litellm: Option<PathBuf>,
     budgets: bool,
+    pairs: Option<usize>,
     only: Option<String>,
     soak: Option<Duration>,
 }
@@ -56,6 +59,7 @@ impl Plan {
             starts: 15,
             litellm: None,
             budgets: false,
+            pairs: None,
             only: None,
             soak: None,
         };
@@ -71,6 +75,7 @@ impl Plan {
                 "--memory" => plan.memory = value()?.parse()?,
                 "--litellm" => plan.litellm = Some(value()?.into()),
                 "--budgets" => plan.budgets = true,
+                "--pairs" => plan.pairs = Some(value()?.parse()?),
                 "--only" => plan.only = Some(value()?),
                 "--soak" => plan.soak = Some(Duration::from_secs(value()?.parse()?)),
                 _ => bail!("{arg} is unknown\n{USAGE}"),
@@ -115,21 +120,24 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(plan: &Plan) -> anyhow::Result<()> {
-    let desk = tempfile::tempdir()?;
+    let folder = tempfile::tempdir()?;
     let mut mock = targets::mock()?;
     mock.wait(Duration::from_secs(10)).await?;
     let upstream = mock.address;
     if let Some(span) = plan.soak {
-        let mut pointsman = targets::pointsman(desk.path(), upstream, false)?;
-        pointsman.wait(Duration::from_secs(10)).await.with_context(|| log_of(desk.path()))?;
+        let mut pointsman = targets::pointsman(folder.path(), upstream, false)?;
+        pointsman.wait(Duration::from_secs(10)).await.with_context(|| log_of(folder.path()))?;
         return soak::run(&pointsman, span, |line| println!("{line}")).await;
+    }
+    if let Some(pairs) = plan.pairs {
+        return pairs::run(folder.path(), &mock, (pairs, plan.closed)).await;
     }
     let mut all = vec![Target::new("direct", mock, Duration::ZERO)];
     let wanted = |name: &str| plan.only.as_deref().is_none_or(|only| only == name);
     if wanted("nginx") {
         match targets::nginx_binary() {
             Some(binary) => {
-                let start = || targets::nginx(&binary, desk.path(), upstream);
+                let start = || targets::nginx(&binary, folder.path(), upstream);
                 all.push(started("nginx", plan.starts, start).await?);
             }
             None => {
@@ -138,15 +146,15 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
         }
     }
     if wanted("pointsman") {
-        let start = || targets::pointsman(desk.path(), upstream, false);
-        all.push(started("pointsman", plan.starts, start).await.with_context(|| log_of(desk.path()))?);
+        let start = || targets::pointsman(folder.path(), upstream, false);
+        all.push(started("pointsman", plan.starts, start).await.with_context(|| log_of(folder.path()))?);
     }
     if plan.budgets {
-        let start = || targets::pointsman(desk.path(), upstream, true);
-        all.push(started("four budgets", 1, start).await.with_context(|| log_of(desk.path()))?);
+        let start = || targets::pointsman(folder.path(), upstream, true);
+        all.push(started("four budgets", 1, start).await.with_context(|| log_of(folder.path()))?);
     }
     if let Some(binary) = &plan.litellm {
-        let start = || targets::litellm(binary, desk.path(), upstream);
+        let start = || targets::litellm(binary, folder.path(), upstream);
         all.push(started("litellm", 1, start).await?);
     }
     for round in 1..=plan.rounds {
@@ -176,8 +184,8 @@ fn note(text: &str) {
 }
 
 /// Returns what Pointsman wrote, for when it did not come up.
-fn log_of(desk: &Path) -> String {
-    let folders = std::fs::read_dir(desk).into_iter().flatten().flatten();
+fn log_of(folder: &Path) -> String {
+    let folders = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let logs = folders.filter_map(|folder| std::fs::read_to_string(folder.path().join("log")).ok());
     format!("pointsman wrote: {}", logs.last().unwrap_or_default())
 }

@@ -24,11 +24,11 @@ pub(crate) fn nginx_binary() -> Option<PathBuf> {
 }
 
 /// Starts nginx as a plain proxy.
-pub(crate) fn nginx(binary: &Path, desk: &Path, mock: SocketAddr) -> anyhow::Result<Process> {
+pub(crate) fn nginx(binary: &Path, folder: &Path, mock: SocketAddr) -> anyhow::Result<Process> {
     let address = free_address()?;
-    let desk = desk.join(format!("nginx-{}", address.port()));
-    fs::create_dir_all(&desk)?;
-    let at = desk.display();
+    let folder = folder.join(format!("nginx-{}", address.port()));
+    fs::create_dir_all(&folder)?;
+    let at = folder.display();
     let config = format!(
         "daemon off;\npid {at}/pid;\nerror_log {at}/error.log warn;\nworker_processes auto;\n\
          events {{ worker_connections 1024; }}\n\
@@ -39,9 +39,15 @@ pub(crate) fn nginx(binary: &Path, desk: &Path, mock: SocketAddr) -> anyhow::Res
          \x20 server {{\n    listen {address};\n    location / {{\n      proxy_pass http://mock;\n\
          \x20     proxy_http_version 1.1;\n      proxy_set_header Connection \"\";\n      proxy_buffering off;\n    }}\n  }}\n}}\n"
     );
-    fs::write(desk.join("nginx.conf"), config)?;
+    fs::write(folder.join("nginx.conf"), config)?;
     let mut command = Command::new(binary);
-    command.arg("-p").arg(&desk).arg("-c").arg(desk.join("nginx.conf")).arg("-e").arg(desk.join("error.log"));
+    command
+        .arg("-p")
+        .arg(&folder)
+        .arg("-c")
+        .arg(folder.join("nginx.conf"))
+        .arg("-e")
+        .arg(folder.join("error.log"));
     command.stdout(Stdio::null()).stderr(Stdio::null());
     Process::start(command, address)
 }
@@ -56,12 +62,12 @@ const BUDGETS: &str = "[budget.all]\nlimit = { month = 1000000000 }\n[budget.tea
     [budget.users]\neach = \"user\"\nlimit = { day = 1000000000 }\n[budget.models]\neach = \"model\"\nlimit = { hour = 1000000000 }\n";
 
 /// Starts Pointsman on a configuration and a data folder of its own, ledger and telemetry on.
-pub(crate) fn pointsman(desk: &Path, mock: SocketAddr, budgets: bool) -> anyhow::Result<Process> {
+pub(crate) fn pointsman(folder: &Path, mock: SocketAddr, budgets: bool) -> anyhow::Result<Process> {
     let address = free_address()?;
-    let desk = desk.join(format!("pointsman-{}", address.port()));
-    let config = desk.join("config");
+    let folder = folder.join(format!("pointsman-{}", address.port()));
+    let config = folder.join("config");
     fs::create_dir_all(&config)?;
-    fs::create_dir_all(desk.join("data"))?;
+    fs::create_dir_all(folder.join("data"))?;
     let providers = format!(
         "[defaults]\nbreaker = {{ failures = 1000000, window = \"1s\", cool_down = \"1s\" }}\n\
          retries = {{ attempts = 1, base = \"1ms\", max_wait = \"1s\" }}\n\n\
@@ -75,17 +81,17 @@ pub(crate) fn pointsman(desk: &Path, mock: SocketAddr, budgets: bool) -> anyhow:
     }
     let mut command = Command::new(pointsman_binary());
     command.arg("serve").arg("--listen").arg(address.to_string());
-    command.env_clear().env("POINTSMAN_CONFIG_DIR", &config).env("POINTSMAN_DATA_DIR", desk.join("data"));
-    command.env("HOME", &desk).env("LANG", "C.UTF-8").current_dir(&desk);
-    let log = File::create(desk.join("log"))?;
+    command.env_clear().env("POINTSMAN_CONFIG_DIR", &config).env("POINTSMAN_DATA_DIR", folder.join("data"));
+    command.env("HOME", &folder).env("LANG", "C.UTF-8").current_dir(&folder);
+    let log = File::create(folder.join("log"))?;
     command.stdout(log.try_clone()?).stderr(log);
     Process::start(command, address)
 }
 
 /// Starts LiteLLM's proxy from the environment that the script made.
-pub(crate) fn litellm(binary: &Path, desk: &Path, mock: SocketAddr) -> anyhow::Result<Process> {
+pub(crate) fn litellm(binary: &Path, folder: &Path, mock: SocketAddr) -> anyhow::Result<Process> {
     let address = free_address()?;
-    let config = desk.join("litellm.yaml");
+    let config = folder.join("litellm.yaml");
     let text = format!(
         "model_list:\n  - model_name: auto\n    litellm_params:\n      model: openai/gpt-4.1\n      api_base: http://{mock}/v1\n\
          \x20     api_key: none\n"
@@ -99,11 +105,11 @@ pub(crate) fn litellm(binary: &Path, desk: &Path, mock: SocketAddr) -> anyhow::R
         .arg("127.0.0.1")
         .arg("--port")
         .arg(address.port().to_string());
-    command.arg("--num_workers").arg("1").current_dir(desk);
+    command.arg("--num_workers").arg("1").current_dir(folder);
     command.env("LITELLM_LOCAL_MODEL_COST_MAP", "True").env("LITELLM_TELEMETRY", "False");
     // It serves the loopback alone, and like the others it asks nobody for a key.
     command.env("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true");
-    let log = File::create(desk.join("litellm.log")).context("a log")?;
+    let log = File::create(folder.join("litellm.log")).context("a log")?;
     command.stdout(log.try_clone()?).stderr(log);
     Process::start(command, address)
 }

@@ -27,7 +27,7 @@ pub struct NewKey {
     pub note: String,
 }
 
-/// Makes a key and gives its secret, which is kept nowhere.
+/// Makes a key and returns its secret, which is kept nowhere.
 ///
 /// # Errors
 /// Where the name is taken or unusable, or the file cannot be changed.

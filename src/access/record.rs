@@ -103,24 +103,24 @@ impl Stored {
     /// Checks what was read; an error says which field of which key is wrong.
     pub(super) fn check(self) -> Result<KeyRecord, String> {
         let who = if is_plain(&self.id) { self.id.clone() } else { "a key".to_owned() };
-        let wrong = |field: &str, why: &str| format!("{who}: {field}: {why}");
-        let time = |field: &str, text: &str| Instant::parse(text).map_err(|_| wrong(field, "not a time"));
+        let invalid = |field: &str, why: &str| format!("{who}: {field}: {why}");
+        let time = |field: &str, text: &str| Instant::parse(text).map_err(|_| invalid(field, "not a time"));
         let tags = [("name", &self.name), ("team", &self.team), ("project", &self.project)];
         for (field, text) in tags.into_iter().chain(self.require.iter().map(|label| ("require", label))) {
-            check_text(text).map_err(|why| wrong(field, why))?;
+            check_text(text).map_err(|why| invalid(field, why))?;
         }
         if let Some(text) = self.tags.iter().find(|text| !is_tag(text)) {
-            return Err(wrong("tags", &format!("{text:?} is none; want NAME=VALUE")));
+            return Err(invalid("tags", &format!("{text:?} is none; want NAME=VALUE")));
         }
         if self.id.is_empty() || !is_plain(&self.id) {
-            return Err(wrong("id", "want pmk_ and hexadecimal digits"));
+            return Err(invalid("id", "want pmk_ and hexadecimal digits"));
         }
         let scopes = self.scopes.iter().map(|text| text.parse::<Scope>()).collect::<Result<Scopes, _>>();
         Ok(KeyRecord {
             require: self.require,
             tags: self.tags,
-            hash: Hash::read(&self.hash).ok_or_else(|| wrong("hash", "want sha256: and 64 digits"))?,
-            scopes: scopes.map_err(|error| wrong("scopes", &error.to_string()))?,
+            hash: Hash::read(&self.hash).ok_or_else(|| invalid("hash", "want sha256: and 64 digits"))?,
+            scopes: scopes.map_err(|error| invalid("scopes", &error.to_string()))?,
             created: time("created", &self.created)?,
             expires: self.expires.as_deref().map(|text| time("expires", text)).transpose()?,
             revoked: self.revoked.as_deref().map(|text| time("revoked", text)).transpose()?,

@@ -235,7 +235,7 @@ fn load(file: &KeyFile, guarded: bool) -> Result<State, AccessError> {
     let seen = facts.as_ref().map_or(Stamp::Missing, Stamp::of);
     let guarded = guarded || !keys.is_empty();
     let mut keys: Vec<Entry> = keys.into_iter().map(Entry::from).collect();
-    keys.sort_by(|a, b| match a.hash.index().cmp(&b.hash.index()) {
+    crate::units::sort_by(&mut keys, |a, b| match a.hash.index().cmp(&b.hash.index()) {
         // Of one secret written twice, the stricter line counts: it is looked for from the end.
         Ordering::Equal => a.revoked.cmp(&b.revoked),
         other => other,

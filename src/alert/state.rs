@@ -192,7 +192,7 @@ impl Alerts {
     pub fn firing(&self) -> Vec<&Alert> {
         let mut all: Vec<&Alert> =
             self.states.values().filter_map(|state| state.firing.as_ref()).map(|(alert, _)| alert).collect();
-        all.sort_by_key(|alert| alert.at);
+        crate::units::sort_by_key(&mut all, |alert| alert.at);
         all
     }
 

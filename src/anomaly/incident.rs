@@ -148,7 +148,7 @@ impl Survey {
             }
         }
         let mut told: Vec<Incident> = told.into_iter().map(|(_, incident)| incident).collect();
-        told.sort_by_key(|incident| incident.start);
+        crate::units::sort_by_key(&mut told, |incident| incident.start);
         told
     }
 
@@ -272,7 +272,7 @@ impl Survey {
                 })
                 .filter(|cause| cause.share >= LEAST_CARRIED)
                 .collect();
-            found.sort_by(|one, other| other.share.total_cmp(&one.share));
+            crate::units::sort_by(&mut found, |one, other| other.share.total_cmp(&one.share));
             found.truncate(CAUSES);
             // A dimension explains the better the more of the change its first part carries, and the less of the traffic it is.
             let weight = found.first().map_or(0.0, |first| first.surprise * first.share.min(1.0));

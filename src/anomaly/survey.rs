@@ -223,7 +223,7 @@ impl Survey {
             })
         });
         let mut all: Vec<Signal> = self.ended.iter().copied().chain(going).collect();
-        all.sort_by_key(|signal| (signal.firing.start, signal.scope, signal.metric));
+        crate::units::sort_by_key(&mut all, |signal| (signal.firing.start, signal.scope, signal.metric));
         all
     }
 

@@ -71,7 +71,7 @@ pub(super) struct Watch {
     /// The slots before this one, the last first: their surprise, and what was expected of them.
     before: [(f64, f64); BEFORE],
     firing: Option<Firing>,
-    /// What the slot in hand would begin, if it is told of, and the surprise to learn if not.
+    /// What the current slot would begin, if it is told of, and the surprise to learn if not.
     waiting: Option<Waiting>,
 }
 
@@ -169,7 +169,7 @@ impl Watch {
         self.firing.take_if(|firing| slot - firing.last > SILENT)
     }
 
-    /// Begins to fire where the slot in hand is rarer than what is told of, or learns it.
+    /// Begins to fire where the current slot is rarer than what is told of, or learns it.
     pub(super) fn settle(&mut self, told: f64) -> bool {
         let Some(Waiting { sudden, crept, surprise }) = self.waiting.take() else { return false };
         if self.detector.seen() > FEW {

@@ -1,5 +1,5 @@
 //! Alerts, rollouts, automations and steering beside a gateway: its lines are folded on a thread of its own; what fires goes to the
-//! desk, what may step steps, and thresholds are moved towards limits.
+//! notifier, what may step steps, and thresholds are moved towards limits.
 //!
 //! Invariants: traffic never waits for it; what fired before a crash and was not written down fires again, under the same id; a file with
 //! a slip in it changes nothing and is told with its line.
@@ -24,6 +24,8 @@ use crate::units::{Instant, Span};
 
 /// How often time passes where nothing comes.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long lines gather behind the first one: whoever writes a line wakes nobody then, and a wake costs more than the line.
+const GATHER: Duration = Duration::from_millis(50);
 /// Lines taken before time passes again.
 const AT_ONCE: usize = 4096;
 /// The past that is read at the start at least: what figures are compared with.
@@ -83,8 +85,8 @@ pub(super) fn start(
     let is_there = is_named || file.path.as_deref().is_some_and(Path::exists);
     let settings = Arc::new(if is_there { file.read()? } else { alerts::AlertSettings::default() });
     let rules = Arc::new(settings.rules.clone());
-    let desk = gateway.alerts();
-    desk.set_settings(settings);
+    let notifier = gateway.alerts();
+    notifier.set_settings(settings);
     let (send, lines) = channel();
     gateway.live().follow(Box::new(move |line| send.send(Arc::clone(line)).is_ok()));
     let limits: Vec<Limit> = gateway.live().limits().iter().map(|limit| (**limit).clone()).collect();
@@ -99,7 +101,7 @@ pub(super) fn start(
     if let Some((path, _)) = &past {
         // Before anybody is told anything anew.
         match LedgerFile::open(path).and_then(|file| file.alarms(now(), KNOWN)) {
-            Ok(alarms) => desk.take_up(alarms),
+            Ok(alarms) => notifier.take_up(alarms),
             Err(error) => tracing::error!(%error, "the alerts of before cannot be read from the ledger"),
         }
     }
@@ -108,7 +110,7 @@ pub(super) fn start(
     let watching = Arc::downgrade(gateway);
     let watch = move || Watching { gateway: watching, feed, file, limits: Vec::new() }.run(past, &lines);
     std::thread::Builder::new().name("alerts".to_owned()).spawn(watch).context("no thread for alerts")?;
-    runtime.spawn(FutureExt::boxed(Arc::clone(desk).deliver()));
+    runtime.spawn(FutureExt::boxed(Arc::clone(notifier).deliver()));
     Ok(())
 }
 
@@ -127,6 +129,7 @@ impl Watching {
         loop {
             match lines.recv_timeout(LOOK) {
                 Ok(line) => {
+                    std::thread::sleep(GATHER);
                     self.feed.take(&line);
                     lines.try_iter().take(AT_ONCE).for_each(|line| self.feed.take(&line));
                 }
@@ -194,7 +197,7 @@ impl Watching {
     }
 }
 
-/// Gives whole lines on.
+/// Passes whole lines on.
 struct Lines<'f> {
     feed: &'f mut AlertFeed,
     waiting: Vec<u8>,

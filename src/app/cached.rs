@@ -40,7 +40,7 @@ pub struct Cached {
     pub drawn: u64,
     /// The names in it.
     pub names: Names,
-    /// Requests read, and those that are made up.
+    /// Requests read, and those that are synthetic.
     pub requests: u64,
     /// See there.
     pub simulated: u64,

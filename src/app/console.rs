@@ -12,8 +12,8 @@ use crossterm::event::{Event, EventStream};
 use futures::StreamExt as _;
 use tokio::sync::watch;
 
-use super::Internal;
 use super::requests::{requests_markdown, save_requests};
+use super::{Internal, branches, found};
 use crate::config::{self, console::ConsoleSettings};
 use crate::console::app::{App, Do, Export, Settings};
 use crate::console::glyphs::Glyphs;
@@ -24,7 +24,7 @@ use crate::console::terminal::{self, Copied};
 use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
 use crate::console::ui::Ui;
 use crate::report::Format;
-use crate::session::{Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
+use crate::session::{BranchState, Command, Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
 use crate::units::{choice, counted};
 
 /// The least time between two frames.
@@ -125,13 +125,13 @@ impl Dressing {
         Ok(Self { catalogue, settings, theme, auto, ground: None, depth, glyphs, keymap, warnings })
     }
 
-    /// Says whether the theme waits for the terminal to say what its ground is. The console of Windows hands an answer over
+    /// Says whether the theme waits for the terminal to say what its ground is. The console of Windows sends an answer
     /// in another form, so there the variable alone decides.
     pub(super) fn asks_ground(&self) -> bool {
         cfg!(unix) && self.auto && self.depth > Depth::Sixteen
     }
 
-    /// Takes the terminal's word on its ground; gives the theme for it, unless one was chosen meanwhile.
+    /// Takes the terminal's word on its ground; returns the theme for it, unless one was chosen meanwhile.
     pub(super) fn stand_on(&mut self, ground: Option<Ground>) -> anyhow::Result<Option<Theme>> {
         self.ground = ground;
         if ground.is_none() || !self.asks_ground() {
@@ -245,6 +245,7 @@ fn open(
     if let Some(warning) = dressing.warnings.first() {
         app.warn(warning);
     }
+    find(&mut app);
     let (publish, pictures) = watch::channel(first);
     let publish: Publish = Box::new(move |picture| publish.send(picture).is_ok());
     let worker = start(player, publish).map_err(Internal::from_any)?;
@@ -407,6 +408,12 @@ async fn watch_all(
     Ok(())
 }
 
+/// Tells the console which plans and worlds the configuration folder has.
+fn find(app: &mut App) {
+    app.ui.rollout.set_plans(found::plans());
+    app.ui.worlds.set_own(found::worlds());
+}
+
 /// Writes the policy in force to a file that does not exist yet, and names it.
 fn save_policy(picture: &Snapshot) -> anyhow::Result<String> {
     use std::io::Write as _;
@@ -426,8 +433,8 @@ fn save_policy(picture: &Snapshot) -> anyhow::Result<String> {
     anyhow::bail!("there are a hundred such files already")
 }
 
-/// Hands a text to the terminal's clipboard.
-fn hand_over(app: &mut App, session: &mut Screenful, text: &str, limit: usize) -> anyhow::Result<()> {
+/// Copies a text to the terminal's clipboard.
+fn copy(app: &mut App, session: &mut Screenful, text: &str, limit: usize) -> anyhow::Result<()> {
     match session.copy(text, limit)? {
         Copied::Sent => app.say("copied"),
         Copied::TooLong => {
@@ -457,7 +464,7 @@ fn answer(
             Do::Send(command) => worker.send(command),
             Do::Repaint => session.repaint()?,
             Do::Mouse(mouse) => session.set_mouse(mouse)?,
-            Do::Copy(text) => hand_over(app, session, &text, dressing.settings.copy_limit)?,
+            Do::Copy(text) => copy(app, session, &text, dressing.settings.copy_limit)?,
             #[cfg(unix)]
             Do::Suspend => session.suspend()?,
             #[cfg(not(unix))]
@@ -482,9 +489,22 @@ fn answer(
                     Err(error) => app.warn(&format!("not written: {error:#}")),
                 }
             }
+            Do::Find => find(app),
+            Do::Branch { world, beside } => match branches::plan(&world, &beside) {
+                Ok(plan) => worker.send(Command::Branch(Arc::new(plan))),
+                Err(error) => app.warn(&format!("not tried: {error:#}").replace('\n', "; ")),
+            },
+            Do::SaveBranches(as_page) => {
+                let picture = Arc::clone(app.shown());
+                let BranchState::Done(found) = &picture.branches else { continue };
+                match branches::save(found, as_page) {
+                    Ok(path) => app.say(&format!("branches written to {path}")),
+                    Err(error) => app.warn(&format!("not written: {error:#}")),
+                }
+            }
             Do::CopyList => {
                 let text = requests_markdown(&app.ui.traffic, app.shown());
-                hand_over(app, session, &text, dressing.settings.copy_limit)?;
+                copy(app, session, &text, dressing.settings.copy_limit)?;
             }
             Do::NextTheme => match dressing.next_theme() {
                 Ok(theme) => app.set_theme(theme),

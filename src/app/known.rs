@@ -80,7 +80,7 @@ fn providers_of(path: Option<&Path>) -> Option<ProvidersSpec> {
     }
 }
 
-/// Gives models of a policy's ladders the region of the provider that serves them as a label, where the policy names none for them
+/// Labels models of a policy's ladders the region of the provider that serves them as a label, where the policy names none for them
 /// and nobody elsewhere is asked in the provider's place.
 pub(super) fn with_regions(policy: Policy, path: Option<&Path>, names: &mut Names) -> Policy {
     let Some(spec) = providers_of(path) else { return policy };

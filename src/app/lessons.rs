@@ -25,22 +25,22 @@ pub struct Lesson<'a> {
     /// What groups it for a fixed split: 0 to 9.
     pub tenth: u64,
     /// By model: quality 0 to 1 where known, and cost.
-    pub legs: Vec<(Cow<'a, str>, Option<f64>, Option<Pico>)>,
+    pub outcomes: Vec<(Cow<'a, str>, Option<f64>, Option<Pico>)>,
 }
 
 impl Lesson<'_> {
     /// Returns the quality of a model's answer.
     pub fn quality(&self, model: &str) -> Option<f64> {
-        self.leg(model)?.1
+        self.outcome(model)?.1
     }
 
     /// Returns the cost of a model's answer.
     pub fn cost(&self, model: &str) -> Option<Pico> {
-        self.leg(model)?.2
+        self.outcome(model)?.2
     }
 
-    fn leg(&self, model: &str) -> Option<&(Cow<'_, str>, Option<f64>, Option<Pico>)> {
-        self.legs.iter().find(|(name, ..)| name == model)
+    fn outcome(&self, model: &str) -> Option<&(Cow<'_, str>, Option<f64>, Option<Pico>)> {
+        self.outcomes.iter().find(|(name, ..)| name == model)
     }
 }
 
@@ -111,7 +111,7 @@ impl<'a> Lessons<'a> {
         let (bad, first_bad) = lessons.each("looking through", |lesson| {
             contents.rows += 1;
             contents.without_text += u64::from(lesson.prompt.is_none());
-            for (model, quality, _) in &lesson.legs {
+            for (model, quality, _) in &lesson.outcomes {
                 if let Some(quality) = quality {
                     let sum = if let Some(sum) = sums.get_mut(model.as_ref()) {
                         sum
@@ -126,11 +126,11 @@ impl<'a> Lessons<'a> {
         contents.models = (sums.into_iter())
             .map(|(name, (rows, sum))| Taught { name, rows, quality: sum / rows as f64 })
             .collect();
-        contents.models.sort_by_key(|model| std::cmp::Reverse(model.rows));
+        crate::units::sort_by_key(&mut contents.models, |model| std::cmp::Reverse(model.rows));
         Ok((lessons, contents))
     }
 
-    /// Hands every question over; gives how many lines were bad, and what is wrong with the first.
+    /// Passes every question on; returns how many lines were bad, and what is wrong with the first.
     ///
     /// # Errors
     /// Where reading fails.
@@ -179,12 +179,12 @@ impl<'a> Lessons<'a> {
                 },
                 question: spread(question),
                 tenth: (question & 0xFFFF) % 10,
-                legs: (line.outcomes.iter())
-                    .filter_map(|(model, leg)| {
-                        let leg = leg.as_ref()?;
-                        let priced = || self.priced(model, leg.input_tokens?, leg.output_tokens?);
+                outcomes: (line.outcomes.iter())
+                    .filter_map(|(model, outcome)| {
+                        let outcome = outcome.as_ref()?;
+                        let priced = || self.priced(model, outcome.input_tokens?, outcome.output_tokens?);
                         let said = line.name().and_then(|id| self.said(&id, model));
-                        Some((model.clone(), said.or(leg.worth()), leg.cost().or_else(priced)))
+                        Some((model.clone(), said.or(outcome.worth()), outcome.cost().or_else(priced)))
                     })
                     .collect(),
             });
@@ -240,20 +240,20 @@ impl<'a> Lessons<'a> {
                 },
                 question: spread(question),
                 tenth: (question & 0xFFFF) % 10,
-                legs: self.legs(&record),
+                outcomes: self.outcomes(&record),
             });
         })
     }
 
     /// Gathers what a request's log says of answers: labels first, then whether an answer passed its check.
-    fn legs<'r>(&self, record: &'r Record<'_>) -> Vec<(Cow<'r, str>, Option<f64>, Option<Pico>)> {
-        let mut legs: Vec<(Cow<'r, str>, Option<f64>, Option<Pico>)> = Vec::new();
-        let mut add = |model: &'r str, quality: Option<f64>, cost: Option<Pico>| match legs
+    fn outcomes<'r>(&self, record: &'r Record<'_>) -> Vec<(Cow<'r, str>, Option<f64>, Option<Pico>)> {
+        let mut outcomes: Vec<(Cow<'r, str>, Option<f64>, Option<Pico>)> = Vec::new();
+        let mut add = |model: &'r str, quality: Option<f64>, cost: Option<Pico>| match outcomes
             .iter_mut()
             .find(|(name, ..)| name == model)
         {
-            Some(leg) => (leg.1, leg.2) = (leg.1.or(quality), leg.2.or(cost)),
-            None => legs.push((Cow::Borrowed(model), quality, cost)),
+            Some(outcome) => (outcome.1, outcome.2) = (outcome.1.or(quality), outcome.2.or(cost)),
+            None => outcomes.push((Cow::Borrowed(model), quality, cost)),
         };
         for label in &record.labels {
             add(&label.model, worth(label), None);
@@ -262,12 +262,12 @@ impl<'a> Lessons<'a> {
             add(&attempt.model, checked(attempt), self.cost_of(attempt));
         }
         for (model, quality) in self.late.get(record.id.as_ref()).into_iter().flatten() {
-            match legs.iter_mut().find(|(name, ..)| name == model) {
-                Some(leg) => leg.1 = Some(*quality),
-                None => legs.push((Cow::Owned(model.clone()), Some(*quality), None)),
+            match outcomes.iter_mut().find(|(name, ..)| name == model) {
+                Some(outcome) => outcome.1 = Some(*quality),
+                None => outcomes.push((Cow::Owned(model.clone()), Some(*quality), None)),
             }
         }
-        legs
+        outcomes
     }
 
     fn cost_of(&self, attempt: &Attempt<'_>) -> Option<Pico> {

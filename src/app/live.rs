@@ -47,7 +47,7 @@ pub(super) fn start(title: String, ingest: Ingest, policy: Arc<Policy>, book: Pr
     LiveStart { title, ingest, policy, book, now: gateway::now(), keep: KEEP, logs_time: false }
 }
 
-/// Opens the console beside a gateway; gives the gateway back when the operator leaves.
+/// Opens the console beside a gateway; returns the gateway when the operator leaves.
 ///
 /// # Errors
 /// Where settings of the console cannot be used or the terminal fails.
@@ -90,6 +90,17 @@ struct Beside {
     read_only: Option<Arc<str>>,
 }
 
+impl Beside {
+    fn order_rollout(&self, order: RolloutOrder) {
+        let (gateway, answers) = (Arc::clone(&self.gateway), self.answers.clone());
+        self.handle.spawn(FutureExt::boxed(async move {
+            let said = gateway.order_rollout(order, &operator()).await;
+            let said = said.unwrap_or_else(|error| format!("not done: {}", error.message));
+            let _ = answers.send(Feed::Refused(said.into()));
+        }));
+    }
+}
+
 impl LiveControl for Beside {
     fn read_only(&self) -> Option<Arc<str>> {
         self.read_only.clone()
@@ -113,14 +124,19 @@ impl LiveControl for Beside {
         Ok(())
     }
 
-    fn rollout(&mut self, name: &str, order: Order) -> Result<(), String> {
-        let (gateway, answers) = (Arc::clone(&self.gateway), self.answers.clone());
-        let order = RolloutOrder::Turn { name: name.to_owned(), order, why: String::new() };
-        self.handle.spawn(FutureExt::boxed(async move {
-            let said = gateway.order_rollout(order, &operator()).await;
-            let said = said.unwrap_or_else(|error| format!("not done: {}", error.message));
-            let _ = answers.send(Feed::Refused(said.into()));
-        }));
+    fn rollout(&mut self, name: &str, order: Order, why: &str) -> Result<(), String> {
+        self.order_rollout(RolloutOrder::Turn { name: name.to_owned(), order, why: why.to_owned() });
+        Ok(())
+    }
+
+    fn start_rollout(&mut self, name: &str, plan: &str) -> Result<(), String> {
+        self.order_rollout(RolloutOrder::Start { name: name.to_owned(), plan: plan.to_owned() });
+        Ok(())
+    }
+
+    fn accept_steering(&mut self, limit: &str) -> Result<(), String> {
+        let said = self.gateway.accept_steering(limit, &operator())?;
+        let _ = self.answers.send(Feed::Refused(said.into()));
         Ok(())
     }
 
@@ -146,11 +162,11 @@ impl LiveControl for Beside {
     }
 
     fn alert(&mut self, deed: AlertDeed) -> Result<(), String> {
-        let desk = self.gateway.alerts();
+        let notifier = self.gateway.alerts();
         match deed {
-            AlertDeed::Ack(id) => desk.ack(&id, &operator()).map(drop),
+            AlertDeed::Ack(id) => notifier.ack(&id, &operator()).map(drop),
             AlertDeed::Silence { rule, scope, span } => {
-                desk.silence(Told::silence(&rule, &scope, gateway::now() + span, &operator()));
+                notifier.silence(Told::silence(&rule, &scope, gateway::now() + span, &operator()));
                 Ok(())
             }
         }
@@ -246,7 +262,7 @@ pub struct RunawaysAt {
     pub trips: Vec<TripRow>,
 }
 
-/// Asks a gateway who is stopped and what tripped; gives its answer as it came, too.
+/// Asks a gateway who is stopped and what tripped; returns its answer as it came, too.
 ///
 /// # Errors
 /// Where it cannot be reached, refuses, or is no gateway of this program.
@@ -267,7 +283,7 @@ fn said_of(answer: &str) -> Option<String> {
     Some(answer.get("said")?.as_str()?.to_owned())
 }
 
-/// Asks a gateway how its rollouts stand; gives its answer as it came, too.
+/// Asks a gateway how its rollouts stand; returns its answer as it came, too.
 ///
 /// # Errors
 /// Where it cannot be reached, refuses, or is no gateway of this program.
@@ -282,7 +298,7 @@ pub fn rollouts_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<Rollou
     Ok((text, answer.rollouts))
 }
 
-/// Asks a gateway how its automations stand; gives its answer as it came, too.
+/// Asks a gateway how its automations stand; returns its answer as it came, too.
 ///
 /// # Errors
 /// Where it cannot be reached, refuses, or is no gateway of this program.
@@ -297,7 +313,7 @@ pub fn automations_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<Aut
     Ok((text, answer.automations))
 }
 
-/// Sends a gateway an order about a rollout; gives what it said.
+/// Sends a gateway an order about a rollout; returns what it said.
 ///
 /// # Errors
 /// Where it cannot be reached, or does not take the order.
@@ -321,7 +337,7 @@ pub fn steering_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<SteerR
     Ok((text, answer.steering))
 }
 
-/// Has a gateway take what is proposed for a limit; gives what it said.
+/// Has a gateway take what is proposed for a limit; returns what it said.
 ///
 /// # Errors
 /// Where it cannot be reached, or nothing is proposed.
@@ -396,6 +412,20 @@ struct Attached {
     read_only: Option<Arc<str>>,
 }
 
+impl Attached {
+    /// Sends an order; what was said of it comes back in the feed.
+    fn post(&self, path: &'static str, order: &serde_json::Value) {
+        let (remote, answers, body) = (self.remote.clone(), self.answers.clone(), order.to_string());
+        self.handle.spawn(FutureExt::boxed(async move {
+            let said = match post(&remote, path, body).await {
+                Ok(answer) => said_of(&answer).unwrap_or_else(|| "done".to_owned()),
+                Err(error) => format!("not done: {error:#}"),
+            };
+            let _ = answers.send(Feed::Refused(said.into()));
+        }));
+    }
+}
+
 impl LiveControl for Attached {
     fn read_only(&self) -> Option<Arc<str>> {
         self.read_only.clone()
@@ -422,17 +452,19 @@ impl LiveControl for Attached {
         Ok(())
     }
 
-    fn rollout(&mut self, name: &str, order: Order) -> Result<(), String> {
-        let (remote, answers) = (self.remote.clone(), self.answers.clone());
+    fn rollout(&mut self, name: &str, order: Order, why: &str) -> Result<(), String> {
         let word = Order::ALL.iter().find(|(_, one)| *one == order).map_or("hold", |(word, _)| *word);
-        let body = serde_json::json!({ word: name }).to_string();
-        self.handle.spawn(FutureExt::boxed(async move {
-            let said = match post(&remote, ROLLOUTS, body).await {
-                Ok(answer) => said_of(&answer).unwrap_or_else(|| "done".to_owned()),
-                Err(error) => format!("not done: {error:#}"),
-            };
-            let _ = answers.send(Feed::Refused(said.into()));
-        }));
+        self.post(ROLLOUTS, &serde_json::json!({ word: name, "why": why }));
+        Ok(())
+    }
+
+    fn start_rollout(&mut self, name: &str, plan: &str) -> Result<(), String> {
+        self.post(ROLLOUTS, &serde_json::json!({ "start": name, "plan": plan }));
+        Ok(())
+    }
+
+    fn accept_steering(&mut self, limit: &str) -> Result<(), String> {
+        self.post(STEERING, &serde_json::json!({ "accept": limit }));
         Ok(())
     }
 

@@ -345,14 +345,14 @@ pub fn find_request(
 pub(super) fn nothing_in(
     found: &StreamResult,
     logs: String,
-    is_cut: bool,
+    is_windowed: bool,
     read: &ReadOptions,
 ) -> Option<LoadError> {
     if found.totals.all.requests > 0 {
         return None;
     }
     let hint = match found.skipped.first.first() {
-        _ if is_cut => Stretch::EMPTY.to_owned(),
+        _ if is_windowed => Stretch::EMPTY.to_owned(),
         Some(first) if read.mapping.is_some() => format!("line {}: {}", first.line, first.reason),
         Some(first) => {
             format!("line {}: {}; name the format with --input-format", first.line, first.reason)
@@ -373,7 +373,7 @@ pub fn stream_report(
     read: &ReadOptions,
     options: &StreamOptions,
 ) -> anyhow::Result<ReplayReport> {
-    let is_cut = setup.ingest.is_cut();
+    let is_windowed = setup.ingest.is_windowed();
     let (classifier, repriced) = (setup.ingest.classifier_tag(), setup.ingest.reprices());
     let shown = logs.join(", ");
     let mut found = streamed(input, setup, read, options)?;
@@ -384,7 +384,7 @@ pub fn stream_report(
         skipped = found.skipped.count,
         "replayed"
     );
-    if let Some(nothing) = nothing_in(&found, shown, is_cut, read) {
+    if let Some(nothing) = nothing_in(&found, shown, is_windowed, read) {
         return Err(nothing.into());
     }
     let book = format!("{} {}", setup.book.name, setup.book.dated);
@@ -430,7 +430,7 @@ pub fn stream_report(
             limit: limit.name(),
             value,
             streams: tally.streams,
-            cut: tally.cut,
+            cut: tally.stopped,
             unknown: tally.unknown,
         })
         .collect();

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::ledger::{self, ExportOptions, LedgerFile, Range};
-use crate::record::{self, Entry, Input, ReadOptions, Timing};
+use crate::ledger::{self, Range};
+use crate::record::{self, Entry, EntryReader, Input, ReadOptions, Timing};
 use crate::units::Instant;
 
 use super::exported::{Export, Exported};
@@ -38,7 +38,14 @@ pub fn input_within(logs: &[PathBuf], from: Option<Instant>, to: Option<Instant>
 }
 
 fn of_ledger(path: &Path, range: Range) -> Input {
-    made(path, move |path| ledger_export(path, range))
+    let (name, path) = (path.display().to_string(), path.to_owned());
+    Input::entries(
+        &name,
+        Arc::new(move || {
+            let entries = ledger::entries(&path, &range).map_err(io::Error::other)?;
+            Ok(Box::new(entries) as Box<dyn EntryReader>)
+        }),
+    )
 }
 
 fn made(path: &Path, opener: impl Fn(&Path) -> io::Result<Export> + Send + Sync + 'static) -> Input {
@@ -67,7 +74,9 @@ pub(super) fn files(logs: &[PathBuf]) -> Vec<(PathBuf, bool)> {
         all.extend(found);
     }
     // Their names begin with the time at which they began, so a session comes before its forks, wherever they lie.
-    rollouts.sort_by(|one, other| one.file_name().cmp(&other.file_name()).then_with(|| one.cmp(other)));
+    crate::units::sort_by(&mut rollouts, |one, other| {
+        one.file_name().cmp(&other.file_name()).then_with(|| one.cmp(other))
+    });
     all.extend(rollouts.into_iter().map(|path| (path, true)));
     all
 }
@@ -143,14 +152,6 @@ pub(super) fn within(folder: &Path) -> Vec<PathBuf> {
 fn is_named_like_a_log(name: &str) -> bool {
     let bare = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
     bare.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
-}
-
-fn ledger_export(path: &Path, range: Range) -> io::Result<Export> {
-    let file = LedgerFile::open(path).map_err(io::Error::other)?;
-    Ok(Box::new(move |into| {
-        let exported = file.export(&range, ExportOptions::default(), into, |_, _| true);
-        exported.map(drop).map_err(io::Error::other)
-    }))
 }
 
 #[cfg(test)]

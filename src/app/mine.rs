@@ -33,8 +33,8 @@ pub fn agent_logs() -> Vec<AgentLogs> {
 }
 
 fn places(home: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Vec<AgentLogs> {
-    let at_home = |path: &str| home.map(|home| home.join(path));
-    let folder = |name: &str, path: &str| variable(name).map(PathBuf::from).or_else(|| at_home(path));
+    let in_home = |path: &str| home.map(|home| home.join(path));
+    let folder = |name: &str, path: &str| variable(name).map(PathBuf::from).or_else(|| in_home(path));
     let mut found: Vec<AgentLogs> = Vec::new();
     let mut add = |agent, path: Option<PathBuf>| {
         if let Some(path) = path.filter(|path| path.exists())
@@ -49,7 +49,7 @@ fn places(home: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> V
         }
     } else {
         add("Claude Code", folder("XDG_CONFIG_HOME", ".config").map(|path| path.join("claude/projects")));
-        add("Claude Code", at_home(".claude/projects"));
+        add("Claude Code", in_home(".claude/projects"));
     }
     let codex = folder("CODEX_HOME", ".codex");
     add("Codex", codex.as_ref().map(|path| path.join("sessions")));

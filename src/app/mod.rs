@@ -3,11 +3,13 @@
 mod alerting;
 #[cfg(test)]
 mod away;
+mod branches;
 mod cached;
 pub mod candidate;
 mod console;
 mod exported;
 mod fault;
+mod found;
 mod known;
 mod labelling;
 mod lessons;
@@ -31,6 +33,7 @@ mod tail;
 mod told;
 mod trace;
 
+pub use branches::{against, branch_report, read_world, with_policy};
 pub use cached::{CacheOptions, Cached, cached};
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;

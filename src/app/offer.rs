@@ -134,8 +134,8 @@ impl Page<'_> {
         let mut row = 1;
         let mut put = |first: &str, wide: u16, rest: &str, roles: (Role, Role)| {
             let (left, right) = paint::split_left(paint::nth_row(inside, row), wide);
-            paint::text(buf, left, first, look.style(roles.0), look.glyphs.cut);
-            paint::text(buf, right, rest, look.style(roles.1), look.glyphs.cut);
+            paint::text(buf, left, first, look.style(roles.0), look.glyphs.ellipsis);
+            paint::text(buf, right, rest, look.style(roles.1), look.glyphs.ellipsis);
             row += 1;
         };
         put("", 0, "Coding agents have kept logs on this machine:", (Role::Title, Role::Title));

@@ -44,7 +44,7 @@ struct Limit {
 pub fn codex_plans(found: &[AgentLogs]) -> Vec<PlanState> {
     let mut sessions: Vec<_> =
         found.iter().filter(|logs| logs.agent == "Codex").flat_map(|logs| within(&logs.path)).collect();
-    sessions.sort_by(|one, other| other.file_name().cmp(&one.file_name()));
+    crate::units::sort_by(&mut sessions, |one, other| other.file_name().cmp(&one.file_name()));
     sessions.iter().take(NEWEST).find_map(|path| last_told(path)).unwrap_or_default()
 }
 

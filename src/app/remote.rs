@@ -186,7 +186,7 @@ impl Remote {
         }
         let mut lines = Lines::of(response);
         while let Some(text) = lines.next().await? {
-            if !hand(&text, into, told) || !tell_gap(std::mem::take(&mut lines.too_long), into) {
+            if !forward(&text, into, told) || !tell_gap(std::mem::take(&mut lines.too_long), into) {
                 return Ok(End::Unread);
             }
             if told.missed > 0 && !self.catch_up(into, told).await? {
@@ -231,7 +231,7 @@ impl Remote {
         let before = told.lines;
         let mut lines = Lines::of(response);
         while let Some(text) = lines.next().await? {
-            if !hand(&text, into, told) || !tell_gap(std::mem::take(&mut lines.too_long), into) {
+            if !forward(&text, into, told) || !tell_gap(std::mem::take(&mut lines.too_long), into) {
                 return Ok(Caught::Unread);
             }
         }
@@ -286,8 +286,8 @@ fn tell_gap(lines: u64, into: &SyncSender<Feed>) -> bool {
     lines == 0 || into.send(Feed::Gap(lines)).is_ok()
 }
 
-/// Hands lines on, those of the gateway's state as such. Says whether anybody takes them.
-fn hand(text: &str, into: &SyncSender<Feed>, told: &mut Told) -> bool {
+/// Forwards lines, those of the gateway's state as such. Says whether anybody takes them.
+fn forward(text: &str, into: &SyncSender<Feed>, told: &mut Told) -> bool {
     let mut lines = String::with_capacity(text.len());
     for line in text.lines() {
         if line.starts_with("{\"gap\"") {
@@ -421,7 +421,7 @@ mod tests {
         assert_eq!(again, 3, "whoever is refused does not come again");
     }
 
-    /// Answers one connection after another, each with what is scripted; gives the heads of what was asked.
+    /// Answers one connection after another, each with what is scripted; returns the heads of what was asked.
     fn scripted(answers: Vec<String>) -> (Remote, std::thread::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

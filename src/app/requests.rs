@@ -118,5 +118,5 @@ pub(super) fn requests_markdown(table: &traffic::State, snapshot: &Snapshot) -> 
     written.map_or_else(|_| String::new(), |(text, _)| String::from_utf8_lossy(&text).into_owned())
 }
 
-/// The most rows handed to the clipboard.
+/// The most rows copied to the clipboard.
 const COPIED: usize = 500;

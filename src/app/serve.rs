@@ -322,7 +322,7 @@ fn restore_stops(
     Ok(())
 }
 
-/// Goes on with the rollouts that were under way when the last run ended; gives what a person should know.
+/// Goes on with the rollouts that were under way when the last run ended; returns what a person should know.
 fn restore_rollouts(gateway: &Gateway, ledger: &Path) -> Vec<String> {
     if !ledger.is_file() {
         return Vec::new();

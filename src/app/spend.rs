@@ -53,7 +53,7 @@ fn added_up(
 ) -> anyhow::Result<Spent> {
     let options = StreamOptions { spend: Some(options), ..Reading::Recorded.into() };
     let found = streamed_or_quietly(input, setup, read, &options, quiet)?;
-    if let Some(nothing) = nothing_in(&found, logs.join(", "), setup.ingest.is_cut(), read) {
+    if let Some(nothing) = nothing_in(&found, logs.join(", "), setup.ingest.is_windowed(), read) {
         return Err(nothing.into());
     }
     let late = found.late.as_ref().map(|_| LATE);

@@ -90,7 +90,7 @@ impl Tail {
                     return;
                 }
             }
-            new.sort_by_key(|(at, _)| *at);
+            crate::units::sort_by_key(&mut new, |(at, _)| *at);
             if !send(&new, into) {
                 return;
             }
@@ -134,7 +134,7 @@ impl Tail {
         new
     }
 
-    /// Reads a file; gives how many entries it has.
+    /// Reads a file; returns how many entries it has.
     fn read(&mut self, path: &Path, shown: usize, new: &mut Vec<New>) -> usize {
         let Ok(mut source) = record::open(&one(path, true), &self.read) else { return shown };
         let mut entries = 0;

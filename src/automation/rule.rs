@@ -19,6 +19,8 @@ pub enum Signal {
     Headroom(Arc<str>),
     /// How many thousandths of a budget's limit are spent.
     Spend(Arc<str>),
+    /// How fast a budget's limit is spent: thousandths of the even pace, at which it lasts exactly until its window ends.
+    Pace(Arc<str>),
     /// Whether it is between two hours of the day (UTC).
     Hours(u8, u8),
 }
@@ -26,7 +28,7 @@ pub enum Signal {
 impl Signal {
     /// Says whether a log tells it; else only a gateway knows.
     pub fn is_in_logs(&self) -> bool {
-        !matches!(self, Self::Headroom(_) | Self::Spend(_))
+        !matches!(self, Self::Headroom(_) | Self::Spend(_) | Self::Pace(_))
     }
 
     /// Returns what the clock says, where that is all that is looked at.
@@ -46,6 +48,7 @@ impl fmt::Display for Signal {
             Self::Latency(model) => write!(f, "ms a call of {model}"),
             Self::Headroom(provider) => write!(f, "quota left at {provider}, ‰"),
             Self::Spend(limit) => write!(f, "spent of {limit}, ‰"),
+            Self::Pace(limit) => write!(f, "pace of {limit}, ‰ of the even one"),
             Self::Hours(from, to) => write!(f, "{from:02}:00 to {to:02}:00 UTC"),
         }
     }

@@ -66,6 +66,18 @@ impl Account {
     pub fn has_room(&self, amount: Pico, limit: Pico) -> bool {
         self.committed().0.checked_add(amount.0.max(0)).is_some_and(|sum| sum <= limit.0)
     }
+
+    /// Returns how fast a limit is spent at a moment, in thousandths of the even pace, at which it lasts exactly until the window
+    /// ends; none for a window without end, and in its first twentieth, where a few calls would say too much.
+    pub fn pace(&self, limit: Pico, at: Instant) -> Option<i128> {
+        let whole = i128::from((self.window.end? - self.window.start).0);
+        let gone = i128::from((at - self.window.start).0).clamp(0, whole);
+        if gone.saturating_mul(20) < whole {
+            return None;
+        }
+        let even = limit.0.saturating_mul(gone);
+        self.spent.0.saturating_mul(1000).saturating_mul(whole).checked_div(even)
+    }
 }
 
 /// The windows of one account, in order of time.
@@ -104,5 +116,26 @@ impl Windows {
     /// Says whether nothing is held in any.
     pub(super) fn is_at_rest(&self) -> bool {
         self.list.iter().all(|account| account.holds == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Span;
+
+    #[test]
+    fn half_a_limit_after_a_quarter_of_its_window_is_twice_the_even_pace() {
+        let start = Instant(0);
+        let window = Window { start, end: Some(start + Span::hours(24)) };
+        let limit = Pico(Pico::USD.0 * 2);
+        let account = Account { spent: Pico::USD, ..Account::new(window) };
+        assert_eq!(account.pace(limit, start + Span::hours(6)), Some(2000));
+        assert_eq!(account.pace(limit, start + Span::hours(12)), Some(1000));
+        assert_eq!(account.pace(limit, start + Span::hours(30)), Some(500), "the window is over");
+        assert_eq!(account.pace(limit, start + Span::mins(30)), None, "too early to say");
+        assert_eq!(account.pace(Pico::ZERO, start + Span::hours(6)), None);
+        let endless = Account::new(Window { end: None, ..window });
+        assert_eq!(endless.pace(limit, start + Span::hours(6)), None);
     }
 }

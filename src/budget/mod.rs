@@ -19,5 +19,6 @@ pub use limit::{Limit, Mode, OverLimit, Unpriced};
 pub use row::{Drawn, StandingRow};
 pub use scope::{Dimension, Payer, Scope};
 pub use state::{Budgets, Draws, Hold, Over, Spreads, Standing};
+pub(crate) use steer::REQUEST;
 pub use steer::{Demand, Steer, target};
 pub use window::{Anchor, Period, Window, Zone};

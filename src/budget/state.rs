@@ -254,10 +254,10 @@ impl Budgets {
 
     /// Finds the first hard limit that refuses models without a price: nothing has room for what may cost anything.
     fn refusing_unpriced(&mut self, draws: &Draws, at: Instant) -> Option<Over> {
-        let refuses = |limit: &Limit| limit.mode == Mode::Hard && limit.unpriced == Unpriced::Refuse;
+        let is_refusing = |limit: &Limit| limit.mode == Mode::Hard && limit.unpriced == Unpriced::Refuse;
         let of = |limit: u16| self.limits.get(usize::from(limit));
         let one =
-            draws.iter().copied().find(|(limit, _)| of(*limit).is_some_and(|slot| refuses(&slot.limit)));
+            draws.iter().copied().find(|(limit, _)| of(*limit).is_some_and(|slot| is_refusing(&slot.limit)));
         one.and_then(|draw| self.over_one(draw, Pico(i128::MAX), at, Mode::Hard))
     }
 
@@ -341,7 +341,7 @@ impl Budgets {
         });
     }
 
-    /// Gives back what was held for a call that was not made.
+    /// Releases what was held for a call that was not made.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a hold is given up, so that it can be given back only once"

@@ -1,6 +1,6 @@
 //! How a limit is steered towards: thresholds are moved so that what a window costs comes out right below it.
 //!
-//! Invariants: integers only; what is left is spread anew over the requests that are expected each time, so nothing is made up
+//! Invariants: integers only; what is left is spread anew over the requests that are expected each time, so nothing is invented
 //! for twice (Balseiro and others, "Robust budget pacing with a single sample": a plan of spend that is made again as it goes).
 
 use std::collections::VecDeque;
@@ -59,7 +59,7 @@ impl Steer {
 const KEPT: usize = 8 * 7 * 24;
 const HOUR: Span = Span::hours(1);
 /// A request as an amount, so that parts of one are not lost where requests are foretold.
-const REQUEST: Pico = Pico(1_000_000);
+pub(crate) const REQUEST: Pico = Pico(1_000_000);
 
 /// How many requests came by the hour, from which it is foretold how many will.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

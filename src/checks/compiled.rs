@@ -89,8 +89,8 @@ impl Checks {
         }
         let mut list: Vec<Checker> = Vec::with_capacity(specs.len());
         for (at, spec) in specs.iter().enumerate() {
-            let wrong = |(key, problem): (&'static str, String)| (at, key, problem);
-            let rule = rule(spec).map_err(wrong)?;
+            let invalid = |(key, problem): (&'static str, String)| (at, key, problem);
+            let rule = rule(spec).map_err(invalid)?;
             let name = spec.name.as_deref().unwrap_or(spec.kind.name());
             if name.is_empty() || name.len() > 64 || !name.chars().all(crate::units::is_safe) {
                 return Err((at, "name", "is no name of up to 64 letters".to_owned()));
@@ -202,17 +202,17 @@ impl Checker {
             let says = if is_fit { Says::Passed } else { Says::Failed };
             (says, if is_fit { String::new() } else { why.to_owned() })
         };
-        let abstains = |why: &str| (Says::Abstained, why.to_owned());
+        let abstained = |why: &str| (Says::Abstained, why.to_owned());
         match &self.rule {
             Rule::NonEmpty => verdict(!is_blank || !said.calls.is_empty() || said.has_more, "it is empty"),
             Rule::Finish => match said.ended {
                 Ended::Well => verdict(true, ""),
-                Ended::CutOff => verdict(false, "it was cut off by a limit of output"),
+                Ended::Truncated => verdict(false, "it was cut off by a limit of output"),
                 Ended::Filtered => verdict(false, "it was held back, or refused"),
-                Ended::Unsaid => abstains("nobody said why it ended"),
+                Ended::Unsaid => abstained("nobody said why it ended"),
             },
             Rule::Logprobs(least, curve) => match said.sureness.map(|sure| (sure, curve)) {
-                None => abstains("nobody told how likely its words were"),
+                None => abstained("nobody told how likely its words were"),
                 Some((sure, None)) => verdict(sure >= *least, &format!("{sure}‰ is below {least}‰")),
                 Some((sure, Some(curve))) => {
                     let chance = curve.at(sure);
@@ -222,15 +222,15 @@ impl Checker {
                     )
                 }
             },
-            _ if said.is_cut => abstains("it is too long to be looked into"),
+            _ if said.is_truncated => abstained("it is too long to be looked into"),
             Rule::ToolCalls => match said.calls.iter().find(|call| !is_object(&call.arguments)) {
-                _ if said.calls.is_empty() => abstains("it calls no tool"),
+                _ if said.calls.is_empty() => abstained("it calls no tool"),
                 None => verdict(true, ""),
                 Some(_) => verdict(false, "the arguments of a call are no JSON object"),
             },
-            Rule::Asked | Rule::Schema(_) | Rule::Regex { .. } if calls_alone => abstains("it calls tools"),
+            Rule::Asked | Rule::Schema(_) | Rule::Regex { .. } if calls_alone => abstained("it calls tools"),
             Rule::Asked | Rule::Schema(_) => match schema {
-                None => abstains("the request names no schema"),
+                None => abstained("the request names no schema"),
                 Some(schema) => match schema.fits(&said.text) {
                     Ok(()) => verdict(true, ""),
                     Err(why) => verdict(false, &why),
@@ -242,7 +242,7 @@ impl Checker {
                 let why = if lacks { "it does not match" } else { "it matches what is forbidden" };
                 verdict(!lacks && !has, why)
             }
-            Rule::Command(_) => abstains("it is for a program to say"),
+            Rule::Command(_) => abstained("it is for a program to say"),
         }
     }
 }

@@ -31,9 +31,9 @@ const INVOICE: &str = r#"{"type":"object","required":["total"],"properties":{"to
 
 #[test]
 fn each_check_says_what_it_found_and_never_what_stood_there() {
-    let cut = Said { ended: Ended::CutOff, ..text("Once") };
+    let cut = Said { ended: Ended::Truncated, ..text("Once") };
     let refused = Said { has_more: true, ended: Ended::Filtered, ..Said::default() };
-    let long = Said { is_cut: true, ..text("{}") };
+    let long = Said { is_truncated: true, ..text("{}") };
     let matches = |pattern: &str| CheckSpec { matches: Some(pattern.into()), ..spec(Kind::Regex) };
     let sure = |least| CheckSpec { least: Some(least), ..spec(Kind::Logprobs) };
     let forbids = |pattern: &str| CheckSpec { forbids: Some(pattern.into()), ..spec(Kind::Regex) };
@@ -141,7 +141,7 @@ fn what_follows_is_another_matter_than_what_was_found() {
 
 #[test]
 fn a_check_that_cannot_work_is_refused_where_it_is_written() {
-    let wrong = |spec: CheckSpec| {
+    let invalid = |spec: CheckSpec| {
         let (at, key, problem) = Checks::compile(None, &[spec]).unwrap_err();
         format!("{at} {key}: {problem}")
     };
@@ -149,23 +149,23 @@ fn a_check_that_cannot_work_is_refused_where_it_is_written() {
         command: words.iter().map(|&word| word.to_owned()).collect(),
         ..spec(Kind::Command)
     };
-    assert_eq!(wrong(spec(Kind::Regex)), "0 matches: is missing; write `matches` or `forbids`");
+    assert_eq!(invalid(spec(Kind::Regex)), "0 matches: is missing; write `matches` or `forbids`");
     let regex = CheckSpec { matches: Some("(".into()), ..spec(Kind::Regex) };
-    assert_eq!(wrong(regex), "0 matches: is no pattern: unclosed group");
+    assert_eq!(invalid(regex), "0 matches: is no pattern: unclosed group");
     let large = CheckSpec { matches: Some("(a{1000}){1000}".into()), ..spec(Kind::Regex) };
-    assert_eq!(wrong(large), "0 matches: is too large a pattern; make it smaller");
-    assert!(wrong(schema("{")).starts_with("0 schema: is no JSON"));
-    assert!(wrong(schema(r#"{"type":"nonsense"}"#)).starts_with("0 schema: is no JSON Schema"));
-    assert!(wrong(schema(r#"{"$ref":"file:///etc/passwd"}"#)).starts_with("0 schema: is no JSON Schema"));
-    assert!(wrong(command(&[])).starts_with("0 command: names no program"));
+    assert_eq!(invalid(large), "0 matches: is too large a pattern; make it smaller");
+    assert!(invalid(schema("{")).starts_with("0 schema: is no JSON"));
+    assert!(invalid(schema(r#"{"type":"nonsense"}"#)).starts_with("0 schema: is no JSON Schema"));
+    assert!(invalid(schema(r#"{"$ref":"file:///etc/passwd"}"#)).starts_with("0 schema: is no JSON Schema"));
+    assert!(invalid(command(&[])).starts_with("0 command: names no program"));
     let slow = CheckSpec { time_limit_ms: Some(60_001), ..command(&["a"]) };
-    assert_eq!(wrong(slow), "0 time_limit: is outside 1ms to 60s");
+    assert_eq!(invalid(slow), "0 time_limit: is outside 1ms to 60s");
     let least = CheckSpec { least: Some(1001), ..command(&["a"]) };
-    assert_eq!(wrong(least), "0 least: 1001 is outside 0 to 1000 per mille");
+    assert_eq!(invalid(least), "0 least: 1001 is outside 0 to 1000 per mille");
     let stranger = CheckSpec { least: Some(1), ..spec(Kind::Finish) };
-    assert_eq!(wrong(stranger), "0 least: is for `logprobs` and `command`; this check is a `finish`");
+    assert_eq!(invalid(stranger), "0 least: is for `logprobs` and `command`; this check is a `finish`");
     let named = CheckSpec { name: Some(Verdict::OWN.into()), ..spec(Kind::Finish) };
-    assert!(wrong(named).starts_with("0 name: `answer` is taken"));
+    assert!(invalid(named).starts_with("0 name: `answer` is taken"));
     let (at, key, _) = Checks::compile(None, &[spec(Kind::Finish), spec(Kind::Finish)]).unwrap_err();
     assert_eq!((at, key), (1, "name"));
     assert!(Checks::compile(None, &vec![spec(Kind::Finish); 17]).is_err());

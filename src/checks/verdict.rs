@@ -16,7 +16,7 @@ pub struct Said {
     /// Why it ended.
     pub ended: Ended,
     /// Whether it was too long for all of it to be kept.
-    pub is_cut: bool,
+    pub is_truncated: bool,
     /// How likely its words were, as far as its provider tells.
     pub sureness: Option<PerMille>,
 }
@@ -36,7 +36,7 @@ pub enum Ended {
     /// It was done, or calls tools.
     Well,
     /// A limit of output cut it off.
-    CutOff,
+    Truncated,
     /// It was held back, or refused.
     Filtered,
     /// Nobody said.
@@ -49,7 +49,7 @@ impl Ended {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Well => "stop",
-            Self::CutOff => "length",
+            Self::Truncated => "length",
             Self::Filtered => "filtered",
             Self::Unsaid => "",
         }

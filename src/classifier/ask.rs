@@ -197,7 +197,7 @@ fn last_turn(text: &str) -> &str {
     text
 }
 
-/// Splits `text` into the pieces between blocks; gives how many bytes the blocks took.
+/// Splits `text` into the pieces between blocks; returns how many bytes the blocks took.
 fn scan<'a>(
     text: &'a str,
     pieces: &mut ArrayVec<&'a str, { PIECES * 2 }>,

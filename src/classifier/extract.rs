@@ -247,7 +247,7 @@ impl Tally {
         }
     }
 
-    /// Reads the word that starts at `from`; gives where it ends, which is `from` where no word is.
+    /// Reads the word that starts at `from`; returns where it ends, which is `from` where no word is.
     fn word(&mut self, bytes: &[u8], from: usize, lexicon: &Lexicon, place: &mut Place) -> usize {
         let (mut at, mut hash, mut beyond) = (from, Spelling::START, 0);
         loop {
@@ -399,7 +399,7 @@ pub(super) fn measures(measures: &Measures, features: &mut Features) {
     }
 }
 
-/// Gives the features of an ask with a word on whether they can be trusted; `None` for an empty one.
+/// Returns the features of an ask with a word on whether they can be trusted; `None` for an empty one.
 pub(super) fn text(
     ask: &Ask<'_>,
     lexicon: &Lexicon,

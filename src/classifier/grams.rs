@@ -297,7 +297,7 @@ impl Folded {
         &self.words.hashes
     }
 
-    /// Gives the bucket of everything that stands there, those of characters first, and whether it is met for the first time.
+    /// Returns the bucket of everything that stands there, those of characters first, and whether it is met for the first time.
     pub(super) fn grams(&self, met: &mut Met, mut give: impl FnMut(Bucket, bool)) -> Counts {
         let mut counts = Counts::default();
         let mut take = |bucket: usize, count: &mut u32| {

@@ -112,7 +112,7 @@ impl Classifier {
         (features, basis, class)
     }
 
-    /// Reads a request as a trained classifier does; gives whether there is an ask.
+    /// Reads a request as a trained classifier does; returns whether there is an ask.
     pub fn read(&self, text: &str, measures: &Measures, reading: &mut Reading) -> bool {
         let mut features = Features::default();
         extract::measures(measures, &mut features);

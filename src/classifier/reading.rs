@@ -31,7 +31,7 @@ impl Reading {
         self.surface = Surface::of(&self.folded, ask.len, features, measures);
     }
 
-    /// Gives every bucket of words and characters, and whether it is met for the first time.
+    /// Passes on every bucket of words and characters, and whether it is met for the first time.
     pub fn grams(&self, met: &mut Met, give: impl FnMut(Bucket, bool)) -> Counts {
         self.folded.grams(met, give)
     }

@@ -163,18 +163,18 @@ impl Trained {
 
     /// Says what is wrong with the shape of the tables; the words are for whoever reads the file.
     pub(super) fn fault(&self) -> Option<(&'static str, String)> {
-        let wrong = |field, problem: &str| Some((field, problem.to_owned()));
+        let invalid = |field, problem: &str| Some((field, problem.to_owned()));
         if self.known.len() != WORD_SLOTS / 64 {
-            return wrong("trained.known", "must hold a bit for every slot of words");
+            return invalid("trained.known", "must hold a bit for every slot of words");
         }
         if self.curve.len() < 2 || self.curve.len() > MOST_KNOTS {
-            return wrong("trained.curve", "2 to 64 knots are needed");
+            return invalid("trained.curve", "2 to 64 knots are needed");
         }
         if self.curve.windows(2).any(|pair| matches!(pair, [a, b] if a.0 >= b.0 || a.1 < b.1)) {
-            return wrong("trained.curve", "gains must rise and confidences must not, from knot to knot");
+            return invalid("trained.curve", "gains must rise and confidences must not, from knot to knot");
         }
         if self.tags.iter().any(|table| table.windows(2).any(|pair| matches!(pair, [a, b] if a.0 >= b.0))) {
-            return wrong("trained.tags", "tags must be sorted, each once");
+            return invalid("trained.tags", "tags must be sorted, each once");
         }
         None
     }

@@ -1,11 +1,9 @@
 //! `pointsman advise`: models that nobody uses yet and that would cost less, each with the evidence that is missing.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input, time};
+use super::args::{LogArgs, input, time};
 use super::certify::PromiseArgs;
 use super::output;
 use crate::app::load_log;
@@ -20,9 +18,6 @@ use crate::units::{Pico, When, counted};
     after_help = "Examples:\n  pointsman advise gateway.jsonl\n  pointsman advise gateway.jsonl --prices catalogue.json --most 10 --format json\n\nOf every model in use: the same tokens at the prices of models that nobody uses, an estimate, for models differ in length. What labels prove of their answers beside those of the model in use is said, and what is missing where they do not; without labels nothing is said of quality."
 )]
 pub struct AdviseArgs {
-    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
-    #[arg(value_name = "LOG")]
-    pub log: PathBuf,
     /// Say at most so many of each model in use.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub most: usize,
@@ -32,12 +27,9 @@ pub struct AdviseArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
     pub promise: PromiseArgs,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: LogArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -99,8 +91,8 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
         Some(When::Clock(_)) => anyhow::bail!("--since: a time of day is of no day; write 2026-05-23"),
         None => None,
     };
-    let logs = [args.log.clone()];
-    let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
+    let logs = [args.input.log.clone()];
+    let log = load_log(&input(&logs), &logs, args.input.engine.start()?, &args.input.engine.read(), None)?;
     let asked = Asked {
         epsilon: args.promise.epsilon,
         delta: args.promise.delta,
@@ -162,7 +154,7 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
             })
             .collect(),
     };
-    match args.format {
+    match args.input.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&sheets(&report), format))?,
     }

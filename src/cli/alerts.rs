@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::alert_rules::Which;
-use super::args::EngineArgs;
+use super::args::{EngineArgs, GatewayAt};
 use super::{budgets, console, output};
 use crate::alert::Alert;
-use crate::app::{AttachOptions, Cancel, Progress, operator_get, operator_post};
+use crate::app::{Cancel, Progress, operator_get, operator_post};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::alerts as alerts_of;
 use crate::units::{Instant, counted, marked_lines};
@@ -36,7 +36,7 @@ enum Command {
         #[arg(long)]
         firing: bool,
         #[command(flatten)]
-        at: At,
+        at: GatewayAt,
         /// How to print.
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
@@ -44,7 +44,7 @@ enum Command {
     /// List what receivers were told, what waits, and what was given up
     History {
         #[command(flatten)]
-        at: At,
+        at: GatewayAt,
         /// How to print.
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
@@ -54,7 +54,7 @@ enum Command {
         /// The receiver, as alerts.toml names it.
         receiver: String,
         #[command(flatten)]
-        at: At,
+        at: GatewayAt,
     },
     /// Have nobody told of what matches, for a while; it is listed all the same
     #[command(
@@ -71,45 +71,31 @@ enum Command {
         #[arg(long, default_value = "")]
         scope: String,
         #[command(flatten)]
-        at: At,
+        at: GatewayAt,
     },
     /// Take note of an alert
     Ack {
         /// Its id, or as much of it as tells it apart.
         id: String,
         #[command(flatten)]
-        at: At,
+        at: GatewayAt,
     },
-}
-
-/// Which gateway. A key with the scope `read`, or `operate` to change something, is taken from `POINTSMAN_KEY`.
-#[derive(Args, Debug)]
-struct At {
-    /// The gateway's address.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141")]
-    url: String,
 }
 
 /// Where a gateway tells of alerts.
 const PATH: &str = "/operator/v1/alerts";
 
-impl At {
-    fn options(&self) -> AttachOptions {
-        let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
-        AttachOptions { url: self.url.clone(), key }
-    }
+fn get(at: &GatewayAt) -> anyhow::Result<Listed> {
+    understood(at, &operator_get(&at.options(), PATH)?)
+}
 
-    fn get(&self) -> anyhow::Result<Listed> {
-        let text = operator_get(&self.options(), PATH)?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} does not answer like a gateway of this program", self.url))
-    }
+fn post(at: &GatewayAt, body: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+    understood(at, &operator_post(&at.options(), PATH, body.to_string())?)
+}
 
-    fn post(&self, body: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
-        let text = operator_post(&self.options(), PATH, body.to_string())?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} does not answer like a gateway of this program", self.url))
-    }
+fn understood<T: serde::de::DeserializeOwned>(at: &GatewayAt, text: &str) -> anyhow::Result<T> {
+    serde_json::from_str(text)
+        .with_context(|| format!("{} does not answer like a gateway of this program", at.url))
 }
 
 /// What a gateway tells of alerts.
@@ -156,13 +142,13 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
     match &args.command {
         Command::Replay(replay) => over_logs(replay),
         Command::List { firing, at, format } => {
-            let mut alerts = at.get()?.alerts;
+            let mut alerts = get(at)?.alerts;
             alerts.retain(|row| !firing || row.resolved.is_none());
             print(*format, alerts)
         }
-        Command::History { at, format } => history(*format, &at.get()?.deliveries),
+        Command::History { at, format } => history(*format, &get(at)?.deliveries),
         Command::Test { receiver, at } => {
-            let answer = at.post(&json!({ "do": "test", "receiver": receiver }))?;
+            let answer = post(at, &json!({ "do": "test", "receiver": receiver }))?;
             let said = answer.get("answer").and_then(|said| said.as_str()).unwrap_or_default();
             if answer.get("delivered").and_then(serde_json::Value::as_bool) == Some(true) {
                 return output::text(&format!("{receiver} was told: {said}\n"));
@@ -170,12 +156,12 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
             bail!("{receiver} could not be told: {said}")
         }
         Command::Silence { span, rule, scope, at } => {
-            let answer = at.post(&json!({ "do": "silence", "rule": rule, "scope": scope, "for": span }))?;
+            let answer = post(at, &json!({ "do": "silence", "rule": rule, "scope": scope, "for": span }))?;
             let until = answer.get("until").and_then(|until| until.as_str()).unwrap_or_default();
             output::text(&format!("silenced until {until}\n"))
         }
         Command::Ack { id, at } => {
-            let answer = at.post(&json!({ "do": "ack", "id": id }))?;
+            let answer = post(at, &json!({ "do": "ack", "id": id }))?;
             let text = answer.get("text").and_then(|text| text.as_str()).unwrap_or_default();
             output::text(&format!("acknowledged: {}\n", marked_lines(text)))
         }

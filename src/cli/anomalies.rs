@@ -105,7 +105,7 @@ fn is_settled(args: &AnomaliesArgs, path: &Path) -> bool {
     args.engine.input_format.is_some() || args.engine.map.is_some() || path.is_dir()
 }
 
-/// Gives the input for a file; standard input is read whole, as it has to be looked at before it is known what it is.
+/// Returns the input for a file; standard input is read whole, as it has to be looked at before it is known what it is.
 fn one(path: &Path) -> anyhow::Result<Input> {
     if path != Path::new("-") {
         return Ok(input(&[path.to_owned()]));

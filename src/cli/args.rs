@@ -8,12 +8,13 @@ use clap::{Args, ValueEnum};
 
 use super::output;
 pub use crate::app::input;
-use crate::app::{Setup, SetupOptions, load_trial};
+use crate::app::{AttachOptions, Setup, SetupOptions, load_log, load_trial};
 use crate::pricing::PriceBook;
 use crate::record::{InputFormat, Mapping, ReadOptions};
-use crate::session::{Reading, Stretch, Trial};
+use crate::report::Format;
+use crate::session::{Log, Reading, Stretch, Trial};
 use crate::telemetry::Dimension;
-use crate::units::{When, choice};
+use crate::units::{PerMille, When, choice};
 
 /// How logs are read and what a run rests on.
 #[derive(Args, Debug, Clone, Default)]
@@ -110,15 +111,128 @@ impl EngineArgs {
     }
 }
 
-impl EngineArgs {
-    /// Reads a log on which thresholds are to be tried.
+/// Logs that are accounted for, and how that is printed.
+#[derive(Args, Debug)]
+pub struct LogsArgs {
+    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+/// The same under one of two readings.
+#[derive(Args, Debug)]
+pub struct ReadLogsArgs {
+    /// The reading.
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub read_as: ReadAs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub from: LogsArgs,
+}
+
+impl ReadLogsArgs {
+    /// Loads the logs.
+    ///
+    /// # Errors
+    /// Where a log, policy, prices or classifier cannot be used.
+    pub fn load(&self) -> anyhow::Result<Log> {
+        let LogsArgs { logs, engine, .. } = &self.from;
+        load_log(&input(logs), logs, engine.start()?, &engine.read(), None)
+    }
+
+    /// Returns the reading.
+    pub fn reading(&self) -> Reading {
+        self.read_as.into()
+    }
+}
+
+/// One log, and how what is found in it is printed.
+#[derive(Args, Debug)]
+pub struct LogArgs {
+    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    pub log: PathBuf,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub engine: EngineArgs,
+}
+
+impl LogArgs {
+    /// Reads the log, to try thresholds on it.
     ///
     /// # Errors
     /// Where the log, policy, prices or classifier cannot be used.
-    pub fn trial(&self, log: &Path) -> anyhow::Result<Trial> {
-        let logs = [log.to_owned()];
-        load_trial(&input(&logs), &logs, self.start()?, &self.read())
+    pub fn trial(&self) -> anyhow::Result<Trial> {
+        let logs = [self.log.clone()];
+        load_trial(&input(&logs), &logs, self.engine.start()?, &self.engine.read())
     }
+}
+
+/// One log, with labels that stand elsewhere.
+#[derive(Args, Debug)]
+pub struct LabelledArgs {
+    /// More logs, such as labels.
+    #[arg(long = "labels", value_name = "FILE")]
+    pub more: Vec<PathBuf>,
+    /// Answers of this quality or better are acceptable.
+    #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = super::certify::per_mille)]
+    pub acceptable: PerMille,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub from: LogArgs,
+}
+
+impl LabelledArgs {
+    /// Loads the log with its labels.
+    ///
+    /// # Errors
+    /// Where one of the files, policy, prices or classifier cannot be used.
+    pub fn load(&self) -> anyhow::Result<Log> {
+        let LogArgs { log, engine, .. } = &self.from;
+        let logs: Vec<PathBuf> = std::iter::once(log).chain(&self.more).cloned().collect();
+        load_log(&input(&logs), &logs, engine.start()?, &engine.read(), None)
+    }
+}
+
+/// A running gateway.
+#[derive(Args, Debug)]
+pub struct GatewayAt {
+    /// The gateway's address; a key is taken from `POINTSMAN_KEY`: scope `read` to look, `operate` to change anything.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141")]
+    pub url: String,
+}
+
+impl GatewayAt {
+    /// Returns how it is reached.
+    pub fn options(&self) -> AttachOptions {
+        gateway_at(&self.url)
+    }
+}
+
+/// A running gateway, and how what it says is printed.
+#[derive(Args, Debug)]
+pub struct GatewayLook {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the text would replace the flattened help")]
+    pub at: GatewayAt,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Returns how a gateway is reached, with the key of the environment.
+pub fn gateway_at(url: &str) -> AttachOptions {
+    let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
+    AttachOptions { url: url.to_owned(), key }
 }
 
 /// How a log is read.

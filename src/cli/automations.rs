@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input, names};
+use super::args::{EngineArgs, gateway_at, input, names};
 use super::output;
-use crate::app::{AttachOptions, automations_at, load_log};
+use crate::app::{automations_at, load_log};
 use crate::config::{self, automations};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::{AutomationRow, Automations, automate_over};
@@ -116,8 +116,7 @@ fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
 }
 
 fn of_gateway(args: &AutomationsArgs) -> anyhow::Result<()> {
-    let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
-    let (text, rows) = automations_at(&AttachOptions { url: args.url.clone(), key })?;
+    let (text, rows) = automations_at(&gateway_at(&args.url))?;
     if args.format == Format::Json {
         return output::text(&text);
     }

@@ -9,10 +9,10 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
-use super::args::{EngineArgs, input};
+use super::args::{EngineArgs, gateway_at, input};
 use super::output;
 use super::replay::ReadAs;
-use crate::app::{AttachOptions, Cancel, Progress, budgets_at, load_log};
+use crate::app::{Cancel, Progress, budgets_at, load_log};
 use crate::budget::{Limit, Standing, StandingRow};
 use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
@@ -342,6 +342,9 @@ struct Report {
     reading: Option<&'static str>,
     refused_requests: Option<u64>,
     moved_requests: Option<u64>,
+    /// Those that would have waited for room; none where nobody would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited_requests: Option<u64>,
     open_holds: u64,
     budgets: Vec<StandingRow>,
     turned: Vec<TurnedRow>,
@@ -357,8 +360,7 @@ struct TurnedRow {
 }
 
 fn show_live(show: &Show) -> anyhow::Result<()> {
-    let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
-    let rows = budgets_at(&AttachOptions { url: show.url.clone(), key })?;
+    let rows = budgets_at(&gateway_at(&show.url))?;
     let open = rows.iter().map(|row| u64::from(row.open)).sum();
     print(
         show.format,
@@ -367,6 +369,7 @@ fn show_live(show: &Show) -> anyhow::Result<()> {
             reading: None,
             refused_requests: None,
             moved_requests: None,
+            waited_requests: None,
             open_holds: open,
             budgets: rows,
             turned: Vec::new(),
@@ -400,6 +403,7 @@ fn show_logs(show: &Show) -> anyhow::Result<()> {
             }),
             refused_requests: Some(found.refused),
             moved_requests: Some(found.moved),
+            waited_requests: Some(found.waited).filter(|waited| *waited > 0),
             open_holds: found.open_holds,
             budgets: found.standings.iter().map(StandingRow::from).collect(),
             turned: found
@@ -466,6 +470,9 @@ fn print(format: Format, report: &Report) -> anyhow::Result<()> {
             counted(refused, "request"),
             counted(moved, "request")
         ));
+        if let Some(waited) = report.waited_requests {
+            output::say(&format!("{} would have waited for room", counted(waited, "request")));
+        }
     }
     Ok(())
 }

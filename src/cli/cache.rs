@@ -1,10 +1,8 @@
 //! `pointsman cache`: what prompt caches served, what they could have served, and whether a change of model pays.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 
-use super::args::{EngineArgs, input, names};
+use super::args::{LogsArgs, input, names};
 use super::output;
 use crate::app::{CacheOptions, Cached, cached};
 use crate::config::{self, caching};
@@ -19,9 +17,6 @@ use crate::units::{PerMille, Span, counted};
     after_help = "Examples:\n  pointsman cache gateway.jsonl\n  pointsman cache mooncake.jsonl.gz --ttl 5m --format json\n  pointsman cache ~/.claude/projects --switch claude-haiku-4-5\n\nPrompts are compared by the log's hashes of their beginnings; without, with the turn before in their session, which is taken to be their beginning; without either the ideal share is unknown. Reachable is what the provider's minimum, steps and time to live (caching.toml) leave of the ideal. Costs are of prompts, at the book's prices; the ideal cache pays for writing only what is read again.\n\n--switch routes the log's sessions three ways between their own model and a cheaper one: never switching, for each turn that may go there, and where expected dollars say so. Which turns may is told by the log's confidence (500 and more), else drawn (--easy)."
 )]
 pub struct CacheArgs {
-    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
-    #[arg(required = true, value_name = "LOG")]
-    pub logs: Vec<PathBuf>,
     /// How long the ideal cache holds what was last used.
     #[arg(long, value_enum, default_value_t)]
     pub ttl: Life,
@@ -31,12 +26,9 @@ pub struct CacheArgs {
     /// The share of turns that the cheaper model may answer where the log has no confidences, in per mille.
     #[arg(long, value_name = "PERMILLE", default_value_t = 500, requires = "switch", value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub easy: u16,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: LogsArgs,
 }
 
 /// How long a cache holds.
@@ -68,7 +60,7 @@ impl Life {
 /// # Errors
 /// Where a log, price book or caching.toml cannot be used.
 pub fn run(args: &CacheArgs) -> anyhow::Result<()> {
-    let setup = args.engine.start()?;
+    let setup = args.input.engine.start()?;
     let rules = caching::layered(config::user_dir().as_deref())?;
     let (ttl, word) = args.ttl.ttl();
     let options = CacheOptions {
@@ -76,11 +68,11 @@ pub fn run(args: &CacheArgs) -> anyhow::Result<()> {
         rules,
         switch: args.switch.clone(),
         easy: PerMille::clamped(args.easy.into()),
-        stretch: Stretch::new(args.engine.from, args.engine.to),
+        stretch: Stretch::new(args.input.engine.from, args.input.engine.to),
     };
-    let found = cached(&input(&args.logs), &setup, &args.engine.read(), &options)?;
+    let found = cached(&input(&args.input.logs), &setup, &args.input.engine.read(), &options)?;
     let scope = CacheScope {
-        logs: names(&args.logs),
+        logs: names(&args.input.logs),
         prices: format!("{} {}", setup.book.name, setup.book.dated),
         ttl: word.to_owned(),
         notes: notes(&found),
@@ -89,7 +81,7 @@ pub fn run(args: &CacheArgs) -> anyhow::Result<()> {
     if let (Some(to), Some(trial)) = (&args.switch, &found.trial) {
         report = report.with_trial(to, trial, found.drawn);
     }
-    match args.format {
+    match args.input.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => {
             output::text(&report.text(format))?;

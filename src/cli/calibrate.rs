@@ -1,18 +1,14 @@
 //! `pointsman calibrate`: what the scores of a check are worth, as a curve for the policy.
 
-use std::path::PathBuf;
-
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input};
+use super::args::LabelledArgs;
 use super::output;
-use crate::app::load_log;
 use crate::calibration::{Worth, worth};
 use crate::report::{Format, Sheet, count, render, to_json};
 use crate::session::scored;
-use crate::units::PerMille;
 
 /// Fits what a check's scores are worth.
 #[derive(Args, Debug)]
@@ -20,24 +16,12 @@ use crate::units::PerMille;
     after_help = "Examples:\n  pointsman calibrate gateway.jsonl --labels labels.jsonl\n\nTakes the scores in a log's verdicts (kind = \"logprobs\", on_fail = \"record\" to begin with) and what labels say of the same answers, by route and model. Under 200 judged answers nothing is fitted; from 1,000 on the curve is isotonic, before that logistic. The calibration error is less what chance adds to it, that of the curve out of fold."
 )]
 pub struct CalibrateArgs {
-    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
-    #[arg(value_name = "LOG")]
-    pub log: PathBuf,
-    /// More logs, such as labels.
-    #[arg(long = "labels", value_name = "FILE")]
-    pub more: Vec<PathBuf>,
     /// The check's name.
     #[arg(long, value_name = "NAME", default_value = "logprobs")]
     pub check: String,
-    /// Answers of this quality or better are acceptable.
-    #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = super::certify::per_mille)]
-    pub acceptable: PerMille,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: LabelledArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,14 +52,13 @@ struct Report {
 /// # Errors
 /// Where the log cannot be used, or has no scores of that check.
 pub fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
-    let logs: Vec<PathBuf> = std::iter::once(&args.log).chain(&args.more).cloned().collect();
-    let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
-    let found = scored(&log, &args.check, args.acceptable);
+    let log = args.input.load()?;
+    let found = scored(&log, &args.check, args.input.acceptable);
     if found.is_empty() {
         bail!(
             "no verdict of a check `{}` in {} has a score\nhint: a route with checks = [{{ kind = \"logprobs\", least = 500, on_fail = \"record\" }}] writes them",
             args.check,
-            args.log.display()
+            args.input.from.log.display()
         );
     }
     let row =
@@ -96,11 +79,11 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
         };
     let report = Report {
         schema: "pointsman.calibrate/1",
-        log: args.log.display().to_string(),
+        log: args.input.from.log.display().to_string(),
         check: args.check.clone(),
         rows: found.into_iter().map(row).collect(),
     };
-    match args.format {
+    match args.input.from.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => {
             output::text(&render(&[sheet(&report)], format))?;

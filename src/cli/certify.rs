@@ -303,7 +303,7 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
     output::damage(&damaged)
 }
 
-/// Gives the input for a file; standard input is read whole, as it has to be looked at before it is known what it is.
+/// Returns the input for a file; standard input is read whole, as it has to be looked at before it is known what it is.
 fn one(path: &Path) -> anyhow::Result<Input> {
     if path != Path::new("-") {
         return Ok(input(&[path.to_owned()]));

@@ -1,19 +1,16 @@
 //! `pointsman drift`: whether confidences are spread, and hold what they say, as they did in an earlier stretch of a log.
 
-use std::path::PathBuf;
-
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input};
+use super::args::LabelledArgs;
 use super::output;
-use crate::app::load_log;
 use crate::calibration::Diagram;
 use crate::certificate::Loss;
 use crate::report::{Format, Sheet, count, render, to_json};
 use crate::session::{Drifted, drifted, first_half};
-use crate::units::{Instant, PerMille, When};
+use crate::units::{Instant, When};
 
 /// Compares confidences with how they were.
 #[derive(Args, Debug)]
@@ -21,29 +18,17 @@ use crate::units::{Instant, PerMille, When};
     after_help = "Examples:\n  pointsman drift gateway.jsonl\n  pointsman drift gateway.jsonl --reference 2026-05-01..2026-05-08 --format json\n\nThe population stability index says `drifted` above both .05 and what chance reaches once in 1,000 (chi-square, divided among all rungs), on 500 confidences or more on either side. Kolmogorov and Smirnov's D stands beside what chance reaches as seldom. The calibration error needs labels of both answers; it is told less what chance adds to it."
 )]
 pub struct DriftArgs {
-    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
-    #[arg(value_name = "LOG")]
-    pub log: PathBuf,
-    /// More logs, such as labels.
-    #[arg(long = "labels", value_name = "FILE")]
-    pub more: Vec<PathBuf>,
     /// How it was, two moments or days; the first half of the requests where absent. What came after it is compared.
     #[arg(long, value_name = "FROM..TO", value_parser = stretch)]
     pub reference: Option<(Instant, Instant)>,
-    /// Answers of this quality or better are acceptable.
-    #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = super::certify::per_mille)]
-    pub acceptable: PerMille,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: LabelledArgs,
 }
 
 fn stretch(text: &str) -> Result<(Instant, Instant), String> {
-    let wrong = || format!("`{text}` is not FROM..TO, two moments or days like 2026-05-01..2026-05-08");
-    let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+    let invalid = || format!("`{text}` is not FROM..TO, two moments or days like 2026-05-01..2026-05-08");
+    let (from, to) = text.split_once("..").ok_or_else(invalid)?;
     let moment = |when: When| match when {
         When::At(at) => Ok(at),
         When::Clock(_) => Err(format!("`{text}`: a time of day is of no day; write 2026-05-23")),
@@ -109,28 +94,29 @@ struct Report {
 /// # Errors
 /// Where the log cannot be used.
 pub fn run(args: &DriftArgs) -> anyhow::Result<()> {
-    let logs: Vec<PathBuf> = std::iter::once(&args.log).chain(&args.more).cloned().collect();
-    let log = load_log(&input(&logs), &logs, args.engine.start()?, &args.engine.read(), None)?;
+    let log = args.input.load()?;
     let Some((from, to)) = args.reference.or_else(|| first_half(&log)) else {
-        bail!("{} holds no requests", args.log.display());
+        bail!("{} holds no requests", args.input.from.log.display());
     };
-    let rungs: Vec<Row> =
-        drifted(&log, (from, to), Loss::Acceptable(args.acceptable)).into_iter().map(Row::from).collect();
+    let rungs: Vec<Row> = drifted(&log, (from, to), Loss::Acceptable(args.input.acceptable))
+        .into_iter()
+        .map(Row::from)
+        .collect();
     if rungs.is_empty() {
         bail!(
             "no request of {} from {} on has a confidence\nhint: name an earlier --reference, or have the classifier judge them (--reclassify)",
-            args.log.display(),
+            args.input.from.log.display(),
             from.rfc3339()
         );
     }
     let report = Report {
         schema: "pointsman.drift/1",
-        log: args.log.display().to_string(),
+        log: args.input.from.log.display().to_string(),
         reference_from: from.rfc3339(),
         reference_to: to.rfc3339(),
         rungs,
     };
-    match args.format {
+    match args.input.from.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&[sheet(&report)], format))?,
     }

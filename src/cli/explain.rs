@@ -1,12 +1,9 @@
 //! `pointsman explain`: why cost changed between two windows.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::args::{EngineArgs, end_time, input, names, time};
+use super::args::{ReadLogsArgs, end_time, input, names, time};
 use super::output;
-use super::replay::ReadAs;
 use crate::app::load_log;
 use crate::report::{ExplainReport, ExplainScope, Format, NoteRow, to_json};
 use crate::session::{Log, Reading, compare};
@@ -18,9 +15,6 @@ use crate::units::{Instant, Span, When};
     after_help = "Examples:\n  pointsman explain gateway.jsonl --before 15:05..15:20 --after 15:20..15:35\n  pointsman explain may.jsonl june.jsonl --after 2026-06-08..2026-06-14 --before 7d --format json\n  pointsman explain gateway.jsonl --after 2026-05-23\n\nA window is FROM..TO, from a moment on and before another; a day counts whole, and either end may be left out. --before may be a length (1h, 7d): the same hours so much earlier. Without --before it is the time just before --after, as long."
 )]
 pub struct ExplainArgs {
-    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
-    #[arg(required = true, value_name = "LOG")]
-    pub logs: Vec<PathBuf>,
     /// The window to compare with, or by how much earlier it is.
     #[arg(long, value_name = "FROM..TO|LENGTH", value_parser = earlier, allow_hyphen_values = true)]
     pub before: Option<Earlier>,
@@ -30,15 +24,9 @@ pub struct ExplainArgs {
     /// How many parts of the traffic to name.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub slices: usize,
-    /// The reading.
-    #[arg(long = "as", value_enum, default_value_t)]
-    pub read_as: ReadAs,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: ReadLogsArgs,
 }
 
 /// A window as written.
@@ -104,8 +92,14 @@ impl WindowArg {
 /// # Errors
 /// Where a log, policy or price book cannot be used, or neither window has a request.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
-    let setup = args.engine.start()?;
-    let log = load_log(&input(&args.logs), &args.logs, setup, &args.engine.read(), None)?;
+    let setup = args.input.from.engine.start()?;
+    let log = load_log(
+        &input(&args.input.from.logs),
+        &args.input.from.logs,
+        setup,
+        &args.input.from.engine.read(),
+        None,
+    )?;
     let after = args.after.moments(&log);
     let length = after.1 - after.0;
     let before = match args.before {
@@ -113,7 +107,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
         Some(Earlier::By(by)) => (after.0 - by, after.1 - by),
         Some(Earlier::Window(window)) => window.moments(&log),
     };
-    let reading: Reading = args.read_as.into();
+    let reading: Reading = args.input.reading();
     let compared = compare(&log, reading, before, after);
     tell(&log, [("before", before, compared.before.requests), ("after", after, compared.after.requests)])?;
     if before.1 - before.0 != length {
@@ -122,7 +116,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let (first, last) = (before.0.min(after.0), before.1.max(after.1));
     let notes = log.notes.iter().filter(|note| (first..last).contains(&note.at));
     let scope = ExplainScope {
-        logs: names(&args.logs),
+        logs: names(&args.input.from.logs),
         reading: reading.name(),
         prices: log.book.clone(),
         windows: [before, after],
@@ -130,7 +124,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     };
     let explained = compared.explain(args.slices);
     let report = ExplainReport::new(scope, (&compared.before, &compared.after), &explained, &log.names);
-    match args.format {
+    match args.input.from.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&report.text(format))?,
     }

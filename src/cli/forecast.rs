@@ -1,14 +1,10 @@
 //! `pointsman forecast`: what a month (or another period) will have cost when it is over.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::args::{EngineArgs, end_time, input, names};
+use super::args::{ReadLogsArgs, end_time, names};
 use super::output;
-use super::replay::ReadAs;
-use crate::app::load_log;
 use crate::forecast::{HOUR, Method, Outcome, forecast, runs_out};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::{Pace, pace};
@@ -20,9 +16,6 @@ use crate::units::{Instant, Pico, Span, When};
     after_help = "Examples:\n  pointsman forecast november.jsonl october.jsonl\n  pointsman forecast ledger-export.jsonl --period week --limit 400 --format json\n  pointsman forecast november.jsonl --to 2026-11-15   # as it stood then\n\nFrom a week on it goes by the hour of the week, times the level of the last days (half-life three days); the range is from how far days and forecasts of the past were off, and the error from trying the method on that past. Of less than a week it is the plain rate, and says so. Days and hours are UTC."
 )]
 pub struct ForecastArgs {
-    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
-    #[arg(required = true, value_name = "LOG")]
-    pub logs: Vec<PathBuf>,
     /// The calendar period in which the log ends.
     #[arg(long, value_enum, default_value_t)]
     pub period: Period,
@@ -32,15 +25,9 @@ pub struct ForecastArgs {
     /// Say when so many dollars of the period are spent.
     #[arg(long, value_name = "USD", value_parser = usd)]
     pub limit: Option<Pico>,
-    /// The reading.
-    #[arg(long = "as", value_enum, default_value_t)]
-    pub read_as: ReadAs,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: ReadLogsArgs,
 }
 
 /// A calendar period.
@@ -134,8 +121,8 @@ struct Report {
 /// # Errors
 /// Where a log, policy or price book cannot be used, or `--until` is no later than the log's end.
 pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
-    let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
-    let reading = args.read_as.into();
+    let log = args.input.load()?;
+    let reading = args.input.reading();
     let pace = pace(&log, reading, |at| args.period.around(at).0);
     let (from, end) = args.period.around(pace.at);
     let to = args.until.map_or(end, |until| until.after(pace.at));
@@ -155,8 +142,8 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let usd = |amount: Pico| is_known.then(|| amount.usd());
     let report = Report {
         schema: "pointsman.forecast/1",
-        logs: names(&args.logs),
-        reading: crate::session::Reading::from(args.read_as).name(),
+        logs: names(&args.input.from.logs),
+        reading: crate::session::Reading::from(args.input.read_as).name(),
         prices: log.book.clone(),
         from: from.rfc3339(),
         to: to.rfc3339(),
@@ -176,7 +163,7 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         }),
         limit,
     };
-    match args.format {
+    match args.input.from.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&[sheet(&report, format)], format))?,
     }

@@ -1,12 +1,11 @@
 //! `pointsman frontier`: cost, split and quality of a route for every threshold.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::args::EngineArgs;
+use super::args::LogArgs;
 use super::output;
 use crate::report::{Format, Sheet, quality, render, to_json};
 use crate::session::RouteConsequences;
@@ -15,9 +14,6 @@ use crate::units::{Pico, choice, counted};
 /// Prints cost, split and quality of a route for every threshold of one of its rungs.
 #[derive(Args, Debug)]
 pub struct FrontierArgs {
-    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
-    #[arg(value_name = "LOG")]
-    pub log: PathBuf,
     /// The route.
     #[arg(long, value_name = "ROUTE")]
     pub route: String,
@@ -27,12 +23,9 @@ pub struct FrontierArgs {
     /// Print only every N-th threshold.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub step: u16,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: LogArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,7 +59,7 @@ struct FrontierReport {
 /// # Errors
 /// Where the log, policy, route or rung cannot be used.
 pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
-    let mut trial = args.engine.trial(&args.log)?;
+    let mut trial = args.input.trial()?;
     // The policy in force at the end: the log may bring its own.
     let mut policy = Arc::clone(&trial.now);
     if policy.find_route(&args.route).is_none() {
@@ -134,7 +127,7 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
             })
             .collect(),
     };
-    match args.format {
+    match args.input.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&[sheet(&report, format)], format))?,
     }

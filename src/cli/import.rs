@@ -167,7 +167,7 @@ fn quiet_if_closed(result: io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-/// Gathers where the traffic comes from and what in it is made up, over all logs.
+/// Gathers where the traffic comes from and what in it is synthetic, over all logs.
 fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> Header {
     let (mut sources, mut simulated, mut budgets) = (Vec::new(), BTreeSet::new(), String::new());
     let mut add = |source: &record::Source| {
@@ -176,7 +176,7 @@ fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> He
         if !sources.contains(&name) {
             sources.push(name);
         }
-        simulated.extend(source.header().simulated.iter().cloned());
+        simulated.extend(source.whole_header().simulated);
         if budgets.is_empty() {
             budgets.clone_from(&source.header().budgets);
         }

@@ -95,9 +95,11 @@ fn read(args: &LabelArgs) -> anyhow::Result<Vec<Compared>> {
             return true;
         };
         let id = line.name().unwrap_or_else(|| format!("line-{number}"));
-        let answer =
-            |leg: &Option<record::Leg>| leg.as_ref()?.answer.clone().filter(|text| !text.trim().is_empty());
-        let all = line.outcomes.iter().filter_map(|(model, leg)| Some((model.to_string(), answer(leg)?)));
+        let answer = |outcome: &Option<record::ModelOutcome>| {
+            outcome.as_ref()?.answer.clone().filter(|text| !text.trim().is_empty())
+        };
+        let all =
+            line.outcomes.iter().filter_map(|(model, outcome)| Some((model.to_string(), answer(outcome)?)));
         let wanted = |model: &str| match (&args.a, &args.b) {
             (Some(a), Some(b)) => model == a || model == b,
             _ => true,

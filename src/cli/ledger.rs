@@ -128,14 +128,14 @@ fn noted_head(text: &str) -> Result<String, String> {
 type Places = (Option<u64>, Option<u64>);
 
 fn places(text: &str) -> Result<Places, String> {
-    let wrong = || "write 120, 120..240, 120.. or ..240".to_owned();
+    let invalid = || "write 120, 120..240, 120.. or ..240".to_owned();
     let end = |text: &str| match text.trim_start_matches('=') {
         "" => Ok(None),
-        digits => digits.parse().map(Some).map_err(|_| wrong()),
+        digits => digits.parse().map(Some).map_err(|_| invalid()),
     };
     match text.split_once("..") {
         Some((first, last)) => Ok((end(first)?, end(last)?)),
-        None => text.parse().map(|only| (Some(only), Some(only))).map_err(|_| wrong()),
+        None => text.parse().map(|only| (Some(only), Some(only))).map_err(|_| invalid()),
     }
 }
 

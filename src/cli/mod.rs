@@ -275,7 +275,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Prints an error for a person and gives the exit code.
+/// Prints an error for a person and returns the exit code.
 fn report(error: &anyhow::Error) -> ExitCode {
     let broken_pipe = error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)

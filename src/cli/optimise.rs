@@ -1,12 +1,11 @@
 //! `pointsman optimise`: the best thresholds of all routes at once, for a cost or a quality.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
-use super::args::EngineArgs;
+use super::args::LogArgs;
 use super::certify::PromiseArgs;
 use super::output;
 use crate::certificate::{Label, certify};
@@ -27,9 +26,6 @@ type Proved<'a> = dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)> + 'a;
     after_help = "Examples:\n  pointsman optimise gateway.jsonl --budget 900/month\n  pointsman optimise gateway.jsonl --quality .97\n  pointsman optimise gateway.jsonl --cost -20% --certified\n\nOf all settings of all thresholds, the one of highest quality within a cost, or the cheapest of a quality. Costs are the log's own, exact at every threshold; quality is that of labels where there are any, and else what confidences say of themselves, which is marked. With --certified no threshold goes below what labels prove safe (pointsman certify)."
 )]
 pub struct OptimiseArgs {
-    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
-    #[arg(value_name = "LOG")]
-    pub log: PathBuf,
     /// Most quality for at most this cost, in USD: per hour, day, week or month at the log's rate, or of the whole log.
     #[arg(long, value_name = "USD[/PERIOD]", conflicts_with_all = ["quality", "cost"])]
     pub budget: Option<String>,
@@ -45,12 +41,9 @@ pub struct OptimiseArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
     pub promise: PromiseArgs,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: LogArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,7 +122,7 @@ struct Report {
 pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     // What cannot be meant is said before hours of reading.
     let aim = aim(args)?;
-    let mut trial = args.engine.trial(&args.log)?;
+    let mut trial = args.input.trial()?;
     let target = aim.target(trial.rated())?;
     let promise = args.promise.promise();
     let lowest = |trial: &Trial, route: &Route, rung: usize| {
@@ -164,12 +157,12 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
         now.routes.iter().map(of).collect()
     };
     let report = report(args, &aim, &trial, &plan, &of, &flips);
-    match args.format {
+    match args.input.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&sheets(&report), format))?,
     }
     // A table says it itself.
-    if let Some(nearest) = report.nearest.as_ref().filter(|_| args.format == Format::Json) {
+    if let Some(nearest) = report.nearest.as_ref().filter(|_| args.input.format == Format::Json) {
         output::say(&format!("infeasible: {nearest}"));
     }
     output::damage(&trial.damaged)

@@ -9,9 +9,9 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
-use super::args::input;
+use super::args::{gateway_at, input};
 use super::output;
-use crate::app::{AttachOptions, classifier, fingerprint, operator_get};
+use crate::app::{classifier, fingerprint, operator_get};
 use crate::config::{self, PolicyDifference, policy, policy_differences};
 use crate::record::{self, Entry, ReadOptions};
 use crate::report::{Format, Sheet, render, to_json};
@@ -131,8 +131,7 @@ fn find(text: &str) -> anyhow::Result<Found> {
         return Ok(found(policy.spec(&names)));
     }
     if text.starts_with("http://") || text.starts_with("https://") {
-        let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
-        let line = operator_get(&AttachOptions { url: text.to_owned(), key }, "/operator/v1/policy")?;
+        let line = operator_get(&gateway_at(text), "/operator/v1/policy")?;
         let mut specs = Vec::new();
         record::each_line(&line, |_, entry| {
             if let Ok(Entry::Policy(change)) = entry {

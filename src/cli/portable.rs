@@ -42,7 +42,7 @@ pub(super) fn write(
     let mut source = record::open(&input(&logs), &engine.read())?;
     let header = Header {
         source: format!("snapshot of {}, {} to {}", source.header().source, first.rfc3339(), last.rfc3339()),
-        simulated: source.header().simulated.clone(),
+        simulated: source.whole_header().simulated,
         budgets: brought(limits, &loaded)?,
     };
     let mut out = Writer::new(Packed::create(path)?, &header);

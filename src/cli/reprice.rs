@@ -115,7 +115,9 @@ pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
     });
     let mut by_model: Vec<(Pico, Row)> =
         models.zip(found.models.values()).map(|(row, twice)| (twice.charged.total(), row)).collect();
-    by_model.sort_by(|(one, a), (other, b)| other.cmp(one).then_with(|| a.model.cmp(&b.model)));
+    crate::units::sort_by(&mut by_model, |(one, a), (other, b)| {
+        other.cmp(one).then_with(|| a.model.cmp(&b.model))
+    });
     let report = Report {
         schema: "pointsman.reprice/1",
         logs: names(&args.logs),

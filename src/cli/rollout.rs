@@ -7,9 +7,9 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::args::{EngineArgs, input, names};
+use super::args::{EngineArgs, GatewayAt, GatewayLook, input, names};
 use super::output;
-use crate::app::{AttachOptions, load_log, roll_at, rollouts_at};
+use crate::app::{load_log, roll_at, rollouts_at};
 use crate::config::{self, rollouts};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::rollout::{Plan, Rollout};
@@ -42,30 +42,12 @@ pub struct RolloutArgs {
     engine: EngineArgs,
 }
 
-/// Where the gateway is.
-#[derive(Args, Debug)]
-struct At {
-    /// The gateway's address; a key is taken from `POINTSMAN_KEY`: scope `read` to look, `operate` to change anything.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141")]
-    url: String,
-}
-
-impl At {
-    fn options(&self) -> AttachOptions {
-        let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
-        AttachOptions { url: self.url.clone(), key }
-    }
-}
-
 #[derive(Args, Debug)]
 struct Look {
     /// The rollout; all of them where absent.
     name: Option<String>,
     #[command(flatten)]
-    at: At,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    from: GatewayLook,
 }
 
 #[derive(Args, Debug)]
@@ -76,7 +58,7 @@ struct Start {
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     #[command(flatten)]
-    at: At,
+    at: GatewayAt,
 }
 
 #[derive(Args, Debug)]
@@ -87,7 +69,7 @@ struct One {
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
     #[command(flatten)]
-    at: At,
+    at: GatewayAt,
 }
 
 #[derive(Subcommand, Debug)]
@@ -151,16 +133,16 @@ fn plan_text(named: Option<&Path>) -> anyhow::Result<(String, String)> {
 }
 
 fn list(look: &Look, in_full: bool) -> anyhow::Result<()> {
-    let (text, rows) = rollouts_at(&look.at.options())?;
+    let (text, rows) = rollouts_at(&look.from.at.options())?;
     let rows: Vec<&RolloutRow> =
         rows.iter().filter(|row| look.name.as_ref().is_none_or(|name| row.name == *name)).collect();
     if let Some(name) = look.name.as_ref().filter(|_| rows.is_empty()) {
         bail!("there is no rollout `{name}` at this gateway; `pointsman rollout list` names them");
     }
-    if look.format == Format::Json {
+    if look.from.format == Format::Json {
         return output::text(&if look.name.is_none() { text } else { to_json(&rows)? });
     }
-    if in_full && look.format == Format::Table {
+    if in_full && look.from.format == Format::Table {
         for (at, row) in rows.iter().enumerate() {
             let gap = if at > 0 { "\n" } else { "" };
             let lines = row.lines();
@@ -168,9 +150,9 @@ fn list(look: &Look, in_full: bool) -> anyhow::Result<()> {
             output::text(&crate::units::marked_lines(&text))?;
         }
     } else {
-        output::text(&render(&[sheet("", rows.iter().copied())], look.format))?;
+        output::text(&render(&[sheet("", rows.iter().copied())], look.from.format))?;
     }
-    if rows.is_empty() && look.format == Format::Table {
+    if rows.is_empty() && look.from.format == Format::Table {
         output::say("no rollout has begun here; `pointsman rollout start NAME` begins one");
     }
     Ok(())

@@ -6,9 +6,9 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input};
+use super::args::{EngineArgs, gateway_at, input};
 use super::output;
-use crate::app::{AttachOptions, Cancel, Progress, load_log, runaways_at};
+use crate::app::{Cancel, Progress, load_log, runaways_at};
 use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::runaway::{Rule, built_in};
@@ -185,8 +185,7 @@ fn of_logs(args: &RunawaysArgs) -> anyhow::Result<()> {
 }
 
 fn of_gateway(args: &RunawaysArgs) -> anyhow::Result<()> {
-    let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
-    let (text, found) = runaways_at(&AttachOptions { url: args.url.clone(), key })?;
+    let (text, found) = runaways_at(&gateway_at(&args.url))?;
     if args.format == Format::Json {
         return output::text(&text);
     }

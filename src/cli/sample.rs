@@ -16,7 +16,7 @@ use crate::units::counted;
 /// Packed harder than logs usually are: the sample is written seldom and shipped with every binary.
 const LEVEL: i32 = 19;
 
-/// Generates a log of made-up traffic, marked as such, with a rate-limit storm, a runaway project and a price change in it.
+/// Generates a log of synthetic traffic, marked as such, with a rate-limit storm, a runaway project and a price change in it.
 #[derive(Args, Debug)]
 pub struct SampleArgs {
     /// The seed; the same seed writes the same log on every machine.

@@ -1,13 +1,9 @@
 //! `pointsman savings`: what routing saved, net of what routing costs.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 
-use super::args::{EngineArgs, input, names};
+use super::args::{ReadLogsArgs, names};
 use super::output;
-use super::replay::ReadAs;
-use crate::app::load_log;
 use crate::report::{Format, SavingsReport, SavingsScope, to_json};
 use crate::savings::Against;
 use crate::session::{Reading, savings};
@@ -18,21 +14,12 @@ use crate::session::{Reading, savings};
     after_help = "Examples:\n  pointsman savings gateway.jsonl --baseline claude-opus-4-6\n  pointsman savings gateway.jsonl --against dearest --format json\n\nThe baseline is one model for all (the policy's, or --baseline), or of each route the rung that would have cost most. It is the same tokens at that model's price of the time, with the length of answer that a label measured where one did. Where a policy holds sessions out, what they cost is the measured figure beside it. A line without data says why; it is never zero."
 )]
 pub struct SavingsArgs {
-    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
-    #[arg(required = true, value_name = "LOG")]
-    pub logs: Vec<PathBuf>,
     /// What to compare with.
     #[arg(long, value_enum, default_value_t)]
     pub against: Baseline,
-    /// The reading.
-    #[arg(long = "as", value_enum, default_value_t)]
-    pub read_as: ReadAs,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: ReadLogsArgs,
 }
 
 /// What traffic is compared with.
@@ -42,7 +29,8 @@ pub enum Baseline {
     #[default]
     Model,
     /// The rung of each route that would have cost most.
-    Dearest,
+    #[value(name = "dearest")]
+    MostExpensive,
 }
 
 /// Runs the subcommand.
@@ -50,16 +38,20 @@ pub enum Baseline {
 /// # Errors
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
-    let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
-    let reading: Reading = args.read_as.into();
+    let log = args.input.load()?;
+    let reading: Reading = args.input.reading();
     let against = match args.against {
         Baseline::Model => Against::Model(log.policy.baseline),
-        Baseline::Dearest => Against::Dearest,
+        Baseline::MostExpensive => Against::MostExpensive,
     };
     let (found, holdout) = savings(&log, reading, against);
-    let scope = SavingsScope { logs: names(&args.logs), reading: reading.name(), prices: log.book.clone() };
+    let scope = SavingsScope {
+        logs: names(&args.input.from.logs),
+        reading: reading.name(),
+        prices: log.book.clone(),
+    };
     let report = SavingsReport::new(scope, (against, &found), holdout.as_ref(), &log.names);
-    match args.format {
+    match args.input.from.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&report.text(format))?,
     }

@@ -6,10 +6,10 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::args::{EngineArgs, input, names};
+use super::args::{EngineArgs, GatewayAt, GatewayLook, input, names};
 use super::budgets::of_log;
 use super::output;
-use crate::app::{AttachOptions, Cancel, Progress, accept_at, load_log, steering_at};
+use crate::app::{Cancel, Progress, accept_at, load_log, steering_at};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::{MoveRow, SteerRow, SteeredWindow, steer_over};
 use crate::units::{Instant, Pico, counted};
@@ -36,42 +36,18 @@ pub struct SteerArgs {
     engine: EngineArgs,
 }
 
-/// Where the gateway is.
-#[derive(Args, Debug)]
-struct At {
-    /// The gateway's address; a key is taken from `POINTSMAN_KEY`: scope `read` to look, `operate` to accept.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141")]
-    url: String,
-}
-
-impl At {
-    fn options(&self) -> AttachOptions {
-        let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
-        AttachOptions { url: self.url.clone(), key }
-    }
-}
-
-#[derive(Args, Debug)]
-struct Look {
-    #[command(flatten)]
-    at: At,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-}
-
 #[derive(Args, Debug)]
 struct Accept {
     /// The limit: `company/month`.
     limit: String,
     #[command(flatten)]
-    at: At,
+    at: GatewayAt,
 }
 
 #[derive(Subcommand, Debug)]
 enum Deed {
     /// Show how limits of a running gateway stand that are steered towards, and what is proposed
-    Show(Look),
+    Show(GatewayLook),
     /// Move thresholds as is proposed for a limit
     Accept(Accept),
 }
@@ -91,7 +67,7 @@ pub fn run(args: &SteerArgs) -> anyhow::Result<()> {
     }
 }
 
-fn show(look: &Look) -> anyhow::Result<()> {
+fn show(look: &GatewayLook) -> anyhow::Result<()> {
     let (text, rows) = steering_at(&look.at.options())?;
     if look.format == Format::Json {
         return output::text(&text);

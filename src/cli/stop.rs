@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use super::args::GatewayAt;
 use super::output;
-use crate::app::{AttachOptions, order_at};
+use crate::app::order_at;
 
 /// Who is stopped or let go.
 #[derive(Args, Debug)]
@@ -43,14 +44,6 @@ impl Who {
     }
 }
 
-/// Where the gateway is.
-#[derive(Args, Debug)]
-struct At {
-    /// The gateway's address; a key of scope `operate` is taken from `POINTSMAN_KEY`.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141")]
-    url: String,
-}
-
 /// Stops someone.
 #[derive(Args, Debug)]
 #[command(
@@ -63,7 +56,7 @@ pub struct StopArgs {
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
     #[command(flatten)]
-    at: At,
+    at: GatewayAt,
 }
 
 /// Lets someone go.
@@ -72,7 +65,7 @@ pub struct LiftArgs {
     #[command(flatten)]
     who: Who,
     #[command(flatten)]
-    at: At,
+    at: GatewayAt,
 }
 
 /// Stops someone.
@@ -101,8 +94,7 @@ pub fn lift(args: &LiftArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn send(at: &At, order: &serde_json::Value) -> anyhow::Result<bool> {
-    let key = std::env::var("POINTSMAN_KEY").ok().filter(|key| !key.is_empty());
-    let answer = order_at(&AttachOptions { url: at.url.clone(), key }, order)?;
+fn send(at: &GatewayAt, order: &serde_json::Value) -> anyhow::Result<bool> {
+    let answer = order_at(&at.options(), order)?;
     Ok(answer.get("changed").and_then(serde_json::Value::as_bool).unwrap_or(true))
 }

@@ -94,7 +94,7 @@ struct Report {
     log: String,
     model: String,
     judge: String,
-    /// Whether an answer or a verdict is made up, as there is no key for its provider.
+    /// Whether an answer or a verdict is synthetic, as there is no key for its provider.
     simulated: bool,
     requests: u64,
     eligible: u64,
@@ -136,22 +136,23 @@ pub fn run(args: &TrialArgs) -> anyhow::Result<()> {
     let mut kept = Kept::open(&args.answers, &args.output, &sampled.questions, (&bench, &arms))?;
     let is_simulated = |model: &str| bench.server(model).is_some_and(|(_, is_simulated)| is_simulated);
     let all = sampled.questions.iter().map(|question| &*question.served).chain([&*arms.model, &*arms.judge]);
-    let made_up: std::collections::BTreeSet<&str> = all.clone().filter(|model| is_simulated(model)).collect();
+    let simulated: std::collections::BTreeSet<&str> =
+        all.clone().filter(|model| is_simulated(model)).collect();
     let estimate = candidate::estimate(&bench, &arms, &sampled.questions, &kept)
         .map_err(|why| anyhow::anyhow!("{why}\nhint: name a book with --prices"))?;
-    if !made_up.is_empty() {
+    if !simulated.is_empty() {
         for warning in &warnings {
             output::remark(warning);
         }
-        let names: Vec<&str> = made_up.iter().copied().collect();
+        let names: Vec<&str> = simulated.iter().copied().collect();
         output::remark(&format!(
             "SIMULATED: no key for {}; answers and verdicts with them are made up and prove nothing",
             names.join(", ")
         ));
     }
-    let is_all_made_up = all.clone().all(is_simulated);
+    let is_all_simulated = all.clone().all(is_simulated);
     output::remark(&announce(args, &arms, &sampled, &estimate));
-    if estimate.questions > 0 && !args.yes && !is_all_made_up {
+    if estimate.questions > 0 && !args.yes && !is_all_simulated {
         let what = format!(
             "send {} of the log to {} and spend up to ${}",
             counted(estimate.questions, "prompt"),
@@ -163,7 +164,7 @@ pub fn run(args: &TrialArgs) -> anyhow::Result<()> {
         }
     }
     let tried = candidate::run(&bench, &arms, &sampled.questions, &mut kept, args.max_spend, &cancel)?;
-    let report = report(args, (&arms, &sampled), &kept, &tried, !made_up.is_empty());
+    let report = report(args, (&arms, &sampled), &kept, &tried, !simulated.is_empty());
     match args.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&sheets(&report), format))?,
@@ -288,7 +289,7 @@ fn report(
         row.served_acceptable += u64::from(is_acceptable(served));
         row.candidate_acceptable += u64::from(is_acceptable(candidate));
         row.lost += u64::from(is_acceptable(served) && !is_acceptable(candidate));
-        let cost = |model: &str| kept.leg(question, model)?.cost();
+        let cost = |model: &str| kept.outcome(question, model)?.cost();
         if let (Some(served), Some(candidate)) = (cost(&question.served), cost(&arms.model)) {
             row.costs = [row.costs[0] + served, row.costs[1] + candidate];
         }
@@ -301,7 +302,7 @@ fn report(
         ..row
     });
     let mut models: Vec<Beside> = rows.collect();
-    models.sort_by_key(|row| std::cmp::Reverse(row.judged));
+    crate::units::sort_by_key(&mut models, |row| std::cmp::Reverse(row.judged));
     let judged = models.iter().map(|row| row.judged).sum();
     Report {
         schema: "pointsman.trial/1",

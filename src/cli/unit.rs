@@ -1,13 +1,9 @@
 //! `pointsman unit`: what a request, a session and a good answer cost.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::args::{EngineArgs, input, names, request_dimension};
+use super::args::{ReadLogsArgs, names, request_dimension};
 use super::output;
-use super::replay::ReadAs;
-use crate::app::load_log;
 use crate::report::{Format, UnitReport, UnitScope, to_json};
 use crate::session::{Reading, unit_costs};
 use crate::telemetry::{Dimension, Unit};
@@ -19,9 +15,6 @@ use crate::units::PerMille;
     after_help = "Examples:\n  pointsman unit gateway.jsonl --by task\n  pointsman unit ~/.claude/projects --by session --limit 20\n  pointsman unit gateway.jsonl --by team,task --good 800 --format csv\n\nBy session, agents and sub-agents stand below theirs where the log tells them apart, and below those the tools whose results their requests brought along (tag `tool`). A good answer is one that a label gives --good or more; what was spent on worse ones and on requests without an answer is in its cost."
 )]
 pub struct UnitArgs {
-    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
-    #[arg(required = true, value_name = "LOG")]
-    pub logs: Vec<PathBuf>,
     /// What to tell requests apart by: team, project, route, task, user, key, session, hour, day, month, tag.NAME.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "task", value_parser = request_dimension)]
     pub by: Vec<Dimension>,
@@ -31,15 +24,9 @@ pub struct UnitArgs {
     /// Only the most expensive so many rows, the rest as `(others)`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
-    /// The reading.
-    #[arg(long = "as", value_enum, default_value_t)]
-    pub read_as: ReadAs,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: ReadLogsArgs,
 }
 
 /// Runs the subcommand.
@@ -47,8 +34,8 @@ pub struct UnitArgs {
 /// # Errors
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
-    let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
-    let reading: Reading = args.read_as.into();
+    let log = args.input.load()?;
+    let reading: Reading = args.input.reading();
     let good = PerMille::clamped(i64::from(args.good));
     let mut by: Vec<Dimension> = Vec::new();
     for one in &args.by {
@@ -64,7 +51,7 @@ pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
         _ => Default::default(),
     };
     let scope = UnitScope {
-        logs: names(&args.logs),
+        logs: names(&args.input.from.logs),
         reading: reading.name(),
         prices: log.book.clone(),
         by: by.iter().map(|by| by.name().to_owned()).collect(),
@@ -72,7 +59,7 @@ pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
     };
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok());
     let report = UnitReport::new(scope, found.all, found.named(&log.names), &agents, &tools, limit);
-    match args.format {
+    match args.input.from.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&report.text(format))?,
     }

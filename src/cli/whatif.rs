@@ -7,7 +7,7 @@ mod rates;
 mod second;
 mod set;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -20,11 +20,11 @@ use self::rates::{in_percent, per_month, percent};
 use self::second::SecondReport;
 use self::set::assignment;
 pub(super) use self::set::staged;
-use super::args::{EngineArgs, input};
+use super::args::{LogArgs, input};
 use super::output;
 use crate::app::{load_log, policies_text};
 use crate::console::format;
-use crate::record::Timing;
+use crate::record::{self, Timing};
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route};
 use crate::session::{RouteConsequences, Trial, carried, rechecked, reclassified};
@@ -37,13 +37,10 @@ use crate::units::{Names, PerMille, Pico, Span, counted};
     after_help = "Examples:\n  pointsman whatif gateway.jsonl --set extraction.flash=588 --set agent.flash=700\n  pointsman whatif gateway.jsonl --budgets budgets.toml --budget company=400/day --budget team:search=50/day\n\nRUNG is a rung's name, its model, or its number from 1; a route with one threshold needs none: --set extraction=588"
 )]
 pub struct WhatIfArgs {
-    /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
-    #[arg(value_name = "LOG")]
-    pub log: PathBuf,
     /// Moves a threshold; may be given more than once. Where routes observe, what they would do is told without it.
     #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE")]
     pub set: Vec<String>,
-    /// Budgets (TOML) in force on both sides: each request is then decided in order, on how they stood at its arrival.
+    /// Budgets (TOML) in force on both sides, in place of those that the log may bring: each request is then decided in order, on how they stood at its arrival.
     #[arg(long, value_name = "FILE")]
     pub budgets: Option<PathBuf>,
     /// Tries a limit: one of the file by its name (company=400/day) or a new one (team:search=50/day, each:team=25/day,
@@ -56,12 +53,9 @@ pub struct WhatIfArgs {
     /// Tries another consequence of a check that says an answer is not fit, where the log has its verdicts.
     #[arg(long, value_name = "ROUTE.CHECK=escalate|record", conflicts_with_all = ["budgets", "budget", "try_classifier"])]
     pub on_fail: Option<String>,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub input: LogArgs,
 }
 
 /// One side of the comparison.
@@ -133,7 +127,7 @@ struct WhatIfReport {
     policy: String,
     prices: String,
     requests: u64,
-    /// How well its moments are known: `offset` or `placed` where they are made up.
+    /// How well its moments are known: `offset` or `placed` where they are synthetic.
     #[serde(skip_serializing_if = "str::is_empty")]
     timing: &'static str,
     /// Whether calls are capped, so that every request was decided in order of time.
@@ -286,35 +280,53 @@ fn report(
     }
 }
 
+/// Returns the budgets that a log brings, as a file has them; none where it brings none or can be read but once.
+fn brought(args: &WhatIfArgs) -> String {
+    let logs = input(std::slice::from_ref(&args.input.log));
+    if !logs.can_be_read_again() {
+        return String::new();
+    }
+    // What cannot be opened is told when the log is read.
+    let opened = record::open(&logs, &args.input.engine.read());
+    opened.map(|source| source.header().budgets.clone()).unwrap_or_default()
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Where the log, policy or an assignment cannot be used.
 pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
-    let limits = Limits::read(args.budgets.as_deref(), &args.budget)?;
     let second = args.try_classifier.as_deref();
     let on_fail = args.on_fail.as_deref();
+    // Two opinions, or two consequences, of every request are no matter of order.
+    let brought = if second.or(args.on_fail.as_deref().map(Path::new)).is_none() {
+        brought(args)
+    } else {
+        String::new()
+    };
+    let limits = Limits::read(args.budgets.as_deref(), &args.budget, &brought)?;
+    let is_tried = limits.as_ref().is_some_and(|limits| limits.is_changed() || args.budgets.is_some());
     let (log, mut trial) = if limits.is_none() && second.is_none() && on_fail.is_none() {
-        (None, args.engine.trial(&args.log)?)
+        (None, args.input.trial()?)
     } else {
         // Budgets are a matter of order, and two opinions of every request: the log is held in memory.
-        let logs = [args.log.clone()];
-        let setup = args.engine.start()?.beside(second)?;
-        let log = load_log(&input(&logs), &logs, setup, &args.engine.read(), None)?;
+        let logs = [args.input.log.clone()];
+        let setup = args.input.engine.start()?.beside(second)?;
+        let log = load_log(&input(&logs), &logs, setup, &args.input.engine.read(), None)?;
         let log = Arc::new(log);
         let trial = Trial::loaded(&log);
         (Some(log), trial)
     };
     let observes = trial.policies.iter().any(|policy| policy.observes());
-    if args.set.is_empty() && !observes && limits.is_none() && second.is_none() && on_fail.is_none() {
+    if args.set.is_empty() && !observes && !is_tried && second.is_none() && on_fail.is_none() {
         anyhow::bail!(
             "nothing to compare: no threshold is moved, and no route of the policy observes\nhint: --set ROUTE.RUNG=PERMILLE moves one; mode = \"observe\" in a policy compares its ladders with what clients asked for"
         );
     }
     // A route that only an earlier policy has can be asked for, too.
     let (policy, all) = (Arc::clone(&trial.now), trial.with_earlier());
-    let is_of_now = |text: &String| assignment(text, &policy, &trial.names).is_ok();
-    let grounds = if args.set.iter().all(is_of_now) { &*policy } else { &all };
+    let is_current = |text: &String| assignment(text, &policy, &trial.names).is_ok();
+    let grounds = if args.set.iter().all(is_current) { &*policy } else { &all };
     let after = Arc::new(staged(grounds, &args.set, &trial.names)?);
     let judged = second.zip(log.as_ref()).map(|(_, log)| reclassified(log, grounds, &after, second::LISTED));
     let wanted = on_fail.map(|text| consequence(text, grounds)).transpose()?;
@@ -332,9 +344,12 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     report.on_fail = wanted.zip(checked).map(|(on_fail, found)| on_fail.told(found.read));
     report.classifier = judged.map(|found| SecondReport::new(&found, second)).transpose()?;
     if let Some((log, limits)) = log.zip(limits) {
+        if let Some(remark) = limits.remark() {
+            output::remark(&remark);
+        }
         report.budgets = Some(budgets::tried(&log, (grounds, &after), &limits)?);
     }
-    match args.format {
+    match args.input.format {
         Format::Json => output::text(&to_json(&report)?)?,
         Format::Csv => {
             let mut all = vec![flat(&report)];

@@ -330,7 +330,7 @@ pub fn parse(text: &str, origin: &str) -> Result<AlertSettings, FileError> {
         rules.rules.retain(|usual| *usual.name != **name);
         rules.rules.extend(rule);
     }
-    rules.rules.sort_by(|one, other| one.name.cmp(&other.name));
+    crate::units::sort_by(&mut rules.rules, |one, other| one.name.cmp(&other.name));
     reading.watch(&file.watch, &mut rules)?;
     let receivers = file.receiver.iter().map(|(name, table)| reading.receiver(name, table));
     let silences = file.silence.values().map(|table| reading.silence(table.get_ref()));

@@ -43,6 +43,7 @@ struct WhenKeys {
     latency: Option<String>,
     headroom: Option<String>,
     spend: Option<String>,
+    pace: Option<String>,
     hours: Told<String>,
     above: Option<i64>,
     below: Option<i64>,
@@ -125,26 +126,27 @@ fn when_of(when: &Spanned<WhenKeys>, reading: &Reading<'_>) -> Result<(Signal, B
         named(&keys.latency, Signal::Latency),
         named(&keys.headroom, Signal::Headroom),
         named(&keys.spend, Signal::Spend),
+        named(&keys.pace, Signal::Pace),
         hours,
     ];
     let mut found = all.into_iter().flatten();
     let (Some(signal), None) = (found.next(), found.next()) else {
-        let what = "looks at one thing: down, errors, latency, headroom, spend or hours";
+        let what = "looks at one thing: down, errors, latency, headroom, spend, pace or hours";
         return Err(reading.wrong(when, format!("when {what}")));
     };
-    let wrong = |what: &str| Err(reading.wrong(when, format!("when {what}")));
+    let invalid = |what: &str| Err(reading.wrong(when, format!("when {what}")));
     let number = |told: Option<i64>| told.and_then(|number| u64::try_from(number).ok());
     let bounds = match (&signal, number(keys.above), number(keys.below), number(keys.until)) {
         (Signal::Down(_) | Signal::Hours(..), None, None, None) => Bounds::YES,
         (Signal::Down(_) | Signal::Hours(..), ..) => {
-            return wrong("it is either so or not: leave above, below and until out");
+            return invalid("it is either so or not: leave above, below and until out");
         }
         (Signal::Headroom(_), None, Some(on), Some(off)) if off > on => Bounds { on, off, is_above: false },
         (Signal::Headroom(_), ..) => {
-            return wrong("quota left needs below = 150 and a higher until = 400, in thousandths");
+            return invalid("quota left needs below = 150 and a higher until = 400, in thousandths");
         }
         (_, Some(on), None, Some(off)) if off < on => Bounds { on, off, is_above: true },
-        _ => return wrong("it needs above = 200 and a lower until = 50, so that it does not swing"),
+        _ => return invalid("it needs above = 200 and a lower until = 50, so that it does not swing"),
     };
     Ok((signal, bounds))
 }
@@ -181,18 +183,24 @@ mod tests {
         );
         let night = RULE.replace("headroom = \"anthropic\", below = 150, until = 400", "hours = \"22-6\"");
         assert_eq!(parse(&night, "a.toml").unwrap()[0].signal, Signal::Hours(22, 6));
+        let fast = RULE.replace(
+            "headroom = \"anthropic\", below = 150, until = 400",
+            "pace = \"a/day\", above = 1200, until = 1000",
+        );
+        let fast = &parse(&fast, "a.toml").unwrap()[0];
+        assert_eq!((&fast.signal, fast.bounds.is_above), (&Signal::Pace("a/day".into()), true));
     }
 
     #[test]
     fn what_would_swing_or_cannot_be_is_told_with_its_line() {
-        let wrong = |from: &str, to: &str| {
+        let invalid = |from: &str, to: &str| {
             assert!(RULE.contains(from), "{from}");
             parse(&RULE.replacen(from, to, 1), "a.toml").unwrap_err().to_string()
         };
-        assert!(wrong("until = 400", "until = 100").starts_with("a.toml:2: "));
-        assert!(wrong("headroom = \"anthropic\", ", "").contains("looks at one thing"));
-        assert!(wrong("headroom", "down").contains("either so or not"));
-        assert!(wrong("share = 500", "share = 0").starts_with("a.toml:5: 0 is outside"));
+        assert!(invalid("until = 400", "until = 100").starts_with("a.toml:2: "));
+        assert!(invalid("headroom = \"anthropic\", ", "").contains("looks at one thing"));
+        assert!(invalid("headroom", "down").contains("either so or not"));
+        assert!(invalid("share = 500", "share = 0").starts_with("a.toml:5: 0 is outside"));
         let all = RULE.replace("share = 500", "share = 1000");
         let blind = all.replace(
             "headroom = \"anthropic\", below = 150, until = 400",

@@ -24,7 +24,7 @@ pub struct ConsoleSettings {
     pub refresh_hz: u8,
     /// The screen to begin with: `overview`, `tune`, `traffic`, `models`, `spend` or `events`.
     pub screen: String,
-    /// The most bytes handed to the terminal's clipboard at once.
+    /// The most bytes copied to the terminal's clipboard at once.
     pub copy_limit: usize,
     /// How long a message stays, in seconds.
     pub message_seconds: u8,

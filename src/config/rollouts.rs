@@ -196,15 +196,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_told_with_its_line() {
-        let wrong = |from: &str, to: &str| {
+        let invalid = |from: &str, to: &str| {
             assert!(PLAN.contains(from), "{from}");
             parse(&PLAN.replacen(from, to, 1), "r.toml").unwrap_err().to_string()
         };
-        assert!(wrong("[10, 500]", "[500, 10]").starts_with("r.toml:4: stages are rising shares"));
-        assert!(wrong("0.9", "\"much\"").starts_with("r.toml:8: "), "{}", wrong("0.9", "\"much\""));
-        assert!(wrong("550", "1550").starts_with("r.toml:3: 1550 is outside 0 to 1000"));
-        assert!(wrong("set = { small = 550 }", "").contains("changes nothing"));
-        assert!(wrong("dwell", "dwel").contains("did you mean `dwell`"));
+        assert!(invalid("[10, 500]", "[500, 10]").starts_with("r.toml:4: stages are rising shares"));
+        assert!(invalid("0.9", "\"much\"").starts_with("r.toml:8: "), "{}", invalid("0.9", "\"much\""));
+        assert!(invalid("550", "1550").starts_with("r.toml:3: 1550 is outside 0 to 1000"));
+        assert!(invalid("set = { small = 550 }", "").contains("changes nothing"));
+        assert!(invalid("dwell", "dwel").contains("did you mean `dwell`"));
         let missing = find(PLAN, "r.toml", "chaper").unwrap_err().to_string();
         assert!(missing.contains("did you mean `cheaper`"), "{missing}");
     }

@@ -85,16 +85,16 @@ impl RuleKeys {
         ];
         let capped = [("calls", self.calls.is_some()), ("spend", self.spend.is_some())];
         let looped = [("same-call", self.same_call.is_some()), ("among", self.among.is_some())];
-        let wrong = |found: Option<FileError>| found.map_or(Ok(()), Err);
+        let invalid = |found: Option<FileError>| found.map_or(Ok(()), Err);
         let test = if let Some(same) = &self.same_call {
-            wrong(foreign(&paced, "same-call"))?;
-            wrong(foreign(&[capped.as_slice(), &[("times", is_pace)]].concat(), "same-call"))?;
+            invalid(foreign(&paced, "same-call"))?;
+            invalid(foreign(&[capped.as_slice(), &[("times", is_pace)]].concat(), "same-call"))?;
             let same = small(number(reading, Some(same), (2, i64::from(WIDEST)), 2)?);
             let bounds = (i64::from(same), i64::from(WIDEST));
             let among = small(number(reading, self.among.as_ref(), bounds, i64::from(same) * 2)?);
             Test::Loop { same, among: among.min(WIDEST) }
         } else if is_pace {
-            wrong(foreign(&[looped, capped].concat(), "times"))?;
+            invalid(foreign(&[looped, capped].concat(), "times"))?;
             let (calls, spend) = (many(self.from_calls.as_ref())?, money(self.from_spend.as_ref())?);
             if calls.is_none() && spend.is_none() {
                 let what = "write from-calls = 150 or from-spend = 1, below which nothing is told";
@@ -105,7 +105,7 @@ impl RuleKeys {
             let times = number(reading, self.times.as_ref(), (2, 10_000), 4)?;
             Test::Pace { times: u32::try_from(times).unwrap_or(u32::MAX), minutes, history, calls, spend }
         } else {
-            wrong(foreign(&[looped.as_slice(), &paced].concat(), "calls and spend"))?;
+            invalid(foreign(&[looped.as_slice(), &paced].concat(), "calls and spend"))?;
             let (calls, spend) = (many(self.calls.as_ref())?, money(self.spend.as_ref())?);
             if calls.is_none() && spend.is_none() {
                 let what = "write same-call = 12, times = 4, calls = 500 or spend = 20";

@@ -62,8 +62,8 @@ fn share<'d, D: serde::Deserializer<'d>>(from: D) -> Result<u32, D::Error> {
 pub(super) fn amount<'d, D: serde::Deserializer<'d>>(from: D) -> Result<Pico, D::Error> {
     let text = Written::deserialize(from)?.text();
     let amount = Pico::from_usd(text.strip_prefix('$').unwrap_or(&text)).ok();
-    let wrong = || format!("`{text}` is no amount in dollars; write 2 or \"0.25\"");
-    amount.filter(|amount| *amount >= Pico::ZERO).ok_or_else(|| serde::de::Error::custom(wrong()))
+    let invalid = || format!("`{text}` is no amount in dollars; write 2 or \"0.25\"");
+    amount.filter(|amount| *amount >= Pico::ZERO).ok_or_else(|| serde::de::Error::custom(invalid()))
 }
 
 impl ShadowSettings {

@@ -3,7 +3,7 @@
 //! Contexts lie over one another: on a screen the screen's own keys come first, then the player's (in replay), then the
 //! global ones. The same key may therefore mean one thing here and another there; help and footer show the one that
 //! holds. Where Tune takes the arrows and digits for its thresholds, `<` `>`, `{` `}`, `(` `)` still move in time and
-//! F1 to F7 still change screens.
+//! F1 to F9 still change screens.
 
 /// Where an action's keys work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +26,10 @@ pub enum Context {
     Events,
     /// On the screen Quality.
     Quality,
+    /// On the screen Rollout.
+    Rollout,
+    /// On the screen Worlds.
+    Worlds,
     /// In the view of one request.
     Detail,
     /// While a line is typed.
@@ -36,6 +40,8 @@ pub enum Context {
     Palette,
     /// In the help.
     Help,
+    /// Where something is to be confirmed.
+    Confirm,
 }
 
 impl Context {
@@ -51,11 +57,14 @@ impl Context {
             Self::Spend => "spend",
             Self::Events => "events",
             Self::Quality => "quality",
+            Self::Rollout => "rollout",
+            Self::Worlds => "worlds",
             Self::Detail => "request",
             Self::Prompt => "prompt",
             Self::Ask => "ask",
             Self::Palette => "palette",
             Self::Help => "help",
+            Self::Confirm => "confirm",
         }
     }
 
@@ -66,6 +75,7 @@ impl Context {
             (Self::Ask, _) => &[Self::Ask],
             (Self::Palette, _) => &[Self::Palette],
             (Self::Help, _) => &[Self::Help],
+            (Self::Confirm, _) => &[Self::Confirm],
             (Self::Overview, true) => &[Self::Overview, Self::Player, Self::Global],
             (Self::Overview, false) => &[Self::Overview, Self::Global],
             (Self::Tune, true) => &[Self::Tune, Self::Player, Self::Global],
@@ -80,6 +90,10 @@ impl Context {
             (Self::Events, false) => &[Self::Events, Self::Global],
             (Self::Quality, true) => &[Self::Quality, Self::Player, Self::Global],
             (Self::Quality, false) => &[Self::Quality, Self::Global],
+            (Self::Rollout, true) => &[Self::Rollout, Self::Player, Self::Global],
+            (Self::Rollout, false) => &[Self::Rollout, Self::Global],
+            (Self::Worlds, true) => &[Self::Worlds, Self::Player, Self::Global],
+            (Self::Worlds, false) => &[Self::Worlds, Self::Global],
             (Self::Detail, true) => &[Self::Detail, Self::Player, Self::Global],
             (Self::Detail, false) => &[Self::Detail, Self::Global],
             (Self::Global | Self::Player, true) => &[Self::Player, Self::Global],
@@ -150,7 +164,7 @@ actions! {
     Flipped "tune.flipped" [Tune] ["x"] "flips", "List requests that flip", "Lists the requests that the staged policy sends elsewhere.", "changed difference what-if";
     StageClassifier "tune.stage-classifier" [Tune] ["C"] "classifier", "Try another classifier", "Sets what the weights of --try-classifier would make of each request's text beside what was in force; again, or Esc, drops it.", "weights retrain staged second opinion";
 
-    Filter "traffic.filter" [Overview Tune Traffic Models Spend Events Quality Detail] ["/"] "filter", "Filter requests", "Narrows the table of Traffic, or the list of Events, while you type; from elsewhere it goes to Traffic.", "search find query";
+    Filter "traffic.filter" [Overview Tune Traffic Models Spend Events Quality Rollout Worlds Detail] ["/"] "filter", "Filter requests", "Narrows the table of Traffic, or the list of Events, while you type; from elsewhere it goes to Traffic.", "search find query";
     ExportCsv "traffic.export-csv" [Traffic] ["X"] "", "Write the list as CSV", "Writes the listed requests with exact figures to a new CSV file in the present folder.", "export save file spreadsheet table";
     ExportJson "traffic.export-json" [Traffic] ["J"] "", "Write the list as JSON", "Writes the listed requests with exact figures to a new JSON file in the present folder.", "export save file table";
     ExportMarkdown "traffic.export-markdown" [Traffic] ["M"] "", "Write the list as Markdown", "Writes the listed requests to a new Markdown file in the present folder.", "export save file table";
@@ -161,15 +175,24 @@ actions! {
     AllOn "models.all-on" [Models] ["a"] "all on it", "All on this model", "Says what the window would have cost with the chosen model alone, beside the policy, and what is not known of it.", "what-if single one picker baseline compare";
     AllOnNamed "models.all-on-named" [Overview Models] ["A"] "", "All on any model", "Says the same of any model that has a price, whether or not the traffic saw it; names are completed.", "what-if single one picker baseline compare price book";
     AckAlert "events.acknowledge" [Events] ["a"] "note", "Acknowledge the alert", "Takes note of the chosen alert, for everybody to see.", "alert ack confirm seen";
-    Rollout "events.rollout" [Events] ["r"] "rollout", "Hold, skip or take back a rollout", "Asks what becomes of a rollout of live traffic (hold, go, skip or back, and its name); Enter does it.", "canary stage shadow share";
     SilenceAlert "events.silence" [Events] ["x"] "silence 1 h", "Silence such alerts for an hour", "Has nobody told of the chosen alert's rule and scope for an hour.", "alert mute quiet snooze";
-    Open "list.open" [Overview Traffic Models Spend Events Quality] ["enter"] "open", "Open", "Opens what is chosen.", "detail why show request";
-    Up "list.up" [Overview Traffic Models Spend Events Quality Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
-    Down "list.down" [Overview Traffic Models Spend Events Quality Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
-    PageUp "list.page-up" [Overview Traffic Models Spend Events Quality Detail] ["pageup" "ctrl-b"] "", "Page up", "Goes up one page.", "scroll";
-    PageDown "list.page-down" [Overview Traffic Models Spend Events Quality Detail] ["pagedown" "ctrl-f"] "", "Page down", "Goes down one page.", "scroll";
-    First "list.first" [Overview Traffic Models Spend Events Quality Detail] ["home" "g"] "", "First row", "Goes to the first row; where that is the newest, new rows are then followed.", "top begin";
-    Last "list.last" [Overview Traffic Models Spend Events Quality Detail] ["end"] "", "Last row", "Goes to the last row; where that is the newest, new rows are then followed.", "bottom tail";
+    HoldRollout "rollout.hold" [Rollout] ["h"] "hold", "Hold the rollout", "Lets no step of the chosen rollout come by itself; asks why.", "canary stage stop pause";
+    GoRollout "rollout.go" [Rollout] ["r"] "go on", "Let the rollout go on", "Lets steps of a held rollout come again; asks why.", "canary stage resume continue";
+    SkipRollout "rollout.skip" [Rollout] ["s"] "skip", "Take the rollout's next step", "Takes the next step of the chosen rollout, whatever it lacks; asks why, and says what it changes first.", "canary stage advance promote";
+    TakeBack "rollout.back" [Rollout] ["b"] "take back", "Take the rollout back", "Puts the route back as it was before the chosen rollout; asks why, and says what it changes first.", "canary rollback revert abort";
+    StartRollout "rollout.start" [Rollout] ["S"] "start", "Start a rollout", "Begins the chosen plan of rollouts.toml; says what it changes first.", "canary begin plan";
+    AcceptSteering "rollout.accept" [Rollout] ["a"] "accept", "Accept the proposed thresholds", "Brings into force what steering proposes for the chosen limit; says what it changes first.", "steer budget pace threshold";
+    BranchWith "worlds.with" [Worlds] ["a"] "beside", "Try a world beside something", "Asks for a world (one of the list, or a file), and for policies (a file) or thresholds (route.rung=588) that are tried in it.", "branch against file policy threshold scenario";
+    DropBranches "worlds.drop" [Worlds] ["x"] "cancel", "Stop or forget the branches", "Stops the branches that are run, or forgets what they came to.", "branch cancel clear";
+    BranchesMarkdown "worlds.markdown" [Worlds] ["M"] "markdown", "Write the branches as Markdown", "Writes the branches side by side to a new Markdown file in the present folder.", "export save file report";
+    BranchesPage "worlds.page" [Worlds] ["H"] "page", "Write the branches as a page", "Writes the branches side by side to a new HTML file in the present folder.", "export save file html report";
+    Open "list.open" [Overview Traffic Models Spend Events Quality Worlds] ["enter"] "open", "Open", "Opens what is chosen; on Worlds tries it from the play head on.", "detail why show request";
+    Up "list.up" [Overview Traffic Models Spend Events Quality Rollout Worlds Detail] ["up" "k"] "row", "Up", "Goes up one row.", "previous scroll";
+    Down "list.down" [Overview Traffic Models Spend Events Quality Rollout Worlds Detail] ["down" "j"] "/", "Down", "Goes down one row.", "next scroll";
+    PageUp "list.page-up" [Overview Traffic Models Spend Events Quality Rollout Worlds Detail] ["pageup" "ctrl-b"] "", "Page up", "Goes up one page.", "scroll";
+    PageDown "list.page-down" [Overview Traffic Models Spend Events Quality Rollout Worlds Detail] ["pagedown" "ctrl-f"] "", "Page down", "Goes down one page.", "scroll";
+    First "list.first" [Overview Traffic Models Spend Events Quality Rollout Worlds Detail] ["home" "g"] "", "First row", "Goes to the first row; where that is the newest, new rows are then followed.", "top begin";
+    Last "list.last" [Overview Traffic Models Spend Events Quality Rollout Worlds Detail] ["end"] "", "Last row", "Goes to the last row; where that is the newest, new rows are then followed.", "bottom tail";
     Close "list.close" [Detail] ["esc" "backspace"] "back", "Back to the table", "Closes the view of one request.", "close leave";
 
     NextRequest "list.next-request" [Detail] ["n"] "next", "Next request", "Shows the next request of the table.", "following neighbour";
@@ -204,6 +227,8 @@ actions! {
     Spend "app.spend" [Global] ["5" "f5"] "", "Spend", "Shows the screen Spend.", "screen tab budgets limits";
     Events "app.events" [Global] ["6" "f6"] "", "Events", "Shows the screen Events.", "screen tab alerts incidents anomalies";
     Quality "app.quality" [Global] ["7" "f7"] "", "Quality", "Shows the screen Quality.", "screen tab labels certificate calibration judge drift";
+    Rollout "app.rollout" [Global] ["8" "f8"] "", "Rollout", "Shows the screen Rollout.", "screen tab canary stage steering automation";
+    Worlds "app.worlds" [Global] ["9" "f9"] "", "Worlds", "Shows the screen Worlds.", "screen tab branch incident scenario compare";
     NextScreen "app.next-screen" [Global] ["n" "ctrl-pagedown"] "", "Next screen", "Shows the next screen.", "tab";
     PreviousScreen "app.previous-screen" [Global] ["N" "ctrl-pageup"] "", "Previous screen", "Shows the screen before this one.", "tab";
     FocusNext "app.focus-next" [Global] ["tab"] "panel", "Next panel", "Gives the keys to the next panel.", "focus";
@@ -252,6 +277,8 @@ actions! {
     HelpPageDown "help.page-down" [Help] ["pagedown" "space" "ctrl-f"] "screenful", "Page down", "Scrolls down by a screenful.", "";
     HelpNext "help.next" [Help] ["right" "tab" "l"] "page", "Next page", "Shows the next page: keys, filter, signs.", "";
     HelpPrevious "help.previous" [Help] ["left" "shift-tab" "h"] "/", "Previous page", "Shows the page before this one.", "";
+    ConfirmYes "confirm.yes" [Confirm] ["y"] "do it", "Do it", "Gives the order that is shown.", "";
+    ConfirmNo "confirm.no" [Confirm] ["esc" "n"] "do not", "Do not", "Gives no order.", "";
 }
 
 impl Action {
@@ -281,7 +308,7 @@ impl Action {
 
     /// Says whether the action belongs to an overlay (prompt, palette, help), whose keys the palette does not list.
     pub fn is_of_overlay(self) -> bool {
-        let overlays = [Context::Prompt, Context::Ask, Context::Palette, Context::Help];
+        let overlays = [Context::Prompt, Context::Ask, Context::Palette, Context::Help, Context::Confirm];
         self.spec().contexts.iter().all(|context| overlays.contains(context))
     }
 }

@@ -77,7 +77,7 @@ impl AskBox {
         }
     }
 
-    /// Gives the keys to the next field, or the one before.
+    /// Moves the focus to the next field, or the one before.
     pub fn step(&mut self, back: bool) {
         let by = if back { FIELDS.len() - 1 } else { 1 };
         self.focus = (self.focus + by) % FIELDS.len();
@@ -254,7 +254,7 @@ impl AskBox {
         let height = usize::from(at.height).max(1);
         let first = (row + 1).saturating_sub(height);
         for (line, words) in (0..at.height).zip(rows.iter().skip(first)) {
-            paint::text(buf, paint::nth_row(at, line), words, style, look.glyphs.cut);
+            paint::text(buf, paint::nth_row(at, line), words, style, look.glyphs.ellipsis);
         }
         if self.focus == 0 && !at.is_empty() {
             let x = at.x.saturating_add(u16::try_from(*column).unwrap_or(0)).min(at.right() - 1);
@@ -376,9 +376,9 @@ fn preview_lines(found: &Preview, snapshot: &Snapshot, columns: usize, look: Loo
         lines.push(
             Line::default()
                 .with(&format!("{sign} "), Role::Accent)
-                .with(&text::cut(&rung.name, 16), role)
+                .with(&text::truncate(&rung.name, 16), role)
                 .to(LABEL + 8)
-                .with(&text::cut(names.model(rung.model), model), Role::Text)
+                .with(&text::truncate(names.model(rung.model), model), Role::Text)
                 .to(LABEL + 10 + model)
                 .with(&cost_text(*cost), Role::Estimated)
                 .with(mark, Role::Accent),

@@ -152,20 +152,20 @@ impl FromStr for Chord {
     type Err = ChordError;
 
     fn from_str(text: &str) -> Result<Self, ChordError> {
-        let wrong = || ChordError(text.to_owned());
+        let invalid = || ChordError(text.to_owned());
         let (mut rest, mut with) = (text, KeyModifiers::NONE);
         while let Some((held, after)) =
             MODIFIERS.into_iter().find_map(|(held, name)| Some((held, rest.strip_prefix(name)?)))
         {
             if with.contains(held) {
-                return Err(wrong());
+                return Err(invalid());
             }
             (rest, with) = (after, with | held);
         }
         let mut chars = rest.chars();
         let key = match (chars.next(), chars.next()) {
             (Some(c), None) if !c.is_control() => KeyCode::Char(c),
-            _ => named_key(rest).ok_or_else(wrong)?,
+            _ => named_key(rest).ok_or_else(invalid)?,
         };
         Ok(Self::new(key, with))
     }

@@ -79,7 +79,7 @@ impl Hints {
             let mark = if place + 1 < self.items.len() { 3 } else { 0 };
             if columns(item) + 2 + mark > usize::from(rest.width) {
                 if rest.width > 0 {
-                    look.sign(buf, rest.x, rest.y, look.glyphs.cut, Role::KeyHint);
+                    look.sign(buf, rest.x, rest.y, look.glyphs.ellipsis, Role::KeyHint);
                 }
                 break;
             }

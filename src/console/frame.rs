@@ -196,7 +196,7 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         look.text(buf, at, words, fault.role);
         right.width -= room;
     }
-    let mut put_right = |words: &str, role: Role, buf: &mut Buffer| -> u16 {
+    let mut put_at_right = |words: &str, role: Role, buf: &mut Buffer| -> u16 {
         let wide = u16::try_from(text::width(words)).unwrap_or(0) + 2;
         if wide + 30 <= right.width {
             let at = Rect { x: right.right() - wide, width: wide - 1, ..right };
@@ -205,25 +205,25 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         }
         right.width
     };
-    put_right(&spend, Role::Accent, buf);
-    let room = put_right(&clock, Role::Header, buf);
+    put_at_right(&spend, Role::Accent, buf);
+    let room = put_at_right(&clock, Role::Header, buf);
     let fullest = spend::headline(snapshot, area.width, room, look.glyphs);
     if let Some((words, role)) = &fullest {
-        put_right(words, *role, buf);
+        put_at_right(words, *role, buf);
     }
     if let Some((words, role)) = events::headline(snapshot) {
-        put_right(&words, role, buf);
+        put_at_right(&words, role, buf);
     }
     // A live session's address is worth more than the date, which is today's; so is a budget.
     if area.width >= if snapshot.live.is_some() || fullest.is_some() { 140 } else { 110 } {
-        put_right(&date, Role::Muted, buf);
+        put_at_right(&date, Role::Muted, buf);
     }
     if skipped > 0 {
-        put_right(&format!("{} skipped", crate::units::counted(skipped, "line")), Role::Warn, buf);
+        put_at_right(&format!("{} skipped", crate::units::counted(skipped, "line")), Role::Warn, buf);
     }
     let passed_over: u64 = snapshot.log.skipped.passed_over.values().sum();
     if passed_over > 0 {
-        put_right(&format!("{} passed over", format::count_short(passed_over)), Role::Muted, buf);
+        put_at_right(&format!("{} passed over", format::count_short(passed_over)), Role::Muted, buf);
     }
     let mut left = Rect { x: right.x + 1, width: right.width.saturating_sub(2), ..right };
     let mut put = |words: &str, role: Role, buf: &mut Buffer| {
@@ -247,9 +247,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     if let Some(at) = disconnected.and_then(|live| live.again) {
         put(&format!("tries again {}", at.clock()), Role::Warn, buf);
     }
-    let made_up =
+    let synthetic =
         snapshot.log.simulated > 0 || snapshot.live.as_ref().is_some_and(|live| live.status.simulated);
-    if made_up {
+    if synthetic {
         put("SIMULATED", Role::Simulated, buf);
     }
     let star = if snapshot.staged.is_some() { "*" } else { "" };
@@ -282,13 +282,16 @@ pub fn tabs(scene: Scene<'_>, front: &dyn Screen, area: Rect, buf: &mut Buffer) 
     paint::clear(buf, area, look.theme.base());
     // Where digits type a threshold, the function keys change screens.
     let key = if front.types_digits() { "F" } else { "" };
-    for (screen, at) in tab_places(front, area) {
+    let mut used = area.x;
+    for (screen, at, is_named) in tab_places(front, scene.view.screen, area) {
+        used = at.right() + 2;
         let number = screen as usize + 1;
         let active = scene.view.screen == screen;
         let style = look.style(if active { Role::TabActive } else { Role::Tab });
-        paint::text(buf, at, &format!("{key}{number} {}", screen.name()), style, look.glyphs.cut);
+        let name =
+            if is_named { format!("{key}{number} {}", screen.name()) } else { format!("{key}{number}") };
+        paint::text(buf, at, &name, style, look.glyphs.ellipsis);
     }
-    let used = tab_places(front, area).last().map_or(area.x, |(_, at)| at.right() + 2);
     let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
     let scope = scope(scene, front, usize::from(room.width));
     look.text_right(buf, room, &scope, Role::Muted);
@@ -307,6 +310,12 @@ pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String
         let (told, brief) = ("what would have been told", "would be told");
         let told = if room < told.len() { brief } else { told };
         return if snapshot.live.is_some() { "alerts in force, now" } else { told }.to_owned();
+    }
+    if front.figures_of() == FiguresOf::Rollout {
+        return if room < 20 { "by stage" } else { "each in its own stage" }.to_owned();
+    }
+    if front.figures_of() == FiguresOf::Worlds {
+        return if room < 20 { "routed" } else { "routed, estimates ~" }.to_owned();
     }
     let listed = front.figures_of() == FiguresOf::Played;
     let all = &if listed { &snapshot.to_date } else { &snapshot.totals }.all;
@@ -350,20 +359,38 @@ pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String
     forms.iter().find(|words| text::width(words) <= room).unwrap_or(least).clone()
 }
 
-/// Returns where each tab stands, for drawing and for the mouse.
-pub fn tab_places(front: &dyn Screen, area: Rect) -> impl Iterator<Item = (ScreenId, Rect)> + use<> {
-    let mut x = area.x.saturating_add(1);
+/// The columns that what a screen's figures are of has beside the tabs at least.
+const FOR_THE_SCOPE: u16 = 9;
+
+/// Returns where each tab stands, for drawing and for the mouse, and whether it bears its name: where there is no room for all,
+/// the last of them are numbers, but for the one that is shown.
+pub fn tab_places(
+    front: &dyn Screen,
+    shown: ScreenId,
+    area: Rect,
+) -> impl Iterator<Item = (ScreenId, Rect, bool)> + use<> {
     // The same places on every screen, but where what the figures are of needs the room.
-    let keys = if front.types_digits() || area.width >= 90 { 3 } else { 2 };
-    ScreenId::ALL.into_iter().map(move |screen| {
-        let width = u16::try_from(screen.name().len() + keys).unwrap_or(0);
+    let keys: u16 = if front.types_digits() || area.width >= 130 { 3 } else { 2 };
+    let name = |screen: ScreenId| u16::try_from(screen.name().len()).unwrap_or(0);
+    let all: u16 = ScreenId::ALL.iter().map(|screen| name(*screen) + keys + 1).sum();
+    let mut spare = i32::from(area.width) - i32::from(all + 1 + FOR_THE_SCOPE);
+    let mut named = ScreenId::ALL.map(|_| true);
+    for (screen, is_named) in ScreenId::ALL.into_iter().zip(&mut named).rev() {
+        if spare < 0 && screen != shown {
+            *is_named = false;
+            spare += i32::from(name(screen)) + 1;
+        }
+    }
+    let mut x = area.x.saturating_add(1);
+    ScreenId::ALL.into_iter().zip(named).map(move |(screen, is_named)| {
+        let width = if is_named { name(screen) + keys } else { keys - 1 };
         let at = Rect { x, width: width.min(area.right().saturating_sub(x)), ..area };
         x = x.saturating_add(width + 1);
-        (screen, at)
+        (screen, at, is_named)
     })
 }
 
-/// Draws the playback bar and gives where its strip lies.
+/// Draws the playback bar and returns where its strip lies.
 pub fn bar(scene: Scene<'_>, data: &StripData, area: Rect, buf: &mut Buffer) -> Rect {
     let (snapshot, look) = (scene.snapshot, scene.look);
     paint::clear(buf, area, look.theme.base());

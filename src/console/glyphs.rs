@@ -52,8 +52,8 @@ pub struct Glyphs {
     pub gauge: (char, char),
     /// Part of a bar that is set aside.
     pub held: char,
-    /// Text was cut here.
-    pub cut: char,
+    /// Text was truncated here.
+    pub ellipsis: char,
     /// No value.
     pub absent: char,
     /// A separating dot.
@@ -86,7 +86,7 @@ const BRAILLE: Glyphs = Glyphs {
     arrow: ('◀', '▶'),
     gauge: ('▰', '▱'),
     held: '▒',
-    cut: '…',
+    ellipsis: '…',
     absent: '–',
     dot: '·',
     empty: '·',
@@ -116,7 +116,7 @@ const ASCII: Glyphs = Glyphs {
     gauge: ('#', '.'),
     held: '=',
     // Not `~`, which stands before estimates.
-    cut: '\\',
+    ellipsis: '\\',
     absent: '-',
     dot: '|',
     empty: '.',
@@ -196,7 +196,7 @@ mod tests {
         let triples = [g.tick, g.play, g.state, g.change];
         let pairs = [g.line, g.threshold, g.point, g.arrow, g.gauge, g.scroll];
         let mut all = vec![
-            tl, tr, bl, br, g.dashed, g.mark, g.chosen, g.held, g.cut, g.absent, g.dot, g.empty, g.speck,
+            tl, tr, bl, br, g.dashed, g.mark, g.chosen, g.held, g.ellipsis, g.absent, g.dot, g.empty, g.speck,
         ];
         all.extend(g.up.iter().chain(&g.right));
         all.extend(triples.iter().flat_map(|t| [t.0, t.1, t.2]));

@@ -12,17 +12,17 @@ pub const HINT: &str = "14:03:20   +5m   -30s   50%   ev 12000   2026-05-23T14:0
 /// A sentence that says what is understood.
 pub fn parse(text: &str, snapshot: &Snapshot) -> Result<Command, String> {
     let text = text.trim();
-    let wrong = || format!("`{text}` is no place in the log; write one of: {HINT}");
+    let invalid = || format!("`{text}` is no place in the log; write one of: {HINT}");
     if let Some(share) = text.strip_suffix('%') {
-        let tenths = decimal_tenths(share.trim()).filter(|&tenths| tenths <= 1000).ok_or_else(wrong)?;
-        return PerMille::new(tenths).map(Command::SeekShare).ok_or_else(wrong);
+        let tenths = decimal_tenths(share.trim()).filter(|&tenths| tenths <= 1000).ok_or_else(invalid)?;
+        return PerMille::new(tenths).map(Command::SeekShare).ok_or_else(invalid);
     }
     if let Some(event) = text.strip_prefix("ev").or_else(|| text.strip_prefix('#')) {
         let digits: String = event.chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
-        return digits.parse().map(Command::SeekEvent).map_err(|_| wrong());
+        return digits.parse().map(Command::SeekEvent).map_err(|_| invalid());
     }
     if let Some(sign) = text.chars().next().filter(|c| matches!(c, '+' | '-')) {
-        let span = span(&text[1..]).ok_or_else(wrong)?;
+        let span = span(&text[1..]).ok_or_else(invalid)?;
         return Ok(Command::SeekBy(if sign == '-' { Span(-span.0) } else { span }));
     }
     if let Some(clock) = Span::parse_clock(text) {
@@ -43,7 +43,7 @@ pub fn parse(text: &str, snapshot: &Snapshot) -> Result<Command, String> {
     } else {
         text.to_owned()
     };
-    Instant::parse(&full).map(Command::SeekTime).map_err(|_| wrong())
+    Instant::parse(&full).map(Command::SeekTime).map_err(|_| invalid())
 }
 
 /// Reads `12` or `12.5` as tenths.

@@ -241,7 +241,7 @@ impl Help {
                 rest,
                 page.name,
                 look.theme.popup().patch(look.style(role)),
-                look.glyphs.cut,
+                look.glyphs.ellipsis,
             );
             rest = paint::split_left(rest, used + 2).1;
         }
@@ -271,7 +271,7 @@ fn render_line(line: &Line<'_>, first: u16, at: Rect, buf: &mut Buffer, look: Lo
             let (place, _) = paint::split_left(place, place.width.saturating_sub(1));
             look.text(buf, place, what, Role::Key);
             let (words_at, _) = paint::split_left(rest, rest.width.saturating_sub(1));
-            paint::text(buf, words_at, means, look.theme.popup(), look.glyphs.cut);
+            paint::text(buf, words_at, means, look.theme.popup(), look.glyphs.ellipsis);
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn signs(glyphs: &Glyphs) -> Vec<Entry> {
             one(glyphs.line.1),
             "in the strip at the bottom: where the playback stands; red where one in twelve failed",
         ),
-        (one(glyphs.cut), "cut here: zoom with z, or widen the window"),
+        (one(glyphs.ellipsis), "cut here: zoom with z, or widen the window"),
     ]
 }
 

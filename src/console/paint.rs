@@ -46,22 +46,22 @@ impl Look<'_> {
 
     /// Writes a text as [`text()`] does; returns the columns used.
     pub fn text(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) -> u16 {
-        text(buf, at, words, self.style(role), self.glyphs.cut)
+        text(buf, at, words, self.style(role), self.glyphs.ellipsis)
     }
 
     /// Writes a text at the right end; returns the columns used.
     pub fn text_right(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) -> u16 {
-        text_right(buf, at, words, self.style(role), self.glyphs.cut)
+        text_right(buf, at, words, self.style(role), self.glyphs.ellipsis)
     }
 
     /// Writes a text in the middle; returns the columns used.
     pub fn text_middle(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) -> u16 {
-        text_middle(buf, at, words, self.style(role), self.glyphs.cut)
+        text_middle(buf, at, words, self.style(role), self.glyphs.ellipsis)
     }
 
     /// Writes a text over the rows of `at`, as [`wrapped`] does.
     pub fn wrapped(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) {
-        wrapped(buf, at, words, self.style(role), self.glyphs.cut);
+        wrapped(buf, at, words, self.style(role), self.glyphs.ellipsis);
     }
 }
 
@@ -138,8 +138,8 @@ pub fn choose(buf: &mut Buffer, area: Rect, style: Style) {
     }
 }
 
-/// Writes a text into the first row of `at`, cut with … where it does not fit; gives the columns used.
-pub fn text(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) -> u16 {
+/// Writes a text into the first row of `at`, truncated with … where it does not fit; returns the columns used.
+pub fn text(buf: &mut Buffer, at: Rect, words: &str, style: Style, ellipsis: char) -> u16 {
     let at = at.intersection(buf.area);
     if at.is_empty() {
         return 0;
@@ -151,20 +151,20 @@ pub fn text(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) ->
     let kept = words.get(..kept).unwrap_or_default();
     // Without a sign for it, a number per mille stands alone: `m` would read as minutes, and a blank as a gap.
     let mut letters = kept.chars().peekable();
-    let plain = cut.is_ascii() && kept.contains('‰');
+    let plain = ellipsis.is_ascii() && kept.contains('‰');
     while let Some(c) = letters.next() {
         if !plain || c != '‰' && (c != ' ' || letters.peek() != Some(&'‰')) {
             x = letter(buf, at, x, c, style);
         }
     }
     if longer && x < at.right() {
-        sign(buf, x, at.top(), cut, style);
+        sign(buf, x, at.top(), ellipsis, style);
         x += 1;
     }
     x - at.left()
 }
 
-/// Writes one letter at `x` and gives the column after it.
+/// Writes one letter at `x` and returns the column after it.
 fn letter(buf: &mut Buffer, at: Rect, x: u16, c: char, style: Style) -> u16 {
     let y = at.top();
     let wide = if c.is_ascii() { 1 } else { c.width().unwrap_or(0) };
@@ -197,21 +197,21 @@ fn letter(buf: &mut Buffer, at: Rect, x: u16, c: char, style: Style) -> u16 {
     after
 }
 
-/// Writes a text at the right end of the first row of `at`; gives the columns used.
-pub fn text_right(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) -> u16 {
+/// Writes a text at the right end of the first row of `at`; returns the columns used.
+pub fn text_right(buf: &mut Buffer, at: Rect, words: &str, style: Style, ellipsis: char) -> u16 {
     let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX).min(at.width);
     let start = at.right().saturating_sub(wide);
-    text(buf, Rect { x: start, width: wide, ..at }, words, style, cut)
+    text(buf, Rect { x: start, width: wide, ..at }, words, style, ellipsis)
 }
 
-/// Writes a text over the rows of `at`; the last has all that is left, so that a cut is marked.
-pub fn wrapped(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) {
+/// Writes a text over the rows of `at`; the last has all that is left, so that truncation is marked.
+pub fn wrapped(buf: &mut Buffer, at: Rect, words: &str, style: Style, ellipsis: char) {
     let mut left = words;
     for row in 0..at.height {
         let whole = row + 1 == at.height;
         let room = usize::from(at.width).max(8);
         let line = if whole { left } else { text::wrap(left, room).next().unwrap_or_default() };
-        text(buf, nth_row(at, row), line, style, cut);
+        text(buf, nth_row(at, row), line, style, ellipsis);
         left = left.get(line.len()..).unwrap_or_default().trim_start();
     }
 }
@@ -223,15 +223,15 @@ pub fn box_width(screen: Rect, most: u16) -> u16 {
 
 /// Says how many lines there would have to be room for.
 pub fn more(buf: &mut Buffer, at: Rect, lines: usize, look: Look<'_>) {
-    let words = format!("{} {lines} more", look.glyphs.cut);
-    text(buf, at, &words, look.style(Role::Muted), look.glyphs.cut);
+    let words = format!("{} {lines} more", look.glyphs.ellipsis);
+    text(buf, at, &words, look.style(Role::Muted), look.glyphs.ellipsis);
 }
 
-/// Writes a text in the middle of the first row of `at`; gives the columns used.
-pub fn text_middle(buf: &mut Buffer, at: Rect, words: &str, style: Style, cut: char) -> u16 {
+/// Writes a text in the middle of the first row of `at`; returns the columns used.
+pub fn text_middle(buf: &mut Buffer, at: Rect, words: &str, style: Style, ellipsis: char) -> u16 {
     let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX).min(at.width);
     let start = at.left().saturating_add((at.width - wide) / 2);
-    text(buf, Rect { x: start, width: wide, ..at }, words, style, cut)
+    text(buf, Rect { x: start, width: wide, ..at }, words, style, ellipsis)
 }
 
 /// Takes `columns` from the left of an area: what was taken, and the rest.
@@ -263,17 +263,17 @@ mod tests {
     use super::*;
 
     fn line(width: u16, words: &str) -> String {
-        line_cut(width, words, '…')
+        line_truncated(width, words, '…')
     }
 
-    fn line_cut(width: u16, words: &str, cut: char) -> String {
+    fn line_truncated(width: u16, words: &str, ellipsis: char) -> String {
         let mut buf = Buffer::empty(Rect::new(0, 0, width, 1));
-        text(&mut buf, Rect::new(0, 0, width, 1), words, Style::new(), cut);
+        text(&mut buf, Rect::new(0, 0, width, 1), words, Style::new(), ellipsis);
         (0..width).map(|x| buf[(x, 0)].symbol().to_owned()).collect()
     }
 
     #[test]
-    fn texts_are_cut_and_cleaned_on_the_way() {
+    fn texts_are_truncated_and_cleaned_on_the_way() {
         assert_eq!(line(6, "abc"), "abc   ");
         assert_eq!(line(4, "abcdef"), "abc…");
         assert_eq!(line(5, "日本語"), "日 本 …");
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn where_there_is_no_sign_for_per_mille_it_leaves_no_gap() {
-        assert_eq!(line_cut(20, "527‰, below 560 ‰: a", '\\'), "527, below 560: a   ");
+        assert_eq!(line_truncated(20, "527‰, below 560 ‰: a", '\\'), "527, below 560: a   ");
         assert_eq!(line(20, "527‰, below 560 ‰: a"), "527‰, below 560 ‰: a");
     }
 

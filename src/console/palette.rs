@@ -125,7 +125,7 @@ impl Palette {
         let best = self.found.iter().map(|found| found.score).max().unwrap_or(0);
         self.found.retain(|found| found.score.saturating_mul(2) >= best);
         // Stable: equals stay in the order of the table.
-        self.found.sort_by_key(|found| std::cmp::Reverse(found.score));
+        crate::units::sort_by_key(&mut self.found, |found| std::cmp::Reverse(found.score));
         self.state = TableState { selected: (!self.found.is_empty()).then_some(0), offset: 0 };
     }
 
@@ -176,7 +176,7 @@ impl Palette {
         let wide = u16::try_from(text::width(&keys)).unwrap_or(u16::MAX).min(at.width / 3);
         let (_, inside) = paint::split_left(at, 1);
         let (words, place) = paint::split_left(inside, inside.width.saturating_sub(wide + 1));
-        let used = paint::text(buf, words, spec.name, look.theme.popup(), look.glyphs.cut);
+        let used = paint::text(buf, words, spec.name, look.theme.popup(), look.glyphs.ellipsis);
         for &letter in &found.letters {
             // Names are ASCII, so letters are columns.
             if let Some(offset) = u16::try_from(letter).ok().filter(|&offset| offset < used) {

@@ -44,7 +44,7 @@ impl Prompt {
         self.recalled = None;
     }
 
-    /// Empties the line and gives what stood in it; it is remembered.
+    /// Empties the line and returns what stood in it; it is remembered.
     pub fn take(&mut self) -> String {
         let value = self.input.value().to_owned();
         if !value.trim().is_empty() && self.history.last() != Some(&value) {
@@ -124,7 +124,7 @@ impl Prompt {
         }
         // The last column is kept for the cursor, so the text ends before it and is not marked as cut.
         let (kept, _) = text::fit(shown, usize::from(line.width));
-        paint::text(buf, line, shown.get(..kept).unwrap_or_default(), style, look.glyphs.cut);
+        paint::text(buf, line, shown.get(..kept).unwrap_or_default(), style, look.glyphs.ellipsis);
         let cursor = u16::try_from(self.input.visual_cursor().saturating_sub(hidden)).unwrap_or(u16::MAX);
         let x = line.x.saturating_add(cursor).min(line.right() - 1);
         let block = look.theme.base().patch(style).add_modifier(Modifier::REVERSED);

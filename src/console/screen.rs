@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::action::{Action, Context};
+use super::ordered::Ordered;
 use super::paint::Look;
 use crate::session::{Command, Snapshot};
 use crate::units::ModelId;
@@ -59,6 +60,10 @@ screens! {
     Events,
     /// What labels say of answers and prove of thresholds.
     Quality,
+    /// What changes routes step by step or by itself.
+    Rollout,
+    /// The log in worlds that are not as they were.
+    Worlds,
 }
 
 impl ScreenId {
@@ -116,6 +121,10 @@ pub enum FiguresOf {
     Budgets,
     /// No figures: what happened.
     Events,
+    /// Each rollout's own stage.
+    Rollout,
+    /// The log, as policies decide it elsewhere.
+    Worlds,
 }
 
 /// What a screen wants done.
@@ -151,6 +160,14 @@ pub enum Ask {
     ListFlips,
     /// List the requests that pass a filter.
     ListFiltered(String),
+    /// Ask for a reason, and whether it is meant, before an order is given.
+    Order(Box<Ordered>),
+    /// Try a world from the play head on.
+    Branch(String),
+    /// Type what is tried beside a world.
+    BranchWith(String),
+    /// Write branches side by side to a file: as a page, or as Markdown.
+    SaveBranches(bool),
 }
 
 /// What a screen answers to a key or the mouse.

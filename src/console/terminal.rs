@@ -39,7 +39,7 @@ pub fn enter(out: &mut impl Write, mouse: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// Gives the terminal back, in the one order that leaves nothing behind. No keyboard flags are ever pushed, so none are
+/// Restores the terminal, in the one order that leaves nothing behind. No keyboard flags are ever pushed, so none are
 /// popped; what was never turned on is turned off without harm.
 pub fn leave(out: &mut impl Write) -> io::Result<()> {
     queue!(
@@ -54,7 +54,7 @@ pub fn leave(out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// Gives back the process's own terminal where it is taken; safe to call at any time, from anywhere, twice.
+/// Restores the process's own terminal where it is taken; safe to call at any time, from anywhere, twice.
 pub fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         // On the way out nothing can be done about an error.
@@ -83,16 +83,16 @@ pub fn trust_the_theme() {
     crossterm::style::force_color_output(true);
 }
 
-/// What comes of handing text to the clipboard.
+/// What comes of copying text to the clipboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copied {
-    /// It was handed over; whether the terminal takes it cannot be known.
+    /// It was sent; whether the terminal takes it cannot be known.
     Sent,
     /// It is longer than terminals take.
     TooLong,
 }
 
-/// Hands a text to the terminal's clipboard (OSC 52) where it is no longer than `limit` bytes once encoded.
+/// Copies a text to the terminal's clipboard (OSC 52) where it is no longer than `limit` bytes once encoded.
 pub fn copy(out: &mut impl Write, text: &str, limit: usize) -> io::Result<Copied> {
     let encoded = base64(text.as_bytes());
     if encoded.len() > limit {
@@ -217,7 +217,7 @@ impl<W: Write> Session<W> {
         Write::flush(out)
     }
 
-    /// Hands a text to the clipboard.
+    /// Copies a text to the clipboard.
     pub fn copy(&mut self, text: &str, limit: usize) -> io::Result<Copied> {
         copy(self.terminal.backend_mut(), text, limit)
     }
@@ -242,7 +242,7 @@ impl<W: Write> Session<W> {
         self.repaint()
     }
 
-    /// Gives the terminal back now.
+    /// Restores the terminal now.
     pub fn close(&mut self) {
         if std::mem::take(&mut self.entered) {
             self.begun = false;

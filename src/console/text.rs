@@ -1,4 +1,4 @@
-//! Text, measured in columns and cut to fit; what comes from outside is cleaned first.
+//! Text, measured in columns and truncated to fit; what comes from outside is cleaned first.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ pub fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.width() }
 }
 
-/// Finds where to cut a text so that what is kept fits in `columns`: the byte, and the columns kept.
+/// Finds where to truncate a text so that what is kept fits in `columns`: the byte, and the columns kept.
 pub fn fit(text: &str, columns: usize) -> (usize, usize) {
     if text.is_ascii() {
         let kept = text.len().min(columns);
@@ -64,8 +64,8 @@ pub fn fit_end(text: &str, columns: usize) -> (&str, bool) {
     (text.get(from..).unwrap_or_default(), true)
 }
 
-/// Cuts a text to fit in `columns`, ending in … where something was left out.
-pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+/// Truncates a text to fit in `columns`, ending in … where something was left out.
+pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return Cow::Borrowed(text);
     }
@@ -81,12 +81,12 @@ mod tests {
 
     #[test]
     fn cutting_counts_columns_not_letters() {
-        assert_eq!(cut("gateway", 7), "gateway");
-        assert_eq!(cut("gateway", 5), "gate…");
-        assert_eq!(cut("日本語", 5), "日本…");
-        assert_eq!(cut("日本語", 4), "日…");
-        assert_eq!(cut("x", 0), "");
-        assert_eq!(cut("xy", 1), "…");
+        assert_eq!(truncate("gateway", 7), "gateway");
+        assert_eq!(truncate("gateway", 5), "gate…");
+        assert_eq!(truncate("日本語", 5), "日本…");
+        assert_eq!(truncate("日本語", 4), "日…");
+        assert_eq!(truncate("x", 0), "");
+        assert_eq!(truncate("xy", 1), "…");
     }
 
     proptest! {
@@ -94,7 +94,7 @@ mod tests {
         fn whatever_comes_in_nothing_unsafe_goes_out(text in any::<String>(), columns in 0usize..40) {
             let safe = clean(&text);
             prop_assert!(safe.chars().all(is_safe));
-            prop_assert!(width(&cut(&safe, columns)) <= columns);
+            prop_assert!(width(&truncate(&safe, columns)) <= columns);
         }
     }
 }

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::action::{Action, Context};
 use super::paint::Look;
 use super::screen::{Ask, Asks, Pointer, Scene, Screen, ScreenId, View};
-use super::screens::{detail, events, models, overview, quality, spend, traffic, tune};
+use super::screens::{detail, events, models, overview, quality, rollout, spend, traffic, tune, worlds};
 use crate::session::Snapshot;
 
 macro_rules! screens {
@@ -57,6 +57,8 @@ screens! {
     Spend is spend,
     Events is events,
     Quality is quality,
+    Rollout is rollout,
+    Worlds is worlds,
 }
 
 impl From<View> for Ui {

@@ -52,7 +52,7 @@ pub struct Answer {
     pub model: Option<String>,
     /// What it cost, where told.
     pub cost: Option<Pico>,
-    /// Whether the gateway says that it was made up.
+    /// Whether the gateway says that it was synthetic.
     pub simulated: bool,
     /// From sending to the last byte.
     pub latency: Duration,
@@ -62,7 +62,7 @@ pub struct Answer {
 
 impl Answer {
     /// Stands for an answer of which nothing is known.
-    pub(super) fn lost() -> Self {
+    pub(super) fn failed() -> Self {
         Self {
             ending: Ending::Failed("lost"),
             model: None,

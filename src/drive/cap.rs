@@ -16,7 +16,7 @@ pub struct Cap {
     beyond_worst: u64,
 }
 
-/// Money set aside for one request; to be handed back to [`Cap::settle`] or [`Cap::release`].
+/// Money set aside for one request; to be given back to [`Cap::settle`] or [`Cap::release`].
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a hold that is dropped keeps its money for ever"]
 pub struct Hold(Pico);
@@ -64,7 +64,7 @@ impl Cap {
         }
     }
 
-    /// Gives back the hold of a request that surely cost nothing.
+    /// Releases the hold of a request that surely cost nothing.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a hold is given up, so that it can be booked only once"

@@ -30,7 +30,7 @@ impl FromStr for Rate {
     type Err = RateError;
 
     fn from_str(text: &str) -> Result<Self, RateError> {
-        let wrong = || RateError(text.to_owned());
+        let invalid = || RateError(text.to_owned());
         let milli = |number: &str, divisor: u64| {
             let scaled = Decimal::from_str_exact(number).ok()?.checked_mul(Decimal::from(1000))?;
             let whole = (scaled / Decimal::from(divisor)).round().to_u64()?;
@@ -41,16 +41,16 @@ impl FromStr for Rate {
             return Ok(Self::Max);
         }
         if let Some(times) = text.strip_suffix('x') {
-            return milli(times, 1).map(Self::Recorded).ok_or_else(wrong);
+            return milli(times, 1).map(Self::Recorded).ok_or_else(invalid);
         }
-        let (number, unit) = text.split_once('/').ok_or_else(wrong)?;
+        let (number, unit) = text.split_once('/').ok_or_else(invalid)?;
         let seconds = match unit {
             "s" => 1,
             "m" => 60,
             "h" => 3600,
-            _ => return Err(wrong()),
+            _ => return Err(invalid()),
         };
-        milli(number, seconds).map(Self::PerSecond).ok_or_else(wrong)
+        milli(number, seconds).map(Self::PerSecond).ok_or_else(invalid)
     }
 }
 

@@ -63,7 +63,7 @@ pub enum End {
     Unreachable,
 }
 
-/// Sends all jobs and gives the sums, telling progress (and whether it is paused) ten times a second.
+/// Sends all jobs and returns the sums, telling progress (and whether it is paused) ten times a second.
 pub async fn run(
     mut jobs: mpsc::Receiver<Job>,
     sender: Arc<Sender>,
@@ -186,7 +186,7 @@ impl Run {
         let (id, answer) = match done {
             Ok(landed) => landed,
             // A fault of ours; what the request cost is then not known.
-            Err(error) => (error.id(), Answer::lost()),
+            Err(error) => (error.id(), Answer::failed()),
         };
         self.vain = if answer.ending == Ending::UNREACHABLE { self.vain + 1 } else { 0 };
         self.tally.add(&answer);

@@ -83,7 +83,7 @@ impl Sender {
         let started = Instant::now();
         let request =
             self.client.post(self.target.chat.clone()).headers(self.headers(job)).body(self.body(job));
-        let mut answer = Answer::lost();
+        let mut answer = Answer::failed();
         match request.send().await {
             Ok(response) => read(response, started, &mut answer).await,
             Err(error) => answer.ending = failure(&error),

@@ -43,9 +43,9 @@ impl Week {
 
     /// Says how fast a stretch before a moment usually is beside the window that it lies in, in thousandths of an even pace.
     pub fn pace(&self, (from, to): (Instant, Instant), (starts, ends): (Instant, Instant)) -> u64 {
-        let lasts = |from: Instant, to: Instant| u128::from((to.0 - from.0).max(1).unsigned_abs());
-        let mine = self.share(from, to) / lasts(from, to);
-        let all = (self.share(starts, ends) / lasts(starts, ends)).max(1);
+        let length = |from: Instant, to: Instant| u128::from((to.0 - from.0).max(1).unsigned_abs());
+        let mine = self.share(from, to) / length(from, to);
+        let all = (self.share(starts, ends) / length(starts, ends)).max(1);
         u64::try_from(mine * u128::from(EVEN) / all).unwrap_or(u64::MAX)
     }
 }

@@ -141,7 +141,7 @@ pub(super) fn report(
 }
 
 /// Ends a call whose client left and which is not read to its end.
-pub(super) fn left(
+pub(super) fn client_gone(
     operation: &Operation,
     dispatch: &Dispatch,
     target: &Target,
@@ -175,7 +175,7 @@ pub(super) fn refused(error: &WireError) -> Option<(Usage, WriteTtl, bool)> {
 }
 
 /// Ends a call that failed before the client had anything.
-pub(super) fn lost(
+pub(super) fn failed(
     operation: &Operation,
     dispatch: &Dispatch,
     target: &Target,
@@ -214,7 +214,7 @@ pub(super) fn hollow(
     let said = target.redact(&error.message).into_owned();
     error.message = target.conceal(&said).into_owned();
     let stays = !dispatch.top && !can_escalate(operation, dispatch);
-    let (status, check) = if stays { (Status::Cut, Check::None) } else { (Status::Ok, Check::Failed) };
+    let (status, check) = if stays { (Status::Truncated, Check::None) } else { (Status::Ok, Check::Failed) };
     Attempted {
         called: Called { status, check, error: said, ..called },
         outcome: Outcome::Failed(error),

@@ -222,7 +222,7 @@ impl Gateway {
     }
 }
 
-/// Says why a session cannot change its model: it hands in what tools returned, or its provider keeps what was said before.
+/// Says why a session cannot change its model: it sends what tools returned, or its provider keeps what was said before.
 fn tie(ask: &Ask) -> Option<Tie> {
     if ask.leans_on().is_some() {
         return Some(Tie::State);

@@ -1,7 +1,7 @@
 //! Whoever waits for an answer: the head of the response, the line to it, and the signs of life while a model thinks.
 //!
 //! Invariants: the head goes out once; until an attempt has content a client hears nothing of it but how its message begins,
-//! and that once, so it is told one answer however many models were asked; what is handed on are whole events.
+//! and that once, so it is told one answer however many models were asked; what is sent are whole events.
 
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -43,7 +43,7 @@ pub(super) struct Audience {
     head_by: Option<Clock>,
     /// The latest that may be.
     latest: Option<Clock>,
-    /// When it was last handed anything.
+    /// When it was last sent anything.
     quiet_since: Clock,
     /// The model that the head named, where it went out before there was content.
     named: Option<Arc<str>>,
@@ -140,7 +140,7 @@ impl Audience {
         if self.early.is_empty() || !line.has_room() {
             return false;
         }
-        line.try_hand(self.early.split().freeze());
+        line.try_send(self.early.split().freeze());
         self.preface = Some(std::mem::take(&mut self.pending));
         self.quiet_since = Clock::now();
         true
@@ -219,12 +219,12 @@ impl Audience {
         self.quiet_since = Clock::now();
         if let End::Listening(line) = &mut self.end {
             // Where there is no room it has enough to read.
-            line.try_hand(Bytes::from_static(wire::ping(self.dialect)));
+            line.try_send(Bytes::from_static(wire::ping(self.dialect)));
         }
     }
 
-    /// Hands on what is there; a client that is gone, or takes nothing for too long, loses its line.
-    pub(super) async fn hand(&mut self, out: &mut BytesMut) {
+    /// Sends what is there; a client that is gone, or takes nothing for too long, loses its line.
+    pub(super) async fn send(&mut self, out: &mut BytesMut) {
         let piece = if self.early.is_empty() {
             out.split()
         } else {
@@ -237,7 +237,7 @@ impl Audience {
         }
         let piece = piece.freeze();
         if let End::Listening(line) = &mut self.end {
-            if line.hand(piece, self.patience).await {
+            if line.send(piece, self.patience).await {
                 self.quiet_since = Clock::now();
             } else {
                 self.end = End::Gone;
@@ -273,7 +273,7 @@ impl Audience {
         }
         if !last.is_empty() {
             last.push('\n');
-            line.try_hand(last.into());
+            line.try_send(last.into());
         }
         line.end();
     }
@@ -281,7 +281,7 @@ impl Audience {
     /// Tells a client that has had the head of a stream alone that nobody could answer.
     pub(super) fn fail(&mut self, error: &ApiError) {
         if let End::Listening(line) = &mut self.end {
-            line.try_hand(
+            line.try_send(
                 wire::error_event(self.dialect, error, self.preface.as_ref().map_or(0, Preface::events))
                     .freeze(),
             );
@@ -296,7 +296,7 @@ impl Audience {
     }
 }
 
-/// One timer for all that is due, set anew only where it would ring too late: what is handed on puts the next sign of life
+/// One timer for all that is due, set anew only where it would ring too late: what is sent puts the next sign of life
 /// off, and costs nothing.
 #[derive(Debug, Default)]
 struct Alarm(Option<Pin<Box<Sleep>>>);

@@ -14,6 +14,7 @@ use super::respond::json;
 use super::watch::model_health;
 use super::{Gateway, now};
 use crate::automation::{Proposal, Rule, Signal};
+use crate::budget::Standing;
 use crate::ledger::{Entry, Note};
 use crate::session::{AutomationRow, Automations, Deed, ModelHealth};
 use crate::units::counted;
@@ -83,6 +84,7 @@ impl Gateway {
         let beside = |signal: &Signal| match signal {
             Signal::Headroom(name) => headroom(models.get_or_init(|| model_health(self)), name),
             Signal::Spend(name) => self.spent(name),
+            Signal::Pace(name) => self.pace_of(name),
             _ => None,
         };
         for proposal in all.pass(now(), beside) {
@@ -123,15 +125,24 @@ impl Gateway {
 
     /// Returns how many thousandths of a budget's limit are spent: `teams/day`, or `teams/day of search`.
     fn spent(&self, name: &str) -> Option<u64> {
+        self.fullest(name, |one| one.account.spent.0.saturating_mul(1000).checked_div(one.amount.0))
+    }
+
+    /// Returns how fast it is spent, in thousandths of the pace at which it lasts until its window ends.
+    fn pace_of(&self, name: &str) -> Option<u64> {
+        let at = now();
+        self.fullest(name, |one| one.account.pace(one.amount, at))
+    }
+
+    /// Returns the highest of what is asked of a limit's accounts.
+    fn fullest(&self, name: &str, of: impl Fn(&Standing) -> Option<i128>) -> Option<u64> {
         let (limit, member) =
             name.split_once(" of ").map_or((name, None), |(limit, member)| (limit, Some(member)));
         let standings = self.live.budgets(now());
         let meant = standings
             .iter()
             .filter(|one| one.limit.name() == limit && member.is_none_or(|member| *one.member == *member));
-        let share =
-            meant.filter_map(|one| one.account.spent.0.saturating_mul(1000).checked_div(one.amount.0));
-        share.max().and_then(|share| u64::try_from(share).ok())
+        meant.filter_map(of).max().and_then(|share| u64::try_from(share).ok())
     }
 }
 

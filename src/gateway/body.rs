@@ -77,8 +77,8 @@ pub(super) fn line(waiting: usize, budget: &Arc<Budget>) -> (Line, Reply) {
 }
 
 impl Line {
-    /// Hands a piece on; waits for a slow client at most so long. Says whether the line still holds.
-    pub(super) async fn hand(&mut self, piece: Bytes, patience: Duration) -> bool {
+    /// Sends a piece; waits for a slow client at most so long. Says whether the line still holds.
+    pub(super) async fn send(&mut self, piece: Bytes, patience: Duration) -> bool {
         let size = piece.len();
         if self.weigh(size, patience).await.is_none() {
             return false;
@@ -108,8 +108,8 @@ impl Line {
         Some(())
     }
 
-    /// Hands a piece on where there is room at once.
-    pub(super) fn try_hand(&mut self, piece: Bytes) {
+    /// Sends a piece where there is room at once.
+    pub(super) fn try_send(&mut self, piece: Bytes) {
         let size = piece.len();
         let Ok(room) = self.room.try_acquire_many(weight(size)) else { return };
         room.forget();
@@ -119,7 +119,7 @@ impl Line {
         }
     }
 
-    /// Says whether a piece can be handed on at once.
+    /// Says whether a piece can be sent at once.
     pub(super) fn has_room(&self) -> bool {
         self.pieces.capacity() > 0
     }

@@ -174,7 +174,7 @@ impl Held {
         self.tie(bytes)
     }
 
-    /// Gives back what is held when the last of these bytes is dropped.
+    /// Releases what is held when the last of these bytes is dropped.
     pub(super) fn tie(self, bytes: Bytes) -> Bytes {
         if self.bytes == 0 {
             return bytes;

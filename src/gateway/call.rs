@@ -10,8 +10,8 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    accent, billed, called, can_escalate, hollow, left, lost, refused as refused_within, report, terms, told,
-    unfit, watched, written,
+    accent, billed, called, can_escalate, client_gone, failed, hollow, refused as refused_within, report,
+    terms, told, unfit, watched, written,
 };
 use super::audience::Audience;
 use super::checked::{self, Judged};
@@ -32,7 +32,7 @@ const ERROR_BODY: usize = 256 * 1024;
 /// From this size on an answer is counted while it comes.
 const COUNTED: usize = 4096;
 
-/// What stands beside an answer that is handed on though its check says that it is not fit for use.
+/// What stands beside an answer that is sent on though its check says that it is not fit for use.
 const UNCHECKED: &str = "did not pass its check; no rung behind can take the request";
 
 /// Makes one attempt. A stream is relayed to its end before this returns.
@@ -143,18 +143,18 @@ pub(super) async fn attempt(
         watched(operation, dispatch, audience, sending).await
     };
     let Some(sent) = sent else {
-        return left(operation, dispatch, &target, permit, None);
+        return client_gone(operation, dispatch, &target, permit, None);
     };
     let sent = match sent {
         Ok(sent) => sent,
         Err(limit) => {
             let error = pace::too_slow(limit, dispatch, &operation.placed.route);
-            return lost(operation, dispatch, &target, permit, Status::Timeout, error, None);
+            return failed(operation, dispatch, &target, permit, Status::Timeout, error, None);
         }
     };
     let reply = match sent {
         Ok(reply) => reply,
-        Err(error) => return broken(operation, dispatch, &target, permit, &error),
+        Err(error) => return transport_error(operation, dispatch, &target, permit, &error),
     };
     if !reply.is_success() {
         return Box::pin(declined(operation, dispatch, &target, permit, dialect, reply)).await;
@@ -178,11 +178,11 @@ pub(super) async fn attempt(
         watched(operation, dispatch, audience, whole).await
     };
     let Some(whole) = whole else {
-        return left(operation, dispatch, &target, permit, None);
+        return client_gone(operation, dispatch, &target, permit, None);
     };
     let bytes = match whole {
         Ok(bytes) => held.tie(bytes),
-        Err(error) => return broken(operation, dispatch, &target, permit, &error),
+        Err(error) => return transport_error(operation, dispatch, &target, permit, &error),
     };
     let bytes = if operation.ask.wants_background() {
         Box::pin(background::settled(operation, dispatch, &target, bytes)).await
@@ -191,7 +191,7 @@ pub(super) async fn attempt(
     };
     if !beside.follow(bytes.len().saturating_mul(copies).saturating_add(budget::members(&bytes))) {
         let full = gateway.budget.full();
-        return lost(operation, dispatch, &target, permit, Status::Cancelled, full, None);
+        return failed(operation, dispatch, &target, permit, Status::Cancelled, full, None);
     }
     let is_checked = dispatch.checks.is_some();
     let answer = if bytes.len() < LARGE {
@@ -221,10 +221,12 @@ pub(super) async fn attempt(
             }
             if let Some(fault) = &answer.fault {
                 let used = Some((usage, write_ttl, estimated));
-                let mut lost = lost(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
-                (lost.called.terms, lost.called.estimated) = (terms, lost.called.estimated || is_assumed);
-                lost.called.billed = billed(operation, dispatch, answer.model.as_deref());
-                return lost;
+                let mut attempted =
+                    failed(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
+                (attempted.called.terms, attempted.called.estimated) =
+                    (terms, attempted.called.estimated || is_assumed);
+                attempted.called.billed = billed(operation, dispatch, answer.model.as_deref());
+                return attempted;
             }
             report(operation, permit, Status::Ok, Some(&usage), None);
             let (judged, said) = if operation.judges_later(dispatch) {
@@ -272,7 +274,7 @@ pub(super) async fn attempt(
             let told =
                 wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, 0));
             let told = told.or_else(|| refused_within(&error));
-            lost(operation, dispatch, &target, permit, status, api, told)
+            failed(operation, dispatch, &target, permit, status, api, told)
         }
     }
 }
@@ -318,7 +320,7 @@ fn refused(
 }
 
 /// Ends a call that got no answer, or only a part of one.
-fn broken(
+fn transport_error(
     operation: &Operation,
     dispatch: &Dispatch,
     target: &Target,
@@ -331,7 +333,7 @@ fn broken(
     };
     // No connection, no bill; anything later may have been worked on.
     let usage = error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
-    lost(operation, dispatch, target, permit, error.status(), api, usage)
+    failed(operation, dispatch, target, permit, error.status(), api, usage)
 }
 
 /// Ends a call that the provider answered with an error.
@@ -350,23 +352,23 @@ async fn declined(
     error.message = target.redact(&error.message).into_owned();
     let provider = target.provider();
     // What the provider thinks of our key or our model name is none of the client's doing: somebody else may serve it.
-    let not_ours = |message: String| ApiError::new(ErrorKind::Server, message);
+    let provider_fault = |message: String| ApiError::new(ErrorKind::Server, message);
     let (status, should_retry) = match http {
         300..=399 => {
-            error = not_ours(format!("{provider} answered with a redirect, which is not followed"));
+            error = provider_fault(format!("{provider} answered with a redirect, which is not followed"));
             (Status::Failed, Some(false))
         }
         401..=403 => {
-            error = not_ours(format!("{provider} refused the gateway's own key: {}", error.message));
+            error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
             (Status::Failed, Some(false))
         }
         404 => {
             let upstream = target.upstream();
-            error = not_ours(format!("{provider} does not know {upstream}: {}", error.message));
+            error = provider_fault(format!("{provider} does not know {upstream}: {}", error.message));
             (Status::Failed, Some(false))
         }
         ..=299 => {
-            error = not_ours(format!("{provider} answered with status {http}"));
+            error = provider_fault(format!("{provider} answered with status {http}"));
             (Status::Failed, None)
         }
         429 => {

@@ -76,7 +76,7 @@ async fn asked_of(
 ) -> Verdict {
     let abstains = |why: &str| Verdict::new(&check.name, Says::Abstained, why);
     let [said] = said else { return abstains("there is not one answer") };
-    if said.is_cut {
+    if said.is_truncated {
         return abstains("it is too long to be looked into");
     }
     let route = &*operation.placed.route;

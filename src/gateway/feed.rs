@@ -22,7 +22,7 @@ use crate::ledger::Cursor;
 /// Lines that may wait for a reader: more than the backlog it is greeted with.
 const WAITING: usize = 16_384;
 /// Pieces that may wait in its connection.
-const IN_HAND: usize = 64;
+const IN_FLIGHT: usize = 64;
 /// How long a reader may take nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether the reader may still read, and whether the gateway is about to end.
@@ -90,13 +90,13 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
             }
         }
     }));
-    let (mut line, reply) = body::line(IN_HAND, &gateway.budget);
+    let (mut line, reply) = body::line(IN_FLIGHT, &gateway.budget);
     let (gateway, key) = (Arc::clone(gateway), headers.clone());
     tokio::spawn(FutureExt::boxed(async move {
         let mut clock = tokio::time::interval(LOOK);
         clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut looks = 0;
-        let mut batch = Vec::with_capacity(IN_HAND);
+        let mut batch = Vec::with_capacity(IN_FLIGHT);
         let mut stood = Stood { cursor: None, before: 0 };
         let mut cursor: Option<Cursor> = None;
         loop {
@@ -126,7 +126,7 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
                     }
                     said.to_string() + "\n"
                 }
-                count = lines.recv_many(&mut batch, IN_HAND) => {
+                count = lines.recv_many(&mut batch, IN_FLIGHT) => {
                     if count == 0 {
                         return;
                     }
@@ -136,7 +136,7 @@ pub(super) fn follow(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Response<Re
                     piece
                 }
             };
-            if !line.hand(piece.into(), PATIENCE).await {
+            if !line.send(piece.into(), PATIENCE).await {
                 return;
             }
         }

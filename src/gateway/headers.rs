@@ -38,7 +38,7 @@ pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("pointsman-attem
 pub(super) const LEDGER: HeaderName = HeaderName::from_static("pointsman-ledger");
 /// What was left out of the request, as the model does not take it.
 pub(super) const LEFT_OUT: HeaderName = HeaderName::from_static("pointsman-left-out");
-/// That the answer is made up.
+/// That the answer is synthetic.
 pub(super) const SIMULATED: HeaderName = HeaderName::from_static("pointsman-simulated");
 
 /// How tokens were counted that nobody was to answer: by the provider, or as an estimate.

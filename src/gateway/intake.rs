@@ -41,7 +41,7 @@ enum Coding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     TooLarge,
-    Broken,
+    Malformed,
     Full,
 }
 
@@ -75,12 +75,12 @@ async fn unpacked(gateway: &Gateway, coding: Coding, bytes: Bytes) -> Result<Byt
         let work = tokio::task::spawn_blocking(move || {
             unpack(coding, &bytes, most, &mut |size| held.set(size)).map(|unpacked| (unpacked, held))
         });
-        work.await.unwrap_or(Err(Trouble::Broken))
+        work.await.unwrap_or(Err(Trouble::Malformed))
     };
     let (unpacked, held) = unpacked.map_err(|trouble| match trouble {
         Trouble::Full => gateway.budget.full(),
         Trouble::TooLarge => too_large(most, "unpacks to more"),
-        Trouble::Broken => ApiError::new(
+        Trouble::Malformed => ApiError::new(
             ErrorKind::InvalidRequest,
             "the body is not whole, or not packed as the header content-encoding says",
         ),
@@ -134,8 +134,8 @@ fn unpack(
         Coding::Deflate if is_zlib(bytes) => read(ZlibDecoder::new(bytes), most, hold),
         Coding::Deflate => read(DeflateDecoder::new(bytes), most, hold),
         Coding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::new(bytes).map_err(|_| Trouble::Broken)?;
-            decoder.window_log_max(WINDOW).map_err(|_| Trouble::Broken)?;
+            let mut decoder = zstd::stream::read::Decoder::new(bytes).map_err(|_| Trouble::Malformed)?;
+            decoder.window_log_max(WINDOW).map_err(|_| Trouble::Malformed)?;
             read(decoder, most, hold)
         }
     }
@@ -153,7 +153,7 @@ fn read(mut from: impl Read, most: usize, hold: &mut dyn FnMut(usize) -> bool) -
         let before = out.len();
         // In steps, so that the budget is asked before much is there.
         let step = before.max(LARGE).min(most.saturating_sub(before).saturating_add(1)) as u64;
-        from.by_ref().take(step).read_to_end(&mut out).map_err(|_| Trouble::Broken)?;
+        from.by_ref().take(step).read_to_end(&mut out).map_err(|_| Trouble::Malformed)?;
         if out.len() > most {
             return Err(Trouble::TooLarge);
         }
@@ -338,7 +338,7 @@ mod tests {
         wide.write_all(&vec![7; 1 << 20]).unwrap();
         assert_eq!(
             unpack(Coding::Zstd, &wide.finish().unwrap(), 8 << 20, &mut |_| true),
-            Err(Trouble::Broken)
+            Err(Trouble::Malformed)
         );
     }
 }

@@ -24,7 +24,7 @@ use crate::wire::{ApiError, ErrorKind};
 /// Links read at once: about half a megabyte of lines.
 const LINKS: u64 = 1_024;
 /// Parts that may wait in a reader's connection.
-const IN_HAND: usize = 2;
+const IN_FLIGHT: usize = 2;
 /// How long a reader may take nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -108,14 +108,14 @@ pub(super) async fn log(
     let path = gateway.ledger.state().path;
     let begun = spawn_blocking(move || Reading::begin(&path, after)).await;
     let (reading, part) = begun.map_err(|_| unread("reading it failed"))?.map_err(|error| told(&error))?;
-    let (line, reply) = body::line(IN_HAND, &gateway.budget);
-    tokio::spawn(FutureExt::boxed(hand_on(Arc::clone(gateway), headers.clone(), line, reading, part)));
+    let (line, reply) = body::line(IN_FLIGHT, &gateway.budget);
+    tokio::spawn(FutureExt::boxed(forward(Arc::clone(gateway), headers.clone(), line, reading, part)));
     let mut response = Response::new(reply);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     Ok(response)
 }
 
-async fn hand_on(
+async fn forward(
     gateway: Arc<Gateway>,
     key: HeaderMap,
     mut line: Line,
@@ -123,11 +123,11 @@ async fn hand_on(
     mut part: Vec<u8>,
 ) {
     loop {
-        if !line.hand(part.into(), PATIENCE).await || admit(&gateway, &key, &[Scope::Read], false).is_err() {
+        if !line.send(part.into(), PATIENCE).await || admit(&gateway, &key, &[Scope::Read], false).is_err() {
             return;
         }
         if reading.is_done() {
-            if line.hand(last_line(&reading.next).into(), PATIENCE).await {
+            if line.send(last_line(&reading.next).into(), PATIENCE).await {
                 line.end();
             }
             return;

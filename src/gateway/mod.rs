@@ -83,7 +83,7 @@ use rustc_hash::FxHashMap;
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion, Signal};
-use crate::notify::Desk;
+use crate::notify::Notifier;
 use crate::prompt_cache::Rules;
 use crate::providers::Providers;
 use crate::routing::{Policy, PolicyError, PolicySpec};
@@ -162,7 +162,7 @@ pub struct Gateway {
     limits: Mutex<Limits>,
     tariff: Mutex<Tariff>,
     prefix_key: PrefixKey,
-    alerts: Arc<Desk>,
+    alerts: Arc<Notifier>,
     calls: tool_calls::Calls,
     checkers: checkers::Checkers,
     shadows: purse::Shadows,
@@ -230,7 +230,7 @@ impl Gateway {
         let place = keeps_ledger.then(|| ledger.state().path);
         let prefix_key = prefix::key(place.as_deref().and_then(Path::parent));
         let budget = budget::Budget::new(settings.limits.memory);
-        let alerts = Arc::new(Desk::new(ledger.clone()));
+        let alerts = Arc::new(Notifier::new(ledger.clone()));
         let gateway = Self {
             alerts,
             live,
@@ -286,7 +286,7 @@ impl Gateway {
     }
 
     /// Returns what fires and who is told.
-    pub fn alerts(&self) -> &Arc<Desk> {
+    pub fn alerts(&self) -> &Arc<Notifier> {
         &self.alerts
     }
 
@@ -318,8 +318,9 @@ impl Gateway {
     /// Lists the policy's models whose answers are simulated.
     pub fn simulated_models(&self) -> Vec<String> {
         let (models, _) = self.live.offered();
-        let made_up = |model: &String| self.providers.target(model).is_some_and(|target| target.simulated());
-        models.into_iter().filter(made_up).collect()
+        let simulated =
+            |model: &String| self.providers.target(model).is_some_and(|target| target.simulated());
+        models.into_iter().filter(simulated).collect()
     }
 
     /// Turns new requests away from now on.

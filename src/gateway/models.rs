@@ -86,7 +86,7 @@ fn page<'e>(
         Dialect::Gemini => ("pageSize", "pageToken", ""),
         _ => return Ok((all, false)),
     };
-    let wrong = |name: &str, message: String| {
+    let invalid = |name: &str, message: String| {
         let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
         error.param = Some(name.to_owned());
         error
@@ -95,14 +95,14 @@ fn page<'e>(
         None => Ok(None),
         Some(id) => match all.iter().position(|entry| entry.id == id) {
             Some(at) => Ok(Some(at)),
-            None => Err(wrong(name, format!("{name}: no such model is listed"))),
+            None => Err(invalid(name, format!("{name}: no such model is listed"))),
         },
     };
     let most = match parameter(query, size) {
         None => all.len(),
         Some(text) => match text.parse() {
             Ok(most) if most > 0 => most,
-            _ => return Err(wrong(size, format!("{size}: has to be a whole number from 1 on"))),
+            _ => return Err(invalid(size, format!("{size}: has to be a whole number from 1 on"))),
         },
     };
     let from = place(after)?.map_or(0, |at| at + 1);

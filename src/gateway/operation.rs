@@ -80,7 +80,7 @@ pub(super) enum Outcome {
     Unjudged(Box<Outcome>, Vec<Said>, Check),
     /// Nothing; this is what to say where nothing follows.
     Failed(ApiError),
-    /// A stream that the client has had already, but for its end: what is left to hand on once that is durable.
+    /// A stream that the client has had already, but for its end: what is left to send once that is durable.
     Streamed(BytesMut),
 }
 
@@ -296,7 +296,7 @@ impl Operation {
             estimated: told.2,
             // A status after which nobody else is asked.
             began_us: self.call_began_us(),
-            status: Status::Cut,
+            status: Status::Truncated,
             error: "the gateway itself failed".to_owned(),
             effort: dispatch.with.effort,
             simulated: self.simulated,
@@ -306,7 +306,7 @@ impl Operation {
         let ended_live = self.gateway.live.ended(&mut self.placed.ticket, called, false);
         let (cost, _) = ended_live.unwrap_or_else(unknown_operation);
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
-        self.close(Status::Cut);
+        self.close(Status::Truncated);
         self.gateway.ledger.wake();
     }
 }

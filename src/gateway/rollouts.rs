@@ -58,7 +58,7 @@ impl Gateway {
         &self.rollouts
     }
 
-    /// Takes up what was written down; gives what a person should know.
+    /// Takes up what was written down; returns what a person should know.
     pub fn restore_rollouts(&self, saved: &[Saved]) -> Vec<String> {
         let mut remarks = Vec::new();
         let mut all = lock(&self.rollouts);
@@ -145,8 +145,8 @@ impl Gateway {
     /// # Errors
     /// Where it cannot be, and why; where the ledger should hold it and does not.
     pub async fn order_rollout(&self, order: RolloutOrder, who: &str) -> Result<String, ApiError> {
-        let wrong = |why: String| ApiError { status: 409, ..ApiError::new(ErrorKind::InvalidRequest, why) };
-        let said = self.ordered(order, who).map_err(wrong)?;
+        let invalid = |why: String| ApiError { status: 409, ..ApiError::new(ErrorKind::InvalidRequest, why) };
+        let said = self.ordered(order, who).map_err(invalid)?;
         if self.keeps_ledger
             && let Err(error) = self.ledger.commit().await
         {
@@ -228,8 +228,8 @@ pub(super) async fn order(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     const FORM: &str = "send {\"start\":NAME,\"plan\":TEXT of rollouts.toml} or one of {\"hold\":NAME}, {\"go\":NAME}, {\"skip\":NAME}, {\"back\":NAME}, with \"why\" or without";
-    let wrong = |what: &str| ApiError::new(ErrorKind::InvalidRequest, format!("{what}; {FORM}"));
-    let body: Body = serde_json::from_slice(body).map_err(|error| wrong(&error.to_string()))?;
+    let invalid = |what: &str| ApiError::new(ErrorKind::InvalidRequest, format!("{what}; {FORM}"));
+    let body: Body = serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
     let Body { start, plan, hold, go, skip, back, why } = body;
     let turns = [(hold, Order::Hold), (go, Order::Go), (skip, Order::Skip), (back, Order::Back)];
     let mut turns = turns.into_iter().filter_map(|(name, order)| Some((name?, order)));
@@ -239,7 +239,7 @@ pub(super) async fn order(
             let why = why.chars().filter(|c| crate::units::is_safe(*c)).take(LONGEST_WHY).collect();
             RolloutOrder::Turn { name, order, why }
         }
-        _ => return Err(wrong("one order is needed")),
+        _ => return Err(invalid("one order is needed")),
     };
     let said = gateway.order_rollout(order, &caller.name).await?;
     let rows = lock(&gateway.rollouts).rows(now());

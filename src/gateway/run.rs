@@ -34,7 +34,7 @@ use crate::session::{Called, Dispatch, Follow, Refusal};
 use crate::units::Instant;
 use crate::wire::{ApiError, Ask, ErrorKind, NO_MODEL_MAY_SERVE, SpentBudget};
 
-/// Runs an operation and gives what its client gets.
+/// Runs an operation and returns what its client gets.
 pub(super) async fn run(
     gateway: &Arc<Gateway>,
     ask: Ask,
@@ -227,7 +227,7 @@ impl Operation {
         attempted
     }
 
-    /// Hands the client what became of its request.
+    /// Sends the client what became of its request.
     async fn answer(&self, outcome: Outcome, dispatch: &Dispatch, cost: Cost, audience: &mut Audience) {
         let durable = self.committed().await;
         let signed = |mut response: Response<Reply>| {
@@ -249,7 +249,7 @@ impl Operation {
             // It is answered as what it holds.
             Outcome::Unjudged(..) => {}
             Outcome::Streamed(mut last) => match durable {
-                Ok(()) => audience.hand(&mut last).await,
+                Ok(()) => audience.send(&mut last).await,
                 // It had all of the answer; without its end it cannot take it for one that is accounted for.
                 Err(error) => audience.fail(&error),
             },
@@ -276,8 +276,8 @@ fn over_budget(over: &Over, why: &str, at: Instant) -> ApiError {
 
 /// Names the check of its route that an answer failed, where that is what sends the request up.
 fn failed_by(called: &Called) -> Option<Box<str>> {
-    let is_it = |verdict: &&Verdict| verdict.says == Says::Failed && *verdict.by != *Verdict::OWN;
-    let failed = called.verdicts.iter().find(is_it).filter(|_| called.check == Check::Failed);
+    let is_match = |verdict: &&Verdict| verdict.says == Says::Failed && *verdict.by != *Verdict::OWN;
+    let failed = called.verdicts.iter().find(is_match).filter(|_| called.check == Check::Failed);
     failed.map(|verdict| verdict.by.clone())
 }
 

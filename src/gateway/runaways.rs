@@ -194,17 +194,17 @@ pub(super) async fn order(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     const FORM: &str = "send {\"stop\":\"key NAME\",\"why\":\"...\"} or {\"lift\":\"key NAME\"}; instead of key: team, project, user, session, or \"all\" alone";
-    let wrong = |what: &str| ApiError::new(ErrorKind::InvalidRequest, format!("{what}; {FORM}"));
-    let order: Order = serde_json::from_slice(body).map_err(|error| wrong(&error.to_string()))?;
+    let invalid = |what: &str| ApiError::new(ErrorKind::InvalidRequest, format!("{what}; {FORM}"));
+    let order: Order = serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
     let (text, lifts) = match (&order.stop, &order.lift) {
         (Some(stop), None) => (stop, false),
         (None, Some(lift)) => (lift, true),
-        _ => return Err(wrong("one of stop and lift is needed")),
+        _ => return Err(invalid("one of stop and lift is needed")),
     };
     let is_name = text.len() <= 512 && text.chars().all(crate::units::is_safe);
     let whom = Whom::parse(text)
         .filter(|_| is_name)
-        .ok_or_else(|| wrong(&format!("`{}` is nobody", crate::units::clean(text))))?;
+        .ok_or_else(|| invalid(&format!("`{}` is nobody", crate::units::clean(text))))?;
     let why: String = order.why.chars().filter(|c| crate::units::is_safe(*c)).take(LONGEST).collect();
     let changed = gateway.switch(&Switch { whom: &whom, who: &caller.name, why: &why, lifts }).await?;
     if !changed && lifts {

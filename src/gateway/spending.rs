@@ -70,7 +70,7 @@ impl Limits {
         Arc::clone(&self.text)
     }
 
-    /// Looks whether the file changed: gives the limits it has now, and the text before and after.
+    /// Looks whether the file changed: returns the limits it has now, and the text before and after.
     fn look(&mut self) -> Option<Result<Changed, LimitsError>> {
         let path = self.path.as_deref()?;
         if !self.watched.changed() {

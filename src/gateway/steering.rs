@@ -89,7 +89,11 @@ impl Gateway {
         Ok(what)
     }
 
-    fn accept_moves(&self, limit: &str, who: &str) -> Result<String, String> {
+    /// Takes what is proposed for a limit; says what was moved.
+    ///
+    /// # Errors
+    /// Where nothing is proposed for it, or the thresholds stand elsewhere by now.
+    pub fn accept_steering(&self, limit: &str, who: &str) -> Result<String, String> {
         let mut steered = lock(&self.steered);
         let Some(place) = steered.proposed.iter().position(|(name, _)| **name == *limit) else {
             let known: Vec<&str> = steered.rows.iter().map(|row| row.limit.as_str()).collect();
@@ -129,7 +133,7 @@ pub(super) fn order(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<
         let what = format!("{error}; send {{\"accept\":\"company/month\"}}");
         ApiError::new(ErrorKind::InvalidRequest, what)
     })?;
-    let wrong = |why: String| ApiError { status: 409, ..ApiError::new(ErrorKind::InvalidRequest, why) };
-    let said = gateway.accept_moves(&body.accept, &caller.name).map_err(wrong)?;
+    let invalid = |why: String| ApiError { status: 409, ..ApiError::new(ErrorKind::InvalidRequest, why) };
+    let said = gateway.accept_steering(&body.accept, &caller.name).map_err(invalid)?;
     Ok(json(StatusCode::OK, serde_json::json!({ "said": said }).to_string()))
 }

@@ -54,7 +54,7 @@ pub(super) async fn check(
     caller: &Caller,
 ) -> Result<(), ApiError> {
     let Some((member, earlier)) = ask.leans_on() else { return Ok(()) };
-    let wrong = |message: String| {
+    let invalid = |message: String| {
         let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
         error.param = Some(member.to_owned());
         Err(error)
@@ -65,31 +65,32 @@ pub(super) async fn check(
     };
     if let Some((id, kept)) = &kept {
         if !caller.owns(&kept.team, &kept.key) {
-            return wrong(format!("{member}: no response {id} of your team is known here"));
+            return invalid(format!("{member}: no response {id} of your team is known here"));
         }
         if kept.provider.is_none() {
-            return wrong(format!("{member}: {}", nowhere(id, kept)));
+            return invalid(format!("{member}: {}", nowhere(id, kept)));
         }
     }
     let Some(target) = gateway.providers.target(ask.model()).filter(|_| pinned) else { return Ok(()) };
     let provider = target.provider();
     if target.simulated() {
-        return wrong(format!(
+        return invalid(format!(
             "{member}: answers of {} are made up for want of a key, and nothing of them is kept; leave it out",
             ask.model()
         ));
     }
     if target.dialect_for(Dialect::OpenAiResponses) != Some(Dialect::OpenAiResponses) {
-        return wrong(format!(
+        return invalid(format!(
             "{member}: {} is served by {provider}, which is asked by translation, answers at once and keeps nothing; \
              leave it out, or ask for a model of a provider of OpenAI's responses",
             ask.model()
         ));
     }
     match kept {
-        Some((id, Kept { provider: Some(keeper), .. })) if keeper != *provider => {
-            wrong(format!("{member}: {id} is kept by {keeper}, and {} is served by {provider}", ask.model()))
-        }
+        Some((id, Kept { provider: Some(keeper), .. })) if keeper != *provider => invalid(format!(
+            "{member}: {id} is kept by {keeper}, and {} is served by {provider}",
+            ask.model()
+        )),
         _ => Ok(()),
     }
 }
@@ -129,7 +130,7 @@ pub(super) async fn answer(
         let told = gateway.providers.stored(&provider, method, &id, what, query.as_deref(), hold).await;
         match told.map(|told| Told { body: held.tie(told.body), ..told }) {
             Ok(told) if told.status == 404 => last = Some((provider, told)),
-            Ok(told) => return hand_on(gateway, &provider, told),
+            Ok(told) => return forward(gateway, &provider, told),
             Err(CallError::NoRoom { .. }) => return Err(gateway.budget.full()),
             Err(error) => {
                 let message = gateway.providers.redact(&provider, &error.to_string());
@@ -138,7 +139,7 @@ pub(super) async fn answer(
         }
     }
     match last {
-        Some((provider, told)) => hand_on(gateway, &provider, told),
+        Some((provider, told)) => forward(gateway, &provider, told),
         None => Err(absent("no provider here keeps answers (one with `responses = true` and a key would)")),
     }
 }
@@ -182,8 +183,8 @@ fn passed(query: Option<&str>) -> Option<String> {
     (!kept.is_empty()).then(|| kept.join("&"))
 }
 
-/// Hands on what the provider answered.
-fn hand_on(gateway: &Gateway, provider: &str, told: Told) -> Result<Response<Reply>, ApiError> {
+/// Forwards what the provider answered.
+fn forward(gateway: &Gateway, provider: &str, told: Told) -> Result<Response<Reply>, ApiError> {
     if (200..300).contains(&told.status) {
         let status = StatusCode::from_u16(told.status).unwrap_or(StatusCode::OK);
         return Ok(json(status, told.body));

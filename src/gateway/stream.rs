@@ -1,6 +1,6 @@
 //! A stream from provider to client.
 //!
-//! Invariants: until there is content, or where its route says so until it has been checked, only its beginning is handed on,
+//! Invariants: until there is content, or where its route says so until it has been checked, only its beginning is sent on,
 //! so another model may still be asked; from then on the client gets this answer or an error event; it is over when its dialect says so, is read to its end or dropped by
 //! policy, and returns one account.
 
@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::account::{
-    accent, billed, called, can_escalate, hollow, left, lost, refused, report, terms, unfit, watched,
+    accent, billed, called, can_escalate, client_gone, failed, hollow, refused, report, terms, unfit, watched,
 };
 use super::audience::Audience;
 use super::budget::Held;
@@ -38,7 +38,7 @@ const UNFIT: &str = "did not pass its check, and the client had it already";
 const GRACE: Duration = Duration::from_millis(50);
 /// The most bytes held back for want of content; a provider that sends more before it comes to the point is believed.
 const HELD: usize = 1024 * 1024;
-/// The most bytes held back until they are checked; what goes on longer is handed on without.
+/// The most bytes held back until they are checked; what goes on longer is sent on without.
 const UNCHECKED: usize = 16 * 1024 * 1024;
 
 /// Which call this is.
@@ -57,7 +57,7 @@ enum Break {
     Slow(ApiError),
     /// There is no room for more of it in memory.
     Full(ApiError),
-    Cut,
+    Disconnected,
 }
 
 impl Break {
@@ -67,7 +67,7 @@ impl Break {
             Self::Wire(error) => unfit(error),
             Self::Slow(_) => Status::Timeout,
             Self::Full(_) => Status::Cancelled,
-            Self::Cut => Status::ServerError,
+            Self::Disconnected => Status::ServerError,
         }
     }
 
@@ -76,7 +76,9 @@ impl Break {
             Self::Call(error) => ApiError::new(error.kind(), error.to_string()),
             Self::Wire(error) => error.to_api(),
             Self::Slow(error) | Self::Full(error) => error.clone(),
-            Self::Cut => ApiError::new(ErrorKind::Server, "the provider's stream broke off before its end"),
+            Self::Disconnected => {
+                ApiError::new(ErrorKind::Server, "the provider's stream broke off before its end")
+            }
         }
     }
 }
@@ -87,11 +89,11 @@ struct Stream<'a> {
     relay: Relay,
     /// What an earlier call told of the message.
     goes_on: Option<Preface>,
-    /// What the client has not been handed yet.
+    /// What the client has not been sent yet.
     out: BytesMut,
     /// What it holds in memory.
     held: Held,
-    /// Whether the client is handed what comes.
+    /// Whether the client is sent what comes.
     told: bool,
     /// Whether its end is kept from the client until its account is on the disk.
     withholds: bool,
@@ -109,7 +111,7 @@ enum Ended {
     Whole,
     Broke(Break),
     /// The client left, and policy says that nobody waits then.
-    Left,
+    ClientGone,
     /// It goes wrong, nobody has seen it, and somebody else can be asked.
     Doomed,
 }
@@ -179,27 +181,28 @@ pub(super) async fn relay(
         operation.said = Some(stream.relay.delivered().to_owned());
     }
     let operation = &*operation;
-    let may_be_other = || stream.relay.unfit().is_some() || can_escalate(operation, stream.attempt.dispatch);
+    let may_go_elsewhere =
+        || stream.relay.unfit().is_some() || can_escalate(operation, stream.attempt.dispatch);
     match ended {
         Ended::Whole if !stream.told => {
             let judged = stream.judge(operation, audience).await;
             // What has no place in the client's dialect is an error, whatever follows a check.
             let is_unfit = stream.relay.unfit().is_some() && stream.relay.check() == Check::Failed;
-            if (is_unfit || judged.check == Check::Failed) && stream.is_needless() && may_be_other() {
+            if (is_unfit || judged.check == Check::Failed) && stream.is_needless() && may_go_elsewhere() {
                 return stream.hollow(operation, permit, judged).await;
             }
             stream.done(operation, permit, audience, Some(judged)).await
         }
         Ended::Whole => stream.done(operation, permit, audience, None).await,
         Ended::Doomed => stream.doomed(operation, permit).await,
-        Ended::Left => {
+        Ended::ClientGone => {
             let delivered = if stream.told || stream.holds {
                 delivered(stream.attempt.dispatch, &stream.relay).await
             } else {
                 0
             };
             let told = Some((stream.relay.usage(), delivered));
-            left(operation, stream.attempt.dispatch, stream.attempt.target, permit, told)
+            client_gone(operation, stream.attempt.dispatch, stream.attempt.target, permit, told)
         }
         Ended::Broke(why) if !stream.told && (stream.holds || !stream.relay.has_content()) => {
             let has_account = stream.relay.has_content() || stream.relay.usage().is_some();
@@ -215,15 +218,16 @@ pub(super) async fn relay(
                 }
             };
             let Attempt { dispatch, target, .. } = stream.attempt;
-            let mut lost = lost(operation, dispatch, target, permit, why.status(), why.error(), usage);
+            let mut attempted = failed(operation, dispatch, target, permit, why.status(), why.error(), usage);
             if has_account {
-                (lost.called.terms, lost.called.estimated) = (terms, lost.called.estimated || is_assumed);
-                lost.called.billed = billed(operation, dispatch, stream.relay.model());
+                (attempted.called.terms, attempted.called.estimated) =
+                    (terms, attempted.called.estimated || is_assumed);
+                attempted.called.billed = billed(operation, dispatch, stream.relay.model());
             }
-            lost
+            attempted
         }
         // Content and trouble may have come in one piece: the client gets both.
-        Ended::Broke(why) => stream.cut(operation, permit, audience, &why).await,
+        Ended::Broke(why) => stream.broke_off(operation, permit, audience, &why).await,
     }
 }
 
@@ -248,7 +252,7 @@ impl Stream<'_> {
         });
         let dispatch = self.attempt.dispatch;
         match watched(operation, dispatch, audience, read).await {
-            None => Err(Ended::Left),
+            None => Err(Ended::ClientGone),
             Some(Ok(Ok(Some(piece)))) => {
                 self.pace.came(began.elapsed());
                 Ok(Some(piece))
@@ -264,7 +268,7 @@ impl Stream<'_> {
         }
     }
 
-    /// Takes a piece, and hands on what it brings. Returns the end where that is it.
+    /// Takes a piece, and sends on what it brings. Returns the end where that is it.
     async fn take(
         &mut self,
         operation: &mut Operation,
@@ -314,12 +318,12 @@ impl Stream<'_> {
             StreamEnd::Complete => Ended::Whole,
             StreamEnd::Truncated => {
                 let why = self.relay.failure().cloned();
-                Ended::Broke(why.map_or(Break::Cut, Break::Wire))
+                Ended::Broke(why.map_or(Break::Disconnected, Break::Wire))
             }
         }
     }
 
-    /// Hands the client what is there: from the first time on it gets this stream and no other.
+    /// Sends the client what is there: from the first time on it gets this stream and no other.
     async fn tell(&mut self, operation: &Operation, audience: &mut Audience) {
         if !std::mem::replace(&mut self.told, true) {
             let dispatch = self.attempt.dispatch;
@@ -337,10 +341,10 @@ impl Stream<'_> {
         }
         if self.withholds && self.relay.is_complete() {
             let end = self.out.split_off(last_event(&self.out));
-            audience.hand(&mut self.out).await;
+            audience.send(&mut self.out).await;
             self.out = end;
         } else {
-            audience.hand(&mut self.out).await;
+            audience.send(&mut self.out).await;
         }
     }
 
@@ -427,7 +431,7 @@ impl Stream<'_> {
         if let Some(error) = unfit {
             called.error = error.message;
             // Nobody else is asked after that.
-            called.status = if self.attempt.dispatch.top { called.status } else { Status::Cut };
+            called.status = if self.attempt.dispatch.top { called.status } else { Status::Truncated };
         }
         let outcome = Outcome::Streamed(last);
         let outcome = if is_later {
@@ -439,7 +443,7 @@ impl Stream<'_> {
     }
 
     /// Ends a stream that broke after the client had a part of it.
-    async fn cut(
+    async fn broke_off(
         mut self,
         operation: &Operation,
         permit: Permit,
@@ -456,7 +460,7 @@ impl Stream<'_> {
         report(operation, permit, why.status(), Some(&usage), Some(said.clone()));
         Attempted {
             called: Called {
-                status: Status::Cut,
+                status: Status::Truncated,
                 error: said,
                 // What was counted before the break may have been revised by what is missing, but for what broke it.
                 ..self.called(operation, usage, write_ttl, estimated || !self.relay.is_accounted())

@@ -38,7 +38,7 @@ impl Counts {
         let found = self.all().filter(|(_, count)| *count > 0);
         let mut found: Vec<_> =
             found.map(|(reason, count)| TurnedAway { reason: reason.to_owned(), count }).collect();
-        found.sort_by_key(|one| std::cmp::Reverse(one.count));
+        crate::units::sort_by_key(&mut found, |one| std::cmp::Reverse(one.count));
         found
     }
 }

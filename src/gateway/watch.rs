@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Gateway, now};
 use crate::ledger::{Entry, Health, Note};
+use crate::prompt_cache::account_number;
 use crate::session::{
     AlertsView, Breaker, BudgetsView, Headroom, LedgerState, LiveStatus, ModelHealth, QuotaWindow, Severity,
     Tries,
@@ -102,6 +103,13 @@ pub(super) fn model_health(gateway: &Gateway) -> Vec<ModelHealth> {
     let room =
         |left: Option<QuotaLeft>| left.map(|left| Headroom { left: left.remaining, limit: Some(left.limit) });
     let found = gateway.providers.health(std::time::Instant::now());
+    let held = gateway.live.minds_caches().then(|| gateway.live.warm(at).0);
+    // Each account has caches of its own; a provider with but one has the number 0.
+    let warm = |model: &str, provider: &str| {
+        let number = account_number(provider);
+        let here = held.as_ref()?.iter().filter(|one| *one.model == *model && one.account == number);
+        Some(here.map(|one| one.sessions).sum())
+    };
     found
         .into_iter()
         .map(|health| ModelHealth {
@@ -127,6 +135,7 @@ pub(super) fn model_health(gateway: &Gateway) -> Vec<ModelHealth> {
                     is_closed: window.is_closed,
                 })
                 .collect(),
+            warm_sessions: warm(&health.model, &health.provider),
             last_error: health.last_error.map_or_else(String::new, |(text, _)| text),
             simulated: health.simulated,
             provider: health.provider,

@@ -24,7 +24,7 @@ pub(super) struct Draft<'b> {
     pub(super) opened: Option<&'b Opened>,
     pub(super) attempts: Vec<AttemptDraft<'b>>,
     pub(super) closed: Option<&'b Closed>,
-    /// What about it turned out to be made up.
+    /// What about it turned out to be synthetic.
     pub(super) simulated: Option<&'b str>,
 }
 

@@ -101,14 +101,14 @@ pub(super) struct Statements {
     /// The fields of the entry whose number is `?1`.
     pub(super) read: &'static str,
     /// Entries that no link speaks of, of which none is under way.
-    pub(super) astray: &'static str,
+    pub(super) unlinked: &'static str,
 }
 
 macro_rules! statements {
     ($kind:literal, $table:literal, $key:literal, $fields:literal) => {
         Statements {
             read: concat!("SELECT ", $fields, " FROM ", $table, " WHERE ", $key, " = ?1"),
-            astray: concat!(
+            unlinked: concat!(
                 "SELECT t.",
                 $key,
                 " FROM ",
@@ -128,7 +128,7 @@ static OPERATION: Statements = Statements {
     read: "SELECT state, seq & 0xffffffffff, id, run, at, team, project, user, session, key_name, asked, pinned, task, \
            confidence, classified, turn, tools, history, prompt_hash, prompt_bytes, route, rung, policy, reason, simulated, \
            status, finished, window, max_output, vision, require, down FROM operations WHERE seq = ?1",
-    astray: "SELECT t.seq FROM operations t WHERE t.state <> 'open' AND NOT EXISTS \
+    unlinked: "SELECT t.seq FROM operations t WHERE t.state <> 'open' AND NOT EXISTS \
              (SELECT 1 FROM chain c WHERE c.kind = 1 AND c.ref = t.seq) ORDER BY 1",
 };
 /// How many fields an operation has; its state stands before them.
@@ -344,7 +344,7 @@ impl Chain {
         self.put(conn, kind, number, digest)
     }
 
-    /// Gives an entry of that digest its link.
+    /// Links an entry of that digest.
     pub(super) fn put(
         &mut self,
         conn: &Connection,
@@ -391,7 +391,7 @@ pub(super) fn link_all(conn: &Connection, mut tick: impl FnMut(u64, u64)) -> rus
     let count = "SELECT count(*) FROM operations";
     let total = conn.query_row(count, [], |row| super::row::count_at(row, 0))?;
     for kind in Kind::of_version(CHAINED) {
-        let mut all = conn.prepare(kind.statements().astray)?;
+        let mut all = conn.prepare(kind.statements().unlinked)?;
         let numbers: Vec<i64> = all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for (done, number) in (0..).zip(numbers) {
             if kind == Kind::Operation && done % super::row::STRIDE == 0 {

@@ -126,9 +126,9 @@ impl LedgerFile {
         noted: Option<&str>,
         mut tick: impl FnMut(u64, u64) -> bool,
     ) -> Result<CheckReport, LedgerError> {
-        let fails = |source| self.failed(source);
+        let to_error = |source| self.failed(source);
         // One moment of the ledger, whoever writes on meanwhile.
-        let moment = self.conn.unchecked_transaction().map_err(fails)?;
+        let moment = self.conn.unchecked_transaction().map_err(to_error)?;
         let mut report = CheckReport::default();
         for mark in marks(&self.path) {
             report.find(mark);
@@ -156,7 +156,7 @@ impl LedgerFile {
         let read = self.versions(&mut report);
         report.hear("policies", read);
         self.chain(&mut report, noted, &mut || tick(total, total))?;
-        moment.finish().map_err(fails)?;
+        moment.finish().map_err(to_error)?;
         self.exports(&mut report, &mut || tick(total, total))?;
         Ok(report)
     }
@@ -224,7 +224,7 @@ impl LedgerFile {
         total: u64,
         tick: &mut impl FnMut(u64, u64) -> bool,
     ) -> Result<(), LedgerError> {
-        let fails = |source| self.failed(source);
+        let to_error = |source| self.failed(source);
         let mut all = self
             .conn
             .prepare(&format!(
@@ -235,12 +235,12 @@ impl LedgerFile {
                 self.amounts(),
                 self.particulars()
             ))
-            .map_err(fails)?;
-        let newest = self.newest_runs().map_err(fails)?;
-        let mut rows = all.query([]).map_err(fails)?;
+            .map_err(to_error)?;
+        let newest = self.newest_runs().map_err(to_error)?;
+        let mut rows = all.query([]).map_err(to_error)?;
         let mut cells: BTreeMap<(String, String), Sum> = BTreeMap::new();
         let (mut before, mut done): (Option<(u64, u64)>, u64) = (None, 0);
-        while let Some(row) = rows.next().map_err(fails)? {
+        while let Some(row) = rows.next().map_err(to_error)? {
             done += 1;
             let call = match Call::read(row, &newest) {
                 Ok(call) => call,
@@ -266,7 +266,7 @@ impl LedgerFile {
                 return Err(LedgerError::Cancelled);
             }
         }
-        self.sums(report, cells).map_err(fails)
+        self.sums(report, cells).map_err(to_error)
     }
 
     /// The kept sums against those just added up, and the two ways of adding up against each other.
@@ -416,7 +416,7 @@ impl Call {
         })
     }
 
-    /// Computes the charge again; gives the one that stands there.
+    /// Computes the charge again; returns the one that stands there.
     fn prove(&self, report: &mut CheckReport, rates: &BTreeMap<i64, PriceRow>) -> Option<Cost> {
         let Self { seq, n, .. } = self;
         if self.open {

@@ -31,6 +31,7 @@ pub(super) fn write(conn: &Connection, seq: i64, correction: &Correction) -> rus
 }
 
 /// One as it is stored.
+#[derive(Clone, Debug)]
 pub(super) struct StoredCorrection {
     number: i64,
     n: Option<u32>,
@@ -59,21 +60,30 @@ impl StoredCorrection {
         marks: &mut Marks<'_>,
         out: &mut Writer<impl std::io::Write>,
     ) -> Result<(), LedgerError> {
-        let Some(cost) = self.cost else {
-            let found = self.number.to_string();
-            return Err(LedgerError::Value { seq, field: "correction", found });
-        };
+        self.check(seq)?;
+        let Some(correction) = self.event(id) else { return Ok(()) };
         let member = marks.member(Kind::Correction, self.number).map_err(|source| marks.failed(source))?;
         let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
+        marks::write_entry(out, &correction, member.as_ref())?;
+        Ok(())
+    }
+
+    /// Says whether it can be read, by an error where it cannot.
+    pub(super) fn check(&self, seq: u64) -> Result<(), LedgerError> {
+        let strange = || LedgerError::Value { seq, field: "correction", found: self.number.to_string() };
+        self.cost.map(drop).ok_or_else(strange)
+    }
+
+    /// Returns it as an event about the request of an id; `None` where it cannot be read.
+    pub(super) fn event<'a>(&'a self, id: &'a str) -> Option<Entry<'a>> {
         let correction = record::Correction {
             at: self.at,
             id: id.into(),
             call: self.n.map(|n| n.saturating_add(1)),
-            charged: Charged::new(cost),
+            charged: Charged::new(self.cost?),
             source: self.source.as_str().into(),
         };
-        marks::write_entry(out, &Entry::Correction(Box::new(correction)), member.as_ref())?;
-        Ok(())
+        Some(Entry::Correction(Box::new(correction)))
     }
 }
 
@@ -102,21 +112,22 @@ impl LedgerFile {
     pub fn charged(&self, ids: &[String]) -> Result<Vec<Option<ChargedCalls>>, LedgerError> {
         let one = |id: &String| {
             let Some((seq, _)) = self.find(id)? else { return Ok(None) };
-            let fails = |source| self.failed(source);
+            let to_error = |source| self.failed(source);
             let amounts = self.amounts();
             let calls = format!("SELECT c.kind, c.why, {amounts} {JOINED} WHERE a.seq = ?1 ORDER BY a.n");
-            let mut calls = self.conn.prepare_cached(&calls).map_err(fails)?;
+            let mut calls = self.conn.prepare_cached(&calls).map_err(to_error)?;
             let charge = |row: &Row<'_>| {
                 let (kind, why): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
                 let amount = amount_at(row, 2)?;
                 Ok(kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount)))
             };
             let mut charges: Vec<Option<Cost>> =
-                calls.query_map([whole(seq)], charge).and_then(Iterator::collect).map_err(fails)?;
-            let mut later = self.conn.prepare_cached(&of_stretch(self.version)).map_err(fails)?;
+                calls.query_map([whole(seq)], charge).and_then(Iterator::collect).map_err(to_error)?;
+            let mut later = self.conn.prepare_cached(&of_stretch(self.version)).map_err(to_error)?;
             let read = later.query_map([whole(seq), whole(seq)], StoredCorrection::read);
-            let mut later: Vec<_> = read.and_then(Iterator::collect::<rusqlite::Result<_>>).map_err(fails)?;
-            later.sort_by_key(|(_, correction): &(u64, StoredCorrection)| correction.at);
+            let mut later: Vec<_> =
+                read.and_then(Iterator::collect::<rusqlite::Result<_>>).map_err(to_error)?;
+            crate::units::sort_by_key(&mut later, |(_, correction): &(u64, StoredCorrection)| correction.at);
             for (_, StoredCorrection { n, cost, .. }) in later {
                 let call = match n {
                     Some(n) => charges.get_mut(n as usize),
@@ -138,13 +149,13 @@ impl LedgerFile {
         marks: &mut Marks<'_>,
         out: &mut Writer<impl std::io::Write>,
     ) -> Result<(), LedgerError> {
-        let fails = |source| self.failed(source);
+        let to_error = |source| self.failed(source);
         let one = format!(
             "SELECT {COLUMNS}, coalesce(o.id, '') FROM corrections c LEFT JOIN operations o ON o.seq = c.seq WHERE c.id = ?1"
         );
-        let mut one = self.conn.prepare_cached(&one).map_err(fails)?;
+        let mut one = self.conn.prepare_cached(&one).map_err(to_error)?;
         let read = one.query_row([number], |row| Ok((StoredCorrection::read(row)?, row.get(9)?)));
-        let ((seq, correction), id): (_, String) = read.map_err(fails)?;
+        let ((seq, correction), id): (_, String) = read.map_err(to_error)?;
         correction.tell((seq, &id), marks, out)
     }
 }

@@ -28,11 +28,11 @@ pub enum Entry {
         /// Answer tokens delivered so far.
         delivered: u64,
     },
-    /// Something made up had a part in it, which was not known when it arrived.
+    /// Something synthetic had a part in it, which was not known when it arrived.
     Simulated {
         /// The operation.
         seq: u64,
-        /// What is made up.
+        /// What is synthetic.
         what: Text,
     },
     /// A call ended and was charged.
@@ -108,7 +108,7 @@ pub struct Opened {
     pub policy_version: u32,
     /// Why it went there, in one line.
     pub reason: Text,
-    /// What about it is made up; empty for real traffic.
+    /// What about it is synthetic; empty for real traffic.
     pub simulated: Text,
     /// The tokens that its prompt was taken for.
     pub window: Option<u32>,
@@ -388,21 +388,21 @@ impl Entry {
 
     /// Moves it to its place behind what the file holds.
     pub(super) fn shift(&mut self, by: Shift) {
-        let move_on = |seq: &mut u64| *seq = seq.wrapping_add(by.operations);
+        let advance = |seq: &mut u64| *seq = seq.wrapping_add(by.operations);
         match self {
             Self::Opened(entry) => {
-                move_on(&mut entry.seq);
+                advance(&mut entry.seq);
                 entry.policy_version = entry.policy_version.saturating_add(by.policies);
             }
-            Self::AttemptStarted(entry) => move_on(&mut entry.seq),
-            Self::Progress { seq, .. } | Self::Simulated { seq, .. } => move_on(seq),
-            Self::AttemptEnded(entry) => move_on(&mut entry.seq),
-            Self::Closed(entry) => move_on(&mut entry.seq),
-            Self::Label(entry) => move_on(&mut entry.seq),
-            Self::Correction(entry) => move_on(&mut entry.seq),
-            Self::Prompt(entry) => move_on(&mut entry.seq),
+            Self::AttemptStarted(entry) => advance(&mut entry.seq),
+            Self::Progress { seq, .. } | Self::Simulated { seq, .. } => advance(seq),
+            Self::AttemptEnded(entry) => advance(&mut entry.seq),
+            Self::Closed(entry) => advance(&mut entry.seq),
+            Self::Label(entry) => advance(&mut entry.seq),
+            Self::Correction(entry) => advance(&mut entry.seq),
+            Self::Prompt(entry) => advance(&mut entry.seq),
             Self::Policy(entry) => {
-                move_on(&mut entry.from_seq);
+                advance(&mut entry.from_seq);
                 entry.version = entry.version.saturating_add(by.policies);
             }
             Self::Audit(_) | Self::Note(_) | Self::Signal(_) | Self::Kept(_) | Self::Alerting(_) => {}

@@ -73,14 +73,14 @@ impl LedgerFile {
         out: impl Write,
         mut tick: impl FnMut(u64, u64) -> bool,
     ) -> Result<Exported, LedgerError> {
-        let fails = |source| self.failed(source);
-        let moment = self.conn.unchecked_transaction().map_err(fails)?;
+        let to_error = |source| self.failed(source);
+        let moment = self.conn.unchecked_transaction().map_err(to_error)?;
         let newest = self.newest()?;
         if !tick(0, newest) {
             return Err(LedgerError::Cancelled);
         }
         let [first, last, from, to] = self.bounds(range)?;
-        let mut marks = Marks::new(self, options.chain).map_err(fails)?;
+        let mut marks = Marks::new(self, options.chain).map_err(to_error)?;
         marks.cover_range(range)?;
         let mut all = self
             .conn
@@ -88,62 +88,62 @@ impl LedgerFile {
                 "SELECT {}, {REST} FROM operations o WHERE {WITHIN} ORDER BY o.seq",
                 self.operation_columns()
             ))
-            .map_err(fails)?;
+            .map_err(to_error)?;
         let mut attempts = self
             .conn
             .prepare(&format!(
                 "SELECT {} {JOINED} WHERE a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n",
                 self.call_columns(true)
             ))
-            .map_err(fails)?;
+            .map_err(to_error)?;
         let (mut labels, mut late) =
-            (self.conn.prepare(LABELS).map_err(fails)?, self.conn.prepare(LABELS).map_err(fails)?);
+            (self.conn.prepare(LABELS).map_err(to_error)?, self.conn.prepare(LABELS).map_err(to_error)?);
         // Where lines are marked a judgement is an event of its own; else it stands on its request.
         let (joined, own_lines) = if marks.on() { (-1, last) } else { (last, -1) };
-        let mut late = Ahead::new(late.query([first, own_lines]).map_err(fails)?, LateStored::read);
-        let mut attempts = Ahead::new(attempts.query([first, last]).map_err(fails)?, StoredAttempt::read);
-        let mut labels = Ahead::new(labels.query([first, joined]).map_err(fails)?, StoredLabel::read);
-        let mut corrected = self.conn.prepare(&corrections::of_stretch(self.version)).map_err(fails)?;
+        let mut late = Ahead::new(late.query([first, own_lines]).map_err(to_error)?, LateStored::read);
+        let mut attempts = Ahead::new(attempts.query([first, last]).map_err(to_error)?, StoredAttempt::read);
+        let mut labels = Ahead::new(labels.query([first, joined]).map_err(to_error)?, StoredLabel::read);
+        let mut corrected = self.conn.prepare(&corrections::of_stretch(self.version)).map_err(to_error)?;
         let mut corrected =
-            Ahead::new(corrected.query([first, last]).map_err(fails)?, StoredCorrection::read);
-        let mut rows = all.query(params![first, last, from, to]).map_err(fails)?;
+            Ahead::new(corrected.query([first, last]).map_err(to_error)?, StoredCorrection::read);
+        let mut rows = all.query(params![first, last, from, to]).map_err(to_error)?;
         let mut written = Exported::default();
         let mut events = self.events(range, &mut Faults::fatal())?.into_iter().peekable();
         let mut prices = options.prices.then(|| self.rates()).transpose()?.map(Prices::new);
         let mut out = Writer::new(out, &self.header(range)?);
         let (mut passed, mut run) = (0, None);
-        while let Some(row) = rows.next().map_err(fails)? {
-            let seq = count_at(row, 0).map_err(fails)?;
-            let own_attempts = attempts.of(seq).map_err(fails)?;
-            let own_labels = labels.of(seq).map_err(fails)?;
+        while let Some(row) = rows.next().map_err(to_error)? {
+            let seq = count_at(row, 0).map_err(to_error)?;
+            let own_attempts = attempts.of(seq).map_err(to_error)?;
+            let own_labels = labels.of(seq).map_err(to_error)?;
             while let Some(event) = events.next_if(|event| event.before <= seq) {
                 event.write(&mut out, &mut marks)?;
                 written.events += 1;
             }
-            let open = row.get_ref(1).and_then(|state| Ok(state.as_str()? == "open")).map_err(fails)?;
+            let open = row.get_ref(1).and_then(|state| Ok(state.as_str()? == "open")).map_err(to_error)?;
             if open {
                 written.open += 1;
             } else {
                 let record = record(row, seq, &own_attempts, &own_labels)?;
-                let of_run: i64 = row.get(REST_AT).map_err(fails)?;
+                let of_run: i64 = row.get(REST_AT).map_err(to_error)?;
                 if run.replace(of_run) != Some(of_run) {
                     self.tell_run(of_run, &mut marks, &mut out)?;
                 }
                 if let Some(prices) = &mut prices {
                     written.events += prices.tell(record.at, &own_attempts, &mut out)?;
                 }
-                let member = marks.member(Kind::Operation, whole(seq)).map_err(fails)?;
+                let member = marks.member(Kind::Operation, whole(seq)).map_err(to_error)?;
                 let member = member.map(|member| marked(member, row, seq, &own_attempts)).transpose();
                 let id = record.id.to_string();
-                marks::write_entry(&mut out, &Entry::Request(record), member.map_err(fails)?.as_ref())?;
+                marks::write_entry(&mut out, &Entry::Request(record), member.map_err(to_error)?.as_ref())?;
                 written.requests += 1;
-                for judged in late.of(seq).map_err(fails)? {
-                    let member = marks.member(Kind::Label, judged.number).map_err(fails)?;
+                for judged in late.of(seq).map_err(to_error)? {
+                    let member = marks.member(Kind::Label, judged.number).map_err(to_error)?;
                     let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
                     marks::write_entry(&mut out, &judged.event(&id), member.as_ref())?;
                     written.events += 1;
                 }
-                for correction in corrected.of(seq).map_err(fails)? {
+                for correction in corrected.of(seq).map_err(to_error)? {
                     correction.tell((seq, &id), &mut marks, &mut out)?;
                     written.events += 1;
                 }
@@ -165,7 +165,7 @@ impl LedgerFile {
         marks.finish(&mut out)?;
         out.finish()?;
         drop((rows, attempts, labels, late, corrected));
-        moment.finish().map_err(fails)?;
+        moment.finish().map_err(to_error)?;
         Ok(written)
     }
 
@@ -185,28 +185,28 @@ impl LedgerFile {
     }
 
     pub(super) fn header(&self, range: &Range) -> Result<Header, LedgerError> {
-        let fails = |source| self.failed(source);
+        let to_error = |source| self.failed(source);
         let mut all = self
             .conn
             .prepare(&format!(
                 "SELECT DISTINCT o.simulated FROM operations o WHERE {WITHIN} AND o.simulated <> '' ORDER BY 1 LIMIT 32"
             ))
-            .map_err(fails)?;
-        let names = all.query_map(self.bounds(range)?, |row| row.get(0)).map_err(fails)?;
-        let simulated = names.collect::<rusqlite::Result<_>>().map_err(fails)?;
+            .map_err(to_error)?;
+        let names = all.query_map(self.bounds(range)?, |row| row.get(0)).map_err(to_error)?;
+        let simulated = names.collect::<rusqlite::Result<_>>().map_err(to_error)?;
         Ok(Header { source: SOURCE.to_owned(), simulated, ..Header::default() })
     }
 
     /// Returns notes and policies with the operations they stand before.
     pub(super) fn events(&self, range: &Range, faults: &mut Faults) -> Result<Vec<Event>, LedgerError> {
-        let fails = |source| self.failed(source);
+        let to_error = |source| self.failed(source);
         let within = format!("SELECT o.seq FROM operations o WHERE {WITHIN} ORDER BY o.seq LIMIT 1");
-        let mut first = self.conn.prepare(&within).map_err(fails)?;
+        let mut first = self.conn.prepare(&within).map_err(to_error)?;
         let first: Option<i64> = first
             .query_map(self.bounds(range)?, |row| row.get(0))
             .and_then(|mut found| found.next().transpose())
             .or_else(|error| faults.pass("requests", error).map(|()| None))
-            .map_err(fails)?;
+            .map_err(to_error)?;
         let first = first.unwrap_or(0);
         let mut events = Vec::new();
         let whole = range.from.is_none() && range.first.is_none();
@@ -215,32 +215,32 @@ impl LedgerFile {
             .prepare(
                 "SELECT before_seq, at, text, simulated, id FROM notes WHERE before_seq > ?1 ORDER BY before_seq, id",
             )
-            .map_err(fails)?;
+            .map_err(to_error)?;
         let since = if whole { -1 } else { first };
         let found = notes.query_map([since], |row| {
             let what = What::Note { text: row.get(2)?, simulated: row.get(3)? };
             Ok(Event { before: count_at(row, 0)?, at: Instant(row.get(1)?), number: row.get(4)?, what })
         });
-        for event in found.map_err(fails)? {
+        for event in found.map_err(to_error)? {
             match event {
                 Ok(event) => events.push(event),
-                Err(error) => faults.pass("notes", error).map_err(fails)?,
+                Err(error) => faults.pass("notes", error).map_err(to_error)?,
             }
         }
-        for signal in self.signals(since).map_err(fails)? {
+        for signal in self.signals(since).map_err(to_error)? {
             match signal {
                 Ok(event) => events.push(event),
-                Err(error) => faults.pass("signals", error).map_err(fails)?,
+                Err(error) => faults.pass("signals", error).map_err(to_error)?,
             }
         }
-        let mut policies = self.policies(faults).map_err(fails)?;
+        let mut policies = self.policies(faults).map_err(to_error)?;
         // The stretch begins with the one in force at its first request.
         let opening = u64::try_from(first).unwrap_or(0);
         let within = policies.iter().rposition(|stored| !whole && stored.before <= opening).unwrap_or(0);
         for stored in policies.drain(within..) {
             events.push(stored.event());
         }
-        events.sort_by_key(|event| event.before);
+        crate::units::sort_by_key(&mut events, |event| event.before);
         Ok(events)
     }
 
@@ -288,14 +288,15 @@ impl LedgerFile {
 
     /// Returns the prices charged at, by number.
     fn rates(&self) -> Result<BTreeMap<i64, PriceRow>, LedgerError> {
-        let fails = |source| self.failed(source);
-        let mut all = self.conn.prepare("SELECT price, id, rates, source FROM price_rows").map_err(fails)?;
+        let to_error = |source| self.failed(source);
+        let mut all =
+            self.conn.prepare("SELECT price, id, rates, source FROM price_rows").map_err(to_error)?;
         let found = all.query_map([], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get(3)?))
         });
         let mut prices = BTreeMap::new();
-        for row in found.map_err(fails)? {
-            let (number, id, text, source) = row.map_err(fails)?;
+        for row in found.map_err(to_error)? {
+            let (number, id, text, source) = row.map_err(to_error)?;
             let Some(row) = price::read(&text) else {
                 return Err(LedgerError::Value { seq: 0, field: "price", found: id });
             };
@@ -306,6 +307,7 @@ impl LedgerFile {
 }
 
 /// Something between requests.
+#[derive(Debug)]
 pub(super) struct Event {
     /// The first operation after it.
     pub(super) before: u64,
@@ -315,6 +317,7 @@ pub(super) struct Event {
     what: What,
 }
 
+#[derive(Debug)]
 enum What {
     Note {
         text: String,
@@ -354,23 +357,32 @@ impl Event {
     ) -> Result<(), LedgerError> {
         let before = own(whole(self.before));
         let mut member = |kind| marks.member(kind, self.number).map_err(|source| marks.failed(source));
+        let member = match &self.what {
+            What::Note { .. } => member(Kind::Note)?.map(|member| Member { seq: Some(before), ..member }),
+            What::Signal { .. } => member(Kind::Signal)?.map(|member| Member { seq: Some(before), ..member }),
+            What::Unreadable(_) => None,
+            What::Policy { text, .. } => {
+                let rest = || Some(PolicyRest(before, text.clone()));
+                member(Kind::Policy)?.map(|member| Member { policy: rest(), ..member })
+            }
+        };
+        marks::write_entry(out, &self.told(), member.as_ref())?;
+        Ok(())
+    }
+
+    /// Returns it as an entry of a log.
+    pub(super) fn told(&self) -> Entry<'_> {
         match &self.what {
             What::Note { text, simulated } => {
-                let member = member(Kind::Note)?.map(|member| Member { seq: Some(before), ..member });
-                let note = Entry::Note { at: self.at, text: text.into(), simulated: *simulated };
-                marks::write_entry(out, &note, member.as_ref())?;
+                Entry::Note { at: self.at, text: text.into(), simulated: *simulated }
             }
             What::Signal { model, until, why } => {
-                let member = member(Kind::Signal)?.map(|member| Member { seq: Some(before), ..member });
                 let (model, why) = (model.into(), why.into());
-                let signal = Signal { at: self.at, model, until: *until, why };
-                marks::write_entry(out, &Entry::Signal(signal), member.as_ref())?;
+                Entry::Signal(Signal { at: self.at, model, until: *until, why })
             }
-            What::Unreadable(text) => {
-                out.write(&Entry::Note { at: self.at, text: text.into(), simulated: false })?;
-            }
-            What::Policy { version, who, what, spec, text, undo } => {
-                let change = PolicyChange {
+            What::Unreadable(text) => Entry::Note { at: self.at, text: text.into(), simulated: false },
+            What::Policy { version, who, what, spec, text: _, undo } => {
+                Entry::Policy(Box::new(PolicyChange {
                     undo: *undo,
                     version: *version,
                     at: self.at,
@@ -379,13 +391,9 @@ impl Event {
                     // The run's line says it.
                     under: Under::default(),
                     spec: spec.clone(),
-                };
-                let rest = || Some(PolicyRest(before, text.clone()));
-                let member = member(Kind::Policy)?.map(|member| Member { policy: rest(), ..member });
-                marks::write_entry(out, &Entry::Policy(Box::new(change)), member.as_ref())?;
+                }))
             }
         }
-        Ok(())
     }
 }
 

@@ -138,8 +138,8 @@ pub fn check_export(
     noted_head: Option<&str>,
     mut tick: impl FnMut(u64) -> bool,
 ) -> Result<ExportReport, LedgerError> {
-    let fails = |source| LedgerError::Folder { path: path.to_owned(), source };
-    let mut lines = open(path).map_err(fails)?;
+    let to_error = |source| LedgerError::Folder { path: path.to_owned(), source };
+    let mut lines = open(path).map_err(to_error)?;
     let mut proof = Proof::default();
     let (mut text, mut number) = (String::new(), 0);
     loop {
@@ -290,10 +290,10 @@ impl Proof {
 }
 
 impl Chain {
-    /// Follows what the file claims to have, link by link; gives the hashes that were reached.
+    /// Follows what the file claims to have, link by link; returns the hashes that were reached.
     fn prove(mut self, gateway: &str, report: &mut ExportReport) -> BTreeSet<Hash> {
         let mut reached = BTreeSet::new();
-        self.claimed.sort_by_key(|stretch| stretch.after);
+        crate::units::sort_by_key(&mut self.claimed, |stretch| stretch.after);
         let mut next: Option<(i64, Hash)> = None;
         let mut began = 0;
         for stretch in &self.claimed {
@@ -335,12 +335,12 @@ impl Chain {
             report.find("the end of the export is missing, which tells what it has: nothing proves it whole");
         }
         // What follows from a fault was told with it; what was never claimed was not.
-        let stray = self.links.keys().filter(|number| {
+        let unexpected = self.links.keys().filter(|number| {
             !self.claimed.iter().any(|stretch| (stretch.after + 1..=stretch.to).contains(*number))
         });
-        let stray = stray.count();
-        if stray > 0 && !self.claimed.is_empty() {
-            report.find(format!("{stray} lines have links that the export does not claim to have"));
+        let unexpected = unexpected.count();
+        if unexpected > 0 && !self.claimed.is_empty() {
+            report.find(format!("{unexpected} lines have links that the export does not claim to have"));
         }
         reached
     }

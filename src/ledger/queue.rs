@@ -120,7 +120,7 @@ impl Shared {
 
 impl Inner {
     /// Takes note of what the writer took of the queue.
-    pub(super) fn hand_over(&mut self, batch: &[Entry]) {
+    pub(super) fn take_note_of(&mut self, batch: &[Entry]) {
         self.in_flight = batch.len();
         self.in_flight_bytes = batch.iter().map(Entry::bytes).sum();
         self.bytes = self.bytes.saturating_sub(self.in_flight_bytes);

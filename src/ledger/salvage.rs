@@ -67,7 +67,7 @@ impl LedgerFile {
         out: impl Write,
         mut tick: impl FnMut(u64, u64) -> bool,
     ) -> Result<Salvaged, LedgerError> {
-        let fails = |source| self.failed(source);
+        let to_error = |source| self.failed(source);
         let mut found = Salvaged::default();
         for mark in marks(&self.path) {
             found.faults.tell(mark);
@@ -86,18 +86,18 @@ impl LedgerFile {
                 "SELECT {}, {REST} FROM operations o WHERE o.seq BETWEEN ?1 AND ?2 AND o.at >= ?3 AND o.at < ?4 ORDER BY o.seq",
                 self.operation_columns()
             ))
-            .map_err(fails)?;
-        let mut parts = self.parts().map_err(fails)?;
+            .map_err(to_error)?;
+        let mut parts = self.parts().map_err(to_error)?;
         let simulated = self.header(range).map(|header| header.simulated).unwrap_or_default();
         let header =
             Header { source: "pointsman ledger, salvaged".to_owned(), simulated, ..Header::default() };
         let mut events = self.events(range, &mut found.faults)?.into_iter().peekable();
-        let mut marks = Marks::new(self, false).map_err(fails)?;
+        let mut marks = Marks::new(self, false).map_err(to_error)?;
         let mut out = Writer::new(out, &header);
         let (mut next, mut passed, mut broken) = (first.max(1), 0, None);
         let whole_time = range.from.is_none() && range.to.is_none();
         while next <= last {
-            let mut rows = all.query(params![next, last, from, to]).map_err(fails)?;
+            let mut rows = all.query(params![next, last, from, to]).map_err(to_error)?;
             loop {
                 passed += 1;
                 if passed % STRIDE == 0 && !tick(next.unsigned_abs(), newest.unsigned_abs()) {
@@ -121,7 +121,7 @@ impl LedgerFile {
                     }
                 };
                 found.told(&mut broken, next);
-                let seq = count_at(row, 0).map_err(fails)?;
+                let seq = count_at(row, 0).map_err(to_error)?;
                 if whole_time && whole(seq) > next {
                     // A page of which a part is missing reads as if it had never held some of its rows.
                     let before = found.exported.requests;
@@ -161,13 +161,13 @@ impl LedgerFile {
     }
 
     fn parts(&self) -> rusqlite::Result<Parts<'_>> {
-        let of_one = |charged, from: &str| {
+        let charge_of = |charged, from: &str| {
             let columns = self.call_columns(charged);
             self.conn.prepare(&format!("SELECT {columns} {from} WHERE a.seq = ?1 ORDER BY a.n"))
         };
         Ok(Parts {
-            attempts: of_one(true, JOINED)?,
-            uncharged: of_one(false, "FROM attempts a")?,
+            attempts: charge_of(true, JOINED)?,
+            uncharged: charge_of(false, "FROM attempts a")?,
             labels: self.conn.prepare("SELECT seq, model, quality, output, source FROM labels WHERE seq = ?1 ORDER BY id")?,
             corrections: self.conn.prepare(&corrections::of_stretch(self.version))?,
             orphans: self.conn.prepare(

@@ -45,14 +45,14 @@ impl LedgerFile {
         if self.version < CHAINED {
             return Err(LedgerError::Older { path: self.path.clone(), found: self.version, known: CHAINED });
         }
-        let fails = |source| self.failed(source);
+        let to_error = |source| self.failed(source);
         let mut all =
-            self.conn.prepare("SELECT id, head, hash FROM gateways ORDER BY gateway").map_err(fails)?;
+            self.conn.prepare("SELECT id, head, hash FROM gateways ORDER BY gateway").map_err(to_error)?;
         let heads = all.query_map([], |row| {
             let cursor = Cursor { gateway: row.get(0)?, link: count_at(row, 1)? };
             Ok(Head { cursor, hash: hex(&row.get::<_, Hash>(2)?) })
         });
-        heads.and_then(Iterator::collect).map_err(fails)
+        heads.and_then(Iterator::collect).map_err(to_error)
     }
 
     /// Proves the chain, against a hash that was noted where there is one.
@@ -80,7 +80,7 @@ impl LedgerFile {
             Ok(false) => return Err(LedgerError::Cancelled),
             Err(error) => report.hear("the chain", Err(error)),
         }
-        let read = self.astray(report);
+        let read = self.unlinked(report);
         report.hear("entries beside the chain", read);
         let read = self.bodies(report);
         report.hear("stored prompts", read);
@@ -185,9 +185,9 @@ impl LedgerFile {
     }
 
     /// Finds entries that no link speaks of.
-    fn astray(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
+    fn unlinked(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
         for kind in Kind::of_version(self.version) {
-            let mut all = self.conn.prepare(kind.statements().astray)?;
+            let mut all = self.conn.prepare(kind.statements().unlinked)?;
             let mut rows = all.query([])?;
             while let Some(row) = rows.next()? {
                 let number: i64 = row.get(0)?;

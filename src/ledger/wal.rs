@@ -71,7 +71,7 @@ impl Index {
 }
 
 impl Seen {
-    /// Looks at the log's length, its head, the last frame, that of the look before, and some whose turn it is; gives how
+    /// Looks at the log's length, its head, the last frame, that of the look before, and some whose turn it is; returns how
     /// many frames there are.
     pub(super) fn look(&mut self, log: &File, index: &File, turns: u64) -> Result<u64, Damage> {
         let found = settled(index, |index| self.stands(log, index, turns))?;

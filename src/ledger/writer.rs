@@ -183,7 +183,7 @@ impl Writer<'_> {
         if inner.shift != Shift::default() {
             self.batch.iter_mut().for_each(|entry| entry.shift(inner.shift));
         }
-        inner.hand_over(&self.batch);
+        inner.take_note_of(&self.batch);
         inner.closing
     }
 
@@ -296,7 +296,7 @@ impl Writer<'_> {
         self.look();
         let mut inner = self.shared.lock();
         inner.committed += self.batch.len() as u64;
-        inner.hand_over(&[]);
+        inner.take_note_of(&[]);
         inner.last_commit = Some(now());
         if let Some(store) = &self.store {
             inner.head = Some(store.head());

@@ -44,7 +44,7 @@ pub(super) struct Writing<'w> {
 }
 
 impl Writing<'_> {
-    /// Writes a batch and gives each entry that has become final its link.
+    /// Writes a batch and links each entry that has become final.
     pub(super) fn batch(&mut self, batch: &Batch<'_>) -> rusqlite::Result<()> {
         // What others speak of comes first, then operations as they ended, then what speaks of them.
         for aside in batch.asides.iter().filter(|aside| matches!(aside, Aside::Policy(_))) {
@@ -58,7 +58,7 @@ impl Writing<'_> {
         }
         for draft in batch.ended() {
             let number = self.number(draft.seq);
-            // At once, as long as its pages are at hand.
+            // At once, as long as its pages are in memory.
             match self.draft(draft)? {
                 Written::Whole => self.chain.put(self.conn, Kind::Operation, number, self.form.digest())?,
                 written => self.chain.link(self.conn, Kind::Operation, number, written == Written::Ended)?,
@@ -333,7 +333,7 @@ impl Writing<'_> {
         Ok(is_new)
     }
 
-    /// Settles an attempt that is open in the file; gives the model billed, or none where no such attempt is open.
+    /// Settles an attempt that is open in the file; returns the model billed, or none where no such attempt is open.
     fn end(&mut self, seq: i64, ended: &AttemptEnded) -> rusqlite::Result<Option<String>> {
         let price = ended.price.as_ref().map(|price| self.price(price)).transpose()?;
         let [input, cache_read, write_5m, write_1h, output, reasoning] = buckets(&ended.usage);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
-use super::desk::Desk;
 use super::job::Job;
+use super::notifier::Notifier;
 use super::send::{self, Outcome};
 use crate::ledger::{Alerting, Delivery, DeliveryState, Entry, now};
 use futures::FutureExt;
@@ -28,7 +28,7 @@ fn pause(tries: u32) -> Duration {
     plain.mul_f32(0.75 + f32::from(byte[0]) / 512.0)
 }
 
-impl Desk {
+impl Notifier {
     /// Tells receivers, for as long as the gateway runs.
     pub async fn deliver(self: Arc<Self>) {
         loop {
@@ -61,8 +61,8 @@ impl Desk {
         }
         drop(state);
         for job in start {
-            let desk = Arc::clone(self);
-            tokio::spawn(FutureExt::boxed(async move { desk.tell(job).await }));
+            let notifier = Arc::clone(self);
+            tokio::spawn(FutureExt::boxed(async move { notifier.tell(job).await }));
         }
         next
     }

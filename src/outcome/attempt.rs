@@ -60,7 +60,7 @@ pub struct Outlook<'a> {
     pub profiles: &'a Profiles,
     /// How things stood when requests arrived.
     pub circumstances: &'a Circumstances,
-    /// What a changed world does to the calls of the request at hand; none where the world is as it was.
+    /// What a changed world does to the calls of the current request; none where the world is as it was.
     pub weather: Option<&'a Weather>,
 }
 
@@ -106,7 +106,7 @@ pub fn seen_attempt(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Attempt
     }
 }
 
-/// Says what the prices at hand make of a call, whatever was charged for it.
+/// Says what the given prices make of a call, whatever was charged for it.
 pub fn priced(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Cost {
     let Seen { call: seen, terms } = seen;
     let cost = if !seen.status.is_call() {
@@ -122,12 +122,12 @@ pub fn priced(seen: Seen<'_>, at: Instant, prices: &PriceTable) -> Cost {
             nothing => nothing,
         }
     };
-    let guesses_lifetime = || {
+    let assumes_lifetime = || {
         let billed = if seen.billed.is_some() { seen.billed } else { seen.model };
         let rates = prices.row(billed, at).map(|row| &row.standard);
         rates.is_none_or(|rates| rates.for_prompt(seen.usage.prompt().unwrap_or(0)).write_1h.is_some())
     };
-    let is_guess = seen.assumed || (seen.is_lifetime_assumed && guesses_lifetime());
+    let is_guess = seen.assumed || (seen.is_lifetime_assumed && assumes_lifetime());
     if is_guess { cost.as_estimate() } else { cost }
 }
 
@@ -197,12 +197,12 @@ pub fn calls<'a>(
 ) -> impl Iterator<Item = Attempt> + use<'a> {
     let (at, prices, outlook) = (evidence.operation.at, outlook.prices, *outlook);
     // What turned it away then, before any model was chosen, does not do so now.
-    let was_refused = |seen: Seen<'_>| seen.call.status == Status::Refused && !seen.call.model.is_some();
-    let is_its_own = |seen: Seen<'_>| {
-        !was_refused(seen) && (!seen.call.status.is_call() || prices.same(seen.call.model, asked))
+    let is_refused = |seen: Seen<'_>| seen.call.status == Status::Refused && !seen.call.model.is_some();
+    let is_own = |seen: Seen<'_>| {
+        !is_refused(seen) && (!seen.call.status.is_call() || prices.same(seen.call.model, asked))
     };
     let failed = outlook.failed(asked);
-    let happened = failed.is_none() && (!asked.is_some() || evidence.seen().any(is_its_own));
+    let happened = failed.is_none() && (!asked.is_some() || evidence.seen().any(is_own));
     let seen = happened.then(|| evidence.seen()).into_iter().flatten();
     let estimate =
         (!happened).then(|| failed.unwrap_or_else(|| on_model(evidence, Choice::plain(asked), &outlook)));

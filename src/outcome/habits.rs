@@ -187,7 +187,7 @@ impl HabitFit {
         let count = |of: &OfModel| of.iter().map(|answers| answers.n).sum::<i128>();
         let mut order: Vec<usize> =
             (0..self.models.len()).filter(|&at| count(&self.models[at]) >= LEAST).collect();
-        order.sort_by_key(|&at| std::cmp::Reverse(count(&self.models[at])));
+        crate::units::sort_by_key(&mut order, |&at| std::cmp::Reverse(count(&self.models[at])));
         order.truncate(COMPARED);
         let mut places = vec![None; self.models.len()];
         for (place, &model) in order.iter().enumerate() {

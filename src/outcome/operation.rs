@@ -132,12 +132,14 @@ pub struct Extra {
     pub earlier: Vec<Observed>,
     /// What is known of models' answers.
     pub labels: Vec<ModelLabel>,
-    /// The made-up circumstance, if any.
+    /// The synthetic circumstance, if any.
     pub simulated: Box<str>,
     /// The error text or code of the last attempt, if any.
     pub error: Box<str>,
     /// What is known of the attempts besides, in their order; empty where that is nothing for all of them.
     pub particulars: Vec<Particulars>,
+    /// For how many milliseconds it waited for room in a budget before it arrived.
+    pub waited: u32,
 }
 
 impl Extra {

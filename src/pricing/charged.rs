@@ -1,4 +1,4 @@
-//! A cost as it was charged once, in eight bytes, and what such charges come to beside the prices at hand.
+//! A cost as it was charged once, in eight bytes, and what such charges come to beside the given prices.
 //!
 //! Invariant: a charge that is there gives back the very cost; one too large to be held is as if it had not been told.
 
@@ -53,16 +53,16 @@ impl std::fmt::Debug for Charged {
     }
 }
 
-/// What a log's own charges come to, and what the prices at hand make of the same calls.
+/// What a log's own charges come to, and what the given prices make of the same calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recharge {
     /// Operations whose log tells what was charged.
     pub requests: u64,
-    /// Those of them that the prices at hand would charge otherwise.
+    /// Those of them that the given prices would charge otherwise.
     pub differing: u64,
     /// What was charged.
     pub charged: CostSum,
-    /// What the prices at hand make of it.
+    /// What the given prices make of it.
     pub priced: CostSum,
 }
 

@@ -162,7 +162,7 @@ mod tests {
         Rates { base, above: Vec::new() }
     }
 
-    struct Desk {
+    struct Fixture {
         caches: Caches,
         prices: PriceTable,
         names: Names,
@@ -172,7 +172,7 @@ mod tests {
     const SONNET: ModelId = ModelId(1);
     const OPUS: ModelId = ModelId(2);
 
-    impl Desk {
+    impl Fixture {
         fn new() -> Self {
             let mut names = Names::default();
             for name in ["haiku", "sonnet", "opus"] {
@@ -237,17 +237,17 @@ mod tests {
     }
 
     /// A session of 50,000 tokens, warm on Opus.
-    fn warm() -> Desk {
-        let mut desk = Desk::new();
+    fn warm() -> Fixture {
+        let mut fixture = Fixture::new();
         let turn = Underway { prompt: prompt(50_000), wanted: 2, account: 3 };
-        desk.answer(&turn, OPUS, 0, &usage(0, 50_000));
-        desk
+        fixture.answer(&turn, OPUS, 0, &usage(0, 50_000));
+        fixture
     }
 
     #[test]
     fn a_warm_session_stays_where_a_change_does_not_pay_and_goes_where_it_does() {
-        let mut desk = warm();
-        let standing = desk.standing(&prompt(50_500), 30, None, &[]);
+        let mut fixture = warm();
+        let standing = fixture.standing(&prompt(50_500), 30, None, &[]);
         assert_eq!((standing.here, standing.tie), (OPUS, None));
         // Two turns are guessed: Haiku would pay from the second on, but for the way back.
         let sonnet = *standing.change(SONNET).unwrap();
@@ -255,44 +255,49 @@ mod tests {
         // Sessions that go on cheaply for twenty turns, and do not come back.
         for turn in 0..4000 {
             let of = Prompt { session: if turn % 20 == 0 { 9 } else { 7 }, ..prompt(50_500) };
-            desk.caches.placed(RouteTag(0), &of, 0);
+            fixture.caches.placed(RouteTag(0), &of, 0);
         }
-        let long = desk.standing(&prompt(50_500), 30, None, &[]);
+        let long = fixture.standing(&prompt(50_500), 30, None, &[]);
         assert!(long.change(HAIKU).unwrap().goes() && long.change(SONNET).unwrap().goes(), "{long:?}");
-        assert!(!desk.standing(&prompt(50_500), 30, Some(50), &[]).change(SONNET).unwrap().goes(), "capped");
+        assert!(
+            !fixture.standing(&prompt(50_500), 30, Some(50), &[]).change(SONNET).unwrap().goes(),
+            "capped"
+        );
         assert_eq!(long.about(Some(HAIKU)).changes.len(), 1);
     }
 
     #[test]
     fn what_has_gone_cold_or_cannot_be_called_binds_nobody() {
-        let desk = warm();
-        let cold = desk.standing(&prompt(50_500), 3600, None, &[]);
+        let fixture = warm();
+        let cold = fixture.standing(&prompt(50_500), 3600, None, &[]);
         assert!(cold.change(SONNET).unwrap().goes(), "after an hour nothing is lost: {cold:?}");
-        let rotated = desk.standing(&prompt(50_500), 30, None, &[3]);
+        let rotated = fixture.standing(&prompt(50_500), 30, None, &[3]);
         assert!(rotated.change(SONNET).unwrap().goes(), "another account has none of it: {rotated:?}");
-        assert!(desk.standing(&prompt(50_500), 30, None, &[4]).change(SONNET).is_some_and(|it| !it.goes()));
+        assert!(
+            fixture.standing(&prompt(50_500), 30, None, &[4]).change(SONNET).is_some_and(|it| !it.goes())
+        );
     }
 
     #[test]
     fn new_sessions_and_sub_agents_are_nowhere_and_ties_are_told() {
-        let desk = warm();
+        let fixture = warm();
         let other = Prompt { session: 8, ..prompt(50_500) };
-        assert_eq!(desk.standing(&other, 30, None, &[]), Standing::default());
+        assert_eq!(fixture.standing(&other, 30, None, &[]), Standing::default());
         assert_eq!(
-            desk.standing(&prompt(2_000), 30, None, &[]),
+            fixture.standing(&prompt(2_000), 30, None, &[]),
             Standing::default(),
             "a shorter one is another"
         );
         let tied = Prompt { tie: Some(Tie::Tools), ..prompt(50_500) };
-        assert_eq!(desk.standing(&tied, 30, None, &[]).tie, Some(Tie::Tools));
+        assert_eq!(fixture.standing(&tied, 30, None, &[]).tie, Some(Tie::Tools));
     }
 
     #[test]
     fn upwards_staying_and_returning_are_priced_apart() {
-        let mut desk = Desk::new();
+        let mut fixture = Fixture::new();
         let turn = Underway { prompt: prompt(50_000), ..Underway::default() };
-        desk.answer(&turn, HAIKU, 0, &usage(0, 50_000));
-        let standing = desk.standing(&prompt(50_500), 30, None, &[]);
+        fixture.answer(&turn, HAIKU, 0, &usage(0, 50_000));
+        let standing = fixture.standing(&prompt(50_500), 30, None, &[]);
         let up = *standing.change(OPUS).unwrap();
         assert!(up.way == Way::Up && up.goes());
         assert!(up.go < up.stay, "Haiku is still warm a minute later: {up:?}");
@@ -300,8 +305,8 @@ mod tests {
 
     #[test]
     fn what_is_expected_is_what_is_billed_where_nothing_surprises() {
-        let mut desk = warm();
-        let ladder = desk.ladder().map(|offer| (offer.model, offer.known_as));
+        let mut fixture = warm();
+        let ladder = fixture.ladder().map(|offer| (offer.model, offer.known_as));
         assert_eq!(ladder[2].0, OPUS);
         let mut tokens = 50_000;
         let (mut expected, mut billed) = (Pico::ZERO, Pico::ZERO);
@@ -317,15 +322,15 @@ mod tests {
                 now: Instant::from_secs(turn * 30),
             };
             let usage = usage(tokens - 500, 500);
-            let [.., opus] = desk.ladder();
-            expected += desk.caches.expected(&asking, &opus).unwrap();
+            let [.., opus] = fixture.ladder();
+            expected += fixture.caches.expected(&asking, &opus).unwrap();
             billed += crate::pricing::charge(&usage, opus.rates).amount().unwrap();
             let turn_ = Underway { prompt: prompt.clone(), ..Underway::default() };
-            desk.answer(&turn_, OPUS, turn * 30, &usage);
+            fixture.answer(&turn_, OPUS, turn * 30, &usage);
         }
         let off = (expected - billed).0.abs() * 1000 / billed.0;
         assert!(off < 50, "{off} per mille off: {} and {}", expected.usd(), billed.usd());
-        assert_eq!(desk.names.models().len(), 3);
+        assert_eq!(fixture.names.models().len(), 3);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::units::{ModelId, Pico};
 /// Why a session cannot change its model at this turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tie {
-    /// The request hands in what tools returned that its model called.
+    /// The request sends what tools returned that its model called.
     Tools,
     /// The provider keeps what was said before.
     State,

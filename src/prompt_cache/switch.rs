@@ -63,7 +63,7 @@ pub struct Outlook {
     pub returns: PerMille,
     /// The chance that what was warm here then still is.
     pub alive_at_return: PerMille,
-    /// What a change of hands may cost besides.
+    /// What a handover may cost besides.
     pub handoff: Pico,
 }
 

@@ -171,12 +171,12 @@ impl Providers {
     pub async fn offered(&self, known: impl Iterator<Item = &str>) -> Vec<ModelEntry> {
         let exact = self.models.exact().filter_map(|(model, _)| self.entry(model));
         let mut offered: Vec<ModelEntry> = exact.collect();
-        let made_up = known.filter_map(|model| {
+        let simulated = known.filter_map(|model| {
             let (at, _) = self.models.find(model)?;
             self.all.get(at).filter(|provider| provider.simulated)?;
             self.entry(model)
         });
-        offered.extend(made_up);
+        offered.extend(simulated);
         let by_pattern = |provider: &&Arc<Provider>| {
             provider.is_there() && provider.spec.models.iter().any(|name| name.contains('*'))
         };
@@ -195,8 +195,8 @@ impl Providers {
 
     /// Lists the providers that keep the answers they gave.
     pub fn keepers(&self) -> Vec<Arc<str>> {
-        let keeps = |provider: &&Arc<Provider>| provider.is_there() && provider.spec.responses;
-        self.all.iter().filter(keeps).map(|provider| Arc::clone(&provider.name)).collect()
+        let stores_responses = |provider: &&Arc<Provider>| provider.is_there() && provider.spec.responses;
+        self.all.iter().filter(stores_responses).map(|provider| Arc::clone(&provider.name)).collect()
     }
 
     /// Asks a provider for an answer that it keeps, or for `what` of it: `cancel`, `input_items`. `hold` hears how much of it
@@ -239,7 +239,7 @@ impl Providers {
         self.accounts().find(|provider| *provider.name == *name)
     }
 
-    /// Returns what a list says of a model that is served, whoever lists it; what would be made up is marked.
+    /// Returns what a list says of a model that is served, whoever lists it; what would be synthetic is marked.
     pub fn entry(&self, model: &str) -> Option<ModelEntry> {
         let (at, _) = self.models.find(model)?;
         let provider = self.all.get(at)?;

@@ -111,7 +111,7 @@ pub enum CallError {
     },
     /// The connection broke.
     #[error("the connection to {to} broke: {why}")]
-    Broken {
+    Transport {
         /// Provider and host.
         to: String,
         /// What the system says.
@@ -176,7 +176,7 @@ impl CallError {
             Self::Connect { .. }
             | Self::Tls { .. }
             | Self::NotTaken { .. }
-            | Self::Broken { .. }
+            | Self::Transport { .. }
             | Self::Packed { .. }
             | Self::TooLarge { .. } => Status::ServerError,
             Self::Unsupported { .. } | Self::Credentials { .. } | Self::Setup { .. } => Status::Failed,
@@ -234,7 +234,7 @@ impl CallError {
             () if error.is_connect() && error.is_timeout() => Self::ConnectTimeout { to, after: connect },
             () if error.is_connect() => Self::Connect { to, why },
             () if turned_back || (stale && hung_up) => Self::NotTaken { to, why },
-            () => Self::Broken { to, why },
+            () => Self::Transport { to, why },
         }
     }
 }

@@ -90,7 +90,7 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
     }
 }
 
-/// Hands those of a client's headers on that a provider understands.
+/// Forwards those of a client's headers that a provider understands.
 pub(super) fn pass(from: &HeaderMap, spec: &ProviderSpec, to: &mut HeaderMap) {
     if from.is_empty() {
         return;

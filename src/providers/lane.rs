@@ -13,7 +13,7 @@ thread_local! {
     static LANE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Gives this thread clients of its own.
+/// Sets up clients for this thread alone.
 pub fn enter_lane(number: usize) {
     LANE.set(number % LANES);
 }

@@ -33,7 +33,7 @@ impl Models {
                 }
             }
         }
-        models.patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(literal(pattern)));
+        crate::units::sort_by_key(&mut models.patterns, |(pattern, _)| std::cmp::Reverse(literal(pattern)));
         models
     }
 

@@ -179,10 +179,10 @@ impl Provider {
                 _ => "authorization",
             };
             let name = spec.key_header.as_deref().unwrap_or(usual);
-            let wrong = || setting("key", "the key has characters that no header may have");
-            put_key(&mut headers, name, key).ok_or_else(wrong)?;
+            let invalid = || setting("key", "the key has characters that no header may have");
+            put_key(&mut headers, name, key).ok_or_else(invalid)?;
             let name = spec.key_header.as_deref().unwrap_or("authorization");
-            put_key(&mut openai_headers, name, key).ok_or_else(wrong)?;
+            put_key(&mut openai_headers, name, key).ok_or_else(invalid)?;
         }
         let name: Arc<str> =
             account.map_or_else(|| spec.name.clone(), |account| format!("{}/{account}", spec.name)).into();

@@ -135,7 +135,7 @@ impl Target {
         self.slot.provider.simulated
     }
 
-    /// Returns what the provider speaks, with its differences; made-up answers come in OpenAI's chat.
+    /// Returns what the provider speaks, with its differences; synthetic answers come in OpenAI's chat.
     pub fn speaks(&self) -> Speaks {
         if self.simulated() { Speaks::Simulated } else { self.slot.provider.spec.speaks }
     }
@@ -198,7 +198,7 @@ impl Providers {
                 accounts => accounts.iter().map(Some).collect(),
             };
             let built = each.into_iter().map(&mut build).collect::<Result<Vec<_>, _>>()?;
-            // Where one has a key, nothing is made up or refused for the others.
+            // Where one has a key, nothing is simulated or refused for the others.
             let has_key = |account: &Arc<Provider>| !account.simulated && account.refusal.is_none();
             let keyed: Vec<Arc<Provider>> =
                 built.iter().filter(|account| has_key(account)).cloned().collect();
@@ -408,7 +408,7 @@ impl Providers {
     pub fn health(&self, now: Instant) -> Vec<ModelHealth> {
         let mut health: Vec<ModelHealth> =
             self.accounts().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
-        health.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
+        crate::units::sort_by(&mut health, |a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         health
     }
 

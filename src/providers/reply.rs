@@ -215,7 +215,7 @@ impl Reply {
             },
             Source::Simulated(simulation) => match timeout_at(deadline, simulation.next()).await {
                 Ok(Ok(piece)) => Ok(piece),
-                Ok(Err(why)) => Err(CallError::Broken { to: self.to.clone(), why: safe(why) }),
+                Ok(Err(why)) => Err(CallError::Transport { to: self.to.clone(), why: safe(why) }),
                 Err(_) => Err(self.deadlines.missed(deadline, self.begun, self.to.clone())),
             },
         };

@@ -171,7 +171,7 @@ fn open_to_others(path: &Path) -> Option<String> {
     }
 }
 
-/// Runs a program and gives the first line that it prints.
+/// Runs a program and returns the first line that it prints.
 fn run(program: &str, arguments: &[String], place: &str) -> Result<String, KeyError> {
     let mut child = Command::new(program)
         .args(arguments)

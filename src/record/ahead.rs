@@ -32,7 +32,7 @@ enum Step {
     Filler,
 }
 
-/// Returns how many threads are worth it: on one core, reading ahead takes from the reading at hand.
+/// Returns how many threads are worth it: on one core, reading ahead takes from the current reading.
 pub(super) fn lanes() -> usize {
     match std::thread::available_parallelism().map_or(1, usize::from) {
         1 => 0,

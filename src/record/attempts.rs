@@ -48,7 +48,7 @@ pub struct Attempt<'a> {
     pub gap_ms: Option<u32>,
     /// How hard its rung told it to think; none where the request went as it was.
     pub effort: Option<Effort>,
-    /// What was charged for it then, where the log tells: that stands, whatever prices are at hand.
+    /// What was charged for it then, where the log tells: that stands, whatever prices are given.
     pub charged: Charged,
 }
 

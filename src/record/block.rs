@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::csv::Columns;
 use super::cut::{MAX_ENTRY, Piece};
+use super::entries::EntryBatch;
 use super::foreign::{self, Coding, Met, Place};
 use super::known::{self, Key, Known, Nest, Sink, Told};
 use super::mapped::{self, Mapping};
@@ -43,6 +44,8 @@ pub(crate) enum Body {
     Lines(u64),
     /// One entry a piece.
     Pieces(Vec<Piece>),
+    /// Entries that no text holds; the first one stands for the line of this number.
+    Entries(u64, Box<dyn EntryBatch>),
     /// The end of a file: what is held back for it comes out.
     End,
     /// No entry at all, but something to tell.
@@ -151,12 +154,25 @@ impl Block {
 
     /// Says whether its lines mean the same whatever stands before them, so that [`Self::for_each_apart`] reads them.
     pub fn is_apart(&self) -> bool {
-        let is_entries = matches!(self.body, Body::Lines(_) | Body::Pieces(_));
+        let is_entries = matches!(self.body, Body::Lines(_) | Body::Pieces(_) | Body::Entries(..));
         is_entries && self.shared.format.stands_alone()
     }
 
     /// Calls `f` for every line in order, with what is on it as far as that can be told without those before.
     pub fn for_each_apart<'b>(&'b self, mut f: impl FnMut(Line, Apart<'_, 'b>)) {
+        if let Body::Entries(first, batch) = &self.body {
+            for (start, line) in (0..batch.len()).zip(*first..) {
+                let piece = Piece { start, end: start, line, giant: false };
+                if let Some(Entry::Request(mut record)) = batch.entry(start) {
+                    let key = Key::of(&record);
+                    self.fill(&mut record);
+                    f(Line(piece), Apart::Ours(key, &mut record));
+                } else {
+                    f(Line(piece), Apart::Waits);
+                }
+            }
+            return;
+        }
         let whole = std::str::from_utf8(&self.data).ok();
         let is_ours = self.shared.format == InputFormat::Native;
         let mut plain = Record::default();
@@ -236,7 +252,7 @@ impl Block {
         // One check for the whole block is much cheaper than one a line; only a block with a fault needs the latter.
         let whole = std::str::from_utf8(&self.data).ok();
         match &self.body {
-            Body::Lines(_) | Body::Pieces(_) => {
+            Body::Lines(_) | Body::Pieces(_) | Body::Entries(..) => {
                 for piece in self.pieces() {
                     self.piece(whole, piece, (known, place), f)?;
                 }
@@ -252,7 +268,7 @@ impl Block {
         let (line, pieces) = match &self.body {
             Body::Lines(first) => (Some(*first), &[][..]),
             Body::Pieces(pieces) => (None, pieces.as_slice()),
-            Body::End | Body::Remark(_) => (None, &[][..]),
+            Body::End | Body::Remark(_) | Body::Entries(..) => (None, &[][..]),
         };
         let mut next = line.map(|line| (line, 0));
         let lines = std::iter::from_fn(move || {
@@ -262,7 +278,12 @@ impl Block {
             next = Some((line + 1, end + 1));
             Some(Piece { start, end, line, giant: false })
         });
-        lines.chain(pieces.iter().copied())
+        let entries = match &self.body {
+            Body::Entries(first, batch) => (0..batch.len()).zip(*first..),
+            _ => (0..0).zip(0..),
+        };
+        let entries = entries.map(|(start, line)| Piece { start, end: start, line, giant: false });
+        lines.chain(pieces.iter().copied()).chain(entries)
     }
 
     #[inline]
@@ -274,6 +295,12 @@ impl Block {
         f: &mut impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let Piece { start, end, line, giant: is_giant } = piece;
+        if let Body::Entries(_, batch) = &self.body {
+            return match batch.entry(start) {
+                None => ControlFlow::Continue(()),
+                Some(entry) => self.ours(line, entry, met.0, f),
+            };
+        }
         if is_giant { f(line, Err(giant(line))) } else { self.entry(whole, start, end, line, met, f) }
     }
 
@@ -308,10 +335,7 @@ impl Block {
         if self.shared.format == InputFormat::Native {
             return match native::parse(text) {
                 Ok(None) => ControlFlow::Continue(()),
-                Ok(Some(Entry::Request(record))) if !known.is_new(Key::of(&record)) => {
-                    f(line, Err(known::REPEATED.at_line(line)))
-                }
-                Ok(Some(entry)) => f(line, Ok(self.finish(entry))),
+                Ok(Some(entry)) => self.ours(line, entry, known, f),
                 Err(refusal) => f(line, Err(refusal.at_line(line))),
             };
         }
@@ -328,6 +352,23 @@ impl Block {
         known.coding = coding;
         flow?;
         known.join(joined, &mut give)
+    }
+
+    /// Takes in an entry of our own format.
+    #[inline]
+    fn ours<'b>(
+        &'b self,
+        line: u64,
+        entry: Entry<'b>,
+        known: &mut Known,
+        f: &mut impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match entry {
+            Entry::Request(record) if !known.is_new(Key::of(&record)) => {
+                f(line, Err(known::REPEATED.at_line(line)))
+            }
+            entry => f(line, Ok(self.finish(entry))),
+        }
     }
 
     /// Reads an entry of a foreign format.

@@ -121,7 +121,7 @@ impl Elements {
         }
     }
 
-    /// Runs through text up to its closing quote or the end of the bytes; gives the place behind.
+    /// Runs through text up to its closing quote or the end of the bytes; returns the place behind.
     fn text(&mut self, bytes: &[u8], mut at: usize) -> usize {
         let start = at;
         while self.in_text {

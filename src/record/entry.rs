@@ -87,7 +87,7 @@ pub enum Timing {
     /// The log tells it.
     #[default]
     Told,
-    /// The log tells how long after its start: distances are true, the date is made up.
+    /// The log tells how long after its start: distances are true, the date is synthetic.
     Offset,
     /// The log tells none: the moment only keeps the order, and no rate can be made of it.
     Placed,
@@ -191,7 +191,7 @@ pub struct Record<'a> {
     pub labels: Vec<Label<'a>>,
     /// The cost that the log itself claims, in dollars as written; shown beside ours, never used.
     pub claimed_usd: Option<Cow<'a, str>>,
-    /// Names the made-up circumstance where (part of) the entry was simulated; empty for real traffic.
+    /// Names the synthetic circumstance where (part of) the entry was simulated; empty for real traffic.
     pub simulated: Cow<'a, str>,
 }
 

@@ -9,6 +9,7 @@ use super::beginning::{
 use super::block::{Body, Shared};
 use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
+use super::entries::EntryReader;
 use super::error::Strange;
 use super::input::Stream;
 use super::mapped::{self, Cut, Mapping, Shape};
@@ -61,6 +62,8 @@ enum Cutting {
     Elements(Box<Elements>),
     Rows(Box<Rows>),
     Streams(Box<Streams>),
+    /// No text at all.
+    Entries(Box<dyn EntryReader>),
     /// Within a line that is too long; this many bytes of it have gone.
     Dropping,
 }
@@ -73,7 +76,46 @@ impl OpenFile {
         options: &ReadOptions,
         read: &Arc<AtomicU64>,
     ) -> Option<Result<(Self, Option<Header>), Error>> {
+        if let Some(entries) = input.open_entries(place) {
+            return Some(entries.map(|reader| Self::of_entries(input.name(place), reader, options)));
+        }
         Some(input.open(place, read)?.and_then(|stream| Self::new(stream, options)))
+    }
+
+    /// Returns all that the header of a file of entries would say; `None` where it is text.
+    pub(super) fn whole_header(&self) -> Option<Header> {
+        match &self.cutting {
+            Cutting::Entries(reader) => Some(reader.whole_header()),
+            _ => None,
+        }
+    }
+
+    fn of_entries(
+        file: String,
+        reader: Box<dyn EntryReader>,
+        options: &ReadOptions,
+    ) -> (Self, Option<Header>) {
+        let header = reader.header();
+        let shared = Arc::new(Shared {
+            file: file.clone(),
+            format: InputFormat::Native,
+            columns: Columns::default(),
+            mapping: None,
+            assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
+            strict: options.strict,
+        });
+        let open = Self {
+            stream: Stream::empty(file),
+            shared,
+            carry: Vec::new(),
+            cutting: Cutting::Entries(reader),
+            ended: false,
+            is_flushed: false,
+            failed: None,
+            // The header would be the first.
+            line: 2,
+        };
+        (open, Some(header))
     }
 
     fn new(mut stream: Stream, options: &ReadOptions) -> Result<(Self, Option<Header>), Error> {
@@ -233,7 +275,19 @@ impl OpenFile {
 
     /// Returns the next stretch of whole entries; `None` at the end.
     fn cut(&mut self) -> Option<Stretch> {
-        match self.cutting {
+        match &mut self.cutting {
+            Cutting::Entries(reader) => match reader.next_batch() {
+                Ok(batch) => {
+                    let batch = batch?;
+                    let first = self.line;
+                    self.line += batch.len() as u64;
+                    Some((Vec::new(), Body::Entries(first, batch)))
+                }
+                Err(error) => {
+                    self.failed = Some(error);
+                    None
+                }
+            },
             Cutting::Elements(_) | Cutting::Streams(_) | Cutting::Rows(_) => self.cut_pieces(),
             Cutting::Lines => self.cut_lines(),
             Cutting::Dropping => Some(self.drop_line()),
@@ -310,7 +364,7 @@ impl OpenFile {
                 Cutting::Rows(rows) => rows.feed(&self.carry, &mut data, &mut pieces),
                 Cutting::Streams(streams) if is_end => streams.end(&mut data, &mut pieces),
                 Cutting::Streams(streams) => streams.feed(&self.carry, &mut data, &mut pieces),
-                Cutting::Lines | Cutting::Dropping => {}
+                Cutting::Lines | Cutting::Dropping | Cutting::Entries(_) => {}
             }
             if is_end {
                 break;

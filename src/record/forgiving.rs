@@ -10,9 +10,9 @@ use serde::de::value::{
     BoolDeserializer, F64Deserializer, I64Deserializer, MapAccessDeserializer, SeqAccessDeserializer,
     StrDeserializer, U64Deserializer,
 };
-use serde::de::{
-    DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+
+use super::by_name::{ByName, Reading};
 
 /// An object or a list, if anything is said: `null`, empty text, `false`, and an empty list where an object is due (or the
 /// other way round) say nothing, as languages write it that do not tell them apart.
@@ -40,7 +40,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Anything<T> {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
         let mut seq = Reading { inner: seq, has_begun: false };
-        match T::deserialize(SeqAccessDeserializer::new(&mut seq)) {
+        match T::deserialize(ByName(SeqAccessDeserializer::new(&mut seq))) {
             Err(error) if seq.has_begun => Err(error),
             Err(error) => match seq.inner.next_element::<IgnoredAny>()? {
                 Some(_) => Err(error),
@@ -70,31 +70,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Anything<T> {
     }
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
         Ok(None)
-    }
-}
-
-/// Remembers whether anything was taken out of an object or a list.
-struct Reading<A> {
-    inner: A,
-    has_begun: bool,
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for &mut Reading<A> {
-    type Error = A::Error;
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        self.has_begun = true;
-        self.inner.next_key_seed(seed)
-    }
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.inner.next_value_seed(seed)
-    }
-}
-
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for &mut Reading<A> {
-    type Error = A::Error;
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.has_begun = true;
-        self.inner.next_element_seed(seed)
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Error;
+use super::entries::{EntryOpener, EntryReader};
 
 /// One or more logs, read one after another.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +57,10 @@ enum Part {
         name: String,
         opener: Opener,
     },
+    Entries {
+        name: String,
+        opener: EntryOpener,
+    },
 }
 
 impl fmt::Debug for Part {
@@ -63,7 +68,9 @@ impl fmt::Debug for Part {
         match self {
             Self::File(path) | Self::Found(path) => write!(f, "File({})", path.display()),
             Self::Stdin => f.write_str("Stdin"),
-            Self::Bytes { name, .. } | Self::Made { name, .. } => write!(f, "{name}"),
+            Self::Bytes { name, .. } | Self::Made { name, .. } | Self::Entries { name, .. } => {
+                write!(f, "{name}")
+            }
         }
     }
 }
@@ -98,6 +105,11 @@ impl Input {
         Self { parts: vec![Part::Made { name: name.to_owned(), opener }] }
     }
 
+    /// Reads entries that no text holds, under a name for messages.
+    pub fn entries(name: &str, opener: EntryOpener) -> Self {
+        Self { parts: vec![Part::Entries { name: name.to_owned(), opener }] }
+    }
+
     /// Reads further parts after these.
     #[must_use]
     pub fn and(mut self, more: Self) -> Self {
@@ -109,7 +121,9 @@ impl Input {
     pub(crate) fn name(&self, place: usize) -> String {
         match self.parts.get(place) {
             Some(Part::File(path) | Part::Found(path)) => path.display().to_string(),
-            Some(Part::Bytes { name, .. } | Part::Made { name, .. }) => name.clone(),
+            Some(Part::Bytes { name, .. } | Part::Made { name, .. } | Part::Entries { name, .. }) => {
+                name.clone()
+            }
             Some(Part::Stdin) => "standard input".to_owned(),
             None => String::new(),
         }
@@ -128,7 +142,8 @@ impl Input {
                     None => false,
                 },
                 Part::Bytes { .. } | Part::Made { .. } => early.insert(place),
-                Part::Stdin => false,
+                // Whoever keeps entries has threads of its own.
+                Part::Stdin | Part::Entries { .. } => false,
             };
         }
         (again, early)
@@ -139,7 +154,7 @@ impl Input {
         self.parts.iter().all(|part| match part {
             Part::File(path) | Part::Found(path) => FileId::of(path).is_some(),
             Part::Stdin => false,
-            Part::Bytes { .. } | Part::Made { .. } => true,
+            Part::Bytes { .. } | Part::Made { .. } | Part::Entries { .. } => true,
         })
     }
 
@@ -159,7 +174,7 @@ impl Input {
             Part::File(path) | Part::Found(path) => {
                 std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
             }
-            Part::Stdin | Part::Made { .. } => None,
+            Part::Stdin | Part::Made { .. } | Part::Entries { .. } => None,
             Part::Bytes { bytes, .. } => u64::try_from(bytes.len()).ok(),
         });
         sizes.sum()
@@ -182,12 +197,19 @@ impl Input {
         Ok(())
     }
 
+    /// Opens one of the parts that are entries; `None` where it is none.
+    pub(crate) fn open_entries(&self, place: usize) -> Option<Result<Box<dyn EntryReader>, Error>> {
+        let Some(Part::Entries { name, opener }) = self.parts.get(place) else { return None };
+        Some(opener().map_err(|source| Error::Read { file: name.clone(), line: 0, source }))
+    }
+
     /// Opens one of the parts.
     pub(crate) fn open(&self, place: usize, read: &Arc<AtomicU64>) -> Option<Result<Stream, Error>> {
         let part = self.parts.get(place)?;
         let name = self.name(place);
         let raw: Box<dyn Read + Send> = match part {
             Part::Stdin => Box::new(io::stdin()),
+            Part::Entries { .. } => Box::new(io::empty()),
             Part::Bytes { bytes, .. } => Box::new(Cursor::new(bytes.clone())),
             Part::Made { opener, .. } => match opener() {
                 Ok(reader) => reader,
@@ -231,6 +253,11 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// Has a name and nothing to read.
+    pub(crate) fn empty(name: String) -> Self {
+        Self { name, packed: None, reader: Box::new(io::empty()) }
+    }
+
     fn unpack(name: String, mut raw: Counted) -> io::Result<Self> {
         let mut magic = [0u8; 4];
         let mut have = 0;

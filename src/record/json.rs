@@ -10,6 +10,7 @@ use serde::de::{
     DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
 };
 
+use super::by_name::{ByName, Reading};
 use super::forgiving::in_words;
 pub(crate) use super::forgiving::maybe;
 
@@ -236,7 +237,8 @@ impl<'de, T: DeserializeOwned + Default> Deserialize<'de> for Embedded<T> {
                 f.write_str("an object, or JSON within text")
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Embedded)
+                let mut map = Reading { inner: map, has_begun: false };
+                T::deserialize(serde::de::value::MapAccessDeserializer::new(&mut map)).map(Embedded)
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 while seq.next_element::<IgnoredAny>()?.is_some() {}
@@ -273,7 +275,7 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
     if text.len() > SHALLOW && is_too_deep(text.as_bytes()) {
         return Err(format!("nests deeper than {DEEPEST} levels"));
     }
-    sonic_rs::from_str(text).map_err(|error| explain(text, &error))
+    sonic_rs::from_str(text).map(|ByName(value)| value).map_err(|error| explain(text, &error))
 }
 
 /// Says whether values nest deeper than [`DEEPEST`].

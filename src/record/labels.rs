@@ -1,6 +1,6 @@
 //! Lines of labels: a confidence, and how good the cheap and the strong answer were; no requests, so no log format.
 //!
-//! Invariant: a leg that is not there is unknown, never bad; a line that is none is told with its place.
+//! Invariant: a outcome that is not there is unknown, never bad; a line that is none is told with its place.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -113,8 +113,8 @@ fn looks_like_labels(bytes: &[u8]) -> Option<bool> {
     let lines = whole.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     lines.take(LOOKED_AT).find_map(|line| {
         let line: Line = serde_json::from_slice(line).ok()?;
-        let has_leg = !line.cheap.is_null() || !line.strong.is_null();
-        (has_leg || !line.at.is_null()).then_some(line.at.is_null())
+        let has_outcome = !line.cheap.is_null() || !line.strong.is_null();
+        (has_outcome || !line.at.is_null()).then_some(line.at.is_null())
     })
 }
 
@@ -158,7 +158,7 @@ mod tests {
     fn labels_are_known_by_their_keys_and_logs_are_none() {
         let found = read("\u{feff}{\"confidence\":900,\"cheap\":1000,\"strong\":0,\"id\":\"x\"}\r\n\n{\"cheap\":1,\"confidence\":2}").unwrap();
         assert_eq!((found.lines.len(), found.bad), (2, 0));
-        assert_eq!(found.lines[1].strong, None, "a leg that is not there is unknown");
+        assert_eq!(found.lines[1].strong, None, "a outcome that is not there is unknown");
         assert_eq!(read("junk\n{\"confidence\":900,\"cheap\":1000,\"strong\":0}\n").unwrap().bad, 1);
         for log in [
             "",

@@ -8,8 +8,10 @@ mod attempts;
 mod beginning;
 pub mod bill;
 mod block;
+mod by_name;
 mod csv;
 mod cut;
+mod entries;
 mod entry;
 mod error;
 mod file;
@@ -38,6 +40,7 @@ pub(crate) use attempts::some_terms;
 pub use attempts::{Attempt, Attempts, Check, Status, WriteTtl};
 pub use block::{Apart, Block, Foreign, Line};
 pub use cut::MAX_ENTRY;
+pub use entries::{EntryBatch, EntryOpener, EntryReader};
 pub use entry::{
     Correction, Entry, Label, LateLabel, PolicyChange, PriceChange, Record, RecordedNeeds, SECOND_STAGE,
     Signal, Timing, Under,
@@ -52,8 +55,9 @@ pub use known::{Key, Known};
 pub use labels::{Judgement, Judgements};
 pub use lines::each_line;
 pub use mapped::{Mapping, MappingError};
+pub(crate) use native::plausible;
 pub use native::{Header, UnknownKey, VERSION, unknown_policy_keys, write_entry as append_line};
-pub use outcomes::{Leg, OutcomeLine, Outcomes};
+pub use outcomes::{ModelOutcome, OutcomeLine, Outcomes};
 pub use series::{Point, Series};
 pub use skip::{Skip, SkipKind};
 pub use source::{Blocks, Progress, Source, open};

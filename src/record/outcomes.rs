@@ -17,7 +17,7 @@ use crate::units::Pico;
 
 /// What is known of one model's answer.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub struct Leg {
+pub struct ModelOutcome {
     /// How good it was, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<f64>,
@@ -48,7 +48,7 @@ impl OutcomeLine<'_> {
     }
 }
 
-impl Leg {
+impl ModelOutcome {
     /// Tells of an answer: its text, the tokens of prompt and answer, what it cost.
     pub fn answered(
         answer: String,
@@ -94,7 +94,7 @@ pub struct OutcomeLine<'a> {
     pub split_key: Option<Cow<'a, str>>,
     /// By model.
     #[serde(borrow)]
-    pub outcomes: BTreeMap<Cow<'a, str>, Option<Leg>>,
+    pub outcomes: BTreeMap<Cow<'a, str>, Option<ModelOutcome>>,
 }
 
 /// Lines of outcomes on their way in.
@@ -143,7 +143,7 @@ impl Outcomes {
         (self.read.load(Ordering::Relaxed), self.total)
     }
 
-    /// Hands every line over, with its number from 1; one that cannot be read as what is wrong with it. Gives back whether all was read:
+    /// Passes every line on, with its number from 1; one that cannot be read as what is wrong with it. Returns whether all was read:
     /// `each` may end it.
     ///
     /// # Errors

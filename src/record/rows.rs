@@ -1,6 +1,6 @@
 //! Cuts rows out of comma-separated text, where a quoted field may hold line ends.
 //!
-//! Invariants: those of [`super::cut`]; a quote opens a field only at its beginning, so a stray one swallows nothing.
+//! Invariants: those of [`super::cut`]; a quote opens a field only at its beginning, so an unexpected one swallows nothing.
 
 use super::cut::Piece;
 
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quoted_fields_may_hold_line_ends_and_stray_quotes_swallow_nothing() {
+    fn quoted_fields_may_hold_line_ends_and_unexpected_quotes_swallow_nothing() {
         let text = "a,\"two\nlines, \"\"so\"\"\",b\n5\" pipe,x,y\nlast,1,2";
         for step in [1, 3, 100] {
             let (mut data, mut pieces) = (Vec::new(), Vec::new());

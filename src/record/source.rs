@@ -107,6 +107,12 @@ impl Source {
         &self.header
     }
 
+    /// Returns the header with all that can be found out for it, which may take as long as reading the log.
+    pub fn whole_header(&self) -> Header {
+        let here = self.current.as_ref().and_then(|current| current.here.as_ref());
+        here.and_then(|open| open.whole_header()).unwrap_or_else(|| self.header.clone())
+    }
+
     /// Returns a view of how far the reading has come.
     pub fn progress(&self) -> Progress {
         self.progress.clone()

@@ -121,7 +121,7 @@ pub struct Figures {
     pub escalated: u64,
     /// Latency; null where none is known.
     pub latency_ms: Option<Latency>,
-    /// By model, the dearest first.
+    /// By model, the most expensive first.
     pub by_model: Vec<ModelRow>,
 }
 
@@ -157,7 +157,9 @@ impl Figures {
             .filter(|(_, cell)| cell.attempts > 0)
             .map(|(name, cell)| (cell.cost.total(), row(name, cell)))
             .collect();
-        by_model.sort_by(|(one, a), (other, b)| other.cmp(one).then_with(|| a.model.cmp(&b.model)));
+        crate::units::sort_by(&mut by_model, |(one, a), (other, b)| {
+            other.cmp(one).then_with(|| a.model.cmp(&b.model))
+        });
         Self {
             requests: all.requests,
             calls: all.attempts,

@@ -185,7 +185,9 @@ impl CacheReport {
                 survival: survival.collect(),
             });
         }
-        models.sort_by(|a, b| (b.sums.prompt_tokens, &a.model).cmp(&(a.sums.prompt_tokens, &b.model)));
+        crate::units::sort_by(&mut models, |a, b| {
+            (b.sums.prompt_tokens, &a.model).cmp(&(a.sums.prompt_tokens, &b.model))
+        });
         Self { schema: "pointsman.cache/1", scope, all: SumsRow::new(&all), models, switch: None }
     }
 

@@ -234,7 +234,7 @@ impl MineReport {
         let by_cost = |sums: &mut BTreeMap<(String, String), Spend>| {
             let mut rows: Vec<Spend> = std::mem::take(sums).into_values().collect();
             rows.iter_mut().for_each(Spend::finish);
-            rows.sort_by(|one, other| {
+            crate::units::sort_by(&mut rows, |one, other| {
                 let order = other.sum.total().cmp(&one.sum.total()).then(other.calls.cmp(&one.calls));
                 order.then_with(|| one.name.cmp(&other.name))
             });
@@ -247,7 +247,7 @@ impl MineReport {
         self.by_session = by_cost(sessions);
         self.by_sub_agent = by_cost(sub_agents);
         self.by_day = by_cost(days);
-        self.by_day.sort_by(|one, other| one.name.cmp(&other.name));
+        crate::units::sort_by(&mut self.by_day, |one, other| one.name.cmp(&other.name));
         self.windows = windows(std::mem::take(&mut self.minutes));
     }
 
@@ -455,7 +455,9 @@ fn windows(minutes: BTreeMap<(String, i64), Spend>) -> Vec<Spend> {
         window.span = Some((begun, last));
     }
     found.iter_mut().for_each(Spend::finish);
-    found.sort_by(|one, other| one.name.cmp(&other.name).then_with(|| one.agent.cmp(&other.agent)));
+    crate::units::sort_by(&mut found, |one, other| {
+        one.name.cmp(&other.name).then_with(|| one.agent.cmp(&other.agent))
+    });
     found
 }
 

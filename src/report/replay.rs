@@ -25,7 +25,7 @@ pub struct Scope {
     pub baseline_model: String,
 }
 
-/// That moments of a log are made up.
+/// That moments of a log are synthetic.
 #[derive(Clone, Debug, Serialize)]
 pub struct Undated {
     /// `offset` or `placed`.
@@ -117,7 +117,7 @@ fn named<S: serde::Serializer>(
     map.end()
 }
 
-/// What a log's own charges come to beside the prices at hand.
+/// What a log's own charges come to beside the given prices.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecordedCharges {
     /// Operations whose log tells what was charged.
@@ -330,7 +330,7 @@ fn rows<'a>(dimension: &'static str, cells: impl Iterator<Item = (Option<String>
         .filter(|(_, cell)| !cell.is_empty())
         .map(|(name, cell)| (cell.cost.total(), row(dimension, name, cell)))
         .collect();
-    list.sort_by(|(a_cost, a), (b_cost, b)| {
+    crate::units::sort_by(&mut list, |(a_cost, a), (b_cost, b)| {
         b_cost.cmp(a_cost).then(b.requests.cmp(&a.requests)).then_with(|| a.name.1.cmp(&b.name.1))
     });
     list.into_iter().map(|(_, row)| row).collect()

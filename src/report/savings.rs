@@ -120,7 +120,7 @@ impl SavingsReport {
             scope,
             against: match against {
                 Against::Model(_) => "model",
-                Against::Dearest => "dearest",
+                Against::MostExpensive => "dearest",
             },
             baseline: found.models.iter().map(model).collect(),
             requests: found.requests,

@@ -175,7 +175,7 @@ pub fn spend_rows(spend: &Spend, table: &SpendTable, names: &Names, limit: Optio
     }
     let mut rows: Vec<(Vec<String>, SpendCell)> = named.into_iter().collect();
     let by_cost = |rows: &mut Vec<(Vec<String>, SpendCell)>| {
-        rows.sort_by(|(one, a), (other, b)| {
+        crate::units::sort_by(rows, |(one, a), (other, b)| {
             (b.cost.total(), b.requests).cmp(&(a.cost.total(), a.requests)).then_with(|| one.cmp(other))
         });
     };
@@ -191,7 +191,7 @@ pub fn spend_rows(spend: &Spend, table: &SpendTable, names: &Names, limit: Optio
         }
     }
     if is_in_time {
-        rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+        crate::units::sort_by(&mut rows, |(one, _), (other, _)| one.cmp(other));
     }
     let heads: Vec<Arc<str>> = table.by.iter().map(|dimension| dimension.name().into()).collect();
     let row = |(texts, sums): (Vec<String>, SpendCell)| SpendRow {

@@ -40,6 +40,22 @@ pub struct Change {
     pub from: Option<String>,
 }
 
+impl Change {
+    /// Says it in words: `small from 550‰, mode active`.
+    pub fn words(&self) -> String {
+        let mode = self.mode.map(|mode| format!("mode {}", mode.name()));
+        let signal = self.no_signal.as_ref().map(|rung| format!("no signal: {rung}"));
+        let set = self.thresholds.iter().map(|(rung, to)| format!("{rung} from {to}‰"));
+        let ladder = self.ladder.iter().map(|rung| {
+            let name = rung.name.as_ref().unwrap_or(&rung.model);
+            rung.threshold.map_or_else(|| name.clone(), |threshold| format!("{name} from {threshold}‰"))
+        });
+        let ladder: Vec<String> = ladder.collect();
+        let ladder = (!ladder.is_empty()).then(|| format!("ladder {}", ladder.join(" > ")));
+        mode.into_iter().chain(signal).chain(set).chain(ladder).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// What a stage needs before the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {

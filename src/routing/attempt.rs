@@ -22,7 +22,7 @@ pub enum Status {
     /// Failed, the log does not say how.
     Failed,
     /// The answer broke off after the client had a part of it, so nobody else could be asked.
-    Cut,
+    Truncated,
     /// Not made at all: a breaker, a spent quota or a local limit stood before it.
     Unavailable,
     /// Not made at all: no model may serve this request.
@@ -64,7 +64,7 @@ impl Status {
             Self::Unfit => "unfit",
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
-            Self::Cut => "cut",
+            Self::Truncated => "cut",
             Self::Unavailable => "unavailable",
             Self::Refused => "refused",
         }
@@ -80,7 +80,7 @@ impl Status {
         Self::Unfit,
         Self::Cancelled,
         Self::Failed,
-        Self::Cut,
+        Self::Truncated,
         Self::Unavailable,
         Self::Refused,
     ];

@@ -48,27 +48,27 @@ pub struct Explore {
 impl Explore {
     /// Checks a spec.
     pub(super) fn compile(spec: ExploreSpec, field: &str) -> Result<Self, PolicyError> {
-        let wrong = |key: &str, problem: &str| {
+        let invalid = |key: &str, problem: &str| {
             Err(PolicyError { field: format!("{field}.{key}"), problem: problem.into() })
         };
         let within = |value: i64, most: u16| {
             u16::try_from(value).ok().filter(|value| (1..=most).contains(value)).and_then(PerMille::new)
         };
         let Some(share) = within(spec.share, 500) else {
-            return wrong(
+            return invalid(
                 "share",
                 "is a share of the requests near a threshold in per mille, 1 to 500; leave `explore` out to explore nothing",
             );
         };
         let band = |value: Option<i64>| value.map_or(Some(PerMille::ZERO), |value| within(value, 1000));
         let Some(below) = band(spec.below) else {
-            return wrong("below", "is how far below a threshold is explored, 1 to 1000 per mille");
+            return invalid("below", "is how far below a threshold is explored, 1 to 1000 per mille");
         };
         let Some(above) = band(spec.above) else {
-            return wrong("above", "is how far above a threshold is explored, 1 to 1000 per mille");
+            return invalid("above", "is how far above a threshold is explored, 1 to 1000 per mille");
         };
         if below == PerMille::ZERO && above == PerMille::ZERO {
-            return wrong("below", "is missing; say how far `below` or `above` a threshold is explored");
+            return invalid("below", "is missing; say how far `below` or `above` a threshold is explored");
         }
         Ok(Self { share, below, above })
     }

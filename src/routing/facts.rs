@@ -255,7 +255,7 @@ pub const REGION: &str = "region=";
 /// # Errors
 /// Where one has no name or is one too many.
 pub(super) fn labels(list: &[String], field: &str, names: &mut Names) -> Result<Labels, PolicyError> {
-    let wrong = |problem: &str| Err(PolicyError { field: field.to_owned(), problem: problem.to_owned() });
+    let invalid = |problem: &str| Err(PolicyError { field: field.to_owned(), problem: problem.to_owned() });
     let mut all = Labels::default();
     for name in list {
         if name.is_empty()
@@ -264,13 +264,13 @@ pub(super) fn labels(list: &[String], field: &str, names: &mut Names) -> Result<
             || name.ends_with('=')
             || !name.chars().all(is_safe)
         {
-            return wrong(
+            return invalid(
                 "a label is a word such as \"zdr\" or \"region=eu\", without commas or blanks around it",
             );
         }
         let label = names.intern_label(name);
         if names.label(label) == OTHERS {
-            return wrong("more than 63 different labels; these are told apart by name only up to there");
+            return invalid("more than 63 different labels; these are told apart by name only up to there");
         }
         all = all.with(label);
     }

@@ -21,8 +21,8 @@ pub(super) fn lacking(facts: &Facts, required: Labels) -> Option<Bar> {
 /// Says what of a request a model is known not to take.
 fn unfit(facts: &Facts, most: Option<u32>, circumstance: &Circumstance) -> Option<Bar> {
     let needs = &circumstance.needs;
-    let cannot = |one: &Capability| needs.capabilities.has(*one) && facts.cannot.has(*one);
-    if let Some(one) = Capability::ALL.into_iter().find(cannot) {
+    let is_lacking = |one: &Capability| needs.capabilities.has(*one) && facts.cannot.has(*one);
+    if let Some(one) = Capability::ALL.into_iter().find(is_lacking) {
         return Some(Bar::Cannot(one));
     }
     if let Some(takes) = facts.context.filter(|&takes| needs.window > takes) {
@@ -75,8 +75,8 @@ pub fn forbids(
     // Whoever names a model knows what it takes.
     let takes = |facts: &Facts, most| if is_pinned { None } else { unfit(facts, most, circumstance) };
     let bar = |facts: &Facts, most| lacking(facts, required).or_else(|| takes(facts, most));
-    let is_it = |rung: &&Rung| !is_pinned && rung.with.effort == effort && same(rung.model, model);
-    let mut rungs = route.ladder.iter().filter(is_it).map(|rung| bar(&rung.facts, rung.with.max_output));
+    let is_match = |rung: &&Rung| !is_pinned && rung.with.effort == effort && same(rung.model, model);
+    let mut rungs = route.ladder.iter().filter(is_match).map(|rung| bar(&rung.facts, rung.with.max_output));
     if let Some(first) = rungs.next() {
         return rungs.fold(first, Option::and);
     }
@@ -92,12 +92,12 @@ pub(super) fn avail(route: &Route, circumstance: &Circumstance, open: Rungs, tra
     // Where rungs call one model by two names (two providers), each is known by its own.
     let by_name =
         |other: &Rung, rung: &Rung| other.known_as == rung.known_as && circumstance.is_down(other.model);
-    let by_another = |rung: &Rung| {
+    let is_taken = |rung: &Rung| {
         circumstance.is_down_as(rung.known_as) && !route.ladder.iter().any(|other| by_name(other, rung))
     };
     let is_down = |at: &usize| {
         let rung = route.ladder.get(*at).filter(|_| open.has(*at));
-        rung.is_some_and(|rung| circumstance.is_down(rung.model) || by_another(rung))
+        rung.is_some_and(|rung| circumstance.is_down(rung.model) || is_taken(rung))
     };
     let down = || (0..route.ladder.len()).filter(is_down);
     let left = down().fold(open, Rungs::without);
@@ -108,7 +108,7 @@ pub(super) fn avail(route: &Route, circumstance: &Circumstance, open: Rungs, tra
     left
 }
 
-/// Runaways: bars the dearest rung, or all but the cheapest, of those that are left, and all of them for who is stopped.
+/// Runaways: bars the most expensive rung, or all but the cheapest, of those that are left, and all of them for who is stopped.
 pub(super) fn hold_back(open: Rungs, circumstance: &Circumstance, trail: &mut Trail) -> Rungs {
     let Some(first) = open.at_or_after(0).filter(|_| circumstance.runaway != Then::Tell) else { return open };
     let barred = |at: &usize| match circumstance.runaway {

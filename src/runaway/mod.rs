@@ -126,12 +126,12 @@ impl Runaways {
         self.stops.find(whose).is_some()
     }
 
-    /// Stops someone; gives the stop that stands before it where he is stopped already.
+    /// Stops someone; returns the stop that stands before it where he is stopped already.
     pub fn stop(&mut self, stop: Stop) -> Arc<Stop> {
         self.stops.stop(stop)
     }
 
-    /// Lets someone go, and forgets what was seen of him, so that he starts anew. Gives what had stopped him.
+    /// Lets someone go, and forgets what was seen of him, so that he starts anew. Returns what had stopped him.
     pub fn lift(&mut self, whom: &Whom) -> Option<Arc<Stop>> {
         let lifted = self.stops.lift(whom)?;
         for watch in &mut self.watches {

@@ -14,7 +14,7 @@ pub enum Then {
     /// It is told, and nothing else.
     #[default]
     Tell,
-    /// The dearest rung that might serve does not, as long as there is another.
+    /// The most expensive rung that might serve does not, as long as there is another.
     Degrade,
     /// Only the cheapest rung that may serve does.
     Cheapest,

@@ -107,7 +107,7 @@ impl Stops {
             .or_else(session_of)
     }
 
-    /// Stops someone; gives the stop that stands.
+    /// Stops someone; returns the stop that stands.
     pub fn stop(&mut self, stop: Stop) -> Arc<Stop> {
         if stop.whom.kind == Kind::All {
             return Arc::clone(self.all.get_or_insert_with(|| Arc::new(stop)));
@@ -116,7 +116,7 @@ impl Stops {
         Arc::clone(self.named.entry(place).or_insert_with(|| Arc::new(stop)))
     }
 
-    /// Lets someone go; gives what had stopped him.
+    /// Lets someone go; returns what had stopped him.
     pub fn lift(&mut self, whom: &Whom) -> Option<Arc<Stop>> {
         match whom.kind {
             Kind::All => self.all.take(),
@@ -127,7 +127,7 @@ impl Stops {
     /// Lists them, the latest first.
     pub fn list(&self) -> Vec<Arc<Stop>> {
         let mut list: Vec<_> = self.all.iter().chain(self.named.values()).cloned().collect();
-        list.sort_by(|a, b| (b.at, &a.whom).cmp(&(a.at, &b.whom)));
+        crate::units::sort_by(&mut list, |a, b| (b.at, &a.whom).cmp(&(a.at, &b.whom)));
         list
     }
 }

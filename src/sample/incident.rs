@@ -7,7 +7,7 @@ use crate::pricing::{PriceRow, Rates, Tier};
 use crate::record::{Entry, PriceChange};
 use crate::units::{Instant, PicoPerMillion, Span};
 
-/// Marks rows that belong to no incident; they are made up all the same.
+/// Marks rows that belong to no incident; they are synthetic all the same.
 pub const GENERATED: &str = "generated";
 /// Marks rows that the rate limits touched.
 pub const STORM: &str = "429 storm at Google";

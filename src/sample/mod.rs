@@ -1,6 +1,6 @@
 //! The bundled sample: a log made by rule from a seed, with a company, its traffic and three staged incidents.
 //!
-//! Invariants: everything in it is made up and says so, row by row; the same seed writes the same bytes on every machine
+//! Invariants: everything in it is synthetic and says so, row by row; the same seed writes the same bytes on every machine
 //! (integers only, draws by counting); the committed file is exactly what seed 1 writes.
 
 mod draw;
@@ -28,7 +28,7 @@ pub const BUNDLED: &[u8] = include_bytes!("../../assets/sample.jsonl.zst");
 /// The name under which the bundled sample is shown.
 pub const NAME: &str = "sample.jsonl.zst";
 
-/// Budgets made up for it.
+/// Synthetic budgets for it.
 pub const BUDGETS: &str = include_str!("../../config/sample-budgets.toml");
 /// The seed of the bundled sample.
 pub const SEED: u64 = 1;

@@ -55,7 +55,7 @@ pub(super) struct Turn {
     pub(super) runaway: bool,
 }
 
-/// Lays out every request in order of time; gives also how many threads there are.
+/// Lays out every request in order of time; returns also how many threads there are.
 pub(super) fn plan(draws: Draws, options: &Options, incidents: &Incidents) -> (Vec<Turn>, usize) {
     let runaway = u64::from(options.requests) * 36 / 1000;
     let ordinary = u64::from(options.requests) - runaway;
@@ -112,7 +112,7 @@ pub(super) fn plan(draws: Draws, options: &Options, incidents: &Incidents) -> (V
         }
         thread += 1;
     }
-    turns.sort_by_key(|turn| (turn.at, turn.thread, turn.place));
+    crate::units::sort_by_key(&mut turns, |turn| (turn.at, turn.thread, turn.place));
     (turns, thread)
 }
 

@@ -60,7 +60,7 @@ impl Warmth {
         self.threads.get(thread).map_or(0, |thread| thread.context)
     }
 
-    /// Reads a prompt on a model: gives its tokens by bucket and remembers what is warm now.
+    /// Reads a prompt on a model: returns its tokens by bucket and remembers what is warm now.
     pub(super) fn read(&mut self, turn: &Turn, call: Draws, prompt: &Prompt, model: usize) -> Usage {
         let total = prompt.total();
         let caching = MODELS.get(model).map_or(Caching::No, |model| model.caching);

@@ -15,7 +15,7 @@ pub enum Against {
     /// One model that does everything.
     Model(ModelId),
     /// The rung of each route that would have cost most.
-    Dearest,
+    MostExpensive,
 }
 
 /// What a figure of savings rests on.
@@ -176,7 +176,7 @@ impl Tally {
         };
         let route = policy.route(settled.route);
         let sums = self.routes.entry(settled.tag).or_default();
-        if self.against == Against::Dearest && stays(route, evidence) {
+        if self.against == Against::MostExpensive && stays(route, evidence) {
             sums.named.merge(&own);
             return;
         }
@@ -195,7 +195,7 @@ impl Tally {
         };
         match self.against {
             Against::Model(model) => beside(model),
-            Against::Dearest => {
+            Against::MostExpensive => {
                 for (at, rung) in route.ladder.iter().enumerate() {
                     // Rungs of one model are one baseline.
                     let same = |other: &crate::routing::Rung| outlook.prices.same(other.model, rung.model);
@@ -234,10 +234,10 @@ impl Tally {
         for (tag, route) in &self.routes {
             all.merge(&route.named);
             // The first of those that cost the same.
-            let dearest = route.beside.iter().rev().max_by_key(|(_, sums)| sums.baseline);
-            if let Some((model, sums)) = dearest {
+            let most_expensive = route.beside.iter().rev().max_by_key(|(_, sums)| sums.baseline);
+            if let Some((model, sums)) = most_expensive {
                 all.merge(sums);
-                let tag = if self.against == Against::Dearest { *tag } else { RouteTag::NONE };
+                let tag = if self.against == Against::MostExpensive { *tag } else { RouteTag::NONE };
                 models.push((tag, *model));
             }
         }

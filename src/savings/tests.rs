@@ -186,9 +186,9 @@ fn labels_tell_of_lengths_of_shadow_calls_and_of_judging() {
 }
 
 #[test]
-fn the_dearest_rung_is_found_by_what_it_would_have_cost() {
+fn the_most_expensive_rung_is_found_by_what_it_would_have_cost() {
     let bench = bench();
-    let mut tally = Tally::new(Against::Dearest);
+    let mut tally = Tally::new(Against::MostExpensive);
     bench.add(&mut tally, session(1, 0), None, &[(CHEAP, Status::Ok, 1_000_000, 0, 0)]);
     let named = Operation { pinned: true, asked: CHEAP, ..session(2, 0) };
     bench.add(&mut tally, named, None, &[(CHEAP, Status::Ok, 1_000_000, 0, 0)]);
@@ -202,10 +202,10 @@ proptest! {
     #[test]
     fn the_lines_add_up_to_what_was_saved(
         requests in prop::collection::vec((0u32..6, 0i64..30, prop::collection::vec((0u16..3, 0u8..3, 0u64..400_000, 0u64..90_000, 0u64..9_000), 1..4)), 0..40),
-        dearest in any::<bool>(),
+        most_expensive in any::<bool>(),
     ) {
         let bench = bench();
-        let mut tally = Tally::new(if dearest { Against::Dearest } else { Against::Model(STRONG) });
+        let mut tally = Tally::new(if most_expensive { Against::MostExpensive } else { Against::Model(STRONG) });
         let mut spent = Pico::ZERO;
         for (number, minutes, calls) in &requests {
             let calls: Vec<Call> = calls.iter().map(|&(model, status, input, cached, output)| {

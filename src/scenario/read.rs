@@ -221,44 +221,47 @@ pub fn parse(text: &str, path: &str) -> Result<Scenario, Error> {
 }
 
 fn check(scenario: &Scenario) -> Result<(), (String, String)> {
-    let wrong = |field: String, problem: &str| Err((field, problem.to_owned()));
+    let invalid = |field: String, problem: &str| Err((field, problem.to_owned()));
     let calls = scenario.calls.iter().map(|call| u64::from(call.times)).sum::<u64>();
     let total = calls.saturating_mul(u64::from(scenario.tasks_a_day));
     if total == 0 || total > MOST_CALLS {
-        return wrong("tasks_a_day".into(), "a day needs between one and 1,000,000 calls");
+        return invalid("tasks_a_day".into(), "a day needs between one and 1,000,000 calls");
     }
     for call in &scenario.calls {
         if call.input.max(call.output) > Count::MAX {
-            return wrong(format!("call.{}", call.kind), "has more tokens than one call can have");
+            return invalid(format!("call.{}", call.kind), "has more tokens than one call can have");
         }
         if call.shared > call.repeated || call.repeated > call.input {
-            return wrong(format!("call.{}", call.kind), "needs shared <= repeated <= input");
+            return invalid(format!("call.{}", call.kind), "needs shared <= repeated <= input");
         }
     }
     let mut names = BTreeSet::new();
     for step in &scenario.steps {
         if !names.insert(step.name.as_str()) {
-            return wrong(format!("step.{}", step.name), "another step has this name already");
+            return invalid(format!("step.{}", step.name), "another step has this name already");
         }
         if PerMille::new(step.check_fails_below).is_none() {
-            return wrong(format!("step.{}.check_fails_below", step.name), "is outside 0 to 1000 per mille");
+            return invalid(
+                format!("step.{}.check_fails_below", step.name),
+                "is outside 0 to 1000 per mille",
+            );
         }
     }
     if scenario.steps.is_empty() {
-        return wrong("step".into(), "a scenario needs at least one [[step]]");
+        return invalid("step".into(), "a scenario needs at least one [[step]]");
     }
     let lines = scenario.curve.iter().flat_map(|curve| &curve.lines).map(|line| line.step.as_str());
     let finds = scenario.finds.iter().map(|find| find.step.as_str());
     let against = scenario.steps.iter().filter_map(|step| step.against.as_deref());
     for name in lines.chain(finds).chain(against) {
         if !names.contains(name) {
-            return wrong(name.to_owned(), "there is no step of this name");
+            return invalid(name.to_owned(), "there is no step of this name");
         }
     }
     if let Some(curve) = &scenario.curve
         && (curve.by == 0 || curve.to.saturating_sub(curve.from) / curve.by >= MOST_POINTS)
     {
-        return wrong("curve.by".into(), "a curve needs between one and 1,001 points");
+        return invalid("curve.by".into(), "a curve needs between one and 1,001 points");
     }
     Ok(())
 }

@@ -110,11 +110,11 @@ impl Use {
     fn cost(&self, rates: &Rates) -> Pico {
         let of = |tokens: &Tokens| {
             let tier = rates.for_prompt(tokens.prompt / tokens.calls.max(1));
-            let or_input = |price: Option<_>| price.unwrap_or(tier.input);
+            let or_input_price = |price: Option<_>| price.unwrap_or(tier.input);
             tier.input.charge(tokens.input)
-                + or_input(tier.cache_read).charge(tokens.cache_read)
-                + or_input(tier.write_5m).charge(tokens.write_5m)
-                + or_input(tier.write_1h).charge(tokens.write_1h)
+                + or_input_price(tier.cache_read).charge(tokens.cache_read)
+                + or_input_price(tier.write_5m).charge(tokens.write_5m)
+                + or_input_price(tier.write_1h).charge(tokens.write_1h)
                 + tier.output.charge(tokens.output)
         };
         self.by_length.values().map(of).fold(Pico::ZERO, |sum, cost| sum + cost)
@@ -185,14 +185,15 @@ pub fn advise(log: &Log, asked: &Asked) -> Advice {
             Verdict::Unknown(_) => 1,
             Verdict::Worse => 2,
         };
-        candidates
-            .sort_by(|a, b| (rank(a.verdict), a.cost, &a.model).cmp(&(rank(b.verdict), b.cost, &b.model)));
+        crate::units::sort_by(&mut candidates, |a, b| {
+            (rank(a.verdict), a.cost, &a.model).cmp(&(rank(b.verdict), b.cost, &b.model))
+        });
         let name = log.names.model(id).to_owned();
         let deprecated = log.catalog.find(&name).and_then(|prices| prices.deprecated.clone());
         let calls = used.by_length.values().map(|tokens| tokens.calls).sum();
         models.push(InUse { model: name, calls, cost, deprecated, candidates });
     }
-    models.sort_by(|a, b| b.cost.cmp(&a.cost).then_with(|| a.model.cmp(&b.model)));
+    crate::units::sort_by(&mut models, |a, b| b.cost.cmp(&a.cost).then_with(|| a.model.cmp(&b.model)));
     Advice { models, news: news(log, &uses, asked) }
 }
 
@@ -232,6 +233,6 @@ fn news(log: &Log, uses: &BTreeMap<ModelId, Use>, asked: &Asked) -> Vec<PriceNew
             news.push(PriceNews { model: name.clone(), at, change: None });
         }
     }
-    news.sort_by(|a, b| (a.at, &a.model).cmp(&(b.at, &b.model)));
+    crate::units::sort_by(&mut news, |a, b| (a.at, &a.model).cmp(&(b.at, &b.model)));
     news
 }

@@ -97,16 +97,16 @@ impl Aim {
     /// # Errors
     /// Where it is none.
     pub fn quality(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is no quality between 0 and 1; write .97 or 97%", text.trim());
+        let invalid = || format!("`{}` is no quality between 0 and 1; write .97 or 97%", text.trim());
         let (number, is_percent) =
             text.trim().strip_suffix('%').map_or((text, false), |number| (number, true));
         // Dollars are read to the digit, and so may this be.
         let number = number.trim();
         let number = if number.starts_with('.') { format!("0{number}") } else { number.to_owned() };
-        let exact = Pico::from_usd(&number).map_err(|_| wrong())?.0;
+        let exact = Pico::from_usd(&number).map_err(|_| invalid())?.0;
         let millionths = exact / if is_percent { 100_000_000 } else { 1_000_000 };
         let found = u32::try_from(millionths).ok().filter(|found| *found <= 1_000_000);
-        found.map(Self::Quality).ok_or_else(wrong)
+        found.map(Self::Quality).ok_or_else(invalid)
     }
 
     /// Reads a change: `-20%`.
@@ -114,16 +114,16 @@ impl Aim {
     /// # Errors
     /// Where it is none.
     pub fn change(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is no change of cost; write -20%", text.trim());
+        let invalid = || format!("`{}` is no change of cost; write -20%", text.trim());
         let number = text.trim().strip_suffix('%').unwrap_or(text).trim();
         let (is_less, size) = match number.strip_prefix(['-', '\u{2212}']) {
             Some(size) => (true, size),
             None => (false, number.strip_prefix('+').unwrap_or(number)),
         };
-        let exact = Pico::from_usd(size.trim()).map_err(|_| wrong())?.0;
-        let thousandths = i32::try_from(exact / 100_000_000_000).map_err(|_| wrong())?;
+        let exact = Pico::from_usd(size.trim()).map_err(|_| invalid())?.0;
+        let thousandths = i32::try_from(exact / 100_000_000_000).map_err(|_| invalid())?;
         if exact < 0 || (is_less && thousandths > 1000) {
-            return Err(wrong());
+            return Err(invalid());
         }
         Ok(Self::Change(if is_less { -thousandths } else { thousandths }))
     }

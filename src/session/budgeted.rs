@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::played::Played;
+use super::queueing::in_turn;
 use super::snapshot::Reading;
 use super::spending::{Budgeted, Spending};
 use super::{AlertsView, BudgetsView, Fold, Log, Player, PolicySpan};
@@ -29,19 +30,19 @@ pub fn budgeted(
     if reading == Reading::Routed {
         fold = fold.minding(log, policies.iter().map(|span| &span.policy));
     }
-    let mut settled = Settled::default();
     let end = log.bounds().map_or(Instant(0), |(_, end)| end);
+    if reading == Reading::Routed {
+        let goes_on =
+            in_turn(log, &mut fold, (policies, log.len()), |came| came.index % 4096 != 0 || tick(came.index));
+        return if goes_on { fold.end_foretold(end) } else { None };
+    }
+    let mut settled = Settled::default();
     for (index, evidence) in log.history.range(log.history.start(), log.history.len()) {
         let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
         let policy = span.map_or(&log.policy, |span| &span.policy);
-        match reading {
-            Reading::Routed => _ = fold.arrive(index, &evidence, policy, &outlook),
-            Reading::Recorded => {
-                let route = match_route(policy, &evidence.operation.signals());
-                recorded(&evidence, policy, route, &outlook, &mut settled);
-                fold.count(index, &evidence, &policy.route(route).name, (&settled, &outlook));
-            }
-        }
+        let route = match_route(policy, &evidence.operation.signals());
+        recorded(&evidence, policy, route, &outlook, &mut settled);
+        fold.count(index, &evidence, &policy.route(route).name, (&settled, &outlook));
         if index % 4096 == 0 && !tick(index) {
             return None;
         }

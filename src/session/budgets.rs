@@ -225,7 +225,7 @@ impl BudgetsView {
             }));
         }
         let mut placed: Vec<(usize, BudgetRow)> = places.into_iter().zip(rows).collect();
-        placed.sort_by_key(|(place, _)| *place);
+        crate::units::sort_by_key(&mut placed, |(place, _)| *place);
         Self { rows: placed.into_iter().map(|(_, row)| row).collect(), left_out, source: source.to_owned() }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::snapshot::Reading;
-use super::{Aim, LimitAim, Question, Speed};
+use super::{Aim, BranchPlan, LimitAim, Question, Speed};
 use crate::rollout::Order;
 use crate::routing::{Policy, RouteId};
 use crate::runaway::Whom;
@@ -72,8 +72,21 @@ pub enum Command {
     Ask(Box<Question>),
     /// Stop someone in the live session, or let him go.
     Switch(Whom, bool),
-    /// Hold a rollout of the live session, let it go on, skip what it waits for, or take it back.
-    Rollout(Arc<str>, Order),
+    /// Hold a rollout of the live session, let it go on, skip what it waits for, or take it back; and why, in an operator's words.
+    Rollout(Arc<str>, Order, String),
+    /// Begin a rollout in the live session.
+    StartRollout {
+        /// Its name.
+        name: Arc<str>,
+        /// The file with its plan, as it was written.
+        plan: Arc<str>,
+    },
+    /// Bring the thresholds into force that steering proposes for a limit.
+    AcceptSteering(Arc<str>),
+    /// Run the log from the head on in another world, branch by branch.
+    Branch(Arc<BranchPlan>),
+    /// Stop that, or forget what came of it.
+    DropBranches,
     /// Have the live session finish what is in flight and take no new requests.
     Drain,
 }

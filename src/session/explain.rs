@@ -248,7 +248,7 @@ fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }
 
-/// Says what of a call the prices at hand do not cover, and where they disagree with what was charged.
+/// Says what of a call the given prices do not cover, and where they disagree with what was charged.
 fn doubts(log: &Log, at: Instant, seen: Seen<'_>) -> Vec<(&'static str, String)> {
     let call = seen.call;
     let billed = if call.billed.is_some() { call.billed } else { call.model };

@@ -87,9 +87,27 @@ pub trait LiveControl: Send {
     ///
     /// # Errors
     /// Where it can be told at once, why not, in words for the screen.
-    fn rollout(&mut self, name: &str, order: Order) -> Result<(), String> {
-        let _ = (name, order);
+    fn rollout(&mut self, name: &str, order: Order, why: &str) -> Result<(), String> {
+        let _ = (name, order, why);
         Err("there are no rollouts here".to_owned())
+    }
+
+    /// Asks for a rollout to begin by the plan in a file's text; what came of it comes back in the feed.
+    ///
+    /// # Errors
+    /// Where it can be told at once, why not, in words for the screen.
+    fn start_rollout(&mut self, name: &str, plan: &str) -> Result<(), String> {
+        let _ = (name, plan);
+        Err("there are no rollouts here".to_owned())
+    }
+
+    /// Asks for the thresholds to come into force that are proposed for a limit; what came of it comes back in the feed.
+    ///
+    /// # Errors
+    /// Where it can be told at once, why not, in words for the screen.
+    fn accept_steering(&mut self, limit: &str) -> Result<(), String> {
+        let _ = limit;
+        Err("nothing is steered here".to_owned())
     }
 
     /// Does something about an alert; what came of it shows in the state.
@@ -221,6 +239,18 @@ fn run(
     }
 }
 
+/// Gives an order to whoever drives the live traffic, and says why where it cannot be.
+fn order(
+    player: &mut Player,
+    control: &mut dyn LiveControl,
+    give: impl FnOnce(&mut dyn LiveControl) -> Result<(), String>,
+) {
+    let may = control.read_only().map_or(Ok(()), |why| Err(why.to_string()));
+    if let Err(why) = may.and_then(|()| give(control)) {
+        player.say(format!("not done: {why}"));
+    }
+}
+
 fn obey(player: &mut Player, command: Command, control: &mut dyn LiveControl) {
     match command {
         Command::Ask(question) => match player.may_ask().map_or_else(|| control.send(*question), Err) {
@@ -228,17 +258,15 @@ fn obey(player: &mut Player, command: Command, control: &mut dyn LiveControl) {
             Ok(()) => player.touch(),
             Err(why) => player.say(format!("not sent: {why}")),
         },
-        Command::Switch(whom, lifts) => {
-            let may = control.read_only().map_or(Ok(()), |why| Err(why.to_string()));
-            if let Err(why) = may.and_then(|()| control.switch(&whom, lifts)) {
-                player.say(format!("not done: {why}"));
-            }
+        Command::Switch(whom, lifts) => order(player, control, |control| control.switch(&whom, lifts)),
+        Command::Rollout(name, turn, why) => {
+            order(player, control, |control| control.rollout(&name, turn, &why));
         }
-        Command::Rollout(name, order) => {
-            let may = control.read_only().map_or(Ok(()), |why| Err(why.to_string()));
-            if let Err(why) = may.and_then(|()| control.rollout(&name, order)) {
-                player.say(format!("not done: {why}"));
-            }
+        Command::StartRollout { name, plan } => {
+            order(player, control, |control| control.start_rollout(&name, &plan));
+        }
+        Command::AcceptSteering(limit) => {
+            order(player, control, |control| control.accept_steering(&limit));
         }
         Command::Drain => control.drain(),
         Command::Alert(deed) => {

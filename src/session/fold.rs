@@ -15,7 +15,8 @@ use super::{Log, PolicySpan};
 use crate::budget::{Limit, Over};
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};
 use crate::pricing::PriceTable;
-use crate::routing::{Bar, Circumstance, InFlight, Policy, RouteId, Short, Step, decide};
+use crate::routing::{Bar, Circumstance, Decision, InFlight, Policy, RouteId, Short, Step, decide};
+use crate::runaway::Then;
 use crate::units::{Instant, ModelId, Span};
 use crate::world::Sky;
 
@@ -110,8 +111,20 @@ impl Fold {
         }
     }
 
+    /// Takes the turns of those that wait and should ask again.
+    pub(super) fn called(&mut self) -> Vec<u64> {
+        self.spending.as_mut().map(Spending::called).unwrap_or_default()
+    }
+
+    /// Lets a request go that waited: it was let in or refused.
+    pub(super) fn leave(&mut self, turn: u64) {
+        if let Some(spending) = &mut self.spending {
+            spending.leave(turn);
+        }
+    }
+
     /// Decides the next request in order of arrival on the state of its instant. Returns how things stood, and what becomes
-    /// of it.
+    /// of it. It never waits.
     pub fn arrive(
         &mut self,
         index: usize,
@@ -119,6 +132,76 @@ impl Fold {
         policy: &Policy,
         outlook: &Outlook<'_>,
     ) -> (&Circumstance, &Settled) {
+        self.met(index, evidence, policy, outlook, None);
+        (&self.circumstance, &self.settled)
+    }
+
+    /// Likewise, unless all that keeps it from being served is a limit that queues; one that waits already has a turn, and has
+    /// waited too long where it is late.
+    ///
+    /// # Errors
+    /// Where it waits: its turn, and that limit.
+    pub(super) fn arrive_or_wait(
+        &mut self,
+        index: usize,
+        evidence: &Evidence<'_>,
+        policy: &Policy,
+        outlook: &Outlook<'_>,
+        (turn, is_late): (Option<u64>, bool),
+    ) -> Result<(&Circumstance, &Settled), (u64, Over)> {
+        if !is_late
+            && self.spending.as_ref().is_some_and(Spending::queues)
+            && let Some(waits) = self.wait(evidence, policy, outlook, turn)
+        {
+            return Err(waits);
+        }
+        self.met(index, evidence, policy, outlook, turn);
+        Ok((&self.circumstance, &self.settled))
+    }
+
+    /// Has a request wait that finds no room on a limit that queues, and nothing else in its way. Whoever is stopped does not wait.
+    fn wait(
+        &mut self,
+        evidence: &Evidence<'_>,
+        policy: &Policy,
+        outlook: &Outlook<'_>,
+        turn: Option<u64>,
+    ) -> Option<(u64, Over)> {
+        let operation = evidence.operation;
+        self.reach(operation.at, outlook.prices);
+        self.stand(evidence, policy, outlook);
+        let spending = self.spending.as_mut()?;
+        let shortage = spending.short(evidence, policy, &self.circumstance, outlook, turn);
+        let is_stopped = self.circumstance.runaway == Then::Freeze;
+        if is_stopped || !shortage.short.iter().any(|(_, short)| *short == Short::Queue) {
+            return None;
+        }
+        self.circumstance.over = shortage.short;
+        let decision = decide(policy, &operation.signals_by(outlook.prices), &self.circumstance);
+        let (_, over) =
+            decision.refused.then(|| turned(policy, &decision, operation.asked, &shortage.overs))??;
+        Some((spending.wait(over, turn, operation.at)?, over.clone()))
+    }
+
+    /// Finds out how things stand for a request that arrives, but for budgets.
+    fn stand(&mut self, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>) {
+        let prices = outlook.prices;
+        let told = outlook.circumstances.get(evidence.operation.circumstance);
+        self.circumstance.clone_from(told);
+        if let Some(warmed) = &mut self.warmed {
+            self.circumstance.standing = warmed.standing(evidence, &told.standing, policy, prices);
+        }
+        self.circumstance.full = self.in_flight.full(policy, |model| prices.identity(model));
+    }
+
+    fn met(
+        &mut self,
+        index: usize,
+        evidence: &Evidence<'_>,
+        policy: &Policy,
+        outlook: &Outlook<'_>,
+        turn: Option<u64>,
+    ) {
         let mut sky = self.sky.take();
         let whose = sky.as_ref().filter(|sky| sky.watches()).and(self.spending.as_ref());
         let whose = whose.map(|spending| whose_of(spending.names(), evidence));
@@ -126,12 +209,8 @@ impl Fold {
         let prices = outlook.prices;
         let outlook = &Outlook { weather: sky.as_deref().map(Sky::weather), ..*outlook };
         self.reach(evidence.operation.at, prices);
+        self.stand(evidence, policy, outlook);
         let told = outlook.circumstances.get(evidence.operation.circumstance);
-        self.circumstance.clone_from(told);
-        if let Some(warmed) = &mut self.warmed {
-            self.circumstance.standing = warmed.standing(evidence, &told.standing, policy, prices);
-        }
-        self.circumstance.full = self.in_flight.full(policy, |model| outlook.prices.identity(model));
         if let (Some(sky), Some(then)) = (&sky, then) {
             let down = sky.down().iter().chain(&told.down).copied().collect();
             let circumstance = std::mem::take(&mut self.circumstance);
@@ -140,7 +219,7 @@ impl Fold {
         }
         let mut overs = Vec::new();
         if let Some(spending) = &mut self.spending {
-            let shortage = spending.short(evidence, policy, &self.circumstance, outlook);
+            let shortage = spending.short(evidence, policy, &self.circumstance, outlook, turn);
             (self.circumstance.over, overs) = (shortage.short, shortage.overs);
         }
         let route = self.settle(index, evidence, policy, outlook, &overs);
@@ -151,7 +230,6 @@ impl Fold {
             sky.settle(evidence.operation, &self.settled, whose.as_ref(), prices);
         }
         self.sky = sky;
-        (&self.circumstance, &self.settled)
     }
 
     /// Takes in a request that stays as it was decided.
@@ -189,13 +267,7 @@ impl Fold {
         let operation = evidence.operation;
         let mut decision = decide(policy, &operation.signals_by(outlook.prices), &self.circumstance);
         let ladder = &policy.route(decision.route).ladder;
-        let model_of = |rung: u8| ladder.get(usize::from(rung)).map_or(operation.asked, |rung| rung.model);
-        let over = decision.trail.iter().find_map(|step| match step {
-            Step::Barred { rung, why: Bar::Budget(_) } => {
-                overs.iter().find(|(model, _)| *model == model_of(*rung))
-            }
-            _ => None,
-        });
+        let over = turned(policy, &decision, operation.asked, overs);
         if let (Some(over), Some(spending)) = (over, &mut self.spending) {
             spending.turn(index, operation.at, over, decision.refused);
         }
@@ -241,6 +313,23 @@ impl Fold {
         turn(at, self.settled.attempts.len(), calling, ModelId::NONE);
         decision.route
     }
+}
+
+/// Returns the limit that turned a request away from the first rung that it was kept from, with the model there.
+fn turned<'o>(
+    policy: &Policy,
+    decision: &Decision,
+    asked: ModelId,
+    overs: &'o [(ModelId, Over)],
+) -> Option<&'o (ModelId, Over)> {
+    let ladder = &policy.route(decision.route).ladder;
+    let model_of = |rung: u8| ladder.get(usize::from(rung)).map_or(asked, |rung| rung.model);
+    decision.trail.iter().find_map(|step| match step {
+        Step::Barred { rung, why: Bar::Budget(_) } => {
+            overs.iter().find(|(model, _)| *model == model_of(*rung))
+        }
+        _ => None,
+    })
 }
 
 /// Says whether any policy's decisions depend on how requests before were routed.

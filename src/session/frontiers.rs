@@ -195,7 +195,7 @@ impl Frontiers {
 
     /// Brings what came in any order into the order of time; says whether that is all it takes to be the same.
     pub(super) fn by_time(&mut self) -> bool {
-        self.held.sort_by_key(|setting| setting.first);
+        crate::units::sort_by_key(&mut self.held, |setting| setting.first);
         self.met.clear();
         !self.are_joined
     }

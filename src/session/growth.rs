@@ -179,7 +179,7 @@ impl Growth {
         true
     }
 
-    /// Takes an operation in at its place and gives its index.
+    /// Takes an operation in at its place and returns its index.
     pub(super) fn insert(
         &mut self,
         log: &mut Arc<Log>,

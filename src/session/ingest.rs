@@ -26,7 +26,7 @@ use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
 pub struct IngestOptions {
     /// Ask the classifier even where the log carries a confidence.
     pub reclassify: bool,
-    /// Charge by the prices at hand even where the log tells what was charged.
+    /// Charge by the given prices even where the log tells what was charged.
     pub reprice: bool,
     /// Keep to the policy given, also where the log says which one was in force.
     pub own_policy: bool,
@@ -180,7 +180,7 @@ impl Ingest {
     }
 
     /// Says whether a stretch was asked for.
-    pub fn is_cut(&self) -> bool {
+    pub fn is_windowed(&self) -> bool {
         !self.stretch.is_whole()
     }
 
@@ -414,10 +414,13 @@ impl Ingest {
         operation.circumstance = self.circumstances.intern(&circumstance);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
         let has_particulars = record.attempts.iter().any(has_particulars);
+        let waited = record.needs.down.iter().find_map(|word| word.strip_prefix(WAITED)?.parse().ok());
+        let waited: u32 = waited.unwrap_or(0);
         let plain = earlier.is_empty()
             && record.labels.is_empty()
             && record.simulated.is_empty()
             && error.is_empty()
+            && waited == 0
             && !has_particulars;
         let mut extra = (!plain).then(|| Extra {
             earlier: earlier
@@ -433,6 +436,7 @@ impl Ingest {
             } else {
                 Vec::new()
             },
+            waited,
         });
         for label in &record.labels {
             let label = self.label(label);

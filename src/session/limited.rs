@@ -36,12 +36,12 @@ impl LimitAim {
     /// # Errors
     /// Where it is none.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || {
+        let invalid = || {
             format!("`{}` is no limit; write limit teams/day 40 or limit teams/day of search 40", text.trim())
         };
-        let (name, amount) = text.trim().rsplit_once(char::is_whitespace).ok_or_else(wrong)?;
+        let (name, amount) = text.trim().rsplit_once(char::is_whitespace).ok_or_else(invalid)?;
         let digits = amount.strip_prefix('$').unwrap_or(amount).replace([',', '_'], "");
-        let amount = Pico::from_usd(&digits).map_err(|_| wrong())?;
+        let amount = Pico::from_usd(&digits).map_err(|_| invalid())?;
         if amount.0 < 0 {
             return Err("a limit is not below zero".to_owned());
         }

@@ -173,7 +173,7 @@ pub struct Log {
     pub policies: Vec<PolicySpan>,
     /// The classifier that spoke where the log does not: name and hash.
     pub classifier: String,
-    /// That classifier itself, where it is at hand.
+    /// That classifier itself, where it is given.
     pub judge: Option<Arc<Classifier>>,
     /// A second one whose opinion every operation has that it could read: name and hash.
     pub second: Option<String>,
@@ -327,7 +327,7 @@ impl Log {
                 return Err(LoadError::Cancelled);
             }
         }
-        if history.is_empty() && ingest.is_cut() {
+        if history.is_empty() && ingest.is_windowed() {
             return Err(LoadError::Empty(title, super::Stretch::EMPTY.to_owned()));
         }
         if history.is_empty() {
@@ -347,14 +347,14 @@ impl Log {
             return Err(LoadError::Empty(title, hint));
         }
         // Of several the latest counts, in whatever order files are read.
-        labels.sort_by_key(|(at, ..)| *at);
+        crate::units::sort_by_key(&mut labels, |(at, ..)| *at);
         let judged = history.find_all(&labels.iter().map(|(_, id, _)| id.as_str()).collect());
         for (_, id, label) in &labels {
             if let Some(&index) = judged.get(id) {
                 history.judge(index, *label);
             }
         }
-        corrections.sort_by_key(|correction| correction.at);
+        crate::units::sort_by_key(&mut corrections, |correction| correction.at);
         let corrected = history.find_all(&corrections.iter().map(|correction| &*correction.id).collect());
         for Correction { id, call, charged, .. } in &corrections {
             if let Some(&index) = corrected.get(&**id) {
@@ -372,7 +372,7 @@ impl Log {
             fit.add(&evidence, &prices);
         }
         let reordered = history.sort();
-        notes.sort_by_key(|note| note.at);
+        crate::units::sort_by_key(&mut notes, |note| note.at);
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let second = ingest.second_tag();
@@ -380,7 +380,7 @@ impl Log {
         let (timing, undated) = (ingest.timing(), ingest.undated());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         let brings_policies = !policies.is_empty();
-        policies.sort_by_key(|(at, policy)| (*at, policy.version));
+        crate::units::sort_by_key(&mut policies, |(at, policy)| (*at, policy.version));
         let mut spans: Vec<PolicySpan> = Vec::new();
         for (at, policy) in policies {
             let from = history.first_at(at);
@@ -407,7 +407,7 @@ impl Log {
         let told: Vec<LogNote> =
             told.map(|(at, text)| LogNote { at, kind: NoteKind::Price, text, simulated: false }).collect();
         notes.extend(told);
-        notes.sort_by_key(|note| note.at);
+        crate::units::sort_by_key(&mut notes, |note| note.at);
         let loaded = Self {
             policies: spans,
             circumstances,
@@ -425,7 +425,7 @@ impl Log {
             caching,
             ..log
         };
-        // A log with its policies says how things stood; another is run under the policy at hand.
+        // A log with its policies says how things stood; another is run under the policy given.
         if brings_policies || !loaded.policy.remembers() {
             return Ok(loaded);
         }
@@ -503,7 +503,7 @@ impl Log {
         (self.timing != Timing::Placed).then_some(time)
     }
 
-    /// Says in two words what moments of the log are made up, where some are.
+    /// Says in two words what moments of the log are synthetic, where some are.
     pub fn placed(&self) -> Option<&'static str> {
         match self.timing {
             Timing::Told => None,
@@ -518,7 +518,7 @@ impl Log {
     }
 }
 
-/// Says that the prices at hand make something else of the log's charges; `None` where they do not.
+/// Says that the given prices make something else of the log's charges; `None` where they do not.
 pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<String> {
     let Recharge { requests, differing, charged, priced } = recharge;
     let what = if reprices {

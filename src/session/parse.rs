@@ -74,7 +74,7 @@ pub(super) struct Outlet {
 /// How a log is read.
 pub(super) struct Parsing<'a> {
     pub(super) book: &'a PriceBook,
-    /// Whether the policy at hand forbids anything to anybody.
+    /// Whether the policy given forbids anything to anybody.
     pub(super) constrains: bool,
     /// The events of the whole log, where they are known.
     pub(super) events: Option<&'a Arc<LogEvents>>,

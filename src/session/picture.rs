@@ -40,6 +40,7 @@ impl Player {
             trend_slot: self.view.trend().slot(),
             consequences,
             rerun: self.rerun.clone(),
+            branches: self.branches.clone(),
             marks: Arc::new(self.marks.clone()),
             looped: self.looped,
             message: self.message.clone(),

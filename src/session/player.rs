@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::branching::{BranchJob, BranchState};
 use super::difference::{describe_change, same_thresholds};
 use super::fold::any_remembers;
 use super::following::Live;
@@ -64,6 +65,10 @@ pub struct Player {
     pub(super) second: Second,
     /// The state of the full re-run, kept by the worker.
     pub rerun: RerunState,
+    /// Branches that were asked for and have not begun.
+    pub(super) branch_job: Option<BranchJob>,
+    /// How branches stand, kept by the worker.
+    pub branches: BranchState,
 }
 
 pub(super) fn trend_slot(log: &Log, window: Option<Span>) -> Span {
@@ -106,6 +111,8 @@ impl Player {
             budgets: None,
             second: Second::default(),
             rerun: RerunState::Idle,
+            branch_job: None,
+            branches: BranchState::Idle,
             log,
         }
     }
@@ -220,7 +227,14 @@ impl Player {
             Command::Follow => self.seek(self.log.len()),
             // The worker of a live session takes these to whoever can do them.
             Command::Ask(_) => self.message = self.may_ask().map(|why| format!("not sent: {why}")),
-            Command::Drain | Command::Alert(_) | Command::Switch(..) | Command::Rollout(..) => {}
+            Command::Branch(plan) => self.branch(plan),
+            Command::DropBranches => self.drop_branches(),
+            Command::Drain
+            | Command::Alert(_)
+            | Command::Switch(..)
+            | Command::Rollout(..)
+            | Command::StartRollout { .. }
+            | Command::AcceptSteering(_) => {}
         }
         if self.live.is_some() && self.play == Play::Ended {
             self.follow();

@@ -22,7 +22,7 @@ pub struct SlowTally {
     /// Calls of the route whose answers came as streams.
     pub streams: u64,
     /// Those that it would have cut.
-    pub cut: u64,
+    pub stopped: u64,
     /// Those of which the log does not tell enough.
     pub unknown: u64,
 }
@@ -41,7 +41,7 @@ impl SlowStreams {
             error.contains("(stream.") || evidence.attempts().any(|call| call.ttft.get().is_some());
         let last = evidence.attempts().count().saturating_sub(1);
         for (at, call) in evidence.attempts().enumerate() {
-            let is_broken = matches!(call.status, Status::Timeout | Status::Cut);
+            let has_broken_off = matches!(call.status, Status::Timeout | Status::Truncated);
             let never_began = call.ttft.get().is_none();
             // An answer in one piece has no first byte of its own; one that never came might have been a stream.
             if never_began && !matches!(call.status, Status::Timeout) || !call.status.is_call() {
@@ -68,14 +68,14 @@ impl SlowStreams {
                         figures.latency_ms.filter(|waited| *waited >= u64::from(value)).map(|_| true)
                     }
                     // How long it was silent at its end stands nowhere else.
-                    None | Some(false) if is_broken && limit == StreamLimit::Gap => {
+                    None | Some(false) if has_broken_off && limit == StreamLimit::Gap => {
                         told.filter(|silent| *silent >= value).map(|_| true)
                     }
-                    Some(false) if is_broken && limit == StreamLimit::Rate => None,
+                    Some(false) if has_broken_off && limit == StreamLimit::Rate => None,
                     would => would,
                 };
                 match would {
-                    Some(true) => tally.cut += 1,
+                    Some(true) => tally.stopped += 1,
                     Some(false) => {}
                     None => tally.unknown += 1,
                 }

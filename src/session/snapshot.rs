@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::branching::BranchState;
 use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
 use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, Switching, TriedLimit};
@@ -252,6 +253,8 @@ pub struct Snapshot {
     pub consequences: Arc<Consequences>,
     /// The full re-run.
     pub rerun: RerunState,
+    /// Branches in other worlds.
+    pub branches: BranchState,
     /// Marked operations, ascending.
     pub marks: Arc<Vec<usize>>,
     /// The loop, as operations.

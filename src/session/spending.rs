@@ -4,7 +4,7 @@
 //! stood at its arrival. A call is held at what it cost or would have, which a gateway cannot know: near its limit it is stricter.
 
 use super::whose::payer;
-use crate::budget::{Budgets, Draws, Limit, Member, Over, Spreads, Standing};
+use crate::budget::{Budgets, Draws, Limit, Member, Mode, Over, OverLimit, Spreads, Standing};
 use crate::engine::{most, of_any, short};
 use crate::outcome::{Attempt, Choice, Evidence, Outlook, Settled, on_model};
 use crate::pricing::Cost;
@@ -24,6 +24,7 @@ pub struct Spending {
     turned: Vec<Turned>,
     refused: u64,
     moved: u64,
+    waited: u64,
 }
 
 /// A request that a budget would have turned away or moved.
@@ -50,6 +51,8 @@ pub struct Budgeted {
     pub refused: u64,
     /// Requests that would have gone elsewhere.
     pub moved: u64,
+    /// Requests that would have waited for room.
+    pub waited: u64,
     /// The first of both.
     pub turned: Vec<Turned>,
     /// Holds that nobody gave back: none.
@@ -60,7 +63,7 @@ impl Spending {
     /// Starts with nothing spent.
     pub fn new(limits: &[Limit], names: &Names) -> Self {
         let budgets = Budgets::new(limits.iter().cloned());
-        Self { budgets, names: names.share(), turned: Vec::new(), refused: 0, moved: 0 }
+        Self { budgets, names: names.share(), turned: Vec::new(), refused: 0, moved: 0, waited: 0 }
     }
 
     /// Takes the names of a log that has grown.
@@ -85,6 +88,7 @@ impl Spending {
         policy: &Policy,
         circumstance: &Circumstance,
         outlook: &Outlook<'_>,
+        turn: Option<u64>,
     ) -> Shortage {
         let signals = evidence.operation.signals();
         let route = policy.route(match_route(policy, &signals));
@@ -103,7 +107,7 @@ impl Spending {
             }
             let would = on_model(evidence, choice, outlook);
             let bound = bound(would.cost, model, evidence, circumstance, outlook);
-            if let Some(over) = self.lacking(&draws, bound, evidence.operation.at) {
+            if let Some(over) = self.lacking(&draws, bound, evidence.operation.at, turn) {
                 lacks.push((known_as, short(&over)));
                 overs.push((model, over));
             }
@@ -112,9 +116,31 @@ impl Spending {
         Shortage { short: lacks, overs }
     }
 
-    fn lacking(&mut self, draws: &Draws, bound: Bound, at: Instant) -> Option<Over> {
+    fn lacking(&mut self, draws: &Draws, bound: Bound, at: Instant, turn: Option<u64>) -> Option<Over> {
         let (Bound::Cost(amount) | Bound::Unpriced(amount)) = bound;
-        self.budgets.turning_away(draws, (amount, matches!(bound, Bound::Unpriced(_))), at, None)
+        self.budgets.turning_away(draws, (amount, matches!(bound, Bound::Unpriced(_))), at, turn)
+    }
+
+    /// Says whether any limit has requests wait.
+    pub(super) fn queues(&self) -> bool {
+        self.budgets.limits().any(|limit| limit.mode == Mode::Hard && limit.over == OverLimit::Queue)
+    }
+
+    /// Has a request wait at a limit, with its turn or a new one; none where it cannot.
+    pub(super) fn wait(&mut self, over: &Over, turn: Option<u64>, at: Instant) -> Option<u64> {
+        let taken = self.budgets.wait(over, turn, at)?;
+        self.waited += u64::from(turn.is_none());
+        Some(taken)
+    }
+
+    /// Lets a request go that waited.
+    pub(super) fn leave(&mut self, turn: u64) {
+        self.budgets.leave(turn);
+    }
+
+    /// Takes the turns of those that should ask again.
+    pub(super) fn called(&mut self) -> Vec<u64> {
+        self.budgets.called()
     }
 
     /// Counts a request that there was no room for.
@@ -139,7 +165,7 @@ impl Spending {
         let (model, at) = (first.model, evidence.operation.at);
         let draws = self.draws(evidence, route, (model, outlook));
         let bound = bound(first.cost, model, evidence, circumstance, outlook);
-        if let Some(over) = self.lacking(&draws, bound, at) {
+        if let Some(over) = self.lacking(&draws, bound, at, None) {
             let refused = matches!(short(&over), Short::Refuse | Short::Queue);
             self.turn(index, at, &(model, over), refused);
         }
@@ -255,6 +281,7 @@ impl Spending {
             standings: self.budgets.standings(at, true),
             refused: self.refused,
             moved: self.moved,
+            waited: self.waited,
             turned: self.turned,
             open_holds: self.budgets.open_holds(),
         }

@@ -80,6 +80,9 @@ pub struct ModelHealth {
     /// The windows of a subscription, where the provider says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<QuotaWindow>,
+    /// Sessions whose last prompt the account's cache may still hold; none where no route minds caches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_sessions: Option<u64>,
     /// The last error; empty where there was none lately.
     pub last_error: String,
     /// Whether the answers are simulated.
@@ -114,7 +117,7 @@ pub struct LiveStatus {
     pub address: String,
     /// Since when.
     pub started: Instant,
-    /// Whether any answer may be made up.
+    /// Whether any answer may be synthetic.
     pub simulated: bool,
     /// The providers whose answers are simulated.
     pub simulated_providers: Vec<String>,

@@ -102,7 +102,7 @@ pub struct StreamResult {
     pub news: Vec<(Instant, String)>,
     /// How well the moments are known.
     pub timing: Timing,
-    /// What that means, where they are made up.
+    /// What that means, where they are synthetic.
     pub undated: Option<String>,
     /// Spend, where asked for.
     pub spend: Option<Spend>,
@@ -465,7 +465,7 @@ pub(super) fn settle(
     }
 }
 
-/// Drives an engine through one operation: makes every call that it asks for, as the log has it or as it is estimated. Gives
+/// Drives an engine through one operation: makes every call that it asks for, as the log has it or as it is estimated. Returns
 /// how it was decided, every step included, and what became of it.
 pub(super) fn drive(
     engine: &mut Engine,

@@ -53,6 +53,8 @@ pub struct TriedSide {
     pub refused: u64,
     /// Requests that went to another rung.
     pub moved: u64,
+    /// Requests that waited for room.
+    pub waited: u64,
     /// When there first was no room.
     pub ran_out: Option<Instant>,
 }
@@ -64,9 +66,11 @@ pub struct BudgetsTried {
     pub refused: (u64, u64),
     /// Requests moved: in force, and tried.
     pub moved: (u64, u64),
+    /// Requests that waited for room: in force, and tried.
+    pub waited: (u64, u64),
     /// The windows, in order of limits and of time.
     pub rows: Vec<TriedRow>,
-    /// Alerts that would have fired: in force, and tried; none where no rules were at hand.
+    /// Alerts that would have fired: in force, and tried; none where no rules were given.
     pub alerts: Option<(usize, usize)>,
     /// Those that would have fired on one side alone, or at another moment, the earliest first.
     pub told: Vec<TriedAlert>,
@@ -88,7 +92,7 @@ pub struct TriedAlert {
 pub struct TriedRun {
     /// What budgets come to.
     pub budgets: Budgeted,
-    /// What would have been told; none where no rules were at hand.
+    /// What would have been told; none where no rules were given.
     pub alerts: Option<Vec<Alert>>,
 }
 
@@ -120,6 +124,7 @@ impl BudgetsTried {
                         spent: account.spent,
                         refused: account.refused,
                         moved: account.moved,
+                        waited: account.waited,
                         ran_out: account.ran_out,
                     };
                     side_of(row, is_staged, side);
@@ -127,14 +132,16 @@ impl BudgetsTried {
             }
         }
         let (refused, moved) = ((applied.refused, staged.refused), (applied.moved, staged.moved));
-        Self { refused, moved, rows, alerts, told }
+        let waited = (applied.waited, staged.waited);
+        Self { refused, moved, waited, rows, alerts, told }
     }
 
     /// Lists the windows that go another way on the other side: they run out, or at another moment, or turn others away.
     pub fn changed(&self) -> impl Iterator<Item = &TriedRow> {
-        let went = |side: Option<TriedSide>| side.map(|side| (side.ran_out, side.refused, side.moved));
+        let went =
+            |side: Option<TriedSide>| side.map(|side| (side.ran_out, side.refused, side.moved, side.waited));
         let is_quiet =
-            |side: Option<(Option<Instant>, u64, u64)>| side.is_none_or(|side| side == (None, 0, 0));
+            |side: Option<(Option<Instant>, u64, u64, u64)>| side.is_none_or(|side| side == (None, 0, 0, 0));
         self.rows.iter().filter(move |row| {
             let (applied, staged) = (went(row.applied), went(row.staged));
             applied != staged && !(is_quiet(applied) && is_quiet(staged))
@@ -153,7 +160,7 @@ fn told(applied: &[Alert], staged: &[Alert]) -> Vec<TriedAlert> {
         fired: [fired(applied, &alert.id), fired(staged, &alert.id)],
     });
     let mut list: Vec<TriedAlert> = both.filter(|alert| alert.fired[0] != alert.fired[1]).collect();
-    list.sort_by(|one, other| {
+    crate::units::sort_by(&mut list, |one, other| {
         let first = |alert: &TriedAlert| alert.fired.iter().flatten().min().copied();
         first(one).cmp(&first(other)).then_with(|| one.name.cmp(&other.name))
     });

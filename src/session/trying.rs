@@ -13,6 +13,7 @@ use super::budgets::window_name;
 use super::fold::Fold;
 use super::frontiers::with_staged;
 use super::limited::{unknown, with_tried};
+use super::queueing::{Came, in_turn};
 use super::snapshot::{Play, RerunState};
 use super::spending::{Before, Spending};
 use super::tried::{TriedRun, Tries};
@@ -53,7 +54,6 @@ fn tried(
     (limits, rules, before): (&[Limit], Option<&Arc<Rules>>, &[Before]),
     mut tick: impl FnMut() -> bool,
 ) -> Option<TriedRun> {
-    let outlook = log.outlook();
     let mut spending = Spending::new(limits, &log.names);
     spending.carry(before);
     let mut fold = Fold::with(spending).minding(log, policies.iter().map(|span| &span.policy));
@@ -62,19 +62,20 @@ fn tried(
         watcher.carry(before);
     }
     let mut at = log.bounds().map_or(Instant(0), |(first, _)| first);
-    for (index, evidence) in log.history.range(log.history.start(), end.min(log.len())) {
-        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-        let policy = span.map_or(&log.policy, |span| &span.policy);
-        let (circumstance, settled) = fold.arrive(index, &evidence, policy, &outlook);
+    let (outlook, mut count) = (log.outlook(), 0_usize);
+    let goes_on = in_turn(log, &mut fold, (policies, end), |came| {
+        let Came { evidence, policy, circumstance, settled, .. } = came;
         at = evidence.operation.at;
         if let Some(watcher) = &mut watcher {
             let route = &policy.route(match_route(policy, &evidence.operation.signals())).name;
             watcher.pass(at);
-            watcher.take_tried(&evidence, route, circumstance, (settled, &outlook));
+            watcher.take_tried(evidence, route, circumstance, (settled, &outlook));
         }
-        if index % 4096 == 0 && !tick() {
-            return None;
-        }
+        count += 1;
+        count % 4096 != 1 || tick()
+    });
+    if !goes_on {
+        return None;
     }
     let alerts = watcher.map(|mut watcher| {
         watcher.finish();
@@ -202,8 +203,8 @@ impl Trying {
         let (log, in_force, halt) = (Arc::clone(player.log()), player.policies_in_force(), Arc::clone(&stop));
         let what = what(&job);
         let thread = std::thread::Builder::new().name("what-if".to_owned()).spawn(move || {
-            let goes_on = || !halt.load(Ordering::Relaxed);
-            let _ = sender.send(try_beside(&log, &in_force, &job, &tries, goes_on));
+            let should_continue = || !halt.load(Ordering::Relaxed);
+            let _ = sender.send(try_beside(&log, &in_force, &job, &tries, should_continue));
         });
         if thread.is_ok() {
             self.running = Some(Running { what, stop, result });

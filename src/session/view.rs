@@ -53,7 +53,7 @@ impl View {
         &self.trend
     }
 
-    /// Adds or takes away one operation whose outcome under the policy in force at it is at hand.
+    /// Adds or takes away one operation whose outcome under the policy in force at it is known.
     fn apply(
         &mut self,
         log: &Log,

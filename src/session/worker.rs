@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use super::branching::Branching;
 use super::fold::any_remembers;
 use super::snapshot::{Play, RerunState, Snapshot};
 use super::trying::{SETTLE, Trying, try_beside};
@@ -144,13 +145,20 @@ pub(super) struct Reruns {
     running: Option<Running>,
     checked: Option<RerunJob>,
     trying: Trying,
+    branching: Branching,
     /// When somebody last wanted something.
     stirred: Instant,
 }
 
 impl Reruns {
     pub(super) fn new() -> Self {
-        Self { running: None, checked: None, trying: Trying::default(), stirred: Instant::now() }
+        Self {
+            running: None,
+            checked: None,
+            trying: Trying::default(),
+            branching: Branching::default(),
+            stirred: Instant::now(),
+        }
     }
 
     /// Notes that somebody wants something; a re-run waits until they stop.
@@ -163,16 +171,20 @@ impl Reruns {
         if self.running.is_some() {
             return Some(Duration::from_millis(50));
         }
+        let branches = self.branching.wait(player);
         if let Some(wait) = self.trying.wait(player, self.stirred) {
-            return Some(wait);
+            return Some(branches.map_or(wait, |other| other.min(wait)));
         }
         let wanted = player.rerun_wanted();
-        (wanted.is_some() && wanted != self.checked).then(|| SETTLE.saturating_sub(self.stirred.elapsed()))
+        let rerun = (wanted.is_some() && wanted != self.checked)
+            .then(|| SETTLE.saturating_sub(self.stirred.elapsed()));
+        rerun.into_iter().chain(branches).min()
     }
 
     /// Starts, follows and ends it. Says whether there is news.
     pub(super) fn watch(&mut self, player: &mut Player) -> bool {
         let news = watch_rerun(player, &mut self.running, &mut self.checked, self.stirred);
+        let news = self.branching.watch(player) || news;
         self.trying.watch(player, self.stirred) || news
     }
 }
@@ -254,11 +266,11 @@ fn watch_rerun(
     let (tries, in_force) = (player.tries(), player.policies_in_force());
     let thread = std::thread::Builder::new().name("re-run".to_owned()).spawn(move || {
         let found = rerun(&log, &job, &job_done, &job_stop).and_then(|found| {
-            let goes_on = || !job_stop.load(Ordering::Relaxed);
+            let should_continue = || !job_stop.load(Ordering::Relaxed);
             let both: [&[PolicySpan]; 2] = [&in_force, &job.policies];
-            let switching = switched(&log, both, (job.first, job.end), goes_on)?;
+            let switching = switched(&log, both, (job.first, job.end), should_continue)?;
             let Some(tries) = tries else { return Some(Found { rerun: found, budgets: None, switching }) };
-            let budgets = Some(try_beside(&log, &in_force, &job, &tries, goes_on)?);
+            let budgets = Some(try_beside(&log, &in_force, &job, &tries, should_continue)?);
             Some(Found { rerun: found, budgets, switching })
         });
         let _ = sender.send(found);

@@ -110,34 +110,39 @@ impl Log {
         history.sort();
         Ok(Self { history, names, ..self.clone() })
     }
+}
 
-    /// Returns the policies of the log with what another says from a moment on: that one alone, or no more than its thresholds.
-    pub fn spans_with(&self, start: Instant, other: Other<'_>) -> Vec<PolicySpan> {
-        let from = self.history.first_at(start);
-        let spans = self.spans();
-        let behind = |span: &&PolicySpan| span.from > from;
-        let at = spans.iter().rev().find(|span| span.from <= from).or(spans.first());
-        let at = at.map(|span| PolicySpan { from, policy: Arc::clone(&span.policy) });
-        let mut all: Vec<PolicySpan> = spans.iter().filter(|span| span.from < from).cloned().collect();
-        match other {
-            Other::Policy(policy) => all.push(PolicySpan { from, policy }),
-            Other::Thresholds { now, staged } => {
-                let changed = |span: &PolicySpan| PolicySpan {
-                    from: span.from,
-                    policy: Arc::new(with_staged(&span.policy, now, staged)),
-                };
-                all.extend(at.iter().chain(spans.iter().filter(behind)).map(changed));
-            }
+/// Returns the policies that were in force with what another says from a moment on: that one alone, or no more than its
+/// thresholds.
+pub(super) fn spans_with(
+    log: &Log,
+    spans: &[PolicySpan],
+    start: Instant,
+    other: Other<'_>,
+) -> Vec<PolicySpan> {
+    let from = log.history.first_at(start);
+    let behind = |span: &&PolicySpan| span.from > from;
+    let at = spans.iter().rev().find(|span| span.from <= from).or(spans.first());
+    let at = at.map(|span| PolicySpan { from, policy: Arc::clone(&span.policy) });
+    let mut all: Vec<PolicySpan> = spans.iter().filter(|span| span.from < from).cloned().collect();
+    match other {
+        Other::Policy(policy) => all.push(PolicySpan { from, policy }),
+        Other::Thresholds { now, staged } => {
+            let changed = |span: &PolicySpan| PolicySpan {
+                from: span.from,
+                policy: Arc::new(with_staged(&span.policy, now, staged)),
+            };
+            all.extend(at.iter().chain(spans.iter().filter(behind)).map(changed));
         }
-        all
     }
+    all
 }
 
 /// Adds requests like one of the log; none where there is none like that.
 fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut History) -> Option<()> {
     let (from, to) = repeat.stretch.within(start);
     let from = from.max(start);
-    let is_like = |index: usize, operation: &Operation| {
+    let is_repeated = |index: usize, operation: &Operation| {
         if let Some(id) = &repeat.like {
             history.id(index) == id
         } else {
@@ -148,7 +153,7 @@ fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut Hi
     };
     let (like, extra) = history
         .range(0, history.len())
-        .find(|(index, evidence)| is_like(*index, evidence.operation))
+        .find(|(index, evidence)| is_repeated(*index, evidence.operation))
         .map(|(_, evidence)| (*evidence.operation, evidence.extra.cloned()))?;
     let session = names.intern_session(&repeat.session);
     for nth in 0..repeat.times {

@@ -251,7 +251,9 @@ fn corners(menu: &Menu, goal: Goal) -> Option<Vec<(Outcome, PerMille)>> {
     let mut points: Vec<(Outcome, PerMille)> =
         allowed.filter_map(|to| Some((menu.base + *steps.get(to.bin())?, to))).collect();
     // Of equal ones the highest threshold stays.
-    points.sort_by_key(|(outcome, to)| (goal.used(*outcome), -goal.gained(*outcome), std::cmp::Reverse(*to)));
+    crate::units::sort_by_key(&mut points, |(outcome, to)| {
+        (goal.used(*outcome), -goal.gained(*outcome), std::cmp::Reverse(*to))
+    });
     let mut hull: Vec<(Outcome, PerMille)> = Vec::new();
     for point in points {
         if hull.last().is_some_and(|(last, _)| goal.gained(point.0) <= goal.gained(*last)) {

@@ -18,7 +18,7 @@ pub(super) struct Ranked {
 
 /// Puts the hardest first.
 pub(super) fn sorted(mut rows: Vec<Ranked>) -> Vec<Ranked> {
-    rows.sort_by_key(|row| std::cmp::Reverse(row.hard));
+    crate::units::sort_by_key(&mut rows, |row| std::cmp::Reverse(row.hard));
     rows
 }
 

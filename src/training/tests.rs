@@ -12,7 +12,7 @@ const EASY: [&str; 4] = ["list the names", "say hello politely", "copy this line
 const HARD: [&str; 4] =
     ["prove the theorem", "derive the bound", "integrate over the sphere", "find all roots"];
 
-/// Made-up questions: those with hard words, and those of one task, mostly need the strong model.
+/// Synthetic questions: those with hard words, and those of one task, mostly need the strong model.
 fn questions(count: u64, flipped: Option<u64>) -> Examples {
     let reader = Classifier::cold_start();
     let mut examples = Examples::new(2);

@@ -29,7 +29,7 @@ pub struct NameTable {
 }
 
 impl NameTable {
-    /// Gives the number of a name; from the `most`th on all new ones are [`OTHERS`].
+    /// Returns the number of a name; from the `most`th on all new ones are [`OTHERS`].
     pub fn intern(&mut self, name: &str, most: usize) -> u32 {
         if let Some(&id) = self.ids.get(name) {
             return id;
@@ -45,7 +45,7 @@ impl NameTable {
         id
     }
 
-    /// Gives a name by its number; `-` where there is none.
+    /// Returns a name by its number; `-` where there is none.
     pub fn get(&self, index: usize) -> &str {
         self.list.get(index).map_or("-", |name| name)
     }
@@ -71,7 +71,7 @@ pub struct Names {
 
 macro_rules! table {
     ($vis:vis $intern:ident, $find:ident, $get:ident, $all:ident, $field:ident, $id:ident, $repr:ty, $most:expr, $what:literal) => {
-        #[doc = concat!("Gives the id of a ", $what, ", making one at first sight; an empty name has none.")]
+        #[doc = concat!("Returns the id of a ", $what, ", making one at first sight; an empty name has none.")]
         $vis fn $intern(&mut self, name: &str) -> $id {
             if name.is_empty() {
                 return $id::NONE;
@@ -84,7 +84,7 @@ macro_rules! table {
         pub fn $find(&self, name: &str) -> Option<$id> {
             self.$field.ids.get(name).and_then(|&id| <$repr>::try_from(id).ok()).map($id)
         }
-        #[doc = concat!("Gives the name of a ", $what, "; `-` where there is none.")]
+        #[doc = concat!("Returns the name of a ", $what, "; `-` where there is none.")]
         pub fn $get(&self, id: $id) -> &str {
             id.index().map_or("-", |index| self.$field.get(index))
         }
@@ -105,7 +105,7 @@ impl Names {
     table!(pub intern_key, find_key, key, keys, keys, KeyId, u16, MOST, "key");
     table!(pub intern_tags, find_tags, tags, all_tags, tags, TagsId, u16, MOST_TAGS, "set of tags");
 
-    /// Gives the id of a model, making one at first sight; an empty name has none.
+    /// Returns the id of a model, making one at first sight; an empty name has none.
     pub fn intern_model(&mut self, name: &str) -> ModelId {
         let id = self.name_model(name);
         if self.alike.lacks(&self.models.list) {

@@ -128,9 +128,11 @@ impl<'i> Members<'i> {
     }
 }
 
+// Kept out of line: settings are read once, and each member of each structure would hold a copy of this.
 impl<'de> Deserializer<'de> for Node<'de> {
     type Error = Fault;
 
+    #[inline(never)]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let Self { span, value } = self;
         let read = match value {
@@ -170,6 +172,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
         visitor.visit_newtype_struct(self).map_err(|fault| fault.within(span))
     }
 
+    #[inline(never)]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -189,6 +192,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
         read.map_err(|fault| fault.within(span))
     }
 
+    #[inline(never)]
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -270,6 +274,7 @@ impl<'de> MapAccess<'de> for Members<'de> {
         seed.deserialize(key).map(Some).map_err(|fault| fault.within(span))
     }
 
+    #[inline(never)]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
         let Some(value) = self.value.take() else { return Err(Fault::custom("a value before its key")) };
         let span = value.span.clone();
@@ -284,6 +289,7 @@ impl<'de> MapAccess<'de> for Members<'de> {
 impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Fault;
 
+    #[inline(never)]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
         self.0.next().map(|item| seed.deserialize(Node::written(item))).transpose()
     }

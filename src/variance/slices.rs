@@ -137,13 +137,15 @@ pub fn explain(before: &Window, after: &Window, most: usize) -> Explained {
         }
     }
     let mut changes: Vec<Changed> = changes.into_iter().filter(|(_, by)| *by != Pico::ZERO).collect();
-    changes.sort_by_key(|(part, by)| (Reverse(by.0.unsigned_abs()), *part));
+    crate::units::sort_by_key(&mut changes, |(part, by)| (Reverse(by.0.unsigned_abs()), *part));
     changes.truncate(LOOKED_AT);
     let mut slices: Vec<Slice> = grouped(&changes, &places, most)
         .into_iter()
         .map(|(part, also)| Slice { part, also, split: pair.split(|place| part.has(place)) })
         .collect();
-    slices.sort_by_key(|slice| (Reverse(slice.split.change().0.unsigned_abs()), slice.part));
+    crate::units::sort_by_key(&mut slices, |slice| {
+        (Reverse(slice.split.change().0.unsigned_abs()), slice.part)
+    });
     Explained { split: pair.split(|_| true), slices, trouble: trouble(&pair) }
 }
 
@@ -197,7 +199,9 @@ fn trouble(pair: &Pair<'_>) -> Vec<Trouble> {
             Some(Trouble { model, course, before, after, hits: hits(pair, model) })
         })
         .collect();
-    found.sort_by_key(|trouble| Reverse(trouble.before.failed().max(trouble.after.failed())));
+    crate::units::sort_by_key(&mut found, |trouble| {
+        Reverse(trouble.before.failed().max(trouble.after.failed()))
+    });
     found
 }
 
@@ -236,6 +240,6 @@ fn hits(pair: &Pair<'_>, model: ModelId) -> Vec<Hit> {
     };
     let mut hits: Vec<Hit> =
         teams.into_iter().filter(|(_, (before, after))| after > before).map(hit).collect();
-    hits.sort_by_key(|hit| (Reverse(hit.extra), hit.team));
+    crate::units::sort_by_key(&mut hits, |hit| (Reverse(hit.extra), hit.team));
     hits
 }

@@ -136,8 +136,8 @@ impl Window {
             ends.calls += u64::from(is_call);
             let sums = branch.models.entry(model).or_default();
             sums.calls += 1;
-            let is_it = |seen: &Seen<'_>| seen.call.model == call.model && seen.call.usage == call.usage;
-            let seen = if call.observed { seen(evidence, index, is_it) } else { None };
+            let is_match = |seen: &Seen<'_>| seen.call.model == call.model && seen.call.usage == call.usage;
+            let seen = if call.observed { seen(evidence, index, is_match) } else { None };
             let (band, buckets) = spread(call, cost, operation.at, seen, prices);
             if sums.bands.len() <= band {
                 sums.bands.resize_with(band + 1, Buckets::default);

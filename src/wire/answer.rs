@@ -214,10 +214,10 @@ fn checked_choice(wants_json: bool, required: &[String], choice: &Choice) -> Che
     if !wants_json {
         return if has_calls { Check::Passed } else { Check::None };
     }
-    let is_cut = matches!(choice.finish, Finish::Length | Finish::Paused);
+    let is_truncated = matches!(choice.finish, Finish::Length | Finish::Paused);
     // Where the model calls tools first, the JSON comes with a later answer.
     let is_fit = (has_calls && text.trim().is_empty()) || fits(&text, required);
-    if is_cut || !is_fit { Check::Failed } else { Check::Passed }
+    if is_truncated || !is_fit { Check::Failed } else { Check::Passed }
 }
 
 fn is_json(text: &str) -> bool {

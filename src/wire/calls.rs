@@ -1,6 +1,6 @@
 //! What calls of tools need to be of use in another dialect: an id of their own, and arguments that are an object.
 //!
-//! Invariant: an id that is made up is the same whenever the same answer is read, and differs from every other of the
+//! Invariant: a synthetic id is the same whenever the same answer is read, and differs from every other of the
 //! answer and of the conversation it belongs to.
 
 use std::borrow::Cow;

@@ -248,14 +248,14 @@ fn support(a: &mut Array<'_>, at: u64, one: &Citation, spoken: &Spoken) {
 pub(super) struct Spoken {
     text: String,
     /// Whether there was more than is kept.
-    is_cut: bool,
+    is_truncated: bool,
 }
 
 impl Spoken {
     /// Takes what is added.
     pub(super) fn push(&mut self, text: &str) {
-        self.is_cut |= self.text.len().saturating_add(text.len()) > KEPT;
-        if !self.is_cut {
+        self.is_truncated |= self.text.len().saturating_add(text.len()) > KEPT;
+        if !self.is_truncated {
             self.text.push_str(text);
         }
     }

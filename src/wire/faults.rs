@@ -61,7 +61,7 @@ pub(super) fn write_event(o: &mut Object<'_>, to: Dialect, error: &ApiError, num
     }
     let code = error.code.as_deref().or(words(error.kind).1);
     put!(o, "type": "error", "sequence_number": number, "code": code, "message": &error.message);
-    // Without the last member OpenAI's library hands the event to the program instead of raising it.
+    // Without the last member OpenAI's library passes the event to the program instead of raising it.
     put!(o, "param": error.param.as_ref(), "error": |o| openai_error(o, error));
 }
 
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn no_key_survives_in_a_message() {
-        let made_up = "abcdEFGH0123456789";
+        let synthetic = "abcdEFGH0123456789";
         for wrap in [
             "sk-X",
             "Incorrect key: sk-X.",
@@ -320,8 +320,8 @@ mod tests {
             "'AIzaX'",
             "(pm_X)",
         ] {
-            let said = clean(&wrap.replace('X', made_up));
-            assert!(!said.contains(made_up) && said.contains("[redacted]"), "{said}");
+            let said = clean(&wrap.replace('X', synthetic));
+            assert!(!said.contains(synthetic) && said.contains("[redacted]"), "{said}");
         }
         assert_eq!(clean("The model `gpt-4.1` does not exist"), "The model `gpt-4.1` does not exist");
         assert_eq!(clean(&"é ".repeat(2_000)).chars().count(), LONGEST);

@@ -52,7 +52,7 @@ impl Finish {
     pub(super) fn ended(self) -> Ended {
         match self {
             Self::Stop | Self::ToolCalls => Ended::Well,
-            Self::Length | Self::Paused => Ended::CutOff,
+            Self::Length | Self::Paused => Ended::Truncated,
             Self::Filtered => Ended::Filtered,
             Self::Other | Self::Failed => Ended::Unsaid,
         }

@@ -82,13 +82,13 @@ pub fn read_models(body: &[u8], owner: &str) -> Option<Vec<ModelEntry>> {
     let entry = |item: Value<'_>| {
         let said = item.text_of("id").or_else(|| item.text_of("name"))?;
         let id = said.strip_prefix("models/").unwrap_or(&said);
-        let does = |methods: Value<'_>| {
+        let is_supported = |methods: Value<'_>| {
             methods
                 .items()
                 .filter_map(Value::text)
                 .any(|name| name == "generateContent" || name == "embedContent")
         };
-        let serves = item.get("supportedGenerationMethods").is_none_or(does);
+        let serves = item.get("supportedGenerationMethods").is_none_or(is_supported);
         let title = item.text_of("display_name").or_else(|| item.text_of("displayName"));
         (serves && is_sound(id)).then(|| ModelEntry {
             id: id.to_owned(),

@@ -4,7 +4,7 @@
 //! answer is told as failed; every call has an id of its own; what is held back is never more than [`HELD`] bytes.
 //!
 //! Providers may let fragments of parallel calls alternate, and speak on before a call is whole. What comes too early is
-//! held back until the call at hand is whole, which its JSON tells. A chat client takes fragments in any order, so for it
+//! held back until the current call is whole, which its JSON tells. A chat client takes fragments in any order, so for it
 //! nothing is held.
 
 use std::collections::{HashSet, VecDeque};
@@ -196,7 +196,7 @@ impl Order {
             return Ok(());
         }
         self.hold(text.len())?;
-        let waits = |piece: &mut Piece| match piece {
+        let is_waiting = |piece: &mut Piece| match piece {
             Piece::Call { call, arguments, .. } if *call == nth => {
                 arguments.push_str(text);
                 true
@@ -204,7 +204,7 @@ impl Order {
             _ => false,
         };
         // What comes for a call that was told already is blank, or the call is not valid any more and fails at the end.
-        self.waiting.iter_mut().any(waits);
+        self.waiting.iter_mut().any(is_waiting);
         Ok(())
     }
 
@@ -296,9 +296,9 @@ impl Order {
     ///
     /// Arguments that are cut by the limit of output stand as they are, as the client is told of the limit.
     pub(super) fn end(&mut self, tell: &mut dyn FnMut(Delta<'_>)) -> Result<()> {
-        let is_cut = self.finish == Finish::Length;
+        let is_truncated = self.finish == Finish::Length;
         let is_fit = |call: &Call| call.arguments.is_object() || call.arguments.is_nothing();
-        if let Some(call) = self.calls.iter().find(|call| !is_cut && !is_fit(call)) {
+        if let Some(call) = self.calls.iter().find(|call| !is_truncated && !is_fit(call)) {
             return Err(unfit(&call.name));
         }
         self.end_call(tell);

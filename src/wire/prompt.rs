@@ -351,7 +351,7 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Changes a member and gives the client's own name for it; nothing where nothing was there.
+    /// Changes a member and returns the client's own name for it; nothing where nothing was there.
     fn change<'k>(&mut self, change: Change<'k>, reader: Reader<'_>) -> Option<&'k str>
     where
         'a: 'k,

@@ -123,7 +123,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Says whether a member is to be read: gives its row where it is, notes or refuses it where it is not.
+    /// Says whether a member is to be read: returns its row where it is, notes or refuses it where it is not.
     pub(super) fn takes(self, field: &str, value: Value<'_>) -> Result<Option<&'static Row>> {
         if value.is_null() || table::is_zero(field, value) {
             return Ok(None);

@@ -252,14 +252,14 @@ impl Relay {
     fn tell(&mut self, event: &Event<'_>, out: &mut BytesMut) -> Result<Seen> {
         let (story, translation, left_out) = (&mut self.story, &mut self.translation, &mut self.left_out);
         let hides_logprobs = self.hides_logprobs;
-        let hides = |delta: &Delta<'_>| hides_logprobs && matches!(delta, Delta::Logprobs(_));
+        let is_hidden = |delta: &Delta<'_>| hides_logprobs && matches!(delta, Delta::Logprobs(_));
         let to = self.ask.dialect();
         let mut tell = |delta: Delta<'_>| {
             if translation.is_some() && left_out.takes(&delta, to) {
                 return;
             }
             story.note(&delta);
-            if let Some(translation) = translation.as_mut().filter(|_| !hides(&delta)) {
+            if let Some(translation) = translation.as_mut().filter(|_| !is_hidden(&delta)) {
                 translation.write(delta, out);
             }
         };
@@ -298,8 +298,8 @@ impl Relay {
             self.tell(&Event { name: "", data: "[DONE]".into() }, out)?;
             return self.close(out);
         }
-        let neither = |_| WireError::Malformed("it is neither a stream of events nor JSON".to_owned());
-        let root = check(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)).map_err(neither)?;
+        let unreadable = |_| WireError::Malformed("it is neither a stream of events nor JSON".to_owned());
+        let root = check(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)).map_err(unreadable)?;
         if root.is_array() {
             return root
                 .items()
@@ -355,12 +355,12 @@ impl Relay {
         }
         let (story, translation) = (&mut self.story, &mut self.translation);
         let hides_logprobs = self.hides_logprobs;
-        let hides = |delta: &Delta<'_>| hides_logprobs && matches!(delta, Delta::Logprobs(_));
+        let is_hidden = |delta: &Delta<'_>| hides_logprobs && matches!(delta, Delta::Logprobs(_));
         let hidden = if hides_logprobs { logprobs::without(root.raw()) } else { None };
         let root = hidden.as_deref().map_or(root, Value::of);
         let mut tell = |delta: Delta<'_>| {
             story.note(&delta);
-            if let Some(translation) = translation.as_mut().filter(|_| !hides(&delta)) {
+            if let Some(translation) = translation.as_mut().filter(|_| !is_hidden(&delta)) {
                 translation.write(delta, out);
             }
         };

@@ -233,7 +233,7 @@ impl Choice {
             calls: self.calls().map(call).collect(),
             has_more: self.parts.iter().any(is_more),
             ended: self.finish.ended(),
-            is_cut: false,
+            is_truncated: false,
             sureness: self.sureness(),
         }
     }

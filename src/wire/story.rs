@@ -73,7 +73,7 @@ struct Begun {
     /// How far that has come towards being JSON, where it has to be.
     json: Progress,
     /// Whether not all of its calls is kept.
-    is_cut: bool,
+    is_truncated: bool,
     has_more: bool,
     sureness: Sureness,
     finish: Option<Finish>,
@@ -104,7 +104,7 @@ impl Story {
             has_more: choice.has_more,
             ended: choice.finish.unwrap_or_default().ended(),
             sureness: choice.sureness.get(),
-            is_cut: choice.is_cut || choice.text.len() as u64 != choice.text_bytes,
+            is_truncated: choice.is_truncated || choice.text.len() as u64 != choice.text_bytes,
         };
         self.begun.iter().map(one).collect()
     }
@@ -194,7 +194,7 @@ impl Story {
         if kept < text.len()
             && let Some(choice) = self.begun.iter_mut().find(|choice| choice.nth == *of)
         {
-            choice.is_cut = true;
+            choice.is_truncated = true;
         }
     }
 
@@ -232,8 +232,8 @@ impl Story {
 
     /// Says whether the answer is whole: its last event, or the end of every choice, has come.
     pub(super) fn is_complete(&self) -> bool {
-        let have_all = || self.begun.len() >= self.choices as usize && self.has_ended();
-        self.failure.is_none() && (self.is_over || have_all())
+        let is_complete = || self.begun.len() >= self.choices as usize && self.has_ended();
+        self.failure.is_none() && (self.is_over || is_complete())
     }
 
     /// Says whether a whole answer is fit for use: every choice has to be.
@@ -269,8 +269,8 @@ impl Begun {
         if !wants_json || self.text.len() as u64 != self.text_bytes {
             return Check::None;
         }
-        let is_cut = matches!(self.finish, Some(Finish::Length | Finish::Paused));
-        if !is_cut && fits(&self.text, required) { Check::Passed } else { Check::Failed }
+        let is_truncated = matches!(self.finish, Some(Finish::Length | Finish::Paused));
+        if !is_truncated && fits(&self.text, required) { Check::Passed } else { Check::Failed }
     }
 }
 

@@ -90,13 +90,13 @@ pub struct Models {
 impl Models {
     /// Says whether a model is meant; where nothing is named, each is.
     pub fn take(&self, name: &str, provider: Option<&str>) -> bool {
-        let is_it = |pattern: &String| match pattern.strip_suffix('*') {
+        let is_match = |pattern: &String| match pattern.strip_suffix('*') {
             Some(start) => name.starts_with(start),
             None => name == pattern,
         };
         let serves = |known: &String| provider == Some(known.as_str());
         let names_nothing = self.names.is_empty() && self.providers.is_empty();
-        names_nothing || self.names.iter().any(is_it) || self.providers.iter().any(serves)
+        names_nothing || self.names.iter().any(is_match) || self.providers.iter().any(serves)
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::front::{Desk, Front, Row, Setup};
+use crate::front::{Front, Row, Sandbox, Setup};
 use crate::kit::{FILE, Home, Kit, events};
 use crate::model_server::{MODEL, ModelServer};
 use crate::{isolation, kit};
@@ -55,8 +55,8 @@ fn serve(
     }
     let server = server(&kit);
     let setup = keyless(&server.as_ref().map(ModelServer::providers).unwrap_or_default());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     drive(&kit, &front);
     let rows = front.settle();
     assert!(!rows.is_empty(), "nothing came through the gateway");

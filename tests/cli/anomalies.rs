@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::program::Desk;
+use super::program::Sandbox;
 use super::{json, snapshot};
 
 const SAMPLE: &[u8] = include_bytes!("../../assets/sample.jsonl.zst");
@@ -24,9 +24,9 @@ fn series() -> String {
 
 #[test]
 fn each_point_of_a_series_has_one_score_and_its_own_timestamp() {
-    let desk = Desk::new();
-    desk.write("a.csv", series());
-    let report = json(&desk.good("anomalies a.csv --format json"));
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", series());
+    let report = json(&sandbox.good("anomalies a.csv --format json"));
     assert_eq!((&report["schema"], &report["file"]), (&"pointsman.series/1".into(), &"a.csv".into()));
     let points = report["points"].as_array().expect("points");
     assert_eq!(points.len(), 288);
@@ -38,8 +38,8 @@ fn each_point_of_a_series_has_one_score_and_its_own_timestamp() {
     let others = (0..288).filter(|at| ![100, 200].contains(at)).map(score);
     assert!(others.clone().all(|score| (0.0..=1.0).contains(&score)));
     assert!(others.fold(0.0, f64::max) < score(200));
-    snapshot("anomalies_of_a_series", &desk.good("anomalies a.csv"));
-    let csv = desk.good("anomalies a.csv --format csv");
+    snapshot("anomalies_of_a_series", &sandbox.good("anomalies a.csv"));
+    let csv = sandbox.good("anomalies a.csv --format csv");
     assert_eq!(csv.lines().count(), 289);
     assert!(csv.starts_with("timestamp,value,score\n2014-04-01 00:00:00,20,0\n"), "{csv:.100}");
     assert!(csv.contains("\n2014-04-01 08:20:00,,\n"), "{csv:.4000}");
@@ -47,40 +47,40 @@ fn each_point_of_a_series_has_one_score_and_its_own_timestamp() {
 
 #[test]
 fn series_come_by_pipe_and_several_at_once() {
-    let desk = Desk::new();
-    desk.write("a.csv", series()).write("b.csv", series());
-    let piped = desk.run_with("anomalies - --format csv", series().as_bytes());
-    assert_eq!((piped.code, piped.out), (Some(0), desk.good("anomalies a.csv --format csv")));
-    let both = json(&desk.good("anomalies a.csv b.csv --format json"));
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", series()).write("b.csv", series());
+    let piped = sandbox.run_with("anomalies - --format csv", series().as_bytes());
+    assert_eq!((piped.code, piped.out), (Some(0), sandbox.good("anomalies a.csv --format csv")));
+    let both = json(&sandbox.good("anomalies a.csv b.csv --format json"));
     assert_eq!(both["series"].as_array().map(Vec::len), Some(2));
     assert_eq!(both["series"][1]["file"], "b.csv");
     assert!(
-        desk.good("anomalies a.csv b.csv --format csv").starts_with("file,timestamp,value,score\na.csv,")
+        sandbox.good("anomalies a.csv b.csv --format csv").starts_with("file,timestamp,value,score\na.csv,")
     );
 }
 
 #[test]
 fn what_cannot_be_read_is_told_with_its_line() {
-    let desk = Desk::new();
-    desk.write("a.csv", series()).write("bad.csv", "timestamp,value\n2014-04-01 00:00:00,1\nsoon,2\n");
-    desk.write("small.jsonl", super::LOG);
-    let message = desk.refused("anomalies bad.csv");
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", series()).write("bad.csv", "timestamp,value\n2014-04-01 00:00:00,1\nsoon,2\n");
+    sandbox.write("small.jsonl", super::LOG);
+    let message = sandbox.refused("anomalies bad.csv");
     assert!(message.contains("bad.csv:3: `soon` in column `timestamp` is no moment"), "{message}");
-    let message = desk.refused("anomalies a.csv small.jsonl");
+    let message = sandbox.refused("anomalies a.csv small.jsonl");
     assert!(message.contains("a.csv is a series and small.jsonl is none"), "{message}");
     for wrong in
         ["--false-alarms 0", "--false-alarms never", "--slot 2", "--least-usd x", "--least-percent -1"]
     {
-        assert!(desk.run(&format!("anomalies a.csv {wrong}")).code == Some(2), "{wrong}");
+        assert!(sandbox.run(&format!("anomalies a.csv {wrong}")).code == Some(2), "{wrong}");
     }
-    assert!(desk.run("anomalies none.csv").code == Some(2));
+    assert!(sandbox.run("anomalies none.csv").code == Some(2));
 }
 
 #[test]
 fn the_sample_has_its_storm_and_its_runaway_and_nothing_else() {
-    let desk = Desk::new();
-    desk.write("sample.jsonl.zst", SAMPLE);
-    let report = json(&desk.good("anomalies sample.jsonl.zst --format json"));
+    let sandbox = Sandbox::new();
+    sandbox.write("sample.jsonl.zst", SAMPLE);
+    let report = json(&sandbox.good("anomalies sample.jsonl.zst --format json"));
     let incidents = report["incidents"].as_array().expect("incidents");
     let told = |at: usize, name: &str| incidents[at][name].as_str().expect("text").to_owned();
     assert_eq!(incidents.len(), 2, "{report:#}");
@@ -107,26 +107,26 @@ fn the_sample_has_its_storm_and_its_runaway_and_nothing_else() {
         told(1, "start")
     );
     assert!(told(1, "extra_usd").parse::<f64>().expect("dollars") > 40.0);
-    snapshot("anomalies_of_the_sample", &desk.good("anomalies sample.jsonl.zst"));
-    snapshot("anomalies_of_the_sample_as_csv", &desk.good("anomalies sample.jsonl.zst --format csv"));
+    snapshot("anomalies_of_the_sample", &sandbox.good("anomalies sample.jsonl.zst"));
+    snapshot("anomalies_of_the_sample_as_csv", &sandbox.good("anomalies sample.jsonl.zst --format csv"));
 }
 
 #[test]
 fn a_log_too_short_to_tell_is_not_called_quiet() {
-    let desk = Desk::new();
-    desk.write("short.jsonl", super::LOG.replace("this is no log line\n", ""));
-    let text = desk.good("anomalies short.jsonl");
+    let sandbox = Sandbox::new();
+    sandbox.write("short.jsonl", super::LOG.replace("this is no log line\n", ""));
+    let text = sandbox.good("anomalies short.jsonl");
     assert!(text.starts_with("short.jsonl: too short to tell (0 slots"), "{text}");
 }
 
 #[test]
 fn the_quiet_part_of_the_sample_is_silent() {
-    let desk = Desk::new();
-    desk.write("sample.jsonl.zst", SAMPLE);
-    let text = desk.good("anomalies sample.jsonl.zst --from 17:00");
+    let sandbox = Sandbox::new();
+    sandbox.write("sample.jsonl.zst", SAMPLE);
+    let text = sandbox.good("anomalies sample.jsonl.zst --from 17:00");
     assert!(text.contains("nothing unusual"), "{text}");
     assert_eq!(
-        json(&desk.good("anomalies sample.jsonl.zst --to 15:00 --format json"))["incidents"],
+        json(&sandbox.good("anomalies sample.jsonl.zst --to 15:00 --format json"))["incidents"],
         Value::Array(Vec::new())
     );
 }

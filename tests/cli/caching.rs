@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::program::Desk;
+use super::program::Sandbox;
 
 /// Three prompts of 512-token blocks: the second begins with the first, the third is the first again after 400 s.
 const TRACE: &str = r#"{"timestamp": 0, "input_length": 1024, "output_length": 10, "hash_ids": [1, 2]}
@@ -12,10 +12,10 @@ const TRACE: &str = r#"{"timestamp": 0, "input_length": 1024, "output_length": 1
 
 #[test]
 fn the_ideal_share_is_what_was_warm_when_a_prompt_came_again() {
-    let desk = Desk::new();
-    desk.write("trace.jsonl", TRACE);
+    let sandbox = Sandbox::new();
+    sandbox.write("trace.jsonl", TRACE);
     let share = |ttl: &str| -> Value {
-        let text = desk.good(&format!("cache trace.jsonl --ttl {ttl} --format json"));
+        let text = sandbox.good(&format!("cache trace.jsonl --ttl {ttl} --format json"));
         let found: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(found["prompt_tokens"], 3548);
         found["ideal_hit_share"].clone()
@@ -26,12 +26,12 @@ fn the_ideal_share_is_what_was_warm_when_a_prompt_came_again() {
 
 #[test]
 fn where_nothing_tells_what_prompts_begin_with_there_is_no_share() {
-    let desk = Desk::new();
-    desk.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "log.jsonl",
         "{\"at\":\"2026-05-23T10:00:00Z\",\"model\":\"gpt-4.1\",\"in\":2000,\"out\":10}\n",
     );
     let found: Value =
-        serde_json::from_str(&desk.good("cache log.jsonl --ttl inf --format json")).expect("JSON");
+        serde_json::from_str(&sandbox.good("cache log.jsonl --ttl inf --format json")).expect("JSON");
     assert_eq!(found["ideal_hit_share"], Value::Null, "unknown is no zero");
 }

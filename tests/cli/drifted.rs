@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::json;
-use crate::program::Desk;
+use crate::program::Sandbox;
 
 const POLICY: &str = r#"
 name = "test"
@@ -37,18 +37,18 @@ fn log(later: fn(u64) -> u64, is_off: bool) -> String {
     lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
-fn rung(desk: &Desk, log: String, more: &str) -> Value {
-    desk.write("policy.toml", POLICY);
-    desk.write("log.jsonl", log);
-    let found = json(&desk.good(&format!("drift log.jsonl --policy policy.toml --format json{more}")));
+fn rung(sandbox: &Sandbox, log: String, more: &str) -> Value {
+    sandbox.write("policy.toml", POLICY);
+    sandbox.write("log.jsonl", log);
+    let found = json(&sandbox.good(&format!("drift log.jsonl --policy policy.toml --format json{more}")));
     assert_eq!(found["rungs"].as_array().map(Vec::len), Some(1), "{found}");
     found["rungs"][0].clone()
 }
 
 #[test]
 fn confidences_that_moved_are_told_and_those_that_did_not_are_left_alone() {
-    let desk = Desk::new();
-    let moved = rung(&desk, log(|at| 400 + at * 7 % 600, false), "");
+    let sandbox = Sandbox::new();
+    let moved = rung(&sandbox, log(|at| 400 + at * 7 % 600, false), "");
     assert_eq!(
         [&moved["reference_requests"], &moved["requests"], &moved["drifted"]],
         [&json!(600), &json!(600), &json!(true)],
@@ -59,21 +59,21 @@ fn confidences_that_moved_are_told_and_those_that_did_not_are_left_alone() {
     assert!(moved["ks"].as_f64() > moved["ks_critical"].as_f64(), "{moved}");
 
     let named = " --reference 2026-05-01..2026-05-01";
-    let same = rung(&desk, log(|at| at * 11 % 1000, false), named);
+    let same = rung(&sandbox, log(|at| at * 11 % 1000, false), named);
     assert_eq!((&same["drifted"], &same["requests"]), (&json!(false), &json!(600)), "{same}");
     assert!(same["ks"].as_f64() < same["ks_critical"].as_f64(), "{same}");
     assert!(same["ece"].as_f64() < Some(0.05), "{same}");
-    let off = rung(&desk, log(|at| at * 11 % 1000, true), named);
+    let off = rung(&sandbox, log(|at| at * 11 % 1000, true), named);
     assert_eq!(off["drifted"], json!(false), "the same confidences, which hold no longer: {off}");
     assert!(off["ece"].as_f64() > Some(0.3) && off["reference_ece"].as_f64() < Some(0.05), "{off}");
 }
 
 #[test]
 fn too_few_are_told_as_such() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let few = log(|at| at, false).split_inclusive('\n').take(301).collect();
-    let few = rung(&desk, few, "");
+    let few = rung(&sandbox, few, "");
     assert_eq!((&few["drifted"], &few["psi"]), (&Value::Null, &Value::Null), "{few}");
-    let wrong = desk.refused("drift log.jsonl --reference 2026-05-03..2026-05-01");
+    let wrong = sandbox.refused("drift log.jsonl --reference 2026-05-03..2026-05-01");
     assert!(wrong.contains("ends before it begins"), "{wrong}");
 }

@@ -7,7 +7,7 @@ use pointsman::units::{Names, PerMille};
 use serde_json::{Value, json};
 
 use super::json;
-use crate::program::Desk;
+use crate::program::Sandbox;
 
 const POLICY: &str = "name = \"p\"\n[[route]]\nname = \"all\"\nexplore = { share = 200, below = 60 }\n\
                       ladder = [\n  { rung = \"cheap\", model = \"gpt-4.1-nano\", threshold = 620 },\n  { rung = \"strong\", model = \"gpt-4.1\" },\n]\n";
@@ -59,17 +59,18 @@ fn log(requests: u32) -> (String, f64) {
     (lines, truth)
 }
 
-fn route(desk: &Desk, args: &str) -> Value {
-    json(&desk.good(&format!("whatif log.jsonl --policy p.toml {args} --format json")))["by_route"][0].clone()
+fn route(sandbox: &Sandbox, args: &str) -> Value {
+    json(&sandbox.good(&format!("whatif log.jsonl --policy p.toml {args} --format json")))["by_route"][0]
+        .clone()
 }
 
 #[test]
 fn explored_requests_tell_what_another_threshold_would_have_changed() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let (lines, truth) = log(8000);
-    desk.write("p.toml", POLICY);
-    desk.write("log.jsonl", lines);
-    let found = route(&desk, "--set all=590");
+    sandbox.write("p.toml", POLICY);
+    sandbox.write("log.jsonl", lines);
+    let found = route(&sandbox, "--set all=590");
     let explored = &found["explored"];
     let amount = |key: &str| explored["cost_change_usd"][key].as_str().unwrap().parse::<f64>().unwrap();
     assert!(amount("low") <= truth && truth <= amount("high"), "{truth}: {explored}");
@@ -84,9 +85,9 @@ fn explored_requests_tell_what_another_threshold_would_have_changed() {
         "{found}"
     );
 
-    let wider = route(&desk, "--set all=500");
+    let wider = route(&sandbox, "--set all=500");
     assert_eq!(wider["explored"]["unexplored"][0]["from"], 500, "{wider}");
-    let table = desk.good("whatif log.jsonl --policy p.toml --set all=500");
+    let table = sandbox.good("whatif log.jsonl --policy p.toml --set all=500");
     for words in ["exploring costs at most", "explored: change of cost", "never explored: 500 to 600"] {
         assert!(table.contains(words), "{words}: {table}");
     }
@@ -94,10 +95,10 @@ fn explored_requests_tell_what_another_threshold_would_have_changed() {
 
 #[test]
 fn too_little_explored_tells_nothing_but_what_is_missing() {
-    let desk = Desk::new();
-    desk.write("p.toml", POLICY);
-    desk.write("log.jsonl", log(800).0);
-    let cost = &route(&desk, "--set all=590")["explored"]["cost_change_usd"];
+    let sandbox = Sandbox::new();
+    sandbox.write("p.toml", POLICY);
+    sandbox.write("log.jsonl", log(800).0);
+    let cost = &route(&sandbox, "--set all=590")["explored"]["cost_change_usd"];
     assert_eq!(cost["change"], Value::Null, "{cost}");
     assert!(
         cost["needed_explored"].as_u64() > Some(50) && cost["needed_requests"].as_u64() > Some(800),
@@ -107,7 +108,7 @@ fn too_little_explored_tells_nothing_but_what_is_missing() {
 
 #[test]
 fn another_classifier_is_tried_on_what_it_can_read() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let line = |id: &str, prompt: Option<&str>| {
         let mut line = json!({"id": id, "at": "2026-05-23T10:00:00Z", "task": "question", "confidence": 990,
             "model": "gpt-4.1-nano", "in": 900, "out": 100});
@@ -117,9 +118,9 @@ fn another_classifier_is_tried_on_what_it_can_read() {
         line.to_string()
     };
     let hard = "Prove that the square root of two is irrational, and derive every step in depth.";
-    desk.write("p.toml", POLICY.replace("explore = { share = 200, below = 60 }\n", ""));
-    desk.write("log.jsonl", [line("hard", Some(hard)), line("unread", None)].join("\n"));
-    let found = json(&desk.good("whatif log.jsonl --policy p.toml --try-classifier public --format json"));
+    sandbox.write("p.toml", POLICY.replace("explore = { share = 200, below = 60 }\n", ""));
+    sandbox.write("log.jsonl", [line("hard", Some(hard)), line("unread", None)].join("\n"));
+    let found = json(&sandbox.good("whatif log.jsonl --policy p.toml --try-classifier public --format json"));
     let judged = &found["classifier"];
     assert_eq!((&judged["judged_requests"], &judged["unread_requests"]), (&json!(1), &json!(1)), "{found}");
     assert_eq!(found["flipped_requests"].as_u64(), judged["flips"].as_array().map(|all| all.len() as u64));
@@ -128,18 +129,18 @@ fn another_classifier_is_tried_on_what_it_can_read() {
     if let Some(flip) = judged["flips"].get(0) {
         assert_eq!((&flip["id"], &flip["confidence_applied"]), (&json!("hard"), &json!(990)));
     }
-    let table = desk.good("whatif log.jsonl --policy p.toml --try-classifier public");
+    let table = sandbox.good("whatif log.jsonl --policy p.toml --try-classifier public");
     assert!(table.contains("1 without their text keep their confidence"), "{table}");
 }
 
 #[test]
 fn another_consequence_of_a_check_is_tried_on_its_verdicts() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let policy = POLICY.replace(
         "explore = { share = 200, below = 60 }",
         "checks = [{ kind = \"regex\", name = \"figures\", matches = '^[0-9]+$', on_fail = \"record\" }]",
     );
-    desk.write("p.toml", &policy);
+    sandbox.write("p.toml", &policy);
     let line = |at: u32| {
         let says = if at.is_multiple_of(4) { "failed" } else { "passed" };
         json!({"id": format!("r-{at}"), "at": "2026-05-23T10:00:00Z", "task": "code", "confidence": 900,
@@ -147,10 +148,10 @@ fn another_consequence_of_a_check_is_tried_on_its_verdicts() {
                 "verdicts": [{"by": "figures", "says": says}]}]})
         .to_string()
     };
-    desk.write("log.jsonl", (0..40).map(line).collect::<Vec<_>>().join("\n"));
+    sandbox.write("log.jsonl", (0..40).map(line).collect::<Vec<_>>().join("\n"));
     let tried = |word: &str| {
         let args = format!("whatif log.jsonl --policy p.toml --on-fail all.figures={word} --format json");
-        json(&desk.good(&args))
+        json(&sandbox.good(&args))
     };
     let found = tried("escalate");
     assert_eq!(found["on_fail"]["failed_requests"], 10, "{found}");
@@ -163,14 +164,15 @@ fn another_consequence_of_a_check_is_tried_on_its_verdicts() {
     let same = tried("record");
     assert_eq!((&same["flipped_requests"], &same["staged"]["escalated"]), (&json!(0), &json!(0)), "{same}");
     assert!(
-        desk.refused("whatif log.jsonl --policy p.toml --on-fail none.figures=record")
+        sandbox
+            .refused("whatif log.jsonl --policy p.toml --on-fail none.figures=record")
             .contains("no such route")
     );
 }
 
 #[test]
 fn what_scores_are_worth_is_fitted_and_taken_by_the_policy() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     // Sure of 900 in a thousand, and good in half of the cases.
     let line = |at: u32| {
         let (score, good) =
@@ -182,9 +184,9 @@ fn what_scores_are_worth_is_fitted_and_taken_by_the_policy() {
         .to_string()
     };
     let lines = |n: u32| (0..n).map(line).collect::<Vec<_>>().join("\n");
-    desk.write("p.toml", POLICY);
-    desk.write("log.jsonl", lines(400));
-    let found = json(&desk.good("calibrate log.jsonl --policy p.toml --format json"));
+    sandbox.write("p.toml", POLICY);
+    sandbox.write("log.jsonl", lines(400));
+    let found = json(&sandbox.good("calibrate log.jsonl --policy p.toml --format json"));
     let row = &found["rows"][0];
     assert_eq!(
         (&row["fit"], &row["judged"], &row["needed"]),
@@ -192,14 +194,14 @@ fn what_scores_are_worth_is_fitted_and_taken_by_the_policy() {
         "{row}"
     );
     assert!(row["error_raw"].as_f64() > row["error_calibrated"].as_f64(), "{row}");
-    let table = desk.good("calibrate log.jsonl --policy p.toml");
+    let table = sandbox.good("calibrate log.jsonl --policy p.toml");
     let curve = table.lines().find(|line| line.starts_with("curve = ")).expect("a line for the policy");
     let check = format!("checks = [{{ kind = \"logprobs\", least = 450, {curve} }}]\nladder");
-    desk.write("q.toml", POLICY.replacen("ladder", &check, 1));
-    desk.good("replay log.jsonl --policy q.toml");
-    desk.write("log.jsonl", lines(100));
-    let few = json(&desk.good("calibrate log.jsonl --policy p.toml --format json"));
+    sandbox.write("q.toml", POLICY.replacen("ladder", &check, 1));
+    sandbox.good("replay log.jsonl --policy q.toml");
+    sandbox.write("log.jsonl", lines(100));
+    let few = json(&sandbox.good("calibrate log.jsonl --policy p.toml --format json"));
     assert_eq!((&few["rows"][0]["needed"], &few["rows"][0]["curve"]), (&json!(100), &Value::Null), "{few}");
-    let none = desk.refused("calibrate log.jsonl --check lint --policy p.toml");
+    let none = sandbox.refused("calibrate log.jsonl --check lint --policy p.toml");
     assert!(none.contains("no verdict of a check `lint`"), "{none}");
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::program::Desk;
-use super::{desk, json, report, snapshot};
+use super::program::Sandbox;
+use super::{json, report, sandbox, snapshot};
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().expect("an object").keys().map(String::as_str).collect()
@@ -22,8 +22,8 @@ pub(super) fn column<'a>(rows: &'a Value, name: &str, field: &str) -> BTreeMap<&
 
 #[test]
 fn a_replay_gives_the_documented_fields_and_exact_figures() {
-    let desk = desk();
-    let report = report(&desk, "small.jsonl");
+    let sandbox = sandbox();
+    let report = report(&sandbox, "small.jsonl");
     for field in [
         "requests",
         "skipped_lines",
@@ -97,8 +97,8 @@ fn a_replay_gives_the_documented_fields_and_exact_figures() {
 
 #[test]
 fn the_routed_reading_says_what_is_estimated() {
-    let desk = desk();
-    let report = report(&desk, "small.jsonl --as routed");
+    let sandbox = sandbox();
+    let report = report(&sandbox, "small.jsonl --as routed");
     // r-1 at 700 goes to flash: 3808 and 8192 cached and 650 tokens at 0.3, 0.03 and 2.5 $/1M are 0.00301316, and r-4's
     // 10 + 10 tokens on gpt-4.1 are 0.0001; no model was seen to answer them. r-2 and r-3 stay as they were.
     assert_eq!(report["cost_usd"], "0.01446316");
@@ -110,9 +110,9 @@ fn the_routed_reading_says_what_is_estimated() {
 
 #[test]
 fn a_stretch_of_time_is_half_open() {
-    let desk = desk();
+    let sandbox = sandbox();
     let costs = |args: &str| {
-        let report = report(&desk, &format!("small.jsonl {args}"));
+        let report = report(&sandbox, &format!("small.jsonl {args}"));
         (report["requests"].as_u64().unwrap(), report["cost_usd"].as_str().unwrap().to_owned())
     };
     assert_eq!(costs("--from 2026-05-23T10:00:10Z --to 2026-05-23T10:00:20Z"), (1, "0.0028".to_owned()));
@@ -127,15 +127,15 @@ fn a_stretch_of_time_is_half_open() {
 
 #[test]
 fn a_model_is_assumed_only_where_none_is_named() {
-    let desk = Desk::new();
-    desk.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "bare.jsonl",
         "{\"at\":\"2026-05-23T10:00:00Z\",\"in\":1000,\"out\":100}\n\
          {\"at\":\"2026-05-23T10:00:01Z\",\"model\":\"gpt-4.1-nano\",\"in\":1000,\"out\":100}\n",
     );
-    let without = report(&desk, "bare.jsonl");
+    let without = report(&sandbox, "bare.jsonl");
     assert_eq!((&without["cost_usd"], &without["cost_unknown_requests"]), (&"0.00014".into(), &1.into()));
-    let with = report(&desk, "bare.jsonl --assume-model gpt-4.1");
+    let with = report(&sandbox, "bare.jsonl --assume-model gpt-4.1");
     assert_eq!(with["cost_usd"], "0.00294");
     assert_eq!(with["cost_estimated_usd"], "0.0028", "an assumed model gives an estimate");
     assert_eq!(with["cost_unknown_requests"], 0);
@@ -143,9 +143,9 @@ fn a_model_is_assumed_only_where_none_is_named() {
 
 #[test]
 fn another_price_book_and_baseline_change_the_bill() {
-    let desk = desk();
+    let sandbox = sandbox();
     // The guide's table has no cached price and one price for in and out: 2 $/1M on gpt-4.1, 0.15 on flash.
-    let report = report(&desk, "small.jsonl --prices guide-2026 --baseline claude-opus-4-6");
+    let report = report(&sandbox, "small.jsonl --prices guide-2026 --baseline claude-opus-4-6");
     let models = column(&report["by_model"], "model", "cost_usd");
     assert_eq!(models["gemini-2.5-flash"], "0.000345");
     assert_eq!(report["scope"]["baseline_model"], "claude-opus-4-6");
@@ -153,15 +153,15 @@ fn another_price_book_and_baseline_change_the_bill() {
         ("--prices nobook", "write one of list, guide-2026"),
         ("--baseline nomodel", "`pointsman prices list`"),
     ] {
-        let message = desk.refused(&format!("replay small.jsonl {args}"));
+        let message = sandbox.refused(&format!("replay small.jsonl {args}"));
         assert!(message.contains(said), "{message}");
     }
 }
 
 #[test]
 fn a_what_if_tells_both_sides_and_the_difference() {
-    let desk = desk();
-    let answer = json(&desk.good("whatif small.jsonl --set extraction.flash=680 --format json"));
+    let sandbox = sandbox();
+    let answer = json(&sandbox.good("whatif small.jsonl --set extraction.flash=680 --format json"));
     assert_eq!(answer["requests"], 4);
     assert_eq!(answer["flipped_requests"], 1, "only r-3 lies between 620 and 680");
     assert_eq!(answer["applied"]["cost_usd"], "0.01446316");
@@ -178,23 +178,23 @@ fn a_what_if_tells_both_sides_and_the_difference() {
         .into_iter()
         .collect::<Vec<Vec<u64>>>();
     assert_eq!(starts, [[2, 1, 0], [1, 2, 0]]);
-    snapshot("whatif_table", &desk.good("whatif small.jsonl --set extraction.flash=680"));
+    snapshot("whatif_table", &sandbox.good("whatif small.jsonl --set extraction.flash=680"));
 
     // A policy with these thresholds, replayed in full, costs the same.
-    let policy = desk.good("config --print policy").replace("threshold = 620", "threshold = 680");
-    desk.write("mine.toml", policy);
-    assert_eq!(report(&desk, "small.jsonl --as routed --policy mine.toml")["cost_usd"], "0.01311316");
+    let policy = sandbox.good("config --print policy").replace("threshold = 620", "threshold = 680");
+    sandbox.write("mine.toml", policy);
+    assert_eq!(report(&sandbox, "small.jsonl --as routed --policy mine.toml")["cost_usd"], "0.01311316");
 }
 
 #[test]
 fn the_frontier_holds_every_threshold_and_agrees_with_a_replay() {
-    let desk = desk();
-    let csv = desk.good("frontier small.jsonl --route extraction --format csv");
+    let sandbox = sandbox();
+    let csv = sandbox.good("frontier small.jsonl --route extraction --format csv");
     let rows: Vec<Vec<&str>> = csv.lines().skip(1).map(|line| line.split(',').collect()).collect();
     assert_eq!(rows.len(), 1001);
     assert!(rows.iter().enumerate().all(|(at, row)| row[0] == at.to_string()));
     let applied: Vec<_> = rows.iter().filter(|row| row.last() == Some(&"applied")).collect();
-    let routed = report(&desk, "small.jsonl --as routed");
+    let routed = report(&sandbox, "small.jsonl --as routed");
     let cost = column(&routed["by_route"], "route", "cost_usd")["extraction"];
     assert_eq!((applied.len(), applied[0][0], applied[0][3]), (1, "620", cost));
     assert!(
@@ -202,32 +202,32 @@ fn the_frontier_holds_every_threshold_and_agrees_with_a_replay() {
             .all(|pair| { pair[0][1].parse::<u64>().unwrap() >= pair[1][1].parse::<u64>().unwrap() })
     );
     // Elsewhere on the curve too: each point is what a policy with that threshold gives.
-    let policy = desk.good("config --print policy");
+    let policy = sandbox.good("config --print policy");
     for threshold in [180, 600, 651, 701, 1000] {
-        desk.write("mine.toml", policy.replace("threshold = 620", &format!("threshold = {threshold}")));
-        let routed = report(&desk, "small.jsonl --as routed --policy mine.toml");
+        sandbox.write("mine.toml", policy.replace("threshold = 620", &format!("threshold = {threshold}")));
+        let routed = report(&sandbox, "small.jsonl --as routed --policy mine.toml");
         let cost = column(&routed["by_route"], "route", "cost_usd")["extraction"];
         assert_eq!(rows[threshold][3], cost, "at {threshold}");
     }
-    let stepped = desk.good("frontier small.jsonl --route extraction --format csv --step 100");
+    let stepped = sandbox.good("frontier small.jsonl --route extraction --format csv --step 100");
     assert_eq!(stepped.lines().count(), 1 + 11 + 1, "every hundredth, and the applied one");
 }
 
 #[test]
 fn an_imported_log_costs_what_its_origin_did() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let origin = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records/litellm_array.json");
     let origin = origin.to_str().unwrap();
-    let run = desk.run(&format!("import {origin} -o own.jsonl.zst"));
+    let run = sandbox.run(&format!("import {origin} -o own.jsonl.zst"));
     assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (Some(0), "", "5 entries imported\n"));
-    assert_eq!(report(&desk, "own.jsonl.zst")["cost_usd"], report(&desk, origin)["cost_usd"]);
+    assert_eq!(report(&sandbox, "own.jsonl.zst")["cost_usd"], report(&sandbox, origin)["cost_usd"]);
 }
 
 /// Five calls as each format tells them: gpt-4.1 with cached input 0.016912, Claude Opus 4.6 with both kinds of cache
 /// writes 0.058576, Gemini 2.5 Flash with thoughts 0.00283204, Mistral Small 0.000135, and a refused call 0.
 #[test]
 fn the_five_reference_calls_cost_to_the_last_digit() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records");
     for (file, known, estimated) in [
         ("native.jsonl", "0.07845504", "0"),
@@ -244,7 +244,7 @@ fn the_five_reference_calls_cost_to_the_last_digit() {
         ("tensorzero.jsonl", "0", "0.054736"),
     ] {
         let path = folder.join(file);
-        let report = report(&desk, &format!("{} --prices list", path.display()));
+        let report = report(&sandbox, &format!("{} --prices list", path.display()));
         assert_eq!(
             (report["cost_known_usd"].as_str().unwrap(), report["cost_estimated_usd"].as_str().unwrap()),
             (known, estimated),
@@ -266,7 +266,7 @@ fn real_answers_cost_what_their_providers_charge() {
         println!("skipped: no example data (data/formats below POINTSMAN_SHARED)");
         return;
     };
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     for (file, cost) in [
         ("openai_chat_completion.json", "0.016912"),
         ("openai_responses_usage.json", "0.016912"),
@@ -278,7 +278,7 @@ fn real_answers_cost_what_their_providers_charge() {
         ("langfuse_observations_legacy_export.jsonl", "0.058576"),
     ] {
         let path = shared.join("data/formats").join(file);
-        let report = report(&desk, path.to_str().unwrap());
+        let report = report(&sandbox, path.to_str().unwrap());
         assert_eq!(
             (&report["cost_known_usd"], &report["cost_estimated_usd"]),
             (&cost.into(), &"0".into()),
@@ -287,9 +287,9 @@ fn real_answers_cost_what_their_providers_charge() {
     }
 }
 
-/// Writes a log beside the others of a desk.
-pub(super) fn log(desk: &Desk, name: &str, lines: &[&str]) {
-    desk.write(name, lines.join("\n") + "\n");
+/// Writes a log beside the others of a sandbox.
+pub(super) fn log(sandbox: &Sandbox, name: &str, lines: &[&str]) {
+    sandbox.write(name, lines.join("\n") + "\n");
 }
 
 const PRICE: &str =
@@ -304,10 +304,10 @@ pub(super) fn policy_event(at: &str, version: u32, name: &str, routes: &str) -> 
 
 #[test]
 fn prices_and_policies_count_from_their_own_moment_on_wherever_they_stand() {
-    let desk = desk();
-    log(&desk, "price.jsonl", &[PRICE]);
-    log(&desk, "always.jsonl", &[&PRICE.replace(r#""at":"2026-05-23T10:00:00Z","#, "")]);
-    log(&desk, "requests.jsonl", &[AT_ELEVEN]);
+    let sandbox = sandbox();
+    log(&sandbox, "price.jsonl", &[PRICE]);
+    log(&sandbox, "always.jsonl", &[&PRICE.replace(r#""at":"2026-05-23T10:00:00Z","#, "")]);
+    log(&sandbox, "requests.jsonl", &[AT_ELEVEN]);
     // More than one batch of requests before the event, so that some were counted without it.
     let filler: Vec<String> = (0..9000)
         .map(|n| format!(r#"{{"id":"f{n}","at":"2026-05-23T09:00:00Z","model":"unlisted","in":1,"out":1}}"#))
@@ -316,7 +316,7 @@ fn prices_and_policies_count_from_their_own_moment_on_wherever_they_stand() {
             format!(r#"{{"id":"g{n}","at":"2026-05-23T12:00:00Z","model":"unlisted","in":1,"out":1}}"#)
         }))
         .collect();
-    log(&desk, "long.jsonl", &filler.iter().map(String::as_str).collect::<Vec<_>>());
+    log(&sandbox, "long.jsonl", &filler.iter().map(String::as_str).collect::<Vec<_>>());
     for order in [
         "price.jsonl requests.jsonl",
         "requests.jsonl price.jsonl",
@@ -324,7 +324,7 @@ fn prices_and_policies_count_from_their_own_moment_on_wherever_they_stand() {
         "always.jsonl requests.jsonl",
         "requests.jsonl always.jsonl",
     ] {
-        assert_eq!(report(&desk, order)["cost_usd"], "0.1", "{order}");
+        assert_eq!(report(&sandbox, order)["cost_usd"], "0.1", "{order}");
     }
 
     let ladder = |threshold| {
@@ -336,22 +336,23 @@ fn prices_and_policies_count_from_their_own_moment_on_wherever_they_stand() {
         policy_event("2026-05-23T10:00:00Z", 1, "one", &ladder(500)),
         policy_event("2026-05-23T11:30:00Z", 2, "two", &ladder(50)),
     ];
-    log(&desk, "policies.jsonl", &[&policies[0], &policies[1]]);
+    log(&sandbox, "policies.jsonl", &[&policies[0], &policies[1]]);
     for order in
         ["policies.jsonl requests.jsonl", "requests.jsonl policies.jsonl", "long.jsonl policies.jsonl"]
     {
-        let report = report(&desk, &format!("{order} --as routed"));
+        let report = report(&sandbox, &format!("{order} --as routed"));
         let models = column(&report["by_model"], "model", "cost_usd");
         assert_eq!(models.get("gpt-4.1"), Some(&"0.002"), "{order}: {models:?}");
     }
     // Several of one pipe cannot be read twice: what was counted without them is told.
-    let piped = desk.run_with("replay - --format json", (filler.join("\n") + "\n" + PRICE + "\n").as_bytes());
+    let piped =
+        sandbox.run_with("replay - --format json", (filler.join("\n") + "\n" + PRICE + "\n").as_bytes());
     assert!(piped.err.contains("came after requests of their time"), "{}", piped.err);
 }
 
 #[test]
 fn a_log_that_brings_its_policy_is_reported_under_it() {
-    let desk = desk();
+    let sandbox = sandbox();
     let routes = r#"{"route":"mails","task":["code"],"ladder":[{"rung":"a","model":"gpt-4.1-nano","threshold":700},{"rung":"b","model":"gpt-4.1"}]},{"route":"other-work","ladder":[{"model":"gpt-4.1"}]}"#;
     let event = policy_event("2026-05-23T09:00:00Z", 5, "mine", routes)
         .replace("\"gpt-4.1\",\"routes", "\"claude-opus-4-6\",\"routes");
@@ -359,24 +360,24 @@ fn a_log_that_brings_its_policy_is_reported_under_it() {
         r#"{"id":"q1","at":"2026-05-23T10:00:00Z","task":"code","confidence":800,"model":"gpt-4.1-nano","in":1000,"out":100}"#,
         r#"{"id":"q2","at":"2026-05-23T10:01:00Z","task":"agent","confidence":800,"model":"gpt-4.1","in":1000,"out":100}"#,
     ];
-    log(&desk, "own.jsonl", &[&event, requests[0], requests[1]]);
-    let routed = report(&desk, "own.jsonl --as routed");
+    log(&sandbox, "own.jsonl", &[&event, requests[0], requests[1]]);
+    let routed = report(&sandbox, "own.jsonl --as routed");
     assert_eq!(routed["scope"]["policy"], "mine v5");
     assert_eq!(routed["scope"]["baseline_model"], "claude-opus-4-6");
     let routes = column(&routed["by_route"], "route", "cost_usd");
     assert_eq!(routes.keys().copied().collect::<Vec<_>>(), ["mails", "other-work"]);
     assert_eq!(routed["baseline_usd"], "0.015");
     // 2 x (1,000 x $0.10 + 100 x $0.40) a million.
-    assert_eq!(report(&desk, "own.jsonl --as routed --baseline gpt-4.1-nano")["baseline_usd"], "0.00028");
-    let curve = json(&desk.good("frontier own.jsonl --route mails --step 500 --format json"));
+    assert_eq!(report(&sandbox, "own.jsonl --as routed --baseline gpt-4.1-nano")["baseline_usd"], "0.00028");
+    let curve = json(&sandbox.good("frontier own.jsonl --route mails --step 500 --format json"));
     assert_eq!(curve["requests"], 1);
-    let refused = desk.refused("frontier own.jsonl --route extraction");
+    let refused = sandbox.refused("frontier own.jsonl --route extraction");
     assert!(refused.contains("in policy mine v5; write one of mails, other-work"), "{refused}");
 }
 
 #[test]
 fn routes_are_one_by_name_and_a_staged_change_holds_in_every_policy_that_has_the_rung() {
-    let desk = desk();
+    let sandbox = sandbox();
     // The second policy has the routes in another order, and another threshold.
     let route = |name: &str, task: &str, threshold: u32| {
         format!(
@@ -396,8 +397,8 @@ fn routes_are_one_by_name_and_a_staged_change_holds_in_every_policy_that_has_the
             r#"{{"id":"q{n}","at":"2026-05-23T{hour}:00:{n:02}Z","task":"{task}","confidence":500,"model":"gpt-4.1","in":1000,"out":100}}"#
         ));
     }
-    log(&desk, "two.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let routed = report(&desk, "two.jsonl --as routed");
+    log(&sandbox, "two.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let routed = report(&sandbox, "two.jsonl --as routed");
     let requests: BTreeMap<_, _> = routed["by_route"]
         .as_array()
         .expect("rows")
@@ -405,7 +406,7 @@ fn routes_are_one_by_name_and_a_staged_change_holds_in_every_policy_that_has_the
         .map(|row| (row["route"].as_str().expect("a name"), row["requests"].as_u64().expect("a count")))
         .collect();
     assert_eq!(requests, BTreeMap::from([("A", 10), ("B", 10)]));
-    let found = json(&desk.good("whatif two.jsonl --set A.a=250 --format json"));
+    let found = json(&sandbox.good("whatif two.jsonl --set A.a=250 --format json"));
     let by_route = found["by_route"].as_array().expect("rows");
     let row = |name: &str| by_route.iter().find(|row| row["route"] == name).expect("the route");
     assert_eq!((&row("A")["flipped_requests"], &row("B")["flipped_requests"]), (&5.into(), &0.into()));
@@ -423,7 +424,7 @@ fn routes_are_one_by_name_and_a_staged_change_holds_in_every_policy_that_has_the
 
 #[test]
 fn a_route_is_one_row_whatever_is_said_of_its_models_and_several_where_its_rungs_differ() {
-    let desk = desk();
+    let sandbox = sandbox();
     let models =
         |cap: u32| format!(r#","models":[{{"model":"gpt-4.1","max_in_flight":{cap},"labels":["eu"]}}]"#);
     let rung = |name: &str, model: &str, threshold: &str| {
@@ -446,10 +447,10 @@ fn a_route_is_one_row_whatever_is_said_of_its_models_and_several_where_its_rungs
     let mut lines = vec![event(9, 1, &route(700, ""), 100), event(11, 2, &route(300, ""), 50)];
     lines.extend((0..5).map(|n| call(n, 10)).chain((5..10).map(|n| call(n, 12))));
     let text = |lines: &[String]| lines.iter().map(String::as_str).map(str::to_owned).collect::<Vec<_>>();
-    log(&desk, "facts.jsonl", &text(&lines).iter().map(String::as_str).collect::<Vec<_>>());
-    let frontier = json(&desk.good("frontier facts.jsonl --route A --step 1000 --format json"));
+    log(&sandbox, "facts.jsonl", &text(&lines).iter().map(String::as_str).collect::<Vec<_>>());
+    let frontier = json(&sandbox.good("frontier facts.jsonl --route A --step 1000 --format json"));
     assert_eq!((&frontier["requests"], &frontier["points"][0]["requests_on_rung"]), (&10.into(), &10.into()));
-    let found = json(&desk.good("whatif facts.jsonl --set A.a=250 --format json"));
+    let found = json(&sandbox.good("whatif facts.jsonl --set A.a=250 --format json"));
     assert_eq!(found["by_route"].as_array().expect("rows").len(), 1);
     assert_eq!(found["by_route"][0]["applied"]["requests"], 10);
     assert_eq!(found["by_route"][0].get("policies"), None);
@@ -462,49 +463,49 @@ fn a_route_is_one_row_whatever_is_said_of_its_models_and_several_where_its_rungs
         50,
     ));
     lines.extend((10..14).map(|n| call(n, 14)));
-    log(&desk, "rungs.jsonl", &text(&lines).iter().map(String::as_str).collect::<Vec<_>>());
-    let frontier = json(&desk.good("frontier rungs.jsonl --route A --step 1000 --format json"));
+    log(&sandbox, "rungs.jsonl", &text(&lines).iter().map(String::as_str).collect::<Vec<_>>());
+    let frontier = json(&sandbox.good("frontier rungs.jsonl --route A --step 1000 --format json"));
     assert_eq!((&frontier["requests"], &frontier["points"][0]["requests_on_rung"]), (&14.into(), &14.into()));
-    let found = json(&desk.good("whatif rungs.jsonl --set A.a=250 --format json"));
+    let found = json(&sandbox.good("whatif rungs.jsonl --set A.a=250 --format json"));
     let rows = found["by_route"].as_array().expect("rows").iter();
     let rows: Vec<_> =
         rows.map(|row| (row["policies"].as_str(), row["applied"]["requests"].as_u64())).collect();
     assert_eq!(rows, [(Some("p v3"), Some(4)), (Some("p v1, p v2"), Some(10))]);
-    assert!(desk.good("whatif rungs.jsonl --set A.a=250").contains("A (policy p v1, p v2) · 10 requests"));
+    assert!(sandbox.good("whatif rungs.jsonl --set A.a=250").contains("A (policy p v1, p v2) · 10 requests"));
 }
 
 #[test]
 fn a_model_is_one_under_all_its_names() {
-    let desk = desk();
+    let sandbox = sandbox();
     let request = |model: &str| {
         format!(
             r#"{{"id":"q","at":"2026-05-01T00:00:00Z","task":"code","confidence":9,"model":"{model}","status":"server_error","in":1000,"out":0,"latency_ms":900}}"#
         )
     };
-    desk.write("p.toml", "name=\"x\"\n[[route]]\nname=\"r\"\nladder=[{model=\"gpt-4.1\"}]\n");
+    sandbox.write("p.toml", "name=\"x\"\n[[route]]\nname=\"r\"\nladder=[{model=\"gpt-4.1\"}]\n");
     for model in ["gpt-4.1", "gpt-4.1-2025-04-14", "openai/gpt-4.1"] {
-        log(&desk, "named.jsonl", &[&request(model)]);
-        let routed = report(&desk, "named.jsonl --as routed --policy p.toml");
+        log(&sandbox, "named.jsonl", &[&request(model)]);
+        let routed = report(&sandbox, "named.jsonl --as routed --policy p.toml");
         assert_eq!((&routed["errors"], &routed["estimated_requests"]), (&1.into(), &0.into()), "{model}");
         assert_eq!(routed["latency_ms"]["known"], 1, "{model}");
         // Its price changes under whichever name.
-        log(&desk, "priced.jsonl", &[PRICE, &request(model).replace("05-01", "05-24")]);
-        assert_eq!(report(&desk, "priced.jsonl")["cost_usd"], "0.1", "{model}");
+        log(&sandbox, "priced.jsonl", &[PRICE, &request(model).replace("05-01", "05-24")]);
+        assert_eq!(report(&sandbox, "priced.jsonl")["cost_usd"], "0.1", "{model}");
     }
 }
 
 #[test]
 fn a_pinned_request_is_charged_once_however_it_failed() {
-    let desk = desk();
+    let sandbox = sandbox();
     log(
-        &desk,
+        &sandbox,
         "pinned.jsonl",
         &[
             r#"{"id":"q","at":"2026-05-23T10:00:00Z","task":"code","confidence":800,"pinned":true,"model":"gpt-4.1-mini","status":"server_error","in":1000,"out":100}"#,
         ],
     );
     for reading in ["recorded", "routed"] {
-        let report = report(&desk, &format!("pinned.jsonl --as {reading}"));
+        let report = report(&sandbox, &format!("pinned.jsonl --as {reading}"));
         assert_eq!(report["cost_usd"], "0.00056", "{reading}");
         assert_eq!((&report["attempts"], &report["escalated"]), (&1.into(), &0.into()), "{reading}");
     }
@@ -512,23 +513,23 @@ fn a_pinned_request_is_charged_once_however_it_failed() {
 
 #[test]
 fn what_is_assumed_counts_as_estimated_and_days_of_latency_are_not_cut() {
-    let desk = desk();
+    let sandbox = sandbox();
     log(
-        &desk,
+        &sandbox,
         "nobody.jsonl",
         &[r#"{"id":"q","at":"2026-05-23T10:00:00Z","in":1000,"out":100,"latency_ms":36000000}"#],
     );
-    let assumed = report(&desk, "nobody.jsonl --assume-model gpt-4.1");
+    let assumed = report(&sandbox, "nobody.jsonl --assume-model gpt-4.1");
     assert_eq!(assumed["estimated_requests"], 1);
     let p50 = assumed["latency_ms"]["p50"].as_u64().expect("a latency");
     assert!(p50.abs_diff(36_000_000) < 360_000, "{p50}");
-    let table = desk.good("replay nobody.jsonl --assume-model gpt-4.1");
+    let table = sandbox.good("replay nobody.jsonl --assume-model gpt-4.1");
     assert!(table.lines().any(|line| line.starts_with("  gpt-4.1") && line.contains("~$")), "{table}");
 }
 
 #[test]
 fn a_log_without_times_gives_no_rate() {
-    let desk = desk();
+    let sandbox = sandbox();
     let answer = |at: usize| {
         let (id, usage) = (
             format!("chatcmpl-{at}"),
@@ -538,61 +539,65 @@ fn a_log_without_times_gives_no_rate() {
         serde_json::json!({"id": id, "object": "chat.completion", "model": "gpt-4.1", "choices": choices, "usage": usage})
             .to_string()
     };
-    desk.write("undated.jsonl", (0..120).map(answer).collect::<Vec<_>>().join("\n"));
-    assert_eq!(report(&desk, "undated.jsonl")["timing"]["kind"], "placed");
-    let whatif = |log: &str| json(&desk.good(&format!("whatif {log} --set general.nano=700 --format json")));
+    sandbox.write("undated.jsonl", (0..120).map(answer).collect::<Vec<_>>().join("\n"));
+    assert_eq!(report(&sandbox, "undated.jsonl")["timing"]["kind"], "placed");
+    let whatif =
+        |log: &str| json(&sandbox.good(&format!("whatif {log} --set general.nano=700 --format json")));
     let is_placed = |log: &str| {
         let found = whatif(log);
         assert_eq!(found["applied"]["cost_per_month_usd"].is_null(), found["timing"] == "placed", "{log}");
         found["timing"] == "placed"
     };
     assert!(is_placed("undated.jsonl"), "two minutes of nothing but order are no rate");
-    assert_eq!(desk.run("import undated.jsonl -o imported.jsonl").code, Some(0));
+    assert_eq!(sandbox.run("import undated.jsonl -o imported.jsonl").code, Some(0));
     assert!(is_placed("imported.jsonl"), "our own format keeps it");
-    desk.write("dated.jsonl", desk.read("imported.jsonl").replace(r#","timing":"placed""#, ""));
+    sandbox.write("dated.jsonl", sandbox.read("imported.jsonl").replace(r#","timing":"placed""#, ""));
     assert!(!is_placed("dated.jsonl"));
 }
 
 #[test]
 fn a_stretch_is_the_same_in_every_command() {
-    let desk = desk();
+    let sandbox = sandbox();
     let rows = |stretch: &str| {
-        let found = json(&desk.good(&format!("requests small.jsonl {stretch} --format json")));
+        let found = json(&sandbox.good(&format!("requests small.jsonl {stretch} --format json")));
         found["requests"].as_array().map_or(0, Vec::len)
     };
     assert_eq!((rows(""), rows("--from 10:00:10 --to 10:00:20")), (4, 1));
     assert_eq!(rows("--from 2026-05-23 --to 2026-05-23"), 4);
-    assert!(desk.refused("requests small.jsonl --from 2026-05-24").contains("none in that stretch"));
-    let report = |stretch: &str| report(&desk, &format!("small.jsonl {stretch}"));
+    assert!(sandbox.refused("requests small.jsonl --from 2026-05-24").contains("none in that stretch"));
+    let report = |stretch: &str| report(&sandbox, &format!("small.jsonl {stretch}"));
     assert_eq!(report("--to 2026-05-23")["requests"], 4, "a day counts whole");
     assert_eq!(report("--from 10:00:10 --to 10:00:20")["requests"], 1);
     let whatif =
-        json(&desk.good(
+        json(&sandbox.good(
             "whatif small.jsonl --set extraction.flash=500 --from 10:00:10 --to 10:00:20 --format json",
         ));
     assert_eq!(whatif["requests"], 1);
-    assert!(desk.good("why small.jsonl #1 --from 10:00:10").contains("#1 of 3"));
+    assert!(sandbox.good("why small.jsonl #1 --from 10:00:10").contains("#1 of 3"));
     assert!(
-        desk.refused("frontier small.jsonl --route agent --from 2027-01-01").contains("none in that stretch")
+        sandbox
+            .refused("frontier small.jsonl --route agent --from 2027-01-01")
+            .contains("none in that stretch")
     );
     assert!(
-        desk.good("snapshot overview --log small.jsonl --from 10:00:10 --to 10:00:20")
+        sandbox
+            .good("snapshot overview --log small.jsonl --from 10:00:10 --to 10:00:20")
             .contains("1/1 requests")
     );
 }
 
 #[test]
 fn what_is_known_of_a_cost_that_is_not_whole_stands_in_the_list_of_requests() {
-    let desk = desk();
+    let sandbox = sandbox();
     // Of a request whose last call nobody can price, what the first one cost is told.
     std::fs::write(
-        desk.path("part.jsonl"),
+        sandbox.path("part.jsonl"),
         r#"{"at":"2026-05-23T10:00:00Z","attempts":[{"model":"gpt-4.1","in":1000,"out":100,"status":"failed"},{"model":"gpt-4.1"}]}"#,
     )
     .unwrap();
-    assert!(desk.good("requests part.jsonl").contains("$0.002800 + unknown"));
+    assert!(sandbox.good("requests part.jsonl").contains("$0.002800 + unknown"));
     let part: serde_json::Value =
-        serde_json::from_str(&desk.good("requests part.jsonl --format json")).unwrap();
+        serde_json::from_str(&sandbox.good("requests part.jsonl --format json")).unwrap();
     let one = &part["requests"][0];
     assert!(one["cost_usd"].is_null() && one["known_part_usd"] == "0.0028", "{one}");
 }

@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 
-use super::program::Desk;
-use super::{desk, json};
+use super::program::Sandbox;
+use super::{json, sandbox};
 
 /// Takes a key off stdout and checks its form.
 fn key(out: &str) -> String {
@@ -15,27 +15,27 @@ fn key(out: &str) -> String {
 
 #[test]
 fn a_key_is_shown_once_and_never_again() {
-    let desk = Desk::new();
-    let made = desk.run("keys add ci --team payments --project api --expires 30d");
+    let sandbox = Sandbox::new();
+    let made = sandbox.run("keys add ci --team payments --project api --expires 30d");
     assert_eq!(made.code, Some(0));
     let first = key(&made.out);
     assert!(made.err.contains("payments") && !made.err.contains(&first), "{}", made.err);
-    let second = key(&desk.good("keys rotate ci --quiet"));
-    key(&desk.good("keys add ops --scope read,operate -q"));
-    let listed = json(&desk.good("keys list --all --format json"));
+    let second = key(&sandbox.good("keys rotate ci --quiet"));
+    key(&sandbox.good("keys add ops --scope read,operate -q"));
+    let listed = json(&sandbox.good("keys list --all --format json"));
     let states: Vec<_> = listed.as_array().expect("a list").iter().map(|key| key["state"].clone()).collect();
     assert_eq!(states, ["revoked", "active", "active"]);
     assert_eq!(listed[2]["scopes"], serde_json::json!(["read", "operate"]));
-    assert!(desk.good("keys revoke ops").starts_with("revoked ops (pmk_"));
-    let everything = desk.good("keys list --all")
-        + &desk.good("keys list --all --format csv")
-        + &desk.read("data/access.toml");
+    assert!(sandbox.good("keys revoke ops").starts_with("revoked ops (pmk_"));
+    let everything = sandbox.good("keys list --all")
+        + &sandbox.good("keys list --all --format csv")
+        + &sandbox.read("data/access.toml");
     for secret in [first, second] {
         assert!(!everything.contains(&secret[3..15]), "{everything}");
     }
-    assert!(desk.refused("keys revoke ops").contains("keys list"));
-    assert!(desk.refused("keys add ci").contains("rotate ci"));
-    assert!(desk.refused("keys add late --expires 2020-01-01").contains("past"));
+    assert!(sandbox.refused("keys revoke ops").contains("keys list"));
+    assert!(sandbox.refused("keys add ci").contains("rotate ci"));
+    assert!(sandbox.refused("keys add late --expires 2020-01-01").contains("past"));
 }
 
 #[test]
@@ -60,8 +60,8 @@ fn driving_a_gateway_reports_what_it_served_and_cost() {
             socket.write_all(answer.as_bytes()).expect("an answer");
         }
     });
-    let desk = desk();
-    let run = desk.run(&format!(
+    let sandbox = sandbox();
+    let run = sandbox.run(&format!(
         "drive small.jsonl --to http://{address} --rate max --max-spend 5 --worst 0.01 --concurrency 1 --format json"
     ));
     assert_eq!(run.code, Some(0), "{}", run.err);
@@ -76,20 +76,21 @@ fn driving_a_gateway_reports_what_it_served_and_cost() {
 
 #[test]
 fn nothing_is_sent_beyond_this_machine_unasked() {
-    let desk = desk();
-    let far = desk.refused("drive small.jsonl --to http://192.0.2.1 --rate max --max-spend 1");
+    let sandbox = sandbox();
+    let far = sandbox.refused("drive small.jsonl --to http://192.0.2.1 --rate max --max-spend 1");
     assert!(far.contains("--yes"), "{far}");
-    let unpriced = desk.refused("drive small.jsonl --to live --rate max --max-spend 1 --model house-model");
+    let unpriced =
+        sandbox.refused("drive small.jsonl --to live --rate max --max-spend 1 --model house-model");
     assert!(unpriced.contains("--worst"), "{unpriced}");
-    assert!(desk.refused("drive small.jsonl --to live --rate max --max-spend=-1").contains("above zero"));
+    assert!(sandbox.refused("drive small.jsonl --to live --rate max --max-spend=-1").contains("above zero"));
 }
 
 #[test]
 fn a_drive_that_nobody_served_fails() {
-    let desk = desk();
+    let sandbox = sandbox();
     // A port that was just free, and a server that turns everybody away.
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-    let run = desk.run(&format!("drive small.jsonl --to http://{free} --rate max --max-spend 5"));
+    let run = sandbox.run(&format!("drive small.jsonl --to http://{free} --rate max --max-spend 5"));
     assert_eq!(run.code, Some(1), "{}", run.err);
     assert!(run.err.contains("nothing listens at") && run.err.contains("pointsman serve"), "{}", run.err);
     assert!(run.out.contains("served"), "what was tried is reported all the same: {}", run.out);
@@ -103,7 +104,7 @@ fn a_drive_that_nobody_served_fails() {
             let _ = socket.write_all(answer.as_bytes());
         }
     });
-    let run = desk.run(&format!("drive small.jsonl --to http://{address} --rate max --max-spend 5"));
+    let run = sandbox.run(&format!("drive small.jsonl --to http://{address} --rate max --max-spend 5"));
     assert_eq!(run.code, Some(1), "{}", run.err);
     assert!(run.err.contains("not one of 4 requests was served") && run.err.contains("401"), "{}", run.err);
     server.join().expect("the server ends");
@@ -111,26 +112,26 @@ fn a_drive_that_nobody_served_fails() {
 
 #[test]
 fn slips_of_addresses_hashes_and_names_are_told_as_what_they_are() {
-    let desk = desk();
+    let sandbox = sandbox();
     for listen in ["127.0.0.1:99999", "4802x", "99999", ":4141"] {
-        let run = desk.run(&format!("serve --listen {listen} --ledger made.db"));
+        let run = sandbox.run(&format!("serve --listen {listen} --ledger made.db"));
         assert_eq!(run.code, Some(2), "{listen}");
         assert!(
             run.err.contains("write ADDRESS:PORT") && !run.err.contains("another program"),
             "{}",
             run.err
         );
-        assert!(!desk.path("made.db").exists(), "nothing is made for an address that cannot be");
+        assert!(!sandbox.path("made.db").exists(), "nothing is made for an address that cannot be");
     }
-    let told = desk.refused("ledger check --head zz");
+    let told = sandbox.refused("ledger check --head zz");
     assert!(told.contains("64 hexadecimal digits are due"), "{told}");
-    let told = desk.refused("ledger check nosuch.jsonl");
+    let told = sandbox.refused("ledger check nosuch.jsonl");
     assert!(told.contains("no such file") && !told.contains("live traffic"), "{told}");
-    desk.write(
+    sandbox.write(
         "broken.jsonl",
         "{\"pointsman\":\"log\",\"v\":2}\n{\"id\":\"a\",\"at\":\"2026-05-23T10:00:00Z\"}\n",
     );
-    let run = desk.run("ledger check broken.jsonl");
+    let run = sandbox.run("ledger check broken.jsonl");
     assert_eq!(run.code, Some(1), "{}", run.err);
     assert!(run.err.contains("in this export"), "{}", run.err);
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::figures::{column, log, policy_event};
-use super::{desk, json, report};
+use super::{json, report, sandbox};
 
 #[test]
 fn a_route_that_only_an_earlier_policy_has_can_be_asked_for() {
-    let desk = desk();
+    let sandbox = sandbox();
     let ladder = |name: &str, task: &str, threshold: u32| {
         format!(
             r#"{{"route":"{name}"{task},"ladder":[{{"rung":"a","model":"gpt-4.1-nano","threshold":{threshold}}},{{"rung":"b","model":"gpt-4.1"}}]}}"#
@@ -25,38 +25,38 @@ fn a_route_that_only_an_earlier_policy_has_can_be_asked_for() {
         policy_event("2026-05-23T11:00:00Z", 2, "two", &rest),
         request("q2", 12),
     ];
-    log(&desk, "old.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let found = json(&desk.good("whatif old.jsonl --set old=300 --format json"));
+    log(&sandbox, "old.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let found = json(&sandbox.good("whatif old.jsonl --set old=300 --format json"));
     let rows = found["by_route"].as_array().expect("rows");
     let flips = |name: &str| {
         let row = rows.iter().find(|row| row["route"] == name).expect("the route");
         row["flipped_requests"].as_u64().expect("a count")
     };
     assert_eq!((flips("old"), flips("rest")), (1, 0), "{found}");
-    let curve = json(&desk.good("frontier old.jsonl --route old --step 500 --format json"));
+    let curve = json(&sandbox.good("frontier old.jsonl --route old --step 500 --format json"));
     assert_eq!(curve["requests"], 1, "{curve}");
     assert!(
-        desk.refused("whatif old.jsonl --set older=300").contains("no such route; write one of rest, old")
+        sandbox.refused("whatif old.jsonl --set older=300").contains("no such route; write one of rest, old")
     );
 }
 
 #[test]
 fn a_neighbour_that_would_be_crossed_goes_along() {
-    let desk = desk();
-    let along = desk.good("whatif small.jsonl --set extraction.flash=100");
-    assert_eq!(along, desk.good("whatif small.jsonl --set extraction.flash=100 --set extraction.4.1=100"));
+    let sandbox = sandbox();
+    let along = sandbox.good("whatif small.jsonl --set extraction.flash=100");
+    assert_eq!(along, sandbox.good("whatif small.jsonl --set extraction.flash=100 --set extraction.4.1=100"));
 }
 
 #[test]
 fn a_capped_model_passes_on_what_comes_while_it_is_full() {
-    let desk = desk();
+    let sandbox = sandbox();
     let policy = |more: &str| {
         format!(
             "name = \"capped\"\n[model.\"gpt-4.1-nano\"]\nmax_in_flight = 1\n[[route]]\nname = \"all\"\n{more}\nladder = [\n  {{ rung = \"small\", model = \"gpt-4.1-nano\", threshold = 400 }},\n  {{ rung = \"large\", model = \"gpt-4.1\" }},\n]\n"
         )
     };
-    desk.write("next.toml", policy(""));
-    desk.write("refuse.toml", policy("when_full = \"refuse\""));
+    sandbox.write("next.toml", policy(""));
+    sandbox.write("refuse.toml", policy("when_full = \"refuse\""));
     let request = |id: &str, at: &str, millis: u32| {
         format!(
             r#"{{"id":"{id}","at":"2026-05-23T10:00:{at}Z","task":"code","confidence":500,"model":"gpt-4.1-nano","in":1000,"out":0,"latency_ms":{millis}}}"#
@@ -64,46 +64,46 @@ fn a_capped_model_passes_on_what_comes_while_it_is_full() {
     };
     // The second comes while the first is under way, the third at the instant of its end; the last is told first.
     let lines = [request("c", "02", 700), request("a", "00", 2000), request("b", "01", 500)];
-    log(&desk, "crowd.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let routed = report(&desk, "crowd.jsonl --as routed --policy next.toml");
+    log(&sandbox, "crowd.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let routed = report(&sandbox, "crowd.jsonl --as routed --policy next.toml");
     let costs = column(&routed["by_model"], "model", "cost_usd");
     assert_eq!(costs, BTreeMap::from([("gpt-4.1-nano", "0.0002"), ("gpt-4.1", "0.002")]));
-    let why = desk.good("why crowd.jsonl b --policy next.toml");
+    let why = sandbox.good("why crowd.jsonl b --policy next.toml");
     assert!(
         why.contains("had as many calls in flight as it may have") && why.contains("passed on to large"),
         "{why}"
     );
-    assert!(!desk.good("why crowd.jsonl c --policy next.toml").contains("in flight"), "it had ended");
-    let refused = report(&desk, "crowd.jsonl --as routed --policy refuse.toml");
+    assert!(!sandbox.good("why crowd.jsonl c --policy next.toml").contains("in flight"), "it had ended");
+    let refused = report(&sandbox, "crowd.jsonl --as routed --policy refuse.toml");
     assert_eq!((&refused["errors"], &refused["cost_usd"]), (&1.into(), &"0.0002".into()), "{refused}");
 
-    let found = json(&desk.good("whatif crowd.jsonl --policy next.toml --set all=500 --format json"));
+    let found = json(&sandbox.good("whatif crowd.jsonl --policy next.toml --set all=500 --format json"));
     assert_eq!(found["in_order"], true);
     assert_eq!(found["staged"]["cost_usd"], "0.0022", "{found}");
     assert_eq!((&found["applied"], &found["flipped_requests"]), (&found["staged"], &0.into()));
-    let found = json(&desk.good("whatif crowd.jsonl --policy next.toml --set all=600 --format json"));
+    let found = json(&sandbox.good("whatif crowd.jsonl --policy next.toml --set all=600 --format json"));
     assert_eq!(
         (&found["staged"]["cost_usd"], &found["flipped_requests"]),
         (&"0.006".into(), &2.into()),
         "{found}"
     );
-    desk.write("rung.toml", policy("").replace("threshold = 400", "threshold = 400, max_in_flight = 1"));
-    let message = desk.refused("replay crowd.jsonl --policy rung.toml");
+    sandbox.write("rung.toml", policy("").replace("threshold = 400", "threshold = 400, max_in_flight = 1"));
+    let message = sandbox.refused("replay crowd.jsonl --policy rung.toml");
     assert!(message.contains("write it under [model.\"gpt-4.1-nano\"]"), "{message}");
 }
 
 /// What a cap turned away is not turned away where there is none: a request that named its model no less than one on a ladder.
 #[test]
 fn a_lifted_cap_brings_back_what_it_turned_away() {
-    let desk = desk();
+    let sandbox = sandbox();
     let policy = |cap: &str, more: &str| {
         format!(
             "name = \"p\"\n{cap}[[route]]\nname = \"all\"\n{more}ladder = [\n  {{ model = \"gpt-4.1-nano\", threshold = 400 }},\n  {{ model = \"gpt-4.1\" }},\n]\n"
         )
     };
-    desk.write("lifted.toml", policy("", ""));
-    desk.write("capped.toml", policy("[model.\"gpt-4.1\"]\nmax_in_flight = 1\n", ""));
-    desk.write("bound.toml", policy("", "require = [\"zdr\"]\n"));
+    sandbox.write("lifted.toml", policy("", ""));
+    sandbox.write("capped.toml", policy("[model.\"gpt-4.1\"]\nmax_in_flight = 1\n", ""));
+    sandbox.write("bound.toml", policy("", "require = [\"zdr\"]\n"));
     let line = |id: &str, second: u32, more: &str| {
         format!(r#"{{"id":"{id}","at":"2026-05-23T10:00:{second:02}Z","confidence":100,{more}}}"#)
     };
@@ -114,9 +114,9 @@ fn a_lifted_cap_brings_back_what_it_turned_away() {
         line("b", 1, &format!("{pinned},{refused}")),
         line("c", 2, refused),
     ];
-    log(&desk, "turned.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    log(&sandbox, "turned.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
     let figures = |policy: &str| {
-        let found = report(&desk, &format!("turned.jsonl --as routed --policy {policy}"));
+        let found = report(&sandbox, &format!("turned.jsonl --as routed --policy {policy}"));
         (found["errors"].as_u64(), found["cost_unknown_requests"].as_u64(), found["constraints"].is_null())
     };
     assert_eq!(figures("lifted.toml"), (Some(0), Some(2), true), "nobody knows what they would have used");
@@ -127,7 +127,7 @@ fn a_lifted_cap_brings_back_what_it_turned_away() {
 /// A policy holds from its moment on: a log that tells it behind its requests is held to it like any other.
 #[test]
 fn what_a_route_requires_is_proved_wherever_the_policy_stands() {
-    let desk = desk();
+    let sandbox = sandbox();
     let event = r#"{"event":"policy","at":"2026-05-23T10:00:00Z","version":1,"name":"p","models":[{"model":"gpt-4.1","labels":["zdr"]}],"routes":[{"route":"all","require":["zdr"],"ladder":[{"model":"gpt-4.1"}]}]}"#;
     let call = |id: &str, second: u32, model: &str| {
         format!(
@@ -141,8 +141,8 @@ fn what_a_route_requires_is_proved_wherever_the_policy_stands() {
         ("between.jsonl", [one, two, event, three]),
         ("behind.jsonl", [one, two, three, event]),
     ] {
-        log(&desk, name, &lines);
-        let output = desk.run(&format!("replay {name} --strict --format json"));
+        log(&sandbox, name, &lines);
+        let output = sandbox.run(&format!("replay {name} --strict --format json"));
         assert_eq!(output.code, Some(2), "{name}: {}", output.err);
         let check = &json(&output.out)["constraints"];
         assert_eq!((&check["checked"], &check["broken_calls"]), (&3.into(), &1.into()), "{name}");

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 
 use super::json;
-use super::program::Desk;
+use super::program::Sandbox;
 
 /// A gateway of this program, on a port of its own, ended with the test.
 struct Gateway {
@@ -18,8 +18,8 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn start(desk: &Desk) -> Self {
-        let mut child = desk
+    fn start(sandbox: &Sandbox) -> Self {
+        let mut child = sandbox
             .program()
             .args(["serve", "--listen", "127.0.0.1:0", "--no-ledger"])
             .spawn()
@@ -41,19 +41,19 @@ impl Drop for Gateway {
 }
 
 /// Writes an agent that tells what it was given, and ends with 7.
-fn agent(desk: &Desk, name: &str) {
-    desk.write(
+fn agent(sandbox: &Sandbox, name: &str) {
+    sandbox.write(
         &format!("bin/{name}"),
         "#!/bin/sh\necho \"args: $*\"\nenv | sort | grep -E '^(ANTHROPIC|OPENAI|OPENCODE|POINTSMAN_AGENT|POINTSMAN_CLIENT|GEMINI)'\nexit 7\n",
     );
-    let path = desk.path(&format!("bin/{name}"));
+    let path = sandbox.path(&format!("bin/{name}"));
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("made executable");
 }
 
 /// Returns the program with agents on its path and a provider's key around it.
-fn launch(desk: &Desk, args: &[&str]) -> Command {
-    let mut command = desk.program();
-    let path = format!("{}:/usr/bin:/bin", desk.path("bin").display());
+fn launch(sandbox: &Sandbox, args: &[&str]) -> Command {
+    let mut command = sandbox.program();
+    let path = format!("{}:/usr/bin:/bin", sandbox.path("bin").display());
     command.env("PATH", path).env("ANTHROPIC_API_KEY", "sk-secret").env("OPENAI_API_KEY", "sk-secret");
     command.arg("launch").args(args).stdout(Stdio::piped());
     command
@@ -61,11 +61,11 @@ fn launch(desk: &Desk, args: &[&str]) -> Command {
 
 #[test]
 fn an_agent_is_pointed_at_the_gateway_and_ends_as_it_ends() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     for name in ["claude", "codex", "opencode", "mine"] {
-        agent(&desk, name);
+        agent(&sandbox, name);
     }
-    let gateway = Gateway::start(&desk);
+    let gateway = Gateway::start(&sandbox);
     let url = gateway.url.as_str();
     for (words, told) in [
         (
@@ -79,7 +79,8 @@ fn an_agent_is_pointed_at_the_gateway_and_ends_as_it_ends() {
         (&["opencode", "run", "hi"], vec![format!("\"baseURL\":\"{url}/v1\""), "pointsman/auto".to_owned()]),
         (&["--", "mine", "--print"], vec![format!("OPENAI_BASE_URL={url}/v1"), "args: --print".to_owned()]),
     ] {
-        let output = launch(&desk, &[&["--url", url], words].concat()).output().expect("the program starts");
+        let output =
+            launch(&sandbox, &[&["--url", url], words].concat()).output().expect("the program starts");
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(
             output.status.code(),
@@ -93,9 +94,10 @@ fn an_agent_is_pointed_at_the_gateway_and_ends_as_it_ends() {
         assert!(!out.contains("sk-secret"), "{words:?}: a provider's key went along\n{out}");
     }
     // A signal reaches the agent itself, which has taken the program's place.
-    desk.write("bin/slow", "#!/bin/sh\necho up\nexec sleep 600\n");
-    fs::set_permissions(desk.path("bin/slow"), fs::Permissions::from_mode(0o755)).expect("made executable");
-    let mut child = launch(&desk, &["--url", url, "--", "slow"]).spawn().expect("the program starts");
+    sandbox.write("bin/slow", "#!/bin/sh\necho up\nexec sleep 600\n");
+    fs::set_permissions(sandbox.path("bin/slow"), fs::Permissions::from_mode(0o755))
+        .expect("made executable");
+    let mut child = launch(&sandbox, &["--url", url, "--", "slow"]).spawn().expect("the program starts");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
     assert_eq!(line, "up\n");
@@ -105,12 +107,12 @@ fn an_agent_is_pointed_at_the_gateway_and_ends_as_it_ends() {
 
 #[test]
 fn nothing_is_started_where_no_gateway_stands() {
-    let desk = Desk::new();
-    agent(&desk, "claude");
+    let sandbox = Sandbox::new();
+    agent(&sandbox, "claude");
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("an address");
     let try_it = |url: &str| {
-        let output = launch(&desk, &["--url", url, "claude"]).output().expect("the program starts");
+        let output = launch(&sandbox, &["--url", url, "claude"]).output().expect("the program starts");
         assert_eq!(output.status.code(), Some(2));
         assert!(output.stdout.is_empty(), "the agent ran");
         String::from_utf8_lossy(&output.stderr).into_owned()
@@ -131,7 +133,7 @@ fn nothing_is_started_where_no_gateway_stands() {
     let error = try_it(&format!("http://{address}"));
     assert!(error.contains("nothing listens at") && error.contains("pointsman serve"), "{error}");
     // What would be set is shown all the same, and a key never is.
-    let shown = launch(&desk, &["--url", "127.0.0.1:9", "--print", "claude", "-p", "a b"])
+    let shown = launch(&sandbox, &["--url", "127.0.0.1:9", "--print", "claude", "-p", "a b"])
         .env("POINTSMAN_CLIENT_KEY", "pm_secret")
         .output()
         .expect("the program starts");
@@ -143,11 +145,11 @@ fn nothing_is_started_where_no_gateway_stands() {
 
 #[test]
 fn a_first_setup_looks_and_only_writes_when_told_to() {
-    let desk = Desk::new();
-    agent(&desk, "codex");
+    let sandbox = Sandbox::new();
+    agent(&sandbox, "codex");
     let onboard = |args: &[&str]| {
-        let mut command = desk.program();
-        command.env("PATH", desk.path("bin")).env("MISTRAL_API_KEY_OF_NOBODY", "sk-secret");
+        let mut command = sandbox.program();
+        command.env("PATH", sandbox.path("bin")).env("MISTRAL_API_KEY_OF_NOBODY", "sk-secret");
         let output = command.arg("onboard").args(args).output().expect("the program starts");
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "{out}{err}");
@@ -157,24 +159,24 @@ fn a_first_setup_looks_and_only_writes_when_told_to() {
     let looked = onboard(&[]);
     assert!(looked.contains("OPENAI_API_KEY") && looked.contains("not set"), "{looked}");
     assert!(looked.contains("bin/codex") && looked.contains("would be written"), "{looked}");
-    assert!(!desk.path("config/policy.toml").exists());
+    assert!(!sandbox.path("config/policy.toml").exists());
     let done = onboard(&["--apply"]);
     assert!(done.contains("SIMULATED") && done.contains("Leave again") && done.contains("rm "), "{done}");
-    let written = desk.read("config/policy.toml");
+    let written = sandbox.read("config/policy.toml");
     assert!(written.contains("mode = \"observe\""), "{written}");
     // What is there stays as it is.
-    desk.write("config/policy.toml", written.replace("observe", "pinned"));
+    sandbox.write("config/policy.toml", written.replace("observe", "pinned"));
     let again = onboard(&["--apply"]);
     assert!(again.contains("stays as it is") && !again.contains("rm "), "{again}");
-    assert!(desk.read("config/policy.toml").contains("pinned"));
+    assert!(sandbox.read("config/policy.toml").contains("pinned"));
 }
 
 const POLICY: &str = "name = \"house\"\nbaseline = \"gpt-4.1\"\n[[route]]\nname = \"extraction\"\nmatch.task = [\"extraction\"]\nladder = [{ rung = \"flash\", model = \"gemini-2.5-flash\", threshold = 620 }, { model = \"gpt-4.1\" }]\n[[route]]\nname = \"rest\"\nladder = [{ model = \"gpt-4.1\" }]\n";
 
 #[test]
 fn policies_are_compared_in_the_operators_words() {
-    let desk = Desk::new();
-    desk.write("a.toml", POLICY);
+    let sandbox = Sandbox::new();
+    sandbox.write("a.toml", POLICY);
     let other = POLICY
         .replace("threshold = 620", "threshold = 588")
         .replace("match.task = [\"extraction\"]", "match.task = [\"extraction\"]\nrequire = [\"zdr\"]")
@@ -183,8 +185,8 @@ fn policies_are_compared_in_the_operators_words() {
         "[[route]]\nname = \"rest\"",
         "[[route]]\nname = \"code\"\nmatch.task = [\"code\"]\nladder = [{ model = \"claude-opus-4-6\" }]\n[[route]]\nname = \"rest\"",
     );
-    desk.write("b.toml", &other);
-    let found = desk.run("policy diff a.toml b.toml --format json");
+    sandbox.write("b.toml", &other);
+    let found = sandbox.run("policy diff a.toml b.toml --format json");
     assert_eq!(found.code, Some(1), "as diff does: {}", found.err);
     let found = json(&found.out);
     let told: Vec<_> = found["differences"]
@@ -203,7 +205,7 @@ fn policies_are_compared_in_the_operators_words() {
     }
     assert_eq!(told.len(), 4, "{told:#?}");
     // The other way round it is taken away, and an order that changes is told.
-    let table = desk.run("policy diff b.toml a.toml");
+    let table = sandbox.run("policy diff b.toml a.toml");
     assert!(
         table.out.contains("route code") && table.err.contains("4 differences"),
         "{}{}",
@@ -215,44 +217,44 @@ fn policies_are_compared_in_the_operators_words() {
     // A route that takes everything can only stand last, so the two are narrowed.
     let narrow = two.replace("name = \"rest\"", "name = \"rest\"\nmatch.team = [\"x\"]");
     let last = "[[route]]\nname = \"end\"\nladder = [{ model = \"gpt-4.1\" }]\n";
-    desk.write("c.toml", format!("{first}{one}{narrow}{last}"));
-    desk.write("d.toml", format!("{first}{narrow}{one}{last}"));
-    let moved = desk.run("policy diff c.toml d.toml").out;
+    sandbox.write("c.toml", format!("{first}{one}{narrow}{last}"));
+    sandbox.write("d.toml", format!("{first}{narrow}{one}{last}"));
+    let moved = sandbox.run("policy diff c.toml d.toml").out;
     assert!(moved.contains("order of routes") && moved.contains("rest, extraction, end"), "{moved}");
-    assert_eq!(desk.run("policy diff a.toml a.toml").code, Some(0));
+    assert_eq!(sandbox.run("policy diff a.toml a.toml").code, Some(0));
 }
 
 #[test]
 fn a_version_of_a_log_is_a_policy_too() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let event = |version: u32, threshold: u32| {
         format!(
             r#"{{"event":"policy","at":"2026-05-23T1{version}:00:00Z","version":{version},"name":"house","baseline":"gpt-4.1","routes":[{{"route":"rest","ladder":[{{"rung":"nano","model":"gpt-4.1-nano","threshold":{threshold}}},{{"model":"gpt-4.1"}}]}}]}}"#
         ) + "\n"
     };
-    desk.write("log.jsonl", event(1, 700) + &event(2, 650));
-    let found = desk.run("policy diff log.jsonl@1 log.jsonl");
+    sandbox.write("log.jsonl", event(1, 700) + &event(2, 650));
+    let found = sandbox.run("policy diff log.jsonl@1 log.jsonl");
     assert!(
         found.out.contains("threshold") && found.out.contains("700") && found.out.contains("650"),
         "{found:?}"
     );
-    assert!(desk.run("policy diff log.jsonl@7 log.jsonl").err.contains("there are 1, 2"));
+    assert!(sandbox.run("policy diff log.jsonl@7 log.jsonl").err.contains("there are 1, 2"));
 }
 
 #[test]
 fn a_lock_holds_until_the_policy_decides_otherwise() {
-    let desk = Desk::new();
-    desk.write("a.toml", POLICY);
-    assert_eq!(desk.run("policy lock a.toml").code, Some(0));
+    let sandbox = Sandbox::new();
+    sandbox.write("a.toml", POLICY);
+    assert_eq!(sandbox.run("policy lock a.toml").code, Some(0));
     // Another writing of the same is the same.
-    desk.write("a.toml", format!("# a remark\n{}", POLICY.replace("threshold = 620", "threshold =  620")));
-    let held = desk.run("policy check a.toml");
+    sandbox.write("a.toml", format!("# a remark\n{}", POLICY.replace("threshold = 620", "threshold =  620")));
+    let held = sandbox.run("policy check a.toml");
     assert_eq!(held.code, Some(0), "{}", held.err);
-    desk.write("a.toml", POLICY.replace("620", "500"));
-    let broken = desk.run("policy check a.toml");
+    sandbox.write("a.toml", POLICY.replace("620", "500"));
+    let broken = sandbox.run("policy check a.toml");
     assert_eq!(broken.code, Some(1));
     assert!(broken.out.contains("620") && broken.out.contains("500"), "{}", broken.out);
-    let lock = desk.read("policy.lock").replace("620", "630");
-    desk.write("policy.lock", lock);
-    assert!(desk.run("policy check a.toml").err.contains("changed by hand"));
+    let lock = sandbox.read("policy.lock").replace("620", "630");
+    sandbox.write("policy.lock", lock);
+    assert!(sandbox.run("policy check a.toml").err.contains("changed by hand"));
 }

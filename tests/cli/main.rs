@@ -25,7 +25,7 @@ mod tagged;
 mod trained;
 mod worlds;
 
-use program::Desk;
+use program::Sandbox;
 use serde_json::Value;
 
 /// Four requests and a line that is none. By the list prices of gpt-4.1 (2, 0.5 cached, 8 $/1M) and gemini-2.5-flash
@@ -39,18 +39,18 @@ this is no log line
 {"id":"r-4","at":"2026-05-23T10:00:30Z","team":"search","task":"extraction","confidence":600,"model":"house-model","in":10,"out":10,"latency_ms":50}
 "#;
 
-fn desk() -> Desk {
-    let desk = Desk::new();
-    desk.write("small.jsonl", LOG);
-    desk
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("small.jsonl", LOG);
+    sandbox
 }
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-fn report(desk: &Desk, args: &str) -> Value {
-    json(&desk.good(&format!("replay {args} --format json")))
+fn report(sandbox: &Sandbox, args: &str) -> Value {
+    json(&sandbox.good(&format!("replay {args} --format json")))
 }
 
 fn snapshot(name: &str, text: &str) {
@@ -77,11 +77,11 @@ fn subcommands(help: &str) -> Vec<String> {
 
 #[test]
 fn every_help_page_reads_well() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let mut waiting = vec![Vec::<String>::new()];
     let mut seen = 0;
     while let Some(words) = waiting.pop() {
-        let help = desk.good(&format!("{} --help", words.join(" ")));
+        let help = sandbox.good(&format!("{} --help", words.join(" ")));
         assert!(help.lines().all(|line| line.chars().count() <= 140), "{words:?}: too wide\n{help}");
         waiting
             .extend(subcommands(&help).into_iter().map(|name| words.iter().cloned().chain([name]).collect()));
@@ -90,24 +90,24 @@ fn every_help_page_reads_well() {
         seen += 1;
     }
     assert!(seen >= 12, "only {seen} pages were found");
-    snapshot("version", &desk.good("--version"));
+    snapshot("version", &sandbox.good("--version"));
 }
 
 #[test]
 fn a_replay_can_be_read_and_pasted() {
-    let desk = desk();
-    snapshot("replay_table", &desk.good("replay small.jsonl"));
-    snapshot("replay_csv", &desk.good("replay small.jsonl --format csv"));
-    snapshot("replay_md", &desk.good("replay small.jsonl --format md"));
+    let sandbox = sandbox();
+    snapshot("replay_table", &sandbox.good("replay small.jsonl"));
+    snapshot("replay_csv", &sandbox.good("replay small.jsonl --format csv"));
+    snapshot("replay_md", &sandbox.good("replay small.jsonl --format md"));
 }
 
 #[test]
 fn logs_come_from_standard_input_plain_or_packed() {
-    let desk = desk();
-    let from_file = report(&desk, "small.jsonl");
+    let sandbox = sandbox();
+    let from_file = report(&sandbox, "small.jsonl");
     let packed = zstd::encode_all(LOG.as_bytes(), 3).unwrap();
     for bytes in [LOG.as_bytes(), &packed] {
-        let run = desk.run_with("replay - --format json", bytes);
+        let run = sandbox.run_with("replay - --format json", bytes);
         assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
         let mut piped = json(&run.out);
         piped["scope"] = from_file["scope"].clone();
@@ -115,13 +115,13 @@ fn logs_come_from_standard_input_plain_or_packed() {
         assert_eq!(piped, from_file);
     }
     // A file is recognised by its content, not by its name.
-    desk.write("packed", packed);
-    assert_eq!(report(&desk, "packed")["cost_usd"], "0.028262");
+    sandbox.write("packed", packed);
+    assert_eq!(report(&sandbox, "packed")["cost_usd"], "0.028262");
 }
 
 #[test]
 fn a_log_that_breaks_off_is_reported_and_ends_in_an_error() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let mut dice = 1u64;
     let mut line = |n: u64| {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -131,8 +131,8 @@ fn a_log_that_breaks_off_is_reported_and_ends_in_an_error() {
     };
     let long: String = (0..50_000).map(&mut line).collect();
     let packed = zstd::encode_all(long.as_bytes(), 1).unwrap();
-    desk.write("torn.zst", &packed[..packed.len() / 2]);
-    let run = desk.run("replay torn.zst --format json");
+    sandbox.write("torn.zst", &packed[..packed.len() / 2]);
+    let run = sandbox.run("replay torn.zst --format json");
     assert_eq!(run.code, Some(2));
     assert!(run.err.contains("torn.zst"), "{}", run.err);
     let report = json(&run.out);
@@ -142,15 +142,15 @@ fn a_log_that_breaks_off_is_reported_and_ends_in_an_error() {
 
 #[test]
 fn strict_stops_at_the_first_bad_line() {
-    let desk = desk();
-    let message = desk.refused("replay small.jsonl --strict");
+    let sandbox = sandbox();
+    let message = sandbox.refused("replay small.jsonl --strict");
     assert!(message.starts_with("error: small.jsonl:5: not JSON"), "{message}");
 }
 
 #[test]
 fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
-    let desk = desk();
-    desk.write("empty.jsonl", "").write("prose.txt", "Dear all,\nthis is no log.\n");
+    let sandbox = sandbox();
+    sandbox.write("empty.jsonl", "").write("prose.txt", "Dear all,\nthis is no log.\n");
     for (args, said) in [
         ("replay absent.jsonl", "absent.jsonl: No such file"),
         ("absent.jsonl", "absent.jsonl: No such file"),
@@ -183,15 +183,15 @@ fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
         ("--screen nothing", "possible values: overview, tune, traffic"),
         ("import small.jsonl -o small.jsonl", "small.jsonl"),
     ] {
-        let message = desk.refused(args);
+        let message = sandbox.refused(args);
         assert!(message.contains(said), "{args}: `{said}` is not in {message}");
     }
 }
 
 #[test]
 fn nothing_from_a_log_reaches_the_terminal_as_a_command() {
-    let desk = Desk::new();
-    desk.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "hostile.jsonl",
         "{\"id\":\"a\\u001b[31m\",\"at\":\"2026-05-23T10:00:00Z\",\"team\":\"t\\u001b]0;x\\u0007\",\"project\":\"p\\n\\u009b1m\",\
          \"model\":\"m\\u001b[2J\",\"in\":1,\"out\":1,\"prompt\":\"\\u001b[31m\"}\n\
@@ -210,7 +210,7 @@ fn nothing_from_a_log_reaches_the_terminal_as_a_command() {
         "snapshot models --log hostile.jsonl",
         "whatif hostile.jsonl --set extraction.flash=1000",
     ] {
-        let run = desk.run(args);
+        let run = sandbox.run(args);
         let control = |c: char| c.is_control() && c != '\n';
         assert!(
             !run.out.contains(control) && !run.err.contains(control),
@@ -225,11 +225,11 @@ fn nothing_from_a_log_reaches_the_terminal_as_a_command() {
 #[test]
 #[cfg(unix)]
 fn a_reader_that_leaves_early_is_no_error() {
-    let desk = desk();
+    let sandbox = sandbox();
     for args in ["prices list", "replay small.jsonl --format json", "man", "config --print keys", "--help"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = desk.program().args(args.split_whitespace()).stdout(writer).output().unwrap();
+        let output = sandbox.program().args(args.split_whitespace()).stdout(writer).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), &*said), (Some(0), ""), "{args}");
     }
@@ -238,9 +238,9 @@ fn a_reader_that_leaves_early_is_no_error() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_told() {
-    let desk = desk();
+    let sandbox = sandbox();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = desk.program().args(["replay", "small.jsonl"]).stdout(full).output().unwrap();
+    let output = sandbox.program().args(["replay", "small.jsonl"]).stdout(full).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_ne!(output.status.code(), Some(0));
     assert!(said.starts_with("error: ") && said.contains("No space left"), "{said}");
@@ -248,20 +248,20 @@ fn a_full_disk_is_told() {
 
 #[test]
 fn without_a_terminal_the_console_prints_the_report() {
-    let desk = desk();
-    assert_eq!(desk.good("small.jsonl"), desk.good("replay small.jsonl"));
-    assert_eq!(desk.good("small.jsonl --as routed"), desk.good("replay small.jsonl --as routed"));
-    let sample = desk.good("");
+    let sandbox = sandbox();
+    assert_eq!(sandbox.good("small.jsonl"), sandbox.good("replay small.jsonl"));
+    assert_eq!(sandbox.good("small.jsonl --as routed"), sandbox.good("replay small.jsonl --as routed"));
+    let sample = sandbox.good("");
     assert!(sample.starts_with("sample.jsonl.zst · recorded\n"), "{sample}");
     assert!(sample.contains("synthetic, for a demonstration"), "{sample}");
 }
 
 #[test]
 fn a_rung_goes_by_name_model_or_number_and_nothing_else() {
-    let desk = desk();
-    let by_name = desk.good("whatif small.jsonl --set extraction.flash=680");
+    let sandbox = sandbox();
+    let by_name = sandbox.good("whatif small.jsonl --set extraction.flash=680");
     for form in ["extraction.gemini-2.5-flash=680", "extraction.1=680"] {
-        assert_eq!(desk.good(&format!("whatif small.jsonl --set {form}")), by_name, "{form}");
+        assert_eq!(sandbox.good(&format!("whatif small.jsonl --set {form}")), by_name, "{form}");
     }
     for (set, said) in [
         ("nothing", "write ROUTE.RUNG=PERMILLE, like extraction.flash=588"),
@@ -275,26 +275,26 @@ fn a_rung_goes_by_name_model_or_number_and_nothing_else() {
         ("extraction.opus=500", "the last rung has no threshold"),
         ("extraction.flash=100 --set extraction.4.1=200", "thresholds must descend"),
     ] {
-        let message = desk.refused(&format!("whatif small.jsonl --set {set}"));
+        let message = sandbox.refused(&format!("whatif small.jsonl --set {set}"));
         assert!(message.contains(said), "{set}: {message}");
     }
     // Both moved at once is one change, in any order.
-    desk.good("whatif small.jsonl --set extraction.flash=100 --set extraction.4.1=50");
-    desk.good("whatif small.jsonl --set extraction.4.1=50 --set extraction.flash=100");
+    sandbox.good("whatif small.jsonl --set extraction.flash=100 --set extraction.4.1=50");
+    sandbox.good("whatif small.jsonl --set extraction.4.1=50 --set extraction.flash=100");
 }
 
 #[test]
 fn why_tells_one_request_by_id_or_number() {
-    let desk = desk();
-    let by_id = desk.good("why small.jsonl r-3");
-    assert_eq!(desk.good("why small.jsonl #3"), by_id);
+    let sandbox = sandbox();
+    let by_id = sandbox.good("why small.jsonl r-3");
+    assert_eq!(sandbox.good("why small.jsonl #3"), by_id);
     snapshot("why", &by_id);
 }
 
 #[test]
 fn why_and_the_report_name_what_the_book_does_not_price() {
-    let desk = Desk::new();
-    desk.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "odd.jsonl",
         concat!(
             r#"{"id":"a","at":"2026-05-23T10:00:00Z","model":"gpt-4.1-mini","in":1000,"out":100,"meters":{"web_search":1}}"#,
@@ -313,84 +313,84 @@ fn why_and_the_report_name_what_the_book_does_not_price() {
         ("c", "not priced  azure/gpt-4.1 is not in prices list"),
         ("d", "not priced  tier `turbo` of gpt-4.1 in prices list"),
     ] {
-        let why = desk.good(&format!("why odd.jsonl {id}"));
+        let why = sandbox.good(&format!("why odd.jsonl {id}"));
         assert!(why.contains(said), "{id}: {why}");
     }
-    let report = report(&desk, "odd.jsonl");
+    let report = report(&sandbox, "odd.jsonl");
     assert_eq!(report["unknown_meters"][0]["meter"], "web_search");
     assert_eq!(report["unknown_meters"][0]["calls"], 1);
 }
 
 #[test]
 fn prices_are_listed_and_shown() {
-    let desk = Desk::new();
-    let list = desk.good("prices list");
+    let sandbox = Sandbox::new();
+    let list = sandbox.good("prices list");
     for model in ["gpt-4.1 ", "gpt-4.1-nano ", "claude-opus-4-6 ", "gemini-2.5-flash ", "mistral-small-2503 "]
     {
         assert!(list.contains(model), "{model} is not listed");
     }
-    snapshot("prices_show", &desk.good("prices show gpt-4.1"));
+    snapshot("prices_show", &sandbox.good("prices show gpt-4.1"));
     // An alias leads to the same prices.
     assert_eq!(
-        desk.good("prices show openai/gpt-4.1-2025-04-14").lines().skip(1).collect::<Vec<_>>(),
-        desk.good("prices show gpt-4.1").lines().skip(1).collect::<Vec<_>>()
+        sandbox.good("prices show openai/gpt-4.1-2025-04-14").lines().skip(1).collect::<Vec<_>>(),
+        sandbox.good("prices show gpt-4.1").lines().skip(1).collect::<Vec<_>>()
     );
 }
 
 #[test]
 fn every_screen_can_be_pictured_at_every_size() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     for screen in ["overview", "tune", "traffic", "models"] {
         for (columns, rows) in [(80, 24), (120, 36), (200, 60)] {
-            let text = desk.good(&format!("snapshot {screen} --size {columns}x{rows}"));
+            let text = sandbox.good(&format!("snapshot {screen} --size {columns}x{rows}"));
             assert_eq!(text.lines().count(), rows, "{screen} {columns}x{rows}");
             assert!(text.contains("pointsman") && text.contains("SIMULATED"), "{screen} {columns}x{rows}");
-            desk.good(&format!("snapshot {screen} --size {columns}x{rows} -o picture.svg"));
-            let picture = desk.read("picture.svg");
+            sandbox.good(&format!("snapshot {screen} --size {columns}x{rows} -o picture.svg"));
+            let picture = sandbox.read("picture.svg");
             assert!(picture.starts_with("<svg ") && picture.trim_end().ends_with("</svg>"), "{screen}");
             assert!(picture.contains("pointsman"), "{screen}");
         }
         // Too small for anything: it says so instead of breaking.
-        assert_eq!(desk.good(&format!("snapshot {screen} --size 1x1")).lines().count(), 1);
+        assert_eq!(sandbox.good(&format!("snapshot {screen} --size 1x1")).lines().count(), 1);
     }
-    desk.write("small.jsonl", LOG);
-    let request = desk.good("snapshot request --log small.jsonl --request r-3");
+    sandbox.write("small.jsonl", LOG);
+    let request = sandbox.good("snapshot request --log small.jsonl --request r-3");
     assert!(request.contains("r-3") && request.contains("check failed"), "{request}");
-    let filtered = desk.good("snapshot traffic --log small.jsonl --filter team:search");
+    let filtered = sandbox.good("snapshot traffic --log small.jsonl --filter team:search");
     assert!(filtered.contains("r-3") && !filtered.contains("r-1 "), "{filtered}");
 }
 
 #[test]
 fn what_is_printed_can_be_used() {
-    let desk = desk();
-    let before = report(&desk, "small.jsonl --as routed");
-    let picture = desk.good("snapshot tune --log small.jsonl");
+    let sandbox = sandbox();
+    let before = report(&sandbox, "small.jsonl --as routed");
+    let picture = sandbox.good("snapshot tune --log small.jsonl");
     for (file, name) in [("policy", "policy.toml"), ("console", "console.toml"), ("keys", "keys.toml")] {
-        let printed = desk.good(&format!("config --print {file}"));
-        desk.write(&format!("config/{name}"), printed);
+        let printed = sandbox.good(&format!("config --print {file}"));
+        sandbox.write(&format!("config/{name}"), printed);
     }
-    assert_eq!(report(&desk, "small.jsonl --as routed"), before);
-    assert_eq!(desk.good("snapshot tune --log small.jsonl"), picture);
-    let places = desk.good("config");
+    assert_eq!(report(&sandbox, "small.jsonl --as routed"), before);
+    assert_eq!(sandbox.good("snapshot tune --log small.jsonl"), picture);
+    let places = sandbox.good("config");
     assert_eq!(places.matches("found").count(), 3, "{places}");
 
-    desk.write("classifier.toml", desk.good("config --print classifier"));
-    let given = report(&desk, "small.jsonl --reclassify --classifier classifier.toml");
+    sandbox.write("classifier.toml", sandbox.good("config --print classifier"));
+    let given = report(&sandbox, "small.jsonl --reclassify --classifier classifier.toml");
     assert_eq!(given["cost_usd"], "0.028262");
-    let themes = desk.good("config --list-themes");
+    let themes = sandbox.good("config --list-themes");
     assert!(themes.lines().count() >= 10, "{themes}");
     for theme in themes.lines() {
-        desk.write(
+        sandbox.write(
             &format!("config/themes/{theme}.toml"),
-            desk.good(&format!("config --print-theme {theme}")),
+            sandbox.good(&format!("config --print-theme {theme}")),
         );
-        desk.good(&format!("snapshot tune --log small.jsonl --theme {theme} -o {theme}.svg"));
+        sandbox.good(&format!("snapshot tune --log small.jsonl --theme {theme} -o {theme}.svg"));
     }
 }
 
 #[test]
 fn a_wrong_settings_file_is_told_by_file_and_line() {
-    let policy = Desk::new().good("config --print policy");
+    let policy = Sandbox::new().good("config --print policy");
     let line = 1 + policy.lines().position(|line| line.contains("threshold = 180")).unwrap();
     let rising = policy.replacen("threshold = 180", "threshold = 700", 1);
     let rising_said = format!("policy.toml:{line}: ");
@@ -405,23 +405,23 @@ fn a_wrong_settings_file_is_told_by_file_and_line() {
         ("keys.toml", "[app]\nhelp = \"q\"\n", "keys.toml:2: "),
         ("keys.toml", "[app]\nhelp = \"ctrl-c\"\n", "keys.toml:2: "),
     ] {
-        let desk = desk();
-        desk.write(&format!("config/{file}"), text);
-        let message = desk.refused("snapshot tune --log small.jsonl");
+        let sandbox = sandbox();
+        sandbox.write(&format!("config/{file}"), text);
+        let message = sandbox.refused("snapshot tune --log small.jsonl");
         assert!(message.contains(said), "{file} {text}: {message}");
     }
 }
 
 #[test]
 fn shells_get_completions_and_man_gets_a_page() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     for shell in ["bash", "zsh", "fish"] {
-        let script = desk.good(&format!("completions {shell}"));
+        let script = sandbox.good(&format!("completions {shell}"));
         for word in ["replay", "whatif", "frontier", "strict"] {
             assert!(script.contains(word), "{shell} does not complete {word}");
         }
     }
-    let page = desk.good("man");
+    let page = sandbox.good("man");
     for title in [".TH pointsman 1", ".TH pointsman-replay 1", ".TH pointsman-prices-list 1"] {
         assert!(page.contains(title), "{title} is missing");
     }
@@ -429,10 +429,10 @@ fn shells_get_completions_and_man_gets_a_page() {
 
 #[test]
 fn help_is_understood_and_a_mistyped_command_is_answered_with_the_right_one() {
-    let desk = desk();
-    assert_eq!(desk.good("help"), desk.good("--help"));
-    assert_eq!(desk.good("help replay"), desk.good("replay --help"));
-    assert_eq!(desk.good("help ledger export"), desk.good("ledger export --help"));
+    let sandbox = sandbox();
+    assert_eq!(sandbox.good("help"), sandbox.good("--help"));
+    assert_eq!(sandbox.good("help replay"), sandbox.good("replay --help"));
+    assert_eq!(sandbox.good("help ledger export"), sandbox.good("ledger export --help"));
     for (typed, meant) in [
         ("replya small.jsonl --format json", "`pointsman replay`"),
         ("prics list", "`pointsman prices`"),
@@ -440,33 +440,34 @@ fn help_is_understood_and_a_mistyped_command_is_answered_with_the_right_one() {
         ("version", "`pointsman --version`"),
         ("hlep", "`pointsman help`"),
     ] {
-        let told = desk.refused(typed);
+        let told = sandbox.refused(typed);
         assert!(told.contains("did you mean") && told.contains(meant), "{typed}: {told}");
     }
-    let told = desk.refused("--theme dark replay small.jsonl");
+    let told = sandbox.refused("--theme dark replay small.jsonl");
     assert!(told.contains("those come first") && told.contains("pointsman replay"), "{told}");
     // What looks like a file, or is one, is a log.
-    assert!(desk.refused("missing.jsonl").contains("cannot open"));
-    std::fs::copy(desk.path("small.jsonl"), desk.path("replays")).unwrap();
-    assert!(desk.good("replays").contains("replays · recorded"));
+    assert!(sandbox.refused("missing.jsonl").contains("cannot open"));
+    std::fs::copy(sandbox.path("small.jsonl"), sandbox.path("replays")).unwrap();
+    assert!(sandbox.good("replays").contains("replays · recorded"));
 }
 
 #[test]
 fn a_log_without_models_has_no_baseline_of_zero_and_says_how_to_get_one() {
-    let desk = desk();
+    let sandbox = sandbox();
     std::fs::write(
-        desk.path("trace.csv"),
+        sandbox.path("trace.csv"),
         "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.97,4808,10\n2023-11-16 18:17:04.03,3180,8\n",
     )
     .unwrap();
-    let table = desk.good("replay trace.csv");
+    let table = sandbox.good("replay trace.csv");
     for words in ["baseline     unknown", "saved        unknown", "--assume-model gpt-4.1", "--as routed"] {
         assert!(table.contains(words), "{words}: {table}");
     }
-    let json: serde_json::Value = serde_json::from_str(&desk.good("replay trace.csv --format json")).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&sandbox.good("replay trace.csv --format json")).unwrap();
     assert!(json["baseline_usd"].is_null() && json["saved_usd"].is_null(), "{json}");
     assert_eq!((&json["compared_requests"], &json["unnamed_model_requests"]), (&0.into(), &2.into()));
-    let assumed = desk.good("replay trace.csv --assume-model gpt-4.1");
+    let assumed = sandbox.good("replay trace.csv --assume-model gpt-4.1");
     assert!(
         !assumed.contains("unknown  the log names")
             && assumed.contains("2 requests") | assumed.contains("$0.0"),
@@ -476,13 +477,13 @@ fn a_log_without_models_has_no_baseline_of_zero_and_says_how_to_get_one() {
 
 #[test]
 fn a_model_that_nobody_knows_is_told_where_it_stands_with_the_nearest_names() {
-    let desk = desk();
+    let sandbox = sandbox();
     let policy = |head: &str, model: &str| {
         let text = format!(
             "name = \"mine\"\n{head}\n[[route]]\nname = \"rest\"\nladder = [\n  {{ model = \"{model}\", threshold = 500 }},\n  {{ model = \"gpt-4.1\" }},\n]\n"
         );
-        std::fs::write(desk.path("mine.toml"), text).unwrap();
-        desk.run("replay small.jsonl --policy mine.toml")
+        std::fs::write(sandbox.path("mine.toml"), text).unwrap();
+        sandbox.run("replay small.jsonl --policy mine.toml")
     };
     let run = policy("baseline = \"gpt-4.1x\"", "gpt-4.1-mini");
     assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
@@ -505,60 +506,66 @@ fn a_model_that_nobody_knows_is_told_where_it_stands_with_the_nearest_names() {
 
 #[test]
 fn times_thresholds_prices_and_themes_are_said_alike_everywhere() {
-    let desk = desk();
-    let of_day = desk.good("replay small.jsonl --from 10:00:10 --to 10:00:30");
-    assert_eq!(of_day, desk.good("replay small.jsonl --from 2026-05-23T10:00:10 --to 2026-05-23T10:00:30Z"));
+    let sandbox = sandbox();
+    let of_day = sandbox.good("replay small.jsonl --from 10:00:10 --to 10:00:30");
+    assert_eq!(
+        of_day,
+        sandbox.good("replay small.jsonl --from 2026-05-23T10:00:10 --to 2026-05-23T10:00:30Z")
+    );
     assert!(of_day.contains("requests                2"), "{of_day}");
     assert_eq!(
-        desk.good("whatif small.jsonl --set classification=300"),
-        desk.good("whatif small.jsonl --set classification.small=300")
+        sandbox.good("whatif small.jsonl --set classification=300"),
+        sandbox.good("whatif small.jsonl --set classification.small=300")
     );
-    let which = desk.refused("whatif small.jsonl --set extraction=300");
+    let which = sandbox.refused("whatif small.jsonl --set extraction=300");
     assert!(which.contains("extraction.flash, extraction.4.1"), "{which}");
-    assert!(desk.good("prices list --prices guide-2026").contains("book guide-2026 over list"));
-    assert_eq!(desk.good("prices list --prices only:guide-2026"), desk.good("prices list --book guide-2026"));
-    let help = desk.good("serve --help");
+    assert!(sandbox.good("prices list --prices guide-2026").contains("book guide-2026 over list"));
+    assert_eq!(
+        sandbox.good("prices list --prices only:guide-2026"),
+        sandbox.good("prices list --book guide-2026")
+    );
+    let help = sandbox.good("serve --help");
     assert!(
         help.contains("--prices") && !help.contains("--input-format") && !help.contains("--strict"),
         "{help}"
     );
-    std::fs::create_dir_all(desk.path("config/themes")).unwrap();
-    std::fs::write(desk.path("config/themes/mine.toml"), "inherits = \"dark\"\n").unwrap();
-    let themes = desk.good("config --list-themes");
+    std::fs::create_dir_all(sandbox.path("config/themes")).unwrap();
+    std::fs::write(sandbox.path("config/themes/mine.toml"), "inherits = \"dark\"\n").unwrap();
+    let themes = sandbox.good("config --list-themes");
     assert!(themes.lines().any(|line| line.starts_with("mine ")), "{themes}");
-    assert_eq!(desk.good("config --print-theme mine"), "inherits = \"dark\"\n");
+    assert_eq!(sandbox.good("config --print-theme mine"), "inherits = \"dark\"\n");
 }
 
 #[test]
 fn requests_are_listed_filtered_and_exact_in_every_form() {
-    let desk = desk();
-    let csv = desk.good("requests small.jsonl --filter team:search --format csv");
+    let sandbox = sandbox();
+    let csv = sandbox.good("requests small.jsonl --filter team:search --format csv");
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 3, "{csv}");
     assert!(lines[0].starts_with("id,at,team,") && lines[1].starts_with("r-3,2026-05-23T10:00:20"), "{csv}");
     assert!(lines[2].contains(",unknown,"), "nobody knows what r-4 costs: {csv}");
     let json: serde_json::Value =
-        serde_json::from_str(&desk.good("requests small.jsonl --format json")).unwrap();
+        serde_json::from_str(&sandbox.good("requests small.jsonl --format json")).unwrap();
     let list = json["requests"].as_array().unwrap();
     assert_eq!(list.len(), 4);
     let sum: f64 = list.iter().filter_map(|one| one["cost_usd"].as_str()?.parse::<f64>().ok()).sum();
     let report: serde_json::Value =
-        serde_json::from_str(&desk.good("replay small.jsonl --format json")).unwrap();
+        serde_json::from_str(&sandbox.good("replay small.jsonl --format json")).unwrap();
     assert!((sum - report["cost_usd"].as_str().unwrap().parse::<f64>().unwrap()).abs() < 1e-12, "{sum}");
-    let costliest = desk.good("requests small.jsonl --sort cost --limit 1 --format md");
+    let costliest = sandbox.good("requests small.jsonl --sort cost --limit 1 --format md");
     assert_eq!(costliest.lines().count(), 3, "{costliest}");
     assert!(costliest.contains("| r-1 |"), "{costliest}");
-    assert!(desk.good("requests small.jsonl").lines().next().unwrap().contains("latency"));
-    assert!(desk.refused("requests small.jsonl --filter cost>dear").contains("--filter"));
-    let near = desk.run("requests small.jsonl --filter team:serch");
+    assert!(sandbox.good("requests small.jsonl").lines().next().unwrap().contains("latency"));
+    assert!(sandbox.refused("requests small.jsonl --filter cost>dear").contains("--filter"));
+    let near = sandbox.run("requests small.jsonl --filter team:serch");
     assert_eq!(near.code, Some(0), "{}", near.err);
     assert!(near.err.contains("did you mean team:search?"), "{}", near.err);
 }
 
 #[test]
 fn a_stretch_that_ends_earlier_in_the_day_than_it_begins_says_how_it_is_taken() {
-    let desk = desk();
-    let run = desk.run("replay small.jsonl --from 15:25 --to 15:05");
+    let sandbox = sandbox();
+    let run = sandbox.run("replay small.jsonl --from 15:25 --to 15:05");
     assert!(run.err.contains("on the next day"), "{}", run.err);
-    assert!(!desk.run("replay small.jsonl --from 09:00 --to 15:05").err.contains("next day"));
+    assert!(!sandbox.run("replay small.jsonl --from 09:00 --to 15:05").err.contains("next day"));
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{desk, json};
-use crate::program::Desk;
+use super::{json, sandbox};
+use crate::program::Sandbox;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample.jsonl.zst");
 
@@ -19,8 +19,8 @@ fn sum(parts: &Value) -> i128 {
     parts.as_object().expect("parts").values().map(pico).sum()
 }
 
-fn explained(desk: &Desk, args: &str) -> Value {
-    let found = json(&desk.good(&format!("explain {args} --format json")));
+fn explained(sandbox: &Sandbox, args: &str) -> Value {
+    let found = json(&sandbox.good(&format!("explain {args} --format json")));
     let change = pico(&found["change_usd"]);
     assert_eq!(change, pico(&found["after_usd"]) - pico(&found["before_usd"]));
     assert_eq!(sum(&found["parts"]), change, "the parts are the change, to the last digit");
@@ -38,8 +38,8 @@ fn slice<'a>(found: &'a Value, dimension: &str, value: &str) -> Option<&'a Value
 
 #[test]
 fn the_storm_of_the_sample_is_explained_by_its_model_and_the_teams_it_hit() {
-    let desk = Desk::new();
-    let found = explained(&desk, &format!("{SAMPLE} --before 14:45..15:05 --after 15:05..15:25"));
+    let sandbox = Sandbox::new();
+    let found = explained(&sandbox, &format!("{SAMPLE} --before 14:45..15:05 --after 15:05..15:25"));
     assert!(pico(&found["parts"]["escalation"]) > 0, "{found}");
     let failing = &found["failing"][0];
     assert_eq!((&failing["model"], &failing["mostly"]), (&"gemini-2.5-flash".into(), &"rate_limited".into()));
@@ -53,7 +53,7 @@ fn the_storm_of_the_sample_is_explained_by_its_model_and_the_teams_it_hit() {
     for (windows, course) in
         [("--before 15:15..15:20 --after 15:20..15:25", "went_on"), ("--after 15:25..15:45", "eased")]
     {
-        let found = explained(&desk, &format!("{SAMPLE} {windows}"));
+        let found = explained(&sandbox, &format!("{SAMPLE} {windows}"));
         let failing = &found["failing"][0];
         assert_eq!((&failing["model"], &failing["course"]), (&"gemini-2.5-flash".into(), &course.into()));
     }
@@ -61,40 +61,40 @@ fn the_storm_of_the_sample_is_explained_by_its_model_and_the_teams_it_hit() {
 
 #[test]
 fn the_runaway_of_the_sample_is_explained_by_its_project() {
-    let desk = Desk::new();
-    let found = explained(&desk, &format!("{SAMPLE} --before 15:34..16:10 --after 16:14..16:50"));
+    let sandbox = Sandbox::new();
+    let found = explained(&sandbox, &format!("{SAMPLE} --before 15:34..16:10 --after 16:14..16:50"));
     let first = &found["slices"][0];
     assert_eq!((&first["dimension"], &first["value"]), (&"project".into(), &"crawler".into()));
     assert!(first["also"].as_array().unwrap().iter().any(|part| part["value"] == "research"), "{first}");
     assert!(pico(&first["change_usd"]) * 10 > pico(&found["change_usd"]) * 8, "{first}");
     // The time just before, as long, is what a window is compared with where nothing is said.
-    let same = explained(&desk, &format!("{SAMPLE} --after 16:14..16:50 --before 36m"));
-    assert_eq!(same["before"], explained(&desk, &format!("{SAMPLE} --after 16:14..16:50"))["before"]);
+    let same = explained(&sandbox, &format!("{SAMPLE} --after 16:14..16:50 --before 36m"));
+    assert_eq!(same["before"], explained(&sandbox, &format!("{SAMPLE} --after 16:14..16:50"))["before"]);
 }
 
 #[test]
 fn the_price_change_of_the_sample_is_price() {
-    let desk = Desk::new();
-    let found = explained(&desk, &format!("{SAMPLE} --before 17:00..17:30 --after 17:30..18:00"));
+    let sandbox = Sandbox::new();
+    let found = explained(&sandbox, &format!("{SAMPLE} --before 17:00..17:30 --after 17:30..18:00"));
     assert!(pico(&found["parts"]["price"]) > 0);
-    let before = explained(&desk, &format!("{SAMPLE} --before 16:50..17:10 --after 17:10..17:30"));
+    let before = explained(&sandbox, &format!("{SAMPLE} --before 16:50..17:10 --after 17:10..17:30"));
     assert_eq!(before["parts"]["price"], "0", "no price changed before it");
 }
 
 #[test]
 fn unknown_costs_are_told_and_empty_windows_said() {
-    let desk = desk();
-    let found = explained(&desk, "small.jsonl --before 10:00..10:00:20 --after 10:00:20..10:00:40");
+    let sandbox = sandbox();
+    let found = explained(&sandbox, "small.jsonl --before 10:00..10:00:20 --after 10:00:20..10:00:40");
     assert_eq!((&found["before"]["requests"], &found["after"]["requests"]), (&2.into(), &2.into()));
     assert_eq!(found["after"]["cost_unknown_requests"], 1);
     let all = "small.jsonl --before 10:00:25..10:00:50 --after 10:00..10:00:25 --format json";
-    let all = json(&desk.good(&format!("explain {all}")));
+    let all = json(&sandbox.good(&format!("explain {all}")));
     assert_eq!((&all["before_usd"], &all["change_usd"]), (&Value::Null, &Value::Null));
     for format in ["table", "csv", "md"] {
-        let text = desk.good(&format!("explain small.jsonl --after 10:00:20..10:00:40 --format {format}"));
+        let text = sandbox.good(&format!("explain small.jsonl --after 10:00:20..10:00:40 --format {format}"));
         assert!(text.contains("mix"), "{text}");
     }
-    let empty = desk.run("explain small.jsonl --after 2026-05-23 --before 1d");
+    let empty = sandbox.run("explain small.jsonl --after 2026-05-23 --before 1d");
     assert!(empty.err.contains("has no request: all of the change is volume"), "{}", empty.err);
     assert!(empty.out.contains("volume"), "{}", empty.out);
     for (args, said) in [
@@ -103,7 +103,7 @@ fn unknown_costs_are_told_and_empty_windows_said() {
         ("explain small.jsonl --after 2026-06-01..2026-06-02 --before 1d", "no request in either window"),
         ("explain small.jsonl --after 2026-06-02..2026-06-01", "is not before"),
     ] {
-        let message = desk.refused(args);
+        let message = sandbox.refused(args);
         assert!(message.contains(said), "{args}: `{said}` is not in {message}");
     }
 }
@@ -114,15 +114,15 @@ const BOOK: &str =
 
 #[test]
 fn what_was_charged_stands_whatever_it_is_priced_at() {
-    let desk = desk();
-    desk.write("other.toml", BOOK);
+    let sandbox = sandbox();
+    sandbox.write("other.toml", BOOK);
     let charged = "0.028262";
     for book in ["other.toml", "only:other.toml"] {
-        let found = json(&desk.good(&format!("reprice small.jsonl --prices {book} --format json")));
+        let found = json(&sandbox.good(&format!("reprice small.jsonl --prices {book} --format json")));
         assert_eq!((&found["charged_usd"], &found["charged_unknown"]), (&charged.into(), &1.into()));
         assert_eq!(found["requests"], 4);
     }
-    let found = json(&desk.good("reprice small.jsonl --prices only:other.toml --format json"));
+    let found = json(&sandbox.good("reprice small.jsonl --prices only:other.toml --format json"));
     // 3808 + 8192 + 1000 + 2000 prompt tokens at 1, and 1150 of answers at 4; what flash did has no price there.
     assert_eq!(found["repriced_usd"], "0.0196");
     assert_eq!(found["repriced_unknown"], 2);
@@ -132,19 +132,19 @@ fn what_was_charged_stands_whatever_it_is_priced_at() {
         (&gpt["calls"], &gpt["charged_usd"], &gpt["repriced_usd"]),
         (&3.into(), &"0.026912".into(), &"0.0196".into())
     );
-    assert!(desk.refused("reprice small.jsonl").contains("--prices"));
+    assert!(sandbox.refused("reprice small.jsonl").contains("--prices"));
     // What the log tells of its charges is what was charged.
     let told = super::LOG.replace("\"latency_ms\":60", "\"latency_ms\":60,\"charged\":\"0.5\"");
-    desk.write("told.jsonl", told);
-    let found = json(&desk.good("reprice told.jsonl --at 2026-05-23 --format json"));
+    sandbox.write("told.jsonl", told);
+    let found = json(&sandbox.good("reprice told.jsonl --at 2026-05-23 --format json"));
     assert_eq!((&found["charged_told_requests"], &found["charged_usd"]), (&1.into(), &"0.525462".into()));
     assert_eq!(found["repriced_usd"], charged);
 }
 
 #[test]
 fn a_month_is_foretold_by_the_week_or_says_that_it_is_not() {
-    let desk = desk();
-    let short = json(&desk.good(&format!("forecast {SAMPLE} --period day --format json")));
+    let sandbox = sandbox();
+    let short = json(&sandbox.good(&format!("forecast {SAMPLE} --period day --format json")));
     assert_eq!(
         (&short["method"], &short["p10_usd"], &short["backtest"]),
         (&"run_rate".into(), &Value::Null, &Value::Null)
@@ -157,8 +157,8 @@ fn a_month_is_foretold_by_the_week_or_says_that_it_is_not() {
     };
     let lines: Vec<String> = (0..=20 * 24).map(line).collect();
     let log = format!("{{\"pointsman\":\"log\",\"v\":1}}\n{}\n", lines.join("\n"));
-    desk.write("june.jsonl", log);
-    let found = json(&desk.good("forecast june.jsonl --limit 600 --format json"));
+    sandbox.write("june.jsonl", log);
+    let found = json(&sandbox.good("forecast june.jsonl --limit 600 --format json"));
     assert_eq!((&found["method"], &found["to"]), (&"profile".into(), &"2026-07-01T00:00:00.000Z".into()));
     assert_eq!(found["spent_usd"], "481");
     let expected = pico(&found["p50_usd"]);
@@ -166,14 +166,14 @@ fn a_month_is_foretold_by_the_week_or_says_that_it_is_not() {
     assert!(pico(&found["p10_usd"]) <= expected && expected <= pico(&found["p90_usd"]));
     assert_eq!(found["backtest"]["mape_percent"], "0.0");
     assert!(found["runs_out_at"].as_str().unwrap().starts_with("2026-06-25T2"), "{found}");
-    assert!(desk.good("forecast june.jsonl").contains("hour-of-week profile"));
-    assert!(desk.refused("forecast june.jsonl --until 2026-06-01").contains("no later than"));
+    assert!(sandbox.good("forecast june.jsonl").contains("hour-of-week profile"));
+    assert!(sandbox.refused("forecast june.jsonl --until 2026-06-01").contains("no later than"));
 }
 
 #[test]
 fn names_from_a_log_are_made_safe_in_every_table() {
-    let desk = Desk::new();
-    desk.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "hostile.jsonl",
         "{\"id\":\"a\",\"at\":\"2026-05-23T10:00:00Z\",\"team\":\"t\\u001b]0;x\\u0007\",\"project\":\"p\\n\\u009b1m\",\
          \"model\":\"m\\u001b[2J\",\"in\":1,\"out\":1}\n",
@@ -184,7 +184,7 @@ fn names_from_a_log_are_made_safe_in_every_table() {
         "forecast hostile.jsonl",
         "frontier hostile.jsonl --route general --step 500",
     ] {
-        let run = desk.run(args);
+        let run = sandbox.run(args);
         let control = |c: char| c.is_control() && c != '\n';
         assert!(
             !run.out.contains(control) && !run.err.contains(control),
@@ -198,12 +198,12 @@ fn names_from_a_log_are_made_safe_in_every_table() {
 
 #[test]
 fn a_replay_tells_of_models_that_answer_for_others_and_of_those_that_end() {
-    let desk = Desk::new();
-    desk.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "book.toml",
         "name = \"book\"\ndated = \"2026-01-01\"\n[models.old]\nprovider = \"p\"\ndeprecated = \"2026-06-20\"\ninput = 1\noutput = 2\n",
     );
-    desk.write(
+    sandbox.write(
         "log.jsonl",
         r#"{"id":"a","at":"2026-05-20T10:00:00Z","model":"old","in":10,"cache_read":0,"out":5}
 {"id":"b","at":"2026-05-21T10:00:00Z","model":"old","in":10,"cache_read":0,"out":5}
@@ -212,7 +212,7 @@ fn a_replay_tells_of_models_that_answer_for_others_and_of_those_that_end() {
 {"id":"e","at":"2026-05-22T12:00:00Z","model":"gpt-4.1","billed":"azure/gpt-4.1","in":10,"cache_read":0,"out":5}
 "#,
     );
-    let told = json(&desk.good("replay log.jsonl --prices book.toml --format json"));
+    let told = json(&sandbox.good("replay log.jsonl --prices book.toml --format json"));
     let news = told["news"].as_array().expect("news");
     assert_eq!(news.len(), 2, "{told:#}");
     assert_eq!(news[0]["at"], "2026-05-21T10:00:00.000Z", "thirty days before its end");
@@ -223,6 +223,6 @@ fn a_replay_tells_of_models_that_answer_for_others_and_of_those_that_end() {
         news[1]["text"].as_str().is_some_and(|text| text.contains("answered by gpt-4.1-mini")),
         "{told:#}"
     );
-    let table = desk.good("replay log.jsonl --prices book.toml");
+    let table = sandbox.good("replay log.jsonl --prices book.toml");
     assert!(table.contains("move its traffic to another model (from 2026-05-21 10:00 on)"), "{table}");
 }

@@ -1,6 +1,6 @@
 //! Text from outside: whatever a log, a price book or a policy says, nothing of it acts on the terminal or on a spreadsheet.
 
-use super::program::{Desk, Run};
+use super::program::{Run, Sandbox};
 
 /// What terminals obey, what turns the reading direction, what hides; and a formula in front of it all.
 const EVIL: &str = "=cmd\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}31m\u{202e}x\u{2066}y\u{200b}z\u{feff}\u{ad}";
@@ -17,8 +17,8 @@ fn held(what: &str, run: &Run) {
     assert!(run.code.is_some_and(|code| code != 101), "{what}: {}", run.err);
 }
 
-fn desk() -> Desk {
-    let desk = Desk::new();
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
     let evil = serde_json::to_string(EVIL).expect("JSON");
     let line = |id: &str| {
         format!(
@@ -28,32 +28,32 @@ fn desk() -> Desk {
         )
     };
     let good = line("\"r1\"") + &line(&evil);
-    desk.write("log.jsonl", good.clone() + "{\"at\":\"" + EVIL + "\"}\n" + EVIL + "\n");
+    sandbox.write("log.jsonl", good.clone() + "{\"at\":\"" + EVIL + "\"}\n" + EVIL + "\n");
     let foreign = format!(
         "{{\"request_id\":{evil},\"model\":{evil},\"startTime\":\"2026-05-23T10:00:00Z\",\"endTime\":{evil},\
          \"prompt_tokens\":1,\"completion_tokens\":1,\"spend\":{evil},\"status\":{evil},\"call_type\":{evil}}}\n"
     );
-    desk.write("litellm.jsonl", foreign);
-    desk.write(
+    sandbox.write("litellm.jsonl", foreign);
+    sandbox.write(
         "rows.csv",
         format!("TIMESTAMP,ContextTokens,GeneratedTokens\n{EVIL},1,{EVIL}\n2023-11-16 18:15:46,7,8\n"),
     );
-    desk.write("evil.toml", format!("{EVIL} = 1\n"));
-    desk
+    sandbox.write("evil.toml", format!("{EVIL} = 1\n"));
+    sandbox
 }
 
 #[test]
 fn nothing_in_a_log_acts_on_the_terminal() {
-    let desk = desk();
+    let sandbox = sandbox();
     for log in ["log.jsonl", "litellm.jsonl", "rows.csv"] {
         for format in ["table", "csv", "md", "json"] {
             for reading in ["recorded", "routed"] {
                 let args = format!("replay {log} --format {format} --as {reading}");
-                held(&args, &desk.run(&args));
+                held(&args, &sandbox.run(&args));
             }
             for args in [format!("whatif {log} --format {format}"), format!("report {log} --format {format}")]
             {
-                held(&args, &desk.run(&args));
+                held(&args, &sandbox.run(&args));
             }
         }
         for args in [
@@ -70,19 +70,19 @@ fn nothing_in_a_log_acts_on_the_terminal() {
             format!("replay {log} --prices evil.toml"),
             format!("snapshot traffic --log {log}"),
         ] {
-            held(&args, &desk.run(&args));
+            held(&args, &sandbox.run(&args));
         }
-        let run = desk.run_all(&["why", log, EVIL]);
+        let run = sandbox.run_all(&["why", log, EVIL]);
         held("why with an evil id", &run);
     }
-    let run = desk.run_all(&["replay", EVIL]);
+    let run = sandbox.run_all(&["replay", EVIL]);
     held("a file of that name", &run);
 }
 
 #[test]
 fn no_cell_of_a_csv_starts_a_formula() {
-    let desk = desk();
-    let run = desk.run("replay log.jsonl --format csv");
+    let sandbox = sandbox();
+    let run = sandbox.run("replay log.jsonl --format csv");
     assert_eq!(run.code, Some(0), "{}", run.err);
     assert!(run.out.contains("'=cmd"), "{}", run.out);
     for cell in run.out.lines().flat_map(|line| line.split(',')) {

@@ -3,29 +3,29 @@
 use serde_json::Value;
 
 use super::json;
-use super::program::Desk;
+use super::program::Sandbox;
 
 #[test]
 fn a_log_of_ones_own_shape_is_proposed_a_mapping_that_works_when_pasted() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let line = r#"{"ts":"2026-05-23T10:00:00Z","req":{"model":"gpt-4.1"},"usage":{"prompt":1000,"completion":100},"dur":812}"#;
-    desk.write("own.jsonl", format!("{line}\n{line}\n"));
-    let run = desk.run("replay own.jsonl");
+    sandbox.write("own.jsonl", format!("{line}\n{line}\n"));
+    let run = sandbox.run("replay own.jsonl");
     let told = run.err;
     assert_eq!(run.code, Some(2));
     let pasted = told.lines().find_map(|line| line.trim().strip_prefix("pointsman ")).expect("a command");
     assert!(told.contains("JSON lines with keys") && pasted.starts_with("replay own.jsonl --map "), "{told}");
-    let report = json(&desk.good(&format!("{pasted} --format json")));
+    let report = json(&sandbox.good(&format!("{pasted} --format json")));
     assert_eq!((&report["requests"], &report["cost_usd"]), (&json("2"), &json("\"0.0056\"")), "{pasted}");
-    desk.write("own.toml", "at = \"ts\"\nmodel = [\"model\", \"req.model\"]\nin = \"usage.prompt\"\nout = \"usage.completion\"\n");
-    let by_file = json(&desk.good("replay own.jsonl --map own.toml --format json"));
+    sandbox.write("own.toml", "at = \"ts\"\nmodel = [\"model\", \"req.model\"]\nin = \"usage.prompt\"\nout = \"usage.completion\"\n");
+    let by_file = json(&sandbox.good("replay own.jsonl --map own.toml --format json"));
     assert_eq!(by_file["cost_usd"], report["cost_usd"]);
 }
 
 #[test]
 fn what_coding_agents_spent_is_found_and_added_up() {
-    let desk = Desk::new();
-    let told = desk.run("mine");
+    let sandbox = Sandbox::new();
+    let told = sandbox.run("mine");
     assert!(told.code == Some(2) && told.err.contains("CLAUDE_CONFIG_DIR"), "{told:?}");
     let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records/home");
     let mut open = vec![from.clone()];
@@ -36,11 +36,11 @@ fn what_coding_agents_spent_is_found_and_added_up() {
                 open.push(path);
             } else {
                 let name = path.strip_prefix(&from).expect("a file within").display().to_string();
-                desk.write(&name, std::fs::read(&path).expect("a file"));
+                sandbox.write(&name, std::fs::read(&path).expect("a file"));
             }
         }
     }
-    let report = json(&desk.good("mine --format json"));
+    let report = json(&sandbox.good("mine --format json"));
     assert_eq!(report["calls"], 17);
     assert_eq!(report["all"]["unknown_calls"], 0);
     assert_eq!(report["plans"][0]["window_minutes"], 300);
@@ -54,9 +54,9 @@ fn what_coding_agents_spent_is_found_and_added_up() {
     assert!(agents.contains(&("opencode".into(), "0.0033912".into())), "{agents:?}");
     assert!(report["other_policy"]["cost_usd"].as_str().is_some_and(|usd| usd != "0"));
     // Without a terminal it is the report, and a replay of the folders comes to the same.
-    let text = desk.good("mine");
+    let text = sandbox.good("mine");
     assert!(text.contains("By sub-agent") && text.contains("Windows of 5 hours"), "{text}");
     let folders = ".claude/projects .codex/sessions .local/share/opencode .gemini/tmp";
-    let replayed = json(&desk.good(&format!("replay {folders} --format json")));
+    let replayed = json(&sandbox.good(&format!("replay {folders} --format json")));
     assert_eq!(replayed["cost_usd"], report["all"]["cost_usd"]);
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// A folder for one test: logs and outputs in it, settings in `config`.
-pub(crate) struct Desk {
+pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
 }
 
@@ -18,14 +18,14 @@ pub(crate) struct Run {
     pub(crate) err: String,
 }
 
-impl Desk {
+impl Sandbox {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("config")).expect("a folder for settings");
         Self { folder }
     }
 
-    /// Returns the path of a file on the desk.
+    /// Returns the path of a file on the sandbox.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::json;
-use super::program::Desk;
+use super::program::Sandbox;
 
 /// So many labels of a confidence, of which the first some were lost.
 fn group(text: &mut String, confidence: u16, n: u32, lost: u32) {
@@ -25,9 +25,9 @@ fn labels() -> String {
 
 #[test]
 fn labels_certify_down_to_the_first_threshold_that_fails() {
-    let desk = Desk::new();
-    desk.write("l.jsonl", labels());
-    let found = json(&desk.good("certify l.jsonl --epsilon .02 --delta .05 --format json"));
+    let sandbox = Sandbox::new();
+    sandbox.write("l.jsonl", labels());
+    let found = json(&sandbox.good("certify l.jsonl --epsilon .02 --delta .05 --format json"));
     assert_eq!(found["certified_threshold"], 601);
     assert_eq!((found["n"].as_u64(), found["failures"].as_u64()), (Some(1000), Some(8)));
     assert_eq!(found["needed_labels"], 0);
@@ -41,33 +41,33 @@ fn labels_certify_down_to_the_first_threshold_that_fails() {
     );
     // As a share and in per cent, from a pipe and packed, it is the same.
     let again =
-        json(&desk.run_with("certify - --epsilon 2% --delta 5% --format json", labels().as_bytes()).out);
+        json(&sandbox.run_with("certify - --epsilon 2% --delta 5% --format json", labels().as_bytes()).out);
     assert_eq!(again["certified_threshold"], 601);
-    let served = json(&desk.good("certify l.jsonl --selective --epsilon .02 --format json"));
+    let served = json(&sandbox.good("certify l.jsonl --selective --epsilon .02 --format json"));
     assert_eq!((&served["certified_threshold"], &served["n"]), (&Value::from(601), &Value::from(800)));
 }
 
 #[test]
 fn too_few_labels_certify_nothing_and_say_how_many_are_missing() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let mut text = String::new();
     group(&mut text, 800, 100, 0);
-    desk.write("l.jsonl", &text);
-    let found = json(&desk.good("certify l.jsonl --epsilon .02 --delta .05 --format json"));
+    sandbox.write("l.jsonl", &text);
+    let found = json(&sandbox.good("certify l.jsonl --epsilon .02 --delta .05 --format json"));
     assert_eq!(found["certified_threshold"], Value::Null);
     assert_eq!(
         (&found["needed_labels"], &found["n"], &found["failures"]),
         (&Value::from(49), &Value::from(100), &Value::from(0))
     );
-    assert!(desk.good("certify l.jsonl").contains("49 more labels"));
+    assert!(sandbox.good("certify l.jsonl").contains("49 more labels"));
 }
 
 #[test]
 fn labels_that_cannot_be_used_are_told_and_left_out() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let bad = "{\"confidence\":\"900\",\"cheap\":1000,\"strong\":1000}\n{\"confidence\":900,\"cheap\":1000}\n{\"cheap\":1000,\"strong\":0}\n";
-    desk.write("l.jsonl", format!("{}{bad}", labels()));
-    let run = desk.run("certify l.jsonl --format json");
+    sandbox.write("l.jsonl", format!("{}{bad}", labels()));
+    let run = sandbox.run("certify l.jsonl --format json");
     let (found, said) = (json(&run.out), run.err);
     assert_eq!(
         (&found["labels"], &found["bad_lines"], &found["half_labels"]),
@@ -76,10 +76,10 @@ fn labels_that_cannot_be_used_are_told_and_left_out() {
     assert!(said.contains("l.jsonl:1001: `confidence` has to be a whole number from 0 to 1000"), "{said}");
     assert!(said.contains("1 label with one of the two answers alone"), "{said}");
     assert!(said.contains("1 label without a confidence"), "{said}");
-    desk.write("none.jsonl", "{\"confidence\":900,\"cheap\":1000}\n");
-    assert!(desk.refused("certify none.jsonl").contains("no label has all of"));
+    sandbox.write("none.jsonl", "{\"confidence\":900,\"cheap\":1000}\n");
+    assert!(sandbox.refused("certify none.jsonl").contains("no label has all of"));
     for wrong in ["--epsilon 0", "--epsilon 2", "--delta x", "--judge 3/2", "--start 1001"] {
-        let said = desk.refused(&format!("certify l.jsonl {wrong}"));
+        let said = sandbox.refused(&format!("certify l.jsonl {wrong}"));
         assert!(said.contains("error"), "{wrong}: {said}");
     }
 }
@@ -111,9 +111,9 @@ fn judged_log() -> String {
 
 #[test]
 fn a_log_with_labels_is_certified_route_by_route() {
-    let desk = Desk::new();
-    desk.write("log.jsonl", judged_log());
-    let found = json(&desk.good("certify log.jsonl --format json"));
+    let sandbox = Sandbox::new();
+    sandbox.write("log.jsonl", judged_log());
+    let found = json(&sandbox.good("certify log.jsonl --format json"));
     let routes = found["routes"].as_array().expect("routes");
     assert_eq!(routes.len(), 2);
     for route in routes {
@@ -121,25 +121,25 @@ fn a_log_with_labels_is_certified_route_by_route() {
         let from = route["certified_threshold"].as_u64().expect("certified");
         assert!((300..400).contains(&from), "{route:#}");
     }
-    let one = json(&desk.good("certify log.jsonl --route summarise --format json"));
+    let one = json(&sandbox.good("certify log.jsonl --route summarise --format json"));
     assert_eq!(
         (&one["route"], &one["rung"], &one["strong"]),
         (&Value::from("summarise"), &Value::from("flash"), &Value::from("gpt-4.1"))
     );
-    assert!(desk.refused("certify log.jsonl --route nowhere").contains("no such route"));
+    assert!(sandbox.refused("certify log.jsonl --route nowhere").contains("no such route"));
 }
 
 #[test]
 fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
-    let desk = Desk::new();
-    desk.write("log.jsonl", judged_log());
+    let sandbox = Sandbox::new();
+    sandbox.write("log.jsonl", judged_log());
     let cost =
         |value: &Value| value["cost_usd"].as_str().and_then(|cost| cost.parse::<f64>().ok()).expect("a cost");
     let quality = |value: &Value| {
         value["quality"].as_str().and_then(|text| text.parse::<f64>().ok()).expect("a quality")
     };
 
-    let found = json(&desk.good("optimise log.jsonl --quality .99 --format json"));
+    let found = json(&sandbox.good("optimise log.jsonl --quality .99 --format json"));
     assert_eq!(found["feasible"], true);
     assert!(
         quality(&found["planned"]) >= 0.99 && cost(&found["planned"]) < cost(&found["applied"]),
@@ -155,7 +155,7 @@ fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
         .iter()
         .map(|one| format!("--set {}", one.as_str().expect("a move")))
         .collect();
-    let tried = json(&desk.good(&format!("whatif log.jsonl {} --format json", set.join(" "))));
+    let tried = json(&sandbox.good(&format!("whatif log.jsonl {} --format json", set.join(" "))));
     assert_eq!(tried["staged"]["cost_usd"], found["planned"]["cost_usd"]);
     assert_eq!(tried["flipped_requests"], found["flipped_requests"]);
 
@@ -164,36 +164,36 @@ fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
         "optimise log.jsonl --budget {} --format json",
         found["planned"]["cost_usd"].as_str().expect("a cost")
     );
-    let same = json(&desk.good(&budget));
+    let same = json(&sandbox.good(&budget));
     assert!(
         quality(&same["planned"]) >= quality(&found["planned"])
             && cost(&same["planned"]) <= cost(&found["planned"])
     );
 
-    let less = json(&desk.good("optimise log.jsonl --cost -10% --format json"));
+    let less = json(&sandbox.good("optimise log.jsonl --cost -10% --format json"));
     assert!(less["feasible"] == true && cost(&less["planned"]) <= cost(&less["applied"]) * 0.9);
 
-    let run = desk.run("optimise log.jsonl --budget 0.01/month --format json");
+    let run = sandbox.run("optimise log.jsonl --budget 0.01/month --format json");
     let said = run.err;
     assert_eq!(json(&run.out)["feasible"], false);
     assert!(said.contains("infeasible: no thresholds keep it; the least cost is $"), "{said}");
 
-    let within = json(&desk.good("optimise log.jsonl --certified --format json"));
+    let within = json(&sandbox.good("optimise log.jsonl --certified --format json"));
     for route in within["routes"].as_array().expect("routes") {
         assert_eq!(route["thresholds"][0]["certified"], true);
         let of = |key: &str| route["thresholds"][0][key].as_u64().expect("a threshold");
         // Of thresholds that let the same requests through, the highest is taken.
         assert!((of("certified_threshold")..400).contains(&of("threshold")), "{route:#}");
     }
-    assert!(desk.refused("optimise log.jsonl").contains("--budget"));
-    assert!(desk.refused("optimise log.jsonl --quality 1.5").contains("no quality between 0 and 1"));
+    assert!(sandbox.refused("optimise log.jsonl").contains("--budget"));
+    assert!(sandbox.refused("optimise log.jsonl --quality 1.5").contains("no quality between 0 and 1"));
 }
 
 #[test]
 fn advice_says_nothing_of_quality_without_labels() {
-    let desk = Desk::new();
-    desk.write("log.jsonl", judged_log());
-    let found = json(&desk.good("advise log.jsonl --most 50 --format json"));
+    let sandbox = Sandbox::new();
+    sandbox.write("log.jsonl", judged_log());
+    let found = json(&sandbox.good("advise log.jsonl --most 50 --format json"));
     let used = &found["models"][0];
     assert_eq!((&used["model"], &used["calls"]), (&Value::from("gpt-4.1"), &Value::from(2000)));
     // 2,000 calls of 1,000 and 200 tokens at 2 and 8 $/1M.
@@ -214,12 +214,12 @@ fn advice_says_nothing_of_quality_without_labels() {
         (&Value::from("unknown"), &Value::from(0), &Value::from(149))
     );
     assert!(used["candidates"].as_array().expect("candidates").iter().all(|one| one["model"] != "gpt-4.1"));
-    assert!(desk.good("advise log.jsonl").contains("unknown: 149 judged pairs are missing"));
+    assert!(sandbox.good("advise log.jsonl").contains("unknown: 149 judged pairs are missing"));
 }
 
 #[test]
 fn a_certificate_that_is_withdrawn_is_an_alert_until_one_is_given_again() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let mut log = r#"{"event":"policy","at":"2026-05-23T09:00:00Z","version":1,"name":"p","routes":[{"route":"all","ladder":[{"rung":"small","model":"mistral-small-2503","threshold":400},{"rung":"big","model":"gpt-4.1"}]}]}"#.to_owned() + "\n";
     for at in 0..4000u32 {
         // Good from a confidence of 400 up, until the cheap model gets worse at all of them.
@@ -232,8 +232,8 @@ fn a_certificate_that_is_withdrawn_is_an_alert_until_one_is_given_again() {
             r#"{{"at":"2026-05-23T{hour}:{minute:02}:{second:02}Z","task":"classification","confidence":{confidence},"model":"gpt-4.1","in":1000,"out":200,"labels":[{{"model":"mistral-small-2503","quality":{cheap},"output":200}},{{"model":"gpt-4.1","quality":1000}}]}}"#
         );
     }
-    desk.write("judged.jsonl", &log);
-    let told = json(&desk.good("alerts replay judged.jsonl --format json"));
+    sandbox.write("judged.jsonl", &log);
+    let told = json(&sandbox.good("alerts replay judged.jsonl --format json"));
     let alerts = told["alerts"].as_array().expect("alerts");
     let quality: Vec<&Value> = alerts.iter().filter(|alert| alert["rule"] == "quality").collect();
     let [alert] = quality[..] else { panic!("{told:#}") };
@@ -245,7 +245,7 @@ fn a_certificate_that_is_withdrawn_is_an_alert_until_one_is_given_again() {
     let at = alert["fired"].as_str().expect("a moment");
     assert!(("2026-05-23T10:33:20".."2026-05-23T11:00").contains(&at), "soon after it got worse: {at}");
     // With no rule for it nobody is told.
-    desk.write("alerts.toml", "[rule.quality]\noff = true\n");
-    let quiet = desk.good("alerts replay judged.jsonl --alerts alerts.toml --format csv");
+    sandbox.write("alerts.toml", "[rule.quality]\noff = true\n");
+    let quiet = sandbox.good("alerts replay judged.jsonl --alerts alerts.toml --format csv");
     assert!(!quiet.contains("quality"), "{quiet}");
 }

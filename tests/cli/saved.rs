@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::program::Desk;
-use super::{desk, json};
+use super::program::Sandbox;
+use super::{json, sandbox};
 
 /// By the list prices of gpt-4.1 (2, 8 $/1M) and gemini-2.5-flash (0.3, 2.5): u-1 costs 0.55; u-2 0.3 on flash, whose check fails,
 /// and then 2.8; u-3 2, for nothing.
@@ -13,14 +13,14 @@ const UNITS: &str = r#"{"pointsman":"log","v":1,"source":"a test"}
 {"id":"u-3","at":"2026-05-23T12:30:00Z","team":"b","session":"s2","user":"main","task":"extraction","model":"gpt-4.1","status":"timeout","in":1000000,"out":0}
 "#;
 
-fn units() -> Desk {
-    let desk = Desk::new();
-    desk.write("units.jsonl", UNITS);
-    desk
+fn units() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("units.jsonl", UNITS);
+    sandbox
 }
 
-fn run(desk: &Desk, args: &str) -> Value {
-    json(&desk.good(&format!("{args} --format json")))
+fn run(sandbox: &Sandbox, args: &str) -> Value {
+    json(&sandbox.good(&format!("{args} --format json")))
 }
 
 fn line<'v>(report: &'v Value, name: &str) -> &'v Value {
@@ -49,7 +49,7 @@ fn what_routing_saved_is_told_line_by_line() {
     let dearest = run(&units(), "savings units.jsonl --against dearest");
     assert_eq!(dearest["against"], "dearest");
     // What nobody can price is in no sum, and counted.
-    let small = run(&desk(), "savings small.jsonl --baseline gpt-4.1");
+    let small = run(&sandbox(), "savings small.jsonl --baseline gpt-4.1");
     assert_eq!((&small["requests"], &small["compared_requests"]), (&Value::from(4), &Value::from(3)));
     assert_eq!(small["net_usd"], "-0.00135", "one escalation, and nothing saved");
     let table = units().good("savings units.jsonl --baseline gpt-4.1");
@@ -71,9 +71,9 @@ fn a_holdout_in_the_log_is_measured_beside() {
             ),
         );
     }
-    let desk = Desk::new();
-    desk.write("held.jsonl", log);
-    let report = run(&desk, "savings held.jsonl");
+    let sandbox = Sandbox::new();
+    sandbox.write("held.jsonl", log);
+    let report = run(&sandbox, "savings held.jsonl");
     let holdout = &report["holdout"];
     assert_eq!(
         (&holdout["held_sessions"], &holdout["routed_requests"]),
@@ -119,7 +119,7 @@ fn units_cost_what_all_of_it_cost() {
 
 #[test]
 fn what_tools_results_cost_stands_below_the_agent_that_had_them_run() {
-    let desk = Desk::new();
+    let sandbox = Sandbox::new();
     let claude = |id: &str, minute: u32, block: &str| {
         format!(
             r#"{{"type":"assistant","timestamp":"2026-05-23T10:{minute:02}:00Z","sessionId":"s1","requestId":"r-{id}","cwd":"/srv/web","message":{{"id":"{id}","model":"claude-sonnet-4-5","stop_reason":"end_turn","content":[{block}],"usage":{{"input_tokens":1000,"output_tokens":10}}}}}}"#
@@ -146,9 +146,9 @@ fn what_tools_results_cost_stands_below_the_agent_that_had_them_run() {
         user(r#""and now?""#),
         claude("m4", 4, words),
     ];
-    desk.write("claude/s1.jsonl", session.join("\n") + "\n");
+    sandbox.write("claude/s1.jsonl", session.join("\n") + "\n");
     let tools = |log: &str| -> Vec<(String, u64)> {
-        let report = run(&desk, &format!("unit {log} --by session"));
+        let report = run(&sandbox, &format!("unit {log} --by session"));
         let word = |row: &Value| row["tool"].as_str().unwrap_or("-").to_owned();
         let of_agent = report["rows"][0]["agents"][0]["tools"].as_array().expect("tools").clone();
         of_agent.iter().map(|row| (word(row), row["requests"].as_u64().unwrap_or(0))).collect()
@@ -157,7 +157,7 @@ fn what_tools_results_cost_stands_below_the_agent_that_had_them_run() {
         rows.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect::<Vec<_>>()
     };
     assert_eq!(tools("claude/s1.jsonl"), expected(&[("-", 2), ("Bash", 1), ("Bash+Read", 1)]));
-    let table = desk.good("unit claude/s1.jsonl --by session");
+    let table = sandbox.good("unit claude/s1.jsonl --by session");
     assert!(table.contains("    └ Bash+Read"), "{table}");
 
     let codex = |second: u32, kind: &str, payload: &str| {
@@ -185,7 +185,7 @@ fn what_tools_results_cost_stands_below_the_agent_that_had_them_run() {
         count(3, 200),
         count(4, 300),
     ];
-    desk.write("codex/c1.jsonl", session.join("\n") + "\n");
+    sandbox.write("codex/c1.jsonl", session.join("\n") + "\n");
     assert_eq!(tools("codex/c1.jsonl"), expected(&[("-", 2), ("shell", 1)]));
 
     let gemini = |id: u32, rest: &str| {
@@ -198,15 +198,15 @@ fn what_tools_results_cost_stands_below_the_agent_that_had_them_run() {
         gemini(1, r#","toolCalls":[{"name":"read_file"}]"#),
         gemini(2, "")
     );
-    desk.write("gemini/session-1.json", session);
+    sandbox.write("gemini/session-1.json", session);
     assert_eq!(tools("gemini/session-1.json"), expected(&[("-", 1), ("read_file", 1)]));
 }
 
 #[test]
 fn limits_are_listed_with_where_they_are_heading() {
-    let desk = units();
-    desk.write("budgets.toml", "[budget.company]\nlimit = { day = 10, month = 900 }\n");
-    let report = run(&desk, "budgets list units.jsonl --budgets budgets.toml");
+    let sandbox = units();
+    sandbox.write("budgets.toml", "[budget.company]\nlimit = { day = 10, month = 900 }\n");
+    let report = run(&sandbox, "budgets list units.jsonl --budgets budgets.toml");
     let day = &report["budgets"][0];
     // Two whole hours cost 3.65; half an hour is left of this one, and eleven hours after it.
     assert_eq!((&day["window"], &day["spent"]), (&"day".into(), &"5.65".into()));
@@ -218,9 +218,9 @@ fn limits_are_listed_with_where_they_are_heading() {
 
 #[test]
 fn a_tried_limit_says_whom_it_would_have_turned_away_and_when() {
-    let desk = units();
-    desk.write("budgets.toml", "[budget.company]\nlimit = { day = 1000 }\n");
-    let report = run(&desk, "whatif units.jsonl --budgets budgets.toml --budget company=0.000001/day");
+    let sandbox = units();
+    sandbox.write("budgets.toml", "[budget.company]\nlimit = { day = 1000 }\n");
+    let report = run(&sandbox, "whatif units.jsonl --budgets budgets.toml --budget company=0.000001/day");
     let budgets = &report["budgets"];
     assert_eq!(budgets["decided"], "in_order");
     assert_eq!(
@@ -230,9 +230,9 @@ fn a_tried_limit_says_whom_it_would_have_turned_away_and_when() {
     assert_eq!(budgets["turned"][0]["id"], "u-1");
     assert_eq!(budgets["windows"][0]["applied"]["ran_out"], Value::Null);
     assert_eq!(budgets["windows"][0]["staged"]["ran_out"], "2026-05-23T10:00:00.000Z");
-    let team = run(&desk, "whatif units.jsonl --budget team:b=0.000001/day");
+    let team = run(&sandbox, "whatif units.jsonl --budget team:b=0.000001/day");
     assert_eq!(team["budgets"]["staged_refused_requests"], 1, "{team}");
-    let table = desk.good("whatif units.jsonl --budget team:b=0.000001/day");
+    let table = sandbox.good("whatif units.jsonl --budget team:b=0.000001/day");
     assert!(table.contains("decided in order") && table.contains("u-3"), "{table}");
     for (wrong, says) in [
         ("company=5", "whose, US dollars and a window"),
@@ -240,6 +240,6 @@ fn a_tried_limit_says_whom_it_would_have_turned_away_and_when() {
         ("all=5/fortnight", "no window"),
         ("all=x/day", "no amount"),
     ] {
-        assert!(desk.refused(&format!("whatif units.jsonl --budget {wrong}")).contains(says), "{wrong}");
+        assert!(sandbox.refused(&format!("whatif units.jsonl --budget {wrong}")).contains(says), "{wrong}");
     }
 }

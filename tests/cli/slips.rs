@@ -124,10 +124,10 @@ fn a_slip_in_any_settings_file_is_told_with_its_place_and_what_to_write() {
     for (file, reader) in READERS {
         assert!(SLIPS.iter().any(|slip| slip.0 == file), "{file} has no slip here");
         for (_, text, place, said) in SLIPS.iter().filter(|slip| slip.0 == file) {
-            let desk = super::desk();
-            desk.write(file, text.replace("<route>", ROUTE));
+            let sandbox = super::sandbox();
+            sandbox.write(file, text.replace("<route>", ROUTE));
             // The folder's name is random and may spell anything.
-            let err = desk.run(reader).err.replace(&desk.path("").display().to_string(), "");
+            let err = sandbox.run(reader).err.replace(&sandbox.path("").display().to_string(), "");
             let name = file.rsplit('/').next().unwrap();
             assert!(err.contains(&format!("{name}:{place}: ")), "{file} {text:?} at {place}: {err}");
             assert!(err.contains(said), "{file} {text:?}: `{said}` is not in {err}");

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::program::Desk;
-use super::{desk, json, snapshot};
+use super::program::Sandbox;
+use super::{json, sandbox, snapshot};
 
 /// Calls of every kind that is billed: cached and written tokens, a tier that was only asked for, a charge that the log tells, a
 /// meter besides tokens, a price finer than a pico-dollar a token, and one that nobody can price. Names are what a spreadsheet
@@ -23,10 +23,10 @@ const KINDS: &str = r#"{"pointsman":"log","v":1,"source":"a test"}
 {"id":"k-8","at":"2026-11-01T00:00:03Z","team":"search","attempts":[{"model":"gemini-2.5-flash","in":2000,"out":300,"check":"failed"},{"model":"gpt-4.1","in":2000,"out":400}]}
 "#;
 
-fn kinds() -> Desk {
-    let desk = Desk::new();
-    desk.write("kinds.jsonl", KINDS);
-    desk
+fn kinds() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("kinds.jsonl", KINDS);
+    sandbox
 }
 
 /// Reads comma-separated values by their heads.
@@ -60,14 +60,14 @@ fn number(row: &[(String, String)], head: &str) -> Decimal {
     Decimal::from_str_exact(cell(row, head)).expect("an exact number")
 }
 
-fn report(desk: &Desk, args: &str) -> Value {
-    json(&desk.good(&format!("report {args} --format json")))
+fn report(sandbox: &Sandbox, args: &str) -> Value {
+    json(&sandbox.good(&format!("report {args} --format json")))
 }
 
 #[test]
 fn the_rows_of_a_report_add_up_to_what_a_replay_says() {
-    let desk = kinds();
-    let whole = json(&desk.good("replay kinds.jsonl --format json"));
+    let sandbox = kinds();
+    let whole = json(&sandbox.good("replay kinds.jsonl --format json"));
     for by in [
         "team",
         "team,project",
@@ -81,7 +81,7 @@ fn the_rows_of_a_report_add_up_to_what_a_replay_says() {
         "day",
         "month,model",
     ] {
-        let report = report(&desk, &format!("kinds.jsonl --by {by}"));
+        let report = report(&sandbox, &format!("kinds.jsonl --by {by}"));
         assert_eq!(report["total"]["cost_usd"], whole["cost_usd"], "{by}");
         let sum = |figure: &str| -> Decimal {
             let of =
@@ -92,7 +92,7 @@ fn the_rows_of_a_report_add_up_to_what_a_replay_says() {
         assert_eq!(sum("cost_usd"), total, "{by}");
         assert_eq!(sum("cost_known_usd") + sum("cost_estimated_usd"), total, "{by}");
     }
-    let by_user = report(&desk, "kinds.jsonl --by user");
+    let by_user = report(&sandbox, "kinds.jsonl --by user");
     assert_eq!(by_user["rows"].as_array().map(Vec::len), Some(3), "{by_user}");
     let unnamed = by_user["rows"].as_array().and_then(|rows| rows.iter().find(|row| row["user"].is_null()));
     assert_eq!(unnamed.map(|row| row["requests"].clone()), Some(5.into()), "{by_user}");
@@ -102,13 +102,13 @@ fn the_rows_of_a_report_add_up_to_what_a_replay_says() {
 
 #[test]
 fn a_limit_keeps_the_most_expensive_and_sums_the_rest() {
-    let desk = desk();
-    let all = report(&desk, "small.jsonl --by team,model");
-    let two = report(&desk, "small.jsonl --by team,model --limit 1");
+    let sandbox = sandbox();
+    let all = report(&sandbox, "small.jsonl --by team,model");
+    let two = report(&sandbox, "small.jsonl --by team,model --limit 1");
     let rows = two["rows"].as_array().expect("rows");
     assert_eq!((rows.len(), &rows[0], &rows[1]["team"]), (2, &all["rows"][0], &"(others)".into()));
     assert_eq!(two["total"], all["total"]);
-    let unknown = report(&desk, "small.jsonl --by model");
+    let unknown = report(&sandbox, "small.jsonl --by model");
     let house =
         unknown["rows"].as_array().and_then(|rows| rows.iter().find(|row| row["model"] == "house-model"));
     assert!(house.expect("a row")["cost_usd"].is_null(), "unknown is not zero");
@@ -116,44 +116,44 @@ fn a_limit_keeps_the_most_expensive_and_sums_the_rest() {
 
 #[test]
 fn a_report_reads_well() {
-    let desk = desk();
-    snapshot("report_table", &desk.good("report small.jsonl --by team,model"));
-    let csv = desk.run("report small.jsonl --by day,team --format csv");
+    let sandbox = sandbox();
+    snapshot("report_table", &sandbox.good("report small.jsonl --by team,model"));
+    let csv = sandbox.run("report small.jsonl --by day,team --format csv");
     assert!(csv.err.contains("1 of 4 requests is unknown"), "{}", csv.err);
     snapshot("report_csv", &csv.out);
     snapshot(
         "report_page",
-        &desk.good("report small.jsonl --by team,project --format html").replace("><", ">\n<"),
+        &sandbox.good("report small.jsonl --by team,project --format html").replace("><", ">\n<"),
     );
 }
 
 #[test]
 fn nothing_from_a_log_is_markup_or_a_formula() {
-    let desk = Desk::new();
-    desk.write(
+    let sandbox = Sandbox::new();
+    sandbox.write(
         "evil.jsonl",
         "{\"at\":\"2026-05-23T10:00:00Z\",\"team\":\"<script>alert(1)</script>\",\"project\":\"=cmd()\",\"model\":\"gpt-4.1\",\"in\":1,\"out\":1}\n",
     );
-    let page = desk.good("report evil.jsonl --by team,project --format html");
+    let page = sandbox.good("report evil.jsonl --by team,project --format html");
     assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "{page}");
-    let csv = desk.good("report evil.jsonl --by project --format csv");
+    let csv = sandbox.good("report evil.jsonl --by project --format csv");
     assert!(csv.lines().nth(1).is_some_and(|line| line.starts_with("'=cmd()")), "{csv}");
 }
 
 #[test]
 fn a_report_without_a_log_reads_the_own_ledger_or_says_what_to_do() {
-    let run = Desk::new().run("report");
+    let run = Sandbox::new().run("report");
     assert_eq!(run.code, Some(2), "{}", run.err);
     assert!(run.err.contains("no gateway has run here yet"), "{}", run.err);
 }
 
 #[test]
 fn in_every_focus_row_price_times_quantity_is_the_cost_and_all_rows_are_the_total() {
-    let desk = kinds();
-    let total = report(&desk, "kinds.jsonl --by team");
+    let sandbox = kinds();
+    let total = report(&sandbox, "kinds.jsonl --by team");
     let total: Decimal = total["total"]["cost_usd"].as_str().expect("a sum").parse().expect("money");
     for args in ["", "--period hour", "--focus 1.4", "--reprice"] {
-        let run = desk.run(&format!("report kinds.jsonl --format focus {args}"));
+        let run = sandbox.run(&format!("report kinds.jsonl --format focus {args}"));
         assert_eq!(run.code, Some(0), "{}", run.err);
         assert!(run.err.contains("left out: 1 call of unknown cost"), "{}", run.err);
         assert!(!run.out.contains("house-model"), "{}", run.out);
@@ -220,9 +220,9 @@ fn the_official_validator_passes_a_focus_export() {
         println!("skipped: POINTSMAN_FOCUS_VENV names no environment with focus_validator");
         return;
     };
-    let desk = kinds();
+    let sandbox = kinds();
     let run =
-        desk.run("report kinds.jsonl --format focus --account org-1 --account-name Company -o focus.csv");
+        sandbox.run("report kinds.jsonl --format focus --account org-1 --account-name Company -o focus.csv");
     assert_eq!(run.code, Some(0), "{}", run.err);
     let program = std::path::Path::new(&venv).join("bin/focus-validator");
     // It looks for its rules in the folder that it is run in.
@@ -232,7 +232,7 @@ fn the_official_validator_passes_a_focus_export() {
     let output = std::process::Command::new(program)
         .args(["--validate-version", "1.2", "--focus-dataset", "CostAndUsage", "--block-download"])
         .args(["--applicability-criteria", APPLICABLE, "--data-file"])
-        .arg(desk.path("focus.csv"))
+        .arg(sandbox.path("focus.csv"))
         .current_dir(site)
         .output()
         .expect("the validator runs");
@@ -251,10 +251,10 @@ const COSTS: &str = r#"{"object":"page","has_more":false,"data":[{"object":"buck
 
 #[test]
 fn a_bill_stands_beside_the_log_by_day_and_model() {
-    let desk = desk();
-    desk.write("costs.json", COSTS);
+    let sandbox = sandbox();
+    sandbox.write("costs.json", COSTS);
     // gpt-4.1 comes to 0.016912 + 0.0028 + 0.0072 here; the bill says 0.001 more. Gemini is not OpenAI's.
-    let report = json(&desk.good("reconcile small.jsonl --bill costs.json --within 0.0001 --format json"));
+    let report = json(&sandbox.good("reconcile small.jsonl --bill costs.json --within 0.0001 --format json"));
     let rows = report["rows"].as_array().expect("rows");
     assert_eq!(rows.len(), 2, "{report}");
     assert_eq!((&rows[0]["model"], &rows[0]["state"]), (&"gpt-4.1".into(), &"differs".into()));
@@ -264,14 +264,14 @@ fn a_bill_stands_beside_the_log_by_day_and_model() {
         (&"0.001".into(), &"3.58".into())
     );
     assert_eq!((&rows[1]["model"], &rows[1]["state"]), (&"gpt-4o".into(), &"theirs_only".into()));
-    let report = json(&desk.good("reconcile small.jsonl --bill costs.json --format json"));
+    let report = json(&sandbox.good("reconcile small.jsonl --bill costs.json --format json"));
     assert_eq!(report["counts"]["matched"], 1, "a cent is nothing");
-    snapshot("reconcile_table", &desk.good("reconcile small.jsonl --bill costs.json"));
+    snapshot("reconcile_table", &sandbox.good("reconcile small.jsonl --bill costs.json"));
 
-    desk.write("bill.csv", "Tag;Modell;Betrag\n2026-05-23;gemini-2.5-flash;0,00135\n");
+    sandbox.write("bill.csv", "Tag;Modell;Betrag\n2026-05-23;gemini-2.5-flash;0,00135\n");
     let columns = "--columns day=Tag,model=Modell,usd=Betrag";
     let report = json(
-        &desk.good(&format!("reconcile small.jsonl --bill bill.csv {columns} --within 0 --format json")),
+        &sandbox.good(&format!("reconcile small.jsonl --bill bill.csv {columns} --within 0 --format json")),
     );
     assert_eq!(
         (&report["counts"]["matched"], &report["counts"]["ours_only"]),
@@ -279,7 +279,7 @@ fn a_bill_stands_beside_the_log_by_day_and_model() {
         "{report}"
     );
 
-    let bad = desk
+    let bad = sandbox
         .write("bad.csv", "date,model,cost\n2026-05-23,gpt-4.1,1\n2026-05-24,gpt-4.1,lots\n")
         .run("reconcile small.jsonl --bill bad.csv");
     assert_eq!(bad.code, Some(2));
@@ -288,9 +288,9 @@ fn a_bill_stands_beside_the_log_by_day_and_model() {
 
 #[test]
 fn a_focus_export_reconciles_with_its_own_log() {
-    let desk = kinds();
-    desk.run("report kinds.jsonl --format focus -o focus.csv");
-    let report = json(&desk.good("reconcile kinds.jsonl --bill focus.csv --within 0 --format json"));
+    let sandbox = kinds();
+    sandbox.run("report kinds.jsonl --format focus -o focus.csv");
+    let report = json(&sandbox.good("reconcile kinds.jsonl --bill focus.csv --within 0 --format json"));
     assert_eq!(report["counts"]["differs"], 0, "{report}");
     assert_eq!(report["counts"]["theirs_only"], 0, "{report}");
     assert_eq!(report["total"]["difference_usd"], "0", "{report}");
@@ -317,13 +317,13 @@ fn working_hours(more: &str) -> String {
 
 #[test]
 fn busy_hours_burn_no_budget_that_lasts_and_a_night_that_is_busy_does() {
-    let desk = Desk::new();
-    desk.write("budgets.toml", "[budget.all]\nlimit = { month = 1000 }\nmode = \"observe\"\n");
+    let sandbox = Sandbox::new();
+    sandbox.write("budgets.toml", "[budget.all]\nlimit = { month = 1000 }\nmode = \"observe\"\n");
     let night =
         "{\"id\":\"n\",\"at\":\"2026-05-21T02:30:00Z\",\"model\":\"gpt-4.1\",\"in\":9000000,\"out\":0}\n";
     let fired = |log: &str| {
-        desk.write("log.jsonl", log);
-        let told = json(&desk.good("alerts replay log.jsonl --budgets budgets.toml --format json"));
+        sandbox.write("log.jsonl", log);
+        let told = json(&sandbox.good("alerts replay log.jsonl --budgets budgets.toml --format json"));
         let all = told["alerts"].as_array().unwrap_or_else(|| told.as_array().unwrap()).clone();
         let of = |alert: &&Value| {
             alert["rule"] == "burn-rate" && alert["window"].as_str().unwrap().starts_with("2026-05")

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::json;
-use super::program::Desk;
+use super::program::Sandbox;
 
 /// Two calls of a model at 2 and 8 dollars a million, 0.0052 and 0.00104 in all, one of them tagged, as each tool keeps that.
 const TOLD: [(&str, &str); 9] = [
@@ -62,12 +62,12 @@ const TOLD: [(&str, &str); 9] = [
     ),
 ];
 
-fn desk() -> Desk {
-    let desk = Desk::new();
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
     for (name, text) in TOLD {
-        desk.write(name, text);
+        sandbox.write(name, text);
     }
-    desk
+    sandbox
 }
 
 /// Returns how a log is named to the program.
@@ -82,9 +82,9 @@ fn dollars(row: &Value) -> Decimal {
 
 #[test]
 fn spend_is_told_apart_by_tags_whichever_tool_kept_them() {
-    let desk = desk();
+    let sandbox = sandbox();
     for (log, _) in TOLD {
-        let told = json(&desk.good(&format!("report {} --by tag.env,tag:tier --format json", named(log))));
+        let told = json(&sandbox.good(&format!("report {} --by tag.env,tag:tier --format json", named(log))));
         assert_eq!(told["scope"]["by"], serde_json::json!(["tag.env", "tag.tier"]), "{log}");
         let rows = told["rows"].as_array().expect("rows");
         let tags: Vec<_> =
@@ -93,27 +93,29 @@ fn spend_is_told_apart_by_tags_whichever_tool_kept_them() {
         assert_eq!(rows.iter().map(dollars).sum::<Decimal>(), dollars(&told["total"]), "{log}");
         assert_eq!(dollars(&rows[0]).to_string(), "0.0052", "{log}");
     }
-    let units = json(&desk.good("unit own.jsonl --by tag.env --format json"));
+    let units = json(&sandbox.good("unit own.jsonl --by tag.env --format json"));
     assert_eq!(units["rows"][0]["tag.env"], "prod");
     assert!(
-        desk.good("report own.jsonl --by tag.env,model --format csv").starts_with("tag.env,model,requests,")
+        sandbox
+            .good("report own.jsonl --by tag.env,model --format csv")
+            .starts_with("tag.env,model,requests,")
     );
 }
 
 #[test]
 fn charges_carry_every_tag_and_add_up_all_the_same() {
-    let desk = desk();
-    let text = desk.run("report own.jsonl --format focus").out;
+    let sandbox = sandbox();
+    let text = sandbox.run("report own.jsonl --format focus").out;
     assert!(text.contains(r#"{""env"":""prod"",""route"":""general"",""tier"":""gold""}"#), "{text}");
     assert_eq!(text.lines().count(), 5, "input and output of a call with tags and of one without\n{text}");
 }
 
 #[test]
 fn a_budget_by_tag_holds_over_the_log_of_another_tool() {
-    let desk = desk();
-    desk.write("budgets.toml", "[budget.env]\neach = \"tag.env\"\nlimit = { day = 1 }\n");
+    let sandbox = sandbox();
+    sandbox.write("budgets.toml", "[budget.env]\neach = \"tag.env\"\nlimit = { day = 1 }\n");
     for (log, _) in TOLD {
-        let told = desk.good(&format!("budgets show {} --budgets budgets.toml --format csv", named(log)));
+        let told = sandbox.good(&format!("budgets show {} --budgets budgets.toml --format csv", named(log)));
         let spent: Vec<&str> = told.lines().filter(|line| line.contains("prod")).collect();
         assert!(matches!(spent[..], [line] if line.contains("0.0052")), "{log}\n{told}");
     }
@@ -121,12 +123,12 @@ fn a_budget_by_tag_holds_over_the_log_of_another_tool() {
 
 #[test]
 fn what_is_no_dimension_is_told_with_those_that_are() {
-    let desk = desk();
-    let refused = desk.run("report own.jsonl --by teem");
+    let sandbox = sandbox();
+    let refused = sandbox.run("report own.jsonl --by teem");
     assert!(refused.err.contains("did you mean") && refused.err.contains("`teem`"), "{}", refused.err);
-    assert!(desk.run("report own.jsonl --by tag.").err.contains("tag.NAME"));
-    assert!(desk.run("unit own.jsonl --by model").err.contains("`model`"));
-    let refused = desk.run("replay mapped.csv --map at=ts,model=mdl,in=prompt,tag.env=enviroment");
+    assert!(sandbox.run("report own.jsonl --by tag.").err.contains("tag.NAME"));
+    assert!(sandbox.run("unit own.jsonl --by model").err.contains("`model`"));
+    let refused = sandbox.run("replay mapped.csv --map at=ts,model=mdl,in=prompt,tag.env=enviroment");
     assert!(
         refused.err.contains("tag.env=enviroment") && refused.err.contains("environment"),
         "{}",

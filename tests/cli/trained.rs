@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::json;
-use crate::program::Desk;
+use crate::program::Sandbox;
 
 /// Two models; the large one is always right, the small one mostly fails where something is to be proved.
 fn questions(from: u64, count: u64) -> String {
@@ -31,22 +31,26 @@ fn questions(from: u64, count: u64) -> String {
     (from..from + count).map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn desk() -> Desk {
-    let desk = Desk::new();
-    desk.write("set.jsonl", questions(0, 300));
-    desk.write("held.jsonl", questions(5000, 200));
-    desk
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("set.jsonl", questions(0, 300));
+    sandbox.write("held.jsonl", questions(5000, 200));
+    sandbox
 }
 
 #[test]
 fn weights_are_trained_measured_and_used() {
-    let desk = desk();
-    let table = desk.good("train set.jsonl --cheap small --strong large -o w.toml");
+    let sandbox = sandbox();
+    let table = sandbox.good("train set.jsonl --cheap small --strong large -o w.toml");
     assert!(table.contains("acme/small-1 → acme/large-1") && table.contains("APGR"), "{table}");
-    desk.good("train set.jsonl --cheap small --strong large -o again.toml --name w");
-    assert_eq!(desk.read("w.toml"), desk.read("again.toml"), "the same rows and seed give the same bytes");
+    sandbox.good("train set.jsonl --cheap small --strong large -o again.toml --name w");
+    assert_eq!(
+        sandbox.read("w.toml"),
+        sandbox.read("again.toml"),
+        "the same rows and seed give the same bytes"
+    );
 
-    let found = json(&desk.good("evaluate held.jsonl --weights w.toml --format json"));
+    let found = json(&sandbox.good("evaluate held.jsonl --weights w.toml --format json"));
     for key in ["apgr", "apgr_low", "apgr_high", "cpt50", "cpt80", "saved_at_95", "ece"] {
         assert!(found[key].is_f64(), "{key}: {found}");
     }
@@ -56,12 +60,12 @@ fn weights_are_trained_measured_and_used() {
         assert!(found["baselines"][key].is_number(), "{key}: {found}");
     }
     // Whoever trained on everything is told so.
-    let own = json(&desk.good("evaluate set.jsonl --weights w.toml --format json"));
+    let own = json(&sandbox.good("evaluate set.jsonl --weights w.toml --format json"));
     assert_eq!((&own["trained_on"], &own["trained_on_included"]), (&json!(300), &Value::Bool(true)));
 
     // The same file decides wherever a classifier does.
-    desk.write("small.jsonl", super::LOG);
-    let replayed = desk.good("replay small.jsonl --classifier w.toml --format json");
+    sandbox.write("small.jsonl", super::LOG);
+    let replayed = sandbox.good("replay small.jsonl --classifier w.toml --format json");
     assert_eq!(
         json(&replayed)["scope"]["classifier"].as_str().map(|named| named.starts_with("w ")),
         Some(true),
@@ -71,9 +75,9 @@ fn weights_are_trained_measured_and_used() {
 
 #[test]
 fn what_was_held_out_is_what_it_is_judged_by() {
-    let desk = desk();
-    desk.good("train set.jsonl --cheap small --strong large -o w.toml --hold-out");
-    let found = json(&desk.good("evaluate set.jsonl --weights w.toml --format json"));
+    let sandbox = sandbox();
+    sandbox.good("train set.jsonl --cheap small --strong large -o w.toml --hold-out");
+    let found = json(&sandbox.good("evaluate set.jsonl --weights w.toml --format json"));
     let (judged, trained) = (found["n"].as_u64(), found["trained_on"].as_u64());
     assert_eq!(judged.zip(trained).map(|(judged, trained)| judged + trained), Some(300), "{found}");
     assert!(judged > Some(60) && judged < Some(120), "{found}");
@@ -81,29 +85,29 @@ fn what_was_held_out_is_what_it_is_judged_by() {
 
 #[test]
 fn thresholds_stay_with_the_weights_they_were_fitted_on() {
-    let desk = desk();
-    desk.write("small.jsonl", super::LOG);
-    desk.good("train set.jsonl --cheap small --strong large -o w.toml");
+    let sandbox = sandbox();
+    sandbox.write("small.jsonl", super::LOG);
+    sandbox.good("train set.jsonl --cheap small --strong large -o w.toml");
     let hash =
-        desk.read("w.toml").split_once("hash ").map(|(_, rest)| rest[..16].to_owned()).expect("a hash");
+        sandbox.read("w.toml").split_once("hash ").map(|(_, rest)| rest[..16].to_owned()).expect("a hash");
     let policy = |hash: &str| {
         format!(
             "classifier = \"{hash}\"\n[[route]]\nname = \"all\"\n[[route.ladder]]\nmodel = \"gpt-4.1-mini\"\nthreshold = 600\n[[route.ladder]]\nmodel = \"gpt-4.1\"\n"
         )
     };
-    desk.write("p.toml", policy(&hash));
-    desk.good("replay small.jsonl --policy p.toml --classifier w.toml");
-    let refused = desk.refused("replay small.jsonl --policy p.toml");
+    sandbox.write("p.toml", policy(&hash));
+    sandbox.good("replay small.jsonl --policy p.toml --classifier w.toml");
+    let refused = sandbox.refused("replay small.jsonl --policy p.toml");
     assert!(refused.contains("p.toml:1") && refused.contains(&hash), "{refused}");
 }
 
 #[test]
 fn what_is_missing_is_said() {
-    let desk = desk();
+    let sandbox = sandbox();
     let with_third =
         questions(0, 40).replace("\"acme/small-1\"", "\"acme/tiny-1\":{\"quality\":0},\"acme/small-1\"");
-    desk.write("three.jsonl", &with_third);
-    desk.write("small.jsonl", super::LOG);
+    sandbox.write("three.jsonl", &with_third);
+    sandbox.write("small.jsonl", super::LOG);
     for (args, said) in [
         ("train three.jsonl -o w.toml", "say which: --cheap MODEL --strong MODEL"),
         ("train three.jsonl --cheap acme --strong large -o w.toml", "may mean"),
@@ -119,9 +123,9 @@ fn what_is_missing_is_said() {
         ("evaluate set.jsonl --weights small.jsonl", "small.jsonl"),
         ("evaluate none.jsonl", "none.jsonl"),
     ] {
-        let told = desk.refused(args);
+        let told = sandbox.refused(args);
         assert!(told.contains(said), "{args}: {told}");
     }
-    desk.write("few.jsonl", questions(0, 8));
-    assert!(desk.refused("train few.jsonl --cheap small-1 --strong large-1 -o w.toml").contains("8 rows"));
+    sandbox.write("few.jsonl", questions(0, 8));
+    assert!(sandbox.refused("train few.jsonl --cheap small-1 --strong large-1 -o w.toml").contains("8 rows"));
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::program::Desk;
+use super::program::Sandbox;
 
 /// Eight extractions, ten seconds apart, that Flash serves for 0.0003 + 0.00025 dollars each.
 fn log() -> String {
@@ -20,15 +20,15 @@ fn log() -> String {
     log
 }
 
-fn desk(world: &str) -> Desk {
-    let desk = Desk::new();
-    desk.write("log.jsonl", log());
-    desk.write("world.toml", world);
-    desk
+fn sandbox(world: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("log.jsonl", log());
+    sandbox.write("world.toml", world);
+    sandbox
 }
 
-fn run(desk: &Desk, args: &str) -> Value {
-    serde_json::from_str(&desk.good(&format!("replay log.jsonl --world world.toml --format json {args}")))
+fn run(sandbox: &Sandbox, args: &str) -> Value {
+    serde_json::from_str(&sandbox.good(&format!("replay log.jsonl --world world.toml --format json {args}")))
         .expect("JSON")
 }
 
@@ -39,8 +39,8 @@ fn costs(report: &Value) -> Vec<&str> {
 
 #[test]
 fn a_world_in_which_nothing_is_otherwise_is_the_log() {
-    let desk = desk("title = \"the same\"\n");
-    let report = run(&desk, "");
+    let sandbox = sandbox("title = \"the same\"\n");
+    let report = run(&sandbox, "");
     assert_eq!(costs(&report), ["0.0044", "0.0044"]);
     assert_eq!(report["branches"][0]["whole"], report["branches"][1]["whole"]);
     assert_eq!(report["incident"], Value::Null);
@@ -48,10 +48,10 @@ fn a_world_in_which_nothing_is_otherwise_is_the_log() {
 
 #[test]
 fn a_model_that_is_out_costs_what_the_next_rung_costs() {
-    let desk = desk(
+    let sandbox = sandbox(
         "title = \"out\"\n[[outage]]\nmodels = [\"gemini-*\"]\nfrom = \"+40s\"\nstatus = \"rate_limited\"\ntakes = \"200ms\"\n",
     );
-    let report = run(&desk, "");
+    let report = run(&sandbox, "");
     // Four on Flash, and four on GPT-4.1 for 0.002 + 0.0008.
     assert_eq!(costs(&report), ["0.0044", "0.0134"]);
     let world = &report["branches"][1];
@@ -61,30 +61,30 @@ fn a_model_that_is_out_costs_what_the_next_rung_costs() {
     assert_eq!(world["incident"]["requests"], 4);
     // Five failures in a row shut a model: of eight, three are not sent there at all.
     let all_out = "title = \"out\"\n[[outage]]\nmodels = [\"gemini-*\"]\n[breaker]\ncool_down = \"10m\"\n";
-    desk.write("world.toml", all_out);
-    let world = run(&desk, "")["branches"][1].clone();
+    sandbox.write("world.toml", all_out);
+    let world = run(&sandbox, "")["branches"][1].clone();
     assert_eq!([&world["failed_calls"], &world["barred_requests"], &world["whole"]["escalated"]], [5, 3, 5]);
 }
 
 #[test]
 fn prices_change_from_a_moment_to_another_and_back() {
-    let desk = desk(
+    let sandbox = sandbox(
         "title = \"cut\"\n[[price]]\nproviders = [\"google\"]\nfrom = \"10:00:20\"\nto = \"10:00:40\"\ntimes = 0.5\n[[price]]\nmodels = [\"gemini-2.5-flash\"]\nfrom = \"+1m\"\ninput = \"1\"\noutput = \"1\"\n",
     );
     // Two at half, two at 0.0011, four as they were.
-    assert_eq!(costs(&run(&desk, "")), ["0.0044", "0.00495"]);
+    assert_eq!(costs(&run(&sandbox, "")), ["0.0044", "0.00495"]);
 }
 
 #[test]
 fn what_a_cache_has_forgotten_is_sent_anew() {
-    let desk = desk("title = \"cold\"\n[[cache]]\nttl = \"1m\"\n");
+    let sandbox = sandbox("title = \"cold\"\n[[cache]]\nttl = \"1m\"\n");
     let request = |id: &str, at: &str| {
         format!(
             r#"{{"id":"{id}","at":"2026-05-23T10:{at}Z","session":"s","task":"code","confidence":700,"model":"gpt-4.1","in":1000,"cache_read":9000,"out":100,"latency_ms":100}}"#
         ) + "\n"
     };
-    desk.write("log.jsonl", &(request("a", "00:00") + &request("b", "00:50") + &request("c", "02:00")));
-    let report = run(&desk, "");
+    sandbox.write("log.jsonl", &(request("a", "00:00") + &request("b", "00:50") + &request("c", "02:00")));
+    let report = run(&sandbox, "");
     // 0.002 + 0.0045 + 0.0008 each; cold, the third sends 10,000 tokens for 0.02.
     assert_eq!(costs(&report), ["0.0219", "0.0354"]);
     assert_eq!(report["branches"][1]["cold_calls"], 1);
@@ -92,10 +92,10 @@ fn what_a_cache_has_forgotten_is_sent_anew() {
 
 #[test]
 fn a_race_for_a_budget_is_won_to_the_pico_dollar() {
-    let desk = desk(
+    let sandbox = sandbox(
         "title = \"race\"\n[[repeat]]\nlike = \"r-2\"\ntimes = 10\nevery = \"0s\"\nsession = \"burst\"\n[budget.race]\nsession = [\"burst\"]\nlimit = { day = \"0.0022\" }\n[[branch]]\nname = \"none\"\nbudgets = false\n",
     );
-    let report = run(&desk, "");
+    let report = run(&sandbox, "");
     assert_eq!(costs(&report), ["0.0044", "0.0066", "0.0099"]);
     let race = &report["branches"][1]["budgets"][0];
     assert_eq!([&race["spent"], &race["limit"]], ["0.0022", "0.0022"]);
@@ -104,10 +104,10 @@ fn a_race_for_a_budget_is_won_to_the_pico_dollar() {
 
 #[test]
 fn a_loop_is_frozen_where_rules_watch() {
-    let desk = desk(
+    let sandbox = sandbox(
         "title = \"loop\"\n[[repeat]]\ntask = \"extraction\"\ntimes = 100\nevery = \"1s\"\nsession = \"loop\"\n[runaways.loop]\neach = \"session\"\nsame-call = 5\namong = 10\nthen = \"freeze\"\n[[branch]]\nname = \"unwatched\"\nrunaways = false\n",
     );
-    let report = run(&desk, "");
+    let report = run(&sandbox, "");
     let refused = |at: usize| report["branches"][at]["whole"]["refused"].clone();
     assert_eq!([refused(0), refused(1), refused(2)], [0, 96, 0]);
     assert_eq!(report["branches"][1]["trips"].as_array().map(Vec::len), Some(1));
@@ -115,11 +115,11 @@ fn a_loop_is_frozen_where_rules_watch() {
 
 #[test]
 fn what_is_tried_begins_at_the_play_head() {
-    let desk = desk("title = \"head\"\n[[outage]]\nmodels = [\"gemini-*\"]\n");
+    let sandbox = sandbox("title = \"head\"\n[[outage]]\nmodels = [\"gemini-*\"]\n");
     // Of eight, the last four arrive in the last half minute.
     let at = |args: &[&str]| -> Value {
         let head = ["replay", "log.jsonl", "--at", "30s ago", "--format", "json"];
-        let run = desk.run_all(&[&head[..], args].concat());
+        let run = sandbox.run_all(&[&head[..], args].concat());
         serde_json::from_str(&run.out).expect("JSON")
     };
     let report = at(&["--world", "world.toml", "--against", "extraction.flash=900"]);
@@ -130,11 +130,11 @@ fn what_is_tried_begins_at_the_play_head() {
 
 #[test]
 fn one_world_gives_the_same_bytes_each_time() {
-    let desk = desk(
+    let sandbox = sandbox(
         "title = \"<b>\"\nseed = 7\n[[outage]]\nshare = 400\n[[slow]]\ntimes = 2\n[[quota]]\nmodels = [\"gpt-*\"]\ncalls = 1\nevery = \"1m\"\n",
     );
     for format in ["json", "md", "csv", "table", "html"] {
-        let text = || desk.good(&format!("replay log.jsonl --world world.toml --format {format}"));
+        let text = || sandbox.good(&format!("replay log.jsonl --world world.toml --format {format}"));
         let first = text();
         assert_eq!(first, text(), "{format}");
         assert!(format != "html" || (first.contains("&lt;b&gt;") && !first.contains("<b>")));
@@ -143,7 +143,7 @@ fn one_world_gives_the_same_bytes_each_time() {
 
 #[test]
 fn what_is_wrong_in_a_world_is_told_with_its_line() {
-    let desk = desk("");
+    let sandbox = sandbox("");
     for (world, told) in [
         ("title = \"x\"\n[[outage]]\nmodel = [\"a\"]\n", "world.toml:3:1: `model` is no setting of outage"),
         ("title = \"x\"\n[[outage]]\nfrom = \"+2h\"\nto = \"+1h\"\n", "world.toml:4: `+1h` is not behind"),
@@ -157,17 +157,17 @@ fn what_is_wrong_in_a_world_is_told_with_its_line() {
             "repeat 1: no request of the log is like that",
         ),
     ] {
-        desk.write("world.toml", world);
-        let run = desk.run("replay log.jsonl --world world.toml");
+        sandbox.write("world.toml", world);
+        let run = sandbox.run("replay log.jsonl --world world.toml");
         assert_eq!(run.code, Some(2), "{told}");
         assert!(run.err.contains(told), "{told}\n{}", run.err);
     }
-    assert!(desk.run("replay log.jsonl --world 429").err.contains("429-storm"));
+    assert!(sandbox.run("replay log.jsonl --world 429").err.contains("429-storm"));
 }
 
 #[test]
 fn every_world_that_comes_along_is_listed() {
-    let list = Desk::new().good("scenario --format json");
+    let list = Sandbox::new().good("scenario --format json");
     for name in ["price-cut", "429-storm", "runaway-agent", "cache-ttl", "dst-reset", "budget-race"] {
         assert!(list.contains(name), "{name}");
     }

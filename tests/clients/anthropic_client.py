@@ -5,7 +5,7 @@ import unittest
 
 import anthropic
 
-from desk import CHAT_MODELS, KEY, TEXT, URL, said
+from setup import CHAT_MODELS, KEY, TEXT, URL, said
 
 WEATHER = {
     "name": "weather",

@@ -6,7 +6,7 @@ from google import genai
 from google.genai import errors, types
 from pydantic import BaseModel
 
-from desk import CHAT_MODELS, KEY, TEXT, URL
+from setup import CHAT_MODELS, KEY, TEXT, URL
 
 WEATHER = types.FunctionDeclaration(
     name="weather",

@@ -7,7 +7,7 @@ import urllib.request
 import openai
 from pydantic import BaseModel
 
-from desk import CHAT_MODELS, KEY, TEXT, URL, said
+from setup import CHAT_MODELS, KEY, TEXT, URL, said
 
 WEATHER = {
     "type": "function",

@@ -8,7 +8,7 @@ use pointsman::console::screen::ScreenId;
 use pointsman::session::{Command, Log, Player, Reading};
 use pointsman::units::{PerMille, Span};
 
-use super::{Desk, SIZES, log_of};
+use super::{SIZES, Sandbox, log_of};
 
 /// A route of which every answer was judged, good from a confidence of 400 up.
 fn judged_log() -> Arc<Log> {
@@ -59,34 +59,34 @@ fn a_certificate_ends_with_the_classifier_whose_confidences_it_is_about() {
 fn what_is_certified_is_drawn_at_every_size_and_left_only_when_asked_for_twice() {
     let log = judged_log();
     for size in SIZES {
-        let mut desk = Desk::open(&log, ScreenId::Tune, size);
-        desk.player.handle(Command::SeekShare(PerMille::ONE));
-        desk.app.update(Arc::new(desk.player.snapshot()));
-        let (route, rung) = desk.app.ui.tune.chosen(&desk.shown().policy);
-        let from = desk.shown().certified(route, rung).unwrap().get();
+        let mut sandbox = Sandbox::open(&log, ScreenId::Tune, size);
+        sandbox.player.handle(Command::SeekShare(PerMille::ONE));
+        sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+        let (route, rung) = sandbox.app.ui.tune.chosen(&sandbox.shown().policy);
+        let from = sandbox.shown().certified(route, rung).unwrap().get();
         assert!((250..400).contains(&from), "{from}");
-        let text = desk.text();
+        let text = sandbox.text();
         assert!(text.contains(&format!("certified from {from}")) && text.contains("┃"), "{size:?}: {text}");
 
-        desk.keys(&format!("{}", from - 1));
-        desk.key(KeyCode::Enter, KeyModifiers::NONE);
-        let before = desk.applied();
-        desk.key(KeyCode::Enter, KeyModifiers::NONE);
-        assert_eq!(desk.applied(), before, "asked first");
-        let text = desk.text();
+        sandbox.keys(&format!("{}", from - 1));
+        sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+        let before = sandbox.applied();
+        sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+        assert_eq!(sandbox.applied(), before, "asked first");
+        let text = sandbox.text();
         assert!(text.contains("would leave what is cert"), "{size:?}: {text}");
         // Another value is another question.
-        desk.key(KeyCode::Left, KeyModifiers::NONE);
-        desk.key(KeyCode::Enter, KeyModifiers::NONE);
-        assert_eq!(desk.applied(), before);
-        desk.key(KeyCode::Enter, KeyModifiers::NONE);
-        assert_eq!(desk.applied(), from - 2);
-        let what = &desk.shown().changes.last().unwrap().what;
+        sandbox.key(KeyCode::Left, KeyModifiers::NONE);
+        sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+        assert_eq!(sandbox.applied(), before);
+        sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+        assert_eq!(sandbox.applied(), from - 2);
+        let what = &sandbox.shown().changes.last().unwrap().what;
         assert!(what.ends_with(&format!("(classification small below its certificate, {from})")), "{what}");
         // Once outside, going on is no crossing.
-        desk.key(KeyCode::Left, KeyModifiers::NONE);
-        desk.key(KeyCode::Enter, KeyModifiers::NONE);
-        assert_eq!(desk.applied(), from - 3);
+        sandbox.key(KeyCode::Left, KeyModifiers::NONE);
+        sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+        assert_eq!(sandbox.applied(), from - 3);
     }
 }
 
@@ -111,27 +111,27 @@ fn a_certificate_is_the_same_however_one_got_there() {
 #[test]
 fn an_aim_stages_the_best_thresholds_and_says_what_is_out_of_reach() {
     let log = judged_log();
-    let mut desk = Desk::open(&log, ScreenId::Tune, (120, 36));
-    desk.player.handle(Command::SeekShare(PerMille::ONE));
-    desk.app.update(Arc::new(desk.player.snapshot()));
-    let aim = |desk: &mut Desk, text: &str| {
-        desk.keys("a");
-        desk.keys(text);
-        desk.key(KeyCode::Enter, KeyModifiers::NONE);
+    let mut sandbox = Sandbox::open(&log, ScreenId::Tune, (120, 36));
+    sandbox.player.handle(Command::SeekShare(PerMille::ONE));
+    sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+    let aim = |sandbox: &mut Sandbox, text: &str| {
+        sandbox.keys("a");
+        sandbox.keys(text);
+        sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
     };
-    aim(&mut desk, "q .999");
-    assert!((350..500).contains(&desk.staged().unwrap()));
-    let text = desk.text();
+    aim(&mut sandbox, "q .999");
+    assert!((350..500).contains(&sandbox.staged().unwrap()));
+    let text = sandbox.text();
     assert!(text.contains("staged, least cost at quality .999"), "{text}");
-    aim(&mut desk, "-20%");
-    assert!(desk.staged().unwrap() < desk.applied(), "cheaper lets more through");
-    aim(&mut desk, "certified");
-    let (route, rung) = desk.app.ui.tune.chosen(&desk.shown().policy);
+    aim(&mut sandbox, "-20%");
+    assert!(sandbox.staged().unwrap() < sandbox.applied(), "cheaper lets more through");
+    aim(&mut sandbox, "certified");
+    let (route, rung) = sandbox.app.ui.tune.chosen(&sandbox.shown().policy);
     // Of thresholds that let the same requests through, the highest is taken.
-    let from = desk.shown().certified(route, rung).unwrap().get();
-    assert!((from..400).contains(&desk.staged().unwrap()), "{from}");
-    aim(&mut desk, "$0.01");
-    assert!(desk.text().contains("out of reach"), "{}", desk.text());
-    aim(&mut desk, "nonsense");
-    assert!(desk.text().contains("is no aim"), "{}", desk.text());
+    let from = sandbox.shown().certified(route, rung).unwrap().get();
+    assert!((from..400).contains(&sandbox.staged().unwrap()), "{from}");
+    aim(&mut sandbox, "$0.01");
+    assert!(sandbox.text().contains("out of reach"), "{}", sandbox.text());
+    aim(&mut sandbox, "nonsense");
+    assert!(sandbox.text().contains("is no aim"), "{}", sandbox.text());
 }

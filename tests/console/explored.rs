@@ -12,7 +12,7 @@ use pointsman::routing::{Circumstance, Draw, Signals, decide};
 use pointsman::session::{Command, Ingest, IngestOptions, Log};
 use pointsman::units::{Names, PerMille};
 
-use super::{Desk, SIZES};
+use super::{SIZES, Sandbox};
 
 const EXPLORES: &str = "name = \"p\"\n[[route]]\nname = \"all\"\nexplore = { share = 200, below = 60 }\n\
                         ladder = [\n  { rung = \"cheap\", model = \"gpt-4.1-nano\", threshold = 620 },\n  { rung = \"strong\", model = \"gpt-4.1\" },\n]\n";
@@ -52,34 +52,34 @@ fn explored(requests: u32) -> Arc<Log> {
     load(text, EXPLORES, None)
 }
 
-fn tune(log: &Arc<Log>, size: (u16, u16)) -> Desk {
-    let mut desk = Desk::open(log, ScreenId::Tune, size);
-    desk.player.handle(Command::SeekShare(PerMille::ONE));
-    desk.app.update(Arc::new(desk.player.snapshot()));
-    desk
+fn tune(log: &Arc<Log>, size: (u16, u16)) -> Sandbox {
+    let mut sandbox = Sandbox::open(log, ScreenId::Tune, size);
+    sandbox.player.handle(Command::SeekShare(PerMille::ONE));
+    sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+    sandbox
 }
 
 #[test]
 fn what_exploring_costs_and_tells_stands_on_tune() {
     let log = explored(8000);
     for size in SIZES {
-        let mut desk = tune(&log, size);
-        let worst = desk.shown().consequences.routes[0].applied.exploring;
+        let mut sandbox = tune(&log, size);
+        let worst = sandbox.shown().consequences.routes[0].applied.exploring;
         assert!(worst.requests > 2000 && worst.worst.0 > 0, "{worst:?}");
-        desk.keys("590");
-        desk.key(KeyCode::Enter, KeyModifiers::NONE);
-        let found = desk.shown().consequences.routes[0].explored.clone().expect("lots were drawn");
+        sandbox.keys("590");
+        sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+        let found = sandbox.shown().consequences.routes[0].explored.clone().expect("lots were drawn");
         assert_eq!((found.requests, found.uncovered), (8000, 0));
-        let text = desk.text();
+        let text = sandbox.text();
         if size.1 > 24 {
             for words in ["exploring, at most", "explored: $ change", "explored: quality"] {
                 assert!(text.contains(words), "{size:?}: no {words}: {text}");
             }
         }
-        desk.keys("500");
-        desk.key(KeyCode::Enter, KeyModifiers::NONE);
-        let found = desk.shown().consequences.routes[0].explored.clone().expect("lots were drawn");
-        assert!(found.uncovered > 0 && size.1 <= 24 || desk.text().contains("never explored"), "{size:?}");
+        sandbox.keys("500");
+        sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+        let found = sandbox.shown().consequences.routes[0].explored.clone().expect("lots were drawn");
+        assert!(found.uncovered > 0 && size.1 <= 24 || sandbox.text().contains("never explored"), "{size:?}");
     }
 }
 
@@ -100,31 +100,35 @@ fn another_classifier_is_set_beside_and_is_not_applied_by_a_key() {
     }
     let plain = EXPLORES.replace("explore = { share = 200, below = 60 }\n", "");
     let without = load(text.clone(), &plain, None);
-    let mut desk = tune(&without, (120, 36));
-    desk.keys("C");
-    assert!(desk.shown().second.is_none() && desk.text().contains("--try-classifier"), "{}", desk.text());
+    let mut sandbox = tune(&without, (120, 36));
+    sandbox.keys("C");
+    assert!(
+        sandbox.shown().second.is_none() && sandbox.text().contains("--try-classifier"),
+        "{}",
+        sandbox.text()
+    );
 
     let log = load(text, &plain, Classifier::shipped("public"));
     for size in SIZES {
-        let mut desk = tune(&log, size);
-        let before = desk.shown().consequences.routes[0].applied.clone();
-        desk.keys("C");
-        let row = desk.shown().consequences.routes[0].clone();
+        let mut sandbox = tune(&log, size);
+        let before = sandbox.shown().consequences.routes[0].applied.clone();
+        sandbox.keys("C");
+        let row = sandbox.shown().consequences.routes[0].clone();
         assert_eq!(row.applied, before, "what was in force stays");
         assert_eq!(row.staged.requests, 60);
         let moved = row.staged.placed[1];
         assert_eq!((row.flips, row.applied.placed[0]), (moved, 60), "{size:?}");
-        assert!(desk.text().contains("classifier"), "{size:?}: {}", desk.text());
+        assert!(sandbox.text().contains("classifier"), "{size:?}: {}", sandbox.text());
         if moved > 0 {
-            desk.keys("x");
-            desk.draw();
-            assert!(desk.text().contains(&format!("{moved} of ")), "{size:?}: {}", desk.text());
-            desk.keys("2");
+            sandbox.keys("x");
+            sandbox.draw();
+            assert!(sandbox.text().contains(&format!("{moved} of ")), "{size:?}: {}", sandbox.text());
+            sandbox.keys("2");
         }
-        let version = desk.shown().policy.version;
-        desk.key(KeyCode::Enter, KeyModifiers::NONE);
-        assert_eq!(desk.shown().policy.version, version, "a key applies no classifier");
-        desk.key(KeyCode::Esc, KeyModifiers::NONE);
-        assert!(desk.shown().second.is_none(), "{size:?}");
+        let version = sandbox.shown().policy.version;
+        sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+        assert_eq!(sandbox.shown().policy.version, version, "a key applies no classifier");
+        sandbox.key(KeyCode::Esc, KeyModifiers::NONE);
+        assert!(sandbox.shown().second.is_none(), "{size:?}");
     }
 }

@@ -7,13 +7,13 @@ use pointsman::console::screen::ScreenId;
 use pointsman::session::{Command, Log};
 use pointsman::units::PerMille;
 
-use super::{Desk, SIZES, log, log_of};
+use super::{SIZES, Sandbox, log, log_of};
 
-fn at_the_end(log: &Arc<Log>, size: (u16, u16)) -> Desk {
-    let mut desk = Desk::open(log, ScreenId::Quality, size);
-    desk.player.handle(Command::SeekShare(PerMille::ONE));
-    desk.app.update(Arc::new(desk.player.snapshot()));
-    desk
+fn at_the_end(log: &Arc<Log>, size: (u16, u16)) -> Sandbox {
+    let mut sandbox = Sandbox::open(log, ScreenId::Quality, size);
+    sandbox.player.handle(Command::SeekShare(PerMille::ONE));
+    sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+    sandbox
 }
 
 /// Requests judged by a model, a quarter of them by people too, who find a few bad that it called good.
@@ -69,20 +69,20 @@ fn judged_and_then(least: u32, count: u32) -> Arc<Log> {
 }
 
 /// The panel of the certificate with the whole screen to itself.
-fn alone(desk: &mut Desk) -> String {
-    desk.key(KeyCode::Tab, KeyModifiers::NONE);
-    desk.keys("z");
-    desk.text()
+fn alone(sandbox: &mut Sandbox) -> String {
+    sandbox.key(KeyCode::Tab, KeyModifiers::NONE);
+    sandbox.keys("z");
+    sandbox.text()
 }
 
 #[test]
 fn every_figure_of_a_rung_is_there_at_every_size() {
     let log = judged_log();
     for size in SIZES {
-        let mut desk = at_the_end(&log, size);
-        let given = desk.shown().proofs[0][0].clone();
+        let mut sandbox = at_the_end(&log, size);
+        let given = sandbox.shown().proofs[0][0].clone();
         let threshold = given.standing.given.unwrap().threshold;
-        let text = desk.text();
+        let text = sandbox.text();
         let lower = text.to_lowercase();
         assert!(lower.contains("drift") && lower.contains("psi"), "{size:?}: {text}");
         for words in ["Answers judged", "certified from", "Said and done", "calibration error", "promise"] {
@@ -91,10 +91,10 @@ fn every_figure_of_a_rung_is_there_at_every_size() {
         assert!(text.contains(&format!("from {threshold} up")), "{size:?}: {text}");
         // The last panel has the whole screen to itself where there is no room beside the others.
         for _ in 0..3 {
-            desk.key(KeyCode::Tab, KeyModifiers::NONE);
+            sandbox.key(KeyCode::Tab, KeyModifiers::NONE);
         }
-        desk.keys("z");
-        let text = desk.text();
+        sandbox.keys("z");
+        let text = sandbox.text();
         let agreement = given.quality.agreement;
         assert_eq!(agreement.n(), 300);
         assert!(
@@ -111,14 +111,14 @@ fn every_figure_of_a_rung_is_there_at_every_size() {
 #[test]
 fn a_row_opens_its_threshold_and_the_last_rung_has_none() {
     let log = judged_log();
-    let mut desk = at_the_end(&log, (120, 36));
-    desk.key(KeyCode::Down, KeyModifiers::NONE);
-    desk.key(KeyCode::Enter, KeyModifiers::NONE);
-    assert_eq!(desk.app.ui.view.screen, ScreenId::Quality);
-    assert!(desk.text().contains("the last rung has no threshold"));
-    desk.key(KeyCode::Up, KeyModifiers::NONE);
-    desk.key(KeyCode::Enter, KeyModifiers::NONE);
-    assert_eq!(desk.app.ui.view.screen, ScreenId::Tune);
+    let mut sandbox = at_the_end(&log, (120, 36));
+    sandbox.key(KeyCode::Down, KeyModifiers::NONE);
+    sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(sandbox.app.ui.view.screen, ScreenId::Quality);
+    assert!(sandbox.text().contains("the last rung has no threshold"));
+    sandbox.key(KeyCode::Up, KeyModifiers::NONE);
+    sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(sandbox.app.ui.view.screen, ScreenId::Tune);
 }
 
 #[test]
@@ -142,11 +142,11 @@ fn without_labels_it_says_how_they_come() {
 fn drift_is_told_with_what_chance_reaches_and_with_the_error_since_the_certificate() {
     let log = judged_and_then(0, 1000);
     for size in SIZES {
-        let mut desk = at_the_end(&log, size);
-        let proof = desk.shown().proofs[0][0].clone();
+        let mut sandbox = at_the_end(&log, size);
+        let proof = sandbox.shown().proofs[0][0].clone();
         let reading = proof.standing.drift.unwrap();
         assert!(proof.standing.given.is_some() && !reading.has_drifted && reading.n == 1000, "{reading:?}");
-        let text = alone(&mut desk);
+        let text = alone(&mut sandbox);
         let [then, now] = &proof.quality.since;
         assert!(then.n() > 0 && now.n() >= 100, "{} and {}", then.n(), now.n());
         let steady = format!("steady, PSI {:.3}", reading.psi);
@@ -176,23 +176,23 @@ fn drift_is_told_with_what_chance_reaches_and_with_the_error_since_the_certifica
 fn confidences_that_drifted_are_told_and_take_the_certificate_with_them() {
     let log = judged_and_then(600, 1000);
     for size in SIZES {
-        let mut desk = Desk::open(&log, ScreenId::Quality, size);
+        let mut sandbox = Sandbox::open(&log, ScreenId::Quality, size);
         // Between two looks at it the certificate still stands, and the screen says already what it will fall by.
         let found = (500..=1000).any(|share| {
-            desk.player.handle(Command::SeekShare(PerMille::new(share).unwrap()));
-            let proofs = desk.player.snapshot().proofs;
+            sandbox.player.handle(Command::SeekShare(PerMille::new(share).unwrap()));
+            let proofs = sandbox.player.snapshot().proofs;
             proofs[0][0].standing.drift.as_ref().is_some_and(|reading| reading.has_drifted)
         });
         assert!(found, "{size:?}: nothing drifted");
-        desk.app.update(Arc::new(desk.player.snapshot()));
-        let reading = desk.shown().proofs[0][0].standing.drift.unwrap();
+        sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+        let reading = sandbox.shown().proofs[0][0].standing.drift.unwrap();
         assert!(reading.psi > reading.critical && reading.ks > reading.ks_critical, "{reading:?}");
-        let text = alone(&mut desk);
+        let text = alone(&mut sandbox);
         assert!(text.contains(&format!("drifted, PSI {:.3}", reading.psi)), "{size:?}: {text}");
 
-        let mut desk = at_the_end(&log, size);
-        assert!(desk.shown().proofs[0][0].standing.given.is_none());
-        let text = alone(&mut desk);
+        let mut sandbox = at_the_end(&log, size);
+        assert!(sandbox.shown().proofs[0][0].standing.given.is_none());
+        let text = alone(&mut sandbox);
         assert!(text.contains("withdrawn") && text.contains("confidences drifted"), "{size:?}: {text}");
     }
 }

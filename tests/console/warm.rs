@@ -35,19 +35,19 @@ fn agents(policy: &str) -> Arc<Log> {
     Arc::new(Log::load("agents".into(), source, ingest, policy, &book, |_| true).unwrap())
 }
 
-fn desk(log: &Arc<Log>, screen: ScreenId, size: (u16, u16)) -> Desk {
-    let mut desk = Desk::open(log, screen, size);
-    desk.player.handle(Command::SeekEvent(log.len()));
-    desk.app.update(Arc::new(desk.player.snapshot()));
-    desk.draw();
-    desk
+fn sandbox(log: &Arc<Log>, screen: ScreenId, size: (u16, u16)) -> Sandbox {
+    let mut sandbox = Sandbox::open(log, screen, size);
+    sandbox.player.handle(Command::SeekEvent(log.len()));
+    sandbox.app.update(Arc::new(sandbox.player.snapshot()));
+    sandbox.draw();
+    sandbox
 }
 
 #[test]
 fn a_model_says_what_was_expected_of_its_calls_and_which_sessions_are_warm() {
     let log = agents(LADDER);
     for size in [(80, 24), (120, 36), (200, 60)] {
-        let text = desk(&log, ScreenId::Models, size).text();
+        let text = sandbox(&log, ScreenId::Models, size).text();
         if size.1 == 60 {
             assert!(text.contains("sessions warm now") && text.contains("cost expected"), "{text}");
             assert!(text.contains("billed, expected beside it"), "{text}");
@@ -69,9 +69,9 @@ fn tune_shows_what_changes_of_model_cost_in_force_and_staged() {
     assert!(tried.switches < 3, "{tried:?}");
     assert!(tried.lost < applied.lost && tried.cost.total() < applied.cost.total(), "{both:?}");
     for size in [(80, 24), (120, 36), (200, 60)] {
-        let mut desk = desk(&log, ScreenId::Tune, size);
-        desk.player.handle(Command::Stage(Some(Arc::clone(&staged))));
-        let mut snapshot = desk.player.snapshot();
+        let mut sandbox = sandbox(&log, ScreenId::Tune, size);
+        sandbox.player.handle(Command::Stage(Some(Arc::clone(&staged))));
+        let mut snapshot = sandbox.player.snapshot();
         snapshot.rerun = RerunState::Done {
             requests: 40,
             cost: tried.cost,
@@ -81,8 +81,8 @@ fn tune_shows_what_changes_of_model_cost_in_force_and_staged() {
             budgets: None,
             switching: Some(Box::new(both)),
         };
-        desk.app.update(Arc::new(snapshot));
-        let text = desk.text();
+        sandbox.app.update(Arc::new(snapshot));
+        let text = sandbox.text();
         if size.1 == 60 {
             assert!(
                 text.contains("changes of model") && text.contains("warm prompts lost by them"),

@@ -89,7 +89,8 @@ fn a_day_costs_what_it_may_in_a_burst_at_other_prices_and_where_traffic_drops() 
         let windows = steer_over(&log, &limits(usd, ""), |_| true).unwrap();
         let day = last(&windows);
         assert!((980..=1000).contains(&share(day)), "{what}: {day:?}");
-        assert!(day.moves > 0, "{what}: {day:?}");
+        // Of 48 looks: a day does not fill the history of policies.
+        assert!((1..=20).contains(&day.moves), "{what}: {day:?}");
     }
 }
 

@@ -26,7 +26,7 @@ fn book() -> PriceBook {
     prices::from_toml(PRICES, "test").unwrap()
 }
 
-struct Desk {
+struct Sandbox {
     live: Live,
     policy: Arc<Policy>,
     names: Names,
@@ -35,7 +35,7 @@ struct Desk {
     count: usize,
 }
 
-impl Desk {
+impl Sandbox {
     fn new(text: &str) -> Self {
         let mut names = Names::default().knowing(Arc::new(book()));
         let policy = policy::parse(text, "test", &mut names).unwrap();
@@ -110,36 +110,38 @@ impl Desk {
     }
 }
 
-fn load(desk: &Desk, lines: &[String]) -> Arc<Log> {
+fn load(sandbox: &Sandbox, lines: &[String]) -> Arc<Log> {
     let input = Input::bytes("live.jsonl", lines.concat().into_bytes());
     let source = record::open(&input, &ReadOptions::default()).unwrap();
-    let ingest = Ingest::new(desk.names.share(), Classifier::builtin(), &IngestOptions::default());
+    let ingest = Ingest::new(sandbox.names.share(), Classifier::builtin(), &IngestOptions::default());
     let ingest = ingest.caching(caching::layered(None).unwrap());
-    Arc::new(Log::load("live".into(), source, ingest, Arc::clone(&desk.policy), &book(), |_| true).unwrap())
+    Arc::new(
+        Log::load("live".into(), source, ingest, Arc::clone(&sandbox.policy), &book(), |_| true).unwrap(),
+    )
 }
 
 #[test]
 fn a_warm_session_stays_says_both_costs_and_replays_the_same() {
-    let mut desk = Desk::new(POLICY);
+    let mut sandbox = Sandbox::new(POLICY);
     let mut lines: Vec<String> = Vec::new();
     // A hard turn first, so the session is on Opus; then easy ones, which Sonnet might answer.
-    let (first, line) = desk.turn("s", 50_000, 100, 0);
+    let (first, line) = sandbox.turn("s", 50_000, 100, 0);
     assert_eq!(first, "claude-opus-4-6");
     assert!(line.contains("cache-expected:"), "{line}");
-    let (second, line) = desk.turn("s", 50_500, 900, 50_000);
+    let (second, line) = sandbox.turn("s", 50_500, 900, 50_000);
     assert_eq!(second, "claude-opus-4-6", "a change would throw a warm prefix away: {line}");
     assert!(line.contains("cache-at:claude-opus-4-6") && line.contains("cache-down:"), "{line}");
-    let (other, _) = desk.turn("t", 50_500, 900, 0);
+    let (other, _) = sandbox.turn("t", 50_500, 900, 0);
     assert_eq!(other, "claude-sonnet-4-5", "a new session goes where its confidence says");
     // Cold after an hour: nothing holds it any more.
-    desk.now = desk.now + Span::hours(1);
-    let (later, _) = desk.turn("s", 51_000, 900, 0);
+    sandbox.now = sandbox.now + Span::hours(1);
+    let (later, _) = sandbox.turn("s", 51_000, 900, 0);
     assert_eq!(later, "claude-sonnet-4-5");
-    let (up, line) = desk.turn("s", 51_500, 100, 0);
+    let (up, line) = sandbox.turn("s", 51_500, 100, 0);
     assert_eq!(up, "claude-opus-4-6", "hard turns go up");
     assert!(line.contains("cache-up:"), "{line}");
 
-    let mut again = Desk::new(POLICY);
+    let mut again = Sandbox::new(POLICY);
     lines.extend(again.lines.try_iter().map(|line| line.to_string()));
     for (session, tokens, confidence, read) in
         [("s", 50_000, 100, 0), ("s", 50_500, 900, 50_000), ("t", 50_500, 900, 0), ("s", 51_000, 900, 50_500)]
@@ -165,37 +167,37 @@ fn a_warm_session_stays_says_both_costs_and_replays_the_same() {
 
 #[test]
 fn tool_loops_are_locked_and_a_change_of_account_is_a_switch() {
-    let mut desk = Desk::new(POLICY);
-    desk.turn("s", 50_000, 100, 0);
-    let tied = desk.come("s", 50_500, 900, |arriving| arriving.tie = Some(Tie::Tools));
+    let mut sandbox = Sandbox::new(POLICY);
+    sandbox.turn("s", 50_000, 100, 0);
+    let tied = sandbox.come("s", 50_500, 900, |arriving| arriving.tie = Some(Tie::Tools));
     assert_eq!(&*tied.send.as_ref().unwrap().model, "claude-opus-4-6");
     assert_eq!(tied.account, account_number("anthropic/one"), "it is to be called where it is warm");
-    let gone = desk.come("s", 50_500, 900, |arriving| {
+    let gone = sandbox.come("s", 50_500, 900, |arriving| {
         arriving.blocked = [account_number("anthropic/one")].into();
     });
     assert_eq!(&*gone.send.as_ref().unwrap().model, "claude-sonnet-4-5", "no other account has any of it");
     let blind = POLICY.replace("cache = \"aware\"\n", "");
-    let mut desk = Desk::new(&blind);
-    let (_, line) = desk.turn("s", 50_000, 100, 0);
+    let mut sandbox = Sandbox::new(&blind);
+    let (_, line) = sandbox.turn("s", 50_000, 100, 0);
     assert!(!line.contains("cache-"), "who does not mind caches keeps nothing of them: {line}");
-    assert_eq!(desk.turn("s", 50_500, 900, 0).0, "claude-sonnet-4-5");
+    assert_eq!(sandbox.turn("s", 50_500, 900, 0).0, "claude-sonnet-4-5");
 }
 
 #[test]
 fn a_policy_that_minds_caches_is_run_anew_with_what_changes_cost() {
     let blind = POLICY.replace("cache = \"aware\"\n", "");
-    let mut desk = Desk::new(&blind);
+    let mut sandbox = Sandbox::new(&blind);
     let mut lines: Vec<String> = Vec::new();
     // Recorded: every other turn goes to Sonnet, and finds less of itself each time.
     for turn in 0..12u64 {
         let (confidence, read) = if turn % 2 == 0 { (100, 0) } else { (900, 0) };
-        lines.push(desk.turn("s", 50_000 + turn * 500, confidence, read).1);
+        lines.push(sandbox.turn("s", 50_000 + turn * 500, confidence, read).1);
     }
-    let mut names = desk.names.share();
+    let mut names = sandbox.names.share();
     let aware = Arc::new(policy::parse(POLICY, "test", &mut names).unwrap());
     // Without its policies, so that the one at hand decides.
     let lines: Vec<String> = lines.into_iter().filter(|line| !line.contains("\"event\"")).collect();
-    let log = load(&Desk { policy: aware, names, ..Desk::new(POLICY) }, &lines);
+    let log = load(&Sandbox { policy: aware, names, ..Sandbox::new(POLICY) }, &lines);
     let mut player = Player::new(Arc::clone(&log), Reading::Routed, None);
     player.handle(Command::SeekEvent(log.len()));
     let routed = player.snapshot().to_date.clone();
@@ -205,4 +207,42 @@ fn a_policy_that_minds_caches_is_run_anew_with_what_changes_cost() {
     let (aware, blind) = (routed.all.cost.total(), recorded.all.cost.total());
     assert!(aware.0 * 2 < blind.0, "{} beside {}", aware.usd(), blind.usd());
     assert!(routed.all.tokens.cache_read > 400_000, "{}", routed.all.tokens.cache_read);
+}
+
+/// A day of calls that cost five cents each, of which something else was expected.
+fn foretold(calls: usize, expected_pico: u64) -> Log {
+    use std::fmt::Write as _;
+    let mut text = String::from("{\"pointsman_log\":1}\n");
+    for nth in 0..calls {
+        let at = (Instant::from_secs(1_790_000_000) + Span::secs(nth as i64 * 20)).rfc3339();
+        let _ = writeln!(
+            text,
+            "{{\"id\":\"r{nth}\",\"at\":\"{at}\",\"session\":\"s\",\"task\":\"agent\",\"confidence\":100,\"model\":\"claude-opus-4-6\",\
+             \"in\":10000,\"cache_read\":0,\"write_5m\":0,\"out\":0,\"ms\":900,\"down\":[\"cache-expected:{expected_pico}\"]}}"
+        );
+    }
+    let mut names = Names::default();
+    let policy = Arc::new(policy::parse(POLICY, "policy.toml", &mut names).unwrap());
+    let ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
+    let source = record::open(&Input::bytes("l.jsonl", text.into_bytes()), &ReadOptions::default()).unwrap();
+    Log::load("l".into(), source, ingest, policy, &book(), |_| true).unwrap()
+}
+
+#[test]
+fn calls_that_cost_over_a_twentieth_more_or_less_than_was_expected_are_told_of_once_a_day() {
+    use pointsman::alert::{Rules, Source};
+    use pointsman::session::alerts;
+    let fired = |calls, expected| {
+        let log = foretold(calls, expected);
+        let all = alerts(&log, Arc::new(Rules::default()), &[], |_| true).unwrap();
+        all.into_iter().filter(|alert| alert.source == Source::Expected).collect::<Vec<_>>()
+    };
+    for (expected, more) in [(45_000_000_000, "cost more than"), (55_000_000_000, "cost less than")] {
+        let [alert] = <[_; 1]>::try_from(fired(40, expected)).unwrap();
+        assert_eq!((&*alert.scope, alert.resolved), ("model claude-opus-4-6", None));
+        assert!(alert.words.contains("30 calls") && alert.words.contains(more), "{}", alert.words);
+        assert!(alert.words.contains("$1.5000, not $"), "{}", alert.words);
+    }
+    assert!(fired(40, 48_000_000_000).is_empty(), "4 % off is within bounds");
+    assert!(fired(29, 10_000_000_000).is_empty(), "too few calls show nothing");
 }

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::cloud::{Came, Cloud, Said, whole};
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::rungs::follow;
 use crate::stage::messages;
 
-fn setup(cloud: &Cloud, more: &str) -> (Setup, Desk) {
+fn setup(cloud: &Cloud, more: &str) -> (Setup, Sandbox) {
     let mut setup = Setup::of(&cloud.url);
     setup.providers = format!(
         "[defaults]\nretries = {{ attempts = 1 }}\n\n[[provider]]\nname = \"claude\"\ndialect = \"anthropic\"\n\
@@ -19,13 +19,16 @@ fn setup(cloud: &Cloud, more: &str) -> (Setup, Desk) {
          {more}\n",
         cloud.url
     );
-    let desk = Desk::new(&setup);
+    let sandbox = Sandbox::new(&setup);
     for name in ["main", "spare"] {
         // The key of both is known there; what stands behind it tells them apart.
-        std::fs::write(desk.path().join(format!("{name}.key")), format!("azure-key-never-to-be-seen#{name}"))
-            .unwrap();
+        std::fs::write(
+            sandbox.path().join(format!("{name}.key")),
+            format!("azure-key-never-to-be-seen#{name}"),
+        )
+        .unwrap();
     }
-    (setup, desk)
+    (setup, sandbox)
 }
 
 fn answer(headers: &str) -> Said {
@@ -60,8 +63,8 @@ fn a_429_moves_to_the_next_account_and_the_first_is_called_again_when_its_window
         }
         _ => answer(""),
     });
-    let (setup, desk) = setup(&cloud, "");
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = setup(&cloud, "");
+    let front = sandbox.serve(&setup);
     let ask = || {
         let answer = messages("claude-opus-4-6", false).send(front.address());
         assert_eq!((answer.status(), answer.said().as_str()), (200, "Tomorrow."), "{}", answer.text());
@@ -88,11 +91,11 @@ fn a_429_moves_to_the_next_account_and_the_first_is_called_again_when_its_window
     let used = windows[0]["windows"][0]["used"].as_u64();
     assert_eq!((windows[0]["provider"].as_str(), used), (Some("claude/main"), Some(1000)));
     front.stop();
-    let rows = desk.ledger();
+    let rows = sandbox.ledger();
     let attempts: Vec<(&str, &str)> =
         rows.iter().map(|row| (row.status.as_str(), row.kind.as_str())).collect();
     assert_eq!(attempts, [("rate_limited", "known"), ("ok", "known"), ("ok", "known")]);
-    let export = desk.must(&["ledger", "export"]);
+    let export = sandbox.must(&["ledger", "export"]);
     assert!(
         export.contains("\"provider\":\"claude/main\"") && export.contains("\"provider\":\"claude/spare\""),
         "{export}"
@@ -107,8 +110,8 @@ fn accounts_are_drained_in_balance_where_that_is_asked_for() {
         let used = if account(came) == "main" { "0.6" } else { "0.2" };
         answer(&unified("allowed", used, reset))
     });
-    let (setup, desk) = setup(&cloud, "drain = \"balanced\"");
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = setup(&cloud, "drain = \"balanced\"");
+    let front = sandbox.serve(&setup);
     for _ in 0..4 {
         assert_eq!(messages("claude-opus-4-6", false).send(front.address()).status(), 200);
     }
@@ -120,9 +123,9 @@ fn accounts_are_drained_in_balance_where_that_is_asked_for() {
 #[test]
 fn an_account_without_a_key_is_told_and_left_out() {
     let cloud = Cloud::start(0, |_| answer(""));
-    let (setup, desk) = setup(&cloud, "");
-    std::fs::remove_file(desk.path().join("main.key")).unwrap();
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = setup(&cloud, "");
+    std::fs::remove_file(sandbox.path().join("main.key")).unwrap();
+    let front = sandbox.serve(&setup);
     let answer = messages("claude-opus-4-6", false).send(front.address());
     assert_eq!((answer.status(), answer.header("x-simulated")), (200, None), "{}", answer.text());
     assert_eq!(account(&cloud.seen("/v1/messages")[0]), "spare");
@@ -156,9 +159,9 @@ fn ill(came: &Came) -> Said {
 fn a_provider_that_is_out_falls_to_another_of_the_same_model() {
     let cloud = Cloud::start(0, ill);
     let setup = two(&cloud, "fallback = \"two\"");
-    let desk = Desk::new(&setup);
-    std::fs::write(desk.path().join("main.key"), "azure-key-never-to-be-seen").unwrap();
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    std::fs::write(sandbox.path().join("main.key"), "azure-key-never-to-be-seen").unwrap();
+    let front = sandbox.serve(&setup);
     let said = messages("claude-opus-4-6", false).send(front.address());
     assert_eq!((said.status(), said.said().as_str()), (200, "Tomorrow."), "{}", said.text());
     let called: Vec<(String, Value)> = cloud
@@ -169,7 +172,7 @@ fn a_provider_that_is_out_falls_to_another_of_the_same_model() {
     assert_eq!(called[0], ("/one/v1/messages".to_owned(), json!("opus at one")));
     assert_eq!(called[1], ("/two/v1/messages".to_owned(), json!("opus at two")));
     front.stop();
-    let export = desk.must(&["ledger", "export"]);
+    let export = sandbox.must(&["ledger", "export"]);
     assert!(export.contains("\"provider\":\"one\"") && export.contains("\"provider\":\"two\""), "{export}");
 }
 
@@ -184,9 +187,9 @@ fn where_all_is_out_a_request_waits_as_long_as_it_may() {
         if *tries <= 2 { (500, String::new(), b"{}".to_vec()) } else { answer("") }
     });
     let setup = two(&cloud, "patience = \"20s\"");
-    let desk = Desk::new(&setup);
-    std::fs::write(desk.path().join("main.key"), "azure-key-never-to-be-seen").unwrap();
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    std::fs::write(sandbox.path().join("main.key"), "azure-key-never-to-be-seen").unwrap();
+    let front = sandbox.serve(&setup);
     let ask = || messages("claude-opus-4-6", false).send(front.address()).status();
     assert_eq!((ask(), ask()), (500, 500), "the second tries before its time");
     let others: Vec<u16> = std::thread::scope(|scope| {

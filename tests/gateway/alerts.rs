@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use serde_json::{Value, json};
 
 use crate::client::Ask;
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::stage::chat;
 use crate::upstream::{PATIENCE, Upstream};
 
@@ -82,13 +82,13 @@ fn answer(stream: &TcpStream, script: &mut impl Iterator<Item = Says>, send: &Se
     }
 }
 
-fn desk(upstream: &Upstream, alerts: &str) -> (Setup, Desk) {
+fn sandbox(upstream: &Upstream, alerts: &str) -> (Setup, Sandbox) {
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
+    let sandbox = Sandbox::new(&setup);
     let budgets = "[budget.tiny]\nlimit = { lifetime = \"0.0000001\" }\nmode = \"observe\"\n";
-    fs::write(desk.path().join("config/budgets.toml"), budgets).unwrap();
-    fs::write(desk.path().join("config/alerts.toml"), alerts).unwrap();
-    (setup, desk)
+    fs::write(sandbox.path().join("config/budgets.toml"), budgets).unwrap();
+    fs::write(sandbox.path().join("config/alerts.toml"), alerts).unwrap();
+    (setup, sandbox)
 }
 
 fn list(front: &Front<'_>) -> Value {
@@ -128,8 +128,8 @@ fn what_fires_is_told_once_and_is_what_a_replay_would_have_told() {
          [receiver.file]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"cat >> told.jsonl\"]\n",
         plain.url, chat_room.url
     );
-    let (setup, desk) = desk(&upstream, &alerts);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, &alerts);
+    let front = sandbox.serve(&setup);
     for _ in 0..3 {
         assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     }
@@ -149,24 +149,24 @@ fn what_fires_is_told_once_and_is_what_a_replay_would_have_told() {
         states(found, "file").iter().filter(|state| *state == "delivered").count() == 4
             && states(found, "plain").iter().all(|state| state == "delivered")
     });
-    let written = fs::read_to_string(desk.path().join("told.jsonl")).unwrap();
+    let written = fs::read_to_string(sandbox.path().join("told.jsonl")).unwrap();
     assert_eq!(written.lines().count(), 4);
     assert!(plain.came.try_recv().is_err() && chat_room.came.try_recv().is_err(), "twice");
     // By hand: noted, silenced, tried.
     let id = found["alerts"][0]["id"].as_str().unwrap();
-    desk.must(&["alerts", "ack", &id[..10], "--url", &front.url()]);
-    desk.must(&["alerts", "silence", "--for", "1h", "--rule", "budget", "--url", &front.url()]);
-    assert!(desk.must(&["alerts", "test", "plain", "--url", &front.url()]).contains("answered 200"));
+    sandbox.must(&["alerts", "ack", &id[..10], "--url", &front.url()]);
+    sandbox.must(&["alerts", "silence", "--for", "1h", "--rule", "budget", "--url", &front.url()]);
+    assert!(sandbox.must(&["alerts", "test", "plain", "--url", &front.url()]).contains("answered 200"));
     assert_eq!(plain.next()["test"], true);
-    assert!(!desk.run(&["alerts", "test", "plaim", "--url", &front.url()]).status.success());
+    assert!(!sandbox.run(&["alerts", "test", "plaim", "--url", &front.url()]).status.success());
     let listed: Value =
-        serde_json::from_str(&desk.must(&["alerts", "list", "--format", "json", "--url", &front.url()]))
+        serde_json::from_str(&sandbox.must(&["alerts", "list", "--format", "json", "--url", &front.url()]))
             .unwrap();
     assert!(
         listed["alerts"][0]["acknowledged_by"].is_string() && listed["alerts"][1]["silenced"] == true,
         "{listed:#}"
     );
-    assert!(desk.must(&["alerts", "history", "--url", &front.url()]).contains("delivered"));
+    assert!(sandbox.must(&["alerts", "history", "--url", &front.url()]).contains("delivered"));
     let metrics = Ask::get("/metrics").send(front.address()).text().clone();
     for line in [
         "pointsman_alerts_fired_total 4",
@@ -177,12 +177,12 @@ fn what_fires_is_told_once_and_is_what_a_replay_would_have_told() {
     }
     let said = front.stop();
     assert!(!said.contains("TOPSECRET"), "{said}");
-    let again = desk.serve(&setup);
+    let again = sandbox.serve(&setup);
     let found = Ask::get("/operator/v1/alerts").send(again.address()).json();
     assert_eq!(found["alerts"][1]["silenced"], true, "what was silenced while it fired stays so: {found:#}");
     again.stop();
-    desk.check();
-    let replayed: Value = serde_json::from_str(&desk.must(&[
+    sandbox.check();
+    let replayed: Value = serde_json::from_str(&sandbox.must(&[
         "alerts",
         "replay",
         "data/ledger.db",
@@ -216,8 +216,8 @@ fn receivers_that_fail_hear_it_again_and_hold_up_nobody_else() {
         receiver("hangs", &hangs.url),
         receiver("fine", &fine.url)
     );
-    let (setup, desk) = desk(&upstream, &alerts);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, &alerts);
+    let front = sandbox.serve(&setup);
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     let first = fine.next();
     let tries: Vec<Value> = (0..3).map(|_| fails.next()).collect();
@@ -233,13 +233,13 @@ fn receivers_that_fail_hear_it_again_and_hold_up_nobody_else() {
     assert!(stuck["answer"].as_str().unwrap().contains("did not end within 1 s"), "{stuck}");
     assert!(!found.to_string().contains("TOPSECRET"));
     // A slip in the file changes nothing; a receiver that is gone is given up, aloud.
-    fs::write(desk.path().join("config/alerts.toml"), "[receivr.x]\n").unwrap();
+    fs::write(sandbox.path().join("config/alerts.toml"), "[receivr.x]\n").unwrap();
     let until = std::time::Instant::now() + PATIENCE;
     while !front.said().contains("`receivr`") {
         assert!(std::time::Instant::now() < until, "{}", front.said());
         std::thread::yield_now();
     }
-    fs::write(desk.path().join("config/alerts.toml"), "[rule.budget]\nthresholds = [100]\n").unwrap();
+    fs::write(sandbox.path().join("config/alerts.toml"), "[rule.budget]\nthresholds = [100]\n").unwrap();
     stands(&front, "it is given up", |found| states(found, "hangs") == ["given_up"]);
     while !front.said().contains("given up") {
         assert!(std::time::Instant::now() < until, "{}", front.said());
@@ -258,12 +258,12 @@ fn a_kill_between_the_alert_and_its_delivery_loses_neither() {
         "[rule.budget]\nthresholds = [100]\n[receiver.plain]\nkind = \"webhook\"\nurl = \"{}\"\ntimeout = \"5m\"\n",
         told.url
     );
-    let (setup, desk) = desk(&upstream, &alerts);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, &alerts);
+    let front = sandbox.serve(&setup);
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     let before = told.next();
     front.kill();
-    let again = desk.serve(&setup);
+    let again = sandbox.serve(&setup);
     let after = told.next();
     assert_eq!(before["dedupe_id"], after["dedupe_id"]);
     let found = stands(&again, "it is delivered", |found| states(found, "plain") == ["delivered"]);
@@ -271,9 +271,9 @@ fn a_kill_between_the_alert_and_its_delivery_loses_neither() {
     // The budget is what it was, so nothing fires anew.
     assert_eq!(chat("gpt-4.1", false).send(again.address()).status(), 200);
     again.stop();
-    let last = desk.serve(&setup);
+    let last = sandbox.serve(&setup);
     assert_eq!(list(&last)["alerts"].as_array().unwrap().len(), 1);
     last.stop();
     assert!(told.came.try_recv().is_err(), "twice");
-    desk.check();
+    sandbox.check();
 }

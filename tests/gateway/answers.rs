@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use serde_json::json;
 
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{MODELS, Sees, Speaks, chat, hold, nothing_held};
 use crate::upstream::{Pace, Reply, Upstream};
 
@@ -48,8 +48,8 @@ fn body(bytes: impl Into<Vec<u8>>) -> Reply {
 fn an_answer_that_is_packed_unasked_or_marked_is_read_as_any_other() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for stream in [false, true] {
         let text = said(stream);
         let marked = format!("\u{feff}{text}");
@@ -103,8 +103,8 @@ fn an_answer_that_is_packed_unasked_or_marked_is_read_as_any_other() {
 fn an_error_within_an_answer_tells_no_address_of_a_machine() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let error = json!({"error": {"type": "server_error", "code": "x",
         "message": format!("quota at http://10.1.2.3:99/secret, see {}/v1 and https://example.com/help", upstream.url())}});
     for model in MODELS {
@@ -132,8 +132,8 @@ fn an_error_within_an_answer_tells_no_address_of_a_machine() {
 fn a_refusal_under_a_good_status_costs_what_one_by_its_status_does() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for code in [400, 429] {
         let error = json!({"error": {"message": "no", "type": "invalid_request_error", "code": code}});
         for (stream, text) in
@@ -162,8 +162,8 @@ fn streamed(delta: &str, word: &str) -> String {
 fn a_streamed_call_that_cannot_be_made_is_an_error_and_a_failed_check_whatever_the_client_speaks() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let call = r#"{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":"}}]}"#;
     for speaks in Speaks::ALL {
         upstream.push(body(streamed(call, "tool_calls")));
@@ -187,7 +187,7 @@ fn a_streamed_call_that_cannot_be_made_is_an_error_and_a_failed_check_whatever_t
         "{rows:#?}"
     );
     assert_eq!(rows.iter().map(|row| row.status.as_str()).collect::<Vec<_>>(), ["ok", "ok", "cut"]);
-    let told = desk.must(&["ledger", "export"]);
+    let told = sandbox.must(&["ledger", "export"]);
     assert_eq!(told.matches(r#""check":"failed""#).count(), 2, "{told}");
 }
 
@@ -205,8 +205,8 @@ no_signal = "small"
     let upstream = Upstream::start();
     let mut setup = Setup::of(&upstream.url());
     policy.clone_into(&mut setup.policy);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let answer = |parts: serde_json::Value| {
         json!({"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}],
             "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 2, "totalTokenCount": 12}})
@@ -247,7 +247,7 @@ no_signal = "small"
     nothing_held(&front);
     let rows = front.settle();
     assert!(rows.iter().all(|row| row.status == "ok" && row.kind == "known"), "{rows:#?}");
-    let told = desk.must(&["ledger", "export"]);
+    let told = sandbox.must(&["ledger", "export"]);
     assert_eq!(told.matches(r#""check":"failed""#).count(), 4, "{told}");
     assert_eq!(told.matches("answer (inlineData)").count(), 10, "named by log, and within errors: {told}");
 }

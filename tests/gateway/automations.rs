@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::client::Ask;
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::replayed::pico;
 use crate::upstream::{Reply, Upstream};
 
@@ -28,14 +28,14 @@ fn rules(folder: &Path, acts: bool) {
     fs::write(folder.join("config/automations.toml"), text).unwrap();
 }
 
-fn desk(upstream: &Upstream) -> (Setup, Desk) {
+fn sandbox(upstream: &Upstream) -> (Setup, Sandbox) {
     let mut setup = Setup::of(&upstream.url());
     POLICY.clone_into(&mut setup.policy);
-    let desk = Desk::new(&setup);
+    let sandbox = Sandbox::new(&setup);
     let budgets = "[budget.all]\nlimit = { lifetime = \"0.001\" }\nmode = \"observe\"\n";
-    fs::write(desk.path().join("config/budgets.toml"), budgets).unwrap();
-    rules(desk.path(), true);
-    (setup, desk)
+    fs::write(sandbox.path().join("config/budgets.toml"), budgets).unwrap();
+    rules(sandbox.path(), true);
+    (setup, sandbox)
 }
 
 fn traffic(front: &Front<'_>, name: &str, count: usize) {
@@ -71,8 +71,8 @@ fn until(front: &Front<'_>, look: impl Fn(&Front<'_>) -> Value, so: impl Fn(&Val
 #[test]
 fn it_shifts_in_steps_over_a_restart_only_proposes_where_told_and_the_session_is_its_replay() {
     let upstream = Upstream::with(|_| Reply::default());
-    let (setup, desk) = desk(&upstream);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream);
+    let front = sandbox.serve(&setup);
     assert_eq!(policy(&front)["routes"].as_array().unwrap().len(), 1, "nothing is spent yet");
     traffic(&front, "first", 3);
     let half = until(&front, policy, |policy| policy["routes"][0]["route"] == "thrift");
@@ -86,11 +86,11 @@ fn it_shifts_in_steps_over_a_restart_only_proposes_where_told_and_the_session_is
         Ask::post("/operator/v1/rollouts", &json!({"start": "cheaper", "plan": plan})).send(front.address());
     assert!(refused.status() == 409 && refused.text().contains("one writer a route"), "{}", refused.text());
     front.stop();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let stood = until(&front, automation, |row| row["reading"].is_u64());
     assert_eq!((&stood["share"], &stood["acts"]), (&json!(1000), &json!(true)), "{stood:#}");
     // A rule that was changed takes its canary with it, and one that only proposes changes nothing.
-    rules(desk.path(), false);
+    rules(sandbox.path(), false);
     until(&front, automation, |row| row["acts"] == false && row["share"].as_u64() > Some(0));
     assert_eq!(policy(&front)["routes"].as_array().unwrap().len(), 1);
     traffic(&front, "third", 5);
@@ -98,15 +98,15 @@ fn it_shifts_in_steps_over_a_restart_only_proposes_where_told_and_the_session_is
     let rows = front.settle();
     let models: Vec<&str> = rows.iter().map(|row| row.model.as_str()).collect();
     assert!(models.iter().filter(|model| **model == "gpt-4.1-nano").count() >= 10, "{models:?}");
-    desk.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
-    let log = fs::read_to_string(desk.path().join("live.jsonl")).unwrap();
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    let log = fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap();
     assert!(
         log.contains("proposal of automation thrift: 0‰ to 500‰"),
         "proposals are told apart from actions"
     );
     let sum: i128 = rows.iter().filter(|row| row.kind == "known").filter_map(|row| row.amount).sum();
     for reading in ["recorded", "routed"] {
-        let report = desk.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report = sandbox.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!(pico(&report["cost_known_usd"]), sum, "{reading}");
     }
@@ -115,8 +115,8 @@ fn it_shifts_in_steps_over_a_restart_only_proposes_where_told_and_the_session_is
 #[test]
 fn while_a_route_is_rolled_out_it_is_refused_and_says_so() {
     let upstream = Upstream::with(|_| Reply::default());
-    let (setup, desk) = desk(&upstream);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream);
+    let front = sandbox.serve(&setup);
     let plan = "[rollout.other]\nroute = \"everything\"\nset = { small = 900 }\n";
     let begun =
         Ask::post("/operator/v1/rollouts", &json!({"start": "other", "plan": plan})).send(front.address());
@@ -131,7 +131,7 @@ fn while_a_route_is_rolled_out_it_is_refused_and_says_so() {
 #[test]
 fn over_a_log_proposals_are_told_with_their_moment_and_what_no_log_tells_is_said() {
     let upstream = Upstream::with(|_| Reply::default());
-    let (_, desk) = desk(&upstream);
+    let (_, sandbox) = sandbox(&upstream);
     let line = |at: usize| {
         let status = if at < 100 { "server_error" } else { "ok" };
         format!(
@@ -140,12 +140,12 @@ fn over_a_log_proposals_are_told_with_their_moment_and_what_no_log_tells_is_said
             at % 60
         ) + "\n"
     };
-    fs::write(desk.path().join("past.jsonl"), (0..1200).map(line).collect::<String>()).unwrap();
+    fs::write(sandbox.path().join("past.jsonl"), (0..1200).map(line).collect::<String>()).unwrap();
     let rules = "[automation.failing]\nwhen = { errors = \"gpt-4.1-nano\", above = 200, until = 50 }\nroute = \"everything\"\nto = \"large\"\n\
                  share = 900\nstep = 300\ndwell = \"1m\"\nact = true\n\
                  [automation.spare]\nwhen = { headroom = \"openai\", below = 100, until = 200 }\nroute = \"other\"\nto = \"large\"\nshare = 10\n";
-    fs::write(desk.path().join("rules.toml"), rules).unwrap();
-    let found = desk.must(&["automations", "past.jsonl", "--rules", "rules.toml", "--format", "json"]);
+    fs::write(sandbox.path().join("rules.toml"), rules).unwrap();
+    let found = sandbox.must(&["automations", "past.jsonl", "--rules", "rules.toml", "--format", "json"]);
     let found: Value = serde_json::from_str(&found).unwrap();
     let shares: Vec<u64> =
         found["proposals"].as_array().unwrap().iter().map(|row| row["share"].as_u64().unwrap()).collect();

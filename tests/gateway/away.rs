@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask};
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::stage::chat;
 use crate::upstream::Upstream;
 
@@ -17,9 +17,9 @@ fn get(front: &Front<'_>, path: &str, key: &str) -> Answer {
 fn a_key_is_told_what_it_may_do() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let keys = ["read", "operate", "route"].map(|scope| desk.key(&[scope, "--scope", scope]));
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let keys = ["read", "operate", "route"].map(|scope| sandbox.key(&[scope, "--scope", scope]));
+    let front = sandbox.serve(&setup);
     let path = "/operator/v1/rights";
     let [read, operate, route] = keys.each_ref().map(|key| get(&front, path, key));
     let told = read.json();
@@ -39,8 +39,8 @@ fn a_key_is_told_what_it_may_do() {
 fn what_became_final_since_a_place_is_told_once_and_proves_itself() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let log = |after: &str| Ask::get(&format!("/operator/v1/log{after}")).send(front.address());
     let (mut text, mut after) = (String::new(), String::new());
     let mut told = 0;
@@ -62,9 +62,10 @@ fn what_became_final_since_a_place_is_told_once_and_proves_itself() {
         }
         assert_eq!(text.matches("{\"id\":\"op-").count(), told);
     }
-    fs::write(desk.path().join("told.jsonl"), &text).unwrap();
-    desk.must(&["ledger", "check", "told.jsonl"]);
-    let replayed = desk.must(&["replay", "told.jsonl", "--as", "recorded", "--format", "json", "--strict"]);
+    fs::write(sandbox.path().join("told.jsonl"), &text).unwrap();
+    sandbox.must(&["ledger", "check", "told.jsonl"]);
+    let replayed =
+        sandbox.must(&["replay", "told.jsonl", "--as", "recorded", "--format", "json", "--strict"]);
     let replayed: Value = serde_json::from_str(&replayed).unwrap();
     assert_eq!((&replayed["requests"], &replayed["skipped_lines"]), (&json!(5), &json!(0)), "{replayed}");
 
@@ -79,7 +80,7 @@ fn what_became_final_since_a_place_is_told_once_and_proves_itself() {
     }
     front.settle();
     let setup = setup.args(&["--no-ledger"]);
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let answer = Ask::get("/operator/v1/log").send(front.address());
     assert_eq!(answer.status(), 404);
     assert!(answer.text().contains("--no-ledger"), "{}", answer.text());

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::client::{Ask, Line};
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::stage::{MODELS, Speaks, chat, metrics, nothing_held};
 use crate::upstream::{At, Fault, Reply, Upstream};
 
@@ -33,11 +33,11 @@ fn a_flood_of_names_takes_no_teams_place() {
         "[[route]]\nname = \"ours\"\nmatch = { team = [\"of the policy\"] }\nladder = [{ rung = \"one\", model = \"gpt-4.1\" }]\
          \nno_signal = \"one\"\n\n[[route]]\n",
     );
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     named(&front, ["of the ledger".to_owned()].into_iter());
     front.stop();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     named(&front, (0..60).map(|n| format!("junk {n}")));
     // One that comes again and again is somebody.
     named(&front, (0..40).map(|n| if n % 2 == 0 { "often".to_owned() } else { format!("more {n}") }));
@@ -54,15 +54,15 @@ fn a_flood_of_names_takes_no_teams_place() {
     assert_eq!(rows.last().unwrap().project, "(others)");
     let junk = rows.iter().filter(|row| row.team == "(others)").count();
     assert!((60..=100).contains(&junk), "{junk}");
-    desk.check();
+    sandbox.check();
 }
 
 #[test]
 fn a_model_that_is_listed_is_priced_however_many_names_came_before() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut line = Line::open(front.address());
     for n in 0..540 {
         line.write(&chat(&format!("gpt-made-up-{n}"), false).wire()).unwrap();
@@ -89,10 +89,10 @@ fn clients_name_teams_where_they_may_and_no_others() {
         ("any", ["payments", "made up", "search", ""]),
     ] {
         let setup = Setup::of(&upstream.url()).gateway(&format!("client-teams = \"{setting}\""));
-        let desk = Desk::new(&setup);
-        let (free, bound) = (desk.key(&["free"]), desk.key(&["bound", "--team", "search"]));
-        desk.key(&["theirs", "--team", "payments"]);
-        let front = desk.serve(&setup);
+        let sandbox = Sandbox::new(&setup);
+        let (free, bound) = (sandbox.key(&["free"]), sandbox.key(&["bound", "--team", "search"]));
+        sandbox.key(&["theirs", "--team", "payments"]);
+        let front = sandbox.serve(&setup);
         // The name that stands for the rest is nobody's.
         for (key, team) in
             [(&free, "payments"), (&free, "made up"), (&bound, "payments"), (&free, " (others)\t")]
@@ -114,8 +114,8 @@ const MIB: usize = 1 << 20;
 fn a_flood_of_large_bodies_is_bounded_and_told_when_to_come_again() {
     let upstream = Upstream::with(|_| Reply::fault(At::BeforeHeaders, Fault::Stall));
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nmemory = 33554432\nbody-seconds = 30");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(Ask::get("/healthz").send(front.address()).status(), 200);
     let before = front.memory();
     let text = "x".repeat(6 * MIB);
@@ -161,7 +161,7 @@ fn a_flood_of_large_bodies_is_bounded_and_told_when_to_come_again() {
     upstream.push(Reply::default());
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     front.settle();
-    desk.check();
+    sandbox.check();
 }
 
 /// Clients that write all of a request before they read once saw their connection break, and no word of why.
@@ -169,10 +169,10 @@ fn a_flood_of_large_bodies_is_bounded_and_told_when_to_come_again() {
 fn whoever_is_turned_away_hears_why_however_much_it_still_sends() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nbody = 16777216");
-    let desk = Desk::new(&setup);
-    let key = desk.key(&["mine", "--team", "search"]);
-    let reader = desk.key(&["reader", "--scope", "read"]);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let key = sandbox.key(&["mine", "--team", "search"]);
+    let reader = sandbox.key(&["reader", "--scope", "read"]);
+    let front = sandbox.serve(&setup);
     let body = vec![b' '; 12 * MIB];
     let ask =
         |path: &str, key: &str| Ask::bytes(path, &body).header("authorization", &format!("Bearer {key}"));
@@ -199,8 +199,8 @@ fn whoever_is_turned_away_hears_why_however_much_it_still_sends() {
 fn an_answer_that_has_no_room_is_given_up_and_charged() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nmemory = 4194304");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for speaks in Speaks::ALL {
         for model in ["gpt-4.1", "claude-opus-4-6"] {
             upstream.push(Reply::text(&"word ".repeat(MIB)));
@@ -217,15 +217,15 @@ fn an_answer_that_has_no_room_is_given_up_and_charged() {
     let lost: Vec<_> = rows.iter().filter(|row| row.status != "ok").collect();
     assert_eq!(lost.len(), 4);
     assert!(lost.iter().all(|row| row.kind == "estimated" && row.amount.is_some_and(|amount| amount > 0)));
-    desk.check();
+    sandbox.check();
 }
 
 #[test]
 fn a_request_whose_copy_has_no_room_is_turned_away_before_it_is_written() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nmemory = 16777216");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let messages = json!([{"role": "user", "content": "x".repeat(6 * MIB)}]);
     let ask = |model| {
         let ask = json!({"model": model, "max_tokens": 9, "messages": messages});
@@ -238,7 +238,7 @@ fn a_request_whose_copy_has_no_room_is_turned_away_before_it_is_written() {
     nothing_held(&front);
     assert!(value(&front, "pointsman_memory_held_bytes") < MIB as u64);
     front.settle();
-    desk.check();
+    sandbox.check();
 }
 
 #[test]
@@ -246,8 +246,8 @@ fn readers_that_take_nothing_hold_no_more_than_there_is_room_for() {
     let upstream =
         Upstream::with(|_| Reply { pieces: vec!["words ".repeat(4_000); 400], ..Reply::default() });
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nmemory = 8388608\nwrite-seconds = 2");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let before = front.memory();
     let lines: Vec<Line> = (0..24)
         .map(|_| {
@@ -262,5 +262,5 @@ fn readers_that_take_nothing_hold_no_more_than_there_is_room_for() {
     nothing_held(&front);
     assert!(value(&front, "pointsman_memory_held_bytes") < MIB as u64);
     front.settle();
-    desk.check();
+    sandbox.check();
 }

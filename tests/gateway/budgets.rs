@@ -5,15 +5,15 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask};
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::stage::{chat, messages};
 use crate::upstream::{PATIENCE, Reply, Upstream};
 
-pub(crate) fn desk(upstream: &Upstream, budgets: &str) -> (Setup, Desk) {
+pub(crate) fn sandbox(upstream: &Upstream, budgets: &str) -> (Setup, Sandbox) {
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    fs::write(desk.path().join("config/budgets.toml"), budgets).unwrap();
-    (setup, desk)
+    let sandbox = Sandbox::new(&setup);
+    fs::write(sandbox.path().join("config/budgets.toml"), budgets).unwrap();
+    (setup, sandbox)
 }
 
 pub(crate) fn standings(front: &Front<'_>) -> Value {
@@ -51,8 +51,8 @@ pub(crate) fn at_once(front: &Front<'_>, asks: &[Ask]) -> Vec<Answer> {
 #[test]
 fn sixty_four_clients_at_once_never_spend_more_than_there_is_and_are_told_what_there_was() {
     let upstream = Upstream::start();
-    let (setup, desk) = desk(&upstream, "[budget.all]\nlimit = { lifetime = \"0.08\" }\n");
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { lifetime = \"0.08\" }\n");
+    let front = sandbox.serve(&setup);
     // Bodies of these models are cut at 8,192 tokens, so that each could cost $0.0656 and more.
     let asks: Vec<Ask> = (0..64).map(|_| chat("gpt-4.1", false)).collect();
     let answers = at_once(&front, &asks);
@@ -112,10 +112,10 @@ fn over_its_limit_a_team_goes_to_the_cheaper_rung_and_others_go_on() {
         .policy
         .replace("no_signal = \"small\"", "no_signal = \"large\"")
         .replace("threshold = 0", "threshold = 1000");
-    let desk = Desk::new(&setup);
+    let sandbox = Sandbox::new(&setup);
     let budgets = "[budget.large]\nmodel = [\"gpt-4.1\"]\neach = \"team\"\nlimit = { day = \"0.05\" }\nspecial = { rich = { day = 5 } }\n";
-    fs::write(desk.path().join("config/budgets.toml"), budgets).unwrap();
-    let front = desk.serve(&setup);
+    fs::write(sandbox.path().join("config/budgets.toml"), budgets).unwrap();
+    let front = sandbox.serve(&setup);
     let ask = |team: &str| chat("auto", false).header("pointsman-team", team).send(front.address());
     let (poor, rich) = (ask("poor"), ask("rich"));
     assert_eq!(
@@ -141,8 +141,8 @@ fn over_its_limit_a_team_goes_to_the_cheaper_rung_and_others_go_on() {
 #[test]
 fn every_dialect_is_told_the_limit_in_its_own_form() {
     let upstream = Upstream::start();
-    let (setup, desk) = desk(&upstream, "[budget.none]\nlimit = { hour = 0 }\n");
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, "[budget.none]\nlimit = { hour = 0 }\n");
+    let front = sandbox.serve(&setup);
     let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "What is due?"}]}]});
     let responses = json!({"model": "gpt-4.1", "input": "What is due?"});
     for ask in [
@@ -171,9 +171,9 @@ fn every_dialect_is_told_the_limit_in_its_own_form() {
 #[test]
 fn an_edit_takes_effect_while_it_serves_a_slip_changes_nothing_and_a_restart_forgets_nothing() {
     let upstream = Upstream::start();
-    let (setup, desk) = desk(&upstream, "[budget.all]\nlimit = { month = 3 }\n");
-    let file = desk.path().join("config/budgets.toml");
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { month = 3 }\n");
+    let file = sandbox.path().join("config/budgets.toml");
+    let front = sandbox.serve(&setup);
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     let spent = standings(&front)["budgets"][0]["spent"].clone();
     assert!(usd(&spent) > 0);
@@ -190,7 +190,7 @@ fn an_edit_takes_effect_while_it_serves_a_slip_changes_nothing_and_a_restart_for
     assert_eq!(standings(&front)["budgets"][0]["limit"], "0.001", "the limits before stay in force");
     fs::write(&file, "[budget.all]\nlimit = { month = 2 }\n").unwrap();
     front.stop();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let again = standings(&front);
     assert_eq!(again["budgets"][0]["spent"], spent, "{again:#}");
     assert_eq!(again["budgets"][0]["limit"], "2");
@@ -200,14 +200,14 @@ fn an_edit_takes_effect_while_it_serves_a_slip_changes_nothing_and_a_restart_for
 #[test]
 fn tags_pay_as_key_header_and_metadata_tell_them_also_after_a_restart_and_in_a_replay() {
     let upstream = Upstream::start();
-    let (setup, desk) = desk(
+    let (setup, sandbox) = sandbox(
         &upstream,
         "[budget.envs]\neach = \"tag.env\"\nlimit = { month = 5 }\nspecial = { test = { month = 0 } }\n\
          [budget.search]\ntag = { feature = [\"search\"] }\nlimit = { month = 5 }\n",
     );
-    desk.key(&["bound", "--tag", "env=prod"]);
-    let key = desk.key(&["prod", "--tag", "env=prod", "--scope", "route,read"]);
-    let front = desk.serve(&setup);
+    sandbox.key(&["bound", "--tag", "env=prod"]);
+    let key = sandbox.key(&["prod", "--tag", "env=prod", "--scope", "route,read"]);
+    let front = sandbox.serve(&setup);
     let ask = |tags: &str| {
         let body = json!({"model": "gpt-4.1", "metadata": {"feature": "search", "mail": "someone@example.org"},
             "messages": [{"role": "user", "content": "What is due?"}]});
@@ -235,16 +235,23 @@ fn tags_pay_as_key_header_and_metadata_tell_them_also_after_a_restart_and_in_a_r
         before.iter().map(|(name, calls, _)| (name.as_str(), calls.as_u64().unwrap())).collect();
     assert_eq!(calls, [("\"envs\" \"prod\"", 3), ("\"search\" \"\"", 2)]);
     front.stop();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(read(&front), before, "a restart forgets nothing");
     drop(front.settle());
-    assert!(desk.must(&["ledger", "check"]).contains("sound"));
-    desk.must(&["ledger", "export", "-o", "tags.jsonl"]);
-    let log = fs::read_to_string(desk.path().join("tags.jsonl")).unwrap();
+    assert!(sandbox.must(&["ledger", "check"]).contains("sound"));
+    sandbox.must(&["ledger", "export", "-o", "tags.jsonl"]);
+    let log = fs::read_to_string(sandbox.path().join("tags.jsonl")).unwrap();
     assert!(log.contains("\"tags\":[\"env=prod\",\"feature=search\"]") && !log.contains("someone@"), "{log}");
-    assert!(desk.must(&["ledger", "check", "tags.jsonl"]).contains("sound"));
-    let shown =
-        desk.must(&["budgets", "show", "tags.jsonl", "--budgets", "config/budgets.toml", "--format", "json"]);
+    assert!(sandbox.must(&["ledger", "check", "tags.jsonl"]).contains("sound"));
+    let shown = sandbox.must(&[
+        "budgets",
+        "show",
+        "tags.jsonl",
+        "--budgets",
+        "config/budgets.toml",
+        "--format",
+        "json",
+    ]);
     let shown: Value = serde_json::from_str(&shown).unwrap();
     let spent: Vec<_> = shown["budgets"].as_array().unwrap().iter().map(|row| row["spent"].clone()).collect();
     assert_eq!(spent, before.iter().map(|(_, _, spent)| spent.clone()).collect::<Vec<_>>());

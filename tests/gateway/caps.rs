@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::client::{Ask, Line};
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{chat, nothing_held};
 use crate::upstream::{At, Fault, Reply, Upstream};
 
@@ -29,8 +29,8 @@ no_signal = "small"
 "#;
     let mut setup = Setup::of(&upstream.url());
     policy.clone_into(&mut setup.policy);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut first = Line::open(front.address());
     let body = json!({"model": "gpt-4.1", "user": "first", "messages": [{"role": "user", "content": "x"}]});
     first.write(&Ask::post("/v1/chat/completions", &body).wire()).unwrap();
@@ -44,10 +44,10 @@ no_signal = "small"
     assert_eq!(first.answer().unwrap().status(), 200);
     nothing_held(&front);
     front.settle();
-    std::fs::write(desk.path().join("live.jsonl"), desk.must(&["ledger", "export"])).unwrap();
+    std::fs::write(sandbox.path().join("live.jsonl"), sandbox.must(&["ledger", "export"])).unwrap();
     let replay = |reading: &str| -> Value {
         let args = ["replay", "live.jsonl", "--as", reading, "--format", "json"];
-        serde_json::from_str(&desk.must(&args)).unwrap()
+        serde_json::from_str(&sandbox.must(&args)).unwrap()
     };
     let (recorded, routed) = (replay("recorded"), replay("routed"));
     for key in ["cost_usd", "errors", "escalated", "calls"] {

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{MODELS, Speaks, all_lawful, nothing_held};
 use crate::upstream::upstream_script::Report;
 use crate::upstream::{At, Fault, Framing, Pace, Reply, Upstream};
@@ -49,8 +49,8 @@ proptest! {
     ) {
         let upstream = Upstream::start();
         let setup = Setup::with(&upstream.url(), r#"retries = { attempts = 2, base = "1ms", max_wait = "1s" }"#);
-        let desk = Desk::new(&setup);
-        let front = desk.serve(&setup);
+        let sandbox = Sandbox::new(&setup);
+        let front = sandbox.serve(&setup);
         for reply in replies {
             upstream.push(reply);
         }

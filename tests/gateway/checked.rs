@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask};
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::replayed::pico;
 use crate::stage::{Speaks, metrics, nothing_held};
 use crate::upstream::{At, Fault, Reply, Upstream};
@@ -17,30 +17,30 @@ fn policy(checks: &str) -> String {
     )
 }
 
-fn serve(upstream: &Upstream, checks: &str) -> (Setup, Desk) {
+fn serve(upstream: &Upstream, checks: &str) -> (Setup, Sandbox) {
     let mut setup = Setup::of(&upstream.url());
     setup.policy = policy(checks);
-    let desk = Desk::new(&setup);
-    (setup, desk)
+    let sandbox = Sandbox::new(&setup);
+    (setup, sandbox)
 }
 
 /// Returns the calls of all requests of the ledger's export, whose proof and replay hold.
-fn calls(desk: &Desk, front: Front<'_>, upstream: &Upstream) -> Vec<Value> {
+fn calls(sandbox: &Sandbox, front: Front<'_>, upstream: &Upstream) -> Vec<Value> {
     upstream.wait_idle();
     nothing_held(&front);
     let rows = front.settle();
-    desk.check();
-    desk.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
-    desk.must(&["ledger", "check", "live.jsonl"]);
+    sandbox.check();
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    sandbox.must(&["ledger", "check", "live.jsonl"]);
     let spent: i128 = rows.iter().filter_map(|row| row.amount).sum();
     for reading in ["recorded", "routed"] {
-        let report = desk.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report = sandbox.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!(report["attempts"], rows.len(), "{reading}");
         let sum = pico(&report["cost_known_usd"]) + pico(&report["cost_estimated_usd"]);
         assert_eq!(sum, spent, "{reading}");
     }
-    let log = std::fs::read_to_string(desk.path().join("live.jsonl")).unwrap();
+    let log = std::fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap();
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines
         .filter(|line| line["event"].is_null() && line["pointsman"].is_null())
@@ -73,8 +73,8 @@ fn escalated(answer: &Answer) -> bool {
 #[test]
 fn what_fails_its_check_goes_up_the_ladder_before_anybody_sees_it() {
     let upstream = Upstream::start();
-    let (setup, desk) = serve(&upstream, SCHEMA);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = serve(&upstream, SCHEMA);
+    let front = sandbox.serve(&setup);
     for speaks in Speaks::ALL {
         for stream in [false, true] {
             upstream.push(Reply::text(r#"{"month":"March"}"#));
@@ -94,7 +94,7 @@ fn what_fails_its_check_goes_up_the_ladder_before_anybody_sees_it() {
     }
     let failed = metrics(&front, "pointsman_checks_total{check=\"schema\",says=\"failed\"}");
     assert_eq!(failed[0].1, "4");
-    let calls = calls(&desk, front, &upstream);
+    let calls = calls(&sandbox, front, &upstream);
     assert_eq!(calls.len(), 12);
     for three in calls.chunks(3) {
         assert_eq!(said(&three[0]), [("finish", "passed"), ("schema", "failed")]);
@@ -105,9 +105,9 @@ fn what_fails_its_check_goes_up_the_ladder_before_anybody_sees_it() {
             assert_eq!(fit["check"], "passed");
         }
     }
-    let id = std::fs::read_to_string(desk.path().join("live.jsonl")).unwrap();
+    let id = std::fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap();
     let id = id.split("\"id\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let why = desk.must(&["why", "live.jsonl", &id]);
+    let why = sandbox.must(&["why", "live.jsonl", &id]);
     assert!(why.contains("schema failed: it lacks \"day\""), "{why}");
 }
 
@@ -117,8 +117,8 @@ fn a_verdict_that_is_only_evidence_never_makes_a_second_call() {
     let after = format!("check = \"after\"\n{SCHEMA}");
     let record = SCHEMA.replace("kind = \"schema\"", "kind = \"schema\", on_fail = \"record\"");
     for checks in [after, record] {
-        let (setup, desk) = serve(&upstream, &checks);
-        let front = desk.serve(&setup);
+        let (setup, sandbox) = serve(&upstream, &checks);
+        let front = sandbox.serve(&setup);
         for stream in [false, true] {
             upstream.push(Reply::text("On Monday."));
             let answer = in_json(Speaks::Chat, stream).send(front.address());
@@ -128,8 +128,8 @@ fn a_verdict_that_is_only_evidence_never_makes_a_second_call() {
         upstream.wait_idle();
         nothing_held(&front);
         front.settle();
-        desk.must(&["ledger", "export", "-o", "live.jsonl"]);
-        let log = std::fs::read_to_string(desk.path().join("live.jsonl")).unwrap();
+        sandbox.must(&["ledger", "export", "-o", "live.jsonl"]);
+        let log = std::fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap();
         let verdict = r#"{"by":"schema","says":"failed","why":"it is no JSON"}"#;
         assert_eq!(log.matches(verdict).count(), 2, "{log}");
         assert!(!log.contains(r#""check":"failed""#), "{log}");
@@ -139,8 +139,8 @@ fn a_verdict_that_is_only_evidence_never_makes_a_second_call() {
 #[test]
 fn a_stream_that_goes_wrong_unseen_is_not_waited_for() {
     let upstream = Upstream::start();
-    let (setup, desk) = serve(&upstream, SCHEMA);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = serve(&upstream, SCHEMA);
+    let front = sandbox.serve(&setup);
     for speaks in Speaks::ALL {
         // It would hang for good behind its first words.
         let pieces = vec!["On Monday, ".to_owned(), "I think.".to_owned()];
@@ -149,7 +149,7 @@ fn a_stream_that_goes_wrong_unseen_is_not_waited_for() {
         let answer = in_json(speaks, true).send(front.address());
         assert_eq!(answer.said(), r#"{"day":"Monday"}"#, "{speaks:?}");
     }
-    let calls = calls(&desk, front, &upstream);
+    let calls = calls(&sandbox, front, &upstream);
     assert_eq!(calls.len(), 4);
     for two in calls.chunks(2) {
         assert_eq!(said(&two[0]), [("answer", "failed")]);
@@ -195,8 +195,8 @@ fn a_program_judges_and_one_that_is_broken_abstains() {
         ("printf '\\\\000\\\\377'", "", "abstained", false),
         ("yes", limit, "abstained", false),
     ] {
-        let (setup, desk) = serve(&upstream, &command(script, more));
-        let front = desk.serve(&setup);
+        let (setup, sandbox) = serve(&upstream, &command(script, more));
+        let front = sandbox.serve(&setup);
         for stream in [false, true] {
             upstream.push(Reply::text("A day."));
             if goes_up {
@@ -207,17 +207,23 @@ fn a_program_judges_and_one_that_is_broken_abstains() {
         }
         let counted = format!("pointsman_checks_total{{check=\"lint\",says=\"{says}\"}}");
         assert_eq!(metrics(&front, &counted)[0].1, "2", "{script}");
-        if let Ok(pids) = std::fs::read_to_string(desk.path().join("pids")) {
-            for pid in pids.split_whitespace() {
+        if let Ok(pids) = std::fs::read_to_string(sandbox.path().join("pids")) {
+            // The signal has been sent; the system may take its time.
+            let runs = |pid: &str| {
                 let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-                assert!(state.is_empty() || state.contains(") Z "), "{pid} still runs: {state}");
+                !state.is_empty() && !state.contains(") Z ")
+            };
+            let end = std::time::Instant::now() + crate::upstream::PATIENCE;
+            while let Some(pid) = pids.split_whitespace().find(|pid| runs(pid)) {
+                assert!(std::time::Instant::now() < end, "{pid} still runs");
+                std::thread::sleep(std::time::Duration::from_millis(10));
             }
         }
         upstream.wait_idle();
         nothing_held(&front);
         front.settle();
-        desk.must(&["ledger", "export", "-o", "live.jsonl"]);
-        let log = std::fs::read_to_string(desk.path().join("live.jsonl")).unwrap();
+        sandbox.must(&["ledger", "export", "-o", "live.jsonl"]);
+        let log = std::fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap();
         let expected = if goes_up { 2 } else { 0 };
         assert_eq!(log.matches(r#""check":"failed""#).count(), expected, "{script}: {log}");
     }
@@ -230,16 +236,16 @@ fn nobody_waits_for_a_verdict_from_which_nothing_follows() {
     // It says its word once the client has its answer.
     let script = "while ! test -e answered; do sleep 0.02; done; exit 1";
     let checks = format!("check = \"after\"\n{}", command(script, ", time_limit = \"60s\""));
-    let (setup, desk) = serve(&upstream, &checks);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = serve(&upstream, &checks);
+    let front = sandbox.serve(&setup);
     let streamed = in_json(Speaks::Messages, true).send(front.address());
     assert!(streamed.sound && streamed.text().contains("message_stop"), "{}", streamed.text());
     upstream.push(Reply::text("A day."));
     let answer = in_json(Speaks::Chat, false).send(front.address());
     assert_eq!(answer.said(), "A day.");
     let told = answer.header("pointsman-cost-usd").unwrap().to_owned();
-    std::fs::write(desk.path().join("answered"), "").unwrap();
-    let calls = calls(&desk, front, &upstream);
+    std::fs::write(sandbox.path().join("answered"), "").unwrap();
+    let calls = calls(&sandbox, front, &upstream);
     assert_eq!(calls.iter().map(said).collect::<Vec<_>>(), [[("lint", "failed")]; 2]);
     let is_told = |call: &Value| pico(&Value::from(told.as_str())) == pico(&call["charged"]);
     assert!(calls.iter().any(is_told), "what the answer said it cost is charged: {told} {calls:?}");
@@ -250,14 +256,14 @@ fn nobody_waits_for_a_verdict_from_which_nothing_follows() {
 fn however_many_answers_come_at_once_only_so_many_programs_run() {
     let upstream = Upstream::start();
     let script = "mkdir -p now && : > now/$$ && ls now | wc -l >> most; sleep 0.05; rm now/$$";
-    let (setup, desk) = serve(&upstream, &command(script, ", time_limit = \"60s\""));
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = serve(&upstream, &command(script, ", time_limit = \"60s\""));
+    let front = sandbox.serve(&setup);
     let to = front.address();
     let asks: Vec<_> = (0..64)
         .map(|at| std::thread::spawn(move || in_json(Speaks::ALL[at % 2], at % 4 < 2).send(to).status()))
         .collect();
     assert!(asks.into_iter().all(|ask| ask.join().unwrap() == 200));
-    let most = std::fs::read_to_string(desk.path().join("most")).unwrap();
+    let most = std::fs::read_to_string(sandbox.path().join("most")).unwrap();
     let most = most.lines().map(|line| line.trim().parse::<u32>().unwrap());
     let (count, most) = most.fold((0, 0), |(count, most), now| (count + 1, most.max(now)));
     assert!(count == 64 && most <= 16, "{count} ran, {most} at once");
@@ -270,8 +276,8 @@ fn however_many_answers_come_at_once_only_so_many_programs_run() {
 fn nobody_brings_a_program_in_over_the_network() {
     let upstream = Upstream::start();
     let checks = "checks = [{ kind = \"command\", command = [\"lint\", \"-q\"] }]";
-    let (setup, desk) = serve(&upstream, checks);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = serve(&upstream, checks);
+    let front = sandbox.serve(&setup);
     let mut event = Ask::get("/operator/v1/policy").send(front.address()).json();
     event["version"] = json!(event["version"].as_u64().unwrap() + 1);
     let mut evil = event.clone();

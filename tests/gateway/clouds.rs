@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask};
 use crate::cloud::{AWS, Came, Cloud, Said, chunk, frames, whole};
-use crate::front::{Desk, Front, Row, Setup};
+use crate::front::{Front, Row, Sandbox, Setup};
 use crate::stage::{chat, messages};
 
 /// A gateway before a cloud: `providers` is added to the file, with URL and the folder put in.
@@ -20,18 +20,18 @@ fn setup(cloud: &Cloud, providers: &str) -> Setup {
     setup
 }
 
-fn desk(setup: &Setup, files: &[(&str, &str)]) -> Desk {
-    let desk = Desk::new(setup);
+fn sandbox(setup: &Setup, files: &[(&str, &str)]) -> Sandbox {
+    let sandbox = Sandbox::new(setup);
     for (name, text) in files {
-        fs::write(desk.path().join(name), text).unwrap();
+        fs::write(sandbox.path().join(name), text).unwrap();
     }
-    desk
+    sandbox
 }
 
 /// Ends the gateway and returns its ledger, once it is sure that nothing secret stands anywhere.
-fn ended(desk: &Desk, front: Front<'_>, answers: &[&Answer]) -> Vec<Row> {
+fn ended(sandbox: &Sandbox, front: Front<'_>, answers: &[&Answer]) -> Vec<Row> {
     let log = front.stop();
-    let rows = desk.ledger();
+    let rows = sandbox.ledger();
     let told: String = answers.iter().map(|answer| answer.text()).collect();
     let all = format!("{log}{rows:?}{told}");
     assert!(!all.contains("never-to-be-seen"), "{all}");
@@ -92,8 +92,8 @@ fn claude_on_bedrock_is_invoked_under_a_signature() {
         other => panic!("{other}"),
     });
     let setup = setup(&cloud, &BEDROCK.replace("DIALECT", "anthropic"));
-    let desk = desk(&setup, &[("aws.json", &good_keys())]);
-    let front = desk.serve(&setup);
+    let sandbox = sandbox(&setup, &[("aws.json", &good_keys())]);
+    let front = sandbox.serve(&setup);
     let mut answers = Vec::new();
     for stream in [false, true] {
         for ask in [chat("claude-opus-4-6", stream), messages("claude-opus-4-6", stream)] {
@@ -117,7 +117,7 @@ fn claude_on_bedrock_is_invoked_under_a_signature() {
     }
     let left_out = answers[1].header("pointsman-left-out").unwrap_or_default();
     assert!(left_out.contains("claude-code-20250219"), "{left_out}");
-    for row in ended(&desk, front, &answers.iter().collect::<Vec<_>>()) {
+    for row in ended(&sandbox, front, &answers.iter().collect::<Vec<_>>()) {
         is_charged(&row, 11, 5);
         assert_eq!(row.amount, Some((11 * 5 + 5 * 25) * 1_100_000), "a region costs a tenth more: {row:?}");
     }
@@ -160,8 +160,8 @@ fn conversed(came: &Came) -> Said {
 fn any_client_speaks_to_converse() {
     let cloud = Cloud::start(0, conversed);
     let setup = setup(&cloud, &BEDROCK.replace("DIALECT", "converse"));
-    let desk = desk(&setup, &[("aws.json", &good_keys())]);
-    let front = desk.serve(&setup);
+    let sandbox = sandbox(&setup, &[("aws.json", &good_keys())]);
+    let front = sandbox.serve(&setup);
     let schema = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
     let mut answers = Vec::new();
     for stream in [false, true] {
@@ -207,7 +207,7 @@ fn any_client_speaks_to_converse() {
     });
     assert_eq!(asked, wanted);
     assert!(answers[0].header("pointsman-left-out").unwrap_or_default().contains("metadata"));
-    for row in ended(&desk, front, &answers.iter().collect::<Vec<_>>()) {
+    for row in ended(&sandbox, front, &answers.iter().collect::<Vec<_>>()) {
         is_charged(&row, 11, 5);
         assert_eq!((row.cache_read, row.write_5m), (Some(80), Some(20)), "{row:?}");
     }
@@ -234,8 +234,8 @@ fn an_exception_in_bedrocks_stream_and_a_broken_frame_are_failures() {
         (status, head, body)
     });
     let setup = setup(&cloud, &BEDROCK.replace("DIALECT", "converse"));
-    let desk = desk(&setup, &[("aws.json", &good_keys())]);
-    let front = desk.serve(&setup);
+    let sandbox = sandbox(&setup, &[("aws.json", &good_keys())]);
+    let front = sandbox.serve(&setup);
     let ask = |word: &str| {
         let body = json!({ "model": "claude-opus-4-6", "stream": true, "messages": [{ "role": "user", "content": word }] });
         Ask::post("/v1/chat/completions", &body).send(front.address())
@@ -248,7 +248,7 @@ fn an_exception_in_bedrocks_stream_and_a_broken_frame_are_failures() {
     let broken = ask("broken");
     // Which other rung could have been asked: the client had nothing of it.
     assert_eq!(broken.status(), 502, "{}", broken.text());
-    let rows = ended(&desk, front, &[&throttled, &late, &broken]);
+    let rows = ended(&sandbox, front, &[&throttled, &late, &broken]);
     let statuses: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
     assert_eq!(statuses, ["rate_limited", "cut", "server_error"], "{rows:#?}");
     assert!(
@@ -262,17 +262,17 @@ fn keys_of_awss_that_end_are_read_again() {
     let cloud = Cloud::start(0, |_| whole(&claude(false)[0]));
     let setup = setup(&cloud, &BEDROCK.replace("DIALECT", "anthropic"));
     // They say that they have ended, so each call reads them again.
-    let desk = desk(&setup, &[("aws.json", &aws_keys(AWS[2], "2020-01-01T00:00:00Z"))]);
-    let front = desk.serve(&setup);
+    let sandbox = sandbox(&setup, &[("aws.json", &aws_keys(AWS[2], "2020-01-01T00:00:00Z"))]);
+    let front = sandbox.serve(&setup);
     let first = chat("claude-opus-4-6", false).send(front.address());
     assert_eq!(first.status(), 200, "{}", first.text());
-    fs::write(desk.path().join("aws.json"), good_keys()).unwrap();
+    fs::write(sandbox.path().join("aws.json"), good_keys()).unwrap();
     let second = chat("claude-opus-4-6", false).send(front.address());
     assert_eq!(second.status(), 200, "{}", second.text());
-    fs::write(desk.path().join("aws.json"), "{}").unwrap();
+    fs::write(sandbox.path().join("aws.json"), "{}").unwrap();
     let third = chat("claude-opus-4-6", false).send(front.address());
     assert_eq!(third.status(), 200, "what does not end is not read again: {}", third.text());
-    ended(&desk, front, &[&first, &second, &third]);
+    ended(&sandbox, front, &[&first, &second, &third]);
 }
 
 #[test]
@@ -283,8 +283,8 @@ fn claude_on_vertex_is_asked_under_a_token_that_is_renewed() {
         other => panic!("{other}"),
     });
     let setup = setup(&cloud, VERTEX);
-    let desk = desk(&setup, &[("account.json", &cloud.account())]);
-    let front = desk.serve(&setup);
+    let sandbox = sandbox(&setup, &[("account.json", &cloud.account())]);
+    let front = sandbox.serve(&setup);
     let mut answers = Vec::new();
     for ask in [chat("claude-opus-4-6", false), messages("claude-opus-4-6", true)] {
         answers.push(ask.send(front.address()));
@@ -306,7 +306,7 @@ fn claude_on_vertex_is_asked_under_a_token_that_is_renewed() {
         assert_eq!(body.get("model"), None);
         assert_eq!(body["stream"].as_bool().unwrap_or(false), came.target.ends_with("streamRawPredict"));
     }
-    let rows = ended(&desk, front, &answers.iter().collect::<Vec<_>>());
+    let rows = ended(&sandbox, front, &answers.iter().collect::<Vec<_>>());
     assert_eq!(rows.len(), 3, "a refused token is no call");
     for row in &rows {
         is_charged(row, 11, 5);
@@ -318,14 +318,14 @@ fn a_token_that_is_not_given_fails_the_call_and_says_why() {
     let cloud = Cloud::start(3600, |_| whole(&claude(false)[0]));
     let setup = setup(&cloud, VERTEX);
     let other = cloud.account().replace("gateway@example", "somebody@example");
-    let desk = desk(&setup, &[("account.json", &other)]);
-    let front = desk.serve(&setup);
+    let sandbox = sandbox(&setup, &[("account.json", &other)]);
+    let front = sandbox.serve(&setup);
     let answers: Vec<Answer> = (0..3).map(|_| chat("claude-opus-4-6", false).send(front.address())).collect();
     for answer in &answers {
         assert_eq!(answer.status(), 502, "{}", answer.text());
     }
     assert_eq!(cloud.seen("/token").len(), 1, "nobody asks again at once");
-    let rows = ended(&desk, front, &answers.iter().collect::<Vec<_>>());
+    let rows = ended(&sandbox, front, &answers.iter().collect::<Vec<_>>());
     for row in &rows {
         assert!(row.error.contains("no token was given: 400"), "{row:?}");
         assert_eq!((row.kind.as_str(), row.amount), ("known", Some(0)), "no call, no bill: {row:?}");
@@ -338,7 +338,7 @@ fn a_token_goes_over_no_open_network_and_a_broken_account_ends_the_start() {
     let setup = setup(&cloud, VERTEX);
     let account = cloud.account();
     let open = account.replace(&cloud.url, "http://tokens.example.com");
-    let desk_open = desk(&setup, &[("account.json", &open)]);
+    let desk_open = sandbox(&setup, &[("account.json", &open)]);
     let front = desk_open.serve(&setup);
     let answer = chat("claude-opus-4-6", false).send(front.address());
     let rows = ended(&desk_open, front, &[&answer]);
@@ -347,8 +347,8 @@ fn a_token_goes_over_no_open_network_and_a_broken_account_ends_the_start() {
         ("PRIVATE KEY", "PUBLIC KEY", "is no PEM of a PRIVATE KEY"),
         ("service_account", "external_account", "is no file of a service account"),
     ] {
-        let desk = desk(&setup, &[("account.json", &account.replace(from, to))]);
-        let (status, said) = desk.refuses(&setup);
+        let sandbox = sandbox(&setup, &[("account.json", &account.replace(from, to))]);
+        let (status, said) = sandbox.refuses(&setup);
         assert!(!status.success() && said.contains(wanted) && said.contains("provider.vertex.key"), "{said}");
     }
 }
@@ -370,11 +370,11 @@ fn azure_is_asked_by_deployment_with_its_own_header() {
         ("", "/openai/v1/chat/completions"),
     ] {
         let setup = setup(&cloud, &format!("{azure}{version}"));
-        let desk = desk(&setup, &[("azure.key", "azure-key-never-to-be-seen\n")]);
-        let front = desk.serve(&setup);
+        let sandbox = sandbox(&setup, &[("azure.key", "azure-key-never-to-be-seen\n")]);
+        let front = sandbox.serve(&setup);
         let answer = chat("gpt-4.1", false).send(front.address());
         assert_eq!((answer.status(), answer.said().as_str()), (200, "Tomorrow."), "{}", answer.text());
         assert_eq!(cloud.seen(path)[0].json()["model"], "my dep");
-        is_charged(&ended(&desk, front, &[&answer])[0], 11, 5);
+        is_charged(&ended(&sandbox, front, &[&answer])[0], 11, 5);
     }
 }

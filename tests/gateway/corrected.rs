@@ -3,21 +3,21 @@
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask};
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{chat, nothing_held};
 use crate::upstream::Upstream;
 
-fn keep(desk: &Desk, log: &str) {
-    std::fs::write(desk.path().join("day.jsonl"), log).unwrap();
+fn keep(sandbox: &Sandbox, log: &str) {
+    std::fs::write(sandbox.path().join("day.jsonl"), log).unwrap();
 }
 
 #[test]
 fn what_an_operator_corrects_is_what_every_reader_counts() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let keys = ["operate", "read", "route"].map(|scope| desk.key(&[scope, "--scope", scope]));
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let keys = ["operate", "read", "route"].map(|scope| sandbox.key(&[scope, "--scope", scope]));
+    let front = sandbox.serve(&setup);
     let ask = |ask: Ask, key: &str| -> Answer {
         ask.header("authorization", &format!("Bearer {key}")).send(front.address())
     };
@@ -54,26 +54,27 @@ fn what_an_operator_corrects_is_what_every_reader_counts() {
     assert_eq!(again["corrected"][0]["before"], "0.5 estimated");
 
     front.settle();
-    let log = desk.must(&["ledger", "export"]);
+    let log = sandbox.must(&["ledger", "export"]);
     assert_eq!(log.matches(r#"{"event":"correction""#).count(), 3, "{log}");
     assert!(log.contains(r#""charged":"0.75","source":"bill of May""#), "{log}");
     assert!(log.contains("correction by operate"), "{log}");
-    keep(&desk, &log);
-    for log in ["day.jsonl", desk.must(&["ledger", "path"]).trim()] {
-        let report: Value = serde_json::from_str(&desk.must(&["replay", log, "--format", "json"])).unwrap();
+    keep(&sandbox, &log);
+    for log in ["day.jsonl", sandbox.must(&["ledger", "path"]).trim()] {
+        let report: Value =
+            serde_json::from_str(&sandbox.must(&["replay", log, "--format", "json"])).unwrap();
         assert_eq!(report["cost_usd"], "1", "{log}");
         assert_eq!(report["cost_estimated_usd"], "0", "{log}");
     }
-    assert!(desk.must(&["ledger", "check"]).contains("sound"));
-    assert!(desk.must(&["ledger", "check", "day.jsonl"]).contains("sound"));
+    assert!(sandbox.must(&["ledger", "check"]).contains("sound"));
+    assert!(sandbox.must(&["ledger", "check", "day.jsonl"]).contains("sound"));
 }
 
 #[test]
 fn prompts_that_begin_alike_share_the_hashes_of_their_beginnings_and_no_text() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let turns = |count: usize| -> Vec<Value> {
         let turn = |at: usize| json!({"role": "user", "content": format!("turn {at} ").repeat(300)});
         (0..count).map(turn).collect()
@@ -84,7 +85,7 @@ fn prompts_that_begin_alike_share_the_hashes_of_their_beginnings_and_no_text() {
     }
     nothing_held(&front);
     front.settle();
-    let log = desk.must(&["ledger", "export"]);
+    let log = sandbox.must(&["ledger", "export"]);
     assert!(!log.contains("turn 0"), "{log}");
     let prefixes: Vec<Vec<u64>> = log
         .lines()
@@ -94,8 +95,8 @@ fn prompts_that_begin_alike_share_the_hashes_of_their_beginnings_and_no_text() {
     let [short, long] = &prefixes[..] else { panic!("{log}") };
     assert!(short.len() >= 3 && long.len() > short.len(), "{short:?} {long:?}");
     assert_eq!(short[..short.len() - 1], long[..short.len() - 1]);
-    keep(&desk, &log);
-    assert!(desk.must(&["ledger", "check", "day.jsonl"]).contains("sound"));
-    keep(&desk, &log.replacen(&long[1].to_string(), "5", 1));
-    assert!(!desk.run(&["ledger", "check", "day.jsonl"]).status.success());
+    keep(&sandbox, &log);
+    assert!(sandbox.must(&["ledger", "check", "day.jsonl"]).contains("sound"));
+    keep(&sandbox, &log.replacen(&long[1].to_string(), "5", 1));
+    assert!(!sandbox.run(&["ledger", "check", "day.jsonl"]).status.success());
 }

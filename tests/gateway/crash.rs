@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::budgets::{standings, usd};
 use crate::client::Line;
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{Speaks, chat};
 use crate::upstream::{At, Fault, PATIENCE, Reply, Told, Upstream};
 
@@ -23,8 +23,8 @@ fn a_kill_under_load_loses_no_answer_and_leaves_nothing_open() {
             }
         });
         let setup = Setup::of(&upstream.url()).gateway("[ledger]\ndurability = \"strict\"");
-        let desk = Desk::new(&setup);
-        let front = desk.serve(&setup);
+        let sandbox = Sandbox::new(&setup);
+        let front = sandbox.serve(&setup);
         let to = front.address();
         let answered: Mutex<BTreeSet<String>> = Mutex::default();
         let enough = 20 + 10 * round;
@@ -54,7 +54,7 @@ fn a_kill_under_load_loses_no_answer_and_leaves_nothing_open() {
         });
         upstream.wait("every connection is closed", |state| state.open == 0);
         let answered = answered.into_inner().unwrap();
-        let again = desk.serve(&setup);
+        let again = sandbox.serve(&setup);
         assert_eq!(chat("gpt-4.1", false).send(again.address()).status(), 200);
         let rows = again.settle();
         let kept: BTreeSet<String> = rows.iter().map(|row| row.operation.clone()).collect();
@@ -77,10 +77,10 @@ fn a_kill_under_load_loses_no_answer_and_leaves_nothing_open() {
 fn without_waiting_for_the_disk_the_sums_still_add_up_after_a_kill() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
+    let sandbox = Sandbox::new(&setup);
     let mut kept = 0;
     for _ in 0..3 {
-        let front = desk.serve(&setup);
+        let front = sandbox.serve(&setup);
         let to = front.address();
         let before = upstream.served().len();
         std::thread::scope(|scope| {
@@ -98,15 +98,15 @@ fn without_waiting_for_the_disk_the_sums_still_add_up_after_a_kill() {
             upstream.wait("the gateway is busy", |state| state.served.len() >= before + 150);
             // Some of it is on the disk, some is not.
             let until = Instant::now() + PATIENCE;
-            while desk.ledger().len() <= kept {
+            while sandbox.ledger().len() <= kept {
                 assert!(Instant::now() < until, "nothing is ever written");
                 std::thread::yield_now();
             }
             front.kill();
         });
-        kept = desk.ledger().len();
+        kept = sandbox.ledger().len();
     }
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     let rows = front.settle();
     assert!(rows.len() > kept, "what was on the disk has gone");
@@ -120,10 +120,13 @@ fn a_kill_between_hold_and_charge_leaves_no_budget_overrun_and_no_call_for_nothi
         _ => Reply::default(),
     });
     let setup = Setup::of(&upstream.url()).gateway("[ledger]\ndurability = \"strict\"");
-    let desk = Desk::new(&setup);
-    std::fs::write(desk.path().join("config/budgets.toml"), "[budget.all]\nlimit = { lifetime = \"0.5\" }\n")
-        .unwrap();
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    std::fs::write(
+        sandbox.path().join("config/budgets.toml"),
+        "[budget.all]\nlimit = { lifetime = \"0.5\" }\n",
+    )
+    .unwrap();
+    let front = sandbox.serve(&setup);
     let to = front.address();
     std::thread::scope(|scope| {
         for _ in 0..12 {
@@ -139,9 +142,9 @@ fn a_kill_between_hold_and_charge_leaves_no_budget_overrun_and_no_call_for_nothi
         front.kill();
     });
     upstream.wait("every connection is closed", |state| state.open == 0);
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let found = standings(&front);
-    let (budget, charged) = (&found["budgets"][0], desk.ledger());
+    let (budget, charged) = (&found["budgets"][0], sandbox.ledger());
     let sum: i128 = charged.iter().filter_map(|row| row.amount).sum();
     let charged: Vec<_> = charged.into_iter().filter(|row| row.status != "refused").collect();
     assert!(charged.iter().all(|row| row.amount.is_some_and(|amount| amount > 0)), "{charged:#?}");

@@ -7,15 +7,15 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::client::{Ask, Line};
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::stage::{MODELS, Speaks, chat, metrics};
 use crate::upstream::{At, Fault, PATIENCE, Reply, Upstream};
 
 const STRICT: &str = "[ledger]\ndurability = \"strict\"\nwhen-failing = \"refuse\"\n";
 
 /// Holds the ledger as another program might, so that nobody else can write it.
-fn lock(desk: &Desk) -> Connection {
-    let file = Connection::open(desk.path().join("data/ledger.db")).unwrap();
+fn lock(sandbox: &Sandbox) -> Connection {
+    let file = Connection::open(sandbox.path().join("data/ledger.db")).unwrap();
     file.busy_timeout(PATIENCE).unwrap();
     file.execute_batch("BEGIN IMMEDIATE").unwrap();
     file
@@ -43,8 +43,8 @@ fn streams(model: &str) -> [(Ask, &'static str); 4] {
 fn a_strict_stream_has_no_end_before_its_account_is_on_the_disk() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway(STRICT);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let asks: Vec<(Ask, &str)> = MODELS.into_iter().flat_map(streams).collect();
     // While the disk takes nothing: all of the answer, and an error in place of its end.
     let mut open = Vec::new();
@@ -60,7 +60,7 @@ fn a_strict_stream_has_no_end_before_its_account_is_on_the_disk() {
         }
         open.push((line, head, seen, *end));
     }
-    let held = lock(&desk);
+    let held = lock(&sandbox);
     upstream.release_until("the answers are whole", |state| state.busy() == 0);
     for (mut line, head, seen, end) in open {
         let answer = line.finish(head);
@@ -85,7 +85,7 @@ fn a_strict_stream_has_no_end_before_its_account_is_on_the_disk() {
             seen.push_str(&String::from_utf8_lossy(&chunk));
         }
         let id = head.get("pointsman-operation").unwrap();
-        let rows = desk.ledger();
+        let rows = sandbox.ledger();
         let row = rows.iter().find(|row| row.operation == id).unwrap();
         assert!(!row.open && row.kind == "known", "shown as ended: {row:#?}");
     }
@@ -119,12 +119,12 @@ fn a_ledger_that_is_locked_at_the_start_is_taken_up_when_it_is_free() {
     for (when, status) in [("serve", 200), ("refuse", 503)] {
         let upstream = Upstream::start();
         let setup = Setup::of(&upstream.url()).gateway(&format!("[ledger]\nwhen-failing = \"{when}\""));
-        let desk = Desk::new(&setup);
-        let first = desk.serve(&setup);
+        let sandbox = Sandbox::new(&setup);
+        let first = sandbox.serve(&setup);
         assert_eq!(chat("gpt-4.1", false).send(first.address()).status(), 200);
         first.settle();
-        let held = lock(&desk);
-        let front = desk.serve(&setup);
+        let held = lock(&sandbox);
+        let front = sandbox.serve(&setup);
         says(&front, "NO LEDGER YET");
         ready(&front, status, "the ledger cannot be written");
         assert_eq!(metrics(&front, "pointsman_ledger_ok")[0].1, "0");
@@ -144,10 +144,10 @@ fn a_ledger_that_is_locked_at_the_start_is_taken_up_when_it_is_free() {
 fn a_ledger_taken_away_is_told_without_traffic() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway(STRICT);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
-    let (here, aside) = (desk.path().join("data/ledger.db"), desk.path().join("data/aside.db"));
+    let (here, aside) = (sandbox.path().join("data/ledger.db"), sandbox.path().join("data/aside.db"));
     std::fs::rename(&here, &aside).unwrap();
     ready(&front, 503, "the ledger cannot be written");
     says(&front, "moved or deleted");
@@ -155,11 +155,11 @@ fn a_ledger_taken_away_is_told_without_traffic() {
     ready(&front, 200, "ready\n");
     says(&front, "written again");
     // Taken from under it, the log is written back before anything is lost.
-    std::fs::remove_file(desk.path().join("data/ledger.db-wal")).unwrap();
+    std::fs::remove_file(sandbox.path().join("data/ledger.db-wal")).unwrap();
     says(&front, "was taken away");
     // And while it runs, whatever was deleted, nobody else gets in.
-    std::fs::remove_file(desk.path().join("data/ledger.db.lock")).unwrap();
-    let (status, said) = desk.refuses(&setup);
+    std::fs::remove_file(sandbox.path().join("data/ledger.db.lock")).unwrap();
+    let (status, said) = sandbox.refuses(&setup);
     assert!(!status.success() && said.contains("another process writes this ledger"), "{said}");
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     assert_eq!(front.settle().len(), 2);

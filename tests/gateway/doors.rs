@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 
 use crate::client::{Ask, Line};
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{Speaks, chat, messages, metrics, nothing_held};
 use crate::upstream::Upstream;
 
@@ -28,8 +28,8 @@ fn body(model: Option<&str>) -> serde_json::Value {
 fn clients_arrive_with_every_base_url() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for path in [
         "/chat/completions",
         "//v1/chat/completions",
@@ -57,9 +57,9 @@ fn clients_arrive_with_every_base_url() {
 fn a_client_of_azures_names_its_deployment_and_sends_its_key_in_its_own_header() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let key = desk.key(&["azure"]);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let key = sandbox.key(&["azure"]);
+    let front = sandbox.serve(&setup);
     let path = "/openai/deployments/gpt-4.1/chat/completions?api-version=2024-10-21";
     let ask = Ask::post(path, &body(None)).header("api-key", &key).send(front.address());
     assert_eq!(ask.status(), 200, "{}", ask.text());
@@ -92,8 +92,8 @@ fn a_client_of_azures_names_its_deployment_and_sends_its_key_in_its_own_header()
 fn what_is_not_there_is_told_with_what_is() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let answer = Ask::post("/v1/audio/speech", &json!({})).send(front.address());
     assert_eq!(answer.status(), 404);
     let error = answer.json();
@@ -128,8 +128,8 @@ fn what_is_not_there_is_told_with_what_is() {
 fn packed_bodies_are_read_within_the_limit_or_refused_in_the_clients_form() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nbody = 200000");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let text = "What is due, and when? ".repeat(2_000);
     let body = json!({"model": "gpt-4.1", "max_tokens": 9, "messages": [{"role": "user", "content": text}]})
         .to_string();
@@ -207,8 +207,8 @@ async fn over_http2(
 fn http2_is_spoken_to_whoever_begins_with_it() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let here = |path: &str| format!("http://{}{path}", front.address());
     let chat_url = here("/v1/chat/completions");
     let ask = |stream: bool| {
@@ -252,8 +252,8 @@ fn http2_is_spoken_to_whoever_begins_with_it() {
 fn too_many_header_lines_are_refused_in_the_form_that_the_client_reads() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let with = |ask: Ask, lines: usize| (0..lines).fold(ask, |ask, at| ask.header(&format!("x-{at}"), "1"));
     assert_eq!(with(chat("gpt-4.1", false), 80).send(front.address()).status(), 200);
     for (ask, speaks) in
@@ -271,8 +271,8 @@ fn too_many_header_lines_are_refused_in_the_form_that_the_client_reads() {
 fn headers_beyond_the_limit_are_refused_as_such_over_http2_too() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (size, status) in [(60_000, 200), (66_000, 431), (70_000, 431), (200_000, 431)] {
         let to = front.address();
@@ -304,8 +304,8 @@ const HEADERS: &[u8] = &[0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82];
 fn http2_that_asks_for_nothing_is_closed() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nheader-seconds = 1");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let beginnings: [&[&[u8]]; 3] = [&[&PREFACE[..18]], &[PREFACE, SETTINGS], &[PREFACE, SETTINGS, HEADERS]];
     std::thread::scope(|scope| {
         for beginning in beginnings {
@@ -326,8 +326,8 @@ fn http2_that_asks_for_nothing_is_closed() {
 fn what_the_gate_refuses_is_counted_by_its_reason_and_is_no_request_of_the_traffic() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for (path, body, status) in [
         ("/v1/nothing", body(Some("gpt-4.1")), 404),
         ("/v1/chat/completions", body(Some("no-such-model")), 404),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::rungs::{follow, read};
 use crate::stage::chat;
 use crate::upstream::Upstream;
@@ -21,17 +21,17 @@ fn heard(front: &Front<'_>, what: &str) {
 fn an_edited_price_holds_from_then_on_and_a_broken_book_changes_nothing() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).args(&["--prices", "mine"]);
-    let desk = Desk::new(&setup);
+    let sandbox = Sandbox::new(&setup);
     let set = |more: &[&str]| {
         let mut args = vec!["prices", "set", "gpt-4.1"];
         args.extend_from_slice(more);
-        desk.run(&args)
+        sandbox.run(&args)
     };
     // Nobody is there to be asked.
     let refused = set(&["--output", "8.5"]);
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--yes"));
     assert!(set(&["--input", "2", "--output", "8.5", "--yes"]).status.success());
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let pico = |usd: &str| pointsman::units::Pico::from_usd(usd).unwrap().0;
     // What a call cost, and what its tokens cost at these prices, in hundredths of a dollar per million.
     let mut whole = 0;
@@ -54,7 +54,7 @@ fn an_edited_price_holds_from_then_on_and_a_broken_book_changes_nothing() {
     costs_at(400, 100, 1700);
 
     // A slip in the file is told with its line, and the last good prices stay.
-    let book = desk.path().join("config/prices/mine.toml");
+    let book = sandbox.path().join("config/prices/mine.toml");
     let good = std::fs::read_to_string(&book).unwrap();
     std::fs::write(&book, format!("{good}\n[models.\"gpt-4.1\"]\n")).unwrap();
     heard(&front, "the prices before stay in force");
@@ -63,30 +63,30 @@ fn an_edited_price_holds_from_then_on_and_a_broken_book_changes_nothing() {
     front.settle();
 
     // Each charge remembers its price, with the list at hand and no other book; so do the export and the audit.
-    let log = desk.must(&["ledger", "export"]);
+    let log = sandbox.must(&["ledger", "export"]);
     assert!(log.contains(r#""audit""#), "{log}");
-    std::fs::write(desk.path().join("day.jsonl"), &log).unwrap();
+    std::fs::write(sandbox.path().join("day.jsonl"), &log).unwrap();
     let report = |log: &str| -> Value {
-        serde_json::from_str(&desk.must(&["replay", log, "--format", "json"])).unwrap()
+        serde_json::from_str(&sandbox.must(&["replay", log, "--format", "json"])).unwrap()
     };
-    for log in ["day.jsonl", desk.must(&["ledger", "path"]).trim()] {
+    for log in ["day.jsonl", sandbox.must(&["ledger", "path"]).trim()] {
         assert_eq!(pico(report(log)["cost_usd"].as_str().unwrap()), whole, "{log}");
     }
-    let told = desk.must(&["ledger", "export", "--with-prices"]);
+    let told = sandbox.must(&["ledger", "export", "--with-prices"]);
     assert_eq!(told.matches(r#""event":"price""#).count(), 2, "{told}");
-    desk.check();
+    sandbox.check();
 }
 
 #[test]
 fn a_model_whose_end_has_come_is_told_once() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).args(&["--prices", "mine"]);
-    let desk = Desk::new(&setup);
-    let book = desk.path().join("config/prices/mine.toml");
+    let sandbox = Sandbox::new(&setup);
+    let book = sandbox.path().join("config/prices/mine.toml");
     std::fs::create_dir(book.parent().unwrap()).unwrap();
     let ends = "name = \"mine\"\ndated = \"2026-11-23\"\nsource = \"a test\"\n[models.\"gpt-4.1\"]\ndeprecated = \"2026-01-01\"\ninput = 1\noutput = 2\n";
     std::fs::write(book, ends).unwrap();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let mut feed = follow(&front);
     for _ in 0..3 {
         assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::client::Ask;
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{MODELS, Sees, Speaks, TROUBLE, all_lawful, chat, hold, nothing_held};
 use crate::upstream::upstream_script::{Report, RetryAfter};
 use crate::upstream::{At, End, Fault, Framing, Pace, Refusing, Reply, Told, Upstream};
@@ -78,8 +78,8 @@ fn contents() -> Vec<Case> {
 fn run(cases: Vec<Case>) {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for case in cases {
         for stream in [false, true] {
             // A fault that strikes between a stream's events strikes nowhere in a whole answer.
@@ -126,8 +126,8 @@ fn nonsense_from_a_provider_never_looks_like_an_answer() {
 fn every_report_of_usage_is_charged_for_what_it_is() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for report in Report::ALL {
         for stream in [false, true] {
             for model in MODELS {
@@ -149,8 +149,8 @@ fn every_report_of_usage_is_charged_for_what_it_is() {
 fn half_streams_are_no_answers_and_their_tokens_are_estimated() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     // A stream of Gemini's has no end but its last event, so there is nothing to leave out behind the usage.
     for model in ["gpt-4.1", "claude-opus-4-6"] {
         for at in [At::BeforeUsage, At::BeforeEnd] {
@@ -173,8 +173,8 @@ fn half_streams_are_no_answers_and_their_tokens_are_estimated() {
 fn refusals_reach_the_client_in_its_own_shape() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let statuses: [(u16, &[u16]); 8] = [
         (400, &[400]),
         // The provider refuses the gateway's key; the client's own was sound.
@@ -211,8 +211,8 @@ fn refusals_reach_the_client_in_its_own_shape() {
 fn a_refusal_is_obeyed_and_tried_once_more_whatever_form_its_wait_has() {
     let upstream = Upstream::start();
     let setup = Setup::with(&upstream.url(), r#"retries = { attempts = 2, base = "1ms", max_wait = "5s" }"#);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let past = "Fri, 31 Dec 1999 23:59:59 GMT".to_owned();
     let forms = [
         RetryAfter::Millis(1),
@@ -237,8 +237,8 @@ fn a_wait_that_is_too_long_is_not_waited_for() {
     let upstream = Upstream::start();
     let setup =
         Setup::with(&upstream.url(), r#"retries = { attempts = 3, base = "1ms", max_wait = "50ms" }"#);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     upstream.push(Reply::status(429).retry_after(&RetryAfter::Seconds("3600".to_owned())));
     let answer = chat("gpt-4.1", false).send(front.address());
     assert_eq!(answer.status(), 429);
@@ -253,8 +253,8 @@ fn a_wait_that_is_too_long_is_not_waited_for() {
 fn what_fails_escalates_and_every_attempt_is_charged_at_its_own_model() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let faults = [
         Reply::status(500),
         Reply::status(429).retry_after(&RetryAfter::Seconds("0".to_owned())),
@@ -283,8 +283,8 @@ fn what_fails_escalates_and_every_attempt_is_charged_at_its_own_model() {
 fn a_provider_that_is_not_there_costs_nothing() {
     let refusing = Refusing::take();
     let setup = Setup::of(&refusing.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for speaks in Speaks::ALL {
         let answer = speaks.ask("gpt-4.1", false).send(front.address());
         assert!(TROUBLE.contains(&answer.status()), "{}", answer.status());
@@ -301,8 +301,8 @@ fn nothing_is_waited_for_for_ever() {
     let upstream = Upstream::start();
     let limits = r#"timeouts = { connect = "5s", first_byte = "150ms", idle = "150ms", total = "600ms" }"#;
     let setup = Setup::with(&upstream.url(), limits);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let pause = Duration::from_millis(20);
     let stalls = [
         (Reply::fault(At::BeforeHeaders, Fault::Stall), false, Sees::Refusal(TROUBLE)),
@@ -331,8 +331,8 @@ fn nothing_is_waited_for_for_ever() {
 fn an_answer_without_end_is_cut_off_and_memory_stays_small() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     chat("gpt-4.1", false).send(front.address());
     let before = front.memory();
     for stream in [false, true] {
@@ -350,8 +350,8 @@ fn an_answer_without_end_is_cut_off_and_memory_stays_small() {
 fn a_length_that_lies_makes_no_answer() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for framing in [Framing::TooLong, Framing::TooShort] {
         for model in MODELS {
             upstream.push(Reply::default().framed(framing));
@@ -368,8 +368,8 @@ fn a_length_that_lies_makes_no_answer() {
 fn long_lines_are_no_fault() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let long = "long words ".repeat(30_000);
     for stream in [false, true] {
         upstream.push(Reply::text(&long));
@@ -384,8 +384,8 @@ fn long_lines_are_no_fault() {
 fn other_endpoints_pass_and_are_charged() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let answer =
         Ask::post("/v1/embeddings", &json!({"model": "text-embedding-3-small", "input": ["a", "b"]}))
             .send(front.address());

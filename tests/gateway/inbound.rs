@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Ask;
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::upstream::{Reply, Upstream};
 
 fn hello() -> Value {
@@ -21,9 +21,9 @@ fn text_of(chunks: &[Value]) -> String {
 fn geminis_clients_find_their_paths_keys_and_streams() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let key = desk.key(&["google"]);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let key = sandbox.key(&["google"]);
+    let front = sandbox.serve(&setup);
     let want = Reply::default().whole_text();
     for model in ["auto", "auto/everything", "gpt-4.1", "claude-opus-4-6", "gemini-2.5-flash"] {
         let at = |method: &str| format!("/v1beta/models/{model}:{method}");
@@ -86,8 +86,8 @@ fn completions_go_as_chat_or_as_they_came() {
         upstream.url()
     );
     setup.providers += &open;
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for path in ["/v1/completions", "/completions"] {
         let answer =
             Ask::post(path, &json!({ "model": "gpt-4.1", "prompt": "Once" })).send(front.address()).json();
@@ -119,8 +119,8 @@ fn a_client_of_functions_is_served_by_mistral() {
                 "tool_calls": [{"id": "a1b2c3d4e", "function": {"name": "due", "arguments": "{\"day\":1}"}}]}}]}))
     });
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for stream in [false, true] {
         let body = json!({"model": "mistral-small-2503", "stream": stream, "messages": [{"role": "user", "content": "x"}],
             "functions": [{"name": "due", "parameters": {"type": "object"}}]});
@@ -158,8 +158,8 @@ fn vectors(path: &str, body: &Value) -> Reply {
 fn embeddings_in_geminis_form_are_had_of_every_provider_that_has_any() {
     let upstream = Upstream::with(|call| vectors(&call.path, &call.body));
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let text = |text: &str| json!({ "parts": [{ "text": text }] });
     for (model, told) in [("gemini-embedding-001", None), ("text-embedding-3-small", Some("taskType"))] {
         let named = format!("models/{model}");
@@ -203,8 +203,8 @@ fn embeddings_in_geminis_form_are_had_of_every_provider_that_has_any() {
 fn an_agents_loop_runs_on_the_simulator_in_every_dialect() {
     let mut setup = Setup::of("http://127.0.0.1:9");
     setup.providers = "[simulated]\nspeed = 0\n".to_owned();
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let schema = json!({ "type": "object", "properties": { "command": { "type": "string" } }, "required": ["command"] });
     let prompt = "List the files here";
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask};
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::stage::price;
 use crate::upstream::{Call, Dialect, Reply, Tokens, Upstream};
 
@@ -59,8 +59,8 @@ fn get(front: &Front<'_>, path: &str) -> Answer {
 fn what_a_provider_keeps_is_fetched_there_at_no_cost() {
     let upstream = Upstream::with(keeps);
     let setup = setup(&upstream);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for stream in [false, true] {
         let id = id(&ask("gpt-4.1", &json!({"stream": stream})).send(front.address()));
         let whole = get(&front, &id);
@@ -95,8 +95,8 @@ fn what_a_provider_keeps_is_fetched_there_at_no_cost() {
 fn what_nobody_keeps_is_refused_in_words() {
     let upstream = Upstream::with(keeps);
     let setup = setup(&upstream);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for stream in [false, true] {
         let made = id(&ask("claude-opus-4-6", &json!({"stream": stream})).send(front.address()));
         let answer = get(&front, &made);
@@ -122,8 +122,8 @@ fn what_nobody_keeps_is_refused_in_words() {
     assert_eq!(front.settle().len(), 2);
     let mut setup = Setup::of("http://127.0.0.1:9");
     setup.providers = "[simulated]\nspeed = 0\n".to_owned();
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let answer = ask("gpt-4.1", &json!({"background": true})).send(front.address());
     assert_eq!(answer.status(), 400);
     assert!(answer.text().contains("made up"), "{}", answer.text());
@@ -136,12 +136,12 @@ fn what_nobody_keeps_is_refused_in_words() {
 fn nobody_gets_what_another_team_paid_for() {
     let upstream = Upstream::with(keeps);
     let setup = setup(&upstream);
-    let desk = Desk::new(&setup);
-    let key = |team: &str| format!("Bearer {}", desk.key(&[team, "--team", team]));
+    let sandbox = Sandbox::new(&setup);
+    let key = |team: &str| format!("Bearer {}", sandbox.key(&[team, "--team", team]));
     let (ours, theirs) = (key("ours"), key("theirs"));
-    let operators = format!("Bearer {}", desk.key(&["all", "--scope", "route,operate"]));
-    let nobodys = format!("Bearer {}", desk.key(&["none"]));
-    let front = desk.serve(&setup);
+    let operators = format!("Bearer {}", sandbox.key(&["all", "--scope", "route,operate"]));
+    let nobodys = format!("Bearer {}", sandbox.key(&["none"]));
+    let front = sandbox.serve(&setup);
     let with = |ask: Ask, key: &str| ask.header("authorization", key).send(front.address());
     let made = id(&with(ask("gpt-4.1", &json!({})), &ours));
     let path = format!("/v1/responses/{made}");
@@ -163,28 +163,28 @@ fn nobody_gets_what_another_team_paid_for() {
 }
 
 /// Three keys: of one team, of another, and one that may operate.
-fn keys(desk: &Desk) -> [String; 3] {
+fn keys(sandbox: &Sandbox) -> [String; 3] {
     let teams = [&["ours", "--team", "ours"], &["theirs", "--team", "theirs"]];
-    let [ours, theirs] = teams.map(|args| format!("Bearer {}", desk.key(args)));
-    [ours, theirs, format!("Bearer {}", desk.key(&["all", "--scope", "route,operate"]))]
+    let [ours, theirs] = teams.map(|args| format!("Bearer {}", sandbox.key(args)));
+    [ours, theirs, format!("Bearer {}", sandbox.key(&["all", "--scope", "route,operate"]))]
 }
 
 #[test]
 fn after_a_restart_an_answer_belongs_to_the_team_that_paid_for_it() {
     let upstream = Upstream::with(keeps);
     let setup = setup(&upstream);
-    let desk = Desk::new(&setup);
-    let [ours, theirs, operators] = keys(&desk);
-    let nobodys = format!("Bearer {}", desk.key(&["none"]));
+    let sandbox = Sandbox::new(&setup);
+    let [ours, theirs, operators] = keys(&sandbox);
+    let nobodys = format!("Bearer {}", sandbox.key(&["none"]));
     let with =
         |front: &Front<'_>, ask: Ask, key: &str| ask.header("authorization", key).send(front.address());
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let made =
         [false, true].map(|stream| id(&with(&front, ask("gpt-4.1", &json!({"stream": stream})), &ours)));
     let own = id(&with(&front, ask("gpt-4.1", &json!({})), &nobodys));
     let unkept = id(&with(&front, ask("gpt-4.1", &json!({"store": false})), &ours));
     front.stop();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let served = upstream.served().len();
     for (id, key) in made.iter().flat_map(|id| [(id, &theirs), (id, &nobodys)]).chain([(&own, &theirs)]) {
         for method in ["GET", "DELETE"] {
@@ -221,12 +221,12 @@ fn after_a_restart_an_answer_belongs_to_the_team_that_paid_for_it() {
 fn without_a_ledger_it_is_said_that_nobody_knows_any_more_whose_an_answer_was() {
     let upstream = Upstream::with(keeps);
     let setup = setup(&upstream).args(&["--no-ledger"]);
-    let desk = Desk::new(&setup);
-    let [ours, theirs, operators] = keys(&desk);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let [ours, theirs, operators] = keys(&sandbox);
+    let front = sandbox.serve(&setup);
     let made = id(&ask("gpt-4.1", &json!({})).header("authorization", &ours).send(front.address()));
     front.stop();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let path = format!("/v1/responses/{made}");
     let served = upstream.served().len();
     for method in ["GET", "DELETE"] {
@@ -270,8 +270,8 @@ fn an_answer_made_in_the_background_is_charged_once_when_it_is_there() {
         Reply::json(&whole)
     });
     let setup = setup(&upstream);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let answer = ask("gpt-4.1", &json!({"background": true})).send(front.address());
     assert_eq!((answer.status(), &answer.json()["status"]), (200, &json!("queued")));
     for name in ["operation", "model", "policy"] {

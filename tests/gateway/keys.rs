@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::client::Ask;
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{Speaks, chat};
 use crate::upstream::{Refusing, Reply, Upstream};
 
@@ -13,8 +13,8 @@ use crate::upstream::{Refusing, Reply, Upstream};
 fn beyond_loopback_it_does_not_start_without_keys() {
     let mut setup = Setup::of("http://127.0.0.1:9");
     setup.listen = "0.0.0.0:0".to_owned();
-    let desk = Desk::new(&setup);
-    let (status, said) = desk.refuses(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let (status, said) = sandbox.refuses(&setup);
     assert!(!status.success());
     assert!(said.contains("keys add"), "it does not say how to mend it: {said}");
 }
@@ -23,8 +23,8 @@ fn beyond_loopback_it_does_not_start_without_keys() {
 fn without_keys_whoever_is_on_this_machine_gets_in() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
 }
 
@@ -32,12 +32,12 @@ fn without_keys_whoever_is_on_this_machine_gets_in() {
 fn only_a_sound_key_gets_in_and_the_client_is_told_in_its_own_words() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let sound = desk.key(&["sound"]);
-    let revoked = desk.key(&["revoked"]);
-    let expired = desk.key(&["expired", "--expires", "30d"]);
-    let reader = desk.key(&["reader", "--scope", "read"]);
-    let file = desk.path().join("data/access.toml");
+    let sandbox = Sandbox::new(&setup);
+    let sound = sandbox.key(&["sound"]);
+    let revoked = sandbox.key(&["revoked"]);
+    let expired = sandbox.key(&["expired", "--expires", "30d"]);
+    let reader = sandbox.key(&["reader", "--scope", "read"]);
+    let file = sandbox.path().join("data/access.toml");
     let text = fs::read_to_string(&file).unwrap();
     let past: String = text
         .lines()
@@ -51,7 +51,7 @@ fn only_a_sound_key_gets_in_and_the_client_is_told_in_its_own_words() {
         .collect();
     assert_ne!(past, text, "the key file says when a key expires");
     fs::write(&file, past).unwrap();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let with = |speaks: Speaks, key: Option<&str>| {
         let ask = speaks.ask("gpt-4.1", false);
         let ask = match (speaks, key) {
@@ -65,8 +65,9 @@ fn only_a_sound_key_gets_in_and_the_client_is_told_in_its_own_words() {
         assert_eq!(with(speaks, Some(&sound)).status(), 200);
         assert_eq!(with(speaks, Some(&revoked)).status(), 200);
     }
-    desk.must(&["keys", "revoke", "revoked"]);
-    let never = format!("{}x", &sound[..sound.len() - 1]);
+    sandbox.must(&["keys", "revoke", "revoked"]);
+    let (most, last) = sound.split_at(sound.len() - 1);
+    let never = format!("{most}{}", if last == "x" { "y" } else { "x" });
     for speaks in Speaks::ALL {
         let cases = [
             None,
@@ -106,9 +107,9 @@ fn only_a_sound_key_gets_in_and_the_client_is_told_in_its_own_words() {
 fn nobody_spends_in_another_teams_name() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let key = desk.key(&["theirs", "--team", "search"]);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let key = sandbox.key(&["theirs", "--team", "search"]);
+    let front = sandbox.serve(&setup);
     let answer = chat("gpt-4.1", false)
         .header("authorization", &format!("Bearer {key}"))
         .header("pointsman-team", "payments")
@@ -129,13 +130,13 @@ fn nobody_spends_in_another_teams_name() {
 fn nobody_judges_what_another_team_paid_for() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let key = |args: &[&str]| format!("Bearer {}", desk.key(args));
+    let sandbox = Sandbox::new(&setup);
+    let key = |args: &[&str]| format!("Bearer {}", sandbox.key(args));
     let ours = key(&["ours", "--team", "search"]);
     let others = [key(&["theirs", "--team", "payments"]), key(&["nobodys"])];
     let operator = key(&["desk", "--scope", "read,operate"]);
     let reader = key(&["reader", "--scope", "read"]);
-    let mut front = desk.serve(&setup);
+    let mut front = sandbox.serve(&setup);
     let asked = chat("gpt-4.1", false).header("authorization", &ours).send(front.address());
     let operation = asked.header("pointsman-operation").unwrap().to_owned();
     let body = serde_json::json!({"operation": operation, "good": true});
@@ -143,7 +144,7 @@ fn nobody_judges_what_another_team_paid_for() {
         if !is_remembered {
             // After a restart the ledger has to say whose it was.
             front.stop();
-            front = desk.serve(&setup);
+            front = sandbox.serve(&setup);
         }
         let judge = |key: &str| {
             Ask::post("/v1/feedback", &body).header("authorization", key).send(front.address()).status()
@@ -162,10 +163,10 @@ fn a_file_of_keys_that_cannot_be_read_is_told_on_stderr() {
     use std::os::unix::fs::PermissionsExt as _;
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let key = format!("Bearer {}", desk.key(&["ours"]));
-    let front = desk.serve(&setup);
-    let file = desk.path().join("data/access.toml");
+    let sandbox = Sandbox::new(&setup);
+    let key = format!("Bearer {}", sandbox.key(&["ours"]));
+    let front = sandbox.serve(&setup);
+    let file = sandbox.path().join("data/access.toml");
     let sound = std::fs::read(&file).unwrap();
     let told = |text: &str, times: usize| {
         let until = std::time::Instant::now() + crate::upstream::PATIENCE;
@@ -198,8 +199,8 @@ fn a_file_of_keys_that_cannot_be_read_is_told_on_stderr() {
 fn pages_of_another_site_spend_nothing_whatever_they_send() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[cors]\norigins = [\"https://tools.example\"]");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let from = |site: &str| chat("gpt-4.1", false).header("sec-fetch-site", site);
     for (ask, status) in [
         (from("cross-site"), 403),
@@ -225,8 +226,8 @@ fn no_client_hears_where_a_provider_stands() {
     let refusing = Refusing::take();
     for url in [upstream.url(), refusing.url()] {
         let setup = Setup::of(&url);
-        let desk = Desk::new(&setup);
-        let front = desk.serve(&setup);
+        let sandbox = Sandbox::new(&setup);
+        let front = sandbox.serve(&setup);
         for model in ["auto", "gpt-4.1", "claude-opus-4-6", "gemini-2.5-flash", "mistral-small-2503"] {
             for stream in [false, true] {
                 let answer = chat(model, stream).send(front.address());
@@ -245,9 +246,9 @@ fn no_secret_and_no_prompt_is_written_anywhere() {
     let upstream =
         Upstream::with(|call| if call.number % 2 == 0 { Reply::default() } else { Reply::status(500) });
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let key = desk.key(&["secret"]);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let key = sandbox.key(&["secret"]);
+    let front = sandbox.serve(&setup);
     for _ in 0..4 {
         let body = json!({"model": "auto", "messages": [{"role": "user", "content": "the vault opens at MIDNIGHT-7731"}]});
         Ask::post("/v1/chat/completions", &body)
@@ -256,7 +257,7 @@ fn no_secret_and_no_prompt_is_written_anywhere() {
     }
     let said = front.stop();
     assert!(!said.contains(&key) && !said.contains("MIDNIGHT-7731"), "{said}");
-    let mut folders = vec![desk.path().join("data")];
+    let mut folders = vec![sandbox.path().join("data")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

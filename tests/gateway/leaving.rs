@@ -2,7 +2,7 @@
 //! charged for it.
 
 use crate::client::Line;
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{MODELS, all_lawful, chat, nothing_held};
 use crate::upstream::{At, End, Fault, Reply, Told, Upstream};
 
@@ -28,8 +28,8 @@ fn leave(upstream: &Upstream, to: std::net::SocketAddr, model: &str, stream: boo
 fn a_call_whose_client_left_is_read_to_its_end_and_charged_as_told() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("on-disconnect = \"drain\"");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut calls = 0;
     for model in MODELS {
         for stream in [false, true] {
@@ -51,8 +51,8 @@ fn a_call_whose_client_left_is_read_to_its_end_and_charged_as_told() {
 fn a_call_whose_client_left_is_dropped_and_estimated_where_policy_says_so() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("on-disconnect = \"cancel\"");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for model in MODELS {
         for stream in [false, true] {
             leave(&upstream, front.address(), model, stream);
@@ -74,8 +74,8 @@ fn a_call_whose_client_left_is_dropped_and_estimated_where_policy_says_so() {
 fn a_client_that_disconnects_never_escalates() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("on-disconnect = \"cancel\"");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for stream in [false, true] {
         leave(&upstream, front.address(), "auto", stream);
         upstream.wait("the gateway hung up", |state| state.busy() == 0);
@@ -90,8 +90,8 @@ fn a_client_that_disconnects_never_escalates() {
 fn stopping_the_gateway_finishes_what_is_in_flight() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     upstream.push(Reply::fault(At::Frame(5), Fault::Stall));
     let mut line = Line::open(front.address());
     line.write(&chat("gpt-4.1", true).wire()).unwrap();
@@ -113,7 +113,7 @@ fn stopping_the_gateway_finishes_what_is_in_flight() {
     });
     assert!(answer.contains("[DONE]"), "{answer}");
     assert!(front.wait().success());
-    desk.check();
-    let rows = desk.ledger();
+    sandbox.check();
+    let rows = sandbox.ledger();
     assert!(rows.iter().all(|row| !row.open && row.kind == "known"), "{rows:#?}");
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::client::{Ask, Line};
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{Speaks, all_lawful, chat, nothing_held};
 use crate::upstream::{At, Fault, PATIENCE, Reply, Upstream};
 
@@ -14,8 +14,8 @@ use crate::upstream::{At, Fault, PATIENCE, Reply, Upstream};
 fn slow_clients_are_dropped() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nheader-seconds = 1\nbody-seconds = 1");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let beginnings: [&[u8]; 3] = [
         b"POST /v1/chat/completions HTTP/1.1\r\nhost: loc",
         b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{",
@@ -42,8 +42,8 @@ fn slow_clients_are_dropped() {
 fn a_client_that_takes_nothing_holds_nothing_up() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("on-disconnect = \"cancel\"\n[limits]\nwrite-seconds = 1");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     // More than fits into the buffers between upstream and client.
     let piece = "words ".repeat(20_000);
     upstream.push(Reply { pieces: vec![piece; 700], ..Reply::default() });
@@ -62,8 +62,8 @@ fn a_client_that_takes_nothing_holds_nothing_up() {
 fn too_large_is_refused_before_it_is_held() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nbody = 20000\nheaders = 8192");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let large = "x".repeat(40_000);
     let body = json!({"model": "gpt-4.1", "max_tokens": 5, "messages": [{"role": "user", "content": large}]});
     for (speaks, path) in [(Speaks::Chat, "/v1/chat/completions"), (Speaks::Messages, "/v1/messages")] {
@@ -106,8 +106,8 @@ fn too_large_is_refused_before_it_is_held() {
 fn connections_and_requests_beyond_the_limit_are_turned_away_and_later_ones_let_in() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nconnections = 4\nrequests = 2");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     // Two that wait for their answers fill the requests ...
     let waiting: Vec<Line> = (0..2)
         .map(|at| {
@@ -156,8 +156,8 @@ fn connections_and_requests_beyond_the_limit_are_turned_away_and_later_ones_let_
 fn where_every_connection_is_answered_one_more_is_told_so() {
     let upstream = Upstream::with(|_| Reply::fault(At::BeforeHeaders, Fault::Stall));
     let setup = Setup::of(&upstream.url()).gateway("[limits]\nconnections = 2");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut waiting: Vec<Line> = Vec::new();
     for at in 0..2 {
         let mut line = Line::open(front.address());
@@ -183,8 +183,8 @@ fn connections_that_ask_for_nothing_lock_nobody_out() {
     let patient = "header-seconds = 600\nbody-seconds = 600";
     let setup =
         Setup::of(&upstream.url()).gateway(&format!("[limits]\nconnections = 8\nrequests = 2\n{patient}"));
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let half = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900\r\n\r\n{";
     let beginnings: [&[u8]; 5] = [
         b"",
@@ -214,8 +214,8 @@ fn connections_that_ask_for_nothing_lock_nobody_out() {
 fn nonsense_is_answered_as_the_clients_package_expects() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let deep = format!("{{\"model\":\"auto\",\"messages\":{}{}}}", "[".repeat(50_000), "]".repeat(50_000));
     let bodies: [&[u8]; 7] =
         [b"", b"{", b"[]", b"{\"model\":7}", b"{\"messages\":[]}", b"\xff\xfe", deep.as_bytes()];

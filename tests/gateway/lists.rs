@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::client::Ask;
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::upstream::{At, Call, Fault, Reply, Upstream};
 
 /// Lists as each provider gives them.
@@ -42,8 +42,8 @@ fn ids(list: &Value) -> Vec<&str> {
 fn models_that_patterns_serve_are_listed_as_their_provider_lists_them() {
     let upstream = Upstream::with(lists);
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let list = Ask::get("/models").send(front.address()).json();
     let found = ids(&list);
     assert_eq!(&found[..4], ["auto", "auto/everything", "gpt-4.1", "gpt-4.1-nano"]);
@@ -108,8 +108,8 @@ fn a_provider_that_gives_no_list_takes_nothing_from_the_others() {
         _ => lists(call),
     });
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let list = Ask::get("/v1/models").send(front.address()).json();
     let real: Vec<&str> = list["data"]
         .as_array()
@@ -127,8 +127,8 @@ fn a_provider_that_gives_no_list_takes_nothing_from_the_others() {
 fn without_keys_the_models_that_would_be_made_up_are_listed() {
     let mut setup = Setup::of("http://127.0.0.1:9");
     setup.providers = "[simulated]\nspeed = 0\n".to_owned();
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let list = Ask::get("/v1/models").send(front.address()).json();
     for id in ["auto", "gpt-4.1", "claude-opus-4-6", "gemini-2.5-flash", "simulated"] {
         assert!(ids(&list).contains(&id), "{id} is not in {list}");
@@ -156,8 +156,8 @@ fn tokens_are_counted_by_the_provider_that_would_get_the_request() {
     });
     let mut setup = Setup::of(&upstream.url());
     setup.policy = setup.policy.replace("gpt-4.1-nano", "claude-haiku-4-5");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for (model, tokens, by) in [
         ("claude-opus-4-6", Some(4_321), "provider"),
         ("auto", Some(4_321), "provider"),
@@ -195,8 +195,8 @@ fn tokens_of_a_response_are_counted_by_openai_or_estimated() {
         upstream.url()
     );
     setup.providers += &open;
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for (model, tokens, by) in [
         ("keeps-1", Some(11), "provider"),
         ("claude-opus-4-6", Some(4_321), "provider"),
@@ -225,8 +225,8 @@ fn tokens_of_a_response_are_counted_by_openai_or_estimated() {
 fn a_count_that_cannot_be_had_is_estimated() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for reply in [
         Reply::status(404),
         Reply { status: 529, ..Reply::json(&json!({"error": {}})) },
@@ -265,8 +265,8 @@ fn a_count_that_cannot_be_had_is_estimated() {
 fn tokens_for_a_model_that_nobody_serves_are_not_counted() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let responses = json!({"model": "nobodys", "input": "x"});
     let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]});
     for ask in [
@@ -290,8 +290,8 @@ fn an_answer_that_failed_its_check_is_handed_on_where_no_rung_behind_can_take_th
         .policy
         .replace("rung = \"large\", model = \"gpt-4.1\"", "rung = \"large\", model = \"claude-haiku-4-5\"");
     setup.policy = setup.policy.replace("no_signal", "stream = { hold = true }\nno_signal");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for stream in [false, true] {
         // Claude gives one answer alone.
         let body = json!({"model": "auto", "messages": [{"role": "user", "content": "x"}], "n": 2, "stream": stream,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Ask;
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::upstream::Upstream;
 
 /// A turn's request of a conversation: it says again what was said before, and more.
@@ -22,8 +22,8 @@ fn marked(gateway: &str, model: &str, change: impl Fn(&mut Value)) -> Vec<bool> 
     for name in ["gpt-4.1-nano", "gpt-4.1"] {
         setup.policy = setup.policy.replace(&format!("\"{name}\""), "\"claude-sonnet-4-6\"");
     }
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for session in 0..4 {
         for at in 1..=4 {
             let mut body = turn(model, session, at);
@@ -43,7 +43,7 @@ fn marked(gateway: &str, model: &str, change: impl Fn(&mut Value)) -> Vec<bool> 
     let count = all.iter().filter(|is_marked| **is_marked).count();
     assert_eq!(crate::bounds::value(&front, "pointsman_cache_marks_total"), count as u64);
     front.settle();
-    desk.check();
+    sandbox.check();
     all
 }
 
@@ -89,8 +89,8 @@ fn keyed(account: &str) {
     let upstream = Upstream::start();
     let mut setup = Setup::of(&upstream.url());
     setup.providers = setup.providers.replace("name = \"up-chat\"", &format!("name = \"openai\"\n{account}"));
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let ask = |session: &str, more: Value| {
         let mut body = json!({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

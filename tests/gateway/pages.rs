@@ -2,7 +2,7 @@
 //! operator's paths stay closed.
 
 use crate::client::{Answer, Ask};
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::stage::{Speaks, chat, messages};
 use crate::upstream::{Reply, Upstream};
 
@@ -27,8 +27,8 @@ fn a_page_whose_origin_is_named_may_call_and_reads_what_was_decided() {
         Upstream::with(|call| if call.model == "gpt-4.1" { Reply::default() } else { Reply::status(500) });
     let setup = Setup::of(&upstream.url())
         .gateway(&format!("[cors]\norigins = [\"{PAGE}\", \"http://localhost:3000\"]\nmax-age = 77"));
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for path in ["/v1/chat/completions", "/v1/messages", "/openai/deployments/x/chat/completions"] {
         let answer = preflight(&front, path, PAGE);
         assert_eq!((answer.status(), allowed(&answer)), (204, Some(PAGE)), "{path}");
@@ -76,12 +76,12 @@ fn a_page_whose_origin_is_named_may_call_and_reads_what_was_decided() {
 fn every_origin_is_let_in_only_where_that_is_written_and_then_with_a_key() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway("[cors]\norigins = [\"*\"]");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let answer = chat("gpt-4.1", false).header("origin", PAGE).send(front.address());
     assert_eq!(answer.status(), 403, "without keys any page could spend");
     assert_eq!(allowed(&answer), Some("*"), "the page may read why");
-    let key = desk.key(&["page"]);
+    let key = sandbox.key(&["page"]);
     let bearer = format!("Bearer {key}");
     assert_eq!(preflight(&front, "/v1/chat/completions", PAGE).status(), 204);
     let answer = chat("gpt-4.1", false).header("origin", PAGE).header("authorization", &bearer);

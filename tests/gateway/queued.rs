@@ -4,9 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::budgets::{at_once, desk, standings, stands, usd};
+use crate::budgets::{at_once, sandbox, standings, stands, usd};
 use crate::client::{Ask, Line};
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::chat;
 use crate::upstream::{At, Fault, Reply, Upstream};
 
@@ -20,8 +20,8 @@ fn waiting(found: &Value, count: u64) -> bool {
 #[test]
 fn whoever_finds_no_room_waits_and_is_let_in_as_calls_end_the_first_first() {
     let upstream = Upstream::with(|_| Reply::fault(At::BeforeHeaders, Fault::Stall));
-    let (setup, desk) = desk(&upstream, ONE_AT_A_TIME);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, ONE_AT_A_TIME);
+    let front = sandbox.serve(&setup);
     let mut lines = Vec::new();
     for at in 0..6 {
         let mut line = Line::open(front.address());
@@ -66,10 +66,10 @@ fn whoever_finds_no_room_waits_and_is_let_in_as_calls_end_the_first_first() {
 #[test]
 fn who_waits_too_long_is_refused_as_is_who_could_never_be_let_in_and_an_edit_makes_room() {
     let upstream = Upstream::start();
-    let (setup, desk) =
-        desk(&upstream, "[budget.all]\nlimit = { day = \"0.0657\" }\nover = \"queue\"\nwait = \"50ms\"\n");
-    let file = desk.path().join("config/budgets.toml");
-    let front = desk.serve(&setup);
+    let (setup, sandbox) =
+        sandbox(&upstream, "[budget.all]\nlimit = { day = \"0.0657\" }\nover = \"queue\"\nwait = \"50ms\"\n");
+    let file = sandbox.path().join("config/budgets.toml");
+    let front = sandbox.serve(&setup);
     let short = |most: u32| {
         let body = json!({"model": "gpt-4.1", "max_tokens": most, "messages": [{"role": "user", "content": "What is due?"}]});
         Ask::post("/v1/chat/completions", &body)
@@ -116,12 +116,12 @@ fn a_live_session_under_budgets_that_refuse_move_and_queue_is_its_replay() {
         .policy
         .replace("no_signal = \"small\"", "no_signal = \"large\"")
         .replace("threshold = 0", "threshold = 1000");
-    let desk = Desk::new(&setup);
+    let sandbox = Sandbox::new(&setup);
     let budgets = "[budget.queued]\nteam = [\"patient\"]\nlimit = { lifetime = \"0.2\" }\nover = \"queue\"\nwait = \"30s\"\n\
                    [budget.moved]\nmodel = [\"gpt-4.1\"]\nteam = [\"thrifty\"]\nlimit = { lifetime = \"0.15\" }\n\
                    [budget.refused]\nteam = [\"hasty\"]\nlimit = { lifetime = \"0.15\" }\nover = \"refuse\"\n";
-    fs::write(desk.path().join("config/budgets.toml"), budgets).unwrap();
-    let front = desk.serve(&setup);
+    fs::write(sandbox.path().join("config/budgets.toml"), budgets).unwrap();
+    let front = sandbox.serve(&setup);
     let asks: Vec<Ask> = (0..64)
         .map(|at| chat("auto", at % 2 == 0).header("pointsman-team", ["patient", "thrifty", "hasty"][at % 3]))
         .collect();
@@ -140,16 +140,16 @@ fn a_live_session_under_budgets_that_refuse_move_and_queue_is_its_replay() {
     assert_eq!(standings(&front)["open_holds"], 0);
     let rows = front.settle();
     let charged: i128 = rows.iter().filter_map(|row| row.amount).sum();
-    desk.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
     assert_eq!(
-        fs::read_to_string(desk.path().join("live.jsonl")).unwrap().matches("\"waited:").count(),
+        fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap().matches("\"waited:").count(),
         waited
     );
     let told: Vec<Value> = ["recorded", "routed"]
         .iter()
         .map(|reading| {
             let report =
-                desk.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
+                sandbox.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
             serde_json::from_str(&report).unwrap()
         })
         .collect();

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::client::Ask;
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{MODELS, Speaks, metrics, nothing_held};
 use crate::upstream::upstream_script::Report;
 use crate::upstream::{At, Fault, Reply, Upstream};
@@ -52,8 +52,8 @@ fn a_live_session_is_its_replay() {
     let mut setup =
         Setup::with(&upstream.url(), r#"retries = { attempts = 2, base = "1ms", max_wait = "1s" }"#);
     setup.policy = POLICY.to_owned();
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let prompts = [
         "Is this review positive or negative? 'Great product.' Answer with one word.",
         "Prove that the square root of two is irrational, and discuss every step in depth.",
@@ -77,7 +77,7 @@ fn a_live_session_is_its_replay() {
     assert!(rows.iter().any(|row| row.kind == "estimated") && rows.iter().any(|row| row.kind == "known"));
     let models: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.model.as_str()).collect();
     assert!(models.len() >= 3, "the traffic should take several ways: {models:?}");
-    desk.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
     // What was drawn to explore is told with its chance, in the ledger's export as in the feed.
     let chances = |text: &str| -> Vec<(u64, bool)> {
         let told = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -88,7 +88,7 @@ fn a_live_session_is_its_replay() {
         })
         .collect()
     };
-    let told = chances(&std::fs::read_to_string(desk.path().join("live.jsonl")).unwrap());
+    let told = chances(&std::fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap());
     assert!(told.iter().any(|(chance, _)| *chance < 500), "nothing was explored: {told:?}");
     assert!(told.iter().all(|(chance, in_words)| (*chance < 1000) == *in_words), "{told:?}");
     let sum = |kind: &str| -> i128 {
@@ -100,7 +100,7 @@ fn a_live_session_is_its_replay() {
         assert_eq!(total, sum(kind), "live: {kind}");
     }
     for reading in ["recorded", "routed"] {
-        let report = desk.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report = sandbox.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!(report["requests"], 40, "{reading}");
         assert_eq!(report["attempts"], rows.len(), "{reading}");
@@ -185,8 +185,8 @@ fn what_was_charged_stands_whatever_book_is_at_hand_and_the_book_that_disagrees_
         _ => Reply::default(),
     });
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for at in 0..10 {
         Speaks::ALL[at % 2].ask("auto", at % 3 == 0).send(front.address());
     }
@@ -213,13 +213,13 @@ provider = "openai"
 input = 1.00
 output = 4.00
 "#;
-    std::fs::write(desk.path().join("dear.toml"), dear).unwrap();
-    desk.must(&["ledger", "export", "-o", "plain.jsonl"]);
-    desk.must(&["ledger", "export", "-o", "priced.jsonl", "--with-prices"]);
+    std::fs::write(sandbox.path().join("dear.toml"), dear).unwrap();
+    sandbox.must(&["ledger", "export", "-o", "plain.jsonl"]);
+    sandbox.must(&["ledger", "export", "-o", "priced.jsonl", "--with-prices"]);
     for log in ["plain.jsonl", "priced.jsonl", "data/ledger.db"] {
         let replay = |more: &[&str]| {
             let args = [&["replay", log, "--as", "recorded"], more].concat();
-            desk.must(&args)
+            sandbox.must(&args)
         };
         let report = |more: &[&str]| -> Value {
             serde_json::from_str(&replay(&[more, &["--format", "json"]].concat())).unwrap()

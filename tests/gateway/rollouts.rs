@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask};
-use crate::front::{Desk, Front, Row, Setup};
+use crate::front::{Front, Row, Sandbox, Setup};
 use crate::replayed::pico;
 use crate::upstream::{Reply, Upstream};
 
@@ -74,10 +74,10 @@ fn until(front: &Front<'_>, so: impl Fn(&Value) -> bool) -> Value {
 }
 
 /// Waits until the ledger holds so many calls that are over: what is written an instant later, a kill may take.
-fn written(desk: &Desk, calls: usize) -> Vec<Row> {
+fn written(sandbox: &Sandbox, calls: usize) -> Vec<Row> {
     let end = std::time::Instant::now() + crate::upstream::PATIENCE;
     loop {
-        let rows = desk.ledger();
+        let rows = sandbox.ledger();
         if rows.len() >= calls && rows.iter().all(|row| !row.open) {
             return rows;
         }
@@ -86,18 +86,18 @@ fn written(desk: &Desk, calls: usize) -> Vec<Row> {
     }
 }
 
-fn desk(upstream: &Upstream) -> (Setup, Desk) {
+fn sandbox(upstream: &Upstream) -> (Setup, Sandbox) {
     let mut setup = Setup::of(&upstream.url());
     POLICY.clone_into(&mut setup.policy);
-    let desk = Desk::new(&setup);
-    (setup, desk)
+    let sandbox = Sandbox::new(&setup);
+    (setup, sandbox)
 }
 
 #[test]
 fn steps_come_with_evidence_over_a_restart_and_the_session_is_its_replay() {
     let upstream = Upstream::with(|_| Reply::default());
-    let (setup, desk) = desk(&upstream);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream);
+    let front = sandbox.serve(&setup);
     traffic(&front, "before", 5);
     let begun = start(&front, "cheaper");
     assert_eq!(begun.status(), 200, "{}", begun.text());
@@ -109,15 +109,15 @@ fn steps_come_with_evidence_over_a_restart_and_the_session_is_its_replay() {
     let stood = until(&front, |row| row["canary"]["requests"] == 20);
     assert_eq!((&stood["estimated"], &stood["share"]), (&json!(true), &json!(0)), "{stood:#}");
     assert!(stood["lacks"][0].as_str().unwrap().contains("20 requests"), "{stood:#}");
-    assert!(written(&desk, 25).iter().all(|row| row.model == "gpt-4.1"));
+    assert!(written(&sandbox, 25).iter().all(|row| row.model == "gpt-4.1"));
     traffic(&front, "more", 25);
     until(&front, |row| row["stage"] == 2);
     // Half of the sessions now; a restart goes on in the same stage, with what was seen in it.
     traffic(&front, "half", 50);
     let seen = until(&front, |row| row["canary"]["requests"].as_u64() > Some(10));
-    written(&desk, 100);
+    written(&sandbox, 100);
     front.kill();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let again =
         until(&front, |row| row["canary"]["requests"].as_u64() >= seen["canary"]["requests"].as_u64());
     assert_eq!(
@@ -133,14 +133,14 @@ fn steps_come_with_evidence_over_a_restart_and_the_session_is_its_replay() {
     let policy = Ask::get("/operator/v1/policy").send(front.address()).json();
     assert_eq!(policy["routes"].as_array().unwrap().len(), 1, "{policy:#}");
     assert_eq!(policy["routes"][0]["ladder"][0]["threshold"], 0, "{policy:#}");
-    let listed = desk.must(&["rollout", "list", "--url", &front.url(), "--format", "csv"]);
+    let listed = sandbox.must(&["rollout", "list", "--url", &front.url(), "--format", "csv"]);
     assert!(listed.contains("cheaper,everything,small from 0‰,done"), "{listed}");
     upstream.wait_idle();
     let rows = front.settle();
-    desk.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
     let sum: i128 = rows.iter().filter(|row| row.kind == "known").filter_map(|row| row.amount).sum();
     for reading in ["recorded", "routed"] {
-        let report = desk.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report = sandbox.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!(pico(&report["cost_known_usd"]), sum, "{reading}");
         for model in report["by_model"].as_array().unwrap() {
@@ -159,14 +159,14 @@ fn steps_come_with_evidence_over_a_restart_and_the_session_is_its_replay() {
 #[test]
 fn what_costs_too_much_is_taken_back_and_an_operator_may_hold_skip_and_take_back() {
     let upstream = Upstream::with(|_| Reply::default());
-    let (setup, desk) = desk(&upstream);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream);
+    let front = sandbox.serve(&setup);
     assert_eq!(start(&front, "dear").status(), 200);
     assert_eq!(order(&front, &json!({"hold": "dear", "why": "until Monday"})).status(), 200);
     traffic(&front, "shadow", 45);
     let back = until(&front, |row| row["phase"] == "taken back");
     assert!(back["why"].as_str().unwrap().starts_with("cost: $"), "{back:#}");
-    let models = written(&desk, 45);
+    let models = written(&sandbox, 45);
     assert!(models.iter().all(|row| row.model == "gpt-4.1"), "it never decided anything");
     assert_eq!(order(&front, &json!({"skip": "dear"})).status(), 409, "it is over");
     assert_eq!(order(&front, &json!({"skip": "deer"})).status(), 409);
@@ -178,7 +178,7 @@ fn what_costs_too_much_is_taken_back_and_an_operator_may_hold_skip_and_take_back
     assert_eq!(policy()["routes"][0]["canary"], json!({"of": "everything", "share": 500}));
     assert_eq!(order(&front, &json!({"back": "cheaper", "why": "not today"})).status(), 200);
     assert_eq!(policy()["routes"].as_array().unwrap().len(), 1);
-    let shown = desk.must(&["rollout", "show", "cheaper", "--url", &front.url()]);
+    let shown = sandbox.must(&["rollout", "show", "cheaper", "--url", &front.url()]);
     assert!(shown.contains("not today"), "{shown}");
     drop(front.settle());
 }
@@ -186,7 +186,7 @@ fn what_costs_too_much_is_taken_back_and_an_operator_may_hold_skip_and_take_back
 #[test]
 fn over_a_log_it_says_when_steps_would_have_come_and_that_nothing_of_it_happened() {
     let upstream = Upstream::with(|_| Reply::default());
-    let (_, desk) = desk(&upstream);
+    let (_, sandbox) = sandbox(&upstream);
     let line = |at: usize| {
         format!(
             r#"{{"id":"r-{at}","at":"2026-05-23T12:{:02}:{:02}Z","session":"s-{at}","task":"code","confidence":300,"model":"gpt-4.1","in":1000,"out":100,"latency_ms":900}}"#,
@@ -194,9 +194,9 @@ fn over_a_log_it_says_when_steps_would_have_come_and_that_nothing_of_it_happened
             at % 60
         ) + "\n"
     };
-    std::fs::write(desk.path().join("past.jsonl"), (0..600).map(line).collect::<String>()).unwrap();
-    std::fs::write(desk.path().join("plans.toml"), PLANS).unwrap();
-    std::fs::write(desk.path().join("p.toml"), POLICY).unwrap();
+    std::fs::write(sandbox.path().join("past.jsonl"), (0..600).map(line).collect::<String>()).unwrap();
+    std::fs::write(sandbox.path().join("plans.toml"), PLANS).unwrap();
+    std::fs::write(sandbox.path().join("p.toml"), POLICY).unwrap();
     let tried = |name: &str| -> Value {
         let args = [
             "rollout",
@@ -210,7 +210,7 @@ fn over_a_log_it_says_when_steps_would_have_come_and_that_nothing_of_it_happened
             "--format",
             "json",
         ];
-        serde_json::from_str(&desk.must(&args)).unwrap()
+        serde_json::from_str(&sandbox.must(&args)).unwrap()
     };
     let (cheaper, dear) = (tried("cheaper"), tried("dear"));
     assert_eq!(

@@ -6,17 +6,17 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask};
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::stage::{chat, messages};
 use crate::upstream::{Reply, Upstream};
 
 const FREEZE: &str = "[runaways.loop]\neach = \"session\"\nsame-call = 5\nthen = \"freeze\"\n";
 
-fn desk(upstream: &Upstream, rules: &str) -> (Setup, Desk) {
+fn sandbox(upstream: &Upstream, rules: &str) -> (Setup, Sandbox) {
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    fs::write(desk.path().join("config/budgets.toml"), rules).unwrap();
-    (setup, desk)
+    let sandbox = Sandbox::new(&setup);
+    fs::write(sandbox.path().join("config/budgets.toml"), rules).unwrap();
+    (setup, sandbox)
 }
 
 /// A step of an agent that has just called a tool with these arguments.
@@ -43,8 +43,8 @@ fn standing(front: &Front<'_>) -> Value {
 #[test]
 fn a_loop_is_frozen_under_sixty_four_clients_and_nothing_new_is_sent_after_it() {
     let upstream = Upstream::with(|_| Reply::text("well"));
-    let (setup, desk) = desk(&upstream, FREEZE);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, FREEZE);
+    let front = sandbox.serve(&setup);
     let to = front.address();
     let answers: Vec<Answer> = std::thread::scope(|scope| {
         let all: Vec<_> =
@@ -85,8 +85,8 @@ fn a_loop_is_frozen_under_sixty_four_clients_and_nothing_new_is_sent_after_it() 
     assert_eq!(order(&front, &json!({"lift": whom})).status(), 200);
     until(&front, |found| fires(found).is_empty());
     drop(front.settle());
-    desk.must(&["ledger", "export", "-o", "night.jsonl"]);
-    let shown = desk.must(&["alerts", "replay", "night.jsonl", "--format", "json"]);
+    sandbox.must(&["ledger", "export", "-o", "night.jsonl"]);
+    let shown = sandbox.must(&["alerts", "replay", "night.jsonl", "--format", "json"]);
     assert!(shown.contains("\"runaway\""), "{shown}");
 }
 
@@ -106,8 +106,8 @@ fn until(front: &Front<'_>, so: impl Fn(&Value) -> bool) -> Value {
 #[test]
 fn a_call_whose_arguments_change_is_no_loop_and_a_lift_starts_anew() {
     let upstream = Upstream::with(|_| Reply::text("well"));
-    let (setup, desk) = desk(&upstream, FREEZE);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, FREEZE);
+    let front = sandbox.serve(&setup);
     let to = front.address();
     for n in 0..20 {
         let answer = step("honest", n, &format!(r#"{{"path":"a","page":{n}}}"#)).send(to);
@@ -130,14 +130,14 @@ fn a_call_whose_arguments_change_is_no_loop_and_a_lift_starts_anew() {
 #[test]
 fn the_kill_switch_holds_over_a_restart_and_a_kill_in_every_dialect_until_it_is_lifted() {
     let upstream = Upstream::with(|_| Reply::text("well"));
-    let (setup, desk) = desk(&upstream, "");
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, "");
+    let front = sandbox.serve(&setup);
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     let stopped = order(&front, &json!({"stop": "all", "why": "the bill"}));
     assert_eq!((stopped.status(), &stopped.json()["changed"]), (200, &json!(true)), "{}", stopped.text());
     // What was answered is written: the gateway ends without a word.
     front.kill();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "What is due?"}]}]});
     for ask in [
         chat("gpt-4.1", true),
@@ -162,7 +162,7 @@ fn the_kill_switch_holds_over_a_restart_and_a_kill_in_every_dialect_until_it_is_
     assert_eq!(upstream.served().len(), 1);
     assert_eq!(order(&front, &json!({"lift": "all"})).status(), 200);
     front.stop();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(
         chat("gpt-4.1", false).send(front.address()).status(),
         200,
@@ -182,14 +182,14 @@ fn the_kill_switch_holds_over_a_restart_and_a_kill_in_every_dialect_until_it_is_
 #[test]
 fn a_frozen_session_is_still_frozen_after_a_restart() {
     let upstream = Upstream::with(|_| Reply::text("well"));
-    let (setup, desk) = desk(&upstream, FREEZE);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, FREEZE);
+    let front = sandbox.serve(&setup);
     for n in 0..5 {
         drop(step("night", n, r#"{"path":"a"}"#).send(front.address()));
     }
     let before = standing(&front)["stops"].clone();
     front.stop();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(standing(&front)["stops"], before, "who, since when and why");
     let answer = step("night", 9, r#"{"path":"b"}"#).send(front.address());
     assert_eq!((answer.status(), &answer.json()["error"]["rule"]), (429, &json!("loop")));

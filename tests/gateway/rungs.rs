@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask, Line};
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::replayed::pico;
 use crate::stage::{metrics, nothing_held};
 use crate::upstream::{At, Fault, Reply, Upstream};
@@ -44,14 +44,14 @@ pub(crate) fn read(line: &mut Line, requests: usize) -> Vec<Value> {
     panic!("{requests} requests were not told of: {found:#?}");
 }
 
-fn save(desk: &Desk, lines: &[Value]) {
+fn save(sandbox: &Sandbox, lines: &[Value]) {
     let text = lines.iter().fold(String::new(), |all, line| all + &line.to_string() + "\n");
-    fs::write(desk.path().join("live.jsonl"), text).unwrap();
+    fs::write(sandbox.path().join("live.jsonl"), text).unwrap();
 }
 
-fn replay(desk: &Desk, reading: &str) -> Value {
+fn replay(sandbox: &Sandbox, reading: &str) -> Value {
     let args = ["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"];
-    serde_json::from_str(&desk.must(&args)).unwrap()
+    serde_json::from_str(&sandbox.must(&args)).unwrap()
 }
 
 fn chat(members: &Value) -> Ask {
@@ -80,8 +80,8 @@ fn two_rungs_may_be_one_model_at_two_efforts_live_and_replayed() {
         _ => Reply::text(r#"{"due":"INV-7"}"#),
     });
     let setup = setup(&upstream, EFFORTS);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut feed = follow(&front);
     let answer = chat(&json!({"response_format": {"type": "json_object"}, "reasoning_effort": "medium"}));
     let answer = answer.send(front.address());
@@ -97,7 +97,7 @@ fn two_rungs_may_be_one_model_at_two_efforts_live_and_replayed() {
     assert!(bodies.iter().all(|body| body.get("temperature").is_none()));
     assert_eq!(bodies[1]["max_completion_tokens"], 4000);
     let lines = read(&mut feed, 2);
-    save(&desk, &lines);
+    save(&sandbox, &lines);
     let escalated =
         lines.iter().find(|line| line["attempts"].as_array().is_some_and(|all| all.len() == 2)).unwrap();
     let efforts: Vec<&Value> =
@@ -107,15 +107,15 @@ fn two_rungs_may_be_one_model_at_two_efforts_live_and_replayed() {
     let rows = front.settle();
     let known: i128 = rows.iter().filter_map(|row| row.amount).sum();
     assert!(known > 0 && rows.iter().all(|row| row.kind == "known"), "{rows:#?}");
-    let why = desk.must(&["why", "live.jsonl", escalated["id"].as_str().unwrap()]);
+    let why = sandbox.must(&["why", "live.jsonl", escalated["id"].as_str().unwrap()]);
     assert!(why.contains("quick (gpt-5.2)") && why.contains("thorough (gpt-5.2)"), "{why}");
     for (at, reading) in ["recorded", "routed", "recorded", "routed"].into_iter().enumerate() {
         if at == 2 {
             // The ledger tells the same as the feed.
-            fs::remove_file(desk.path().join("live.jsonl")).unwrap();
-            desk.must(&["ledger", "export", "-o", "live.jsonl"]);
+            fs::remove_file(sandbox.path().join("live.jsonl")).unwrap();
+            sandbox.must(&["ledger", "export", "-o", "live.jsonl"]);
         }
-        let report = replay(&desk, reading);
+        let report = replay(&sandbox, reading);
         assert_eq!(report["attempts"], 3, "{reading}");
         assert_eq!(report["escalated"], 1, "{reading}");
         assert_eq!(report["estimated_requests"], 0, "{reading}: all of it was seen");
@@ -134,8 +134,8 @@ ladder = [{ model = "gpt-5.2", with = { service_tier = "flex" } }]
 "#;
     let upstream = Upstream::start();
     let setup = setup(&upstream, policy);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut feed = follow(&front);
     let flex = chat(&json!({})).send(front.address());
     let messages =
@@ -160,13 +160,13 @@ ladder = [{ model = "gpt-5.2", with = { service_tier = "flex" } }]
     assert_eq!(tiers, [true, true, false]);
     front.settle();
     // What was not asked is estimated at the price of the tier that a rung would ask for.
-    save(&desk, &lines);
+    save(&sandbox, &lines);
     let estimated = |rung: &str| {
         let policy =
             format!("[[route]]\nname = \"everything\"\nmode = \"active\"\nladder = [{{ {rung} }}]\n");
-        fs::write(desk.path().join("other.toml"), policy).unwrap();
+        fs::write(sandbox.path().join("other.toml"), policy).unwrap();
         let args = ["replay", "live.jsonl", "--as", "routed", "--policy", "other.toml", "--format", "json"];
-        let report: Value = serde_json::from_str(&desk.must(&args)).unwrap();
+        let report: Value = serde_json::from_str(&sandbox.must(&args)).unwrap();
         assert_eq!(report["estimated_requests"], 3, "{report}");
         pico(&report["cost_estimated_usd"])
     };
@@ -179,8 +179,8 @@ ladder = [{ model = "gpt-5.2", with = { service_tier = "flex" } }]
 fn a_tier_that_was_only_asked_for_gives_an_estimate_and_one_that_the_answer_names_is_known() {
     let upstream = Upstream::start();
     let setup = setup(&upstream, crate::front::POLICY);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut feed = follow(&front);
     let named = json!({"id": "c", "object": "chat.completion", "model": "gpt-5.2", "service_tier": "priority",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}],
@@ -204,8 +204,8 @@ fn a_tier_that_was_only_asked_for_gives_an_estimate_and_one_that_the_answer_name
     assert_eq!(kinds, ["known", "estimated", "known", "known"]);
     let lines = read(&mut feed, 8);
     front.settle();
-    save(&desk, &lines);
-    let replayed = replay(&desk, "recorded");
+    save(&sandbox, &lines);
+    let replayed = replay(&sandbox, "recorded");
     assert_eq!(replayed["estimated_requests"], 2, "{replayed}");
 }
 
@@ -247,8 +247,8 @@ no_signal = "small"
 fn a_request_starts_on_the_first_rung_that_takes_it_and_the_reason_is_told() {
     let upstream = Upstream::start();
     let setup = setup(&upstream, LABELLED);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut feed = follow(&front);
     let picture = json!({"messages": [{"role": "user", "content": [
         {"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "https://a/b.png"}}]}]});
@@ -272,9 +272,9 @@ fn a_request_starts_on_the_first_rung_that_takes_it_and_the_reason_is_told() {
         assert!(said.contains(reason) && said.contains('(') != reason.is_empty(), "{reason}: {said}");
     }
     let lines = read(&mut feed, 7);
-    save(&desk, &lines);
+    save(&sandbox, &lines);
     front.settle();
-    let check = &replay(&desk, "recorded")["constraints"];
+    let check = &replay(&sandbox, "recorded")["constraints"];
     assert_eq!(
         (&check["checked"], &check["broken_calls"], &check["broken"]),
         (&json!(7), &json!(0), &json!([]))
@@ -285,11 +285,11 @@ fn a_request_starts_on_the_first_rung_that_takes_it_and_the_reason_is_told() {
     let line = lines.iter_mut().find(is_eu).unwrap();
     let id = line["id"].clone();
     *line = serde_json::from_str(&line.to_string().replace("\"gpt-4.1\"", "\"gpt-4.1-nano\"")).unwrap();
-    save(&desk, &lines);
+    save(&sandbox, &lines);
     for (reading, strict) in [("recorded", false), ("recorded", true), ("routed", true)] {
         let mut args = vec!["replay", "live.jsonl", "--as", reading, "--format", "json"];
         args.extend(strict.then_some("--strict"));
-        let output = desk.run(&args);
+        let output = sandbox.run(&args);
         assert_eq!(output.status.success(), !strict, "{reading}");
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let broken = &report["constraints"]["broken"][0];
@@ -299,7 +299,7 @@ fn a_request_starts_on_the_first_rung_that_takes_it_and_the_reason_is_told() {
             (&id, &json!("european"), &json!("gpt-4.1-nano"), &json!("lacks region=eu")),
         );
     }
-    let table = desk.must(&["replay", "live.jsonl"]);
+    let table = sandbox.must(&["replay", "live.jsonl"]);
     assert!(
         table.contains("Calls that should not have been made") && table.contains("lacks region=eu"),
         "{table}"
@@ -310,8 +310,8 @@ fn a_request_starts_on_the_first_rung_that_takes_it_and_the_reason_is_told() {
 fn what_no_model_may_serve_is_refused_in_the_words_of_the_client_and_costs_nothing() {
     let upstream = Upstream::start();
     let setup = setup(&upstream, LABELLED);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut feed = follow(&front);
     let said = json!([{"role": "user", "content": "x"}]);
     let asks = [
@@ -342,7 +342,7 @@ fn what_no_model_may_serve_is_refused_in_the_words_of_the_client_and_costs_nothi
     }
     assert!(upstream.served().is_empty(), "nobody is called");
     let lines = read(&mut feed, count);
-    save(&desk, &lines);
+    save(&sandbox, &lines);
     let refused: Vec<&Value> =
         lines.iter().filter(|line| line.to_string().contains(r#""refused""#)).collect();
     assert_eq!(refused.len(), count, "one line each: {lines:#?}");
@@ -351,7 +351,7 @@ fn what_no_model_may_serve_is_refused_in_the_words_of_the_client_and_costs_nothi
     assert_eq!(rows.len(), count);
     assert!(rows.iter().all(|row| row.operation_status == "refused" && row.amount == Some(0)), "{rows:#?}");
     for reading in ["recorded", "routed"] {
-        let report = replay(&desk, reading);
+        let report = replay(&sandbox, reading);
         assert_eq!((&report["requests"], &report["errors"]), (&count.into(), &count.into()), "{reading}");
         assert_eq!(report["cost_usd"].as_str().unwrap().trim_matches(['0', '.']), "", "{reading}");
     }
@@ -372,9 +372,9 @@ ladder = [
 no_signal = "small"
 "#;
     let setup = setup(&upstream, policy);
-    let desk = Desk::new(&setup);
-    let (strict, plain) = (desk.key(&["strict", "--require", "zdr"]), desk.key(&["plain"]));
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let (strict, plain) = (sandbox.key(&["strict", "--require", "zdr"]), sandbox.key(&["plain"]));
+    let front = sandbox.serve(&setup);
     let ask = |key: &str, model: &str| {
         let ask = chat(&json!({"model": model})).header("authorization", &format!("Bearer {key}"));
         ask.send(front.address())
@@ -409,8 +409,8 @@ fn a_route_that_observes_changes_nothing_and_one_that_is_active_routes_what_name
     let sent = |mode: &str, model: &str| -> (Answer, Option<Value>) {
         let upstream = Upstream::start();
         let setup = setup(&upstream, &with_mode(mode));
-        let desk = Desk::new(&setup);
-        let front = desk.serve(&setup);
+        let sandbox = Sandbox::new(&setup);
+        let front = sandbox.serve(&setup);
         let answer = chat(&json!({"model": model, "temperature": 0.7})).send(front.address());
         let seen = upstream.served().pop().map(|served| served.call.body);
         front.settle();
@@ -454,8 +454,8 @@ ladder = [{ model = "gpt-4.1" }]
 "#;
     let upstream = Upstream::start();
     let setup = setup(&upstream, policy);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let ask = |team: &str| {
         let ask = chat(&json!({"model": "somebodys-model-9"})).header("pointsman-team", team);
         ask.send(front.address())
@@ -476,8 +476,8 @@ ladder = [{ model = "gpt-4.1" }]
 fn a_policy_that_is_posted_is_read_as_strictly_as_a_file() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let policy = Ask::get("/operator/v1/policy").send(front.address()).text();
     let next = |change: &dyn Fn(&mut Value)| {
         let mut event: Value = serde_json::from_str(&policy).unwrap();
@@ -556,8 +556,8 @@ ladder = [{ rung = "small", model = "gpt-4.1-nano", threshold = 0 }, { rung = "l
 no_signal = "small"
 "#;
     let setup = setup(&upstream, policy);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut feed = follow(&front);
     let mut first = Line::open(front.address());
     first.write(&chat(&json!({})).wire()).unwrap();
@@ -578,20 +578,20 @@ no_signal = "small"
     for key in ["gateway", "classifier", "prices"] {
         assert!(under[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {under}");
     }
-    save(&desk, &lines);
+    save(&sandbox, &lines);
     nothing_held(&front);
     front.settle();
     let mut starts = Vec::new();
     for source in ["live.jsonl", "data/ledger.db"] {
         let args = ["replay", source, "--as", "routed", "--format", "json"];
-        let report: Value = serde_json::from_str(&desk.must(&args)).unwrap();
+        let report: Value = serde_json::from_str(&sandbox.must(&args)).unwrap();
         starts.push((
             report["errors"].clone(),
             report["cost_usd"].clone(),
             report["cost_estimated_usd"].clone(),
         ));
     }
-    let recorded = replay(&desk, "recorded");
+    let recorded = replay(&sandbox, "recorded");
     for start in &starts {
         assert_eq!(start, &(json!(2), recorded["cost_usd"].clone(), recorded["cost_estimated_usd"].clone()));
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Ask;
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::replayed::pico;
 use crate::shadowed::says;
 use crate::stage::{metrics, nothing_held};
@@ -56,8 +56,8 @@ fn what_a_small_model_says_decides_near_a_threshold_and_a_replay_asks_nobody() {
     let upstream =
         upstream(|is_easy| says(if is_easy { r#"{"likelihood": 100}"# } else { r#"{"likelihood": 0}"# }));
     let setup = setup(&upstream, "30s", "5");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(ask(&front, "auto", EASY, None), "from the small one");
     assert_eq!(ask(&front, "auto", HARD, None), "from the large one");
     // Whoever brings a score or names a model has said what there is to say.
@@ -69,10 +69,10 @@ fn what_a_small_model_says_decides_near_a_threshold_and_a_replay_asks_nobody() {
     let live = metrics(&front, "pointsman_cost_usd_total");
     let rows = front.settle();
     assert_eq!(rows.len(), 6, "every call has its account: {rows:#?}");
-    desk.must(&["ledger", "export", "-o", "log.jsonl", "--with-prices"]);
-    desk.must(&["ledger", "check"]);
-    desk.must(&["ledger", "check", "log.jsonl"]);
-    let log = std::fs::read_to_string(desk.path().join("log.jsonl")).unwrap();
+    sandbox.must(&["ledger", "export", "-o", "log.jsonl", "--with-prices"]);
+    sandbox.must(&["ledger", "check"]);
+    sandbox.must(&["ledger", "check", "log.jsonl"]);
+    let log = std::fs::read_to_string(sandbox.path().join("log.jsonl")).unwrap();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of_users: Vec<&Value> =
         lines.iter().filter(|line| line["id"].is_string() && line["key"] != "(shadow)").collect();
@@ -85,12 +85,12 @@ fn what_a_small_model_says_decides_near_a_threshold_and_a_replay_asks_nobody() {
     let told: i128 = live.iter().map(|(_, value)| pico(&Value::from(value.as_str()))).sum();
     assert_eq!(told, users, "users' figures are without it");
     for reading in ["recorded", "routed"] {
-        let report = desk.must(&["replay", "log.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report = sandbox.must(&["replay", "log.jsonl", "--as", reading, "--format", "json", "--strict"]);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!((&report["requests"], pico(&report["cost_known_usd"])), (&json!(4), users), "{reading}");
     }
     let saved: Value =
-        serde_json::from_str(&desk.must(&["savings", "log.jsonl", "--format", "json"])).unwrap();
+        serde_json::from_str(&sandbox.must(&["savings", "log.jsonl", "--format", "json"])).unwrap();
     let lines = saved["lines"].as_array().unwrap();
     let line = lines.iter().find(|line| line["name"] == "classifier").unwrap();
     let asked: i128 =
@@ -104,8 +104,8 @@ fn where_nothing_clear_comes_in_time_or_money_is_short_the_classifier_decides() 
     let decided = {
         let upstream = upstream(|_| unreachable!("nobody is asked"));
         let setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
-        let desk = Desk::new(&setup);
-        let front = desk.serve(&setup);
+        let sandbox = Sandbox::new(&setup);
+        let front = sandbox.serve(&setup);
         [EASY, HARD].map(|prompt| ask(&front, "auto", prompt, None))
     };
     for (verdict, deadline, most, calls) in [
@@ -116,8 +116,8 @@ fn where_nothing_clear_comes_in_time_or_money_is_short_the_classifier_decides() 
     ] {
         let upstream = upstream(move |_| verdict("It depends."));
         let setup = setup(&upstream, deadline, most);
-        let desk = Desk::new(&setup);
-        let front = desk.serve(&setup);
+        let sandbox = Sandbox::new(&setup);
+        let front = sandbox.serve(&setup);
         let got = [EASY, HARD].map(|prompt| ask(&front, "auto", prompt, None));
         assert_eq!(got, decided, "{deadline} {most}");
         let asked = || upstream.served().iter().filter(|call| call.call.model == ASKED).count();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::front::{Desk, Front, Row, Setup};
+use crate::front::{Front, Row, Sandbox, Setup};
 use crate::replayed::pico;
 use crate::stage::{Speaks, nothing_held};
 use crate::upstream::{Reply, Tokens, Upstream};
@@ -53,8 +53,8 @@ fn a_judge_that_is_no_arm_grades_both_answers_and_no_figure_of_the_users_knows_o
         says(if is_cheap_first { r#"{"first": 3, "second": 9}"# } else { r#"{"first": 9, "second": 3}"# })
     });
     let setup = Setup::of(&upstream.url()).gateway(&shadow("5.00"));
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let asked = ask_all(&front);
     upstream.wait("every answer is judged", |state| state.served.len() == asked * 3 && state.busy() == 0);
     nothing_held(&front);
@@ -63,8 +63,8 @@ fn a_judge_that_is_no_arm_grades_both_answers_and_no_figure_of_the_users_knows_o
     assert_eq!((of_users.len(), beside.len()), (asked, asked * 2), "all of it is on the books: {rows:#?}");
     assert!(beside.iter().all(|row| row.team.is_empty() && row.kind == "known" && row.amount > Some(0)));
 
-    desk.must(&["ledger", "export", "-o", "log.jsonl", "--with-prices"]);
-    let log = std::fs::read_to_string(desk.path().join("log.jsonl")).unwrap();
+    sandbox.must(&["ledger", "export", "-o", "log.jsonl", "--with-prices"]);
+    let log = std::fs::read_to_string(sandbox.path().join("log.jsonl")).unwrap();
     let labels: Vec<Value> = log
         .lines()
         .filter(|line| line.contains(r#""event":"label""#))
@@ -84,7 +84,7 @@ fn a_judge_that_is_no_arm_grades_both_answers_and_no_figure_of_the_users_knows_o
         );
     }
     for reading in ["recorded", "routed"] {
-        let report = desk.must(&["replay", "log.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report = sandbox.must(&["replay", "log.jsonl", "--as", reading, "--format", "json", "--strict"]);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!(report["requests"], asked, "{reading}");
         let cost: i128 = of_users.iter().filter_map(|row| row.amount).sum();
@@ -101,13 +101,13 @@ fn a_judge_that_says_nothing_clear_has_given_no_verdict() {
     ] {
         let upstream = upstream(verdict);
         let setup = Setup::of(&upstream.url()).gateway(&shadow("5.00"));
-        let desk = Desk::new(&setup);
-        let front = desk.serve(&setup);
+        let sandbox = Sandbox::new(&setup);
+        let front = sandbox.serve(&setup);
         let asked = ask_all(&front);
         upstream.wait("every judge was asked", |state| state.served.len() == asked * 3 && state.busy() == 0);
         nothing_held(&front);
         assert_eq!(front.settle().iter().filter(|row| is_beside(row)).count(), asked * 2);
-        assert!(!desk.must(&["ledger", "export"]).contains(r#""event":"label""#));
+        assert!(!sandbox.must(&["ledger", "export"]).contains(r#""event":"label""#));
     }
 }
 
@@ -123,10 +123,10 @@ fn a_day_has_its_cap_which_holds_after_a_restart() {
         _ => dear("an answer"),
     });
     let setup = Setup::of(&upstream.url()).gateway(&shadow("0.25"));
-    let desk = Desk::new(&setup);
+    let sandbox = Sandbox::new(&setup);
     let ask =
         |front: &Front<'_>| assert_eq!(Speaks::Chat.ask("auto", false).send(front.address()).status(), 200);
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     ask(&front);
     upstream.wait("it is judged", |state| state.served.len() == 3 && state.busy() == 0);
     nothing_held(&front);
@@ -137,7 +137,7 @@ fn a_day_has_its_cap_which_holds_after_a_restart() {
         2,
         "what is left is not enough for another"
     );
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     ask(&front);
     nothing_held(&front);
     assert_eq!(front.settle().iter().filter(|row| is_beside(row)).count(), 2, "nor after a restart");

@@ -2,7 +2,7 @@
 //! `benches/gateway.sh --soak`.
 
 use crate::client::Line;
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::stage::{Speaks, chat, nothing_held};
 use crate::upstream::upstream_script::Report;
 use crate::upstream::{At, Fault, Reply, Upstream};
@@ -43,8 +43,8 @@ fn neither_memory_nor_files_grow_with_the_number_of_requests() {
         _ => Reply::default(),
     });
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     // The tables of the tokenizer, 45 MB, are built once, for the first answer whose tokens nobody told; whether one of those
     // that break off below comes that far before its break is chance.
     upstream.push(Reply::report(Report::Missing));

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::client::Ask;
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::replayed::pico;
 use crate::upstream::{Reply, Upstream};
 
@@ -26,12 +26,12 @@ fn budgets(acts: bool) -> String {
     )
 }
 
-fn desk(upstream: &Upstream, acts: bool) -> (Setup, Desk) {
+fn sandbox(upstream: &Upstream, acts: bool) -> (Setup, Sandbox) {
     let mut setup = Setup::of(&upstream.url());
     POLICY.clone_into(&mut setup.policy);
-    let desk = Desk::new(&setup);
-    fs::write(desk.path().join("config/budgets.toml"), budgets(acts)).unwrap();
-    (setup, desk)
+    let sandbox = Sandbox::new(&setup);
+    fs::write(sandbox.path().join("config/budgets.toml"), budgets(acts)).unwrap();
+    (setup, sandbox)
 }
 
 fn traffic(front: &Front<'_>, count: usize) {
@@ -65,8 +65,8 @@ fn until(front: &Front<'_>, so: impl Fn(&Value) -> bool) -> Value {
 #[test]
 fn what_is_proposed_moves_nothing_until_it_is_accepted_and_the_session_is_its_replay() {
     let upstream = Upstream::with(|_| Reply::default());
-    let (setup, desk) = desk(&upstream, false);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, false);
+    let front = sandbox.serve(&setup);
     until(&front, |row| row["heading"] == "learning");
     let accept =
         |limit: &str| Ask::post("/operator/v1/steering", &json!({"accept": limit})).send(front.address());
@@ -80,21 +80,21 @@ fn what_is_proposed_moves_nothing_until_it_is_accepted_and_the_session_is_its_re
         "{row:#}"
     );
     assert_eq!(threshold(&front), 1000, "a proposal moves nothing");
-    let shown = desk.must(&["steer", "show", "--url", &front.url()]);
+    let shown = sandbox.must(&["steer", "show", "--url", &front.url()]);
     assert!(
         shown.contains("all/day") && shown.contains("proposes") && shown.contains("small 1000 to"),
         "{shown}"
     );
-    desk.must(&["steer", "accept", "all/day", "--url", &front.url()]);
+    sandbox.must(&["steer", "accept", "all/day", "--url", &front.url()]);
     assert_eq!(json!(threshold(&front)), row["moves"][0]["to"]);
     assert_eq!(accept("all/day").status(), 409, "it was taken");
     traffic(&front, 5);
     upstream.wait_idle();
     let rows = front.settle();
     assert_eq!(rows.iter().filter(|row| row.model == "gpt-4.1-nano").count(), 5);
-    desk.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
     let sum: i128 = rows.iter().filter(|row| row.kind == "known").filter_map(|row| row.amount).sum();
-    let report = desk.must(&["replay", "live.jsonl", "--as", "routed", "--format", "json", "--strict"]);
+    let report = sandbox.must(&["replay", "live.jsonl", "--as", "routed", "--format", "json", "--strict"]);
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(pico(&report["cost_known_usd"]), sum, "a replay has the policies and needs no steering");
 }
@@ -102,15 +102,15 @@ fn what_is_proposed_moves_nothing_until_it_is_accepted_and_the_session_is_its_re
 #[test]
 fn where_it_acts_thresholds_move_by_themselves_and_the_audit_says_who() {
     let upstream = Upstream::with(|_| Reply::default());
-    let (setup, desk) = desk(&upstream, true);
-    let front = desk.serve(&setup);
+    let (setup, sandbox) = sandbox(&upstream, true);
+    let front = sandbox.serve(&setup);
     traffic(&front, 120);
     until(&front, |_| threshold(&front) < 1000);
     traffic(&front, 5);
     upstream.wait_idle();
     let rows = front.settle();
     assert_eq!(rows.iter().filter(|row| row.model == "gpt-4.1-nano").count(), 5);
-    let log = desk.must(&["ledger", "export", "-o", "-"]);
+    let log = sandbox.must(&["ledger", "export", "-o", "-"]);
     assert!(
         log.contains("steering all/day") && log.contains("towards all/day: everything small 1000"),
         "who and why"

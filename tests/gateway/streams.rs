@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask, Line};
-use crate::front::{Desk, Front, Setup};
+use crate::front::{Front, Sandbox, Setup};
 use crate::stage::{MODELS, Sees, Speaks, all_lawful, chat, ends_well, hold, messages, nothing_held};
 use crate::upstream::{At, End, Fault, Pace, Reply, Upstream};
 
@@ -43,8 +43,8 @@ fn ping(speaks: Speaks) -> &'static str {
 fn while_a_model_thinks_its_client_has_the_head_and_signs_of_life() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway(SOON);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     // Without a head, between head and body, and behind the first event, which says nothing yet.
     for at in [At::BeforeHeaders, At::AfterHeaders, At::Frame(1)] {
         for model in MODELS {
@@ -77,8 +77,8 @@ fn after_the_head_a_failure_still_goes_to_another_model_and_the_client_is_told_o
     let upstream = Upstream::start();
     let limits = r#"timeouts = { connect = "5s", first_byte = "200ms", idle = "200ms", total = "30s" }"#;
     let setup = Setup::with(&upstream.url(), limits).gateway(SOON);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for at in [At::BeforeHeaders, At::AfterHeaders, At::Frame(1)] {
         for speaks in Speaks::ALL {
             upstream.push(Reply::fault(at, Fault::Stall));
@@ -113,8 +113,8 @@ fn ids(answer: &Answer) -> std::collections::BTreeSet<String> {
 fn how_a_message_begins_is_told_while_its_model_still_thinks() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url()).gateway(SOON);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     // Gemini has no event for that.
     for model in ["gpt-4.1", "claude-opus-4-6", "mistral-small-2503"] {
         for (speaks, begins) in
@@ -138,8 +138,8 @@ fn a_response_that_has_begun_goes_on_under_its_id_and_numbers_whoever_answers() 
     let upstream = Upstream::start();
     let limits = r#"timeouts = { connect = "5s", first_byte = "200ms", idle = "200ms", total = "30s" }"#;
     let setup = Setup::with(&upstream.url(), limits).gateway(SOON);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let body = json!({"model": "auto", "stream": true, "input": "What is due, and when?"});
     upstream.push(Reply::fault(At::Frame(1), Fault::Stall));
     let answer = crate::client::Ask::post("/v1/responses", &body).send(front.address());
@@ -168,8 +168,8 @@ fn a_route_that_holds_its_streams_shows_nothing_that_failed_its_check() {
     let upstream = Upstream::start();
     let mut setup = Setup::of(&upstream.url()).gateway(SOON);
     setup.policy = limited("hold = true");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let body = json!({"model": "auto", "stream": true, "response_format": {"type": "json_object"},
         "messages": [{"role": "user", "content": "What is due, and when? Answer in JSON."}]});
     let ask = crate::client::Ask::post("/v1/chat/completions", &body);
@@ -210,8 +210,8 @@ fn where_nobody_answers_after_the_head_the_client_gets_an_error_event_of_its_dia
     let upstream = Upstream::start();
     let limits = r#"timeouts = { connect = "5s", first_byte = "200ms", idle = "200ms", total = "30s" }"#;
     let setup = Setup::with(&upstream.url(), limits).gateway(SOON);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for speaks in Speaks::ALL {
         upstream.push(Reply::fault(At::BeforeHeaders, Fault::Stall));
         let answer = speaks.ask("gpt-4.1", true).send(front.address());
@@ -231,8 +231,8 @@ fn where_nobody_answers_after_the_head_the_client_gets_an_error_event_of_its_dia
 fn a_stream_is_over_when_it_says_so_though_its_connection_stays_open() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for model in MODELS {
         for speaks in Speaks::ALL {
             upstream.push(Reply::fault(At::Frame(usize::MAX), Fault::Stall));
@@ -251,8 +251,8 @@ fn what_a_stale_connection_did_not_take_is_sent_again_and_is_no_call() {
     let upstream = Upstream::start();
     // One thread, so that the second call takes the connection of the first.
     let setup = Setup::of(&upstream.url()).gateway("threads = 1");
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for fault in [Fault::Reset, Fault::Close] {
         for stream in [false, true] {
             // The first leaves a connection behind, which breaks under the second.
@@ -278,8 +278,8 @@ fn what_a_stale_connection_did_not_take_is_sent_again_and_is_no_call() {
 fn who_hangs_up_on_a_new_connection_may_have_worked_and_has_failed_rather_than_been_slow() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for fault in [Fault::Reset, Fault::Close] {
         upstream.push(Reply::fault(At::BeforeHeaders, fault));
         let answer = chat("gpt-4.1", false).send(front.address());
@@ -296,8 +296,8 @@ fn who_hangs_up_on_a_new_connection_may_have_worked_and_has_failed_rather_than_b
 fn what_one_model_cannot_take_another_is_asked() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for status in [400, 413, 422] {
         for stream in [false, true] {
             upstream.push(Reply::status(status));
@@ -321,8 +321,8 @@ fn what_one_model_cannot_take_another_is_asked() {
     assert_eq!(ended, [pairs.as_slice(), &["unfit", "unfit", "rejected"]].concat());
     all_lawful(&rows, &upstream.served());
     // A replay decides the same.
-    desk.must(&["ledger", "export", "-o", "live.jsonl"]);
-    let report = desk.must(&["replay", "live.jsonl", "--as", "routed", "--format", "json", "--strict"]);
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl"]);
+    let report = sandbox.must(&["replay", "live.jsonl", "--as", "routed", "--format", "json", "--strict"]);
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["requests"], &report["attempts"]), (&json!(8), &json!(rows.len())));
 }
@@ -331,8 +331,8 @@ fn what_one_model_cannot_take_another_is_asked() {
 fn a_refusal_for_quota_without_a_wait_says_so_and_for_how_long_nobody_asks() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     upstream.push(Reply::status(429));
     let answer = chat("gpt-4.1", false).send(front.address());
     assert_eq!(answer.status(), 429);
@@ -354,8 +354,8 @@ fn a_stream_that_is_too_slow_goes_to_the_next_rung_or_ends_with_its_own_error() 
     let upstream = Upstream::start();
     let mut setup = Setup::of(&upstream.url());
     setup.policy = limited(r#"first_byte = "150ms", gap = "150ms""#);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for at in [At::BeforeHeaders, At::AfterHeaders, At::Frame(1)] {
         upstream.push(Reply::fault(at, Fault::Stall));
         let answer = chat("auto", true).send(front.address());
@@ -376,10 +376,10 @@ fn a_stream_that_is_too_slow_goes_to_the_next_rung_or_ends_with_its_own_error() 
     assert_eq!(ended, ["timeout", "ok", "timeout", "ok", "timeout", "ok", "cut", "ok"]);
     assert!(rows.iter().all(|row| row.kind != "known" || row.status == "ok"));
     // What these limits, or others, would have done is counted over the log.
-    desk.must(&["ledger", "export", "-o", "live.jsonl"]);
-    std::fs::write(desk.path().join("strict.toml"), limited(r#"gap = "1h", tokens_per_second = 1000000"#))
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl"]);
+    std::fs::write(sandbox.path().join("strict.toml"), limited(r#"gap = "1h", tokens_per_second = 1000000"#))
         .unwrap();
-    let report = desk.must(&["replay", "live.jsonl", "--policy", "strict.toml", "--format", "json"]);
+    let report = sandbox.must(&["replay", "live.jsonl", "--policy", "strict.toml", "--format", "json"]);
     let report: Value = serde_json::from_str(&report).unwrap();
     let row = &report["stream_limits"][0];
     assert_eq!((&row["limit"], &row["value"], &row["cut"]), (&json!("gap"), &json!(3_600_000), &json!(0)));
@@ -390,14 +390,15 @@ fn a_stream_that_is_too_slow_goes_to_the_next_rung_or_ends_with_its_own_error() 
         "what was cut may have been silent for longer"
     );
     // The limits that really cut these.
-    std::fs::write(desk.path().join("same.toml"), limited(r#"first_byte = "150ms", gap = "150ms""#)).unwrap();
-    let report = desk.must(&["replay", "live.jsonl", "--policy", "same.toml", "--format", "json"]);
+    std::fs::write(sandbox.path().join("same.toml"), limited(r#"first_byte = "150ms", gap = "150ms""#))
+        .unwrap();
+    let report = sandbox.must(&["replay", "live.jsonl", "--policy", "same.toml", "--format", "json"]);
     let report: Value = serde_json::from_str(&report).unwrap();
     for (at, limit) in ["first_byte", "gap"].into_iter().enumerate() {
         let row = &report["stream_limits"][at];
         assert_eq!((&row["limit"], &row["streams"]), (&json!(limit), &json!(4)), "{row}");
         assert!(row["cut"].as_u64() >= Some(1), "{row}");
     }
-    let text = desk.must(&["replay", "live.jsonl", "--policy", "strict.toml"]);
+    let text = sandbox.must(&["replay", "live.jsonl", "--policy", "strict.toml"]);
     assert!(text.contains("Limits on streams") && text.contains("would have cut"), "{text}");
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::client::{Ask, Line};
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::stage::{Speaks, chat, nothing_held};
 use crate::upstream::Upstream;
 
@@ -12,8 +12,8 @@ use crate::upstream::Upstream;
 fn every_answer_says_what_was_decided_and_what_it_cost() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for speaks in Speaks::ALL {
         for model in ["auto", "auto/everything", "gpt-4.1"] {
             let answer = speaks.ask(model, false).send(front.address());
@@ -40,8 +40,8 @@ fn every_answer_says_what_was_decided_and_what_it_cost() {
 fn health_models_and_feedback() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(Ask::get(path).send(front.address()).status(), 200, "{path}");
     }
@@ -59,7 +59,7 @@ fn health_models_and_feedback() {
     assert_eq!(feedback(json!({"operation": "op-nobody", "quality": 1})), 404);
     assert_eq!(feedback(json!({"operation": operation, "quality": 7})), 400);
     front.settle();
-    let log = desk.must(&["ledger", "export"]);
+    let log = sandbox.must(&["ledger", "export"]);
     let judged = log.matches(r#"{"event":"label""#).count();
     assert_eq!(judged, 2, "the judgements are not in the log: {log}");
 }
@@ -68,8 +68,8 @@ fn health_models_and_feedback() {
 fn a_web_page_cannot_reach_a_gateway_that_asks_for_no_key() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let wire = String::from_utf8(chat("gpt-4.1", false).wire()).unwrap();
     for foreign in [
         wire.replace("host: localhost", "host: evil.example"),
@@ -86,8 +86,8 @@ fn a_web_page_cannot_reach_a_gateway_that_asks_for_no_key() {
 fn what_is_made_up_says_so_everywhere() {
     let mut setup = Setup::of("http://127.0.0.1:9");
     setup.providers = "[simulated]\nspeed = 0\n".to_owned();
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for stream in [false, true] {
         let answer = chat("auto", stream).send(front.address());
         assert_eq!(answer.status(), 200, "{}", answer.text());
@@ -103,8 +103,8 @@ fn what_is_made_up_says_so_everywhere() {
 fn what_a_model_does_not_take_is_named_in_the_answer_and_the_log() {
     let upstream = Upstream::start();
     let setup = Setup::of(&upstream.url());
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let body = json!({"model": "gpt-4.1", "max_tokens": 9, "top_k": 3, "speed": "fast",
         "messages": [{"role": "user", "content": "x"}, {"role": "system", "content": "Be brief."}]});
     let answer = Ask::post("/v1/messages", &body).send(front.address());
@@ -122,6 +122,6 @@ fn what_a_model_does_not_take_is_named_in_the_answer_and_the_log() {
     assert_eq!(refused.json()["error"]["details"], json!({"error_code": "thread_unsupported_request"}));
     nothing_held(&front);
     front.settle();
-    let log = desk.must(&["ledger", "export"]);
+    let log = sandbox.must(&["ledger", "export"]);
     assert!(log.contains(r#""left_out":["#) && log.contains("top_k"), "{log}");
 }

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::replayed::pico;
 use crate::shadowed::says;
 use crate::stage::Speaks;
@@ -54,9 +54,9 @@ fn upstream() -> Upstream {
     })
 }
 
-fn trial(desk: &Desk, log: &str, more: &[&str]) -> Output {
+fn trial(sandbox: &Sandbox, log: &str, more: &[&str]) -> Output {
     let usual = ["trial", log, "--model", "gpt-4.1-nano", "--judge", JUDGE, "--format", "json"];
-    desk.run(&[&usual, more].concat())
+    sandbox.run(&[&usual, more].concat())
 }
 
 fn report(done: &Output) -> Value {
@@ -67,9 +67,9 @@ fn report(done: &Output) -> Value {
 #[test]
 fn what_is_there_is_not_asked_again_and_becomes_labels_and_pairs_for_people() {
     let upstream = upstream();
-    let desk = Desk::new(&Setup::of(&upstream.url()));
-    std::fs::write(desk.path().join("log.jsonl"), log(12)).unwrap();
-    let first = report(&trial(&desk, "log.jsonl", &["--sample", "5", "--max-spend", "5", "--yes"]));
+    let sandbox = Sandbox::new(&Setup::of(&upstream.url()));
+    std::fs::write(sandbox.path().join("log.jsonl"), log(12)).unwrap();
+    let first = report(&trial(&sandbox, "log.jsonl", &["--sample", "5", "--max-spend", "5", "--yes"]));
     assert_eq!(
         (&first["eligible"], &first["judged"], &first["end"]),
         (&json!(12), &json!(5), &json!("done"))
@@ -78,7 +78,7 @@ fn what_is_there_is_not_asked_again_and_becomes_labels_and_pairs_for_people() {
     assert_eq!((left.len(), left.values().all(|count| *count == 1)), (6, true), "{left:?}");
     assert_eq!(upstream.served().len(), 15);
 
-    let second = report(&trial(&desk, "log.jsonl", &["--sample", "8", "--max-spend", "5", "--yes"]));
+    let second = report(&trial(&sandbox, "log.jsonl", &["--sample", "8", "--max-spend", "5", "--yes"]));
     assert_eq!((&second["judged"], &second["judged_now"]), (&json!(8), &json!(3)), "{second}");
     assert_eq!(upstream.served().len(), 24, "a larger sample holds the smaller one");
     let row = &second["models"][0];
@@ -86,7 +86,7 @@ fn what_is_there_is_not_asked_again_and_becomes_labels_and_pairs_for_people() {
         [&row["served"], &row["better"], &row["candidate_acceptable"], &row["lost"]],
         [&json!("gpt-4.1"), &json!(8), &json!(8), &json!(0)]
     );
-    let third = report(&trial(&desk, "log.jsonl", &["--sample", "8", "--max-spend", "5"]));
+    let third = report(&trial(&sandbox, "log.jsonl", &["--sample", "8", "--max-spend", "5"]));
     assert_eq!(
         (&third["judged"], &third["spent_usd"]),
         (&json!(8), &json!("0")),
@@ -96,25 +96,26 @@ fn what_is_there_is_not_asked_again_and_becomes_labels_and_pairs_for_people() {
 
     // One that only certain models may see would make `replay` say so.
     let open: String = log(12).split_inclusive('\n').filter(|line| !line.contains("require")).collect();
-    std::fs::write(desk.path().join("open.jsonl"), open).unwrap();
-    let replayed = desk.must(&["replay", "open.jsonl", "trial-labels.jsonl", "--format", "json", "--strict"]);
+    std::fs::write(sandbox.path().join("open.jsonl"), open).unwrap();
+    let replayed =
+        sandbox.must(&["replay", "open.jsonl", "trial-labels.jsonl", "--format", "json", "--strict"]);
     let replayed: Value = serde_json::from_str(&replayed).unwrap();
     assert_eq!(replayed["requests"], 17, "labels are no requests: {replayed}");
     let certified =
-        desk.must(&["certify", "open.jsonl", "--labels", "trial-labels.jsonl", "--format", "json"]);
+        sandbox.must(&["certify", "open.jsonl", "--labels", "trial-labels.jsonl", "--format", "json"]);
     let certified: Value = serde_json::from_str(&certified).unwrap();
     assert_eq!(
         (&certified["labels"], &certified["cheap"]),
         (&json!(8), &json!("gpt-4.1-nano")),
         "{certified}"
     );
-    let answers = std::fs::read_to_string(desk.path().join("trial-answers.jsonl")).unwrap();
+    let answers = std::fs::read_to_string(sandbox.path().join("trial-answers.jsonl")).unwrap();
     let answers: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(answers.iter().all(|line| line["outcomes"].as_object().is_some_and(|both| both.len() == 2)));
-    let labelled = desk.run(&["label", "trial-answers.jsonl", "--as", "ann"]);
+    let labelled = sandbox.run(&["label", "trial-answers.jsonl", "--as", "ann"]);
     let said = String::from_utf8_lossy(&labelled.stderr);
     assert!(said.contains("8 pairs to compare"), "{said}");
-    let labels = std::fs::read_to_string(desk.path().join("trial-labels.jsonl")).unwrap();
+    let labels = std::fs::read_to_string(sandbox.path().join("trial-labels.jsonl")).unwrap();
     assert_eq!(labels.matches(&format!("judge {JUDGE}")).count(), 16, "{labels}");
 }
 
@@ -129,13 +130,13 @@ fn no_more_is_spent_than_was_allowed_and_the_next_run_goes_on() {
         JUDGE => says(r#"{"first": 5, "second": 5}"#),
         _ => dear("an answer"),
     });
-    let desk = Desk::new(&Setup::of(&upstream.url()));
-    std::fs::write(desk.path().join("log.jsonl"), log(12)).unwrap();
+    let sandbox = Sandbox::new(&Setup::of(&upstream.url()));
+    std::fs::write(sandbox.path().join("log.jsonl"), log(12)).unwrap();
     let most = 500_000_000_000;
     let mut judged = 0;
     for _ in 0..12 {
         let before = upstream.served().len();
-        let found = report(&trial(&desk, "log.jsonl", &["--max-spend", "0.5", "--yes"]));
+        let found = report(&trial(&sandbox, "log.jsonl", &["--max-spend", "0.5", "--yes"]));
         let spent = pico(&found["spent_usd"]);
         assert!(spent <= most, "{found}");
         // gpt-4.1 at 2 and 8 $/1M, nano at 0.1 and 0.4, the judge at 0.1 and 0.3: what the upstream served is what is told.
@@ -165,22 +166,22 @@ fn no_more_is_spent_than_was_allowed_and_the_next_run_goes_on() {
 #[test]
 fn nothing_is_sent_before_somebody_agrees_and_a_log_without_prompts_says_how_to_get_one() {
     let upstream = upstream();
-    let desk = Desk::new(&Setup::of(&upstream.url()));
-    std::fs::write(desk.path().join("log.jsonl"), log(3)).unwrap();
+    let sandbox = Sandbox::new(&Setup::of(&upstream.url()));
+    std::fs::write(sandbox.path().join("log.jsonl"), log(3)).unwrap();
     let bare = log(3).replace("\"prompt\"", "\"asked_text\"");
-    std::fs::write(desk.path().join("bare.jsonl"), bare).unwrap();
+    std::fs::write(sandbox.path().join("bare.jsonl"), bare).unwrap();
     for (log, more, says) in [
         ("log.jsonl", &["--max-spend", "1"][..], "--yes"),
         ("bare.jsonl", &["--max-spend", "1", "--yes"], "keep-prompts"),
         ("log.jsonl", &["--max-spend", "0.000001", "--yes"], "raise --max-spend"),
         ("log.jsonl", &["--max-spend", "0", "--yes"], "above zero"),
     ] {
-        let done = trial(&desk, log, more);
+        let done = trial(&sandbox, log, more);
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(!done.status.success() && said.contains(says), "{says}: {said}");
     }
     let own =
-        desk.run(&["trial", "log.jsonl", "--model", JUDGE, "--judge", JUDGE, "--max-spend", "1", "--yes"]);
+        sandbox.run(&["trial", "log.jsonl", "--model", JUDGE, "--judge", JUDGE, "--max-spend", "1", "--yes"]);
     assert!(String::from_utf8_lossy(&own.stderr).contains("its own answers"));
     assert_eq!(upstream.served().len(), 0);
 }
@@ -192,12 +193,12 @@ fn a_ledger_that_keeps_prompts_is_a_log_to_try_on_and_the_judge_is_that_of_its_s
         "[ledger]\nkeep-prompts = [\"everything\"]\n[shadow.everything]\nshare = \"0%\"\nmodel = \"gpt-4.1\"\njudge = \"{JUDGE}\"\nmax-spend-per-day = 1\n"
     );
     let setup = Setup::of(&upstream.url()).gateway(&shadow);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(Speaks::Chat.ask("auto", false).send(front.address()).status(), 200);
     front.settle();
-    let ledger = desk.path().join("data/ledger.db");
-    let done = desk.run(&[
+    let ledger = sandbox.path().join("data/ledger.db");
+    let done = sandbox.run(&[
         "trial",
         ledger.to_str().unwrap(),
         "--model",
@@ -214,16 +215,16 @@ fn a_ledger_that_keeps_prompts_is_a_log_to_try_on_and_the_judge_is_that_of_its_s
 
 #[test]
 fn without_keys_it_can_be_tried_and_says_that_it_proves_nothing() {
-    let desk = Desk::new(&Setup { providers: String::new(), ..Setup::of("") });
-    std::fs::remove_file(desk.path().join("config/providers.toml")).unwrap();
-    std::fs::write(desk.path().join("log.jsonl"), log(4)).unwrap();
-    let done = trial(&desk, "log.jsonl", &["--max-spend", "1"]);
+    let sandbox = Sandbox::new(&Setup { providers: String::new(), ..Setup::of("") });
+    std::fs::remove_file(sandbox.path().join("config/providers.toml")).unwrap();
+    std::fs::write(sandbox.path().join("log.jsonl"), log(4)).unwrap();
+    let done = trial(&sandbox, "log.jsonl", &["--max-spend", "1"]);
     let found = report(&done);
     assert_eq!((&found["simulated"], &found["judged"]), (&json!(true), &json!(4)), "{found}");
     assert!(String::from_utf8_lossy(&done.stderr).contains("SIMULATED"));
-    let labels = std::fs::read_to_string(desk.path().join("trial-labels.jsonl")).unwrap();
+    let labels = std::fs::read_to_string(sandbox.path().join("trial-labels.jsonl")).unwrap();
     assert_eq!(labels.matches("(simulated)").count(), 8, "{labels}");
-    let answers = std::fs::read_to_string(desk.path().join("trial-answers.jsonl")).unwrap();
+    let answers = std::fs::read_to_string(sandbox.path().join("trial-answers.jsonl")).unwrap();
     assert_eq!(answers.matches("\"simulated\":true").count(), 8, "real models have not said that: {answers}");
 }
 
@@ -247,11 +248,11 @@ fn ctrl_c_keeps_what_was_paid_for_and_the_next_run_asks_only_for_the_rest() {
             _ => Reply::text("an answer"),
         }
     });
-    let desk = Desk::new(&Setup::of(&upstream.url()));
-    std::fs::write(desk.path().join("log.jsonl"), log(40)).unwrap();
+    let sandbox = Sandbox::new(&Setup::of(&upstream.url()));
+    std::fs::write(sandbox.path().join("log.jsonl"), log(40)).unwrap();
     let args = ["trial", "log.jsonl", "--model", "gpt-4.1-nano", "--judge", JUDGE, "--sample", "40"];
     let args = [&args[..], &["--max-spend", "5", "--yes", "--format", "json"]].concat();
-    let child = desk.begin(&args);
+    let child = sandbox.begin(&args);
     process.store(child.id(), Ordering::SeqCst);
     let first = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&first.stderr);
@@ -259,11 +260,11 @@ fn ctrl_c_keeps_what_was_paid_for_and_the_next_run_asks_only_for_the_rest() {
     let found: Value = serde_json::from_slice(&first.stdout).unwrap();
     let judged = found["judged"].as_u64().unwrap();
     assert!(found["end"] == "stopped" && judged < 40, "{found}");
-    let second = report(&desk.run(&args));
+    let second = report(&sandbox.run(&args));
     assert_eq!((&second["judged"], &second["end"]), (&json!(40), &json!("done")), "{second}");
     assert_eq!(second["judged_now"].as_u64(), Some(40 - judged), "{second}");
     // Forty questions of two models, and forty verdicts: each asked once.
     assert_eq!(upstream.served().len(), 120);
-    let labels = std::fs::read_to_string(desk.path().join("trial-labels.jsonl")).unwrap();
+    let labels = std::fs::read_to_string(sandbox.path().join("trial-labels.jsonl")).unwrap();
     assert_eq!(labels.matches(&format!("judge {JUDGE}")).count(), 80, "{labels}");
 }

@@ -14,7 +14,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
 
-use crate::front::{Desk, Row, Setup};
+use crate::front::{Row, Sandbox, Setup};
 use crate::stage::{chat, nothing_held, price};
 use crate::upstream::Tokens;
 
@@ -247,8 +247,8 @@ fn paid_once(row: &Row) {
 fn a_call_that_http2_turned_back_is_sent_again_and_is_no_call() {
     let provider = Provider::start();
     let setup = provider.setup();
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let turns = [Act::Reset(REFUSED_STREAM), Act::Above(NO_ERROR), Act::Above(ENHANCE_YOUR_CALM)];
     for turn in turns {
         // On a connection that is new, and on one that has served.
@@ -284,8 +284,8 @@ fn a_call_that_http2_turned_back_is_sent_again_and_is_no_call() {
 fn who_turns_every_call_back_has_failed_and_is_paid_nothing() {
     let provider = Provider::start();
     let setup = provider.setup();
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     for turn in [Act::Reset(REFUSED_STREAM), Act::Above(NO_ERROR)] {
         provider.push(&[turn; 4]);
         let answer = chat("gpt-4.1", false).send(front.address());
@@ -304,8 +304,8 @@ fn who_turns_every_call_back_has_failed_and_is_paid_nothing() {
 fn a_call_that_http2_did_not_turn_back_is_never_sent_twice() {
     let provider = Provider::start();
     let setup = provider.setup();
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let turns = [
         Act::Reset(INTERNAL_ERROR),
         Act::Reset(NO_ERROR),
@@ -334,8 +334,8 @@ fn a_call_that_http2_did_not_turn_back_is_never_sent_twice() {
 fn a_connection_that_goes_away_ends_what_it_took() {
     let provider = Provider::start();
     let setup = provider.setup();
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     provider.seen();
     provider.push(&[Act::Later, Act::Above(NO_ERROR), Act::Answer]);

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::client::Ask;
-use crate::front::{Desk, Setup};
+use crate::front::{Sandbox, Setup};
 use crate::replayed::pico;
 use crate::rungs::{follow, read};
 use crate::upstream::{Reply, Upstream};
@@ -32,8 +32,8 @@ fn a_request_whose_strongest_rung_failed_falls_and_the_replay_agrees() {
     });
     let mut setup = Setup::of(&upstream.url());
     FALLS.clone_into(&mut setup.policy);
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let mut feed = follow(&front);
     for stream in [false, true] {
         let body =
@@ -51,14 +51,14 @@ fn a_request_whose_strongest_rung_failed_falls_and_the_replay_agrees() {
         assert_eq!(models, ["gpt-4.1", "gpt-4.1-mini"], "the nearest cheaper rung: {line}");
     }
     front.settle();
-    desk.check();
+    sandbox.check();
     let text = lines.iter().fold(String::new(), |all, line| all + &line.to_string() + "\n");
-    fs::write(desk.path().join("live.jsonl"), text).unwrap();
-    let why = desk.must(&["why", "live.jsonl", requests[0]["id"].as_str().unwrap()]);
+    fs::write(sandbox.path().join("live.jsonl"), text).unwrap();
+    let why = sandbox.must(&["why", "live.jsonl", requests[0]["id"].as_str().unwrap()]);
     assert!(why.contains("down to middle (gpt-4.1-mini)"), "{why}");
     let report = |reading: &str| -> Value {
         let args = ["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"];
-        serde_json::from_str(&desk.must(&args)).unwrap()
+        serde_json::from_str(&sandbox.must(&args)).unwrap()
     };
     let (recorded, routed) = (report("recorded"), report("routed"));
     assert_eq!(pico(&recorded["cost_known_usd"]), pico(&routed["cost_known_usd"]));
@@ -89,7 +89,7 @@ fn a_warm_session_stays_also_after_a_restart() {
     });
     let mut setup = Setup::of(&upstream.url());
     AWARE.clone_into(&mut setup.policy);
-    let desk = Desk::new(&setup);
+    let sandbox = Sandbox::new(&setup);
     let ask = |front: &crate::front::Front<'_>, turns: u32, confidence: &str| {
         let said =
             |by: &str, n: u32| json!({"role": by, "content": format!("{n} {}", "word ".repeat(6_000))});
@@ -102,16 +102,16 @@ fn a_warm_session_stays_also_after_a_restart() {
         assert_eq!(answer.status(), 200, "{}", answer.text());
         upstream.served().last().unwrap().call.model.clone()
     };
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(ask(&front, 2, "100"), "claude-opus-4-6", "a hard turn");
     assert_eq!(ask(&front, 3, "900"), "claude-opus-4-6", "an easy one stays where it is warm");
     assert_eq!(crate::stage::metrics(&front, "pointsman_warm_sessions").len(), 1);
     assert!(crate::bounds::value(&front, "pointsman_warm_prefixes") > 4);
     front.settle();
-    let front = desk.serve(&setup);
+    let front = sandbox.serve(&setup);
     assert_eq!(ask(&front, 4, "900"), "claude-opus-4-6", "known again from the ledger");
     front.settle();
-    desk.must(&["ledger", "export", "-o", "live.jsonl"]);
-    let log = fs::read_to_string(desk.path().join("live.jsonl")).unwrap();
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl"]);
+    let log = fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap();
     assert!(log.contains("cache-down:") && log.contains("cache-expected:"), "{log}");
 }

@@ -1,17 +1,18 @@
 //! What somebody sees first, takes along, and is refused.
 
 use super::*;
+use pointsman::rollout::Order;
 use pointsman::session::TurnedAway;
 
-fn done(desk: &mut Desk, key: char) -> Vec<Do> {
-    desk.app.event(&Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)))
+fn done(sandbox: &mut Sandbox, key: char) -> Vec<Do> {
+    sandbox.app.event(&Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)))
 }
 
 #[test]
 fn an_empty_live_console_says_where_to_send_and_gives_a_first_request_to_copy() {
     for (screen, size) in [(ScreenId::Overview, (80, 24)), (ScreenId::Traffic, (120, 36))] {
-        let mut desk = Desk::open(screen, size, &[]);
-        let text = desk.text();
+        let mut sandbox = Sandbox::open(screen, size, &[]);
+        let text = sandbox.text();
         for words in [
             "http://127.0.0.1:4141/v1",
             "curl http://127.0.0.1:4141/v1/chat/completions",
@@ -23,25 +24,25 @@ fn an_empty_live_console_says_where_to_send_and_gives_a_first_request_to_copy() 
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
-        let copied = done(&mut desk, 'y');
+        let copied = done(&mut sandbox, 'y');
         let [Do::Copy(command)] = copied.as_slice() else { panic!("{copied:?}") };
         assert!(command.starts_with("curl http://127.0.0.1:4141/v1/chat/completions -H "), "{command}");
         assert!(!command.contains('\n') && command.contains(r#""model":"auto""#), "{command}");
         // Without keys none is asked for.
-        desk.player.set_status(Arc::new(LiveStatus { keys: 0, ..status(desk.now) }));
-        desk.update();
-        assert!(!desk.text().contains("YOUR-KEY"));
-        desk.feed(&lines()[..1]);
-        assert!(!desk.text().contains("A first request"), "the first request takes its place");
+        sandbox.player.set_status(Arc::new(LiveStatus { keys: 0, ..status(sandbox.now) }));
+        sandbox.update();
+        assert!(!sandbox.text().contains("YOUR-KEY"));
+        sandbox.feed(&lines()[..1]);
+        assert!(!sandbox.text().contains("A first request"), "the first request takes its place");
     }
 }
 
 #[test]
 fn the_detail_of_a_live_request_shows_what_the_classifier_saw() {
     let line = r#"{"id":"op-1","at":"2026-05-23T12:00:00Z","task":"extraction","confidence":700,"saw":"asks_extract=123 code_fence=-80","model":"gpt-4.1","in":10,"out":5,"latency_ms":900}"#;
-    let mut desk = Desk::open(ScreenId::Traffic, (120, 36), &[line.to_owned()]);
-    desk.key(KeyCode::Enter);
-    let text = desk.text();
+    let mut sandbox = Sandbox::open(ScreenId::Traffic, (120, 36), &[line.to_owned()]);
+    sandbox.key(KeyCode::Enter);
+    let text = sandbox.text();
     for words in [
         "by the classifier, when it arrived",
         "What the classifier saw",
@@ -63,7 +64,7 @@ fn ids_that_begin_alike_show_what_differs() {
     };
     let fed: Vec<String> = (10..20).map(line).collect();
     for size in [(120, 36), (200, 60)] {
-        let text = Desk::open(ScreenId::Traffic, size, &fed).text();
+        let text = Sandbox::open(ScreenId::Traffic, size, &fed).text();
         for n in 10..20 {
             assert!(text.contains(&format!("c1-{n} ")), "{n} at {size:?}: {text}");
         }
@@ -72,42 +73,46 @@ fn ids_that_begin_alike_show_what_differs() {
 
 #[test]
 fn a_refusal_is_marked_as_one() {
-    let mut desk = Desk::open(ScreenId::Tune, (120, 36), &lines()[..500]);
-    desk.app.ui.view.read_only = true;
+    let mut sandbox = Sandbox::open(ScreenId::Tune, (120, 36), &lines()[..500]);
+    sandbox.app.ui.view.read_only = true;
     for key in ["7", "P", "u"] {
-        desk.keys(key);
-        let text = desk.text();
+        sandbox.keys(key);
+        let text = sandbox.text();
         let foot = text.lines().last().unwrap();
         assert!(!foot.contains('✓'), "{key}: {foot}");
     }
-    desk.keys("7");
-    assert!(desk.text().lines().last().unwrap().trim_start().starts_with("! read-only"), "{}", desk.text());
+    sandbox.keys("7");
+    assert!(
+        sandbox.text().lines().last().unwrap().trim_start().starts_with("! read-only"),
+        "{}",
+        sandbox.text()
+    );
 }
 
 #[test]
 fn any_panel_leaves_as_markdown_and_the_list_as_a_file() {
-    let mut desk = Desk::open(ScreenId::Overview, (120, 36), &lines()[..500]);
-    let copied = done(&mut desk, 'y');
+    let mut sandbox = Sandbox::open(ScreenId::Overview, (120, 36), &lines()[..500]);
+    let copied = done(&mut sandbox, 'y');
     let [Do::Copy(text)] = copied.as_slice() else { panic!("{copied:?}") };
     assert!(
         text.starts_with("### Spend · ") && text.contains("```text\n") && text.contains("so far"),
         "{text}"
     );
     assert!(!text.contains('│') && !text.contains('╭'), "{text}");
-    let mut desk = Desk::open(ScreenId::Traffic, (120, 36), &lines()[..500]);
-    assert_eq!(done(&mut desk, 'Y'), [Do::CopyList]);
-    assert_eq!(done(&mut desk, 'X'), [Do::Export(Export::Csv)]);
-    let row = done(&mut desk, 'y');
+    let mut sandbox = Sandbox::open(ScreenId::Traffic, (120, 36), &lines()[..500]);
+    assert_eq!(done(&mut sandbox, 'Y'), [Do::CopyList]);
+    assert_eq!(done(&mut sandbox, 'X'), [Do::Export(Export::Csv)]);
+    let row = done(&mut sandbox, 'y');
     assert!(matches!(row.as_slice(), [Do::Copy(row)] if row.contains('\t')), "{row:?}");
 }
 
 #[test]
 fn ascii_writes_errors_with_two_signs() {
-    let mut desk = Desk::open(ScreenId::Tune, (120, 36), &lines());
+    let mut sandbox = Sandbox::open(ScreenId::Tune, (120, 36), &lines());
     let glyphs = Glyphs::of(GlyphSet::Ascii);
-    desk.app.set_settings(Settings { glyphs, ..settings("dark") });
-    desk.key(KeyCode::Right);
-    let text = desk.text();
+    sandbox.app.set_settings(Settings { glyphs, ..settings("dark") });
+    sandbox.key(KeyCode::Right);
+    let text = sandbox.text();
     assert!(text.contains("+/-") && text.is_ascii(), "{text}");
 }
 
@@ -115,12 +120,12 @@ fn ascii_writes_errors_with_two_signs() {
 fn a_ledger_that_is_not_written_is_told_at_every_width() {
     let lines = lines();
     for width in [60, 80, 100, 120, 160, 200] {
-        let mut desk = Desk::open(ScreenId::Overview, (width, 30), &lines[..400]);
+        let mut sandbox = Sandbox::open(ScreenId::Overview, (width, 30), &lines[..400]);
         let text = "NOT WRITING since 14:03:22: no space left on device; 12 entries wait".to_owned();
         let ledger = LedgerState { text, severity: Severity::Failure };
-        desk.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(desk.now) }));
-        desk.update();
-        let head = desk.text().lines().next().unwrap().to_owned();
+        sandbox.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(sandbox.now) }));
+        sandbox.update();
+        let head = sandbox.text().lines().next().unwrap().to_owned();
         for words in ["LIVE", "LEDGER NOT WRITING"] {
             assert!(head.contains(words), "{width}: {words}: {head}");
         }
@@ -138,23 +143,25 @@ fn what_was_refused_at_the_gate_is_told_by_reason_and_apart_from_the_requests() 
         ((80, 24), "refused    12 besides: 8 not"),
         ((160, 45), "refused    12 besides: 8 not found, 4 no valid key"),
     ] {
-        let mut desk = Desk::open(ScreenId::Overview, size, &lines);
-        let requests = desk.player.snapshot().totals.all.requests;
-        desk.player.set_status(Arc::new(LiveStatus { turned_away: turned_away.clone(), ..status(desk.now) }));
-        desk.update();
-        let text = desk.text();
+        let mut sandbox = Sandbox::open(ScreenId::Overview, size, &lines);
+        let requests = sandbox.player.snapshot().totals.all.requests;
+        sandbox
+            .player
+            .set_status(Arc::new(LiveStatus { turned_away: turned_away.clone(), ..status(sandbox.now) }));
+        sandbox.update();
+        let text = sandbox.text();
         assert!(text.contains(words.split(": ").next().unwrap()), "{text}");
         assert!(size.0 < 100 || text.contains(words) && text.contains("12 refused"), "{text}");
-        assert_eq!(desk.player.snapshot().totals.all.requests, requests);
+        assert_eq!(sandbox.player.snapshot().totals.all.requests, requests);
     }
     // Where no request has come through, that is the first thing to know.
-    let mut desk = Desk::open(ScreenId::Overview, (100, 30), &[]);
-    desk.player.set_status(Arc::new(LiveStatus { turned_away, ..status(desk.now) }));
-    desk.update();
+    let mut sandbox = Sandbox::open(ScreenId::Overview, (100, 30), &[]);
+    sandbox.player.set_status(Arc::new(LiveStatus { turned_away, ..status(sandbox.now) }));
+    sandbox.update();
     assert!(
-        desk.text().contains("Refused at the gate so far: 8 not found, 4 no valid key"),
+        sandbox.text().contains("Refused at the gate so far: 8 not found, 4 no valid key"),
         "{}",
-        desk.text()
+        sandbox.text()
     );
 }
 
@@ -185,25 +192,140 @@ fn a_rollout_shows_both_sides_and_what_its_next_step_lacks() {
         base: arm(4012, "1.6"),
         ..RolloutRow::default()
     };
-    for size in [(80, 24), (120, 36), (200, 50)] {
-        let mut desk = Desk::open(ScreenId::Events, size, &lines()[..20]);
-        desk.key(KeyCode::Char('r'));
-        assert!(desk.text().contains("no rollout is under way"), "{}", desk.text());
-        desk.player.set_status(Arc::new(LiveStatus { rollouts: vec![row.clone()], ..status(desk.now) }));
-        desk.update();
-        let text = desk.text();
+    for size in SIZES {
+        let mut sandbox = Sandbox::open(ScreenId::Rollout, size, &lines()[..20]);
+        assert!(sandbox.text().contains("Nothing is rolled out"), "{}", sandbox.text());
+        sandbox
+            .player
+            .set_status(Arc::new(LiveStatus { rollouts: vec![row.clone()], ..status(sandbox.now) }));
+        sandbox.update();
+        let text = sandbox.text();
         let words = [
-            "cheaper-code of route code",
-            "stage 3 of 6, 50‰",
-            "canary: 212 requests",
-            "the next stage lacks 30 judged",
+            "cheaper-code",
+            "stage 3 of 6, 50‰, lacks 2 things",
+            "gpt-4.1-nano from 550‰, on route code",
+            "route beside",
+            "$1.23",
+            "930‰ (830–972), 40",
+            "30 judged answers of the canary",
+            "250‰ lacks",
         ];
         for words in words {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
-        desk.key(KeyCode::Char('r'));
-        assert!(desk.text().contains("back NAME"), "it asks before it does anything: {}", desk.text());
-        desk.key(KeyCode::Esc);
-        assert!(!desk.text().contains("back NAME"));
+        // What changes traffic is asked why, said and confirmed.
+        assert_eq!(done(&mut sandbox, 's'), []);
+        assert!(sandbox.text().contains("skip a step of cheaper-code, because"), "{}", sandbox.text());
+        sandbox.keys("labels");
+        sandbox.key(KeyCode::Enter);
+        let asked = sandbox.text();
+        assert!(asked.contains("250‰ of the sessions of route code, now 50‰"), "{asked}");
+        assert!(asked.contains("passed over: 30 judged"), "{asked}");
+        assert_eq!(done(&mut sandbox, 'q'), [], "nothing but y does it");
+        let skip = |why: &str| Do::Send(Command::Rollout("cheaper-code".into(), Order::Skip, why.into()));
+        assert_eq!(done(&mut sandbox, 'y'), [skip("labels")]);
+        // What changes nothing is done with its reason.
+        done(&mut sandbox, 'h');
+        let enter = Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE));
+        let held = Do::Send(Command::Rollout("cheaper-code".into(), Order::Hold, String::new()));
+        assert_eq!(sandbox.app.event(&enter), [held]);
+        done(&mut sandbox, 'b');
+        sandbox.key(KeyCode::Enter);
+        sandbox.key(KeyCode::Esc);
+        assert_eq!(done(&mut sandbox, 'y'), [], "it was left");
+        // Only a rollout that is held goes on.
+        done(&mut sandbox, 'r');
+        assert!(sandbox.text().contains("is not held"), "{}", sandbox.text());
+    }
+}
+
+#[test]
+fn steering_and_automations_say_what_they_propose_and_a_key_accepts_it() {
+    use pointsman::session::{AutomationRow, MoveRow, SteerRow};
+    let move_row = MoveRow { route: "extraction".into(), rung: "flash".into(), from: 620, to: 588 };
+    let steering = SteerRow {
+        limit: "company/month".into(),
+        aim_permille: 990,
+        spent_usd: "12".into(),
+        limit_usd: "60".into(),
+        heading: "moves".into(),
+        expected_requests: Some(900),
+        now_per_1000_usd: Some("8.4".into()),
+        wanted_per_1000_usd: Some("7.2".into()),
+        best_per_1000_usd: Some("7.1".into()),
+        moves: vec![move_row],
+        ..SteerRow::default()
+    };
+    let automation = AutomationRow {
+        name: "spare".into(),
+        signal: "quota left at anthropic, ‰".into(),
+        reading: Some(120),
+        on: 150,
+        off: 400,
+        is_on: true,
+        route: "code".into(),
+        to: "large".into(),
+        share: 250,
+        most: 500,
+        ..AutomationRow::default()
+    };
+    for size in SIZES {
+        let mut sandbox = Sandbox::open(ScreenId::Rollout, size, &lines()[..20]);
+        let (steering, automations) = (vec![steering.clone()], vec![automation.clone()]);
+        sandbox.player.set_status(Arc::new(LiveStatus { steering, automations, ..status(sandbox.now) }));
+        sandbox.update();
+        let text = sandbox.text();
+        for words in [
+            "proposes 1 move",
+            "dry run, would shift 250‰ of 500‰",
+            "extraction flash from 620 to 588",
+            "~$8.40",
+        ] {
+            assert!(text.contains(words), "{size:?} {words}: {text}");
+        }
+        assert_eq!(done(&mut sandbox, 'a'), []);
+        assert!(
+            sandbox.text().contains("thresholds move: extraction flash 620 to 588"),
+            "{}",
+            sandbox.text()
+        );
+        let accepted = Do::Send(Command::AcceptSteering("company/month".into()));
+        assert_eq!(done(&mut sandbox, 'y'), [accepted]);
+        sandbox.key(KeyCode::Down);
+        let text = sandbox.text();
+        for words in ["a dry run: it only proposes", "on from 150, off from 400; on now", "last changed"] {
+            assert!(text.contains(words), "{size:?} {words}: {text}");
+        }
+        done(&mut sandbox, 'a');
+        assert!(sandbox.text().contains("choose a limit that is steered towards"), "{}", sandbox.text());
+        // Where nothing may be changed from here, that is said.
+        sandbox.player.set_read_only(Some("the key lacks the scope `operate`".into()));
+        sandbox.key(KeyCode::Up);
+        done(&mut sandbox, 'a');
+        let text = sandbox.text();
+        assert!(text.contains("not from here: the key lacks") && text.contains("read only"), "{text}");
+    }
+}
+
+#[test]
+fn a_plan_of_the_folder_is_listed_and_started_once_that_is_confirmed() {
+    use pointsman::config::rollouts;
+    use pointsman::console::screens::rollout::Plans;
+    const PLAN: &str = "[rollout.cheaper]\nroute = \"code\"\nset = { \"4.1\" = 500 }\n";
+    for size in SIZES {
+        let mut sandbox = Sandbox::open(ScreenId::Rollout, size, &lines()[..20]);
+        let list = rollouts::parse(PLAN, "rollouts.toml").unwrap();
+        let plans = Plans { origin: "rollouts.toml".into(), list, problem: String::new() };
+        sandbox.app.ui.rollout.set_plans(plans);
+        let text = sandbox.text();
+        for words in
+            ["not begun, for route code", "4.1 from 500‰", "0, 10, 50, 250, 500, 1000 ‰", "S starts it"]
+        {
+            assert!(text.contains(words), "{size:?} {words}: {text}");
+        }
+        assert_eq!(done(&mut sandbox, 'S'), []);
+        assert!(sandbox.text().contains("begins beside the traffic of route code"), "{}", sandbox.text());
+        let start = Command::StartRollout { name: "cheaper".into(), plan: PLAN.into() };
+        assert_eq!(done(&mut sandbox, 'y'), [Do::Send(start)]);
     }
 }

@@ -1,4 +1,4 @@
-//! Estimates of calls that were not made, against real outcomes of which one leg was hidden.
+//! Estimates of calls that were not made, against real outcomes of which one outcome was hidden.
 
 use std::io::{BufRead, BufReader};
 
@@ -9,12 +9,12 @@ use pointsman::units::{ModelId, Names, Pico, PicoPerMillion};
 use serde_json::Value;
 
 /// Tokens of a call; where a set tells other measures, in the same proportions.
-fn tokens(row: &Value, leg: &Value) -> Option<(u64, u64)> {
-    let told = |key: &str| leg[key].as_u64();
+fn tokens(row: &Value, outcome: &Value) -> Option<(u64, u64)> {
+    let told = |key: &str| outcome[key].as_u64();
     if let Some(both) = told("input_tokens").zip(told("output_tokens")) {
         return Some(both);
     }
-    let cost = leg["cost_usd"].as_f64()?;
+    let cost = outcome["cost_usd"].as_f64()?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small positive numbers")]
     let of_cost = |share: f64, price: f64| ((cost * share * 1e6 / price) as u64).max(1);
     match (row["prompt"].as_str(), told("output_chars")) {
@@ -49,8 +49,9 @@ fn measure(set: &str) -> (f64, f64, usize) {
     let mut coin = 1_u64;
     for a in &models {
         for b in models.iter().filter(|b| *b != a) {
-            let legs = |row: &Value| tokens(row, &row["outcomes"][*a]).zip(tokens(row, &row["outcomes"][*b]));
-            let both: Vec<_> = rows.iter().filter_map(legs).collect();
+            let both_tokens =
+                |row: &Value| tokens(row, &row["outcomes"][*a]).zip(tokens(row, &row["outcomes"][*b]));
+            let both: Vec<_> = rows.iter().filter_map(both_tokens).collect();
             if both.len() < 60 {
                 continue;
             }

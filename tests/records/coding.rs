@@ -308,8 +308,8 @@ fn sessions_of_versions_that_tell_no_end_are_not_estimates_where_their_counts_ca
     let whole = line("m1", "null", 60, &text);
     assert_eq!(statuses(std::slice::from_ref(&whole)), [Status::Ok]);
     // A placeholder, or a count that cannot be that of the text beside it.
-    assert_eq!(statuses(&[line("m1", "null", 3, &text)]), [Status::Cut]);
-    assert_eq!(statuses(&[line("m1", "null", 9, &text)]), [Status::Cut]);
+    assert_eq!(statuses(&[line("m1", "null", 3, &text)]), [Status::Truncated]);
+    assert_eq!(statuses(&[line("m1", "null", 9, &text)]), [Status::Truncated]);
     // Where others say how they ended, one that does not broke off.
-    assert_eq!(statuses(&[line("m0", "\"end_turn\"", 60, &text), whole]), [Status::Cut, Status::Ok]);
+    assert_eq!(statuses(&[line("m0", "\"end_turn\"", 60, &text), whole]), [Status::Truncated, Status::Ok]);
 }

@@ -100,22 +100,22 @@ impl Setup {
 }
 
 /// A folder with settings and data, which outlives the processes that run in it.
-pub(crate) struct Desk {
+pub(crate) struct Sandbox {
     folder: TempDir,
 }
 
-impl Desk {
+impl Sandbox {
     pub(crate) fn new(setup: &Setup) -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap() };
-        fs::create_dir(desk.path().join("config")).unwrap();
-        fs::create_dir(desk.path().join("data")).unwrap();
-        fs::write(desk.path().join("config/providers.toml"), &setup.providers).unwrap();
-        fs::write(desk.path().join("config/policy.toml"), &setup.policy).unwrap();
-        fs::write(desk.path().join("config/gateway.toml"), &setup.gateway).unwrap();
+        let sandbox = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(sandbox.path().join("config")).unwrap();
+        fs::create_dir(sandbox.path().join("data")).unwrap();
+        fs::write(sandbox.path().join("config/providers.toml"), &setup.providers).unwrap();
+        fs::write(sandbox.path().join("config/policy.toml"), &setup.policy).unwrap();
+        fs::write(sandbox.path().join("config/gateway.toml"), &setup.gateway).unwrap();
         if !setup.trusts.is_empty() {
-            fs::write(desk.trusted(), &setup.trusts).unwrap();
+            fs::write(sandbox.trusted(), &setup.trusts).unwrap();
         }
-        desk
+        sandbox
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -269,7 +269,7 @@ pub(crate) struct Row {
 
 /// A running gateway.
 pub(crate) struct Front<'a> {
-    desk: &'a Desk,
+    sandbox: &'a Sandbox,
     child: Child,
     address: SocketAddr,
     said: Arc<Mutex<String>>,
@@ -277,8 +277,8 @@ pub(crate) struct Front<'a> {
 }
 
 impl<'a> Front<'a> {
-    fn start(desk: &'a Desk, args: &[&str]) -> Self {
-        let mut child = desk.program(args).spawn().unwrap();
+    fn start(sandbox: &'a Sandbox, args: &[&str]) -> Self {
+        let mut child = sandbox.program(args).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (tell, told) = std::sync::mpsc::channel();
         let out: Box<dyn std::io::Read + Send> = Box::new(child.stdout.take().unwrap());
@@ -301,7 +301,7 @@ impl<'a> Front<'a> {
             let _ = child.kill();
             panic!("the gateway did not say where it listens:\n{}", said.lock().unwrap());
         };
-        Self { desk, child, address, said, readers: readers.into() }
+        Self { sandbox, child, address, said, readers: readers.into() }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -364,10 +364,10 @@ impl<'a> Front<'a> {
 
     /// Stops it and gives the ledger, which must be in order and have nothing open.
     pub(crate) fn settle(self) -> Vec<Row> {
-        let desk = self.desk;
+        let sandbox = self.sandbox;
         self.stop();
-        desk.check();
-        let rows = desk.ledger();
+        sandbox.check();
+        let rows = sandbox.ledger();
         assert!(rows.iter().all(|row| !row.open), "left open: {rows:#?}");
         rows
     }

@@ -15,16 +15,16 @@ use serde_json::{Map, json};
 use super::{Arms, Question};
 use crate::app::input;
 use crate::gateway::{Bench, Came};
-use crate::record::{self, Entry, Label, LateLabel, Leg, Outcomes, ReadOptions};
+use crate::record::{self, Entry, Label, LateLabel, ModelOutcome, Outcomes, ReadOptions};
 use crate::units::PerMille;
 
-/// The files of a trial, and what they hold of the questions at hand.
+/// The files of a trial, and what they hold of the questions asked.
 #[derive(Debug)]
 pub struct Kept {
     answers: File,
     labels: File,
     /// By question and model.
-    legs: HashMap<(String, String), Leg>,
+    answered: HashMap<(String, String), ModelOutcome>,
     /// By question and model: what each source said.
     said: HashMap<(String, String), HashMap<String, PerMille>>,
     simulates: HashSet<String>,
@@ -57,7 +57,7 @@ impl Kept {
             simulates: simulated.map(str::to_owned).collect(),
             answers: opened(answers)?,
             labels: opened(labels)?,
-            legs: HashMap::new(),
+            answered: HashMap::new(),
             said: HashMap::new(),
         };
         let asked: HashMap<&str, &str> =
@@ -86,13 +86,16 @@ impl Kept {
                 && let Some(id) = line.name()
                 && asked.get(&*id).is_some_and(|prompt| line.prompt.as_deref() == Some(*prompt))
             {
-                let legs =
-                    line.outcomes.into_iter().filter_map(|(model, leg)| Some((model.into_owned(), leg?)));
-                let legs = legs.filter(|(model, leg)| {
-                    leg.answer.is_some() && leg.simulated == self.simulates.contains(model)
+                let answers = line
+                    .outcomes
+                    .into_iter()
+                    .filter_map(|(model, outcome)| Some((model.into_owned(), outcome?)));
+                let answers = answers.filter(|(model, outcome)| {
+                    outcome.answer.is_some() && outcome.simulated == self.simulates.contains(model)
                 });
-                let legs: Vec<_> = legs.map(|(model, leg)| ((id.clone(), model), leg)).collect();
-                self.legs.extend(legs);
+                let answers: Vec<_> =
+                    answers.map(|(model, outcome)| ((id.clone(), model), outcome)).collect();
+                self.answered.extend(answers);
             }
             true
         })?;
@@ -118,19 +121,19 @@ impl Kept {
 
     /// Returns a model's answer, where it is there.
     pub fn answer(&self, question: &Question, model: &str) -> Option<&str> {
-        self.leg(question, model)?.answer.as_deref()
+        self.outcome(question, model)?.answer.as_deref()
     }
 
     /// Returns all that is known of a model's answer.
-    pub fn leg(&self, question: &Question, model: &str) -> Option<&Leg> {
-        self.legs.get(&(question.id.clone(), model.to_owned()))
+    pub fn outcome(&self, question: &Question, model: &str) -> Option<&ModelOutcome> {
+        self.answered.get(&(question.id.clone(), model.to_owned()))
     }
 
     /// Returns what the judge said of both answers, the served one's first; only where both are there.
     pub fn verdict(&self, question: &Question, arms: &Arms) -> Option<[PerMille; 2]> {
         let source = self.source(question, arms);
         let of = |model: &str| {
-            self.leg(question, model)?;
+            self.outcome(question, model)?;
             self.said.get(&(question.id.clone(), model.to_owned()))?.get(&source).copied()
         };
         Some([of(&question.served)?, of(&arms.model)?])
@@ -152,14 +155,14 @@ impl Kept {
     ) -> io::Result<()> {
         for (model, came) in came {
             let Ok(text) = came.text else { continue };
-            let mut leg = Leg::answered(text, (came.prompt, came.output), came.cost.amount());
-            leg.simulated = self.simulates.contains(&*model);
-            self.legs.insert((question.id.clone(), model.to_string()), leg);
+            let mut outcome = ModelOutcome::answered(text, (came.prompt, came.output), came.cost.amount());
+            outcome.simulated = self.simulates.contains(&*model);
+            self.answered.insert((question.id.clone(), model.to_string()), outcome);
         }
         let mut outcomes = Map::new();
         for &model in models {
-            if let Some(leg) = self.leg(question, model) {
-                outcomes.insert(model.to_owned(), serde_json::to_value(leg)?);
+            if let Some(outcome) = self.outcome(question, model) {
+                outcomes.insert(model.to_owned(), serde_json::to_value(outcome)?);
             }
         }
         if outcomes.is_empty() {
@@ -179,7 +182,7 @@ impl Kept {
         let (at, source, mut lines) = (crate::ledger::now(), self.source(question, arms), Vec::new());
         for (model, quality) in [&question.served, &arms.model].into_iter().zip(verdict) {
             // How long the candidate's answer is nobody else knows.
-            let output = self.leg(question, model).and_then(|leg| leg.output_tokens);
+            let output = self.outcome(question, model).and_then(|outcome| outcome.output_tokens);
             let label = Label {
                 model: (&**model).into(),
                 quality: Some(quality),

@@ -133,7 +133,7 @@ fn tables(tally: &Tally, end: End, took: Duration) -> Vec<Sheet> {
         if !counts.is_empty() {
             let mut sheet = Sheet::new(title, &["name", ">requests", ">share"]);
             let mut counts: Vec<_> = counts.iter().collect();
-            counts.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
+            crate::units::sort_by_key(&mut counts, |(name, count)| (std::cmp::Reverse(**count), *name));
             // Rounded as running sums, so that they add up to what the whole does.
             let mut before = 0;
             for (name, count) in counts {

@@ -26,15 +26,24 @@ const LISTED: usize = 20;
 pub(super) struct Limits {
     applied: Vec<Limit>,
     staged: Vec<Limit>,
+    /// Whether those in force are the log's own.
+    is_brought: bool,
+    is_changed: bool,
 }
 
 impl Limits {
-    /// Reads what is asked of budgets, a file and changes to it; none where nothing is.
-    pub(super) fn read(file: Option<&Path>, changes: &[String]) -> anyhow::Result<Option<Self>> {
-        if file.is_none() && changes.is_empty() {
+    /// Reads what is asked of budgets, a file or those that the log brings and changes to them; none where nothing is.
+    pub(super) fn read(
+        file: Option<&Path>,
+        changes: &[String],
+        brought: &str,
+    ) -> anyhow::Result<Option<Self>> {
+        let is_brought = file.is_none() && !brought.is_empty();
+        if file.is_none() && changes.is_empty() && !is_brought {
             return Ok(None);
         }
         let applied = match file {
+            None if is_brought => budgets::parse(brought, "the log's own budgets")?,
             None => Vec::new(),
             Some(path) => {
                 let name = path.display().to_string();
@@ -46,7 +55,23 @@ impl Limits {
         for text in changes {
             change(&mut staged, text)?;
         }
-        Ok(Some(Self { applied, staged }))
+        Ok(Some(Self { applied, staged, is_brought, is_changed: !changes.is_empty() }))
+    }
+
+    /// Says whether any limit is tried.
+    pub(super) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    /// Says which limits the log brings; none where they come from elsewhere.
+    pub(super) fn remark(&self) -> Option<String> {
+        let names: Vec<String> = self.applied.iter().map(Limit::name).collect();
+        self.is_brought.then(|| {
+            format!(
+                "budgets that the log brings are in force on both sides, with nothing spent before it: {}; --budgets FILE puts others in their place",
+                names.join(", ")
+            )
+        })
     }
 }
 
@@ -97,6 +122,7 @@ struct SideReport {
     spent_usd: String,
     refused_requests: u64,
     moved_requests: u64,
+    waited_requests: u64,
     ran_out: Option<String>,
 }
 
@@ -124,10 +150,15 @@ struct Turned {
 pub(super) struct BudgetsReport {
     /// `in_order`: every request was decided in order of arrival, on how the budgets stood then.
     decided: &'static str,
+    /// Where the limits in force are from: `file`, `log` (it brings them), or `none`.
+    in_force: &'static str,
     applied_refused_requests: u64,
     staged_refused_requests: u64,
     applied_moved_requests: u64,
     staged_moved_requests: u64,
+    /// Those that would have waited for room.
+    applied_waited_requests: u64,
+    staged_waited_requests: u64,
     windows: Vec<WindowReport>,
     turned: Vec<Turned>,
     applied_alerts: usize,
@@ -167,6 +198,7 @@ pub(super) fn tried(
         spent_usd: side.spent.usd(),
         refused_requests: side.refused,
         moved_requests: side.moved,
+        waited_requests: side.waited,
         ran_out: side.ran_out.map(Instant::rfc3339),
     };
     let window = |row: &TriedRow| WindowReport {
@@ -191,10 +223,17 @@ pub(super) fn tried(
     });
     Ok(BudgetsReport {
         decided: "in_order",
+        in_force: match (limits.is_brought, limits.applied.is_empty()) {
+            (true, _) => "log",
+            (_, true) => "none",
+            _ => "file",
+        },
         applied_refused_requests: both.refused.0,
         staged_refused_requests: both.refused.1,
         applied_moved_requests: both.moved.0,
         staged_moved_requests: both.moved.1,
+        applied_waited_requests: both.waited.0,
+        staged_waited_requests: both.waited.1,
         turned: turned.collect(),
         windows: both.rows.iter().map(window).collect(),
         applied_alerts: both.alerts.map_or(0, |(applied, _)| applied),
@@ -222,8 +261,15 @@ impl BudgetsReport {
         let title = if exact {
             String::new()
         } else {
+            let (then, now) = (self.applied_waited_requests, self.staged_waited_requests);
+            let waited = if (then, now) == (0, 0) {
+                String::new()
+            } else {
+                format!(", waited {} then {}", count(then), count(now))
+            };
+            let brought = if self.in_force == "log" { " that the log brings" } else { "" };
             format!(
-                "Budgets, decided in order · refused {} then {}, moved {} then {}",
+                "Budgets{brought}, decided in order · refused {} then {}, moved {} then {}{waited}",
                 count(self.applied_refused_requests),
                 count(self.staged_refused_requests),
                 count(self.applied_moved_requests),

@@ -27,9 +27,9 @@ pub(super) struct OnFailReport {
 
 /// Reads `ROUTE.CHECK=escalate` or `=record`.
 pub(super) fn consequence(text: &str, policy: &Policy) -> anyhow::Result<Consequence> {
-    let wrong = || anyhow::anyhow!("--on-fail {text}: write ROUTE.CHECK=escalate or ROUTE.CHECK=record");
-    let (target, word) = text.rsplit_once('=').ok_or_else(wrong)?;
-    let on_fail = OnFail::from_name(word.trim()).ok_or_else(wrong)?;
+    let invalid = || anyhow::anyhow!("--on-fail {text}: write ROUTE.CHECK=escalate or ROUTE.CHECK=record");
+    let (target, word) = text.rsplit_once('=').ok_or_else(invalid)?;
+    let on_fail = OnFail::from_name(word.trim()).ok_or_else(invalid)?;
     let named = |name: &str| target.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
     let found = policy.routes.iter().find_map(|route| Some((route, named(&route.name)?)));
     let Some((route, check)) = found.filter(|(_, check)| !check.is_empty()) else {

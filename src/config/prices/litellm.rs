@@ -42,7 +42,7 @@ impl Import {
             *counts.entry(refusal.reason.kind()).or_insert(0usize) += 1;
         }
         let mut counts: Vec<_> = counts.into_iter().collect();
-        counts.sort_by_key(|(kind, count)| (std::cmp::Reverse(*count), *kind));
+        crate::units::sort_by_key(&mut counts, |(kind, count)| (std::cmp::Reverse(*count), *kind));
         counts
     }
 }

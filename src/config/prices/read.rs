@@ -1,7 +1,7 @@
 //! Reads a price book from TOML.
 //!
 //! Prices are dollars per million tokens, written as numbers (`0.375`) or as strings (`"0.375"`). Both are read from the
-//! digits in the file: the TOML parser hands numbers over as text, so no float lies in between.
+//! digits in the file: the TOML parser passes numbers as text, so no float lies in between.
 //!
 //! ```toml
 //! name = "ours"
@@ -272,7 +272,7 @@ impl<'a> Fields<'a> {
             }
             rows.push((self.row()?, self.span.clone()));
         }
-        rows.sort_by_key(|(row, _)| row.from);
+        crate::units::sort_by_key(&mut rows, |(row, _)| row.from);
         for pair in rows.windows(2) {
             if let [(old, _), (new, span)] = pair
                 && old.from == new.from
@@ -353,7 +353,7 @@ impl<'a> Fields<'a> {
             }
             above.push((tokens, tier.tier()?));
         }
-        above.sort_by_key(|(tokens, _)| *tokens);
+        crate::units::sort_by_key(&mut above, |(tokens, _)| *tokens);
         Ok(Rates { base: self.tier()?, above })
     }
 

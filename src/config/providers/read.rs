@@ -260,7 +260,7 @@ pub(super) fn layers(files: &[(&str, &str)]) -> Result<ProvidersSpec, Error> {
         }
     }
     // Those of later files first: on equal terms the user's own provider serves a model.
-    all.sort_by_key(|known| std::cmp::Reverse(known.layer));
+    crate::units::sort_by_key(&mut all, |known| std::cmp::Reverse(known.layer));
     let mut providers = Vec::new();
     for known in all.iter().filter(|known| known.provider.enabled != Some(false)) {
         providers.push(finish(known, &shared)?);

@@ -29,18 +29,18 @@ impl<'de> Deserialize<'de> for Key {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Key, A::Error> {
                 use serde::de::Error as _;
-                let wrong = || A::Error::custom(WHERE);
-                let source = match map.next_key::<String>()?.ok_or_else(wrong)?.as_str() {
-                    "env" => KeySource::Env(map.next_value().map_err(|_| wrong())?),
-                    "file" => KeySource::File(map.next_value().map_err(|_| wrong())?),
-                    "command" => KeySource::Command(map.next_value().map_err(|_| wrong())?),
-                    "profile" => KeySource::AwsProfile(map.next_value().map_err(|_| wrong())?),
+                let invalid = || A::Error::custom(WHERE);
+                let source = match map.next_key::<String>()?.ok_or_else(invalid)?.as_str() {
+                    "env" => KeySource::Env(map.next_value().map_err(|_| invalid())?),
+                    "file" => KeySource::File(map.next_value().map_err(|_| invalid())?),
+                    "command" => KeySource::Command(map.next_value().map_err(|_| invalid())?),
+                    "profile" => KeySource::AwsProfile(map.next_value().map_err(|_| invalid())?),
                     "keyring" => {
-                        let text: String = map.next_value().map_err(|_| wrong())?;
-                        let (service, account) = text.split_once('/').ok_or_else(wrong)?;
+                        let text: String = map.next_value().map_err(|_| invalid())?;
+                        let (service, account) = text.split_once('/').ok_or_else(invalid)?;
                         KeySource::Keyring { service: service.to_owned(), account: account.to_owned() }
                     }
-                    _ => return Err(wrong()),
+                    _ => return Err(invalid()),
                 };
                 let empty = match &source {
                     KeySource::Env(name) => name.trim().is_empty() || name.contains(['=', '\0']),
@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for Key {
                     KeySource::AwsEnv | KeySource::GoogleDefault => false,
                 };
                 if empty || map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-                    return Err(wrong());
+                    return Err(invalid());
                 }
                 Ok(Key(source))
             }

@@ -6,8 +6,9 @@ use ratatui::layout::Rect;
 use super::{App, Asked, Overlay};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
+use crate::console::text;
 use crate::console::widgets::panel;
-use crate::console::{frame, goto, rollout, stop};
+use crate::console::{frame, goto, ordered, stop};
 use crate::session::Aim;
 
 impl App {
@@ -49,6 +50,11 @@ impl App {
             Overlay::Help(help) => help.render(area, buf, look),
             Overlay::Palette(palette) => palette.render(area, buf, look, &self.settings.keymap),
             Overlay::Ask => self.ask.render(self.shown(), area, buf, look),
+            Overlay::Sure => {
+                if let Some(ordered) = &self.ordered {
+                    ordered::confirm(ordered, area, buf, look);
+                }
+            }
             Overlay::None | Overlay::Prompt(_) => {}
         }
         if look.glyphs.is_ascii() {
@@ -61,8 +67,13 @@ impl App {
         match self.overlay {
             Overlay::Prompt(Asked::Aim) => self.aim.render(" aim for ", Aim::HINT, area, buf, look),
             Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
-            Overlay::Prompt(Asked::Rollout) => {
-                self.rollout.render(" rollout ", rollout::HINT, area, buf, look);
+            Overlay::Prompt(Asked::Why) => {
+                let what = self.ordered.as_ref().map_or("", |ordered| &*ordered.what);
+                let label = format!(" {}, because: ", text::clean(what));
+                self.why.render(&label, ordered::WHY_HINT, area, buf, look);
+            }
+            Overlay::Prompt(Asked::Beside) => {
+                self.beside.render(" try ", Self::BESIDE_HINT, area, buf, look);
             }
             Overlay::Prompt(Asked::Stop) => self.stop.render(" stop ", stop::HINT, area, buf, look),
             Overlay::Prompt(Asked::Filter) => {

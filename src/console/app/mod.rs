@@ -8,6 +8,7 @@ mod copying;
 mod draw;
 mod mouse;
 mod moves;
+mod ordering;
 mod typing;
 
 use completing::Completing;
@@ -26,6 +27,7 @@ use super::frame::StripData;
 use super::glyphs::Glyphs;
 use super::help::Help;
 use super::keys::{self, Keymap};
+use super::ordered::Ordered;
 use super::palette::Palette;
 use super::prompt::Prompt;
 use super::screen::{Ask, Asks, ScreenId, View};
@@ -61,6 +63,17 @@ pub enum Do {
     Export(Export),
     /// Put the listed requests on the clipboard as a table.
     CopyList,
+    /// Look which plans and worlds the configuration folder has.
+    Find,
+    /// Read a world and what is tried beside it, and have it tried.
+    Branch {
+        /// The world's name, or its file.
+        world: String,
+        /// Policies and thresholds.
+        beside: Vec<String>,
+    },
+    /// Write branches side by side to a file: as a page, or as Markdown.
+    SaveBranches(bool),
 }
 
 /// The form of a list that is written to a file.
@@ -82,7 +95,8 @@ enum Asked {
     Events,
     Model,
     Stop,
-    Rollout,
+    Why,
+    Beside,
     Aim,
 }
 
@@ -94,6 +108,7 @@ enum Overlay {
     Palette(Box<Palette>),
     Prompt(Asked),
     Ask,
+    Sure,
 }
 
 /// How the console looks and answers.
@@ -126,7 +141,10 @@ pub struct App {
     events: Prompt,
     model: Prompt,
     stop: Prompt,
-    rollout: Prompt,
+    why: Prompt,
+    beside: Prompt,
+    /// The order that a reason or a word is waited for.
+    ordered: Option<Box<Ordered>>,
     completing: Completing,
     ask: AskBox,
     /// Whether somebody left while requests were in flight.
@@ -162,7 +180,9 @@ impl App {
             events: Prompt::default(),
             model: Prompt::default(),
             stop: Prompt::default(),
-            rollout: Prompt::default(),
+            why: Prompt::default(),
+            beside: Prompt::default(),
+            ordered: None,
             completing: Completing::default(),
             ask: AskBox::default(),
             leaving: false,
@@ -280,6 +300,7 @@ impl App {
             Overlay::Palette(_) => Context::Palette,
             Overlay::Prompt(_) => Context::Prompt,
             Overlay::Ask => Context::Ask,
+            Overlay::Sure => Context::Confirm,
         }
     }
 
@@ -324,16 +345,6 @@ impl App {
                 PerMille::new(share).map_or_else(Vec::new, |share| vec![Do::Send(Command::SeekShare(share))])
             }
             (_, Some(action)) => self.action(action),
-            (Overlay::Prompt(asked @ (Asked::Goto | Asked::Stop | Asked::Rollout | Asked::Aim)), None) => {
-                let line = match asked {
-                    Asked::Goto => &mut self.goto,
-                    Asked::Stop => &mut self.stop,
-                    Asked::Rollout => &mut self.rollout,
-                    _ => &mut self.aim,
-                };
-                line.key(key);
-                Vec::new()
-            }
             (Overlay::Prompt(Asked::Filter), None) => {
                 if self.filter.key(key) {
                     self.filter_typed();
@@ -352,6 +363,11 @@ impl App {
                 }
                 Vec::new()
             }
+            (Overlay::Prompt(asked), None) => {
+                let asked = *asked;
+                self.line(asked).key(key);
+                Vec::new()
+            }
             (Overlay::Palette(palette), None) => {
                 palette.key(key, &self.settings.keymap);
                 Vec::new()
@@ -360,7 +376,7 @@ impl App {
                 self.ask.key(key);
                 Vec::new()
             }
-            (Overlay::None | Overlay::Help(_), None) => Vec::new(),
+            (Overlay::None | Overlay::Help(_) | Overlay::Sure, None) => Vec::new(),
         }
     }
 
@@ -412,20 +428,7 @@ impl App {
             | Action::HelpPageUp
             | Action::HelpPageDown
             | Action::HelpNext
-            | Action::HelpPrevious => {
-                let area = self.area;
-                if let Overlay::Help(help) = &mut self.overlay {
-                    match action {
-                        Action::HelpUp => help.scroll(-1, area),
-                        Action::HelpDown => help.scroll(1, area),
-                        Action::HelpPageUp => help.scroll_pages(-1, area),
-                        Action::HelpPageDown => help.scroll_pages(1, area),
-                        Action::HelpNext => help.turn(1),
-                        _ => help.turn(-1),
-                    }
-                }
-                Vec::new()
-            }
+            | Action::HelpPrevious => self.turn_help(action),
             Action::PaletteUp | Action::PaletteDown => {
                 if let Overlay::Palette(palette) = &mut self.overlay {
                     palette.step(if action == Action::PaletteUp { -1 } else { 1 });
@@ -507,7 +510,7 @@ impl App {
                 Vec::new()
             }
             Action::Stop => self.ask_stop(),
-            Action::Rollout => self.ask_rollout(),
+            Action::ConfirmYes | Action::ConfirmNo => self.confirmed(action),
             Action::NextError => send(Command::NextError(true)),
             Action::PreviousError => send(Command::NextError(false)),
             Action::Mark => send(Command::Mark),
@@ -570,6 +573,10 @@ impl App {
                 Ask::PickModel => out.extend(self.pick_model()),
                 Ask::Aim => self.overlay = Overlay::Prompt(Asked::Aim),
                 Ask::CopyList => out.extend(self.copy_list()),
+                Ask::Order(ordered) => self.ask_order(ordered),
+                Ask::Branch(world) => out.push(Do::Branch { world, beside: Vec::new() }),
+                Ask::BranchWith(world) => self.ask_beside(&world),
+                Ask::SaveBranches(as_page) => out.push(Do::SaveBranches(as_page)),
                 Ask::ListFlips => {
                     self.lead(ScreenId::Traffic);
                     let shown = Arc::clone(self.shown());

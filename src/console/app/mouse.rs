@@ -37,8 +37,8 @@ impl App {
             _ => return Vec::new(),
         };
         if let Pointer::Press(..) = pointer
-            && let Some((screen, _)) =
-                frame::tab_places(self.ui.front(), parts.tabs).find(|(_, at)| at.contains((x, y).into()))
+            && let Some((screen, ..)) = frame::tab_places(self.ui.front(), self.ui.view.screen, parts.tabs)
+                .find(|(_, at, _)| at.contains((x, y).into()))
         {
             return self.show(screen);
         }

@@ -1,6 +1,7 @@
 //! From screen to screen and back again.
 
-use super::{App, Do};
+use super::{App, Do, Overlay};
+use crate::console::action::Action;
 use crate::console::screen::{ScreenId, View};
 use crate::session::{Command, WINDOWS};
 
@@ -48,6 +49,25 @@ impl App {
         if view.screen != screen {
             self.ui.view = View { screen, read_only: view.read_only, ..View::default() };
         }
-        self.ui.screen_mut().shown(&self.latest).map(Do::Send).into_iter().collect()
+        let mut done: Vec<Do> = self.ui.screen_mut().shown(&self.latest).map(Do::Send).into_iter().collect();
+        // Files may have been written since.
+        done.extend(matches!(screen, ScreenId::Rollout | ScreenId::Worlds).then_some(Do::Find));
+        done
+    }
+
+    /// Turns the pages of the help, or scrolls them.
+    pub(super) fn turn_help(&mut self, action: Action) -> Vec<Do> {
+        let area = self.area;
+        if let Overlay::Help(help) = &mut self.overlay {
+            match action {
+                Action::HelpUp => help.scroll(-1, area),
+                Action::HelpDown => help.scroll(1, area),
+                Action::HelpPageUp => help.scroll_pages(-1, area),
+                Action::HelpPageDown => help.scroll_pages(1, area),
+                Action::HelpNext => help.turn(1),
+                _ => help.turn(-1),
+            }
+        }
+        Vec::new()
     }
 }

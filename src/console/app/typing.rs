@@ -3,11 +3,12 @@
 use super::completing::Completing;
 use super::{App, Asked, Do, Overlay};
 use crate::console::action::Action;
+use crate::console::prompt::Prompt;
 use crate::console::screen::{Ask, ScreenId};
 use crate::console::screens::{models, traffic};
-use crate::console::{goto, rollout, stop};
+use crate::console::{goto, stop};
 use crate::session::listing::completions;
-use crate::session::{Aim, Command, LimitAim, RolloutRow};
+use crate::session::{Aim, Command, LimitAim};
 
 impl App {
     /// Takes the filter as far as it is typed.
@@ -106,41 +107,17 @@ impl App {
         Vec::new()
     }
 
-    /// Asks what becomes of a rollout, where traffic is live and one is under way.
-    pub(super) fn ask_rollout(&mut self) -> Vec<Do> {
-        let refused = match &self.latest.live {
-            None => Some(
-                "nothing is rolled out in a replay; `pointsman rollout LOG` says when steps would have come"
-                    .to_owned(),
-            ),
-            Some(live) => match &live.read_only {
-                Some(why) => Some(format!("not from here: {why}")),
-                None if !live.status.rollouts.iter().any(RolloutRow::is_open) => {
-                    Some("no rollout is under way; `pointsman rollout start NAME` begins one".to_owned())
-                }
-                None => None,
-            },
-        };
-        match refused {
-            Some(why) => self.warn(&why),
-            None => self.overlay = Overlay::Prompt(Asked::Rollout),
-        }
-        Vec::new()
-    }
-
-    fn take_rollout(&mut self) -> Vec<Do> {
-        let typed = self.rollout.take();
-        self.overlay = Overlay::None;
-        let latest = std::sync::Arc::clone(&self.latest);
-        let rows = latest.live.iter().flat_map(|live| &live.status.rollouts);
-        let known: Vec<&str> = rows.filter(|row| row.is_open()).map(|row| &*row.name).collect();
-        match rollout::parse(&typed, &known) {
-            Ok(Some((name, order))) => vec![Do::Send(Command::Rollout(name, order))],
-            Ok(None) => Vec::new(),
-            Err(problem) => {
-                self.warn(&problem);
-                Vec::new()
-            }
+    /// Returns the line that is typed.
+    pub(super) fn line(&mut self, asked: Asked) -> &mut Prompt {
+        match asked {
+            Asked::Goto => &mut self.goto,
+            Asked::Filter => &mut self.filter,
+            Asked::Events => &mut self.events,
+            Asked::Model => &mut self.model,
+            Asked::Stop => &mut self.stop,
+            Asked::Why => &mut self.why,
+            Asked::Beside => &mut self.beside,
+            Asked::Aim => &mut self.aim,
         }
     }
 
@@ -153,18 +130,6 @@ impl App {
     pub(super) fn paste(&mut self, text: &str) -> Vec<Do> {
         match &mut self.overlay {
             Overlay::Palette(palette) => palette.paste(text, &self.settings.keymap),
-            Overlay::Prompt(Asked::Goto) => {
-                self.goto.paste(text);
-            }
-            Overlay::Prompt(Asked::Stop) => {
-                self.stop.paste(text);
-            }
-            Overlay::Prompt(Asked::Rollout) => {
-                self.rollout.paste(text);
-            }
-            Overlay::Prompt(Asked::Aim) => {
-                self.aim.paste(text);
-            }
             Overlay::Prompt(Asked::Filter) => {
                 self.filter.paste(text);
                 self.filter_typed();
@@ -177,23 +142,19 @@ impl App {
                 self.model.paste(text);
                 self.model_typed();
             }
+            Overlay::Prompt(asked) => {
+                let asked = *asked;
+                self.line(asked).paste(text);
+            }
             Overlay::Ask => self.ask.paste(text),
-            Overlay::None | Overlay::Help(_) => {}
+            Overlay::None | Overlay::Help(_) | Overlay::Sure => {}
         }
         Vec::new()
     }
 
     pub(super) fn prompt(&mut self, action: Action) -> Vec<Do> {
         let Overlay::Prompt(asked) = self.overlay else { return Vec::new() };
-        let line = match asked {
-            Asked::Goto => &mut self.goto,
-            Asked::Filter => &mut self.filter,
-            Asked::Events => &mut self.events,
-            Asked::Model => &mut self.model,
-            Asked::Stop => &mut self.stop,
-            Asked::Rollout => &mut self.rollout,
-            Asked::Aim => &mut self.aim,
-        };
+        let line = self.line(asked);
         match action {
             Action::PromptEarlier => line.earlier(),
             Action::PromptLater => line.later(),
@@ -235,11 +196,8 @@ impl App {
                     }
                 }
             }
-            (Asked::Rollout, Action::PromptCancel) => {
-                self.rollout.set("");
-                self.close_overlay()
-            }
-            (Asked::Rollout, Action::PromptAccept) => self.take_rollout(),
+            (Asked::Why, Action::PromptAccept | Action::PromptCancel) => self.take_why(action),
+            (Asked::Beside, Action::PromptAccept | Action::PromptCancel) => self.take_beside(action),
             (Asked::Aim, Action::PromptCancel) => {
                 self.aim.set("");
                 self.close_overlay()

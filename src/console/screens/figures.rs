@@ -70,7 +70,7 @@ pub(super) fn series(look: Look<'_>, model: ModelId) -> Style {
 pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer) -> Rect {
     let (row, rest) = paint::split_top(at, 1);
     let style = scene.look.style(Role::Column).add_modifier(Modifier::UNDERLINED);
-    paint::text(buf, row, words, style, scene.look.glyphs.cut);
+    paint::text(buf, row, words, style, scene.look.glyphs.ellipsis);
     rest
 }
 
@@ -103,7 +103,7 @@ pub(super) fn list(scene: Scene<'_>, list: &List, at: Rect, buf: &mut Buffer) ->
     paint::split_top(rest, u16::from(rest.height > 12)).1
 }
 
-/// Draws a panel's frame and gives the area inside; says along the bottom where a part of the traffic was made up.
+/// Draws a panel's frame and returns the area inside; says along the bottom where a part of the traffic was synthetic.
 pub(super) fn frame(
     scene: Scene<'_>,
     place: usize,
@@ -115,7 +115,7 @@ pub(super) fn frame(
     let inner = Panel { title, scope, focus: scene.view.focus == place }.render(area, buf, scene.look);
     let area = area.intersection(buf.area);
     let log = &scene.snapshot.log;
-    // Where all of the log was made up, the header says so once for every panel.
+    // Where all of the log was synthetic, the header says so once for every panel.
     if log.simulated == 0 || log.simulated >= log.len() {
         return inner;
     }
@@ -134,7 +134,7 @@ pub(super) fn nothing(scene: Scene<'_>, words: &str, area: Rect, buf: &mut Buffe
     scene.look.text_middle(buf, row, words, Role::Muted);
 }
 
-/// Writes a sum of costs and gives the role that says how well it is known: `$1.20`, `~$1.20`, `$1.20 +?`, `unknown`.
+/// Writes a sum of costs and returns the role that says how well it is known: `$1.20`, `~$1.20`, `$1.20 +?`, `unknown`.
 pub(super) fn cost(sum: &CostSum) -> (Short, Role) {
     let total = sum.total();
     if sum.is_unknown() {

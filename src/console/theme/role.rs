@@ -77,7 +77,7 @@ roles! {
     Observed "observed" <- Text,
     /// A figure that was worked out.
     Estimated "estimated" <- Muted,
-    /// A figure that was made up by a simulation.
+    /// A figure of a simulation.
     Simulated "simulated" <- Estimated,
     /// A figure nobody knows.
     Unknown "unknown" <- Muted,

@@ -337,7 +337,7 @@ impl Chart<'_> {
                         paint::sign(buf, column, at.y, ' ', point.style);
                     }
                 }
-                paint::text(buf, at, point.label, point.style, look.glyphs.cut);
+                paint::text(buf, at, point.label, point.style, look.glyphs.ellipsis);
             }
         }
     }
@@ -356,7 +356,7 @@ fn axes(x: (Axis, f64), y: (Axis, f64), (area, plot): (Rect, Rect), buf: &mut Bu
             paint::sign(buf, left, row, look.glyphs.tick.0, line);
             let room =
                 Rect { x: area.left(), y: row, width: left.saturating_sub(area.left() + 1), height: 1 };
-            paint::text_right(buf, room, &(y.0.write)(tick, y.1), label, look.glyphs.cut);
+            paint::text_right(buf, room, &(y.0.write)(tick, y.1), label, look.glyphs.ellipsis);
         }
     }
     if plot.bottom() + 1 < area.bottom() {
@@ -374,7 +374,7 @@ fn axes(x: (Axis, f64), y: (Axis, f64), (area, plot): (Rect, Rect), buf: &mut Bu
             let start = column.saturating_sub(wide / 2).clamp(area.left(), area.right() - wide);
             if start >= free_from {
                 let at = Rect { x: start, y: row + 1, width: wide, height: 1 };
-                paint::text(buf, at, &words, label, look.glyphs.cut);
+                paint::text(buf, at, &words, label, look.glyphs.ellipsis);
                 free_from = start + wide + 1;
             }
         }

@@ -244,7 +244,7 @@ impl Histogram<'_> {
                 let room = Rect { x, width: wide, ..place };
                 paint::row(buf, room, ' ', segment.style);
                 let inside = Rect { x: x + 1, width: wide - 2, ..place };
-                paint::text(buf, inside, segment.name, segment.style, look.glyphs.cut);
+                paint::text(buf, inside, segment.name, segment.style, look.glyphs.ellipsis);
             }
         }
         self.certified(at, buf, look);
@@ -295,7 +295,7 @@ impl Histogram<'_> {
             *slot = (start, start + wide);
             used += 1;
             let (_, style) = sign_of(*marker, look);
-            paint::text(buf, Rect { x: start, width: wide, ..at }, &words, style, look.glyphs.cut);
+            paint::text(buf, Rect { x: start, width: wide, ..at }, &words, style, look.glyphs.ellipsis);
         }
         let Some(from) = self.certified else { return };
         let gate = column(at, from);
@@ -310,7 +310,7 @@ impl Histogram<'_> {
             };
             if let Some(start) = places.into_iter().find(is_free) {
                 let room = Rect { x: start, width: wide, ..at };
-                paint::text(buf, room, &words, look.style(Role::Better), look.glyphs.cut);
+                paint::text(buf, room, &words, look.style(Role::Better), look.glyphs.ellipsis);
                 return;
             }
         }
@@ -348,7 +348,7 @@ fn axis(at: Rect, buf: &mut Buffer, look: Look<'_>) {
             continue;
         }
         let x = column(at, PerMille::clamped(value)).min(at.right() - wide);
-        paint::text(buf, Rect { x, width: wide, ..at }, &words, style, look.glyphs.cut);
+        paint::text(buf, Rect { x, width: wide, ..at }, &words, style, look.glyphs.ellipsis);
     }
 }
 

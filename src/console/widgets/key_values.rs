@@ -32,6 +32,6 @@ pub fn render(rows: &[KeyValue<'_>], area: Rect, buf: &mut Buffer, look: Look<'_
         let wide = u16::try_from(text::width(row.value)).unwrap_or(u16::MAX).min(at.width);
         let (name, _) = paint::split_left(at, at.width.saturating_sub(wide.saturating_add(1)));
         look.text(buf, name, row.key, Role::Muted);
-        paint::text_right(buf, at, row.value, row.style, look.glyphs.cut);
+        paint::text_right(buf, at, row.value, row.style, look.glyphs.ellipsis);
     }
 }

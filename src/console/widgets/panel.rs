@@ -29,7 +29,7 @@ impl Panel<'_> {
         Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 }
     }
 
-    /// Draws the frame and gives the area inside it.
+    /// Draws the frame and returns the area inside it.
     pub fn render(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) -> Rect {
         let area = area.intersection(buf.area);
         if area.width < 2 || area.height < 2 {
@@ -65,7 +65,7 @@ impl Panel<'_> {
                 .style(Role::Title)
                 .patch(look.style(style))
                 .add_modifier(look.style(Role::Title).add_modifier);
-            let wide = paint::text(buf, room, self.title, title, look.glyphs.cut);
+            let wide = paint::text(buf, room, self.title, title, look.glyphs.ellipsis);
             paint::sign(buf, at.x, at.y, ' ', title);
             paint::sign(buf, at.x + 1 + wide, at.y, ' ', title);
             used = wide + 2;
@@ -79,7 +79,7 @@ impl Panel<'_> {
             let style = look.style(Role::Scope);
             paint::row(buf, place, ' ', style);
             let inside = Rect { x: place.x + 1, width: wide - 2, ..place };
-            paint::text(buf, inside, self.scope, style, look.glyphs.cut);
+            paint::text(buf, inside, self.scope, style, look.glyphs.ellipsis);
         }
     }
 }

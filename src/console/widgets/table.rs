@@ -120,9 +120,9 @@ impl Slot<'_> {
     /// Writes the cell's text where the column wants it.
     pub fn text(&self, buf: &mut Buffer, words: &str, style: Style) {
         if self.right {
-            paint::text_right(buf, self.at, words, style, self.look.glyphs.cut);
+            paint::text_right(buf, self.at, words, style, self.look.glyphs.ellipsis);
         } else {
-            paint::text(buf, self.at, words, style, self.look.glyphs.cut);
+            paint::text(buf, self.at, words, style, self.look.glyphs.ellipsis);
         }
     }
 }
@@ -259,7 +259,7 @@ impl Table<'_> {
         let wide = u16::try_from(text::width(column.name)).unwrap_or(u16::MAX).min(room);
         let total = wide + u16::from(sign.is_some());
         let start = if column.right { at.right() - total } else { at.left() };
-        paint::text(buf, Rect { x: start, width: wide, ..at }, column.name, style, look.glyphs.cut);
+        paint::text(buf, Rect { x: start, width: wide, ..at }, column.name, style, look.glyphs.ellipsis);
         if let Some(sign) = sign {
             look.sign(buf, start + wide, at.y, sign, Role::Accent);
         }

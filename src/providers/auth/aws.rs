@@ -21,12 +21,12 @@ struct Written {
 
 /// Reads keys, with how long they are good.
 pub(super) fn read(text: &SecretString, now: Instant) -> Result<Fresh, String> {
-    let wrong = |_| {
+    let invalid = |_| {
         "are no keys of AWS: write them as the JSON of `credential_process` (AccessKeyId, SecretAccessKey, SessionToken, \
          Expiration), as `aws configure export-credentials --format process` prints it"
             .to_owned()
     };
-    let written: Written = serde_json::from_str(text.expose_secret().trim()).map_err(wrong)?;
+    let written: Written = serde_json::from_str(text.expose_secret().trim()).map_err(invalid)?;
     let is_plain = |c: char| c.is_ascii_alphanumeric();
     if written.access_key_id.is_empty() || !written.access_key_id.chars().all(is_plain) {
         return Err(

@@ -59,19 +59,19 @@ fn read(text: &str) -> Result<Option<Account>, String> {
         return Ok(None);
     }
     // What is wrong is told without what stands there.
-    let wrong = |_| {
+    let invalid = |_| {
         "is no file of a service account (type, client_email, private_key) or of gcloud's application default login; \
          for other kinds have a program print a token: key = { command = [\"gcloud\", \"auth\", \"print-access-token\"] }"
             .to_owned()
     };
-    serde_json::from_str(text).map(Some).map_err(wrong)
+    serde_json::from_str(text).map(Some).map_err(invalid)
 }
 
 fn key(pem: &SecretString) -> Result<RsaKeyPair, String> {
-    let wrong = |what: &str| format!("the private_key of the service account {what}");
+    let invalid = |what: &str| format!("the private_key of the service account {what}");
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem.expose_secret().as_bytes())
-        .map_err(|_| wrong("is no PEM of a PRIVATE KEY"))?;
-    RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(|_| wrong("is no RSA key of 2048 to 4096 bits"))
+        .map_err(|_| invalid("is no PEM of a PRIVATE KEY"))?;
+    RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(|_| invalid("is no RSA key of 2048 to 4096 bits"))
 }
 
 /// Asks for a token.

@@ -23,8 +23,8 @@ pub(super) fn read(text: &SecretString, renew: Duration) -> Result<Fresh, String
     if !text.starts_with('{') {
         return Ok(Fresh { credential: Credential::token(text)?, life: Some(renew) });
     }
-    let wrong = |_| "what is there is JSON, but holds no access_token".to_owned();
-    let written: Written = serde_json::from_str(text).map_err(wrong)?;
+    let invalid = |_| "what is there is JSON, but holds no access_token".to_owned();
+    let written: Written = serde_json::from_str(text).map_err(invalid)?;
     let left = written.expires_in.as_ref().and_then(seconds);
     let until = written.expires_on.as_ref().and_then(seconds);
     let now = u64::try_from(wait::wall().0 / 1_000_000).unwrap_or(0);

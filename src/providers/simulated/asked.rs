@@ -1,4 +1,4 @@
-//! What a conversation asks for, read as far as a made-up answer can follow: a text to repeat, tools to call, results to
+//! What a conversation asks for, read as far as a synthetic answer can follow: a text to repeat, tools to call, results to
 //! mention.
 
 use serde_json::Value;
@@ -285,8 +285,8 @@ fn told(text: &str, low: &str, from: usize, may_describe: bool) -> Option<String
     let has_noun = ["word", "text", "string", "phrase", "sentence", "message", "line", "token"]
         .iter()
         .any(|noun| between.contains(noun));
-    let joins = |word: &str| matches!(word, "with" | "and" | "exactly" | "only" | "just");
-    let names = has_noun || between.split_whitespace().all(joins);
+    let is_filler = |word: &str| matches!(word, "with" | "and" | "exactly" | "only" | "just");
+    let names = has_noun || between.split_whitespace().all(is_filler);
     let is_colon = has_colon(at) || has_colon(named);
     if has_colon(named) {
         at = past_spaces(low, named + 1);

@@ -1,4 +1,4 @@
-//! Made-up answers in OpenAI's chat form: text, JSON that fits a schema, calls of tools; whole or word by word.
+//! Synthetic answers in OpenAI's chat form: text, JSON that fits a schema, calls of tools; whole or word by word.
 //!
 //! Invariant: one unit of output is one token, so the usage block is exact however the answer was asked for.
 
@@ -17,7 +17,7 @@ use super::tools::{Call, Tool};
 use super::{schema, tools};
 use crate::config::providers::SimulatedSpec;
 
-/// What every made-up text begins with.
+/// What every synthetic text begins with.
 const NOTICE: &str = "SIMULATED answer, made up without any model:";
 /// The most words of an answer.
 const MOST_WORDS: u64 = 2_000;
@@ -25,7 +25,7 @@ const MOST_WORDS: u64 = 2_000;
 const MOST_CHOICES: u64 = 8;
 /// The bytes of JSON that make one unit.
 const JSON_UNIT: usize = 4;
-/// When every made-up answer says it was created: the same request shall give the same bytes.
+/// When every synthetic answer says it was created: the same request shall give the same bytes.
 const CREATED: u64 = 1_700_000_000;
 
 const WORDS: [&str; 48] = [

@@ -1,4 +1,4 @@
-//! Draws for one made-up answer: each is a function of seed, request, try and purpose, so that none moves another.
+//! Draws for one synthetic answer: each is a function of seed, request, try and purpose, so that none moves another.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Made-up embeddings in OpenAI's form, as numbers or as base64 of 32-bit floats.
+//! Synthetic embeddings in OpenAI's form, as numbers or as base64 of 32-bit floats.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -14,29 +14,29 @@ const MOST_DIMENSIONS: u64 = 8192;
 const MOST_INPUTS: usize = 2048;
 
 pub(super) fn answer(model: &str, spec: &SimulatedSpec, draws: &Draws, request: &Value) -> Simulation {
-    let wrong = |message| Simulation::error(400, "invalid_request_error", "invalid_input", message);
+    let invalid = |message| Simulation::error(400, "invalid_request_error", "invalid_input", message);
     let tokens = |input: &Value| match input {
         Value::String(text) => Some((text.len() as u64).div_ceil(4)),
         Value::Array(tokens) if tokens.iter().all(Value::is_u64) => Some(tokens.len() as u64),
         _ => None,
     };
     let inputs: Vec<&Value> = match request.get("input") {
-        Some(Value::Array(list)) if list.is_empty() => return wrong("input is empty"),
+        Some(Value::Array(list)) if list.is_empty() => return invalid("input is empty"),
         Some(Value::Array(list)) if !list.iter().all(Value::is_u64) => list.iter().collect(),
         Some(one) => vec![one],
-        None => return wrong("input is missing"),
+        None => return invalid("input is missing"),
     };
     if inputs.len() > MOST_INPUTS {
-        return wrong("input has more than 2048 entries");
+        return invalid("input has more than 2048 entries");
     }
     let Some(counts) = inputs.iter().map(|&input| tokens(input)).collect::<Option<Vec<u64>>>() else {
-        return wrong("input is neither text nor tokens");
+        return invalid("input is neither text nor tokens");
     };
     let dimensions = match request.get("dimensions").filter(|asked| !asked.is_null()) {
         None => usual(model),
         Some(asked) => match asked.as_u64().filter(|n| (1..=MOST_DIMENSIONS).contains(n)) {
             Some(asked) => asked,
-            None => return wrong("dimensions has to be a number from 1 to 8192"),
+            None => return invalid("dimensions has to be a number from 1 to 8192"),
         },
     };
     let base64 = request.get("encoding_format").and_then(Value::as_str) == Some("base64");

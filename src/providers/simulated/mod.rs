@@ -1,4 +1,4 @@
-//! The simulated provider: answers that are made up where no key is configured. It says so in every answer.
+//! The simulated provider: synthetic answers where no key is configured. It says so in every answer.
 //!
 //! Speaks OpenAI's chat and embeddings without a network. Invariant: length, delay, fault and text of an answer follow
 //! from the seed, the request's bytes and the number of the try alone.

@@ -1,4 +1,4 @@
-//! An answer that is made up, as it is handed out: its head, and its pieces with the waits between them.
+//! A synthetic answer, as it is sent: its head, and its pieces with the waits between them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-/// Stands in every made-up answer's headers.
+/// Stands in every synthetic answer's headers.
 pub(super) const SIMULATED: HeaderName = HeaderName::from_static("x-simulated");
 
-/// An answer that is made up.
+/// A synthetic answer.
 #[derive(Debug)]
 pub(crate) struct Simulation {
     pub(crate) status: u16,

@@ -1,4 +1,4 @@
-//! Which offered tools a made-up answer calls.
+//! Which offered tools a synthetic answer calls.
 //!
 //! Invariants: a tool that has to be called is; of its own accord the simulator calls nothing whose name says that it
 //! changes something unless it is asked for by name, and nothing at all between a call and its next words, so that every
@@ -169,13 +169,13 @@ fn liked<'r>(tools: &[Tool<'r>], asked: &Asked) -> Vec<Tool<'r>> {
     if !named.is_empty() || is_agent {
         return named;
     }
-    let speaks_of = |tool: &&Tool<'r>| {
+    let is_mentioned = |tool: &&Tool<'r>| {
         !changes(tool.name)
             && words(tool.name).iter().filter(|word| word.chars().count() > 3).any(|word| {
                 asked.words.iter().any(|said| said == word || said.strip_suffix('s') == Some(word))
             })
     };
-    tools.iter().filter(speaks_of).copied().collect()
+    tools.iter().filter(is_mentioned).copied().collect()
 }
 
 /// Says whether the person names a tool: as it is written, by all words of its name, or as `the NAME tool`.
@@ -185,14 +185,16 @@ fn is_named(name: &str, asked: &Asked) -> bool {
         return asked.text.contains(name) || parts.iter().all(|part| asked.words.contains(part));
     }
     let Some(part) = parts.first() else { return false };
-    let is_verb = |word: &str| matches!(word, "use" | "call" | "using" | "run" | "tool" | "function");
+    let is_use_verb = |word: &str| matches!(word, "use" | "call" | "using" | "run" | "tool" | "function");
     asked.text.contains(&format!("`{name}`"))
         || asked.words.windows(2).any(|two| match two {
-            [a, b] => (b == part && is_verb(a)) || (a == part && matches!(b.as_str(), "tool" | "function")),
+            [a, b] => {
+                (b == part && is_use_verb(a)) || (a == part && matches!(b.as_str(), "tool" | "function"))
+            }
             _ => false,
         })
         || asked.words.windows(3).any(|three| match three {
-            [a, b, c] => c == part && b == "the" && is_verb(a),
+            [a, b, c] => c == part && b == "the" && is_use_verb(a),
             _ => false,
         })
 }

@@ -124,7 +124,9 @@ pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_>) -> Con
     let mut calls = Vec::new();
     flatten(&session.requests, "main", DEEPEST, &mut calls);
     // Requests of sub-agents run beside those of the main agent.
-    calls.sort_by(|(_, a, _), (_, b, _)| a.t.0.unwrap_or(0.0).total_cmp(&b.t.0.unwrap_or(0.0)));
+    crate::units::sort_by(&mut calls, |(_, a, _), (_, b, _)| {
+        a.t.0.unwrap_or(0.0).total_cmp(&b.t.0.unwrap_or(0.0))
+    });
     let salt = if session.hash_id_scope.as_str() == "local" { salt(session.id.as_str()) } else { 0 };
     let mut seen = FxHashSet::default();
     for (agent, call, turn) in calls {

@@ -194,7 +194,7 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
         "failed" => Status::Failed,
         "cancelled" => Status::Cancelled,
         _ if answer_read.has_failed() => Status::Failed,
-        _ if is_open => Status::Cut,
+        _ if is_open => Status::Truncated,
         _ => Status::Ok,
     };
     let named = answer_read.response_metadata;
@@ -252,7 +252,7 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     let mut counted = counted.believed(message.content.0);
     let mut status = Status::Ok;
     if message.stop_reason == Ending::Open {
-        (counted, status) = (counted.cut(message.content.0), Status::Cut);
+        (counted, status) = (counted.cut(message.content.0), Status::Truncated);
     }
     let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), answer_key(message.id.as_str())];
     let mut only = attempt(message.model.0, counted, status);

@@ -98,7 +98,7 @@ pub(super) fn entry(format: InputFormat, text: &str, line: u64) -> Option<Result
     .map(|read| {
         read.map(|told| {
             let has_failed = |last: &Attempt<'_>| {
-                !matches!(last.status, Status::Ok | Status::Cut) && !last.usage.is_known()
+                !matches!(last.status, Status::Ok | Status::Truncated) && !last.usage.is_known()
             };
             let mut told =
                 if told.record.attempts.last().is_some_and(has_failed) { unbilled(told) } else { told };

@@ -308,7 +308,7 @@ impl Stream {
                         let last = told.record.attempts.last_mut();
                         // Its last word was that it goes on.
                         if let Some(last) = last.filter(|last| last.status == Status::Ok && !self.has_ended) {
-                            last.status = Status::Cut;
+                            last.status = Status::Truncated;
                             last.estimated |= last.usage.is_known();
                         }
                         told
@@ -338,7 +338,7 @@ impl Stream {
                 };
                 if let Some(last) = told.record.attempts.last_mut() {
                     if !self.has_ended {
-                        last.status = Status::Cut;
+                        last.status = Status::Truncated;
                     }
                     last.provider = match format {
                         Some(InputFormat::Anthropic) => "anthropic".into(),
@@ -353,7 +353,7 @@ impl Stream {
             }
         };
         if let (Some(failure), Some(last)) = (failure, told.record.attempts.last_mut())
-            && matches!(last.status, Status::Ok | Status::Cut)
+            && matches!(last.status, Status::Ok | Status::Truncated)
         {
             last.status = if is_refused && !last.usage.is_known() { failure.status } else { Status::Failed };
             let counted = Counted { usage: last.usage, ..Counted::default() };
@@ -495,7 +495,7 @@ impl Body {
         by_name(attempt, &told.record.id);
         let (ours, theirs) = (attempt.usage.told(), said.usage.told());
         // Of a body that breaks off more is guessed than the row knows.
-        let is_surer = said.status != Status::Cut || ours == 0;
+        let is_surer = said.status != Status::Truncated || ours == 0;
         if is_surer && said.usage.is_complete() && theirs > 0 && theirs >= ours {
             attempt.usage = said.usage;
             attempt.write_ttl = said.write_ttl;
@@ -503,12 +503,12 @@ impl Body {
         }
         // One that says itself that it goes on, or went wrong; of a stream the row may have kept a part.
         if attempt.status == Status::Ok
-            && matches!(said.status, Status::Cut | Status::Failed)
+            && matches!(said.status, Status::Truncated | Status::Failed)
             && is_whole(text)
         {
             attempt.status = said.status;
         }
-        attempt.estimated |= said.status == Status::Cut && attempt.usage.is_known();
+        attempt.estimated |= said.status == Status::Truncated && attempt.usage.is_known();
         if attempt.terms.is_none() {
             attempt.terms.clone_from(&said.terms);
         }

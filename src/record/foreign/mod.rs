@@ -83,13 +83,13 @@ pub(crate) fn parse(
             return sink(Ok(told));
         }
     }
-    let nameless = |record| Told { record, keys: [None, None], nested: None };
+    let unkeyed = |record| Told { record, keys: [None, None], nested: None };
     let one = match format {
         // Read by others.
         F::Native | F::Mapped => return ControlFlow::Continue(()),
         F::Otel => return otel::spans(text, nest, sink),
         F::AgentJson => return agents::session(text, place, sink),
-        F::AgentCsv => agents::row(&columns.row(text), place).map(nameless),
+        F::AgentCsv => agents::row(&columns.row(text), place).map(unkeyed),
         F::ClaudeCode | F::Codex | F::OpenCode | F::GeminiCli => {
             return coding::entry(format, text, coding, sink);
         }
@@ -104,9 +104,9 @@ pub(crate) fn parse(
         F::Portkey => exports::portkey(text),
         F::TensorZero => gateways::tensorzero(text),
         F::OpenRouter => gateways::openrouter(text),
-        F::Azure => traces::azure(&columns.row(text)).map(nameless),
-        F::BurstGpt => traces::burstgpt(&columns.row(text)).map(nameless),
-        F::Mooncake => traces::mooncake(text).map(nameless),
+        F::Azure => traces::azure(&columns.row(text)).map(unkeyed),
+        F::BurstGpt => traces::burstgpt(&columns.row(text)).map(unkeyed),
+        F::Mooncake => traces::mooncake(text).map(unkeyed),
     };
     sink(one.map(|mut told| {
         beside::complete(format, text, &mut told.record);

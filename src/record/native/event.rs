@@ -29,7 +29,7 @@ pub const VERSION: u64 = 2;
 pub struct Header {
     /// Where the traffic comes from, for people.
     pub source: String,
-    /// What in the log is made up, one name each; empty for real traffic.
+    /// What in the log is synthetic, one name each; empty for real traffic.
     pub simulated: Vec<String>,
     /// The file of budgets that the traffic was under, as written; empty where not told.
     pub budgets: String,

@@ -19,6 +19,7 @@ pub(crate) use write::write_header;
 
 use self::event::Special;
 use self::line::Line;
+pub(crate) use self::request::plausible;
 use self::request::request;
 use super::json;
 use super::skip::Refusal;

@@ -94,7 +94,7 @@ pub(super) fn usage(keys: &TokenKeys, charged: Charged) -> Result<(Usage, bool),
     let whole = matches!((keys.input, keys.out), (Tokens::Known(_), Tokens::Known(_)));
     // A line that gives both ends of a call and no word of caching says there was none.
     let cached = if whole { Count::ZERO } else { Count::UNKNOWN };
-    let mut usage = Usage {
+    let usage = Usage {
         input: count("in", keys.input, Count::UNKNOWN)?,
         cache_read: count("cache_read", keys.cache_read, cached)?,
         write_5m: count("write_5m", keys.write_5m, cached)?,
@@ -102,6 +102,11 @@ pub(super) fn usage(keys: &TokenKeys, charged: Charged) -> Result<(Usage, bool),
         output: count("out", keys.out, Count::UNKNOWN)?,
         reasoning: count("reasoning", keys.reasoning, Count::UNKNOWN)?,
     };
+    Ok(plausible(usage, charged))
+}
+
+/// Sets right counts that cannot be meant as they stand; says whether reasoning that stood beside the answer was taken into it.
+pub(crate) fn plausible(mut usage: Usage, charged: Charged) -> (Usage, bool) {
     // Reasoning is a part of the answer; where it is more than all of it, it stands beside.
     let is_beside = usage.output.is_known() && usage.reasoning.or_zero() > usage.output.or_zero();
     if is_beside {
@@ -112,7 +117,7 @@ pub(super) fn usage(keys: &TokenKeys, charged: Charged) -> Result<(Usage, bool),
     if charged == Charged::NONE && usage.prompt() == Some(0) && usage.output.or_zero() > 0 {
         usage = Usage { output: usage.output, reasoning: usage.reasoning, ..Usage::UNKNOWN };
     }
-    Ok((usage, is_beside))
+    (usage, is_beside)
 }
 
 fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {

@@ -255,7 +255,7 @@ mod tests {
         text + "}"
     }
 
-    /// Puts events together; gives what a single event with the largest of every count says, too.
+    /// Puts events together; returns what a single event with the largest of every count says, too.
     fn both<T: for<'de> serde::Deserialize<'de> + Default>(
         keys: &[&str],
         events: &[Said],

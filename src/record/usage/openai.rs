@@ -322,7 +322,7 @@ impl OpenAiUsage {
         let output = self.completion_tokens.most(self.output_tokens).or(self.billed_units.output_tokens).0;
         // Embeddings have no answer and name no count for it; the total says the same.
         let output = output.or_else(|| self.total_tokens.0?.checked_sub(prompt?));
-        // What Anthropic tells of several passes, gateways hand on as it is.
+        // What Anthropic tells of several passes, gateways forward as it is.
         let passes = &self.iterations;
         let is_summed = passes.prompts().0 > prompt || passes.output.0 > output;
         let parts = Parts {

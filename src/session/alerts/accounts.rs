@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::super::spending::Spending;
-use super::desk::{Call, Desk, Done, Seen, subject};
+use super::sink::{AlertSink, Call, Done, Seen, subject};
 use crate::alert::{Level, Pace, Rules, Source};
 use crate::budget::{Limit, Member, Mode, Standing};
 use crate::forecast::{Hours, Method, Week, forecast};
@@ -85,14 +85,14 @@ impl Accounts {
     }
 
     /// Books a request that was over at a moment.
-    pub(super) fn count(&mut self, at: Instant, done: &Done, desk: &mut Desk) {
+    pub(super) fn count(&mut self, at: Instant, done: &Done, sink: &mut AlertSink) {
         for Call { payment, .. } in &done.calls {
             self.spending.pay(payment, done.arrived);
             let amount = payment.cost.amount().unwrap_or_default();
             for draw in &payment.draws {
                 self.add(*draw, (done.arrived, at), amount);
                 if let Some(standing) = self.spending.standing(*draw, done.arrived) {
-                    self.threshold(*draw, &standing, at, desk);
+                    self.threshold(*draw, &standing, at, sink);
                 }
             }
         }
@@ -100,7 +100,7 @@ impl Accounts {
             let standings = draws.iter().filter_map(|draw| self.spending.standing(*draw, done.arrived));
             let fullest = standings.max_by_key(percent).filter(|fullest| percent(fullest) >= NEARLY);
             if let Some(fullest) = fullest.filter(|fullest| !reaches(fullest, 100)) {
-                Self::full(&fullest, at, desk);
+                Self::full(&fullest, at, sink);
             }
         }
     }
@@ -119,9 +119,9 @@ impl Accounts {
         (drawn.is_new, drawn.burns) = (true, true);
     }
 
-    fn threshold(&mut self, draw: (u16, Member), standing: &Standing, at: Instant, desk: &mut Desk) {
+    fn threshold(&mut self, draw: (u16, Member), standing: &Standing, at: Instant, sink: &mut AlertSink) {
         let window = standing.account.window;
-        let rules = desk.rules.clone();
+        let rules = sink.rules.clone();
         let all =
             || rules.of(Source::Budget).flat_map(|rule| rule.thresholds.iter().map(move |one| (rule, *one)));
         let count = all().filter(|(_, threshold)| reaches(standing, *threshold)).count();
@@ -135,7 +135,7 @@ impl Accounts {
             let name = format!("{threshold}%");
             if !reaches(standing, threshold) {
                 // The limit was raised.
-                desk.changes.extend(desk.alerts.resolve(&subject(rule, &scope, &name), at));
+                sink.changes.extend(sink.alerts.resolve(&subject(rule, &scope, &name), at));
                 continue;
             }
             let seen = Seen {
@@ -146,7 +146,7 @@ impl Accounts {
                 at,
                 level: level(standing, threshold),
             };
-            desk.fire_by(rule, &seen, || {
+            sink.fire_by(rule, &seen, || {
                 format!(
                     "budget {scope}: {name} of ${} is spent (${}){}",
                     standing.amount,
@@ -158,8 +158,8 @@ impl Accounts {
     }
 
     /// Tells of a limit that has no room for a request.
-    fn full(standing: &Standing, at: Instant, desk: &mut Desk) {
-        let (rules, scope) = (desk.rules.clone(), standing.source());
+    fn full(standing: &Standing, at: Instant, sink: &mut AlertSink) {
+        let (rules, scope) = (sink.rules.clone(), standing.source());
         let window = standing.account.window;
         let of_all =
             |rule: &&crate::alert::Rule| rule.thresholds.contains(&100) && rule.scope.matches(&scope);
@@ -172,7 +172,7 @@ impl Accounts {
                 at,
                 level: level(standing, 100),
             };
-            desk.fire_by(rule, &seen, || {
+            sink.fire_by(rule, &seen, || {
                 format!(
                     "budget {scope}: there was no room for a request; ${} of ${} is spent{}",
                     standing.account.spent.usd_rounded(4),
@@ -184,8 +184,8 @@ impl Accounts {
     }
 
     /// Looks how fast limits are spent, at the end of a minute, and whether they last, at the end of an hour.
-    pub(super) fn look(&mut self, at: Instant, desk: &mut Desk) {
-        let rules = desk.rules.clone();
+    pub(super) fn look(&mut self, at: Instant, sink: &mut AlertSink) {
+        let rules = sink.rules.clone();
         let burns = rules.of(Source::BurnRate).next().is_some();
         let foretells = at.0.rem_euclid(HOUR.0) == 0 && rules.of(Source::Forecast).next().is_some();
         if !burns && !foretells {
@@ -199,11 +199,11 @@ impl Accounts {
             let Some(standing) = self.spending.standing(key, drawn.arrived) else { continue };
             let scope = standing.source();
             if burns {
-                drawn.burn(&rules, (&standing, &scope), at, desk);
+                drawn.burn(&rules, (&standing, &scope), at, sink);
             }
             if foretells && std::mem::take(&mut drawn.is_new) {
                 drawn.go_to(at.0.div_euclid(HOUR.0));
-                drawn.foretell((&standing, &scope), at, desk);
+                drawn.foretell((&standing, &scope), at, sink);
             }
         }
     }
@@ -233,7 +233,13 @@ impl Drawn {
         }
     }
 
-    fn burn(&mut self, rules: &Rules, (standing, scope): (&Standing, &str), at: Instant, desk: &mut Desk) {
+    fn burn(
+        &mut self,
+        rules: &Rules,
+        (standing, scope): (&Standing, &str),
+        at: Instant,
+        sink: &mut AlertSink,
+    ) {
         let window = standing.account.window;
         let Some(length) = window.end.map(|end| end - window.start) else {
             self.burns = false;
@@ -275,7 +281,7 @@ impl Drawn {
                     at,
                     level: burn.level,
                 };
-                desk.fire(&seen, || {
+                sink.fire(&seen, || {
                     format!(
                         "budget {scope}: ${} spent within {}, over {} times as fast as ${} lasts{}",
                         spent.usd_rounded(4),
@@ -286,13 +292,13 @@ impl Drawn {
                     )
                 });
             } else if !long {
-                desk.resolve(Source::BurnRate, scope, &threshold, at);
+                sink.resolve(Source::BurnRate, scope, &threshold, at);
             }
         }
         self.burns = any;
     }
 
-    fn foretell(&self, (standing, scope): (&Standing, &str), at: Instant, desk: &mut Desk) {
+    fn foretell(&self, (standing, scope): (&Standing, &str), at: Instant, sink: &mut AlertSink) {
         let window = standing.account.window;
         let Some(end) = window.end.filter(|end| *end - window.start >= Span::days(1) && at < *end) else {
             return;
@@ -312,7 +318,7 @@ impl Drawn {
             [(likely, "likely", Level::Warning), (certain, "certain", Level::Critical)]
         {
             if !is_so {
-                desk.resolve(Source::Forecast, scope, threshold, at);
+                sink.resolve(Source::Forecast, scope, threshold, at);
                 continue;
             }
             let seen = Seen {
@@ -323,7 +329,7 @@ impl Drawn {
                 at,
                 level,
             };
-            desk.fire(&seen, || {
+            sink.fire(&seen, || {
                 let how = match found.method {
                     Method::Profile => "as the hours of the week go",
                     Method::RunRate => "at the average rate so far",

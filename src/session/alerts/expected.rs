@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::desk::{Call, Desk, Done, Seen};
+use super::sink::{AlertSink, Call, Done, Seen};
 use crate::alert::{Level, Source};
 use crate::units::{Instant, ModelId, Names, Pico, Span};
 
@@ -30,7 +30,7 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    pub(super) fn count(&mut self, at: Instant, done: &Done, names: &Names, desk: &mut Desk) {
+    pub(super) fn count(&mut self, at: Instant, done: &Done, names: &Names, sink: &mut AlertSink) {
         for Call { model, expected, .. } in &done.calls {
             let Some((expected, billed)) = *expected else { continue };
             let begins = at.day_start();
@@ -56,7 +56,7 @@ impl Expected {
                 at,
                 level: Level::Warning,
             };
-            desk.fire(&seen, || {
+            sink.fire(&seen, || {
                 let more = if off.0 > 0 { "more" } else { "less" };
                 format!(
                     "{} calls to {scope} cost {more} than was expected with what caches hold: ${}, not ${}",

@@ -1,6 +1,6 @@
 //! What is unlike its past, as alerts: an incident that is told of fires, and is over when it ends.
 
-use super::desk::{Desk, Seen};
+use super::sink::{AlertSink, Seen};
 use crate::alert::{Level, Rules, Source};
 use crate::anomaly::{Changed, Incident, Metric, Scope, Survey, Tally, Window};
 use crate::units::{Instant, Names, Span};
@@ -37,8 +37,8 @@ impl Incidents {
     }
 
     /// Looks at a slot that has ended.
-    pub(super) fn look(&mut self, at: Instant, names: &Names, desk: &mut Desk) {
-        if at.0.rem_euclid(self.slot.0) != 0 || desk.rules.of(Source::Anomaly).next().is_none() {
+    pub(super) fn look(&mut self, at: Instant, names: &Names, sink: &mut AlertSink) {
+        if at.0.rem_euclid(self.slot.0) != 0 || sink.rules.of(Source::Anomaly).next().is_none() {
             return;
         }
         self.survey.pass(at);
@@ -68,7 +68,7 @@ impl Incidents {
                 at,
                 level: Level::Warning,
             };
-            desk.fire(&seen, || words(incident, names, slot));
+            sink.fire(&seen, || words(incident, names, slot));
             heard.push(true);
             let (metric, start) = (incident.lead.metric, incident.start);
             self.told.push(Told { scope, metric, of, start, last: at });
@@ -78,7 +78,7 @@ impl Incidents {
         self.told.retain(|told| {
             let goes_on = heard.next().unwrap_or(true);
             if !goes_on {
-                desk.resolve(Source::Anomaly, &told.scope, told.metric.name(), at);
+                sink.resolve(Source::Anomaly, &told.scope, told.metric.name(), at);
                 *ended = (*ended).max(told.start);
             }
             goes_on

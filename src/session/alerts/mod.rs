@@ -4,12 +4,12 @@
 //! order; nothing depends on how the fold got to where it is.
 
 mod accounts;
-mod desk;
 mod expected;
 mod feed;
 mod incidents;
 mod said;
 mod shown;
+mod sink;
 mod trouble;
 mod view;
 
@@ -17,12 +17,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::accounts::Accounts;
-use self::desk::{Call, Desk, Done};
 use self::expected::Expected;
 pub use self::feed::AlertFeed;
 use self::incidents::Incidents;
 use self::said::Said;
 pub use self::shown::AlertsView;
+use self::sink::{AlertSink, Call, Done};
 use self::trouble::Trouble;
 pub use self::view::alerts;
 pub(super) use self::view::{Alerted, up_to};
@@ -45,7 +45,7 @@ const IDLE: Span = Span::days(4);
 /// The fold.
 #[derive(Debug)]
 pub struct Watcher {
-    desk: Desk,
+    sink: AlertSink,
     accounts: Accounts,
     incidents: Incidents,
     trouble: Trouble,
@@ -71,7 +71,7 @@ impl Watcher {
         Self {
             accounts: Accounts::new(&rules, limits, names),
             incidents: Incidents::new(&rules),
-            desk: Desk { rules, alerts: Alerts::default(), changes: Vec::new() },
+            sink: AlertSink { rules, alerts: Alerts::default(), changes: Vec::new() },
             trouble: Trouble::default(),
             expected: Expected::default(),
             quality: Rungs::new(Terms::default()),
@@ -178,7 +178,7 @@ impl Watcher {
 
     /// Says whether anybody is told of quality.
     pub fn looks_at_quality(&self) -> bool {
-        self.desk.rules.of(Source::Quality).next().is_some()
+        self.sink.rules.of(Source::Quality).next().is_some()
     }
 
     fn turns(&mut self) -> Vec<Said> {
@@ -217,21 +217,21 @@ impl Watcher {
         if self.minute.is_none() {
             self.minute = Some(Instant((at.0.div_euclid(MINUTE.0) + 1) * MINUTE.0));
         }
-        self.accounts.count(at, &done, &mut self.desk);
-        self.trouble.count(at, &done, self.accounts.spending.names(), &mut self.desk);
-        self.expected.count(at, &done, self.accounts.spending.names(), &mut self.desk);
+        self.accounts.count(at, &done, &mut self.sink);
+        self.trouble.count(at, &done, self.accounts.spending.names(), &mut self.sink);
+        self.expected.count(at, &done, self.accounts.spending.names(), &mut self.sink);
         self.incidents.add(at, &done.parts);
-        done.said.iter().for_each(|said| self.desk.hear(said, at));
+        done.said.iter().for_each(|said| self.sink.hear(said, at));
     }
 
     /// Looks how things stand at the end of a minute.
     fn look(&mut self, at: Instant) {
-        let over = self.desk.alerts.pass(at);
-        self.desk.changes.extend(over);
-        self.accounts.look(at, &mut self.desk);
+        let over = self.sink.alerts.pass(at);
+        self.sink.changes.extend(over);
+        self.accounts.look(at, &mut self.sink);
         let names = self.accounts.spending.names();
-        self.trouble.look(at, names, &mut self.desk);
-        self.incidents.look(at, names, &mut self.desk);
+        self.trouble.look(at, names, &mut self.sink);
+        self.incidents.look(at, names, &mut self.sink);
         let is_idle = at.0.saturating_sub(self.last.0) > IDLE.0;
         let step = if is_idle { HOUR } else { MINUTE };
         self.minute = Some(Instant((at.0.div_euclid(step.0) + 1) * step.0));
@@ -239,21 +239,21 @@ impl Watcher {
 
     /// Takes what has changed since this was asked last, in the order in which it happened.
     pub fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.desk.changes)
+        std::mem::take(&mut self.sink.changes)
     }
 
     /// Lists what fires.
     pub fn firing(&self) -> Vec<&Alert> {
-        self.desk.alerts.firing()
+        self.sink.alerts.firing()
     }
 
     /// Brings other rules into force; what was told of stands, and what is learnt.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
-        if (rules.slot, rules.knobs) != (self.desk.rules.slot, self.desk.rules.knobs) {
+        if (rules.slot, rules.knobs) != (self.sink.rules.slot, self.sink.rules.knobs) {
             self.incidents = Incidents::new(&rules);
         }
         self.accounts.set_rules(&rules);
-        self.desk.rules = rules;
+        self.sink.rules = rules;
     }
 
     /// Brings other limits into force; what was spent stands.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::desk::{Call, Desk, Done, Seen, subject};
+use super::sink::{AlertSink, Call, Done, Seen, subject};
 use crate::alert::{Level, Source};
 use crate::pricing::Unpriced;
 use crate::units::{Instant, ModelId, Names, Span};
@@ -38,7 +38,7 @@ fn scope(names: &Names, model: ModelId) -> String {
 }
 
 impl Trouble {
-    pub(super) fn count(&mut self, at: Instant, done: &Done, names: &Names, desk: &mut Desk) {
+    pub(super) fn count(&mut self, at: Instant, done: &Done, names: &Names, sink: &mut AlertSink) {
         let minute = at.0.div_euclid(MINUTE.0);
         for Call { model, is_ok, unpriced, .. } in &done.calls {
             let lately = self.lately.entry(*model).or_default();
@@ -52,13 +52,13 @@ impl Trouble {
             let is_priceless =
                 matches!(unpriced, Some(Unpriced::NoPrice | Unpriced::NoTier | Unpriced::NoMeter));
             if let Some(why) = unpriced.filter(|_| is_priceless) {
-                self.price(at, *model, why, names, desk);
+                self.price(at, *model, why, names, sink);
             }
         }
-        self.stand(done, at, names, desk);
+        self.stand(done, at, names, sink);
     }
 
-    fn price(&mut self, at: Instant, model: ModelId, why: Unpriced, names: &Names, desk: &mut Desk) {
+    fn price(&mut self, at: Instant, model: ModelId, why: Unpriced, names: &Names, sink: &mut AlertSink) {
         let day = at.day_start();
         if self.unpriced.insert(model, day) == Some(day) {
             return;
@@ -72,11 +72,11 @@ impl Trouble {
             at,
             level: Level::Warning,
         };
-        desk.fire(&seen, || format!("calls to {scope} are of unknown cost: {}", why.text()));
+        sink.fire(&seen, || format!("calls to {scope} are of unknown cost: {}", why.text()));
     }
 
     /// Looks what could be called when a request arrived.
-    fn stand(&mut self, done: &Done, at: Instant, names: &Names, desk: &mut Desk) {
+    fn stand(&mut self, done: &Done, at: Instant, names: &Names, sink: &mut AlertSink) {
         if self.down.is_empty() && done.down.is_empty() {
             return;
         }
@@ -84,7 +84,7 @@ impl Trouble {
             // What arrived before it went down says nothing of it.
             let is_up = done.arrived > *since && !done.down.contains(model);
             if is_up && *told {
-                desk.resolve(Source::Provider, &scope(names, *model), "down", at);
+                sink.resolve(Source::Provider, &scope(names, *model), "down", at);
             }
             !is_up
         });
@@ -103,16 +103,16 @@ impl Trouble {
                 at,
                 level: Level::Critical,
             };
-            desk.fire(&seen, || {
+            sink.fire(&seen, || {
                 format!("{scope} cannot be called since {} {} UTC", since.date(), since.clock())
             });
         }
     }
 
     /// Looks how many calls failed, at the end of a minute.
-    pub(super) fn look(&mut self, at: Instant, names: &Names, desk: &mut Desk) {
+    pub(super) fn look(&mut self, at: Instant, names: &Names, sink: &mut AlertSink) {
         let now = at.0.div_euclid(MINUTE.0);
-        let (failing, least) = (u64::from(desk.rules.failing), desk.rules.least_calls);
+        let (failing, least) = (u64::from(sink.rules.failing), sink.rules.least_calls);
         for (model, lately) in &mut self.lately {
             let old = lately.minutes.partition_point(|(minute, ..)| *minute < now - LOOKED);
             lately.minutes.drain(..old);
@@ -134,12 +134,12 @@ impl Trouble {
                     level: Level::Critical,
                 };
                 // One trouble is told once, though it goes on over several hours.
-                let fires = desk
+                let fires = sink
                     .rules
                     .of(Source::Provider)
-                    .any(|rule| desk.alerts.fires(&subject(rule, &scope, "failing")));
+                    .any(|rule| sink.alerts.fires(&subject(rule, &scope, "failing")));
                 if !fires {
-                    desk.fire(&seen, || {
+                    sink.fire(&seen, || {
                         format!("{failed} of {calls} calls to {scope} failed within {LOOKED} minutes")
                     });
                 }
@@ -147,7 +147,7 @@ impl Trouble {
                 && ((calls > 0 && !share(failing.div_ceil(2))) || now - lately.last > SILENT)
             {
                 lately.fires = false;
-                desk.resolve(Source::Provider, &scope(names, *model), "failing", at);
+                sink.resolve(Source::Provider, &scope(names, *model), "failing", at);
             }
         }
     }

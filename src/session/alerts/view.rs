@@ -82,7 +82,7 @@ impl Alerted {
 
     /// Returns the rules.
     pub(in crate::session) fn rules(&self) -> Arc<Rules> {
-        Arc::clone(&self.watcher.desk.rules)
+        Arc::clone(&self.watcher.sink.rules)
     }
 
     /// Takes the log's notes up to a moment.

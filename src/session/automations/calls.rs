@@ -38,7 +38,7 @@ impl Calls {
         let cell = self.0.entry(now).or_default();
         cell.made += 1;
         // What a client did is not the model's fault.
-        cell.failed += u64::from(status.is_retryable() || status == Status::Cut);
+        cell.failed += u64::from(status.is_retryable() || status == Status::Truncated);
         if let Some(millis) = millis.filter(|_| status.is_ok()) {
             cell.timed += 1;
             cell.millis = cell.millis.saturating_add(millis);

@@ -154,7 +154,7 @@ impl Automations {
                 Signal::Errors(_) => calls.errors(at),
                 Signal::Latency(_) => calls.mean_millis(at),
                 Signal::Hours(..) => automation.rule.signal.by_clock(at),
-                signal @ (Signal::Headroom(_) | Signal::Spend(_)) => beside(signal),
+                signal @ (Signal::Headroom(_) | Signal::Spend(_) | Signal::Pace(_)) => beside(signal),
             };
             automation.hear(reading);
             wanted.extend(automation.pass(at));

@@ -113,7 +113,7 @@ pub enum Test {
     Figure(Figure, Compare),
     /// It went up the ladder.
     Escalated,
-    /// Something about it was made up.
+    /// Something about it was synthetic.
     Simulated,
     /// Something about its outcome is an estimate.
     Estimated,

@@ -162,7 +162,7 @@ impl Matcher {
                 (term.not, cost, ready)
             })
             .collect();
-        tests.sort_by_key(|(_, cost, _)| *cost);
+        crate::units::sort_by_key(&mut tests, |(_, cost, _)| *cost);
         Self { tests }
     }
 

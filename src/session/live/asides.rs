@@ -23,7 +23,7 @@ impl Live {
         lock(&self.outlet).publish(&line_of(&correction));
     }
 
-    /// Writes something that readers of the log should know at that moment; gives the moment that was written.
+    /// Writes something that readers of the log should know at that moment; returns the moment that was written.
     pub fn note(&self, text: &str, now: Instant) -> Instant {
         let at = {
             let core = lock(&self.core);

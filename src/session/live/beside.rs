@@ -22,7 +22,7 @@ pub struct Aside {
 }
 
 impl Live {
-    /// Gives a call beside the traffic its place.
+    /// Assigns a call beside the traffic its place.
     pub fn beside(&self, now: Instant) -> Aside {
         let mut core = lock(&self.core);
         let at = core.dated(now, core.last_at);

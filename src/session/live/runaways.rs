@@ -22,7 +22,7 @@ impl Live {
         self.compares_calls.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Stops someone from now on: what is under way ends, nothing new is sent. Gives the stop that stands and, where it is
+    /// Stops someone from now on: what is under way ends, nothing new is sent. Returns the stop that stands and, where it is
     /// new, what readers of the log were told.
     pub fn stop(&self, whom: Whom, who: &str, why: &str, now: Instant) -> (Arc<Stop>, Option<String>) {
         let mut core = lock(&self.core);
@@ -35,7 +35,7 @@ impl Live {
         (stop, text)
     }
 
-    /// Lets someone go. Gives what had stopped him, the moment, and what readers of the log were told; none where he was
+    /// Lets someone go. Returns what had stopped him, the moment, and what readers of the log were told; none where he was
     /// not stopped.
     pub fn lift(&self, whom: &Whom, who: &str, now: Instant) -> Option<(Arc<Stop>, Instant, String)> {
         let mut core = lock(&self.core);

@@ -184,8 +184,8 @@ impl Rollouts {
     pub fn begin(&mut self, rollout: Rollout) -> Result<(), String> {
         let (name, route) = (&rollout.plan.name, &rollout.plan.route);
         let is_open = |one: &&Watched| one.rollout.phase.is_open();
-        let meets = |one: &&Watched| one.rollout.plan.name == *name || one.rollout.plan.route == *route;
-        if let Some(other) = self.list.iter().filter(is_open).find(meets) {
+        let is_same = |one: &&Watched| one.rollout.plan.name == *name || one.rollout.plan.route == *route;
+        if let Some(other) = self.list.iter().filter(is_open).find(is_same) {
             let plan = &other.rollout.plan;
             return Err(format!(
                 "rollout {} changes route {} and is {}: one writer a route; take it back or let it end first",
@@ -245,7 +245,7 @@ impl Rollouts {
         self.list.iter().map(|one| &one.rollout)
     }
 
-    /// Ends those whose canary somebody else changed or removed; gives their names.
+    /// Ends those whose canary somebody else changed or removed; returns their names.
     pub fn end_others(&mut self, spec: &crate::routing::PolicySpec, at: Instant) -> Vec<Arc<str>> {
         let mut ended = Vec::new();
         for one in self.list.iter_mut().map(|one| &mut one.rollout) {
@@ -261,7 +261,7 @@ impl Rollouts {
     /// Lists them as rows, the open ones first.
     pub fn rows(&self, at: Instant) -> Vec<RolloutRow> {
         let mut rows: Vec<RolloutRow> = self.all().map(|one| RolloutRow::of(one, at)).collect();
-        rows.sort_by_key(|row| !row.is_open());
+        crate::units::sort_by_key(&mut rows, |row| !row.is_open());
         rows
     }
 }

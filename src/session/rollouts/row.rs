@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::wilson;
-use crate::rollout::{Arm, Change, Phase, Rollout};
+use crate::rollout::{Arm, Phase, Rollout};
 use crate::units::{Instant, PerMille, Pico, counted};
 
 /// One side in figures.
@@ -112,7 +112,7 @@ impl RolloutRow {
         Self {
             name: plan.name.to_string(),
             route: plan.route.to_string(),
-            change: words(&plan.change),
+            change: plan.change.words(),
             phase: rollout.phase.word().to_owned(),
             why,
             stage: rollout.stage + 1,
@@ -165,17 +165,4 @@ impl RolloutRow {
             if self.share == 0 { "beside the traffic".to_owned() } else { format!("{}‰", self.share) };
         format!("stage {} of {}, {share}{held}", self.stage, self.stages.len())
     }
-}
-
-fn words(change: &Change) -> String {
-    let mode = change.mode.map(|mode| format!("mode {}", mode.name()));
-    let signal = change.no_signal.as_ref().map(|rung| format!("no signal: {rung}"));
-    let set = change.thresholds.iter().map(|(rung, to)| format!("{rung} from {to}‰"));
-    let ladder = change.ladder.iter().map(|rung| {
-        let name = rung.name.as_ref().unwrap_or(&rung.model);
-        rung.threshold.map_or_else(|| name.clone(), |threshold| format!("{name} from {threshold}‰"))
-    });
-    let ladder: Vec<String> = ladder.collect();
-    let ladder = (!ladder.is_empty()).then(|| format!("ladder {}", ladder.join(" > ")));
-    mode.into_iter().chain(signal).chain(set).chain(ladder).collect::<Vec<_>>().join(", ")
 }

@@ -19,7 +19,7 @@ use super::plan::{Plan, Target};
 use super::proof::Rungs;
 use super::whose::payer;
 use super::{Frontiers, Reading, settle_one};
-use crate::budget::{Demand, Limit, Steer, target};
+use crate::budget::{Demand, Limit, REQUEST, Steer, target};
 use crate::certificate::Terms;
 use crate::outcome::{Evidence, Extra, Operation, Outlook, Settled};
 use crate::routing::{Mode, Policy, Route, match_route};
@@ -30,8 +30,10 @@ use crate::units::{Instant, Names, PerMille, Pico};
 const LATEST: usize = 2_000;
 /// Fewer say nothing.
 const LEAST: usize = 100;
-/// Thresholds stand where they cost what they may to within one part in so many.
+/// Thresholds stand where the window would come out at what is aimed at to within one part in so many of its limit ...
 const CLOSE: i128 = 200;
+/// ... and one part in so many of what is still to be spent: what is far ahead can be made up for, and is not known so well.
+const AHEAD: i128 = 20;
 
 /// One limit that is steered towards.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ struct Helm {
     limit: Limit,
     steer: Arc<Steer>,
     demand: Demand,
-    latest: VecDeque<(Operation, Option<Extra>, Arc<Policy>)>,
+    latest: VecDeque<(Operation, Option<Extra>)>,
     looked: Option<Instant>,
     row: SteerRow,
 }
@@ -110,7 +112,7 @@ impl Steering {
             if helm.latest.len() >= LATEST {
                 helm.latest.pop_front();
             }
-            helm.latest.push_back((*operation, evidence.extra.cloned(), Arc::clone(policy)));
+            helm.latest.push_back((*operation, evidence.extra.cloned()));
         }
     }
 
@@ -119,7 +121,7 @@ impl Steering {
         self.list.iter().any(|helm| helm.is_due(at))
     }
 
-    /// Looks at those that are due; `course` says how a limit's window stands, `busy` which routes others move. Gives the moves
+    /// Looks at those that are due; `course` says how a limit's window stands, `busy` which routes others move. Returns the moves
     /// of each.
     pub fn look(
         &mut self,
@@ -170,10 +172,11 @@ impl Helm {
             (course.amount.ratio(i128::from(self.steer.aim.get()), 1000) - course.spent).max(Pico::ZERO);
         let wanted = target(room, ahead, self.latest.len() as u64);
         let mut frontiers = Frontiers::default();
-        for (operation, extra, decided_by) in &self.latest {
+        // Whatever decided them: what they cost now is what they would cost at the thresholds in force.
+        for (operation, extra) in &self.latest {
             let evidence = Evidence { operation, extra: extra.as_ref() };
-            let route = match_route(decided_by, &operation.signals_by(outlook.prices));
-            frontiers.apply(decided_by, &evidence, route, outlook, Sign::Plus);
+            let route = match_route(policy, &operation.signals_by(outlook.prices));
+            frontiers.apply(policy, &evidence, route, outlook, Sign::Plus);
         }
         // What is not to be moved costs what it costs.
         let mut movable = (**policy).clone();
@@ -191,12 +194,17 @@ impl Helm {
             return Vec::new();
         };
         let (now, then) = (plan.cost_before.total(), plan.cost_after.total());
-        let is_close = (now - wanted).0.abs() <= now.0 / CLOSE;
+        // What the rest of the window comes to at the thresholds in force, and at what it may.
+        let rest =
+            |cost: Pico| cost.ratio(ahead, i128::from(REQUEST.0).saturating_mul(self.latest.len() as i128));
+        let [rest_now, rest_wanted] = [now, wanted].map(rest);
+        let close = course.amount.0 / CLOSE + rest_now.0.min(rest_wanted.0) / AHEAD;
+        let is_close = (rest_now - rest_wanted).0.abs() <= close;
         let moves = if is_close { Vec::new() } else { self.moves(policy, &plan) };
         let heading = match (plan.is_feasible, moves.is_empty()) {
             (false, _) => Heading::OutOfReach,
             (true, false) => Heading::Moves,
-            (true, true) if wanted.0 > now.0 + now.0 / CLOSE => Heading::RoomLeft,
+            (true, true) if rest_wanted.0 - rest_now.0 > close => Heading::RoomLeft,
             (true, true) => Heading::OnCourse,
         };
         self.row.heads(heading, (ahead, self.latest.len()), [now, wanted, then], &moves);

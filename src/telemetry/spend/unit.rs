@@ -183,7 +183,7 @@ impl Unit {
             self.by.iter().zip(key).map(|(by, value)| by.text(*value, names, &providers)).collect::<Vec<_>>()
         };
         let mut rows: Vec<_> = self.rows.iter().map(|(key, cell)| (text(key), *cell)).collect();
-        rows.sort_by(|(one, a), (other, b)| {
+        crate::units::sort_by(&mut rows, |(one, a), (other, b)| {
             (b.cost.total(), b.requests).cmp(&(a.cost.total(), a.requests)).then_with(|| one.cmp(other))
         });
         rows

@@ -74,7 +74,7 @@ fn begun(root: Value<'_>, model: &str) -> Result<Scan> {
     })
 }
 
-/// Reads the turns; gives their bytes, a picture counted as what it stands for.
+/// Reads the turns; returns their bytes, a picture counted as what it stands for.
 fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
     if !value.is_array() && !value.is_object() {
         return Err(WireError::invalid("contents", "has to be a list"));

@@ -48,8 +48,8 @@ impl Ask {
             return Ok(Self { dialect, body, scan, received: 0, is_put_back: false });
         }
         let root = check(&body)?;
-        let lacks_name = || root.is_object() && !root.members().any(|(key, _)| key == "model");
-        let Some(name) = named.filter(|_| lacks_name()) else {
+        let has_no_model = || root.is_object() && !root.members().any(|(key, _)| key == "model");
+        let Some(name) = named.filter(|_| has_no_model()) else {
             let scan = scan::scan(dialect, &body, root)?;
             return Ok(Self { dialect, body, scan, received: 0, is_put_back: false });
         };

@@ -73,9 +73,9 @@ impl Ask {
             Dialect::OpenAiChat => root.get("logprobs").and_then(Value::flag) == Some(true),
             Dialect::OpenAiCompletions => root.get("logprobs").is_some(),
             Dialect::OpenAiResponses => {
-                let is_it = |one: Value<'_>| one.text().as_deref() == Some("message.output_text.logprobs");
+                let is_match = |one: Value<'_>| one.text().as_deref() == Some("message.output_text.logprobs");
                 root.get("top_logprobs").is_some()
-                    || root.get("include").is_some_and(|list| list.items().any(is_it))
+                    || root.get("include").is_some_and(|list| list.items().any(is_match))
             }
             Dialect::Gemini => {
                 let config = member(root, "generationConfig");

@@ -292,7 +292,7 @@ impl Prompt {
         }
     }
 
-    /// Notes the parts of a content list that weigh something else than their bytes; gives the bytes to take off for that.
+    /// Notes the parts of a content list that weigh something else than their bytes; returns the bytes to take off for that.
     fn others(&mut self, content: Value<'_>, scan: &mut Scan) -> u64 {
         // What a tool of the client's screen gives is one part, not a list.
         let sole = Some(content).filter(|content| content.is_object());

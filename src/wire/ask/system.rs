@@ -14,14 +14,14 @@ pub(super) fn settle(edits: &mut Edits<'_>, takes: bool, reader: Reader<'_>) {
     let first = turns.iter().take_while(|(_, role)| *role == Role::System).count();
     // Nothing but the system speaks: somebody has to.
     let leading = if first < turns.len() { first } else { 0 };
-    let stays = |at: usize| {
+    let is_kept = |at: usize| {
         let before = at.checked_sub(1).and_then(|before| turns.get(before)).map(|(_, role)| *role);
         let after = turns.get(at + 1).map(|(_, role)| *role);
         takes
             && matches!(before, Some(Role::User | Role::ServerTool))
             && matches!(after, None | Some(Role::Assistant | Role::ServerTool))
     };
-    let is_changed = |at: usize, role: Role| role == Role::System && (at < leading || !stays(at));
+    let is_changed = |at: usize, role: Role| role == Role::System && (at < leading || !is_kept(at));
     if !turns.iter().enumerate().any(|(at, (_, role))| is_changed(at, *role)) {
         return;
     }

@@ -16,7 +16,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// Takes the next bytes of the events and gives the next of the list. A sign of life becomes an empty line.
+    /// Takes the next bytes of the events and returns the next of the list. A sign of life becomes an empty line.
     pub fn push(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<()> {
         self.splitter.push(chunk);
         while let Some(raw) = self.splitter.next()? {

@@ -159,14 +159,14 @@ fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, sending: &Send
         }
         return;
     }
-    let is_unheard = |effort: &Effort| *effort == Effort::None && gemini_always_thinks(model);
+    let is_ignored = |effort: &Effort| *effort == Effort::None && gemini_always_thinks(model);
     let is_stepped = |effort: Effort| effort.is_beyond_high() && prompt.budget.is_none();
-    if prompt.effort.is_some_and(|effort| is_unheard(&effort) || is_stepped(effort)) {
+    if prompt.effort.is_some_and(|effort| is_ignored(&effort) || is_stepped(effort)) {
         reader.leave_out(prompt.effort_member);
     }
     // Thoughts count against the limit of output; half of it is left for the answer.
     let room = limit.map_or(u64::MAX, |limit| limit / 2);
-    let effort = prompt.effort.filter(|effort| !is_unheard(effort));
+    let effort = prompt.effort.filter(|effort| !is_ignored(effort));
     let budget = effort.map(|effort| prompt.budget.unwrap_or(effort.budget()).min(room));
     let thoughts = prompt.wants_thoughts.then_some(true);
     if budget.is_some() || thoughts.is_some() {

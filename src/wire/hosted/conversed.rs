@@ -104,8 +104,8 @@ impl Events {
 
     /// Takes an event.
     pub(super) fn take(&mut self, kind: &str, payload: &[u8], out: &mut BytesMut) -> Result<()> {
-        let wrong = |_| WireError::Malformed("the payload of a frame is not JSON".to_owned());
-        let root = check(payload).map_err(wrong)?;
+        let invalid = |_| WireError::Malformed("the payload of a frame is not JSON".to_owned());
+        let root = check(payload).map_err(invalid)?;
         let at = root.get("contentBlockIndex").and_then(Value::number).unwrap_or(0);
         match kind {
             "messageStart" => self.begin(out),

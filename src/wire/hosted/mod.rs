@@ -133,11 +133,11 @@ impl Unframed {
 /// Writes the event that a frame of an invoked model holds.
 fn inner(payload: &[u8], out: &mut BytesMut) -> Result<()> {
     use base64::Engine as _;
-    let wrong = || WireError::Malformed("a frame of the stream holds no event".to_owned());
+    let invalid = || WireError::Malformed("a frame of the stream holds no event".to_owned());
     let held = check(payload).ok().and_then(|root| root.text_of("bytes").map(Cow::into_owned));
     let event = held.and_then(|held| base64::engine::general_purpose::STANDARD.decode(held).ok());
-    let event = event.ok_or_else(wrong)?;
-    let root = check(&event).map_err(|_| wrong())?;
+    let event = event.ok_or_else(invalid)?;
+    let root = check(&event).map_err(|_| invalid())?;
     sse::frame(out, &root.text_of("type").unwrap_or_default(), &event);
     Ok(())
 }

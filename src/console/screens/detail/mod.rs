@@ -214,7 +214,7 @@ impl Page<'_> {
             let bar: String = std::iter::repeat_n(full, long).collect();
             let axis = self.glyphs.line.1.to_string();
             let start = label + 1;
-            let line = Line::default().with(&text::cut(name, label), Role::Text);
+            let line = Line::default().with(&text::truncate(name, label), Role::Text);
             let line = if *weight < 0 {
                 line.right(&bar, start + HALF, Role::Series2).with(&axis, Role::ChartAxis)
             } else {
@@ -322,9 +322,9 @@ impl Page<'_> {
             let line = Line::default()
                 .with(&shown, Role::Accent)
                 .to(2)
-                .with(&text::cut(&rung.name, name - 2), role)
+                .with(&text::truncate(&rung.name, name - 2), role)
                 .to(name + 2)
-                .with(&text::cut(names.model(rung.alone.model), model), Role::Text)
+                .with(&text::truncate(names.model(rung.alone.model), model), Role::Text)
                 .right(&rung.threshold.to_string(), from, Role::Muted)
                 .right(words, cost, cost_role(rung.alone.cost))
                 .right(&time, latency, time_role)

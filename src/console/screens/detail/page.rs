@@ -50,11 +50,11 @@ impl Line {
             .fold(Self::default(), |line, (sign, role)| line.with(sign.encode_utf8(&mut [0; 4]), *role))
     }
 
-    /// Cuts the line to a number of columns.
-    fn cut(mut self, columns: usize) -> Self {
+    /// Truncates the line to a number of columns.
+    fn truncated(mut self, columns: usize) -> Self {
         let mut left = columns;
         for (words, _) in &mut self.spans {
-            *words = text::cut(words, left).into_owned();
+            *words = text::truncate(words, left).into_owned();
             left = left.saturating_sub(text::width(words));
         }
         self.width = columns - left;
@@ -64,7 +64,7 @@ impl Line {
     /// Sets another line beside this one, from a column on.
     #[must_use]
     pub(super) fn beside(self, other: Self, column: usize) -> Self {
-        let mut line = self.cut(column.saturating_sub(2)).to(column);
+        let mut line = self.truncated(column.saturating_sub(2)).to(column);
         line.width += other.width;
         line.spans.extend(other.spans);
         line

@@ -75,7 +75,7 @@ impl<'a> Events<'a> {
             proof.turns.iter().map(told)
         });
         let mut told: Vec<Event<'a>> = changes.chain(notes).chain(alerts).chain(certificates).collect();
-        told.sort_by_key(|event| event.at);
+        crate::units::sort_by_key(&mut told, |event| event.at);
         let mut told = told.into_iter().rev();
         let mut failed = log.errors.partition_point(|&index| (index as usize) < snapshot.head);
         let mut out = Vec::with_capacity(32);

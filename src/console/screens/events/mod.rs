@@ -1,4 +1,4 @@
-//! The screen Events: rollouts, alerts and whatever else happened, in order of time, and what can be done about them.
+//! The screen Events: alerts and whatever else happened, in order of time, and what can be done about them.
 //!
 //! ```text
 //! ╭ Events · the newest first; Enter goes there ───────────────────────────── 2 alerts fire ╮
@@ -10,7 +10,6 @@
 //! Invariant: a chosen event stays chosen while newer ones come.
 
 pub(super) mod list;
-mod rollouts;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -114,10 +113,7 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let (above, area) = rollouts::split(scene.snapshot, area.intersection(buf.area));
-        if let Some(above) = above {
-            rollouts::draw(scene, above, buf);
-        }
+        let area = area.intersection(buf.area);
         let events = self.events(scene.snapshot);
         let view = scene.snapshot.alerts();
         let mut scope = match view.firing {
@@ -162,7 +158,6 @@ impl Screen for State {
                 view.focus = 0;
                 let events = self.events(snapshot);
                 let place = Some(self.place(&events));
-                let (_, area) = rollouts::split(snapshot, area);
                 if let Some(row) = list::hit((place, &events), snapshot, Panel::inner(area), y) {
                     self.choose(row, &events);
                 }

@@ -93,6 +93,10 @@ pub(super) fn lines(scene: Scene<'_>, health: &ModelHealth, mut put: impl FnMut(
             let calls = format::count(account.in_flight);
             put("account", line(format_args!("{name} {sign} {calls} in flight")), role);
         }
+        if let Some(warm) = account.warm_sessions {
+            let who = if name.is_empty() { "here" } else { name };
+            put("sessions warm", line(format_args!("{} {who}", format::count(warm))), Role::Text);
+        }
         for window in &account.windows {
             let share = format_args!("{}.{} %", window.used / 10, window.used % 10).to_string();
             let left = format::duration(window.resets - now(scene));

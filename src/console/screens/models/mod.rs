@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Invariant: a model's state is what its calls in the window say, nothing else; breakers and quotas are live matters
-//! (`health.rs`) and are not made up in a replay.
+//! (`health.rs`) and are not simulated in a replay.
 
 mod alone;
 mod chosen;

@@ -86,7 +86,7 @@ impl<'a> Roster<'a> {
             By::Figure(of) => of(row),
         };
         let mut ranked: Vec<_> = rows.into_iter().map(|row: Row<'a>| (figure(&row), row)).collect();
-        ranked.sort_by(|(a, one), (b, other)| {
+        crate::units::sort_by(&mut ranked, |(a, one), (b, other)| {
             let found = if matches!(by, By::Name) { one.name.cmp(other.name) } else { a.cmp(b) };
             if order == Order::Descending { found.reverse() } else { found }
         });

@@ -79,7 +79,9 @@ impl Dimension {
         let named = named.iter().enumerate().map(|(index, cell)| (Some(index), cell));
         let all = named.chain(rest.map(|cell| (None, cell)));
         let mut rows: Vec<_> = all.filter(|(_, cell)| cell.requests > 0).collect();
-        rows.sort_by_key(|(index, cell)| (Reverse(cell.cost.total()), Reverse(cell.requests), *index));
+        crate::units::sort_by_key(&mut rows, |(index, cell)| {
+            (Reverse(cell.cost.total()), Reverse(cell.requests), *index)
+        });
         rows
     }
 }
@@ -175,7 +177,7 @@ fn both_ends<'a>(scene: Scene<'_>, name: &'a str, columns: u16) -> Cow<'a, str> 
     }
     let (end, _) = text::fit_end(name, room.saturating_sub(1) / 2);
     let (until, _) = text::fit(name, room.saturating_sub(text::width(end) + 1));
-    format!("{}{}{end}", name.get(..until).unwrap_or_default(), scene.look.glyphs.cut).into()
+    format!("{}{}{end}", name.get(..until).unwrap_or_default(), scene.look.glyphs.ellipsis).into()
 }
 
 fn draw_tabs(scene: Scene<'_>, chosen: Dimension, row: Rect, buf: &mut Buffer) {
@@ -186,7 +188,7 @@ fn draw_tabs(scene: Scene<'_>, chosen: Dimension, row: Rect, buf: &mut Buffer) {
         if on {
             paint::sign(buf, at.x, at.y, scene.look.glyphs.chosen, style);
         }
-        paint::text(buf, paint::split_left(at, 1).1, dimension.name(), style, scene.look.glyphs.cut);
+        paint::text(buf, paint::split_left(at, 1).1, dimension.name(), style, scene.look.glyphs.ellipsis);
     }
 }
 

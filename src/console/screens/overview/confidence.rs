@@ -90,10 +90,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: 
 
 /// Writes how many requests start on each rung, and where those without a confidence go.
 fn placed(scene: Scene<'_>, route: &Route, found: &RouteConsequences, at: Rect, buf: &mut Buffer) {
-    let cut = scene.look.glyphs.cut;
+    let ellipsis = scene.look.glyphs.ellipsis;
     let mut rest = at;
     let mut put = |words: &str, style| {
-        let wide = paint::text(buf, rest, words, style, cut);
+        let wide = paint::text(buf, rest, words, style, ellipsis);
         rest = paint::split_left(rest, wide).1;
     };
     let muted = scene.look.style(Role::Muted);

@@ -94,12 +94,12 @@ fn lines(scene: Scene<'_>) -> Lines {
         format::or_unknown(thousand, |amount| short(format_args!("{mark}{}", format::money(amount))));
     put(7, key("per 1,000 requests"), (thousand, Role::Observed), false);
     let model = snapshot.log.names.model(snapshot.policy.baseline);
-    let cut = model.char_indices().nth(26).map_or(model.len(), |(at, _)| at);
-    let baseline = short(format_args!("all on {}", model.get(..cut).unwrap_or_default()));
+    let end = model.char_indices().nth(26).map_or(model.len(), |(at, _)| at);
+    let baseline = short(format_args!("all on {}", model.get(..end).unwrap_or_default()));
     if is_incomparable(all) {
         put(2, baseline, (key("unknown"), Role::Unknown), false);
         if snapshot.totals.unnamed_model.requests == all.requests && all.requests > 0 {
-            let name = model.get(..cut).unwrap_or_default();
+            let name = model.get(..end).unwrap_or_default();
             let how = short(format_args!("  --assume-model {name}"));
             put(0, how, (key("prices it"), Role::Muted), false);
         }
@@ -123,7 +123,7 @@ fn lines(scene: Scene<'_>) -> Lines {
         let compared = short(format_args!("{} of {}", format::money(all.compared), format::money(total)));
         put(4, key("  compared"), (compared, Role::Muted), false);
     }
-    put(8, key("prices"), (short(format_args!("{}", cut_to(&snapshot.log.book, 24))), Role::Muted), false);
+    put(8, key("prices"), (short(format_args!("{}", truncated(&snapshot.log.book, 24))), Role::Muted), false);
     out
 }
 
@@ -148,7 +148,7 @@ fn observed(snapshot: &Snapshot) -> Option<(Short, Short, Role)> {
     Some((short(format_args!("OBSERVE, if on")), value, role))
 }
 
-fn cut_to(words: &str, columns: usize) -> &str {
+fn truncated(words: &str, columns: usize) -> &str {
     let (kept, _) = crate::console::text::fit(words, columns);
     words.get(..kept).unwrap_or_default()
 }

@@ -28,7 +28,9 @@ impl<'a> Ranked<'a> {
         let named = totals.models.iter().enumerate().map(|(index, cell)| (Some(index), cell));
         let all = named.chain([(None, &totals.unnamed_model)]);
         let mut rows: Vec<_> = all.filter(|(_, cell)| !cell.is_empty()).collect();
-        rows.sort_by_key(|(index, cell)| (Reverse(cell.requests), Reverse(cell.attempts), *index));
+        crate::units::sort_by_key(&mut rows, |(index, cell)| {
+            (Reverse(cell.requests), Reverse(cell.attempts), *index)
+        });
         Self(rows)
     }
 
@@ -200,24 +202,30 @@ fn whole(
         let words = models.name(row, scene.snapshot);
         if names.height > 0 {
             let at = Rect { width: part.width - 1, y: names.y, height: names.height, ..part };
-            paint::text(buf, at, &fitting(words, at.width, look.glyphs.cut), style, look.glyphs.cut);
+            paint::text(
+                buf,
+                at,
+                &fitting(words, at.width, look.glyphs.ellipsis),
+                style,
+                look.glyphs.ellipsis,
+            );
         } else if let Some(room) = part.width.checked_sub(3) {
             // Where there is no row for names, a part says inside whose it is.
             let at = Rect { x: part.x + 1, width: room, ..part };
             paint::text(
                 buf,
                 at,
-                &fitting(words, room, look.glyphs.cut),
+                &fitting(words, room, look.glyphs.ellipsis),
                 style.add_modifier(Modifier::REVERSED),
-                look.glyphs.cut,
+                look.glyphs.ellipsis,
             );
         }
     }
 }
 
-/// Returns as much of a model's name as has room, marked where it is cut: the whole, or what stands behind a dash, which tells
+/// Returns as much of a model's name as has room, marked where it is truncated: the whole, or what stands behind a dash, which tells
 /// siblings apart, without its date or version where it has a word; nothing where less than three letters would be left.
-fn fitting(name: &str, room: u16, cut: char) -> Line {
+fn fitting(name: &str, room: u16, ellipsis: char) -> Line {
     fn tails(name: &str) -> impl Iterator<Item = &str> {
         name.match_indices('-').filter_map(|(at, _)| name.get(at + 1..))
     }
@@ -226,8 +234,9 @@ fn fitting(name: &str, room: u16, cut: char) -> Line {
     let forms = std::iter::once(name).chain(tails(name).filter(has_word));
     let forms = forms.chain(tails(core)).chain(tails(name));
     let marked = forms.filter(|form| form.len() >= 3).map(|form| {
-        let sign =
-            |cut_off: bool| if cut_off { cut.encode_utf8(&mut [0; 4]).to_owned() } else { String::new() };
+        let sign = |is_truncated: bool| {
+            if is_truncated { ellipsis.encode_utf8(&mut [0; 4]).to_owned() } else { String::new() }
+        };
         line(format_args!("{}{form}{}", sign(!name.starts_with(form)), sign(!name.ends_with(form))))
     });
     let mut marked = marked.filter(|form| text::width(form) <= usize::from(room));
@@ -239,7 +248,7 @@ mod tests {
     use super::fitting;
 
     #[test]
-    fn a_name_is_whole_or_told_by_its_end_and_marked_where_it_is_cut() {
+    fn a_name_is_whole_or_told_by_its_end_and_marked_where_it_is_truncated() {
         let of = |name, room| fitting(name, room, '…').to_string();
         let mini = |room| of("gpt-4.1-mini", room);
         assert_eq!(

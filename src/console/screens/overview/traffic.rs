@@ -175,7 +175,7 @@ fn draw_second(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
 
 /// Draws one curve: its name, the curve as high as there is room, its figures.
 fn draw_curve(scene: Scene<'_>, curve: &Curve, figures: u16, at: Rect, buf: &mut Buffer) {
-    let cut = scene.look.glyphs.cut;
+    let ellipsis = scene.look.glyphs.ellipsis;
     let (name, rest) = paint::split_left(at, NAME);
     let (spark, values) = paint::split_left(rest, rest.width.saturating_sub(figures));
     let values = paint::split_left(values, 1).1;
@@ -190,10 +190,10 @@ fn draw_curve(scene: Scene<'_>, curve: &Curve, figures: u16, at: Rect, buf: &mut
     let text = scene.look.style(Role::Text);
     if values.width >= 24 {
         let (first, second) = paint::split_left(foot(values), 11);
-        paint::text_right(buf, first, &curve.first, text, cut);
+        paint::text_right(buf, first, &curve.first, text, ellipsis);
         draw_second(scene, curve, second, buf);
     } else {
-        paint::text_right(buf, foot(values), &curve.first, text, cut);
+        paint::text_right(buf, foot(values), &curve.first, text, ellipsis);
         if spark.height > 1 {
             let above = paint::nth_row(values, spark.height.saturating_sub(2));
             draw_second(scene, curve, above, buf);

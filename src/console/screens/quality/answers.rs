@@ -90,7 +90,7 @@ pub(super) fn share(value: f64) -> Short {
 pub(super) fn sources(graded: &Graded) -> Line {
     let mut by: Vec<(u64, LabelSource)> =
         graded.by.iter().copied().zip(LabelSource::ALL).filter(|(count, _)| *count > 0).collect();
-    by.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    crate::units::sort_by_key(&mut by, |(count, _)| std::cmp::Reverse(*count));
     let mut out = Line::new();
     for (at, (count, source)) in by.into_iter().enumerate() {
         let comma = if at == 0 { "" } else { ", " };

@@ -32,7 +32,7 @@ fn says(mode: Mode) -> &'static str {
 /// Lists where rules against runaways tripped, in the window, for those who draw on the account.
 fn trips<'a>(scene: Scene<'a>, row: &'a BudgetRow) -> impl Iterator<Item = &'a LogNote> {
     let now = scene.snapshot.clock;
-    let is_then = move |note: &&LogNote| {
+    let is_same_moment = move |note: &&LogNote| {
         let (starts, ends) =
             (row.starts.is_none_or(|at| at <= note.at), row.ends.is_none_or(|at| note.at < at));
         starts && ends && note.at <= now && note.kind == NoteKind::Runaway
@@ -44,7 +44,7 @@ fn trips<'a>(scene: Scene<'a>, row: &'a BudgetRow) -> impl Iterator<Item = &'a L
         };
         traits.iter().all(has)
     };
-    scene.snapshot.log.notes.iter().filter(is_then).filter(is_theirs)
+    scene.snapshot.log.notes.iter().filter(is_same_moment).filter(is_theirs)
 }
 
 /// Draws the panel.

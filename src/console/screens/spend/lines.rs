@@ -32,12 +32,12 @@ impl<'a> Row<'a> {
         Self { name: name.into(), amount, role, bar: None, note: Cow::Borrowed("") }
     }
 
-    /// Gives it a bar, in thousandths of the longest.
+    /// Sets its bar, in thousandths of the longest.
     pub(super) fn bar(self, filled: u32, role: Role) -> Self {
         Self { bar: Some((filled, role)), ..self }
     }
 
-    /// Gives it a note.
+    /// Sets its note.
     pub(super) fn note(self, note: impl Into<Cow<'a, str>>) -> Self {
         Self { note: note.into(), ..self }
     }

@@ -111,7 +111,7 @@ pub fn headline(snapshot: &Snapshot, width: u16, room: u16, glyphs: &Glyphs) -> 
         let more = snapshot.live.as_ref().map_or(0, |live| live.status.stopped.len() - 1);
         let more = if more == 0 { String::new() } else { format!(" +{more}") };
         let most = if width < 120 { 12 } else { 32 };
-        return Some((format!("stopped: {}{more}", text::cut(&text::clean(first), most)), Role::Error));
+        return Some((format!("stopped: {}{more}", text::truncate(&text::clean(first), most)), Role::Error));
     }
     let row = snapshot.budgets().fullest()?;
     let role = text_role(row, Role::Header);
@@ -130,7 +130,7 @@ pub fn headline(snapshot: &Snapshot, width: u16, room: u16, glyphs: &Glyphs) -> 
         140..160 => (name(row), 15, 6),
         _ => (name(row), 36, 6),
     };
-    let name = text::cut(&name, most);
+    let name = text::truncate(&name, most);
     let full = (row.used().min(1000) as usize * steps).div_ceil(1000);
     let bar: String =
         (0..steps).map(|step| if step < full { glyphs.gauge.0 } else { glyphs.gauge.1 }).collect();

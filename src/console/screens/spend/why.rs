@@ -96,7 +96,7 @@ pub(super) fn draw(
     let share = |amount: Pico, most: i128| figures::money_thousandths(Pico(amount.0.abs()), Pico(most));
     let mut list: Vec<Row<'_>> = Vec::new();
     let mut causes: Vec<_> = parts.into_iter().filter(|(_, amount)| amount.0 != 0).collect();
-    causes.sort_by_key(|(_, amount)| std::cmp::Reverse(amount.0.abs()));
+    crate::units::sort_by_key(&mut causes, |(_, amount)| std::cmp::Reverse(amount.0.abs()));
     for (cause, amount) in causes {
         let role = toward(amount);
         list.push(

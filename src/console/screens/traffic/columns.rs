@@ -158,7 +158,7 @@ pub fn status_word(status: Status) -> &'static str {
         Status::Unfit => "unfit",
         Status::Cancelled => "cancelled",
         Status::Failed => "failed",
-        Status::Cut => "cut",
+        Status::Truncated => "cut",
         Status::Unavailable => "unavail.",
         Status::Refused => "refused",
     }
@@ -219,8 +219,8 @@ impl<'a> Cells<'a> {
         }
         if field == Field::Id {
             // The ids of a log begin alike, and one gateway's all do: what differs is at their end.
-            let (end, cut) = text::fit_end(&self.words, usize::from(slot.at.width));
-            let sign = if cut { slot.look.glyphs.cut.to_string() } else { String::new() };
+            let (end, truncated) = text::fit_end(&self.words, usize::from(slot.at.width));
+            let sign = if truncated { slot.look.glyphs.ellipsis.to_string() } else { String::new() };
             slot.text(buf, &format!("{sign}{end}"), style);
             return;
         }
@@ -275,7 +275,7 @@ impl<'a> Cells<'a> {
         Some(all)
     }
 
-    /// Writes a cell into `words` and gives its look.
+    /// Writes a cell into `words` and returns its look.
     fn write(&mut self, index: usize, field: Field, glyphs: &Glyphs) -> Option<Role> {
         let snapshot = self.snapshot;
         let log = &snapshot.log;

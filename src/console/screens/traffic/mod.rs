@@ -107,7 +107,7 @@ pub fn row_text(index: usize, snapshot: &Snapshot) -> Option<String> {
     Cells::new(snapshot, Clock::Millis).tabbed(index, Glyphs::of(GlyphSet::Ascii))
 }
 
-/// Chooses the request so many rows further down and gives it; nothing where the table ends.
+/// Chooses the request so many rows further down and returns it; nothing where the table ends.
 pub fn step(state: &mut State, by: isize, snapshot: &Snapshot) -> Option<usize> {
     let before = state.place(snapshot);
     let to = before.saturating_add_signed(by).min(rows(state, snapshot).checked_sub(1)?);
@@ -256,7 +256,7 @@ impl Along<'_> {
             self.rest.width = 0;
             return;
         }
-        let used = paint::text(buf, self.rest, words, self.look.style(role), self.look.glyphs.cut);
+        let used = paint::text(buf, self.rest, words, self.look.style(role), self.look.glyphs.ellipsis);
         self.rest = paint::split_left(self.rest, used.saturating_add(2)).1;
     }
 }

@@ -61,7 +61,7 @@ impl Line {
     }
 }
 
-/// Takes lines away until the rest has room, in the order of what they say of the question at hand.
+/// Takes lines away until the rest has room, in the order of what they say of the question asked.
 fn fit(mut lines: Vec<Line>, rows: u16) -> Vec<Line> {
     while lines.len() > usize::from(rows) {
         let last = lines.iter().enumerate().max_by_key(|(at, line)| (line.yields, *at));
@@ -329,11 +329,15 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
         return lines;
     };
     let (refused, moved) = (budgets.refused, budgets.moved);
-    // Where a limit is tried, this is the question at hand.
+    // Where a limit is tried, this is the question asked.
     let yields = if snapshot.limits.is_empty() { 4 } else { 1 };
     if !budgets.rows.is_empty() {
         lines.push(count_line("budgets refuse", refused.0, refused.1, Good::Less).yielding(yields));
         lines.push(count_line("budgets move", moved.0, moved.1, Good::Neither).yielding(yields));
+        if budgets.waited != (0, 0) {
+            let (then, now) = budgets.waited;
+            lines.push(count_line("wait for room", then, now, Good::Less).yielding(yields));
+        }
     }
     let moment = |at: Option<Instant>| match at {
         Some(at) => key(at.clock().get(..5).unwrap_or_default()),
@@ -425,11 +429,11 @@ fn draw_row(buf: &mut Buffer, at: Rect, cells: [(&str, Style); 4], look: Look<'_
     let (first, rest) = paint::split_left(at, name);
     let (second, rest) = paint::split_left(rest, figure);
     let (third, fourth) = paint::split_left(rest, figure);
-    paint::text(buf, first, cells[0].0, cells[0].1, look.glyphs.cut);
+    paint::text(buf, first, cells[0].0, cells[0].1, look.glyphs.ellipsis);
     for (at, (words, style)) in [second, third, fourth].into_iter().zip(cells.into_iter().skip(1)) {
         // A blank column keeps neighbours apart, however long they are.
         let (_, at) = paint::split_left(at, 1);
-        paint::text_right(buf, at, words, style, look.glyphs.cut);
+        paint::text_right(buf, at, words, style, look.glyphs.ellipsis);
     }
 }
 

@@ -265,7 +265,7 @@ impl Screen for State {
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         let chosen = self.chosen(&scene.snapshot.policy);
-        let draw_one = |panel: usize, at: Rect, buf: &mut Buffer| match panel {
+        let draw_panel = |panel: usize, at: Rect, buf: &mut Buffer| match panel {
             0 => routes::draw(scene, chosen, &self.typed, at, buf),
             1 => draw_confidence(scene, chosen, at, buf),
             2 => consequences::draw(scene, chosen.0, at, buf),
@@ -273,13 +273,13 @@ impl Screen for State {
             _ => draw_changes(scene, at, buf),
         };
         if scene.view.zoomed {
-            draw_one(scene.view.focus, area, buf);
+            draw_panel(scene.view.focus, area, buf);
             return;
         }
         let parts = layout(area);
         let places = [parts.routes, parts.confidence, parts.consequences, parts.curve, parts.changes];
         for (panel, at) in places.into_iter().enumerate() {
-            draw_one(panel, at, buf);
+            draw_panel(panel, at, buf);
         }
     }
 

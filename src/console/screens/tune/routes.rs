@@ -66,7 +66,7 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), typed: &str, area
                 Rect { width: name.width.saturating_sub(1), ..name },
                 &route.name,
                 style(Role::Text),
-                look.glyphs.cut,
+                look.glyphs.ellipsis,
             );
         }
         let only = route.ladder.len() == 1;
@@ -74,7 +74,7 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), typed: &str, area
             let from = if only { u16::try_from(text::width(&route.name)).unwrap_or(0) + 1 } else { 0 };
             let (_, at) = paint::split_left(name, from.min(name.width));
             let at = Rect { width: at.width.saturating_sub(1), ..at };
-            paint::text(buf, at, words, style(role), look.glyphs.cut);
+            paint::text(buf, at, words, style(role), look.glyphs.ellipsis);
         }
         let (rung_name, threshold) = paint::split_left(rest, rest.width.saturating_sub(7));
         let series = figures::series(look, rung.model);
@@ -83,11 +83,11 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), typed: &str, area
             rung_name,
             &rung.name,
             if chosen { look.selected(series) } else { series },
-            look.glyphs.cut,
+            look.glyphs.ellipsis,
         );
         let threshold = Rect { width: threshold.width.saturating_sub(1), ..threshold };
         if last {
-            paint::text_right(buf, threshold, "rest", style(Role::Muted), look.glyphs.cut);
+            paint::text_right(buf, threshold, "rest", style(Role::Muted), look.glyphs.ellipsis);
             continue;
         }
         let value = tried.ladder.get(rung_at).map_or(rung.threshold, |rung| rung.threshold);
@@ -101,7 +101,7 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), typed: &str, area
             threshold,
             &text,
             if moved && !chosen { look.style(Role::Staged) } else { style(Role::Text) },
-            look.glyphs.cut,
+            look.glyphs.ellipsis,
         );
     }
 }

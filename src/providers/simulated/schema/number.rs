@@ -1,4 +1,4 @@
-//! Numbers within bounds. They fill made-up answers and decide nothing.
+//! Numbers within bounds. They fill synthetic answers and decide nothing.
 
 use serde_json::Value;
 

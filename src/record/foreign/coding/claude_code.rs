@@ -204,8 +204,8 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
         let words = said(text)?.text;
         let status = status_of(&words);
         // What came before a connection broke or time was up, the provider bills.
-        let is_lost = status == Status::Timeout || words.to_ascii_lowercase().contains("connection");
-        let counted = if is_lost { Counted::default() } else { Counted::NOTHING };
+        let is_disconnected = status == Status::Timeout || words.to_ascii_lowercase().contains("connection");
+        let counted = if is_disconnected { Counted::default() } else { Counted::NOTHING };
         let mut only = attempt(session.model.clone(), counted, status);
         only.provider = Cow::Borrowed("anthropic");
         only.error = Cow::Owned(words.chars().take(120).collect());
@@ -225,7 +225,7 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
     let is_whole = !session.tells_ends && told > PLACEHOLDER && told.saturating_mul(8) >= message.content.0;
     let is_open = message.stop_reason == Ending::Open && !is_whole;
     let counted = if is_open { counted.cut(message.content.0) } else { counted };
-    let status = if is_open { Status::Cut } else { Status::Ok };
+    let status = if is_open { Status::Truncated } else { Status::Ok };
     let mut only = attempt(message.model.0, counted, status);
     only.provider = Cow::Borrowed("anthropic");
     let keys = [answers.key(message.id.as_str(), line.request_id.as_str()), answer_key(message.id.as_str())];

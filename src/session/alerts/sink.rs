@@ -39,7 +39,7 @@ pub(super) struct Done {
 
 /// Where sources tell what they see.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct AlertSink {
     pub(super) rules: Arc<Rules>,
     pub(super) alerts: Alerts,
     pub(super) changes: Vec<Change>,
@@ -60,7 +60,7 @@ pub(super) fn subject(rule: &Rule, scope: &str, threshold: &str) -> Subject {
     Subject { rule: Arc::clone(&rule.name), scope: scope.into(), threshold: threshold.into() }
 }
 
-impl Desk {
+impl AlertSink {
     /// Fires by every rule of the source that the scope is of.
     pub(super) fn fire(&mut self, seen: &Seen<'_>, words: impl Fn() -> String) {
         let rules = Arc::clone(&self.rules);

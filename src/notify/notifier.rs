@@ -33,7 +33,7 @@ pub struct Counts {
     pub waiting: u64,
 }
 
-/// What a desk tells of itself.
+/// Everything that a notifier tells of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     /// Alerts, in the order in which they fired.
@@ -46,9 +46,9 @@ pub struct Told {
     pub receivers: Vec<(Arc<str>, &'static str, Level)>,
 }
 
-/// The desk.
+/// Tells receivers of alerts, and remembers what fired and who was told.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Notifier {
     pub(super) ledger: Ledger,
     pub(super) client: Option<reqwest::Client>,
     pub(super) state: Mutex<State>,
@@ -102,10 +102,10 @@ impl State {
     /// Lists who is told of an alert.
     fn receivers(&self, alert: &Alert) -> Vec<Arc<str>> {
         let rule = self.settings.rules.find(&alert.rule);
-        let is_meant = |receiver: &&Receiver| {
+        let is_addressed = |receiver: &&Receiver| {
             rule.is_none_or(|rule| rule.to.is_empty() || rule.to.contains(&receiver.name))
         };
-        let all = self.settings.receivers.iter().filter(is_meant);
+        let all = self.settings.receivers.iter().filter(is_addressed);
         all.filter(|receiver| receiver.least <= alert.level)
             .map(|receiver| Arc::clone(&receiver.name))
             .collect()
@@ -127,7 +127,7 @@ impl State {
     }
 }
 
-impl Desk {
+impl Notifier {
     /// Starts with nothing known and nobody to tell.
     pub fn new(ledger: Ledger) -> Self {
         Self { ledger, client: send::client(), state: Mutex::default(), wake: Notify::new() }
@@ -214,10 +214,10 @@ impl Desk {
             .filter(|one| one.alert == alert.id && one.news == News::Firing)
             .map(|one| Arc::clone(&one.receiver))
             .collect();
-        let wants = |name: &Arc<str>| {
+        let is_wanted = |name: &Arc<str>| {
             state.settings.receivers.iter().any(|receiver| receiver.name == *name && receiver.resolved)
         };
-        let to: Vec<Arc<str>> = told.into_iter().filter(wants).collect();
+        let to: Vec<Arc<str>> = told.into_iter().filter(is_wanted).collect();
         self.record(Alerting::Resolved(alert.id.clone(), at, to.clone()));
         state.queue(&alert, News::Resolved, &to, at);
     }
@@ -342,8 +342,8 @@ impl Desk {
     pub fn firing(&self) -> [(Level, u64); 3] {
         let state = self.lock();
         Level::ALL.map(|(_, level)| {
-            let is_so = |alert: &&Alert| alert.resolved.is_none() && alert.level == level;
-            (level, state.alerts.iter().filter(is_so).count() as u64)
+            let is_firing = |alert: &&Alert| alert.resolved.is_none() && alert.level == level;
+            (level, state.alerts.iter().filter(is_firing).count() as u64)
         })
     }
 

@@ -1,0 +1,130 @@
+//! Branches in other worlds: worlds and policies read from files, what was found laid out and written.
+//!
+//! Invariant: nothing that is there already is written over.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use super::policies_text;
+use crate::budget::StandingRow;
+use crate::config::{policy, world};
+use crate::report::{BranchReport, BranchScope, Figures, Format};
+use crate::routing::PolicySpec;
+use crate::session::{BranchPlan, BranchesFound};
+use crate::units::{Names, choice};
+use crate::world::{Branch, World};
+
+/// Reads a world: one that comes with the program, or a file.
+///
+/// # Errors
+/// Where there is none of that name, or the file cannot be used.
+pub fn read_world(name: &str) -> anyhow::Result<World> {
+    if let Some((_, text)) = world::BUILTIN.iter().find(|(known, _)| *known == name) {
+        return Ok(world::parse(text, name)?);
+    }
+    if !is_toml(Path::new(name)) {
+        let known: Vec<&str> = world::BUILTIN.iter().map(|(name, _)| *name).collect();
+        bail!("there is no world `{name}`\nhint: a file of your own ends in .toml; {}", choice(name, &known));
+    }
+    let text = std::fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?;
+    Ok(world::parse(&text, name)?)
+}
+
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
+}
+
+/// Reads what is tried beside a world: a policy file, or thresholds with commas between them.
+pub fn against(text: &str) -> Branch {
+    let is_file = is_toml(Path::new(text));
+    let set = || text.split(',').map(str::to_owned).collect();
+    Branch {
+        name: text.to_owned(),
+        policy: is_file.then(|| text.to_owned()),
+        set: if is_file { Vec::new() } else { set() },
+        budgets: true,
+        runaways: true,
+    }
+}
+
+/// Reads the policy that a branch is of; a path in a world's file is meant from there.
+///
+/// # Errors
+/// Where it cannot be read or used.
+pub fn with_policy(branch: Branch, world: &str) -> anyhow::Result<(Branch, Option<PolicySpec>)> {
+    let Some(path) = &branch.policy else { return Ok((branch, None)) };
+    let beside = Path::new(world).parent().map(|folder| folder.join(path)).filter(|path| path.is_file());
+    let found = beside.unwrap_or_else(|| PathBuf::from(path));
+    let mut names = Names::default();
+    let spec = policy::load(&found, &mut names)?.spec(&names);
+    Ok((branch, Some(spec)))
+}
+
+/// Reads a world and all that is tried in it: its own branches, and others besides.
+///
+/// # Errors
+/// Where a file of them cannot be read or used.
+pub(super) fn plan(name: &str, beside: &[String]) -> anyhow::Result<BranchPlan> {
+    let world = read_world(name)?;
+    let branches = world.branches.iter().cloned().chain(beside.iter().map(|text| against(text)));
+    let tried = branches.map(|branch| with_policy(branch, name)).collect::<anyhow::Result<_>>()?;
+    Ok(BranchPlan { file: name.to_owned(), world, tried })
+}
+
+/// Lays out what was found.
+pub fn branch_report(found: &BranchesFound, logs: Vec<String>) -> BranchReport {
+    let world = &found.plan.world;
+    let scope = BranchScope {
+        world: world.title.clone(),
+        file: found.plan.file.clone(),
+        about: world.about.clone(),
+        seed: world.seed,
+        logs,
+        reading: "routed",
+        prices: found.prices.clone(),
+    };
+    let mut report = BranchReport::new(scope, world, (found.start, found.end));
+    for run in &found.runs {
+        let of = &run.found;
+        let is_used = |row: &StandingRow| row.calls + row.refused + row.moved > 0;
+        let budgets = of.budgets.standings.iter().map(StandingRow::from).filter(is_used).collect();
+        report.push(
+            (run.name.clone(), policies_text(&run.policies)),
+            (
+                Figures::new(&of.totals, of.refused.0, &found.names),
+                Figures::new(&of.inside, of.refused.1, &found.names),
+            ),
+            of.seen,
+            (of.budgets.moved, budgets),
+            &of.trips,
+        );
+    }
+    report
+}
+
+/// Writes what was found to a new file in the present folder, as a page or as Markdown, and names it.
+///
+/// # Errors
+/// Where it cannot be written.
+pub(super) fn save(found: &BranchesFound, as_page: bool) -> anyhow::Result<String> {
+    let report = branch_report(found, vec![found.title.clone()]);
+    let text = if as_page { report.page() } else { report.text(Format::Md) };
+    let stem = Path::new(&found.plan.file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = stem.unwrap_or_else(|| "world".to_owned());
+    let ending = if as_page { "html" } else { "md" };
+    for attempt in 1..100 {
+        let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
+        let path = format!("branches-{stem}{suffix}.{ending}");
+        match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(mut file) => {
+                file.write_all(text.as_bytes()).with_context(|| path.clone())?;
+                return Ok(path);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).context(path),
+        }
+    }
+    bail!("there are a hundred such files already")
+}

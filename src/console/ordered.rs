@@ -1,0 +1,80 @@
+//! An order that was asked for and not yet given: which, whether a reason is asked for, and what it changes of the traffic.
+//!
+//! Invariant: what changes traffic says how before it is sent.
+
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::paint::{self, Look};
+use super::text;
+use super::theme::Role;
+use super::widgets::panel::Panel;
+use crate::rollout::Order;
+use crate::session::Command;
+
+/// What the line shows while no reason is typed.
+pub const WHY_HINT: &str = "a reason for the audit, or none   (Enter goes on, Esc does not)";
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// An order about a rollout; a reason goes with it.
+    Turn(Arc<str>, Order),
+    /// A rollout begins, by the plan in this text.
+    Start(Arc<str>, Arc<str>),
+    /// What is proposed for a limit comes into force.
+    Accept(Arc<str>),
+}
+
+/// An order that was asked for and not yet given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ordered {
+    /// What, in a few words: `skip cheaper-code`.
+    pub what: String,
+    /// What of the traffic it changes, to be confirmed; none where it changes nothing.
+    pub effect: Option<String>,
+    /// What is done.
+    pub deed: Deed,
+}
+
+impl Ordered {
+    /// Says whether a reason is asked for.
+    pub fn asks_why(&self) -> bool {
+        matches!(self.deed, Deed::Turn(..))
+    }
+
+    /// Returns the command, with the reason that was given.
+    pub fn command(&self, why: &str) -> Command {
+        match &self.deed {
+            Deed::Turn(name, order) => Command::Rollout(Arc::clone(name), *order, why.to_owned()),
+            Deed::Start(name, plan) => {
+                Command::StartRollout { name: Arc::clone(name), plan: Arc::clone(plan) }
+            }
+            Deed::Accept(limit) => Command::AcceptSteering(Arc::clone(limit)),
+        }
+    }
+}
+
+/// Draws the box in which what changes traffic is confirmed.
+pub fn confirm(ordered: &Ordered, screen: Rect, buf: &mut Buffer, look: Look<'_>) {
+    let effect = ordered.effect.as_deref().unwrap_or_default();
+    let effect = text::clean(effect);
+    let width = paint::box_width(screen, 72).min(screen.width);
+    let room = usize::from(width.saturating_sub(4)).max(8);
+    let lines = u16::try_from(text::wrap(&effect, room).count()).unwrap_or(u16::MAX);
+    let height = lines.saturating_add(4).min(screen.height);
+    let at = Rect {
+        x: screen.x + (screen.width - width) / 2,
+        y: screen.y + (screen.height - height) / 2,
+        width,
+        height,
+    };
+    paint::clear(buf, at, look.theme.popup());
+    let title = format!("{}?", text::clean(&ordered.what));
+    let inner = paint::margin(Panel { title: &title, scope: "", focus: true }.render(at, buf, look));
+    let (words, rest) = paint::split_top(inner, lines);
+    look.wrapped(buf, words, &effect, Role::Text);
+    look.text(buf, paint::nth_row(rest, 1), "y does it, Esc does not", Role::Key);
+}

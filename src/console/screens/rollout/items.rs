@@ -1,0 +1,191 @@
+//! The list: rollouts, limits that are steered towards, automations, and plans that have not begun.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::paint;
+use crate::console::screen::Scene;
+use crate::console::screens::figures;
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::rollout::Plan;
+use crate::session::{AutomationRow, RolloutRow, Snapshot, SteerRow};
+
+/// The plans of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plans {
+    /// The file, as it is named on screen.
+    pub origin: String,
+    /// What stands in it.
+    pub list: Vec<Plan>,
+    /// What is wrong with it; empty where nothing is.
+    pub problem: String,
+}
+
+impl Plans {
+    /// Says why there are none.
+    pub(super) fn missing(&self) -> String {
+        match (&*self.problem, &*self.origin) {
+            ("", "") => "no plan is there: write rollouts.toml into the configuration folder".to_owned(),
+            ("", origin) => format!("no plan is there: write one into {origin}"),
+            (problem, _) => problem.to_owned(),
+        }
+    }
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Item<'a> {
+    /// A rollout under way or lately over.
+    Rollout(&'a RolloutRow),
+    /// A limit that is steered towards.
+    Steering(&'a SteerRow),
+    /// An automation.
+    Automation(&'a AutomationRow),
+    /// A plan that could be begun.
+    Plan(&'a Plan),
+}
+
+impl Item<'_> {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Rollout(_) => "rollout",
+            Self::Steering(_) => "steering",
+            Self::Automation(_) => "automation",
+            Self::Plan(_) => "plan",
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Rollout(row) => &row.name,
+            Self::Steering(row) => &row.limit,
+            Self::Automation(row) => &row.name,
+            Self::Plan(plan) => &plan.name,
+        }
+    }
+
+    pub(super) fn is(&self, kind: &str, name: &str) -> bool {
+        self.kind() == kind && self.name() == name
+    }
+
+    /// Says in a few words where it stands, and how that is to be looked at.
+    fn stands(&self) -> (String, Role) {
+        match self {
+            Self::Rollout(row) => {
+                let role = match &*row.phase {
+                    "held" | "taken back" => Role::Warn,
+                    "done" => Role::Ok,
+                    _ => Role::Text,
+                };
+                let lacks = match row.lacks.len() {
+                    _ if !row.is_open() => String::new(),
+                    0 => ", lacks nothing".to_owned(),
+                    many => format!(", lacks {}", crate::units::counted(many as u64, "thing")),
+                };
+                (format!("{}{lacks}", row.place()), role)
+            }
+            Self::Steering(row) => {
+                let role = match &*row.heading {
+                    "out of reach" => Role::Warn,
+                    "moves" if !row.acts => Role::Accent,
+                    _ => Role::Text,
+                };
+                let does = match (&*row.heading, row.acts) {
+                    ("moves", true) => "moves thresholds by itself".to_owned(),
+                    ("moves", false) => {
+                        format!("proposes {}", crate::units::counted(row.moves.len() as u64, "move"))
+                    }
+                    (heading, _) => heading.to_owned(),
+                };
+                (does, role)
+            }
+            Self::Automation(row) => {
+                let AutomationRow { share, most, .. } = row;
+                let shift = match (row.acts, share) {
+                    (_, 0) => "quiet".to_owned(),
+                    (true, _) => format!("shifts {share}‰ of {most}‰"),
+                    (false, _) => format!("would shift {share}‰ of {most}‰"),
+                };
+                let mode = if row.acts { "acts" } else { "dry run" };
+                if row.refused.is_empty() {
+                    (format!("{mode}, {shift}"), if *share > 0 { Role::Accent } else { Role::Muted })
+                } else {
+                    (format!("refused: {}", row.refused), Role::Warn)
+                }
+            }
+            Self::Plan(plan) => (format!("not begun, for route {}", plan.route), Role::Muted),
+        }
+    }
+}
+
+/// The rows.
+pub(super) struct Items<'a>(pub(super) Vec<Item<'a>>);
+
+impl<'a> Items<'a> {
+    /// Lists what a live session tells, and the plans that are not under way.
+    pub(super) fn of(snapshot: &'a Snapshot, plans: &'a Plans) -> Self {
+        let Some(live) = &snapshot.live else { return Self(Vec::new()) };
+        let status = &live.status;
+        let is_open =
+            |plan: &&Plan| !status.rollouts.iter().any(|row| row.is_open() && row.name == *plan.name);
+        let rollouts = status.rollouts.iter().map(Item::Rollout);
+        let steering = status.steering.iter().map(Item::Steering);
+        let automations = status.automations.iter().map(Item::Automation);
+        let plans = plans.list.iter().filter(is_open).map(Item::Plan);
+        Self(rollouts.chain(steering).chain(automations).chain(plans).collect())
+    }
+}
+
+const fn column(name: &'static str, width: Width) -> Column<'static> {
+    Column { name, width, right: false, yields: 0 }
+}
+
+const COLUMNS: [Column<'static>; 4] = [
+    column("", Width::Fixed(1)),
+    column("name", Width::Fill(18)),
+    column("kind", Width::Fixed(10)),
+    column("where it stands", Width::Fill(34)),
+];
+
+fn table(items: &Items<'_>, state: TableState, focus: bool) -> Table<'static> {
+    Table { columns: &COLUMNS, rows: items.0.len(), sorted: None, state, focus }
+}
+
+/// Draws the list.
+pub(super) fn draw(scene: Scene<'_>, items: &Items<'_>, state: TableState, area: Rect, buf: &mut Buffer) {
+    let open = items.0.iter().filter(|item| matches!(item, Item::Rollout(row) if row.is_open())).count();
+    let read_only = scene.snapshot.live.as_ref().and_then(|live| live.read_only.as_deref());
+    let scope = match (read_only, open) {
+        (Some(why), _) => format!("read only: {why}"),
+        (None, 0) => "no rollout under way".to_owned(),
+        (None, many) => format!("{} under way", crate::units::counted(many as u64, "rollout")),
+    };
+    let title = if area.width < 90 { "What changes routes" } else { "What changes routes step by step" };
+    let inner = paint::margin(figures::frame(scene, 0, title, &scope, area, buf));
+    table(items, state, scene.view.focus == 0).render(inner, buf, scene.look, |buf, slot| {
+        cell(items, slot, buf);
+    });
+}
+
+fn cell(items: &Items<'_>, slot: Slot<'_>, buf: &mut Buffer) {
+    let Some(item) = items.0.get(slot.row) else { return };
+    match slot.column {
+        0 if slot.selected && slot.at.width > 0 => {
+            slot.look.sign(buf, slot.at.x, slot.at.y, slot.look.glyphs.chosen, Role::Accent);
+        }
+        1 => slot.say(buf, &text::clean(item.name()), Role::Text),
+        2 => slot.say(buf, item.kind(), Role::Muted),
+        3 => {
+            let (words, role) = item.stands();
+            slot.say(buf, &text::clean(&words), role);
+        }
+        _ => {}
+    }
+}
+
+/// Returns the row under the mouse.
+pub(super) fn hit(items: &Items<'_>, state: TableState, inside: Rect, (x, y): (u16, u16)) -> Option<usize> {
+    table(items, state, true).hit(inside, x, y)
+}

@@ -1,0 +1,277 @@
+//! Branches side by side: figures as rows, branches as columns, and how each differs from the log as it was.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::format;
+use crate::console::paint;
+use crate::console::screen::Scene;
+use crate::console::screens::figures;
+use crate::console::text;
+use crate::console::theme::Role;
+use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::session::{BranchRun, BranchesFound};
+use crate::telemetry::{Cell, Totals};
+use crate::units::{ModelId, Pico};
+
+/// The most branches that are shown side by side; the export has all.
+const MOST: usize = 8;
+/// The most models that are listed.
+const MODELS: usize = 12;
+
+/// A figure of one branch, and how it differs from the log as it was.
+#[derive(Clone, Debug, Default)]
+struct Figure {
+    words: String,
+    role: Option<Role>,
+    change: String,
+    change_role: Option<Role>,
+}
+
+/// One row: a heading, or a figure of every branch.
+#[derive(Clone, Debug)]
+struct Line {
+    name: String,
+    figures: Vec<Figure>,
+}
+
+/// The comparison, laid out.
+pub(super) struct Comparison<'a> {
+    found: &'a BranchesFound,
+    lines: Vec<Line>,
+}
+
+/// Whether less of something is better, more of it, or neither.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Less,
+    Neither,
+}
+
+impl Wanted {
+    fn role(self, less: bool) -> Role {
+        match self {
+            Self::Neither => Role::Muted,
+            Self::Less => {
+                if less {
+                    Role::Better
+                } else {
+                    Role::Worse
+                }
+            }
+        }
+    }
+}
+
+/// Writes a count beside the first branch's.
+fn counted(count: u64, first: Option<u64>, mark: &str, wanted: Wanted) -> Figure {
+    let words = if count == 0 { "0".to_owned() } else { format!("{mark}{}", format::count_short(count)) };
+    let Some(first) = first.filter(|first| *first != count) else {
+        return Figure { words, ..Figure::default() };
+    };
+    let sign = if count > first { '+' } else { '-' };
+    let change = format!("{mark}{sign}{}", format::count_short(count.abs_diff(first)));
+    Figure { words, role: None, change, change_role: Some(wanted.role(count < first)) }
+}
+
+/// Writes a cost beside the first branch's; a change within its error is no better and no worse.
+fn cost(cell: &Cell, first: Option<&Cell>) -> Figure {
+    let (words, role) = figures::cost(&cell.cost);
+    let mut figure = Figure { words: words.to_string(), role: Some(role), ..Figure::default() };
+    let Some(first) = first.filter(|first| !first.cost.is_unknown() && !cell.cost.is_unknown()) else {
+        return figure;
+    };
+    let (now, before) = (cell.cost.total(), first.cost.total());
+    if now == before {
+        return figure;
+    }
+    let mark = if cell.cost.estimated != Pico::ZERO || first.cost.estimated != Pico::ZERO { "~" } else { "" };
+    let squares = [cell.cost_error().0.saturating_pow(2), first.cost_error().0.saturating_pow(2)];
+    let is_within = (now - before).0.saturating_pow(2) <= squares[0].saturating_add(squares[1]);
+    figure.change = format!("{mark}{}", format::percent_change(before.0, now.0));
+    figure.change_role = Some(if is_within { Role::Muted } else { Wanted::Less.role(now < before) });
+    figure
+}
+
+fn late(cell: &Cell, first: Option<&Cell>, of: fn(crate::telemetry::Percentiles) -> u64) -> Figure {
+    let mark = if cell.estimated > 0 { "~" } else { "" };
+    let read = |cell: &Cell| cell.latency.percentiles().map(of);
+    let Some(millis) = read(cell) else {
+        return Figure { words: format::UNKNOWN.to_owned(), role: Some(Role::Unknown), ..Figure::default() };
+    };
+    let words = format!("{mark}{}", figures::millis(millis));
+    let role = (cell.estimated > 0).then_some(Role::Estimated);
+    let Some(before) = first.and_then(read).filter(|before| *before != millis) else {
+        return Figure { words, role, ..Figure::default() };
+    };
+    let change = format!("{mark}{}", format::percent_change(before.into(), millis.into()));
+    Figure { words, role, change, change_role: Some(Wanted::Less.role(millis < before)) }
+}
+
+impl<'a> Comparison<'a> {
+    /// Lays out what was found.
+    pub(super) fn of(found: &'a BranchesFound) -> Self {
+        let mut all = Self { found, lines: Vec::new() };
+        if let Some((from, to)) = found.incident {
+            all.heading(&format!("otherwise {} to {}", from.clock(), to.clock()));
+            all.sums(|run| (&run.found.inside, run.found.refused.1));
+            all.heading("all of the log");
+        }
+        all.sums(|run| (&run.found.totals, run.found.refused.0));
+        all.models();
+        all.heading("what the world did");
+        all.counts("calls failed", Wanted::Less, |run| run.found.seen.failed_calls);
+        all.counts("models barred", Wanted::Neither, |run| run.found.seen.barred_requests);
+        all.counts("cold calls", Wanted::Less, |run| run.found.seen.cold_calls);
+        all.counts("moved by budgets", Wanted::Neither, |run| run.found.budgets.moved);
+        all.counts("runaways tripped", Wanted::Neither, |run| run.found.trips.len() as u64);
+        all
+    }
+
+    /// Counts the rows.
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &'a BranchRun> {
+        self.found.runs.iter().take(MOST)
+    }
+
+    fn heading(&mut self, words: &str) {
+        self.lines.push(Line { name: words.to_owned(), figures: Vec::new() });
+    }
+
+    fn line(&mut self, name: &str, of: impl Fn(&'a BranchRun, Option<&'a BranchRun>) -> Figure) {
+        let first = self.found.runs.first();
+        let figures = self.runs().enumerate().map(|(at, run)| of(run, first.filter(|_| at > 0))).collect();
+        self.lines.push(Line { name: name.to_owned(), figures });
+    }
+
+    fn counts(&mut self, name: &str, wanted: Wanted, of: impl Fn(&BranchRun) -> u64) {
+        if self.runs().any(|run| of(run) > 0) {
+            self.line(name, |run, first| counted(of(run), first.map(&of), "", wanted));
+        }
+    }
+
+    fn sums(&mut self, of: impl Fn(&'a BranchRun) -> (&'a Totals, u64) + Copy) {
+        let cell = |run: &'a BranchRun| &of(run).0.all;
+        // What is decided anew rests on estimates wherever a request went elsewhere than the log tells.
+        let mark = |run: &'a BranchRun| if cell(run).estimated > 0 { "~" } else { "" };
+        self.line("requests", |run, first| {
+            counted(cell(run).requests, first.map(|one| cell(one).requests), "", Wanted::Neither)
+        });
+        self.line("cost", |run, first| cost(cell(run), first.map(cell)));
+        self.line("estimated in part", |run, _| Figure {
+            words: format::percent(cell(run).estimated, cell(run).requests).to_string(),
+            role: Some(Role::Muted),
+            ..Figure::default()
+        });
+        let failed = |run: &'a BranchRun| cell(run).errors.saturating_sub(of(run).1);
+        self.line("failed", |run, first| counted(failed(run), first.map(failed), mark(run), Wanted::Less));
+        self.line("refused", |run, first| {
+            counted(of(run).1, first.map(|one| of(one).1), mark(run), Wanted::Less)
+        });
+        self.line("escalated", |run, first| {
+            counted(cell(run).escalated, first.map(|one| cell(one).escalated), mark(run), Wanted::Neither)
+        });
+        self.line("p50", |run, first| late(cell(run), first.map(cell), |all| all.p50));
+        self.line("p95", |run, first| late(cell(run), first.map(cell), |all| all.p95));
+    }
+
+    fn models(&mut self) {
+        let answered =
+            |run: &BranchRun, at: usize| run.found.totals.models.get(at).map_or(0, |cell| cell.answered);
+        let cells = self.runs().map(|run| run.found.totals.models.len()).max().unwrap_or(0);
+        let most = |at: usize| self.runs().map(|run| answered(run, at)).max().unwrap_or(0);
+        let mut models: Vec<(u64, usize)> =
+            (0..cells).map(|at| (most(at), at)).filter(|(count, _)| *count > 0).collect();
+        models.sort_by_key(|(count, at)| (std::cmp::Reverse(*count), *at));
+        if models.is_empty() {
+            return;
+        }
+        self.heading("requests answered by model");
+        for (_, at) in models.into_iter().take(MODELS) {
+            let Ok(id) = u16::try_from(at) else { continue };
+            let name = text::clean(self.found.names.model(ModelId(id))).into_owned();
+            self.line(&name, |run, first| {
+                counted(answered(run, at), first.map(|one| answered(one, at)), "", Wanted::Neither)
+            });
+        }
+    }
+
+    /// Draws the panel.
+    pub(super) fn draw(&self, scene: Scene<'_>, state: TableState, area: Rect, buf: &mut Buffer) {
+        let found = self.found;
+        let from = figures::moment(scene.snapshot, found.start);
+        let from = if found.is_whole { "all of the log".to_owned() } else { format!("from {from} UTC on") };
+        let left_out = found.runs.len().saturating_sub(self.shown(area.width));
+        let more = if left_out > 0 { format!(", {left_out} more: z zooms") } else { String::new() };
+        let scope = format!("{from}, routed{more}");
+        let title = text::clean(&found.plan.world.title);
+        // A title in full gives way to what the figures are of.
+        let name = text::clean(super::list::short(&found.plan.file));
+        let has_room = text::width(&scope) <= figures::scope_room(area, &title);
+        let title = if has_room { title } else { name };
+        let inner = paint::margin(figures::frame(scene, 1, &title, &scope, area, buf));
+        let names: Vec<String> = self.runs().map(|run| text::clean(&run.name).into_owned()).collect();
+        // Far from their names figures would be hard to follow.
+        let width = if inner.width < 90 { Width::Fill(NAME) } else { Width::Fixed(2 * NAME) };
+        let mut columns = vec![Column { name: "", width, right: false, yields: 0 }];
+        for (at, name) in names.iter().enumerate() {
+            let yields = u8::try_from(at).unwrap_or(u8::MAX).saturating_mul(2);
+            // The first two always stay.
+            let yields = if at < 2 { 0 } else { yields };
+            let wide = u16::try_from(text::width(name)).unwrap_or(VALUE).clamp(VALUE, 24);
+            columns.push(Column { name, width: Width::Fixed(wide), right: true, yields });
+            if at > 0 {
+                let change = Column { name: "change", width: Width::Fixed(CHANGE), right: true, yields };
+                columns.push(change);
+            }
+        }
+        let table = Table { columns: &columns, rows: self.lines.len(), sorted: None, state, focus: false };
+        table.render(inner, buf, scene.look, |buf, slot| self.cell(slot, buf));
+    }
+
+    /// Counts the branches that a width has room for.
+    fn shown(&self, width: u16) -> usize {
+        let mut room = i32::from(width) - 4 - i32::from(NAME);
+        let mut shown = 0;
+        for (at, run) in self.runs().enumerate() {
+            let wide = i32::try_from(text::width(&run.name)).unwrap_or(24).clamp(i32::from(VALUE), 24) + 1;
+            room -= wide + if at > 0 { i32::from(CHANGE) + 1 } else { 0 };
+            if room < 0 && at >= 2 {
+                break;
+            }
+            shown += 1;
+        }
+        shown
+    }
+
+    fn cell(&self, slot: Slot<'_>, buf: &mut Buffer) {
+        let Some(line) = self.lines.get(slot.row) else { return };
+        let is_heading = line.figures.is_empty();
+        let Some(place) = slot.column.checked_sub(1) else {
+            if is_heading {
+                // A heading may run on: the cells beside it are empty.
+                let at = Rect { width: slot.at.width.saturating_add(VALUE + 1), ..slot.at };
+                slot.look.text(buf, at, &line.name, Role::Column);
+            } else {
+                slot.say(buf, &line.name, Role::Muted);
+            }
+            return;
+        };
+        // Columns: the first branch, then each with its change.
+        let (at, is_change) = if place == 0 { (0, false) } else { (place.div_ceil(2), place % 2 == 0) };
+        let Some(figure) = line.figures.get(at) else { return };
+        if is_change {
+            slot.say(buf, &figure.change, figure.change_role.unwrap_or(Role::Muted));
+        } else {
+            slot.say(buf, &figure.words, figure.role.unwrap_or(Role::Text));
+        }
+    }
+}
+
+/// Columns for names, for figures, for changes.
+const NAME: u16 = 17;
+const VALUE: u16 = 13;
+const CHANGE: u16 = 9;
