@@ -133,8 +133,8 @@ ladder = [
 ]
 "#
     .to_owned();
-    let desk = Desk::new(&setup);
-    let front = desk.serve(&setup);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
     let user = serde_json::json!({"role": "user", "content": "Find all uses of the function and rename it."});
     let called = serde_json::json!({"role": "assistant", "content": null, "tool_calls": [
         {"id": "call_1", "type": "function", "function": {"name": "grep", "arguments": "{}"}}]});
@@ -151,8 +151,8 @@ ladder = [
     upstream.wait_idle();
     let rows = front.settle();
     assert_eq!(rows.len(), 40);
-    desk.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
-    let log = std::fs::read_to_string(desk.path().join("live.jsonl")).unwrap();
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    let log = std::fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap();
     let mut seen = std::collections::BTreeMap::<bool, Vec<(u64, String)>>::new();
     for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let Some(chance) = line["propensity"].as_u64() else { continue };
@@ -168,7 +168,7 @@ ladder = [
         of.iter().map(|(_, model)| model.clone()).collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!(models(asks).len(), 2, "what may be drawn goes both ways: {asks:?}");
-    let report = desk.must(&["replay", "live.jsonl", "--as", "routed", "--format", "json", "--strict"]);
+    let report = sandbox.must(&["replay", "live.jsonl", "--as", "routed", "--format", "json", "--strict"]);
     let report: Value = serde_json::from_str(&report).unwrap();
     for model in report["by_model"].as_array().unwrap() {
         let name = model["model"].as_str().unwrap();
