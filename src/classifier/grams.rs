@@ -169,6 +169,7 @@ const ASKS: [u64; 16] = [
 const ASK_SLOTS: usize = 64;
 
 /// Returns the slot of a packed word; the factor is one that gives every word that asks a slot of its own.
+#[expect(clippy::cast_possible_truncation, reason = "six bits are left")]
 const fn ask_slot(packed: u64, factor: u64) -> usize {
     (packed.wrapping_mul(factor) >> (u64::BITS - ASK_SLOTS.ilog2())) as usize
 }
@@ -177,15 +178,15 @@ const fn ask_slot(packed: u64, factor: u64) -> usize {
 const ASK_TABLE: (u64, [u8; ASK_SLOTS]) = {
     let mut factor = SPREAD;
     'factors: loop {
-        let (mut table, mut word) = ([0u8; ASK_SLOTS], 0);
-        while word < ASKS.len() {
-            let slot = ask_slot(ASKS[word], factor);
+        let (mut table, mut word) = ([0u8; ASK_SLOTS], 0u8);
+        while (word as usize) < ASKS.len() {
+            let slot = ask_slot(ASKS[word as usize], factor);
             if table[slot] != 0 {
                 factor = factor.wrapping_mul(SPREAD);
                 continue 'factors;
             }
             word += 1;
-            table[slot] = word as u8;
+            table[slot] = word;
         }
         break (factor, table);
     }
