@@ -378,3 +378,56 @@ impl Folded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classifier::ask;
+    use proptest::prelude::*;
+
+    fn folded(text: &str) -> Folded {
+        let mut folded = Folded::new();
+        folded.read(&ask::find(text));
+        folded
+    }
+
+    /// What training counts and what decides must read a text alike, or weights would be of other buckets than they were fitted to.
+    fn both(text: &str) {
+        let weights: Box<[i8; BUCKETS]> = Box::new(std::array::from_fn(|bucket| {
+            i8::from_le_bytes([mix(bucket as u64 + 1).to_le_bytes()[7]])
+        }));
+        let (mut sums, folded) = ([0i64; 2], folded(text));
+        let counts = folded.grams(&mut Met::default(), |bucket, is_new| {
+            let kind = usize::from(usize::from(bucket) >= CHARACTERS);
+            sums[kind] += i64::from(weights[usize::from(bucket)]) * i64::from(is_new);
+        });
+        assert_eq!(folded.weigh(&weights), (sums, counts), "{text:?}");
+    }
+
+    #[test]
+    fn short_texts_and_very_long_ones_are_read_alike_by_both() {
+        for text in ["", "a", "ab", "abc", "abcd", "abcde", "Is it? It is.", "é", "what"] {
+            both(text);
+        }
+        both(&"The cat sat on the mat, and it was 12 o'clock. ".repeat(400));
+    }
+
+    #[test]
+    fn words_that_ask_are_told_apart_from_all_others() {
+        for (number, word) in
+            (1u32..).zip(["what", "which", "who", "when", "where", "why", "how", "is", "are"])
+        {
+            assert_eq!(folded(word).words.opening, number, "{word}");
+        }
+        for word in ["whom", "that", "i", "areas", "findings", "zzzzz", "0"] {
+            assert_eq!((folded(word).words.opening, folded(word).words.asking), (0, 0), "{word}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_alike_by_both(text in "\\PC{0,300}") {
+            both(&text);
+        }
+    }
+}
