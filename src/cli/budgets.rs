@@ -342,7 +342,7 @@ struct Report {
     reading: Option<&'static str>,
     refused_requests: Option<u64>,
     moved_requests: Option<u64>,
-    /// Those that would have waited for room; none where nobody would.
+    /// None where nobody would have waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     waited_requests: Option<u64>,
     open_holds: u64,
@@ -470,9 +470,8 @@ fn print(format: Format, report: &Report) -> anyhow::Result<()> {
             counted(refused, "request"),
             counted(moved, "request")
         ));
-        if let Some(waited) = report.waited_requests {
-            output::say(&format!("{} would have waited for room", counted(waited, "request")));
-        }
+        let waited = report.waited_requests.map(|waited| counted(waited, "request"));
+        waited.iter().for_each(|waited| output::say(&format!("{waited} would have waited for room")));
     }
     Ok(())
 }

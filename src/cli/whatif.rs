@@ -343,9 +343,6 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     report.on_fail = wanted.zip(checked).map(|(on_fail, found)| on_fail.told(found.read));
     report.classifier = judged.map(|found| SecondReport::new(&found, second)).transpose()?;
     if let Some((log, limits)) = log.zip(limits) {
-        if let Some(remark) = limits.remark() {
-            output::remark(&remark);
-        }
         report.budgets = Some(budgets::tried(&log, (grounds, &after), &limits)?);
     }
     match args.input.format {

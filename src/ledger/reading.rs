@@ -143,20 +143,17 @@ impl LedgerEntries {
                 let _ = self.permit.send(());
                 return Ok(Some(run));
             }
-            match self.runs.recv() {
-                Ok((at, run)) => {
-                    self.early.insert(at, run);
-                }
-                Err(_) => {
-                    let Ok(mut cut) = self.cut.lock() else { return Err(LedgerError::Cancelled) };
-                    return match cut.failed.take() {
-                        Some(error) => Err(error),
-                        None if cut.ended && cut.taken == at => Ok(None),
-                        // A thread of it has ended before its time.
-                        None => Err(LedgerError::Cancelled),
-                    };
-                }
+            if let Ok((at, run)) = self.runs.recv() {
+                self.early.insert(at, run);
+                continue;
             }
+            let Ok(mut cut) = self.cut.lock() else { return Err(LedgerError::Cancelled) };
+            return match cut.failed.take() {
+                Some(error) => Err(error),
+                None if cut.ended && cut.taken == at => Ok(None),
+                // A thread of it has ended before its time.
+                None => Err(LedgerError::Cancelled),
+            };
         }
     }
 }

@@ -148,7 +148,7 @@ impl Fold {
         policy: &Policy,
         outlook: &Outlook<'_>,
         (turn, is_late): (Option<u64>, bool),
-    ) -> Result<(&Circumstance, &Settled), (u64, Over)> {
+    ) -> Result<(&Circumstance, &Settled), (u64, Box<Over>)> {
         if !is_late
             && self.spending.as_ref().is_some_and(Spending::queues)
             && let Some(waits) = self.wait(evidence, policy, outlook, turn)
@@ -166,7 +166,7 @@ impl Fold {
         policy: &Policy,
         outlook: &Outlook<'_>,
         turn: Option<u64>,
-    ) -> Option<(u64, Over)> {
+    ) -> Option<(u64, Box<Over>)> {
         let operation = evidence.operation;
         self.reach(operation.at, outlook.prices);
         self.stand(evidence, policy, outlook);
@@ -180,7 +180,7 @@ impl Fold {
         let decision = decide(policy, &operation.signals_by(outlook.prices), &self.circumstance);
         let (_, over) =
             decision.refused.then(|| turned(policy, &decision, operation.asked, &shortage.overs))??;
-        Some((spending.wait(over, turn, operation.at)?, over.clone()))
+        Some((spending.wait(over, turn, operation.at)?, Box::new(over.clone())))
     }
 
     /// Finds out how things stand for a request that arrives, but for budgets.

@@ -153,7 +153,7 @@ impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
         evidence: &Evidence<'_>,
         (at, turn): (Instant, Option<u64>),
         is_late: bool,
-    ) -> Result<bool, (u64, Over)> {
+    ) -> Result<bool, (u64, Box<Over>)> {
         let mut operation = *evidence.operation;
         operation.at = at;
         let evidence = Evidence { operation: &operation, extra: evidence.extra };
@@ -174,39 +174,54 @@ mod tests {
 
     use super::super::spending::Spending;
     use super::*;
-    use crate::budget::Limit;
+    use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
     use crate::classifier::{Classifier, Measures};
-    use crate::config::{policy, prices};
-    use crate::pricing::{PriceBook, Usage};
+    use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, Usage};
     use crate::record::{Input, ReadOptions, open};
-    use crate::routing::{AtMost, Status};
+    use crate::routing::{AtMost, PolicySpec, RouteSpec, RungSpec, Status};
     use crate::session::{
         Arriving, Called, Ingest, IngestOptions, Live, LiveSetup, Placed, Reading, Waiting, Wants, budgeted,
     };
-    use crate::units::{Names, Pico};
+    use crate::units::{Names, Pico, PicoPerMillion};
 
     const MODEL: &str = "gpt-4.1";
 
     fn parts() -> (Policy, Names, PriceBook) {
         let mut names = Names::default();
-        let ladder = format!("ladder = [{{ rung = \"only\", model = \"{MODEL}\" }}]");
-        let text = format!("name = \"one\"\nbaseline = \"{MODEL}\"\n[[route]]\nname = \"all\"\n{ladder}\n");
-        let policy = policy::parse(&text, "test", &mut names).unwrap();
-        let price = format!("[models.\"{MODEL}\"]\nprovider = \"openai\"\ninput = 2.00\noutput = 8.00\n");
-        let book = format!("name = \"one\"\ndated = \"2026-11-23\"\nsource = \"made up\"\n\n{price}");
-        (policy, names, prices::from_toml(&book, "test").unwrap())
+        let rung = RungSpec { model: MODEL.to_owned(), ..RungSpec::default() };
+        let route = RouteSpec { name: "all".to_owned(), ladder: vec![rung], ..RouteSpec::default() };
+        let spec = PolicySpec {
+            name: "one".to_owned(),
+            baseline: Some(MODEL.to_owned()),
+            routes: vec![route],
+            ..PolicySpec::default()
+        };
+        let policy = Policy::compile(&spec, 1, &mut names).unwrap();
+        let usd = |text| PicoPerMillion::from_usd_per_million(text).unwrap();
+        let base = Tier { input: usd("2.00"), output: usd("8.00"), ..Tier::default() };
+        let row = PriceRow { standard: Rates { base, above: Vec::new() }, ..PriceRow::default() };
+        let mut book = PriceBook { name: "one".into(), dated: "2026-11-23".into(), ..PriceBook::default() };
+        book.models.insert(MODEL.into(), ModelPrices { rows: vec![row], ..ModelPrices::default() });
+        (policy, names, book)
     }
 
     fn limit(name: &str, team: Option<&str>, rooms: i128, wait: Span) -> Limit {
-        let file = match team {
-            Some(team) => {
-                format!("[budget.{name}]\nteam = [\"{team}\"]\nlimit = {{ \"10s\" = 1 }}\nover = \"queue\"\n")
-            }
-            None => format!("[budget.{name}]\nlimit = {{ \"10s\" = 1 }}\nover = \"queue\"\n"),
-        };
-        let limit = crate::config::budgets::parse(&file, "test").unwrap().remove(0);
-        // A little more than a call costs, as a gateway holds.
-        Limit { amount: Pico(10_300_000_000 * rooms), wait, ..limit }
+        let lists = team.map(|team| (Dimension::Team, vec![team.into()])).into_iter().collect();
+        Limit {
+            budget: name.into(),
+            scope: Arc::new(Scope { lists, each: None }),
+            period: Period::Every(Span::secs(10)),
+            anchor: Anchor::default(),
+            zone: Zone::utc(),
+            // A little more than a call costs, as a gateway holds.
+            amount: Pico(10_300_000_000 * rooms),
+            special: BTreeMap::new(),
+            mode: Mode::Hard,
+            over: OverLimit::Queue,
+            wait,
+            unpriced: Unpriced::Refuse,
+            steer: None,
+        }
     }
 
     /// A client at the live session.

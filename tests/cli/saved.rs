@@ -243,3 +243,68 @@ fn a_tried_limit_says_whom_it_would_have_turned_away_and_when() {
         assert!(sandbox.refused(&format!("whatif units.jsonl --budget {wrong}")).contains(says), "{wrong}");
     }
 }
+
+#[test]
+fn a_log_that_brings_budgets_is_tried_with_those_in_force() {
+    let sandbox = units();
+    let own = r#"{"pointsman":"log","v":2,"budgets":"[budget.company]\nlimit = { day = 0.000001 }\nover = \"refuse\"\n"}"#;
+    sandbox.write("brought.jsonl", format!("{own}\n{UNITS}"));
+    let report = run(&sandbox, "whatif brought.jsonl --set extraction.flash=588");
+    let budgets = &report["budgets"];
+    assert_eq!(
+        (&budgets["in_force"], &budgets["windows"][0]["limit"]),
+        (&"log".into(), &"company/day".into())
+    );
+    assert_eq!(
+        (&budgets["applied_refused_requests"], &budgets["staged_refused_requests"]),
+        (&3.into(), &3.into()),
+        "{report}"
+    );
+    let table = sandbox.good("whatif brought.jsonl --set extraction.flash=588");
+    assert!(table.contains("Budgets that the log brings") && table.contains("company/day"), "{table}");
+    // What is asked for goes before what is brought, and a limit of the log is tried by its name.
+    let tried = run(&sandbox, "whatif brought.jsonl --budget company=1000/day");
+    assert_eq!(
+        (&tried["budgets"]["applied_refused_requests"], &tried["budgets"]["staged_refused_requests"]),
+        (&3.into(), &0.into())
+    );
+    sandbox.write("budgets.toml", "[budget.company]\nlimit = { day = 1000 }\n");
+    let file = run(&sandbox, "whatif brought.jsonl --set extraction.flash=588 --budgets budgets.toml");
+    assert_eq!(
+        (&file["budgets"]["in_force"], &file["budgets"]["applied_refused_requests"]),
+        (&"file".into(), &0.into())
+    );
+    assert!(sandbox.refused("whatif brought.jsonl").contains("nothing to compare"));
+}
+
+#[test]
+fn requests_wait_over_a_log_for_a_window_that_turns() {
+    let sandbox = Sandbox::new();
+    let line = |nth: u32| {
+        format!(
+            r#"{{"id":"w-{nth}","at":"2026-05-23T10:00:{nth:02}Z","model":"gpt-4.1","pinned":true,"in":1000,"out":1000,"latency_ms":100}}"#
+        )
+    };
+    let log: Vec<String> = (1..=6).map(line).collect();
+    sandbox.write("waits.jsonl", log.join("\n"));
+    // A call costs a cent: two have room in each window of half a minute.
+    let budgets =
+        |wait: &str| format!("[budget.all]\nlimit = {{ 30s = 0.02 }}\nover = \"queue\"\nwait = \"{wait}\"\n");
+    sandbox.write("budgets.toml", budgets("40s"));
+    let found = run(&sandbox, "budgets show waits.jsonl --as routed --budgets budgets.toml");
+    // Two go at once, two when the window turns; the last two have waited too long before the next one.
+    assert_eq!((&found["waited_requests"], &found["refused_requests"]), (&4.into(), &2.into()), "{found}");
+    assert_eq!(found["turned"][0]["at"], "2026-05-23T10:00:45.000Z", "{found}");
+    sandbox.write("patient.toml", budgets("2m"));
+    let report = run(&sandbox, "whatif waits.jsonl --budgets patient.toml --budget all=0.01/30s");
+    let tried = &report["budgets"];
+    assert_eq!(
+        (&tried["applied_waited_requests"], &tried["staged_waited_requests"]),
+        (&4.into(), &5.into()),
+        "{report}"
+    );
+    assert_eq!(
+        (&tried["applied_refused_requests"], &tried["staged_refused_requests"]),
+        (&0.into(), &1.into())
+    );
+}

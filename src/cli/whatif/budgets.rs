@@ -62,17 +62,6 @@ impl Limits {
     pub(super) fn is_changed(&self) -> bool {
         self.is_changed
     }
-
-    /// Says which limits the log brings; none where they come from elsewhere.
-    pub(super) fn remark(&self) -> Option<String> {
-        let names: Vec<String> = self.applied.iter().map(Limit::name).collect();
-        self.is_brought.then(|| {
-            format!(
-                "budgets that the log brings are in force on both sides, with nothing spent before it: {}; --budgets FILE puts others in their place",
-                names.join(", ")
-            )
-        })
-    }
 }
 
 /// Changes a limit, or adds one.
