@@ -56,7 +56,7 @@ mod tests {
             expected.sort_by_key(|row| row.0);
             sort_by_key(&mut rows, |row| row.0);
             prop_assert_eq!(&rows, &expected);
-            expected.sort_by(|a, b| b.0.cmp(&a.0));
+            expected.sort_by_key(|row| std::cmp::Reverse(row.0));
             sort_by(&mut rows, |a, b| b.0.cmp(&a.0));
             prop_assert_eq!(rows, expected);
         }
