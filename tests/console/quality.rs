@@ -159,7 +159,9 @@ fn drift_is_told_with_what_chance_reaches_and_with_the_error_since_the_certifica
         ] {
             assert!(text.contains(&words), "{size:?}: no {words}: {text}");
         }
-        for name in ["Drift", "confidences", "chance reaches PSI", "KS D", "error when certified", "since then"] {
+        for name in
+            ["Drift", "confidences", "chance reaches PSI", "KS D", "error when certified", "since then"]
+        {
             assert!(text.contains(name), "{size:?}: no {name}: {text}");
         }
     }
@@ -196,6 +198,9 @@ fn nothing_is_said_of_drift_before_there_is_anything_to_compare() {
     let few = log_of("few.jsonl", line);
     for size in SIZES {
         let text = alone(&mut at_the_end(&few, size));
-        assert!(text.contains("too few yet") && !text.contains("steady") && !text.contains("PSI 0"), "{text}");
+        assert!(
+            text.contains("too few yet") && !text.contains("steady") && !text.contains("PSI 0"),
+            "{text}"
+        );
     }
 }

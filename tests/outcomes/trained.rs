@@ -131,7 +131,9 @@ fn what_is_trained_recovers_its_share_of_questions_it_has_not_seen() {
     for (set, cheap, strong, floor) in SETS {
         let questions = questions(set, cheap, strong, 2000);
         let [apgr, tags, length, error] = mean(&parts(&questions, 2, 1));
-        println!("{set:19} APGR {apgr:.3}, tags alone {tags:.3}, length alone {length:.3}, calibration error {error:.3}");
+        println!(
+            "{set:19} APGR {apgr:.3}, tags alone {tags:.3}, length alone {length:.3}, calibration error {error:.3}"
+        );
         assert!(apgr >= floor, "{set}: {apgr:.3}, where {floor:.3} were reached");
         assert!(apgr > length, "{set}: no better than the length of the prompt");
     }
@@ -147,7 +149,8 @@ fn every_fifth_by_the_other_four() {
     for (set, cheap, strong, _) in SETS {
         let found = parts(&questions(set, cheap, strong, usize::MAX), 5, 4);
         let [apgr, tags, length, error] = mean(&found);
-        let spread = (found.iter().map(|one| (one[0] - apgr).powi(2)).sum::<f64>() / found.len() as f64).sqrt();
+        let spread =
+            (found.iter().map(|one| (one[0] - apgr).powi(2)).sum::<f64>() / found.len() as f64).sqrt();
         println!("| {set} | {apgr:.3} | {spread:.3} | {tags:.3} | {length:.3} | {error:.3} |");
     }
 }
