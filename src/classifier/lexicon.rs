@@ -116,7 +116,7 @@ fn place(hash: Spelling) -> (usize, u32) {
 }
 
 impl Lexicon {
-    /// Finds a word or a pair. Two slots are looked at without a branch, for whether a word is known cannot be foretold.
+    /// Finds a word or a pair; two slots are looked at before any branch, for whether a word is known cannot be foretold.
     pub(super) fn find(&self, hash: Spelling) -> Found {
         let (slot, tag) = place(hash);
         let at = |slot: usize| {
@@ -124,7 +124,7 @@ impl Lexicon {
             (held == Some(&tag), value.copied().unwrap_or(Found::NOTHING))
         };
         let ((is_first, first), (is_next, next)) = (at(slot), at(slot + 1));
-        if is_first | is_next | (first == Found::NOTHING) | (next == Found::NOTHING) {
+        if is_first || is_next || first == Found::NOTHING || next == Found::NOTHING {
             let other = if is_next { next } else { Found::NOTHING };
             return if is_first { first } else { other };
         }

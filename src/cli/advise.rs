@@ -25,11 +25,9 @@ pub struct AdviseArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub since: Option<When>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub promise: PromiseArgs,
+    pub(crate) promise: PromiseArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: LogArgs,
+    pub(crate) input: LogArgs,
 }
 
 #[derive(Debug, Serialize)]

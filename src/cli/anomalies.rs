@@ -1,12 +1,10 @@
 //! `pointsman anomalies`: what is unlike its past, in a log or in any series.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
 
-use super::args::{EngineArgs, input, names};
+use super::args::{EngineArgs, input, names, one_input};
 use super::output;
 use crate::anomaly::{Detector, Knobs};
 use crate::app::load_log;
@@ -43,8 +41,7 @@ pub struct AnomaliesArgs {
     #[arg(long, value_name = "LENGTH", value_parser = slot)]
     pub slot: Option<Span>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
@@ -80,7 +77,7 @@ pub fn run(args: &AnomaliesArgs) -> anyhow::Result<()> {
     let mut scored = Vec::new();
     let mut logs = Vec::new();
     for path in &args.files {
-        let part = one(path)?;
+        let part = one_input(path)?;
         let series = if is_settled(args, path) { None } else { Series::open(&part)? };
         match series {
             Some(series) => scored.push(score(series)),
@@ -103,16 +100,6 @@ pub fn run(args: &AnomaliesArgs) -> anyhow::Result<()> {
 /// Says whether a file is to be read as a log without looking: because that is said, or because it is a folder of logs.
 fn is_settled(args: &AnomaliesArgs, path: &Path) -> bool {
     args.engine.input_format.is_some() || args.engine.map.is_some() || path.is_dir()
-}
-
-/// Returns the input for a file; standard input is read whole, as it has to be looked at before it is known what it is.
-fn one(path: &Path) -> anyhow::Result<Input> {
-    if path != Path::new("-") {
-        return Ok(input(&[path.to_owned()]));
-    }
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).context("standard input cannot be read")?;
-    Ok(Input::bytes("standard input", bytes))
 }
 
 fn score(series: Series) -> SeriesReport {

@@ -1,8 +1,10 @@
 //! Arguments that several subcommands share.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
@@ -10,7 +12,7 @@ use super::output;
 pub use crate::app::input;
 use crate::app::{AttachOptions, Setup, SetupOptions, load_log, load_trial};
 use crate::pricing::PriceBook;
-use crate::record::{InputFormat, Mapping, ReadOptions};
+use crate::record::{Input, InputFormat, Mapping, ReadOptions};
 use crate::report::Format;
 use crate::session::{Log, Reading, Stretch, Trial};
 use crate::telemetry::Dimension;
@@ -19,15 +21,8 @@ use crate::units::{PerMille, When, choice};
 /// How logs are read and what a run rests on.
 #[derive(Args, Debug, Clone, Default)]
 pub struct EngineArgs {
-    /// Policy file (TOML); your own policy.toml or the built-in policy where absent.
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
-    /// Price book: a name, a .toml book or a LiteLLM .json catalogue, laid over `list`; `only:BOOK` takes it alone.
-    #[arg(long, value_name = "BOOK|FILE", default_value = "list")]
-    pub prices: String,
-    /// Measure savings against this model instead of the policy's baseline.
-    #[arg(long, value_name = "MODEL")]
-    pub baseline: Option<String>,
+    #[command(flatten)]
+    pub(crate) serving: ServingArgs,
     /// Name the log format instead of recognising it (`pointsman import --help` lists them).
     #[arg(long, value_name = "FORMAT", value_parser = formats(), hide_possible_values = true)]
     pub input_format: Option<InputFormat>,
@@ -53,9 +48,6 @@ pub struct EngineArgs {
     /// Charge by the price book even where the log tells what was charged.
     #[arg(long)]
     pub reprice: bool,
-    /// Classifier file instead of the built-in one: set by hand, or made by `pointsman train`; `public` names the weights trained on public sets.
-    #[arg(long, visible_alias = "weights", value_name = "FILE")]
-    pub classifier: Option<PathBuf>,
 }
 
 impl EngineArgs {
@@ -72,20 +64,14 @@ impl EngineArgs {
     /// Returns what a run rests on.
     pub fn setup(&self) -> SetupOptions {
         SetupOptions {
-            policy: self.policy.clone(),
-            prices: Some(self.prices.clone()),
-            baseline: self.baseline.clone(),
-            classifier: self.classifier.clone(),
             reclassify: self.reclassify,
             reprice: self.reprice,
             stretch: Stretch::new(self.from, self.to),
             read: self.read(),
-            providers: None,
+            ..self.serving.setup()
         }
     }
-}
 
-impl EngineArgs {
     /// Reads what a run rests on, and says on stderr what may not be meant.
     ///
     /// # Errors
@@ -121,8 +107,7 @@ pub struct LogsArgs {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 /// The same under one of two readings.
@@ -132,8 +117,7 @@ pub struct ReadLogsArgs {
     #[arg(long = "as", value_enum, default_value_t)]
     pub read_as: ReadAs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub from: LogsArgs,
+    pub(crate) from: LogsArgs,
 }
 
 impl ReadLogsArgs {
@@ -144,11 +128,6 @@ impl ReadLogsArgs {
     pub fn load(&self) -> anyhow::Result<Log> {
         let LogsArgs { logs, engine, .. } = &self.from;
         load_log(&input(logs), logs, engine.start()?, &engine.read(), None)
-    }
-
-    /// Returns the reading.
-    pub fn reading(&self) -> Reading {
-        self.read_as.into()
     }
 }
 
@@ -162,8 +141,7 @@ pub struct LogArgs {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 impl LogArgs {
@@ -187,8 +165,7 @@ pub struct LabelledArgs {
     #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = super::certify::per_mille)]
     pub acceptable: PerMille,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub from: LogArgs,
+    pub(crate) from: LogArgs,
 }
 
 impl LabelledArgs {
@@ -222,8 +199,7 @@ impl GatewayAt {
 #[derive(Args, Debug)]
 pub struct GatewayLook {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub at: GatewayAt,
+    pub(crate) at: GatewayAt,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -281,7 +257,7 @@ impl ReadArgs {
     }
 }
 
-/// What a gateway, or a console on one, rests on: nothing here is about logs.
+/// What decisions and charges rest on; nothing here is about logs.
 #[derive(Args, Debug, Clone, Default)]
 pub struct ServingArgs {
     /// Policy file (TOML); your own policy.toml or the built-in policy where absent.
@@ -299,25 +275,14 @@ pub struct ServingArgs {
 }
 
 impl ServingArgs {
-    /// Returns the same among the arguments of a replay.
-    pub fn engine(&self) -> EngineArgs {
-        EngineArgs {
+    /// Returns what a gateway rests on.
+    pub fn setup(&self) -> SetupOptions {
+        SetupOptions {
             policy: self.policy.clone(),
-            prices: self.prices.clone(),
+            prices: Some(self.prices.clone()),
             baseline: self.baseline.clone(),
             classifier: self.classifier.clone(),
-            ..EngineArgs::default()
-        }
-    }
-}
-
-impl From<&EngineArgs> for ServingArgs {
-    fn from(engine: &EngineArgs) -> Self {
-        Self {
-            policy: engine.policy.clone(),
-            prices: engine.prices.clone(),
-            baseline: engine.baseline.clone(),
-            classifier: engine.classifier.clone(),
+            ..SetupOptions::default()
         }
     }
 }
@@ -372,6 +337,19 @@ fn one_of(name: &str, may: impl Fn(&Dimension) -> bool) -> Result<Dimension, Str
         let known: Vec<&str> = all.iter().map(Dimension::name).chain(["tag.NAME"]).collect();
         format!("`{name}` is nothing to tell spend apart by; {}", choice(name, &known))
     })
+}
+
+/// Returns the input for a file; standard input is read whole, as it has to be looked at before it is known what it is.
+///
+/// # Errors
+/// Where standard input cannot be read.
+pub fn one_input(path: &Path) -> anyhow::Result<Input> {
+    if path != Path::new("-") {
+        return Ok(input(&[path.to_owned()]));
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).context("standard input cannot be read")?;
+    Ok(Input::bytes("standard input", bytes))
 }
 
 /// Names logs for reports.

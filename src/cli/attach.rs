@@ -21,11 +21,9 @@ pub struct AttachArgs {
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub look: LookArgs,
+    pub(crate) look: LookArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: ServingArgs,
+    pub(crate) engine: ServingArgs,
 }
 
 /// Attaches until the operator leaves.
@@ -44,6 +42,6 @@ pub fn run(args: &AttachArgs) -> anyhow::Result<()> {
         None => std::env::var("POINTSMAN_KEY").ok(),
     };
     let key = key.filter(|key| !key.is_empty());
-    let setup = Setup::new(&args.engine.engine().setup())?;
+    let setup = Setup::new(&args.engine.setup())?;
     attach(setup, &AttachOptions { url: args.url.clone(), key }, &args.look.options())
 }

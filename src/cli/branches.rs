@@ -127,10 +127,8 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
 /// # Errors
 /// As [`run`].
 pub(super) fn of_sample(name: &str, prices: Option<&str>, format: PrintAs) -> anyhow::Result<()> {
-    let mut engine = EngineArgs { prices: "list".to_owned(), ..Default::default() };
-    if let Some(prices) = prices {
-        prices.clone_into(&mut engine.prices);
-    }
+    let mut engine = EngineArgs::default();
+    prices.unwrap_or("list").clone_into(&mut engine.serving.prices);
     let asked = Asked { logs: &[], against: &[], budgets: None, at: None, format, engine: &engine };
     run(&asked, name)
 }

@@ -27,8 +27,7 @@ pub struct CacheArgs {
     #[arg(long, value_name = "PERMILLE", default_value_t = 500, requires = "switch", value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub easy: u16,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: LogsArgs,
+    pub(crate) input: LogsArgs,
 }
 
 /// How long a cache holds.

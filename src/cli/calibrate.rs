@@ -20,8 +20,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "NAME", default_value = "logprobs")]
     pub check: String,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: LabelledArgs,
+    pub(crate) input: LabelledArgs,
 }
 
 #[derive(Debug, Serialize)]

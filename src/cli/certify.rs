@@ -1,18 +1,16 @@
 //! `pointsman certify`: the thresholds that labels prove safe, with the numbers behind them.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input};
+use super::args::{EngineArgs, input, one_input};
 use super::output;
 use crate::app::load_trial;
 use crate::calibration::{Bin, Diagram};
 use crate::certificate::{Finding, Judge, Label, Loss, Promise, Scope, Test, certify};
-use crate::record::{Input, Judgements};
+use crate::record::Judgements;
 use crate::report::{Format, Sheet, count, render, to_json};
 use crate::session::Trial;
 use crate::units::{PerMille, counted};
@@ -30,8 +28,7 @@ pub struct CertifyArgs {
     #[arg(long = "labels", value_name = "FILE")]
     pub more: Vec<PathBuf>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub promise: PromiseArgs,
+    pub(crate) promise: PromiseArgs,
     /// Bound the loss among the requests that the cheap model serves, instead of that of all requests.
     #[arg(long)]
     pub selective: bool,
@@ -48,8 +45,7 @@ pub struct CertifyArgs {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 /// What is promised.
@@ -248,7 +244,7 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         ..args.promise.promise()
     };
     let paths: Vec<PathBuf> = std::iter::once(&args.labels).chain(&args.more).cloned().collect();
-    let part = if args.more.is_empty() { one(&args.labels)? } else { input(&paths) };
+    let part = if args.more.is_empty() { one_input(&args.labels)? } else { input(&paths) };
     let is_settled = !args.more.is_empty()
         || args.engine.input_format.is_some()
         || args.engine.map.is_some()
@@ -301,16 +297,6 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         }
     }
     output::damage(&damaged)
-}
-
-/// Returns the input for a file; standard input is read whole, as it has to be looked at before it is known what it is.
-fn one(path: &Path) -> anyhow::Result<Input> {
-    if path != Path::new("-") {
-        return Ok(input(&[path.to_owned()]));
-    }
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).context("standard input cannot be read")?;
-    Ok(Input::bytes("standard input", bytes))
 }
 
 fn of_lines(judged: &Judgements, promise: &Promise) -> anyhow::Result<Found> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::args::{EngineArgs, ServingArgs, input, names};
+use super::args::{EngineArgs, input, names};
 use super::budgets;
 use super::output;
 use super::replay::ReadAs;
@@ -41,14 +41,11 @@ pub struct ConsoleArgs {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "logs", num_args = 0..=1, default_missing_value = "")]
     pub listen: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub gateway: GatewayArgs,
+    pub(crate) gateway: GatewayArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub look: LookArgs,
+    pub(crate) look: LookArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 /// How the console looks.
@@ -175,10 +172,10 @@ fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
     let listen = Some(listen.to_owned()).filter(|listen| !listen.is_empty());
     if !can_draw() {
         // Nobody looks: the gateway alone.
-        let (gateway, engine) = (args.gateway.clone(), ServingArgs::from(&args.engine));
+        let (gateway, engine) = (args.gateway.clone(), args.engine.serving.clone());
         return super::serve::run(&ServeArgs { listen, gateway, engine });
     }
-    let setup = super::serve::start(&ServingArgs::from(&args.engine), &args.gateway)?;
+    let setup = super::serve::start(&args.engine.serving, &args.gateway)?;
     for remark in &setup.remarks {
         output::remark(remark);
     }

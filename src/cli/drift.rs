@@ -22,8 +22,7 @@ pub struct DriftArgs {
     #[arg(long, value_name = "FROM..TO", value_parser = stretch)]
     pub reference: Option<(Instant, Instant)>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: LabelledArgs,
+    pub(crate) input: LabelledArgs,
 }
 
 fn stretch(text: &str) -> Result<(Instant, Instant), String> {

@@ -48,8 +48,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "FILE")]
     pub labels: Vec<PathBuf>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub read: ReadArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// How to print.

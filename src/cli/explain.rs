@@ -25,8 +25,7 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub slices: usize,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: ReadLogsArgs,
+    pub(crate) input: ReadLogsArgs,
 }
 
 /// A window as written.
@@ -107,7 +106,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
         Some(Earlier::By(by)) => (after.0 - by, after.1 - by),
         Some(Earlier::Window(window)) => window.moments(&log),
     };
-    let reading: Reading = args.input.reading();
+    let reading: Reading = args.input.read_as.into();
     let compared = compare(&log, reading, before, after);
     tell(&log, [("before", before, compared.before.requests), ("after", after, compared.after.requests)])?;
     if before.1 - before.0 != length {

@@ -26,8 +26,7 @@ pub struct ForecastArgs {
     #[arg(long, value_name = "USD", value_parser = usd)]
     pub limit: Option<Pico>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: ReadLogsArgs,
+    pub(crate) input: ReadLogsArgs,
 }
 
 /// A calendar period.
@@ -122,7 +121,7 @@ struct Report {
 /// Where a log, policy or price book cannot be used, or `--until` is no later than the log's end.
 pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
-    let reading = args.input.reading();
+    let reading = crate::session::Reading::from(args.input.read_as);
     let pace = pace(&log, reading, |at| args.period.around(at).0);
     let (from, end) = args.period.around(pace.at);
     let to = args.until.map_or(end, |until| until.after(pace.at));
@@ -143,7 +142,7 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let report = Report {
         schema: "pointsman.forecast/1",
         logs: names(&args.input.from.logs),
-        reading: crate::session::Reading::from(args.input.read_as).name(),
+        reading: reading.name(),
         prices: log.book.clone(),
         from: from.rfc3339(),
         to: to.rfc3339(),

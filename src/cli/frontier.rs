@@ -24,8 +24,7 @@ pub struct FrontierArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub step: u16,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: LogArgs,
+    pub(crate) input: LogArgs,
 }
 
 #[derive(Debug, Serialize)]

@@ -39,11 +39,9 @@ pub struct OptimiseArgs {
     #[arg(long)]
     pub certified: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub promise: PromiseArgs,
+    pub(crate) promise: PromiseArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: LogArgs,
+    pub(crate) input: LogArgs,
 }
 
 #[derive(Debug, Serialize)]

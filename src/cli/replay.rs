@@ -42,8 +42,7 @@ pub struct ReplayArgs {
     #[arg(long, value_enum, default_value_t = PrintAs::Table)]
     pub format: PrintAs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 /// Runs the subcommand.

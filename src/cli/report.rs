@@ -50,8 +50,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "NAME")]
     pub account_name: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 /// How a report on spend is written.

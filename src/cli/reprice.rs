@@ -1,11 +1,9 @@
 //! `pointsman reprice`: what a log was charged, and what it comes to at other prices.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input, names, time};
+use super::args::{EngineArgs, LogsArgs, input, names, time};
 use super::output;
 use crate::app::load_log;
 use crate::config::{self, prices};
@@ -20,18 +18,11 @@ use crate::units::{Instant, Pico, When};
     after_help = "Examples:\n  pointsman reprice may.jsonl --prices negotiated.toml\n  pointsman reprice may.jsonl --at 2026-06-01 --format json\n\nAs charged is what the log tells; where it tells nothing, the price list of the moment at which each request arrived. --at takes the prices in force at one moment for every call: those of --prices, or without it those of the list and of the log's own changes."
 )]
 pub struct RepriceArgs {
-    /// Logs, plain, gzip or zstd, or folders of them; `-` is standard input.
-    #[arg(required = true, value_name = "LOG")]
-    pub logs: Vec<PathBuf>,
     /// Take the prices in force at this moment, whenever a request arrived.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub at: Option<When>,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) input: LogsArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,16 +83,17 @@ fn row(twice: &Twice) -> Row {
 /// # Errors
 /// Where a log or a price book cannot be used, or there is nothing to reprice by.
 pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
-    let is_other = args.engine.prices != "list";
+    let is_other = args.input.engine.serving.prices != "list";
     anyhow::ensure!(
         is_other || args.at.is_some(),
         "nothing to price it by: name a book with --prices, or a moment whose prices count with --at"
     );
     // What was charged rests on the list, whatever is tried beside it.
-    let base = EngineArgs { prices: "list".to_owned(), reprice: false, ..args.engine.clone() };
-    let log = load_log(&input(&args.logs), &args.logs, base.start()?, &base.read(), None)?;
+    let mut base = EngineArgs { reprice: false, ..args.input.engine.clone() };
+    "list".clone_into(&mut base.serving.prices);
+    let log = load_log(&input(&args.input.logs), &args.input.logs, base.start()?, &base.read(), None)?;
     let (table, book) = if is_other {
-        let book = prices::layered(&args.engine.prices, config::user_dir().as_deref())?;
+        let book = prices::layered(&args.input.engine.serving.prices, config::user_dir().as_deref())?;
         (PriceTable::new(&book, &log.names), format!("{} {}", book.name, book.dated))
     } else {
         ((*log.prices).clone(), log.book.clone())
@@ -120,7 +112,7 @@ pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
     });
     let report = Report {
         schema: "pointsman.reprice/1",
-        logs: names(&args.logs),
+        logs: names(&args.input.logs),
         charged_by: log.book.clone(),
         charged_told_requests: found.told,
         repriced_by: book,
@@ -128,7 +120,7 @@ pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
         all: Row { requests: Some(found.all.count), ..row(&found.all) },
         by_model: by_model.into_iter().map(|(_, row)| row).collect(),
     };
-    match args.format {
+    match args.input.format {
         Format::Json => output::text(&to_json(&report)?)?,
         format => output::text(&render(&[sheet(&report, &found, format)], format))?,
     }

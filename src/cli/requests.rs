@@ -1,18 +1,16 @@
 //! `pointsman requests`: the requests of a log one by one, filtered and sorted as in the console.
 
 use std::io::{self, BufWriter, Write as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::args::{EngineArgs, input};
+use super::args::{LogsArgs, input};
 use super::output;
 use super::replay::ReadAs;
 use crate::app::{load_log, write_requests};
 use crate::console::screen::Screen;
 use crate::console::screens::traffic;
-use crate::report::Format;
 use crate::session::listing::SortBy;
 use crate::session::{Command, Player};
 
@@ -22,9 +20,6 @@ use crate::session::{Command, Player};
     after_help = "Examples:\n  pointsman requests gateway.jsonl --filter 'status:error team:payments' --format csv\n  pointsman requests gateway.jsonl --filter 'cost>0.05' --sort cost --limit 20\n\nFilters are those of the console: words, team:search, model:gpt-4.1, status:error, cost>0.05, conf<600, escalated, !word."
 )]
 pub struct RequestsArgs {
-    /// Logs, plain, gzip or zstd; `-` is standard input.
-    #[arg(required = true, value_name = "LOG")]
-    pub logs: Vec<PathBuf>,
     /// Only requests that pass this filter.
     #[arg(long, value_name = "FILTER", default_value = "")]
     pub filter: String,
@@ -40,12 +35,8 @@ pub struct RequestsArgs {
     /// Only the first so many.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) input: LogsArgs,
 }
 
 /// An order.
@@ -91,8 +82,14 @@ pub fn run(args: &RequestsArgs) -> anyhow::Result<()> {
         args.sort.map_or(SortBy::Time, SortBy::from),
         args.sort.is_none() != args.reverse,
     );
-    let setup = args.engine.start()?;
-    let log = Arc::new(load_log(&input(&args.logs), &args.logs, setup, &args.engine.read(), None)?);
+    let setup = args.input.engine.start()?;
+    let log = Arc::new(load_log(
+        &input(&args.input.logs),
+        &args.input.logs,
+        setup,
+        &args.input.engine.read(),
+        None,
+    )?);
     let mut player = Player::new(Arc::clone(&log), args.read_as.into(), None);
     player.handle(Command::Follow);
     let snapshot = player.snapshot();
@@ -101,7 +98,8 @@ pub fn run(args: &RequestsArgs) -> anyhow::Result<()> {
         output::remark(&format!("--filter {}: {problem}", args.filter));
     }
     let out = BufWriter::new(io::stdout().lock());
-    match write_requests(out, args.format, &table, &snapshot, args.limit).and_then(|(mut out, _)| out.flush())
+    match write_requests(out, args.input.format, &table, &snapshot, args.limit)
+        .and_then(|(mut out, _)| out.flush())
     {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
         other => other?,

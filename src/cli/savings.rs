@@ -18,8 +18,7 @@ pub struct SavingsArgs {
     #[arg(long, value_enum, default_value_t)]
     pub against: Baseline,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: ReadLogsArgs,
+    pub(crate) input: ReadLogsArgs,
 }
 
 /// What traffic is compared with.
@@ -39,7 +38,7 @@ pub enum Baseline {
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
-    let reading: Reading = args.input.reading();
+    let reading: Reading = args.input.read_as.into();
     let against = match args.against {
         Baseline::Model => Against::Model(log.policy.baseline),
         Baseline::MostExpensive => Against::MostExpensive,

@@ -57,16 +57,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub gateway: GatewayArgs,
+    pub(crate) gateway: GatewayArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: ServingArgs,
+    pub(crate) engine: ServingArgs,
 }
 
 /// Reads what a gateway rests on.
 pub(super) fn start(engine: &ServingArgs, gateway: &GatewayArgs) -> anyhow::Result<Setup> {
-    let options = SetupOptions { providers: gateway.providers.clone(), ..engine.engine().setup() };
+    let options = SetupOptions { providers: gateway.providers.clone(), ..engine.setup() };
     Setup::new(&options)
 }
 

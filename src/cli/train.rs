@@ -58,8 +58,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE")]
     pub labels: Vec<PathBuf>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub read: ReadArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// Finds the models meant, cheapest first.

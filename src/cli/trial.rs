@@ -60,8 +60,7 @@ pub struct TrialArgs {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub read: ReadArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// What judges said of the candidate beside one model.

@@ -25,8 +25,7 @@ pub struct UnitArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: ReadLogsArgs,
+    pub(crate) input: ReadLogsArgs,
 }
 
 /// Runs the subcommand.
@@ -35,7 +34,7 @@ pub struct UnitArgs {
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
-    let reading: Reading = args.input.reading();
+    let reading: Reading = args.input.read_as.into();
     let good = PerMille::clamped(i64::from(args.good));
     let mut by: Vec<Dimension> = Vec::new();
     for one in &args.by {

@@ -54,8 +54,7 @@ pub struct WhatIfArgs {
     #[arg(long, value_name = "ROUTE.CHECK=escalate|record", conflicts_with_all = ["budgets", "budget", "try_classifier"])]
     pub on_fail: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub input: LogArgs,
+    pub(crate) input: LogArgs,
 }
 
 /// One side of the comparison.

@@ -22,8 +22,7 @@ pub struct WhyArgs {
     #[arg(value_name = "REQUEST")]
     pub request: String,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the text would replace the flattened help")]
-    pub engine: EngineArgs,
+    pub(crate) engine: EngineArgs,
 }
 
 /// Runs the subcommand.

@@ -55,6 +55,9 @@ pub(super) async fn open(
     if gateway.live.compares_calls() {
         arriving.call = gateway.calls.of(&ask);
     }
+    if gateway.live.explores() {
+        arriving.after_tools = ask.last_call(FxHasher::default()).is_some();
+    }
     if gateway.live.minds_caches() {
         (arriving.beginnings, arriving.tie) = (beginnings(&hashes.prefix), tie(&ask));
         arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
@@ -175,6 +178,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
         confidence: tags.confidence,
         before: None,
         call: None,
+        after_tools: false,
         beginnings: Arc::default(),
         tie: None,
         blocked: Arc::default(),

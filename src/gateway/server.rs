@@ -168,14 +168,14 @@ impl Server {
     /// # Errors
     /// Where it is taken or not to be understood, or lies beyond loopback while there are no keys.
     pub async fn bind(gateway: Arc<Gateway>, address: &str) -> Result<Self, ServeError> {
-        let to_error = |source| ServeError::Listen { address: address.to_owned(), source };
-        let found: Vec<SocketAddr> = tokio::net::lookup_host(address).await.map_err(to_error)?.collect();
+        let fault = |source| ServeError::Listen { address: address.to_owned(), source };
+        let found: Vec<SocketAddr> = tokio::net::lookup_host(address).await.map_err(fault)?.collect();
         // A name may stand for several addresses: all have to be loopback.
         if gateway.access.is_empty() && found.iter().any(|address| !address.ip().is_loopback()) {
             return Err(ServeError::NoKeys { address: address.to_owned() });
         }
-        let listener = listen(&found).map_err(to_error)?;
-        let address = listener.local_addr().map_err(to_error)?;
+        let listener = listen(&found).map_err(fault)?;
+        let address = listener.local_addr().map_err(fault)?;
         let lanes = Lanes::start(gateway.settings.threads).map_err(ServeError::Threads)?;
         let _ = gateway.address.set(format!("http://{address}"));
         Ok(Self { listener, lanes, gateway, address })

@@ -112,21 +112,20 @@ impl LedgerFile {
     pub fn charged(&self, ids: &[String]) -> Result<Vec<Option<ChargedCalls>>, LedgerError> {
         let one = |id: &String| {
             let Some((seq, _)) = self.find(id)? else { return Ok(None) };
-            let to_error = |source| self.failed(source);
+            let fault = |source| self.failed(source);
             let amounts = self.amounts();
             let calls = format!("SELECT c.kind, c.why, {amounts} {JOINED} WHERE a.seq = ?1 ORDER BY a.n");
-            let mut calls = self.conn.prepare_cached(&calls).map_err(to_error)?;
+            let mut calls = self.conn.prepare_cached(&calls).map_err(fault)?;
             let charge = |row: &Row<'_>| {
                 let (kind, why): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
                 let amount = amount_at(row, 2)?;
                 Ok(kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount)))
             };
             let mut charges: Vec<Option<Cost>> =
-                calls.query_map([whole(seq)], charge).and_then(Iterator::collect).map_err(to_error)?;
-            let mut later = self.conn.prepare_cached(&of_stretch(self.version)).map_err(to_error)?;
+                calls.query_map([whole(seq)], charge).and_then(Iterator::collect).map_err(fault)?;
+            let mut later = self.conn.prepare_cached(&of_stretch(self.version)).map_err(fault)?;
             let read = later.query_map([whole(seq), whole(seq)], StoredCorrection::read);
-            let mut later: Vec<_> =
-                read.and_then(Iterator::collect::<rusqlite::Result<_>>).map_err(to_error)?;
+            let mut later: Vec<_> = read.and_then(Iterator::collect::<rusqlite::Result<_>>).map_err(fault)?;
             crate::units::sort_by_key(&mut later, |(_, correction): &(u64, StoredCorrection)| correction.at);
             for (_, StoredCorrection { n, cost, .. }) in later {
                 let call = match n {
@@ -149,13 +148,13 @@ impl LedgerFile {
         marks: &mut Marks<'_>,
         out: &mut Writer<impl std::io::Write>,
     ) -> Result<(), LedgerError> {
-        let to_error = |source| self.failed(source);
+        let fault = |source| self.failed(source);
         let one = format!(
             "SELECT {COLUMNS}, coalesce(o.id, '') FROM corrections c LEFT JOIN operations o ON o.seq = c.seq WHERE c.id = ?1"
         );
-        let mut one = self.conn.prepare_cached(&one).map_err(to_error)?;
+        let mut one = self.conn.prepare_cached(&one).map_err(fault)?;
         let read = one.query_row([number], |row| Ok((StoredCorrection::read(row)?, row.get(9)?)));
-        let ((seq, correction), id): (_, String) = read.map_err(to_error)?;
+        let ((seq, correction), id): (_, String) = read.map_err(fault)?;
         correction.tell((seq, &id), marks, out)
     }
 }

@@ -73,14 +73,14 @@ impl LedgerFile {
         out: impl Write,
         mut tick: impl FnMut(u64, u64) -> bool,
     ) -> Result<Exported, LedgerError> {
-        let to_error = |source| self.failed(source);
-        let moment = self.conn.unchecked_transaction().map_err(to_error)?;
+        let fault = |source| self.failed(source);
+        let moment = self.conn.unchecked_transaction().map_err(fault)?;
         let newest = self.newest()?;
         if !tick(0, newest) {
             return Err(LedgerError::Cancelled);
         }
         let [first, last, from, to] = self.bounds(range)?;
-        let mut marks = Marks::new(self, options.chain).map_err(to_error)?;
+        let mut marks = Marks::new(self, options.chain).map_err(fault)?;
         marks.cover_range(range)?;
         let mut all = self
             .conn
@@ -88,62 +88,62 @@ impl LedgerFile {
                 "SELECT {}, {REST} FROM operations o WHERE {WITHIN} ORDER BY o.seq",
                 self.operation_columns()
             ))
-            .map_err(to_error)?;
+            .map_err(fault)?;
         let mut attempts = self
             .conn
             .prepare(&format!(
                 "SELECT {} {JOINED} WHERE a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n",
                 self.call_columns(true)
             ))
-            .map_err(to_error)?;
+            .map_err(fault)?;
         let (mut labels, mut late) =
-            (self.conn.prepare(LABELS).map_err(to_error)?, self.conn.prepare(LABELS).map_err(to_error)?);
+            (self.conn.prepare(LABELS).map_err(fault)?, self.conn.prepare(LABELS).map_err(fault)?);
         // Where lines are marked a judgement is an event of its own; else it stands on its request.
         let (joined, own_lines) = if marks.on() { (-1, last) } else { (last, -1) };
-        let mut late = Ahead::new(late.query([first, own_lines]).map_err(to_error)?, LateStored::read);
-        let mut attempts = Ahead::new(attempts.query([first, last]).map_err(to_error)?, StoredAttempt::read);
-        let mut labels = Ahead::new(labels.query([first, joined]).map_err(to_error)?, StoredLabel::read);
-        let mut corrected = self.conn.prepare(&corrections::of_stretch(self.version)).map_err(to_error)?;
+        let mut late = Ahead::new(late.query([first, own_lines]).map_err(fault)?, LateStored::read);
+        let mut attempts = Ahead::new(attempts.query([first, last]).map_err(fault)?, StoredAttempt::read);
+        let mut labels = Ahead::new(labels.query([first, joined]).map_err(fault)?, StoredLabel::read);
+        let mut corrected = self.conn.prepare(&corrections::of_stretch(self.version)).map_err(fault)?;
         let mut corrected =
-            Ahead::new(corrected.query([first, last]).map_err(to_error)?, StoredCorrection::read);
-        let mut rows = all.query(params![first, last, from, to]).map_err(to_error)?;
+            Ahead::new(corrected.query([first, last]).map_err(fault)?, StoredCorrection::read);
+        let mut rows = all.query(params![first, last, from, to]).map_err(fault)?;
         let mut written = Exported::default();
         let mut events = self.events(range, &mut Faults::fatal())?.into_iter().peekable();
         let mut prices = options.prices.then(|| self.rates()).transpose()?.map(Prices::new);
         let mut out = Writer::new(out, &self.header(range)?);
         let (mut passed, mut run) = (0, None);
-        while let Some(row) = rows.next().map_err(to_error)? {
-            let seq = count_at(row, 0).map_err(to_error)?;
-            let own_attempts = attempts.of(seq).map_err(to_error)?;
-            let own_labels = labels.of(seq).map_err(to_error)?;
+        while let Some(row) = rows.next().map_err(fault)? {
+            let seq = count_at(row, 0).map_err(fault)?;
+            let own_attempts = attempts.of(seq).map_err(fault)?;
+            let own_labels = labels.of(seq).map_err(fault)?;
             while let Some(event) = events.next_if(|event| event.before <= seq) {
                 event.write(&mut out, &mut marks)?;
                 written.events += 1;
             }
-            let open = row.get_ref(1).and_then(|state| Ok(state.as_str()? == "open")).map_err(to_error)?;
+            let open = row.get_ref(1).and_then(|state| Ok(state.as_str()? == "open")).map_err(fault)?;
             if open {
                 written.open += 1;
             } else {
                 let record = record(row, seq, &own_attempts, &own_labels)?;
-                let of_run: i64 = row.get(REST_AT).map_err(to_error)?;
+                let of_run: i64 = row.get(REST_AT).map_err(fault)?;
                 if run.replace(of_run) != Some(of_run) {
                     self.tell_run(of_run, &mut marks, &mut out)?;
                 }
                 if let Some(prices) = &mut prices {
                     written.events += prices.tell(record.at, &own_attempts, &mut out)?;
                 }
-                let member = marks.member(Kind::Operation, whole(seq)).map_err(to_error)?;
+                let member = marks.member(Kind::Operation, whole(seq)).map_err(fault)?;
                 let member = member.map(|member| marked(member, row, seq, &own_attempts)).transpose();
                 let id = record.id.to_string();
-                marks::write_entry(&mut out, &Entry::Request(record), member.map_err(to_error)?.as_ref())?;
+                marks::write_entry(&mut out, &Entry::Request(record), member.map_err(fault)?.as_ref())?;
                 written.requests += 1;
-                for judged in late.of(seq).map_err(to_error)? {
-                    let member = marks.member(Kind::Label, judged.number).map_err(to_error)?;
+                for judged in late.of(seq).map_err(fault)? {
+                    let member = marks.member(Kind::Label, judged.number).map_err(fault)?;
                     let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
                     marks::write_entry(&mut out, &judged.event(&id), member.as_ref())?;
                     written.events += 1;
                 }
-                for correction in corrected.of(seq).map_err(to_error)? {
+                for correction in corrected.of(seq).map_err(fault)? {
                     correction.tell((seq, &id), &mut marks, &mut out)?;
                     written.events += 1;
                 }
@@ -165,7 +165,7 @@ impl LedgerFile {
         marks.finish(&mut out)?;
         out.finish()?;
         drop((rows, attempts, labels, late, corrected));
-        moment.finish().map_err(to_error)?;
+        moment.finish().map_err(fault)?;
         Ok(written)
     }
 
@@ -185,28 +185,28 @@ impl LedgerFile {
     }
 
     pub(super) fn header(&self, range: &Range) -> Result<Header, LedgerError> {
-        let to_error = |source| self.failed(source);
+        let fault = |source| self.failed(source);
         let mut all = self
             .conn
             .prepare(&format!(
                 "SELECT DISTINCT o.simulated FROM operations o WHERE {WITHIN} AND o.simulated <> '' ORDER BY 1 LIMIT 32"
             ))
-            .map_err(to_error)?;
-        let names = all.query_map(self.bounds(range)?, |row| row.get(0)).map_err(to_error)?;
-        let simulated = names.collect::<rusqlite::Result<_>>().map_err(to_error)?;
+            .map_err(fault)?;
+        let names = all.query_map(self.bounds(range)?, |row| row.get(0)).map_err(fault)?;
+        let simulated = names.collect::<rusqlite::Result<_>>().map_err(fault)?;
         Ok(Header { source: SOURCE.to_owned(), simulated, ..Header::default() })
     }
 
     /// Returns notes and policies with the operations they stand before.
     pub(super) fn events(&self, range: &Range, faults: &mut Faults) -> Result<Vec<Event>, LedgerError> {
-        let to_error = |source| self.failed(source);
+        let fault = |source| self.failed(source);
         let within = format!("SELECT o.seq FROM operations o WHERE {WITHIN} ORDER BY o.seq LIMIT 1");
-        let mut first = self.conn.prepare(&within).map_err(to_error)?;
+        let mut first = self.conn.prepare(&within).map_err(fault)?;
         let first: Option<i64> = first
             .query_map(self.bounds(range)?, |row| row.get(0))
             .and_then(|mut found| found.next().transpose())
             .or_else(|error| faults.pass("requests", error).map(|()| None))
-            .map_err(to_error)?;
+            .map_err(fault)?;
         let first = first.unwrap_or(0);
         let mut events = Vec::new();
         let whole = range.from.is_none() && range.first.is_none();
@@ -215,25 +215,25 @@ impl LedgerFile {
             .prepare(
                 "SELECT before_seq, at, text, simulated, id FROM notes WHERE before_seq > ?1 ORDER BY before_seq, id",
             )
-            .map_err(to_error)?;
+            .map_err(fault)?;
         let since = if whole { -1 } else { first };
         let found = notes.query_map([since], |row| {
             let what = What::Note { text: row.get(2)?, simulated: row.get(3)? };
             Ok(Event { before: count_at(row, 0)?, at: Instant(row.get(1)?), number: row.get(4)?, what })
         });
-        for event in found.map_err(to_error)? {
+        for event in found.map_err(fault)? {
             match event {
                 Ok(event) => events.push(event),
-                Err(error) => faults.pass("notes", error).map_err(to_error)?,
+                Err(error) => faults.pass("notes", error).map_err(fault)?,
             }
         }
-        for signal in self.signals(since).map_err(to_error)? {
+        for signal in self.signals(since).map_err(fault)? {
             match signal {
                 Ok(event) => events.push(event),
-                Err(error) => faults.pass("signals", error).map_err(to_error)?,
+                Err(error) => faults.pass("signals", error).map_err(fault)?,
             }
         }
-        let mut policies = self.policies(faults).map_err(to_error)?;
+        let mut policies = self.policies(faults).map_err(fault)?;
         // The stretch begins with the one in force at its first request.
         let opening = u64::try_from(first).unwrap_or(0);
         let within = policies.iter().rposition(|stored| !whole && stored.before <= opening).unwrap_or(0);
@@ -288,15 +288,14 @@ impl LedgerFile {
 
     /// Returns the prices charged at, by number.
     fn rates(&self) -> Result<BTreeMap<i64, PriceRow>, LedgerError> {
-        let to_error = |source| self.failed(source);
-        let mut all =
-            self.conn.prepare("SELECT price, id, rates, source FROM price_rows").map_err(to_error)?;
+        let fault = |source| self.failed(source);
+        let mut all = self.conn.prepare("SELECT price, id, rates, source FROM price_rows").map_err(fault)?;
         let found = all.query_map([], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get(3)?))
         });
         let mut prices = BTreeMap::new();
-        for row in found.map_err(to_error)? {
-            let (number, id, text, source) = row.map_err(to_error)?;
+        for row in found.map_err(fault)? {
+            let (number, id, text, source) = row.map_err(fault)?;
             let Some(row) = price::read(&text) else {
                 return Err(LedgerError::Value { seq: 0, field: "price", found: id });
             };

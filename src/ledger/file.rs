@@ -156,7 +156,7 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read, holds something unreadable, or the work was cancelled.
     pub fn totals(&self, range: &Range, mut tick: impl FnMut(u64) -> bool) -> Result<Totals, LedgerError> {
-        let to_error = |source| self.failed(source);
+        let fault = |source| self.failed(source);
         let mut all = self
             .conn
             .prepare(&format!(
@@ -164,20 +164,20 @@ impl LedgerFile {
                  CROSS JOIN charges c ON c.seq = o.seq CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN}",
                 self.amounts()
             ))
-            .map_err(to_error)?;
-        let mut rows = all.query(self.bounds(range)?).map_err(to_error)?;
+            .map_err(fault)?;
+        let mut rows = all.query(self.bounds(range)?).map_err(fault)?;
         let (mut totals, mut count) = (Totals::default(), 0);
-        while let Some(row) = rows.next().map_err(to_error)? {
+        while let Some(row) = rows.next().map_err(fault)? {
             let text = |at| row.get_ref(at).and_then(|value| Ok(value.as_str()?));
             let maybe = |at| row.get_ref(at).and_then(|value| Ok(value.as_str_or_null()?));
-            let kind = text(3).map_err(to_error)?;
-            let cost = read_cost(kind, maybe(4).map_err(to_error)?, amount_at(row, 5).map_err(to_error)?);
+            let kind = text(3).map_err(fault)?;
+            let cost = read_cost(kind, maybe(4).map_err(fault)?, amount_at(row, 5).map_err(fault)?);
             let Some(cost) = cost else {
-                let seq: i64 = row.get(0).map_err(to_error)?;
+                let seq: i64 = row.get(0).map_err(fault)?;
                 let seq = u64::try_from(seq).unwrap_or(0);
                 return Err(LedgerError::Value { seq, field: "charge", found: kind.to_owned() });
             };
-            totals.add(text(1).map_err(to_error)?, text(2).map_err(to_error)?, cost);
+            totals.add(text(1).map_err(fault)?, text(2).map_err(fault)?, cost);
             count += 1;
             if count % STRIDE == 0 && !tick(count) {
                 return Err(LedgerError::Cancelled);

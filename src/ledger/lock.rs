@@ -56,11 +56,11 @@ impl WriteLock {
     /// Takes the lock, or says who holds it. Makes an empty ledger where there is none.
     pub(super) fn take(ledger: &Path) -> Result<Self, LedgerError> {
         let own = take_own(ledger)?;
-        let to_error = |source| LedgerError::Folder { path: ledger.to_owned(), source };
+        let fault = |source| LedgerError::Folder { path: ledger.to_owned(), source };
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         owner_only(&mut options);
-        let main = options.open(ledger).map_err(to_error)?;
+        let main = options.open(ledger).map_err(fault)?;
         // Elsewhere this lock and those of SQLite are one kind, and it would lock itself out.
         if cfg!(target_os = "linux") && matches!(main.try_lock(), Err(TryLockError::WouldBlock)) {
             return Err(LedgerError::InUse { path: ledger.to_owned(), by: String::new() });
@@ -96,17 +96,17 @@ impl WriteLock {
 
 fn take_own(ledger: &Path) -> Result<File, LedgerError> {
     let path = beside(ledger, ".lock");
-    let to_error = |source| LedgerError::Folder { path: path.clone(), source };
+    let fault = |source| LedgerError::Folder { path: path.clone(), source };
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     owner_only(&mut options);
-    let mut file = options.open(&path).map_err(to_error)?;
+    let mut file = options.open(&path).map_err(fault)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             Err(LedgerError::InUse { path: ledger.to_owned(), by: holder(&mut file) })
         }
-        Err(TryLockError::Error(source)) => Err(to_error(source)),
+        Err(TryLockError::Error(source)) => Err(fault(source)),
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) fn open(options: &LedgerOptions) -> Result<Opened, LedgerError> {
         }
         opened => opened?,
     };
-    let to_error = |source| LedgerError::from_sqlite(path, "settling what was left open", source);
-    let recovery = recover(&mut store, &options.run, now()).map_err(to_error)?;
+    let fault = |source| LedgerError::from_sqlite(path, "settling what was left open", source);
+    let recovery = recover(&mut store, &options.run, now()).map_err(fault)?;
     let guard = Guard::new(path, lock);
     Ok(Opened { store: Box::new(store), guard, recovery })
 }

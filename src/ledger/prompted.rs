@@ -37,7 +37,7 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read.
     pub fn prompted(&self, since: Instant) -> Result<Vec<Prompted>, LedgerError> {
-        let to_error = |source| self.failed(source);
+        let fault = |source| self.failed(source);
         let range = Range { from: Some(since), ..Range::default() };
         let mut all = self
             .conn
@@ -46,10 +46,10 @@ impl LedgerFile {
                  a.write_5m, a.write_1h, a.output FROM operations o CROSS JOIN attempts a ON a.seq = o.seq \
                  WHERE {WITHIN} AND a.status = 'ok' AND o.simulated = '' AND o.prompt_hash IS NOT NULL ORDER BY o.seq DESC LIMIT {MOST}"
             ))
-            .map_err(to_error)?;
-        let mut rows = all.query(self.bounds(&range)?).map_err(to_error)?;
+            .map_err(fault)?;
+        let mut rows = all.query(self.bounds(&range)?).map_err(fault)?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(to_error)? {
+        while let Some(row) = rows.next().map_err(fault)? {
             let count = |at: usize| -> rusqlite::Result<Count> {
                 let told: Option<i64> = row.get(at)?;
                 let told = told.and_then(|count| u64::try_from(count).ok());
@@ -78,7 +78,7 @@ impl LedgerFile {
                     },
                 })
             };
-            found.push(read().map_err(to_error)?);
+            found.push(read().map_err(fault)?);
         }
         found.reverse();
         Ok(found)

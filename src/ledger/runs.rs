@@ -81,9 +81,9 @@ impl LedgerFile {
             });
             run.optional()
         };
-        let to_error = |source| self.failed(source);
-        let Some(run) = read().map_err(to_error)? else { return Ok(()) };
-        let ledger = marks.member(Kind::Run, number).map_err(to_error)?;
+        let fault = |source| self.failed(source);
+        let Some(run) = read().map_err(fault)? else { return Ok(()) };
+        let ledger = marks.member(Kind::Run, number).map_err(fault)?;
         let (pointsman, source) = ("log".to_owned(), SOURCE.to_owned());
         marks::write_line(out, &RunLine { pointsman, v: crate::record::VERSION, source, run, ledger })?;
         Ok(())

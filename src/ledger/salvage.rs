@@ -67,7 +67,7 @@ impl LedgerFile {
         out: impl Write,
         mut tick: impl FnMut(u64, u64) -> bool,
     ) -> Result<Salvaged, LedgerError> {
-        let to_error = |source| self.failed(source);
+        let fault = |source| self.failed(source);
         let mut found = Salvaged::default();
         for mark in marks(&self.path) {
             found.faults.tell(mark);
@@ -86,18 +86,18 @@ impl LedgerFile {
                 "SELECT {}, {REST} FROM operations o WHERE o.seq BETWEEN ?1 AND ?2 AND o.at >= ?3 AND o.at < ?4 ORDER BY o.seq",
                 self.operation_columns()
             ))
-            .map_err(to_error)?;
-        let mut parts = self.parts().map_err(to_error)?;
+            .map_err(fault)?;
+        let mut parts = self.parts().map_err(fault)?;
         let simulated = self.header(range).map(|header| header.simulated).unwrap_or_default();
         let header =
             Header { source: "pointsman ledger, salvaged".to_owned(), simulated, ..Header::default() };
         let mut events = self.events(range, &mut found.faults)?.into_iter().peekable();
-        let mut marks = Marks::new(self, false).map_err(to_error)?;
+        let mut marks = Marks::new(self, false).map_err(fault)?;
         let mut out = Writer::new(out, &header);
         let (mut next, mut passed, mut broken) = (first.max(1), 0, None);
         let whole_time = range.from.is_none() && range.to.is_none();
         while next <= last {
-            let mut rows = all.query(params![next, last, from, to]).map_err(to_error)?;
+            let mut rows = all.query(params![next, last, from, to]).map_err(fault)?;
             loop {
                 passed += 1;
                 if passed % STRIDE == 0 && !tick(next.unsigned_abs(), newest.unsigned_abs()) {
@@ -121,7 +121,7 @@ impl LedgerFile {
                     }
                 };
                 found.told(&mut broken, next);
-                let seq = count_at(row, 0).map_err(to_error)?;
+                let seq = count_at(row, 0).map_err(fault)?;
                 if whole_time && whole(seq) > next {
                     // A page of which a part is missing reads as if it had never held some of its rows.
                     let before = found.exported.requests;

@@ -79,28 +79,28 @@ pub(super) fn open_to_write(
     lock: &WriteLock,
     mut tick: impl FnMut(u64, u64),
 ) -> Result<Connection, LedgerError> {
-    let to_error = |what| move |source| LedgerError::from_sqlite(path, what, source);
+    let fault = |what| move |source| LedgerError::from_sqlite(path, what, source);
     match looks(lock.main()) {
         Ok(Looks::Other) => return Err(LedgerError::NotALedger { path: path.to_owned() }),
         Ok(Looks::Empty | Looks::Ledger) => {}
         Err(source) => return Err(LedgerError::Folder { path: path.to_owned(), source }),
     }
-    let mut conn = Connection::open(path).map_err(to_error("opening"))?;
-    conn.busy_timeout(LOCK_PATIENCE).map_err(to_error("opening"))?;
+    let mut conn = Connection::open(path).map_err(fault("opening"))?;
+    conn.busy_timeout(LOCK_PATIENCE).map_err(fault("opening"))?;
     let found = version(&conn, path)?;
     if found > VERSION {
         return Err(LedgerError::Newer { path: path.to_owned(), found, known: VERSION });
     }
     for (version, step) in (1..).zip(STEPS).skip(usize::try_from(found).unwrap_or(0)) {
         let version: i64 = version;
-        let change = conn.transaction().map_err(to_error("bringing the tables up to date"))?;
+        let change = conn.transaction().map_err(fault("bringing the tables up to date"))?;
         change
             .execute_batch(step)
             .and_then(|()| if version == CHAINED { begin_chain(&change, &mut tick) } else { Ok(()) })
             .and_then(|()| change.pragma_update(None, "application_id", APPLICATION_ID))
             .and_then(|()| change.pragma_update(None, "user_version", version))
             .and_then(|()| change.commit())
-            .map_err(to_error("bringing the tables up to date"))?;
+            .map_err(fault("bringing the tables up to date"))?;
     }
     let level = match durability {
         Durability::Normal => "NORMAL",
@@ -118,14 +118,14 @@ pub(super) fn open_to_write(
         .and_then(|()| conn.pragma_update(None, "journal_size_limit", KEPT_WAL))
         // Otherwise a value bound beside a partial index has each statement planned anew, whenever it is run.
         .and_then(|()| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop))
-        .map_err(to_error("setting up"))?;
+        .map_err(fault("setting up"))?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
 }
 
 /// Opens a ledger for reading, with its version; `damaged` also where a part of it is missing. It may be written meanwhile, and it may be older than this program.
 pub(super) fn open_to_read(path: &Path, damaged: bool) -> Result<(Connection, i64), LedgerError> {
-    let to_error = |source| LedgerError::from_sqlite(path, "opening", source);
+    let fault = |source| LedgerError::from_sqlite(path, "opening", source);
     // Not by its first bytes: this process may write it, and closing a file takes the locks away that SQLite has on it.
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() => {}
@@ -161,11 +161,11 @@ pub(super) fn open_to_read(path: &Path, damaged: bool) -> Result<(Connection, i6
             let uri = format!("file:{}?immutable=1", escaped(path));
             Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
                 .and_then(readable)
-                .map_err(to_error)?
+                .map_err(fault)?
         }
-        Err(error) => return Err(to_error(error)),
+        Err(error) => return Err(fault(error)),
     };
-    let id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(to_error)?;
+    let id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(fault)?;
     if id != APPLICATION_ID {
         return Err(LedgerError::NotALedger { path: path.to_owned() });
     }

@@ -54,28 +54,27 @@ impl LedgerFile {
             let (path, found) = (self.path.clone(), self.version);
             return Err(LedgerError::Older { path, found, known: schema::CHAINED });
         }
-        let to_error = |source| self.failed(source);
-        let moment = self.conn.unchecked_transaction().map_err(to_error)?;
-        let place = self.place(cursor).map_err(to_error)?.filter(|(_, after, head)| after <= head);
+        let fault = |source| self.failed(source);
+        let moment = self.conn.unchecked_transaction().map_err(fault)?;
+        let place = self.place(cursor).map_err(fault)?.filter(|(_, after, head)| after <= head);
         let Some((gateway, after, head)) = place else {
             let known = self.heads()?.iter().map(|head| head.cursor.to_string()).collect::<Vec<_>>();
             return Err(LedgerError::Place { wanted: cursor.to_string(), known: known.join(", ") });
         };
         let head = head.min(after.saturating_add(whole(links)));
-        let mut marks = Marks::new(self, true).map_err(to_error)?;
+        let mut marks = Marks::new(self, true).map_err(fault)?;
         marks.cover(gateway, after + 1, head);
         let mut lines = Lines { file: self, events: None, written: Exported::default() };
         let mut out = Writer::new(out, header);
         let stretch = "SELECT link, kind, ref FROM chain WHERE link > ?1 AND link <= ?2 ORDER BY link";
-        let mut all = self.conn.prepare(stretch).map_err(to_error)?;
-        let mut rows = all.query([base(gateway) | after, base(gateway) | head]).map_err(to_error)?;
-        while let Some(row) = rows.next().map_err(to_error)? {
+        let mut all = self.conn.prepare(stretch).map_err(fault)?;
+        let mut rows = all.query([base(gateway) | after, base(gateway) | head]).map_err(fault)?;
+        while let Some(row) = rows.next().map_err(fault)? {
             let link = || Ok::<(i64, i64, i64), rusqlite::Error>((row.get(0)?, row.get(1)?, row.get(2)?));
-            let (link, kind, number) = link().map_err(to_error)?;
+            let (link, kind, number) = link().map_err(fault)?;
             let kind = Kind::from_code(kind);
             // What was changed in good order later is told where it was.
-            let newest =
-                kind.map(|kind| newest_link(&self.conn, kind, number)).transpose().map_err(to_error)?;
+            let newest = kind.map(|kind| newest_link(&self.conn, kind, number)).transpose().map_err(fault)?;
             if let Some(kind) = kind.filter(|_| newest.flatten().is_some_and(|(newest, _)| newest == link)) {
                 lines.write(kind, number, &mut marks, &mut out)?;
             }
@@ -90,7 +89,7 @@ impl LedgerFile {
         let mut written = lines.written;
         written.next = Some(Cursor { gateway: cursor.gateway.clone(), link: plain(head) });
         drop(all);
-        moment.finish().map_err(to_error)?;
+        moment.finish().map_err(fault)?;
         Ok(written)
     }
 }
@@ -141,23 +140,23 @@ impl Lines<'_> {
         marks: &mut Marks<'_>,
         out: &mut Writer<impl Write>,
     ) -> Result<(), LedgerError> {
-        let to_error = |source| self.file.failed(source);
+        let fault = |source| self.file.failed(source);
         let conn = &self.file.conn;
         let columns = self.file.call_columns(true);
         let calls = format!("SELECT {columns} {JOINED} WHERE a.seq = ?1 ORDER BY a.n");
-        let mut calls = conn.prepare_cached(&calls).map_err(to_error)?;
-        let calls = calls.query_map([number], |row| Ok(StoredAttempt::read(row)?.1)).map_err(to_error)?;
-        let calls: Vec<StoredAttempt> = calls.collect::<rusqlite::Result<_>>().map_err(to_error)?;
+        let mut calls = conn.prepare_cached(&calls).map_err(fault)?;
+        let calls = calls.query_map([number], |row| Ok(StoredAttempt::read(row)?.1)).map_err(fault)?;
+        let calls: Vec<StoredAttempt> = calls.collect::<rusqlite::Result<_>>().map_err(fault)?;
         let one =
             format!("SELECT {}, {REST} FROM operations o WHERE o.seq = ?1", self.file.operation_columns());
-        let mut one = conn.prepare_cached(&one).map_err(to_error)?;
-        let mut rows = one.query([number]).map_err(to_error)?;
-        let Some(row) = rows.next().map_err(to_error)? else { return Ok(()) };
+        let mut one = conn.prepare_cached(&one).map_err(fault)?;
+        let mut rows = one.query([number]).map_err(fault)?;
+        let Some(row) = rows.next().map_err(fault)? else { return Ok(()) };
         let seq = plain(number);
         // Judgements are events of their own here.
         let record = record(row, seq, &calls, &[])?;
-        let member = marks.member(Kind::Operation, number).map_err(to_error)?;
-        let member = member.map(|member| marked(member, row, seq, &calls)).transpose().map_err(to_error)?;
+        let member = marks.member(Kind::Operation, number).map_err(fault)?;
+        let member = member.map(|member| marked(member, row, seq, &calls)).transpose().map_err(fault)?;
         marks::write_entry(out, &Entry::Request(record), member.as_ref())?;
         self.written.requests += 1;
         Ok(())
@@ -169,13 +168,13 @@ impl Lines<'_> {
         marks: &mut Marks<'_>,
         out: &mut Writer<impl Write>,
     ) -> Result<(), LedgerError> {
-        let to_error = |source| self.file.failed(source);
+        let fault = |source| self.file.failed(source);
         let one = "SELECT l.seq, l.model, l.quality, l.output, l.source, l.at, l.id, coalesce(o.id, '') FROM labels l \
                    LEFT JOIN operations o ON o.seq = l.seq WHERE l.id = ?1";
-        let mut one = self.file.conn.prepare_cached(one).map_err(to_error)?;
+        let mut one = self.file.conn.prepare_cached(one).map_err(fault)?;
         let read = one.query_row([number], |row| Ok((LateStored::read(row)?, row.get(7)?)));
-        let ((seq, judged), id): (_, String) = read.map_err(to_error)?;
-        let member = marks.member(Kind::Label, number).map_err(to_error)?;
+        let ((seq, judged), id): (_, String) = read.map_err(fault)?;
+        let member = marks.member(Kind::Label, number).map_err(fault)?;
         let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
         marks::write_entry(out, &judged.event(&id), member.as_ref())?;
         Ok(())

@@ -45,7 +45,7 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read, or holds something unreadable.
     pub fn spent(&self, range: &Range, mut take: impl FnMut(SpentCall)) -> Result<(), LedgerError> {
-        let to_error = |source| self.failed(source);
+        let fault = |source| self.failed(source);
         let output = if self.version < CHAINED { "NULL, NULL" } else { "o.max_output, o.down" };
         let mut all = self
             .conn
@@ -55,18 +55,18 @@ impl LedgerFile {
                  CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN} ORDER BY o.seq, c.n",
                 self.amounts()
             ))
-            .map_err(to_error)?;
-        let mut rows = all.query(self.bounds(range)?).map_err(to_error)?;
-        while let Some(row) = rows.next().map_err(to_error)? {
-            let kind: String = row.get(13).map_err(to_error)?;
-            let why: Option<String> = row.get(14).map_err(to_error)?;
-            let amount = amount_at(row, 15).map_err(to_error)?;
+            .map_err(fault)?;
+        let mut rows = all.query(self.bounds(range)?).map_err(fault)?;
+        while let Some(row) = rows.next().map_err(fault)? {
+            let kind: String = row.get(13).map_err(fault)?;
+            let why: Option<String> = row.get(14).map_err(fault)?;
+            let amount = amount_at(row, 15).map_err(fault)?;
             let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
             let count = |at: usize| {
                 row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()))
             };
             let Some(cost) = read_cost(&kind, why.as_deref(), amount) else {
-                let seq = u64::try_from(row.get::<_, i64>(0).map_err(to_error)?).unwrap_or(0);
+                let seq = u64::try_from(row.get::<_, i64>(0).map_err(fault)?).unwrap_or(0);
                 return Err(LedgerError::Value { seq, field: "charge", found: kind });
             };
             let call = || -> rusqlite::Result<SpentCall> {
@@ -88,7 +88,7 @@ impl LedgerFile {
                     ),
                 })
             };
-            take(call().map_err(to_error)?);
+            take(call().map_err(fault)?);
         }
         Ok(())
     }

@@ -47,10 +47,10 @@ impl Sqlite {
             let own = conn.pragma_update(None, "wal_autocheckpoint", 0);
             own.map_err(|source| LedgerError::from_sqlite(path, "setting up", source))?;
         }
-        let to_error = |source| LedgerError::from_sqlite(path, "reading the last state", source);
-        let gateway = gateway(&conn, options.gateway.as_deref()).map_err(to_error)?;
-        let chain = Chain::take_up(&conn, gateway).map_err(to_error)?;
-        let chain = chain.ok_or(rusqlite::Error::QueryReturnedNoRows).map_err(to_error)?;
+        let fault = |source| LedgerError::from_sqlite(path, "reading the last state", source);
+        let gateway = gateway(&conn, options.gateway.as_deref()).map_err(fault)?;
+        let chain = Chain::take_up(&conn, gateway).map_err(fault)?;
+        let chain = chain.ok_or(rusqlite::Error::QueryReturnedNoRows).map_err(fault)?;
         let mut store = Self {
             conn,
             run: 0,
@@ -63,7 +63,7 @@ impl Sqlite {
             form: Encoding::of(""),
             stale: true,
         };
-        store.refresh().map_err(to_error)?;
+        store.refresh().map_err(fault)?;
         Ok(store)
     }
 

@@ -27,15 +27,15 @@ pub fn vacuum(path: &Path, tick: impl FnMut(u64, u64)) -> Result<Vacuumed, Ledge
         return Err(LedgerError::Missing { path: path.to_owned() });
     }
     let lock = WriteLock::take(path)?;
-    let to_error = |what| move |source| LedgerError::from_sqlite(path, what, source);
+    let fault = |what| move |source| LedgerError::from_sqlite(path, what, source);
     let conn = schema::open_to_write(path, Durability::Strict, &lock, tick)?;
     let before = size(path);
-    let (prompts, _) = forget_prompts(&conn, now()).map_err(to_error("deleting old prompts"))?;
-    super::kept::forget(&conn, now()).map_err(to_error("deleting what is known of old answers"))?;
+    let (prompts, _) = forget_prompts(&conn, now()).map_err(fault("deleting old prompts"))?;
+    super::kept::forget(&conn, now()).map_err(fault("deleting what is known of old answers"))?;
     conn.execute_batch(
         "PRAGMA wal_checkpoint(TRUNCATE); VACUUM; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize",
     )
-    .map_err(to_error("tidying"))?;
+    .map_err(fault("tidying"))?;
     Ok(Vacuumed { before, after: size(path), prompts })
 }
 

@@ -45,14 +45,14 @@ impl LedgerFile {
         if self.version < CHAINED {
             return Err(LedgerError::Older { path: self.path.clone(), found: self.version, known: CHAINED });
         }
-        let to_error = |source| self.failed(source);
+        let fault = |source| self.failed(source);
         let mut all =
-            self.conn.prepare("SELECT id, head, hash FROM gateways ORDER BY gateway").map_err(to_error)?;
+            self.conn.prepare("SELECT id, head, hash FROM gateways ORDER BY gateway").map_err(fault)?;
         let heads = all.query_map([], |row| {
             let cursor = Cursor { gateway: row.get(0)?, link: count_at(row, 1)? };
             Ok(Head { cursor, hash: hex(&row.get::<_, Hash>(2)?) })
         });
-        heads.and_then(Iterator::collect).map_err(to_error)
+        heads.and_then(Iterator::collect).map_err(fault)
     }
 
     /// Proves the chain, against a hash that was noted where there is one.

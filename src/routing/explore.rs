@@ -13,6 +13,9 @@ use crate::units::PerMille;
 /// How a log writes, among what could not be called, with which chance a request was placed as it was: `chance:20`.
 pub const CHANCE: &str = "chance:";
 
+/// How a log writes, among the same, that no lot was drawn for a request, as it hands in what tools returned.
+pub const UNDRAWN: &str = "undrawn:tools";
+
 /// Reads the chance that a request's words tell; none where nothing was drawn for it.
 pub fn chance_told<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<PerMille> {
     words.into_iter().find_map(|word| PerMille::new(word.strip_prefix(CHANCE)?.parse().ok()?))
@@ -102,7 +105,7 @@ impl Explore {
     }
 }
 
-/// The lot of a request, 0 to 999, by its id; none for a request without one, which is never explored.
+/// The lot of a request, 0 to 999, by its id; none for a request without one and for one within a tool loop: those are never explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Draw(pub(super) u16);
 
@@ -122,5 +125,11 @@ impl Draw {
             return Self::NONE;
         }
         Self(u16::try_from(super::drawn::lot("explore:", id)).unwrap_or(u16::MAX))
+    }
+
+    /// Draws by an id, unless the request hands in what tools returned: it goes on with a turn that was decided before, and an agent
+    /// sent elsewhere in the middle of it tells nothing of either rung.
+    pub fn of_turn(id: &str, after_tools: bool) -> Self {
+        if after_tools { Self::NONE } else { Self::of(id) }
     }
 }

@@ -1,6 +1,6 @@
 //! Which requests of a route are explored, and by which confidences they may be placed.
 
-use super::{Circumstance, Draw, Explore, Route, Short};
+use super::{Circumstance, Draw, Explore, Policy, Route, Short};
 use crate::runaway::Then;
 use crate::units::PerMille;
 
@@ -35,6 +35,13 @@ impl Route {
     ) -> Option<[(PerMille, u16); 3]> {
         let explore = self.explores(circumstance).filter(|_| draw != Draw::NONE)?;
         Some(explore.ways(confidence?))
+    }
+}
+
+impl Policy {
+    /// Says whether any of its routes explores.
+    pub fn explores(&self) -> bool {
+        self.routes.iter().any(|route| route.explore.is_some())
     }
 }
 

@@ -15,7 +15,8 @@ use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
     AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw,
-    Drawn, FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, WAITED, on_grid,
+    Drawn, FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, UNDRAWN, WAITED,
+    on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -296,7 +297,7 @@ impl Ingest {
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
         let mut tags = Vec::new();
         for name in &told.down {
-            if [Call::WORD, WAITED, CHANCE, BEFORE].iter().any(|word| name.starts_with(word))
+            if [Call::WORD, WAITED, CHANCE, UNDRAWN, BEFORE].iter().any(|word| name.starts_with(word))
                 || Lot::parse(name).is_some()
             {
                 // Of its request alone, not of how things stood.
@@ -395,7 +396,7 @@ impl Ingest {
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
-            draw: Draw::of(&record.id),
+            draw: Draw::of_turn(&record.id, record.needs.down.iter().any(|word| *word == UNDRAWN)),
             class: record.task.unwrap_or_default(),
             lot: record
                 .needs

@@ -113,6 +113,8 @@ pub struct Live {
     compares_calls: AtomicBool,
     /// Whether any route minds prompt caches.
     minds_caches: AtomicBool,
+    /// Whether any route explores, so that requests within a tool loop are told apart.
+    explores: AtomicBool,
 }
 
 /// What has to stay in one order.
@@ -150,6 +152,7 @@ impl Live {
         };
         let prices = Arc::new(PriceTable::new(&book, &names));
         let minds_caches = AtomicBool::new(policy.minds_caches());
+        let explores = AtomicBool::new(policy.explores());
         let outlet = Outlet::new(policy_line(&policy, &names, at, (&who, &under), Deed::Start));
         Self {
             classifier,
@@ -168,6 +171,7 @@ impl Live {
             has_budgets: AtomicBool::new(false),
             compares_calls: AtomicBool::new(false),
             minds_caches,
+            explores,
             spreads: Mutex::default(),
             totals: Mutex::default(),
             settled: Mutex::default(),
@@ -257,6 +261,7 @@ impl Live {
         let at = core.event_at(now);
         let line = policy_line(&policy, &core.names, at, (who, &self.under), deed);
         self.minds_caches.store(policy.minds_caches(), Ordering::Relaxed);
+        self.explores.store(policy.explores(), Ordering::Relaxed);
         core.decider.change_policy(Arc::new(policy));
         lock(&self.outlet).bring(&line);
         Ok(Applied { version, at, from_seq: core.next_seq, line })

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::branching::{BranchJob, BranchState};
+use super::branches::{BranchJob, BranchState};
 use super::difference::{describe_change, same_thresholds};
 use super::fold::any_remembers;
 use super::following::Live;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::branching::BranchState;
+use super::branches::BranchState;
 use super::proof::{Proofs, RungProof, leaving};
 use super::status::LiveView;
 use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, Switching, TriedLimit};

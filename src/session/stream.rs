@@ -10,7 +10,7 @@ use super::frontiers::Frontiers;
 use super::ingest::Ingest;
 use super::log::{LoadError, PROFILED, Skipped};
 use super::news::News;
-use super::parse::{Batch, Outlet, Parsed, Parsing, parse};
+use super::parse::{Batch, Outlet, Parsing, parse};
 use super::readers::threads;
 use super::settled::settle_one;
 use super::slow::SlowStreams;
@@ -162,31 +162,20 @@ pub fn stream(
         let outlet = Outlet { send, spare };
         let parsed = parse(source, ingest, &parsing, outlet, &mut tick);
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
-        let Parsed {
-            names,
-            skipped,
-            first_at,
-            last_at,
-            simulated,
-            classified,
-            unknown_meters,
-            late,
-            timing,
-            undated,
-        } = parsed?;
+        let parsed = parsed?;
         let totals = fold.engine.totals().clone();
-        let news = fold.news.told(book, fold.engine.prices(), &names);
+        let news = fold.news.told(book, fold.engine.prices(), &parsed.names);
         Ok(StreamResult {
             totals,
-            names,
-            skipped,
-            first_at,
-            last_at,
-            simulated,
-            classified,
+            names: parsed.names,
+            skipped: parsed.skipped,
+            first_at: parsed.first_at,
+            last_at: parsed.last_at,
+            simulated: parsed.simulated,
+            classified: parsed.classified,
             recharge: fold.recharge,
             constraints: fold.constraints,
-            unknown_meters,
+            unknown_meters: parsed.unknown_meters,
             profiles: fold.profiles,
             slow: fold.slow,
             frontiers: fold.frontiers,
@@ -198,10 +187,10 @@ pub fn stream(
             }),
             spans: spans(&fold.policies),
             policies: decided_by(fold.policies),
-            late,
+            late: parsed.late,
             news,
-            timing,
-            undated,
+            timing: parsed.timing,
+            undated: parsed.undated,
             spend: fold.spend,
         })
     })

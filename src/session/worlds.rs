@@ -5,38 +5,22 @@
 
 use std::sync::Arc;
 
+use super::branches::Branched;
 use super::fold::Fold;
 use super::frontiers::with_staged;
-use super::spending::{Budgeted, Spending};
+use super::spending::Spending;
 use super::{Log, PolicySpan};
 use crate::budget::Limit;
 use crate::outcome::{Extra, History, Operation};
 use crate::pricing::Charged;
 use crate::routing::{Policy, Status};
-use crate::runaway::{Call, Trip};
+use crate::runaway::Call;
 use crate::telemetry::{Sign, Totals};
 use crate::units::{Count, Instant, ModelId, Names, Span};
-use crate::world::{Models, Repeat, Seen, Sky, World};
+use crate::world::{Models, Repeat, Sky, World};
 
 /// Requests that a world can bring besides; a scenario is an incident, not a load test.
 const MOST: u32 = 200_000;
-
-/// What became of a log in one branch.
-#[derive(Clone, Debug)]
-pub struct Branched {
-    /// All of it.
-    pub totals: Totals,
-    /// The stretch in which the world was otherwise.
-    pub inside: Totals,
-    /// Requests that were refused: all of them, and those in that stretch.
-    pub refused: (u64, u64),
-    /// How budgets stood.
-    pub budgets: Budgeted,
-    /// What the world did.
-    pub seen: Seen,
-    /// Rules that tripped.
-    pub trips: Vec<Arc<Trip>>,
-}
 
 /// What is tried.
 #[derive(Clone, Debug)]

@@ -114,6 +114,69 @@ fn a_live_session_is_its_replay() {
     }
 }
 
+/// An agent's turn is decided when its user asks; what its tools return goes on with that turn, and an exploring route draws no lot for it.
+#[test]
+fn requests_within_a_tool_loop_are_never_explored_live_or_replayed() {
+    let upstream = Upstream::with(|_| Reply::default());
+    let mut setup = Setup::of(&upstream.url());
+    // As wide as it can be: every other request that may be drawn starts elsewhere.
+    setup.policy = r#"
+name = "wide"
+baseline = "gpt-4.1"
+
+[[route]]
+name = "everything"
+explore = { share = 500, below = 1000, above = 1000 }
+ladder = [
+  { rung = "small", model = "gpt-4.1-nano", threshold = 500 },
+  { rung = "large", model = "gpt-4.1" },
+]
+"#
+    .to_owned();
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let user = serde_json::json!({"role": "user", "content": "Find all uses of the function and rename it."});
+    let called = serde_json::json!({"role": "assistant", "content": null, "tool_calls": [
+        {"id": "call_1", "type": "function", "function": {"name": "grep", "arguments": "{}"}}]});
+    let returned = serde_json::json!({"role": "tool", "tool_call_id": "call_1", "content": "three uses"});
+    for at in 0..40 {
+        let messages = if at % 2 == 0 {
+            vec![user.clone()]
+        } else {
+            vec![user.clone(), called.clone(), returned.clone()]
+        };
+        let body = serde_json::json!({"model": "auto", "max_tokens": 50, "messages": messages});
+        Ask::post("/v1/chat/completions", &body).send(front.address());
+    }
+    upstream.wait_idle();
+    let rows = front.settle();
+    assert_eq!(rows.len(), 40);
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    let log = std::fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap();
+    let mut seen = std::collections::BTreeMap::<bool, Vec<(u64, String)>>::new();
+    for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        let Some(chance) = line["propensity"].as_u64() else { continue };
+        let words = line["down"].as_array().cloned().unwrap_or_default();
+        let model = line["model"].as_str().or(line["attempts"][0]["model"].as_str()).unwrap_or("").to_owned();
+        seen.entry(words.contains(&"undrawn:tools".into())).or_default().push((chance, model));
+    }
+    let (asks, turns) = (&seen[&false], &seen[&true]);
+    assert_eq!((asks.len(), turns.len()), (20, 20));
+    assert!(asks.iter().all(|(chance, _)| *chance < 1000), "{asks:?}");
+    assert!(turns.iter().all(|(chance, model)| *chance == 1000 && *model == turns[0].1), "{turns:?}");
+    let models = |of: &[(u64, String)]| {
+        of.iter().map(|(_, model)| model.clone()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(models(asks).len(), 2, "what may be drawn goes both ways: {asks:?}");
+    let report = sandbox.must(&["replay", "live.jsonl", "--as", "routed", "--format", "json", "--strict"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    for model in report["by_model"].as_array().unwrap() {
+        let name = model["model"].as_str().unwrap();
+        let attempts = rows.iter().filter(|row| row.model == name).count();
+        assert_eq!(model["attempts"], attempts, "{name}");
+    }
+}
+
 #[test]
 fn what_was_charged_stands_whatever_book_is_at_hand_and_the_book_that_disagrees_is_told() {
     let upstream = Upstream::with(|call| match call.number % 5 {

@@ -12,10 +12,10 @@ use super::folder;
 
 /// Sets with the pair of models compared in each, and the share of the gap recovered that half of 2,000 questions must teach of the other half.
 const SETS: [(&str, &str, &str, f64); 4] = [
-    ("routellm_mmlu", "mistralai/Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview", 0.0),
-    ("llmrouter_dcrouter", "mistral-7b-instruct-v0.3", "llama-3.1-nemotron-51b-instruct", 0.0),
-    ("bfcl_v1", "claude-3-haiku-20240307", "claude-3-5-sonnet-20240620", 0.0),
-    ("routellm_gsm8k", "mistralai/Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview", 0.0),
+    ("routellm_mmlu", "mistralai/Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview", 0.66),
+    ("llmrouter_dcrouter", "mistral-7b-instruct-v0.3", "llama-3.1-nemotron-51b-instruct", 0.72),
+    ("bfcl_v1", "claude-3-haiku-20240307", "claude-3-5-sonnet-20240620", 0.78),
+    ("routellm_gsm8k", "mistralai/Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview", 0.62),
 ];
 
 struct Question {

@@ -72,6 +72,10 @@ impl Recent {
     }
 }
 
+fn outlook<'a>(prices: &'a PriceTable, profiles: &'a Profiles, ingest: &'a Ingest) -> Outlook<'a> {
+    Outlook { prices, profiles, circumstances: &ingest.circumstances, weather: None }
+}
+
 impl AlertFeed {
     /// Starts with nothing seen.
     pub fn new(
@@ -128,12 +132,7 @@ impl AlertFeed {
                 self.prices.extend(&self.book, &self.ingest.names);
                 self.watcher.know(&self.ingest.names);
                 let evidence = Evidence { operation: &operation, extra: extra.as_ref() };
-                let outlook = Outlook {
-                    prices: &self.prices,
-                    profiles: &self.profiles,
-                    circumstances: &self.ingest.circumstances,
-                    weather: None,
-                };
+                let outlook = outlook(&self.prices, &self.profiles, &self.ingest);
                 let at = self.policies.partition_point(|(from, _)| *from <= operation.at);
                 let policy = at.checked_sub(1).and_then(|at| self.policies.get(at));
                 if let Some((_, policy)) = policy.or(self.policies.first()) {
@@ -192,12 +191,7 @@ impl AlertFeed {
                     // What was said before of other models was counted then.
                     let extra = Extra { labels: vec![label], ..Extra::default() };
                     let evidence = Evidence { operation: &judged.operation, extra: Some(&extra) };
-                    let outlook = Outlook {
-                        prices: &self.prices,
-                        profiles: &self.profiles,
-                        circumstances: &self.ingest.circumstances,
-                        weather: None,
-                    };
+                    let outlook = outlook(&self.prices, &self.profiles, &self.ingest);
                     rollouts.judge(&evidence, &judged.policy, &outlook);
                 }
             }
@@ -230,12 +224,7 @@ impl AlertFeed {
         let courses = courses();
         let course = |name: &str| courses.iter().find(|(known, _)| known == name).map(|(_, course)| *course);
         let (_, policy) = self.policies.last()?;
-        let outlook = Outlook {
-            prices: &self.prices,
-            profiles: &self.profiles,
-            circumstances: &self.ingest.circumstances,
-            weather: None,
-        };
+        let outlook = outlook(&self.prices, &self.profiles, &self.ingest);
         let moves = self.steering.look(now, policy, &outlook, (course, busy));
         Some((moves, self.steering.rows()))
     }

@@ -13,7 +13,9 @@ use crate::engine::{Arrival, Claims, Course, kept};
 use crate::outcome::Operation;
 use crate::pricing::Cost;
 use crate::prompt_cache::expected_word;
-use crate::routing::{BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Lot, Needs, Short, TAG, WAITED};
+use crate::routing::{
+    BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Lot, Needs, Short, TAG, UNDRAWN, WAITED,
+};
 use crate::session::reason::{barred, reason};
 use crate::units::{Instant, ModelId, PerMille, Pico, Span, tags_of};
 
@@ -167,6 +169,7 @@ impl Live {
         let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
         let is_sure = decision.propensity == PerMille::ONE;
         let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
+        let undrawn = arriving.after_tools.then(|| UNDRAWN.into());
         let before = arriving.before.map(|before| format!("{BEFORE}{before}").into());
         let down = tags
             .chain(down)
@@ -175,6 +178,7 @@ impl Live {
             .chain(drawn)
             .chain(lot)
             .chain(chance)
+            .chain(undrawn)
             .chain(before)
             .chain(waited)
             .chain(cached);
@@ -268,7 +272,7 @@ impl Core {
         book: &crate::pricing::PriceBook,
     ) -> Asking {
         let names = &mut self.names;
-        operation.draw = Draw::of(&arriving.id);
+        operation.draw = Draw::of_turn(&arriving.id, arriving.after_tools);
         operation.team = names.intern_team(&arriving.team);
         operation.project = names.intern_project(&arriving.project);
         let needs = needs(arriving, names);

@@ -53,6 +53,8 @@ pub struct Arriving<'a> {
     pub wants: Wants,
     /// The tool call that it follows, where anybody compares them.
     pub call: Option<Call>,
+    /// Whether it hands in what tools returned, where any route explores.
+    pub after_tools: bool,
     /// Hashes of the prompt's beginnings with the tokens of each, where anybody minds caches.
     pub beginnings: Arc<[(u64, u32)]>,
     /// Why its session cannot change its model.

@@ -195,8 +195,7 @@ impl Helm {
         };
         let (now, then) = (plan.cost_before.total(), plan.cost_after.total());
         // What the rest of the window comes to at the thresholds in force, and at what it may.
-        let rest =
-            |cost: Pico| cost.ratio(ahead, i128::from(REQUEST.0).saturating_mul(self.latest.len() as i128));
+        let rest = |cost: Pico| cost.ratio(ahead, REQUEST.0.saturating_mul(self.latest.len() as i128));
         let [rest_now, rest_wanted] = [now, wanted].map(rest);
         let close = course.amount.0 / CLOSE + rest_now.0.min(rest_wanted.0) / AHEAD;
         let is_close = (rest_now - rest_wanted).0.abs() <= close;

@@ -31,7 +31,6 @@ use self::items::{Item, Items};
 use crate::console::action::Action;
 use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
-use crate::console::screens::figures;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::TableState;
 use crate::rollout::Order;
@@ -198,10 +197,4 @@ impl Screen for State {
         }
         Asks::new()
     }
-}
-
-/// Returns the hour and minute of a moment, with the day before it where the log spans several.
-fn minute(snapshot: &Snapshot, at: crate::units::Instant) -> String {
-    let told = figures::moment(snapshot, at);
-    told.rsplit_once(':').map_or_else(|| told.to_string(), |(minute, _)| minute.to_owned())
 }

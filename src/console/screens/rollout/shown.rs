@@ -4,7 +4,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::items::Item;
-use super::minute;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screen::Scene;
@@ -13,8 +12,8 @@ use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
 use crate::rollout::Plan;
-use crate::session::{ArmRow, AutomationRow, RolloutRow, SteerRow};
-use crate::units::{Pico, counted};
+use crate::session::{ArmRow, AutomationRow, RolloutRow, Snapshot, SteerRow};
+use crate::units::{Instant, Pico, counted};
 
 /// The columns that names of facts have.
 const NAMES: u16 = 14;
@@ -136,7 +135,7 @@ const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Co
 }
 
 const SIDES: [Column<'static>; 7] = [
-    column("", Width::Fill(13), false, 0),
+    column("", Width::Fixed(13), false, 0),
     column("requests", Width::Fixed(8), true, 0),
     column("$ per 1,000", Width::Fixed(11), true, 0),
     column("failed", Width::Fixed(6), true, 0),
@@ -269,4 +268,10 @@ fn planned(mut page: Page<'_, '_>, plan: &Plan) {
     page.fact("at most", &words, Role::Text);
     page.gap();
     page.fact("", "S starts it", Role::Muted);
+}
+
+/// Returns the hour and minute of a moment, with the day before it where the log spans several.
+fn minute(snapshot: &Snapshot, at: Instant) -> String {
+    let told = figures::moment(snapshot, at);
+    told.rsplit_once(':').map_or_else(|| told.to_string(), |(minute, _)| minute.to_owned())
 }

@@ -117,14 +117,23 @@ impl<'a> Comparison<'a> {
             all.sums(|run| (&run.found.inside, run.found.refused.1));
             all.heading("all of the log");
         }
+        let world = &found.plan.world;
+        let changes = world.changes.len() + world.repeats.len() + world.amounts.len();
+        if found.incident.is_none() && changes > 0 {
+            all.heading("otherwise after the log only");
+        }
         all.sums(|run| (&run.found.totals, run.found.refused.0));
         all.models();
         all.heading("what the world did");
+        let before = all.lines.len();
         all.counts("calls failed", Wanted::Less, |run| run.found.seen.failed_calls);
         all.counts("models barred", Wanted::Neither, |run| run.found.seen.barred_requests);
         all.counts("cold calls", Wanted::Less, |run| run.found.seen.cold_calls);
         all.counts("moved by budgets", Wanted::Neither, |run| run.found.budgets.moved);
         all.counts("runaways tripped", Wanted::Neither, |run| run.found.trips.len() as u64);
+        if all.lines.len() == before {
+            all.lines.pop();
+        }
         all
     }
 

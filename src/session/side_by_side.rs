@@ -1,0 +1,157 @@
+//! Branches side by side: a log as it was, in a world that is not, and with what is tried there.
+//!
+//! Invariants: the log as it was is always the first branch, under its own policies and decided by the same fold as the others;
+//! a command line and a console that ask the same get the same figures.
+
+use std::sync::Arc;
+
+use super::assigned::staged_by;
+use super::branches::{BranchPlan, BranchRun, BranchesFound};
+use super::worlds::{Other, WorldError, branched, spans_with};
+use super::{Log, PolicySpan};
+use crate::budget::Limit;
+use crate::routing::{Policy, PolicyError};
+use crate::units::{Instant, Span, choice};
+use crate::world::World;
+
+/// Why branches cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum BranchError {
+    /// The log has nothing to put into this world.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// A threshold that is tried cannot be.
+    #[error("{0}")]
+    Threshold(String),
+    /// A policy that is tried cannot be.
+    #[error("{0}: {1}")]
+    Policy(String, PolicyError),
+    /// The world changes a limit that nobody has.
+    #[error("{0}: no budget has the limit `{1}`; {2}")]
+    NoLimit(String, String, String),
+}
+
+/// What branches are of.
+#[derive(Clone, Copy, Debug)]
+pub struct BranchesOf<'a> {
+    /// The log.
+    pub log: &'a Log,
+    /// The policies that were in force.
+    pub policies: &'a [PolicySpan],
+    /// The limits in force, where the world has none of its own.
+    pub limits: &'a [Limit],
+    /// From when on worlds and what is tried are otherwise; the log's first request where not said.
+    pub from: Option<Instant>,
+    /// A policy in force, and the one staged beside it, which is one branch more.
+    pub staged: Option<(&'a Policy, &'a Policy)>,
+}
+
+/// One branch before it is run.
+struct Run {
+    name: String,
+    policies: Vec<PolicySpan>,
+    limits: Vec<Limit>,
+    world: Option<World>,
+}
+
+/// Runs a log branch by branch. `tick` hears how many requests of all branches are done, and may cancel by answering false,
+/// which gives none.
+///
+/// # Errors
+/// Where what is tried cannot be, or the log has nothing to put into the world.
+pub fn branch_out(
+    of: BranchesOf<'_>,
+    plan: &Arc<BranchPlan>,
+    mut tick: impl FnMut(u64, u64) -> bool,
+) -> Result<Option<BranchesFound>, BranchError> {
+    let BranchPlan { file, world, tried } = &**plan;
+    let mut names = of.log.names.clone();
+    let compiled = tried.iter().map(|(branch, spec)| {
+        let Some(spec) = spec else { return Ok(None) };
+        let policy = Policy::compile(spec, 1, &mut names);
+        policy
+            .map(|policy| Some(Arc::new(policy)))
+            .map_err(|why| BranchError::Policy(branch.name.clone(), why))
+    });
+    let compiled: Vec<Option<Arc<Policy>>> = compiled.collect::<Result<_, _>>()?;
+    let log = of.log.clone().naming(names);
+    let limits = world.limits.clone().unwrap_or_else(|| of.limits.to_vec());
+    let known: Vec<String> = limits.iter().map(Limit::name).collect();
+    if let Some(amount) = world.amounts.iter().find(|amount| !known.contains(&amount.limit)) {
+        let hint = choice(&amount.limit, &known);
+        return Err(BranchError::NoLimit(file.clone(), amount.limit.clone(), hint));
+    }
+    let first = log.bounds().unwrap_or_default().0;
+    // A world of another day moves all of the log there.
+    let start = of.from.filter(|_| world.starts.is_none()).unwrap_or(first);
+    let run = |name: &str, policies: Vec<PolicySpan>, world: Option<&World>| Run {
+        name: name.to_owned(),
+        policies,
+        limits: limits.clone(),
+        world: world.cloned(),
+    };
+    let as_they_were = || of.policies.to_vec();
+    let mut runs =
+        vec![run("as it was", as_they_were(), None), run("in this world", as_they_were(), Some(world))];
+    for ((branch, _), policy) in tried.iter().zip(compiled) {
+        let policies = if let Some(policy) = policy {
+            spans_with(&log, of.policies, start, Other::Policy(policy))
+        } else {
+            let now = of.policies.last().map_or(&log.policy, |span| &span.policy);
+            let staged = staged_by(now, &branch.set, &log.names).map_err(BranchError::Threshold)?;
+            spans_with(&log, of.policies, start, Other::Thresholds { now, staged: &staged })
+        };
+        let rules = if branch.runaways { world.rules.clone() } else { Vec::new() };
+        let world = World { rules, ..world.clone() };
+        let limits = if branch.budgets { limits.clone() } else { Vec::new() };
+        runs.push(Run { limits, ..run(&branch.name, policies, Some(&world)) });
+    }
+    if let Some((now, staged)) = of.staged {
+        let policies = spans_with(&log, of.policies, start, Other::Thresholds { now, staged });
+        runs.push(run("staged", policies, Some(world)));
+    }
+    let moved = log.in_world(world, start)?;
+    let start_moved = world.starts.unwrap_or(start);
+    let last = |log: &Log| log.bounds().unwrap_or_default().1;
+    let length = |log: &Log| (log.len() - log.history.start()) as u64;
+    let all = length(&log) + length(&moved) * (runs.len() as u64 - 1);
+    let mut found = BranchesFound {
+        plan: Arc::clone(plan),
+        title: log.title.clone(),
+        prices: log.book.clone(),
+        start: start_moved,
+        end: last(&moved),
+        is_whole: start <= first,
+        incident: world.incident((start_moved, last(&moved))).filter(|(from, to)| from < to),
+        runs: Vec::new(),
+        names: moved.names.clone(),
+    };
+    let mut before = 0;
+    for Run { name, policies, limits, world } in runs {
+        let (of, start) = if world.is_some() { (&moved, start_moved) } else { (&log, start) };
+        let policies =
+            if world.is_some() { placed(policies, &log, &moved, start_moved - start) } else { policies };
+        let incident = plan.world.incident((start, last(of)));
+        let from = of.history.start();
+        let done = |index: usize| tick(before + index.saturating_sub(from) as u64, all);
+        let world = (world.as_ref(), start);
+        let Some(branch) = branched(of, &policies, &limits, world, incident, done) else { return Ok(None) };
+        before += length(of);
+        let mut policies: Vec<Arc<Policy>> = policies.into_iter().map(|span| span.policy).collect();
+        policies.dedup_by(|one, other| one.name == other.name && one.version == other.version);
+        found.runs.push(BranchRun { name, policies, found: branch });
+    }
+    Ok(Some(found))
+}
+
+/// Returns policies with their places in a log that was moved, or into which requests came besides.
+fn placed(policies: Vec<PolicySpan>, log: &Log, moved: &Log, by: Span) -> Vec<PolicySpan> {
+    if (moved.history.start(), moved.len()) == (log.history.start(), log.len()) {
+        return policies;
+    }
+    let place = |span: PolicySpan| {
+        let at = log.history.get(span.from).filter(|_| span.from > log.history.start());
+        PolicySpan { from: at.map_or(0, |first| moved.history.first_at(first.at + by)), ..span }
+    };
+    policies.into_iter().map(place).collect()
+}
