@@ -100,7 +100,7 @@ fn status(now: Instant) -> LiveStatus {
 }
 
 /// A console and a live session behind it, without threads.
-struct Sandbox {
+struct Rig {
     app: App,
     player: Player,
     area: Rect,
@@ -132,7 +132,7 @@ fn player(now: Instant) -> Player {
     Player::live(start, Some(Span::hours(1)))
 }
 
-impl Sandbox {
+impl Rig {
     fn open(screen: ScreenId, size: (u16, u16), fed: &[String]) -> Self {
         let now = Instant::parse("2026-05-23T12:00:00Z").unwrap();
         let mut player = player(now - Span::hours(12));
@@ -144,9 +144,9 @@ impl Sandbox {
         let app = App::new(Ui::on(screen), settings("dark"), Arc::new(player.snapshot()));
         let area = Rect::new(0, 0, size.0, size.1);
         let (sent, applied) = (Vec::new(), Vec::new());
-        let mut sandbox = Self { app, player, area, sent, applied, drained: false, gone: false, now: last };
-        sandbox.draw();
-        sandbox
+        let mut rig = Self { app, player, area, sent, applied, drained: false, gone: false, now: last };
+        rig.draw();
+        rig
     }
 
     fn update(&mut self) {
@@ -218,8 +218,8 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 36), (200, 60)];
 fn live_screens_look_as_they_did() {
     let lines = lines();
     for size in SIZES {
-        let look = |name: &str, sandbox: &mut Sandbox| {
-            let text = sandbox.text();
+        let look = |name: &str, rig: &mut Rig| {
+            let text = rig.text();
             insta::with_settings!({filters => vec![
                 (r" *exact sums,[^│]*", " exact sums "),
                 (r"list 20\d\d-\d\d-\d\d", "list [dated]"),
@@ -229,25 +229,25 @@ fn live_screens_look_as_they_did() {
             });
         };
         for screen in ScreenId::ALL {
-            let mut sandbox = Sandbox::open(screen, size, &lines);
-            look(&format!("live_{}", screen.name().to_lowercase()), &mut sandbox);
+            let mut rig = Rig::open(screen, size, &lines);
+            look(&format!("live_{}", screen.name().to_lowercase()), &mut rig);
         }
-        let mut sandbox = Sandbox::open(ScreenId::Overview, size, &lines[..2500]);
-        sandbox.keys(" ");
-        sandbox.feed(&lines[2500..]);
-        sandbox.pass(12);
-        look("live_frozen", &mut sandbox);
-        let mut sandbox = Sandbox::open(ScreenId::Traffic, size, &lines[..2500]);
-        sandbox.keys("i");
-        sandbox.event(&Event::Paste(
+        let mut rig = Rig::open(ScreenId::Overview, size, &lines[..2500]);
+        rig.keys(" ");
+        rig.feed(&lines[2500..]);
+        rig.pass(12);
+        look("live_frozen", &mut rig);
+        let mut rig = Rig::open(ScreenId::Traffic, size, &lines[..2500]);
+        rig.keys("i");
+        rig.event(&Event::Paste(
             "Extract all dates from the following text as JSON.\nThe meeting is on 3 May.".into(),
         ));
-        look("live_ask", &mut sandbox);
+        look("live_ask", &mut rig);
     }
 }
 
 /// What brings a console into a state.
-type State = fn(&mut Sandbox);
+type State = fn(&mut Rig);
 
 /// Every screen at every size in every state: nothing falls over, nothing foreign reaches the terminal.
 #[test]
@@ -255,35 +255,35 @@ fn no_size_breaks_a_live_screen_in_any_state() {
     let lines = lines();
     let states: [(&str, State); 5] = [
         ("following", |_| {}),
-        ("frozen", |sandbox| sandbox.keys(" ")),
-        ("rewound", |sandbox| {
-            sandbox.player.handle(Command::SeekBy(Span::mins(-30)));
-            sandbox.update();
+        ("frozen", |rig| rig.keys(" ")),
+        ("rewound", |rig| {
+            rig.player.handle(Command::SeekBy(Span::mins(-30)));
+            rig.update();
         }),
-        ("disconnected", |sandbox| {
-            sandbox.player.close("connection reset\u{1b}[2J".into());
-            sandbox.player.lose(7);
-            sandbox.update();
+        ("disconnected", |rig| {
+            rig.player.close("connection reset\u{1b}[2J".into());
+            rig.player.lose(7);
+            rig.update();
         }),
-        ("troubled", |sandbox| {
+        ("troubled", |rig| {
             let ledger = LedgerState { text: "disk full\u{1b}[2J".into(), severity: Severity::Failure };
-            sandbox.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(sandbox.now) }));
-            sandbox.update();
-            sandbox.keys("i");
-            sandbox.event(&Event::Paste("x\u{1b}[31m\n日本語 ".repeat(50)));
+            rig.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(rig.now) }));
+            rig.update();
+            rig.keys("i");
+            rig.event(&Event::Paste("x\u{1b}[31m\n日本語 ".repeat(50)));
         }),
     ];
     for fed in [&lines[..0], &lines[..1], &lines[..]] {
         for (name, state) in states {
             for screen in ScreenId::ALL {
-                let mut sandbox = Sandbox::open(screen, (120, 36), fed);
-                state(&mut sandbox);
+                let mut rig = Rig::open(screen, (120, 36), fed);
+                state(&mut rig);
                 for (height, width) in (0..=46)
                     .step_by(5)
                     .flat_map(|h| [0, 1, 3, 11, 25, 40, 59, 60, 79, 80, 100, 120, 150, 210].map(|w| (h, w)))
                 {
-                    sandbox.area = Rect::new(0, 0, width, height);
-                    let buffer = sandbox.draw();
+                    rig.area = Rect::new(0, 0, width, height);
+                    let buffer = rig.draw();
                     assert!(
                         buffer.content.iter().all(|cell| !cell.symbol().contains('\u{1b}')),
                         "{name} {screen:?} {width}x{height}"
@@ -297,11 +297,11 @@ fn no_size_breaks_a_live_screen_in_any_state() {
 #[test]
 fn dark_and_light_draw_every_state() {
     let lines = lines();
-    let mut sandbox = Sandbox::open(ScreenId::Models, (160, 45), &lines);
+    let mut rig = Rig::open(ScreenId::Models, (160, 45), &lines);
     for theme in ["dark", "light", "colorblind-light", "mono"] {
-        sandbox.app.set_settings(settings(theme));
+        rig.app.set_settings(settings(theme));
         let ground = if theme.contains("light") { svg::Ground::LIGHT } else { svg::Ground::DARK };
-        let picture = svg::render(&sandbox.draw(), ground, "live");
+        let picture = svg::render(&rig.draw(), ground, "live");
         if let Ok(folder) = std::env::var("LIVE_PICTURES") {
             std::fs::write(format!("{folder}/models-{theme}.svg"), &picture).unwrap();
         }
@@ -312,92 +312,87 @@ fn dark_and_light_draw_every_state() {
 #[test]
 fn the_header_says_what_state_it_is_in() {
     let lines = lines();
-    let mut sandbox = Sandbox::open(ScreenId::Overview, (160, 40), &lines[..2000]);
-    let first = |sandbox: &mut Sandbox| sandbox.text().lines().next().unwrap().to_owned();
-    let line = first(&mut sandbox);
+    let mut rig = Rig::open(ScreenId::Overview, (160, 40), &lines[..2000]);
+    let first = |rig: &mut Rig| rig.text().lines().next().unwrap().to_owned();
+    let line = first(&mut rig);
     for words in ["LIVE", "SIMULATED", "policy 1", "3 open", "http://127.0.0.1:4141"] {
         assert!(line.contains(words), "{words}: {line}");
     }
-    sandbox.keys(" ");
-    sandbox.feed(&lines[2000..2341]);
-    sandbox.pass(12);
-    assert!(first(&mut sandbox).contains("FROZEN 12s · 341 new"), "{}", first(&mut sandbox));
-    sandbox.keys("G");
-    assert!(first(&mut sandbox).contains("LIVE"));
-    sandbox.keys("<");
-    assert!(
-        first(&mut sandbox).contains("PAUSED"),
-        "scrolling back pauses and says so: {}",
-        first(&mut sandbox)
-    );
-    sandbox.keys("G");
+    rig.keys(" ");
+    rig.feed(&lines[2000..2341]);
+    rig.pass(12);
+    assert!(first(&mut rig).contains("FROZEN 12s · 341 new"), "{}", first(&mut rig));
+    rig.keys("G");
+    assert!(first(&mut rig).contains("LIVE"));
+    rig.keys("<");
+    assert!(first(&mut rig).contains("PAUSED"), "scrolling back pauses and says so: {}", first(&mut rig));
+    rig.keys("G");
     let ledger = LedgerState { text: "disk full, traffic goes on".into(), severity: Severity::Failure };
-    sandbox.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(sandbox.now) }));
-    sandbox.player.lose(12);
-    sandbox.update();
-    let line = first(&mut sandbox);
+    rig.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(rig.now) }));
+    rig.player.lose(12);
+    rig.update();
+    let line = first(&mut rig);
     for words in ["LEDGER disk full", "DRAINING", "12 lines lost"] {
         assert!(line.contains(words), "{words}: {line}");
     }
-    sandbox.player.close("the gateway went away".into());
-    sandbox.update();
-    let line = first(&mut sandbox);
+    rig.player.close("the gateway went away".into());
+    rig.update();
+    let line = first(&mut rig);
     assert!(
         line.contains("DISCONNECTED") && !line.contains("open"),
         "what is open now, nobody knows: {line}"
     );
-    sandbox.player.expect_again(sandbox.now + Span::secs(4));
-    sandbox.update();
-    let when = format!("tries again {}", (sandbox.now + Span::secs(4)).clock());
-    assert!(first(&mut sandbox).contains(&when), "{}", first(&mut sandbox));
+    rig.player.expect_again(rig.now + Span::secs(4));
+    rig.update();
+    let when = format!("tries again {}", (rig.now + Span::secs(4)).clock());
+    assert!(first(&mut rig).contains(&when), "{}", first(&mut rig));
 }
 
 #[test]
 fn what_is_applied_goes_out_and_holds_when_it_comes_back() {
     let lines = lines();
-    let mut sandbox = Sandbox::open(ScreenId::Tune, (160, 45), &lines);
-    sandbox.keys("r");
-    sandbox.key(KeyCode::Left);
-    sandbox.key(KeyCode::Enter);
-    assert_eq!(sandbox.shown().policy.version, 1, "it holds when the gateway says so");
-    let (policy, what) = sandbox.applied.pop().unwrap();
-    assert!(sandbox.text().contains("asked for: extraction · flash 620 → 619"));
-    let names = sandbox.player.log().names.clone();
+    let mut rig = Rig::open(ScreenId::Tune, (160, 45), &lines);
+    rig.keys("r");
+    rig.key(KeyCode::Left);
+    rig.key(KeyCode::Enter);
+    assert_eq!(rig.shown().policy.version, 1, "it holds when the gateway says so");
+    let (policy, what) = rig.applied.pop().unwrap();
+    assert!(rig.text().contains("asked for: extraction · flash 620 → 619"));
+    let names = rig.player.log().names.clone();
     let spec = Policy { version: 2, ..policy };
     let toml = policy::to_toml(&spec, &names);
     let again = policy::parse(&toml, "p", &mut names.clone()).unwrap();
     assert_eq!(again.routes, spec.routes);
-    sandbox.player.policy_came(spec, sandbox.now, "kim", Deed::Change(&what));
-    sandbox.update();
-    let text = sandbox.text();
+    rig.player.policy_came(spec, rig.now, "kim", Deed::Change(&what));
+    rig.update();
+    let text = rig.text();
     assert!(text.contains("policy 2") && text.contains("kim: ext"), "{text}");
-    sandbox.keys("u");
-    assert_eq!(sandbox.applied.pop().unwrap().1, "undo: extraction · flash 619 → 620");
-    sandbox.player.set_read_only(Some("this key may only read".into()));
-    sandbox.key(KeyCode::Left);
-    sandbox.key(KeyCode::Enter);
-    assert!(sandbox.applied.is_empty() && sandbox.text().contains("this key may only read"));
+    rig.keys("u");
+    assert_eq!(rig.applied.pop().unwrap().1, "undo: extraction · flash 619 → 620");
+    rig.player.set_read_only(Some("this key may only read".into()));
+    rig.key(KeyCode::Left);
+    rig.key(KeyCode::Enter);
+    assert!(rig.applied.is_empty() && rig.text().contains("this key may only read"));
 }
 
 #[test]
 fn a_prompt_is_explained_sent_and_answered() {
     let lines = lines();
-    let mut sandbox = Sandbox::open(ScreenId::Overview, (120, 40), &lines);
-    sandbox.keys("i");
-    sandbox
-        .event(&Event::Paste("Is this review positive or negative?\nIt broke \u{1b}[31mafter a day.".into()));
-    let text = sandbox.text();
+    let mut rig = Rig::open(ScreenId::Overview, (120, 40), &lines);
+    rig.keys("i");
+    rig.event(&Event::Paste("Is this review positive or negative?\nIt broke \u{1b}[31mafter a day.".into()));
+    let text = rig.text();
     for words in ["It broke after a day.", "starts on", "starts here", "confidence", "estimated"] {
         assert!(text.contains(words), "{words}:\n{text}");
     }
-    sandbox.key(KeyCode::Tab);
-    sandbox.keys("search");
-    sandbox.key(KeyCode::Enter);
-    let question = sandbox.sent.pop().unwrap();
+    rig.key(KeyCode::Tab);
+    rig.keys("search");
+    rig.key(KeyCode::Enter);
+    let question = rig.sent.pop().unwrap();
     assert_eq!((question.team.as_str(), question.model.as_str()), ("search", "auto"));
     assert_eq!(question.prompt, "Is this review positive or negative?\nIt broke after a day.");
-    sandbox.key(KeyCode::Enter);
-    assert!(sandbox.sent.is_empty(), "one question at a time");
+    rig.key(KeyCode::Enter);
+    assert!(rig.sent.is_empty(), "one question at a time");
     let reply = Reply {
         text: "Negative.\u{1b}]0;title\u{7}".into(),
         model: "mistral-small-3.1".into(),
@@ -407,45 +402,45 @@ fn a_prompt_is_explained_sent_and_answered() {
         operation: "op-77".into(),
         simulated: true,
     };
-    sandbox.player.take_answer(Answer { ticket: question.ticket, outcome: Ok(reply) });
-    sandbox.update();
-    let text = sandbox.text();
+    rig.player.take_answer(Answer { ticket: question.ticket, outcome: Ok(reply) });
+    rig.update();
+    let text = rig.text();
     for words in ["Negative.", "mistral-small-3.1 on small", "$0.0000123", "840 ms", "op-77", "SIMULATED"] {
         assert!(text.contains(words), "{words}:\n{text}");
     }
-    sandbox.event(&Event::Key(KeyEvent::new(KeyCode::Char('t'), KeyModifiers::CONTROL)));
-    assert_eq!(sandbox.app.ui.view.screen, ScreenId::Traffic);
-    assert_eq!(traffic::filter(&sandbox.app.ui.traffic).text, "id:op-77");
+    rig.event(&Event::Key(KeyEvent::new(KeyCode::Char('t'), KeyModifiers::CONTROL)));
+    assert_eq!(rig.app.ui.view.screen, ScreenId::Traffic);
+    assert_eq!(traffic::filter(&rig.app.ui.traffic).text, "id:op-77");
 }
 
 #[test]
 fn what_is_chosen_stays_chosen_while_requests_come_in() {
     let lines = lines();
-    let mut sandbox = Sandbox::open(ScreenId::Traffic, (140, 40), &lines[..1000]);
+    let mut rig = Rig::open(ScreenId::Traffic, (140, 40), &lines[..1000]);
     for _ in 0..5 {
-        sandbox.key(KeyCode::Down);
+        rig.key(KeyCode::Down);
     }
-    let chosen = |sandbox: &Sandbox| {
-        let index = traffic::selected(&sandbox.app.ui.traffic, sandbox.shown()).unwrap();
-        sandbox.shown().log.history.id(index).to_owned()
+    let chosen = |rig: &Rig| {
+        let index = traffic::selected(&rig.app.ui.traffic, rig.shown()).unwrap();
+        rig.shown().log.history.id(index).to_owned()
     };
-    let before = chosen(&sandbox);
+    let before = chosen(&rig);
     for part in lines[1000..1600].chunks(37) {
-        sandbox.feed(part);
-        assert_eq!(chosen(&sandbox), before);
+        rig.feed(part);
+        assert_eq!(chosen(&rig), before);
     }
     // A filtered and sorted list that was kept up is the list made anew.
     for keys in ["", "s", "ss", "S"] {
-        let mut sandbox = Sandbox::open(ScreenId::Traffic, (140, 40), &lines[..1200]);
-        sandbox.keys("/");
-        sandbox.keys("status:error !translation");
-        sandbox.key(KeyCode::Enter);
-        sandbox.keys(keys);
+        let mut rig = Rig::open(ScreenId::Traffic, (140, 40), &lines[..1200]);
+        rig.keys("/");
+        rig.keys("status:error !translation");
+        rig.key(KeyCode::Enter);
+        rig.keys(keys);
         for part in lines[1200..2200].chunks(53) {
-            sandbox.feed(part);
+            rig.feed(part);
         }
-        let snapshot = sandbox.shown().clone();
-        let kept = sandbox.app.ui.traffic.clone();
+        let snapshot = rig.shown().clone();
+        let kept = rig.app.ui.traffic.clone();
         let mut anew = traffic::State::default();
         traffic::set_filter(&mut anew, &traffic::filter(&kept).text);
         let mut ui = Ui { traffic: anew, ..Ui::on(ScreenId::Traffic) };
@@ -473,44 +468,44 @@ fn what_is_chosen_stays_chosen_while_requests_come_in() {
 #[test]
 fn one_thing_leads_to_another_and_back() {
     let lines = lines();
-    let mut sandbox = Sandbox::open(ScreenId::Overview, (200, 60), &lines);
-    let text = sandbox.text();
+    let mut rig = Rig::open(ScreenId::Overview, (200, 60), &lines);
+    let text = rig.text();
     let row = text.lines().position(|line| line.contains("By team")).unwrap();
     let (column, row) = (5, u16::try_from(row).unwrap() + 3);
     let kind = MouseEventKind::Down(MouseButton::Left);
-    sandbox.event(&Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
-    sandbox.key(KeyCode::Down);
-    sandbox.key(KeyCode::Down);
-    sandbox.key(KeyCode::Enter);
-    assert_eq!(traffic::filter(&sandbox.app.ui.traffic).text, "team:platform window");
-    sandbox.key(KeyCode::F(2));
-    sandbox.keys("r");
-    sandbox.key(KeyCode::Left);
-    sandbox.keys("x");
-    assert_eq!(sandbox.app.ui.view.screen, ScreenId::Traffic);
-    sandbox.key(KeyCode::Esc);
-    assert_eq!(sandbox.app.ui.view.screen, ScreenId::Tune, "Esc from the flips goes back to Tune");
-    assert!(traffic::filter(&sandbox.app.ui.traffic).text.is_empty());
+    rig.event(&Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    rig.key(KeyCode::Down);
+    rig.key(KeyCode::Down);
+    rig.key(KeyCode::Enter);
+    assert_eq!(traffic::filter(&rig.app.ui.traffic).text, "team:platform window");
+    rig.key(KeyCode::F(2));
+    rig.keys("r");
+    rig.key(KeyCode::Left);
+    rig.keys("x");
+    assert_eq!(rig.app.ui.view.screen, ScreenId::Traffic);
+    rig.key(KeyCode::Esc);
+    assert_eq!(rig.app.ui.view.screen, ScreenId::Tune, "Esc from the flips goes back to Tune");
+    assert!(traffic::filter(&rig.app.ui.traffic).text.is_empty());
 }
 
 #[test]
 fn leaving_waits_for_requests_in_flight() {
-    let mut sandbox = Sandbox::open(ScreenId::Overview, (120, 36), &lines()[..500]);
-    sandbox.keys("q");
-    assert!(sandbox.drained && !sandbox.gone);
-    assert!(sandbox.text().contains("3 requests in flight; draining · q again to leave at once"));
-    assert!(!sandbox.app.has_drained());
-    sandbox.player.set_status(Arc::new(LiveStatus { open: 0, draining: true, ..status(sandbox.now) }));
-    sandbox.update();
-    assert!(sandbox.app.has_drained());
-    let mut sandbox = Sandbox::open(ScreenId::Overview, (120, 36), &lines()[..500]);
-    sandbox.keys("qq");
-    assert!(sandbox.gone, "whoever insists leaves at once");
-    let mut sandbox = Sandbox::open(ScreenId::Overview, (120, 36), &lines()[..500]);
-    sandbox.player.set_owns(false);
-    sandbox.update();
-    sandbox.keys("q");
-    assert!(sandbox.gone && !sandbox.drained, "an attached console leaves the gateway alone");
+    let mut rig = Rig::open(ScreenId::Overview, (120, 36), &lines()[..500]);
+    rig.keys("q");
+    assert!(rig.drained && !rig.gone);
+    assert!(rig.text().contains("3 requests in flight; draining · q again to leave at once"));
+    assert!(!rig.app.has_drained());
+    rig.player.set_status(Arc::new(LiveStatus { open: 0, draining: true, ..status(rig.now) }));
+    rig.update();
+    assert!(rig.app.has_drained());
+    let mut rig = Rig::open(ScreenId::Overview, (120, 36), &lines()[..500]);
+    rig.keys("qq");
+    assert!(rig.gone, "whoever insists leaves at once");
+    let mut rig = Rig::open(ScreenId::Overview, (120, 36), &lines()[..500]);
+    rig.player.set_owns(false);
+    rig.update();
+    rig.keys("q");
+    assert!(rig.gone && !rig.drained, "an attached console leaves the gateway alone");
 }
 
 struct Control(Arc<Mutex<Vec<String>>>);

@@ -162,7 +162,7 @@ pub struct LabelledArgs {
     #[arg(long = "labels", value_name = "FILE")]
     pub more: Vec<PathBuf>,
     /// Answers of this quality or better are acceptable.
-    #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = super::certify::per_mille)]
+    #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = per_mille)]
     pub acceptable: PerMille,
     #[command(flatten)]
     pub(crate) from: LogArgs,
@@ -297,6 +297,12 @@ pub fn time(text: &str) -> Result<When, String> {
 /// Reads the end of a stretch given on the command line: a day counts whole.
 pub fn end_time(text: &str) -> Result<When, String> {
     time(text).map(|when| if When::is_day(text) { when.a_day_later() } else { when })
+}
+
+/// Reads a part of a thousand.
+pub fn per_mille(text: &str) -> Result<PerMille, String> {
+    let value = text.trim().parse::<u16>().ok().and_then(PerMille::new);
+    value.ok_or_else(|| format!("`{text}` is no whole number from 0 to 1000"))
 }
 
 /// Reads a format by its name; the long help lists them with what they are.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, input, one_input};
+use super::args::{EngineArgs, input, one_input, per_mille};
 use super::output;
 use crate::app::load_trial;
 use crate::calibration::{Bin, Diagram};
@@ -85,11 +85,6 @@ fn share(text: &str) -> Result<f64, String> {
     share
         .filter(|share| *share > 0.0 && *share < 1.0)
         .ok_or_else(|| format!("`{text}` is no share between 0 and 1; write 0.02 or 2%"))
-}
-
-pub(super) fn per_mille(text: &str) -> Result<PerMille, String> {
-    let value = text.trim().parse::<u16>().ok().and_then(PerMille::new);
-    value.ok_or_else(|| format!("`{text}` is no whole number from 0 to 1000"))
 }
 
 fn judge(text: &str) -> Result<Judge, String> {

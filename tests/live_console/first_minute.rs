@@ -4,15 +4,15 @@ use super::*;
 use pointsman::rollout::Order;
 use pointsman::session::TurnedAway;
 
-fn done(sandbox: &mut Sandbox, key: char) -> Vec<Do> {
-    sandbox.app.event(&Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)))
+fn done(rig: &mut Rig, key: char) -> Vec<Do> {
+    rig.app.event(&Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)))
 }
 
 #[test]
 fn an_empty_live_console_says_where_to_send_and_gives_a_first_request_to_copy() {
     for (screen, size) in [(ScreenId::Overview, (80, 24)), (ScreenId::Traffic, (120, 36))] {
-        let mut sandbox = Sandbox::open(screen, size, &[]);
-        let text = sandbox.text();
+        let mut rig = Rig::open(screen, size, &[]);
+        let text = rig.text();
         for words in [
             "http://127.0.0.1:4141/v1",
             "curl http://127.0.0.1:4141/v1/chat/completions",
@@ -24,25 +24,25 @@ fn an_empty_live_console_says_where_to_send_and_gives_a_first_request_to_copy() 
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
-        let copied = done(&mut sandbox, 'y');
+        let copied = done(&mut rig, 'y');
         let [Do::Copy(command)] = copied.as_slice() else { panic!("{copied:?}") };
         assert!(command.starts_with("curl http://127.0.0.1:4141/v1/chat/completions -H "), "{command}");
         assert!(!command.contains('\n') && command.contains(r#""model":"auto""#), "{command}");
         // Without keys none is asked for.
-        sandbox.player.set_status(Arc::new(LiveStatus { keys: 0, ..status(sandbox.now) }));
-        sandbox.update();
-        assert!(!sandbox.text().contains("YOUR-KEY"));
-        sandbox.feed(&lines()[..1]);
-        assert!(!sandbox.text().contains("A first request"), "the first request takes its place");
+        rig.player.set_status(Arc::new(LiveStatus { keys: 0, ..status(rig.now) }));
+        rig.update();
+        assert!(!rig.text().contains("YOUR-KEY"));
+        rig.feed(&lines()[..1]);
+        assert!(!rig.text().contains("A first request"), "the first request takes its place");
     }
 }
 
 #[test]
 fn the_detail_of_a_live_request_shows_what_the_classifier_saw() {
     let line = r#"{"id":"op-1","at":"2026-05-23T12:00:00Z","task":"extraction","confidence":700,"saw":"asks_extract=123 code_fence=-80","model":"gpt-4.1","in":10,"out":5,"latency_ms":900}"#;
-    let mut sandbox = Sandbox::open(ScreenId::Traffic, (120, 36), &[line.to_owned()]);
-    sandbox.key(KeyCode::Enter);
-    let text = sandbox.text();
+    let mut rig = Rig::open(ScreenId::Traffic, (120, 36), &[line.to_owned()]);
+    rig.key(KeyCode::Enter);
+    let text = rig.text();
     for words in [
         "by the classifier, when it arrived",
         "What the classifier saw",
@@ -64,7 +64,7 @@ fn ids_that_begin_alike_show_what_differs() {
     };
     let fed: Vec<String> = (10..20).map(line).collect();
     for size in [(120, 36), (200, 60)] {
-        let text = Sandbox::open(ScreenId::Traffic, size, &fed).text();
+        let text = Rig::open(ScreenId::Traffic, size, &fed).text();
         for n in 10..20 {
             assert!(text.contains(&format!("c1-{n} ")), "{n} at {size:?}: {text}");
         }
@@ -73,46 +73,42 @@ fn ids_that_begin_alike_show_what_differs() {
 
 #[test]
 fn a_refusal_is_marked_as_one() {
-    let mut sandbox = Sandbox::open(ScreenId::Tune, (120, 36), &lines()[..500]);
-    sandbox.app.ui.view.read_only = true;
+    let mut rig = Rig::open(ScreenId::Tune, (120, 36), &lines()[..500]);
+    rig.app.ui.view.read_only = true;
     for key in ["7", "P", "u"] {
-        sandbox.keys(key);
-        let text = sandbox.text();
+        rig.keys(key);
+        let text = rig.text();
         let foot = text.lines().last().unwrap();
         assert!(!foot.contains('✓'), "{key}: {foot}");
     }
-    sandbox.keys("7");
-    assert!(
-        sandbox.text().lines().last().unwrap().trim_start().starts_with("! read-only"),
-        "{}",
-        sandbox.text()
-    );
+    rig.keys("7");
+    assert!(rig.text().lines().last().unwrap().trim_start().starts_with("! read-only"), "{}", rig.text());
 }
 
 #[test]
 fn any_panel_leaves_as_markdown_and_the_list_as_a_file() {
-    let mut sandbox = Sandbox::open(ScreenId::Overview, (120, 36), &lines()[..500]);
-    let copied = done(&mut sandbox, 'y');
+    let mut rig = Rig::open(ScreenId::Overview, (120, 36), &lines()[..500]);
+    let copied = done(&mut rig, 'y');
     let [Do::Copy(text)] = copied.as_slice() else { panic!("{copied:?}") };
     assert!(
         text.starts_with("### Spend · ") && text.contains("```text\n") && text.contains("so far"),
         "{text}"
     );
     assert!(!text.contains('│') && !text.contains('╭'), "{text}");
-    let mut sandbox = Sandbox::open(ScreenId::Traffic, (120, 36), &lines()[..500]);
-    assert_eq!(done(&mut sandbox, 'Y'), [Do::CopyList]);
-    assert_eq!(done(&mut sandbox, 'X'), [Do::Export(Export::Csv)]);
-    let row = done(&mut sandbox, 'y');
+    let mut rig = Rig::open(ScreenId::Traffic, (120, 36), &lines()[..500]);
+    assert_eq!(done(&mut rig, 'Y'), [Do::CopyList]);
+    assert_eq!(done(&mut rig, 'X'), [Do::Export(Export::Csv)]);
+    let row = done(&mut rig, 'y');
     assert!(matches!(row.as_slice(), [Do::Copy(row)] if row.contains('\t')), "{row:?}");
 }
 
 #[test]
 fn ascii_writes_errors_with_two_signs() {
-    let mut sandbox = Sandbox::open(ScreenId::Tune, (120, 36), &lines());
+    let mut rig = Rig::open(ScreenId::Tune, (120, 36), &lines());
     let glyphs = Glyphs::of(GlyphSet::Ascii);
-    sandbox.app.set_settings(Settings { glyphs, ..settings("dark") });
-    sandbox.key(KeyCode::Right);
-    let text = sandbox.text();
+    rig.app.set_settings(Settings { glyphs, ..settings("dark") });
+    rig.key(KeyCode::Right);
+    let text = rig.text();
     assert!(text.contains("+/-") && text.is_ascii(), "{text}");
 }
 
@@ -120,12 +116,12 @@ fn ascii_writes_errors_with_two_signs() {
 fn a_ledger_that_is_not_written_is_told_at_every_width() {
     let lines = lines();
     for width in [60, 80, 100, 120, 160, 200] {
-        let mut sandbox = Sandbox::open(ScreenId::Overview, (width, 30), &lines[..400]);
+        let mut rig = Rig::open(ScreenId::Overview, (width, 30), &lines[..400]);
         let text = "NOT WRITING since 14:03:22: no space left on device; 12 entries wait".to_owned();
         let ledger = LedgerState { text, severity: Severity::Failure };
-        sandbox.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(sandbox.now) }));
-        sandbox.update();
-        let head = sandbox.text().lines().next().unwrap().to_owned();
+        rig.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(rig.now) }));
+        rig.update();
+        let head = rig.text().lines().next().unwrap().to_owned();
         for words in ["LIVE", "LEDGER NOT WRITING"] {
             assert!(head.contains(words), "{width}: {words}: {head}");
         }
@@ -143,26 +139,20 @@ fn what_was_refused_at_the_gate_is_told_by_reason_and_apart_from_the_requests() 
         ((80, 24), "refused    12 besides: 8 not"),
         ((160, 45), "refused    12 besides: 8 not found, 4 no valid key"),
     ] {
-        let mut sandbox = Sandbox::open(ScreenId::Overview, size, &lines);
-        let requests = sandbox.player.snapshot().totals.all.requests;
-        sandbox
-            .player
-            .set_status(Arc::new(LiveStatus { turned_away: turned_away.clone(), ..status(sandbox.now) }));
-        sandbox.update();
-        let text = sandbox.text();
+        let mut rig = Rig::open(ScreenId::Overview, size, &lines);
+        let requests = rig.player.snapshot().totals.all.requests;
+        rig.player.set_status(Arc::new(LiveStatus { turned_away: turned_away.clone(), ..status(rig.now) }));
+        rig.update();
+        let text = rig.text();
         assert!(text.contains(words.split(": ").next().unwrap()), "{text}");
         assert!(size.0 < 100 || text.contains(words) && text.contains("12 refused"), "{text}");
-        assert_eq!(sandbox.player.snapshot().totals.all.requests, requests);
+        assert_eq!(rig.player.snapshot().totals.all.requests, requests);
     }
     // Where no request has come through, that is the first thing to know.
-    let mut sandbox = Sandbox::open(ScreenId::Overview, (100, 30), &[]);
-    sandbox.player.set_status(Arc::new(LiveStatus { turned_away, ..status(sandbox.now) }));
-    sandbox.update();
-    assert!(
-        sandbox.text().contains("Refused at the gate so far: 8 not found, 4 no valid key"),
-        "{}",
-        sandbox.text()
-    );
+    let mut rig = Rig::open(ScreenId::Overview, (100, 30), &[]);
+    rig.player.set_status(Arc::new(LiveStatus { turned_away, ..status(rig.now) }));
+    rig.update();
+    assert!(rig.text().contains("Refused at the gate so far: 8 not found, 4 no valid key"), "{}", rig.text());
 }
 
 #[test]
@@ -193,13 +183,11 @@ fn a_rollout_shows_both_sides_and_what_its_next_step_lacks() {
         ..RolloutRow::default()
     };
     for size in SIZES {
-        let mut sandbox = Sandbox::open(ScreenId::Rollout, size, &lines()[..20]);
-        assert!(sandbox.text().contains("Nothing is rolled out"), "{}", sandbox.text());
-        sandbox
-            .player
-            .set_status(Arc::new(LiveStatus { rollouts: vec![row.clone()], ..status(sandbox.now) }));
-        sandbox.update();
-        let text = sandbox.text();
+        let mut rig = Rig::open(ScreenId::Rollout, size, &lines()[..20]);
+        assert!(rig.text().contains("Nothing is rolled out"), "{}", rig.text());
+        rig.player.set_status(Arc::new(LiveStatus { rollouts: vec![row.clone()], ..status(rig.now) }));
+        rig.update();
+        let text = rig.text();
         let words = [
             "cheaper-code",
             "stage 3 of 6, 50‰, lacks 2 things",
@@ -214,28 +202,28 @@ fn a_rollout_shows_both_sides_and_what_its_next_step_lacks() {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
         // What changes traffic is asked why, said and confirmed.
-        assert_eq!(done(&mut sandbox, 's'), []);
-        assert!(sandbox.text().contains("skip a step of cheaper-code, because"), "{}", sandbox.text());
-        sandbox.keys("labels");
-        sandbox.key(KeyCode::Enter);
-        let asked = sandbox.text();
+        assert_eq!(done(&mut rig, 's'), []);
+        assert!(rig.text().contains("skip a step of cheaper-code, because"), "{}", rig.text());
+        rig.keys("labels");
+        rig.key(KeyCode::Enter);
+        let asked = rig.text();
         assert!(asked.contains("250‰ of the sessions of route code, now 50‰"), "{asked}");
         assert!(asked.contains("passed over:") && asked.contains("canary; time, until"), "{asked}");
-        assert_eq!(done(&mut sandbox, 'q'), [], "nothing but y does it");
+        assert_eq!(done(&mut rig, 'q'), [], "nothing but y does it");
         let skip = |why: &str| Do::Send(Command::Rollout("cheaper-code".into(), Order::Skip, why.into()));
-        assert_eq!(done(&mut sandbox, 'y'), [skip("labels")]);
+        assert_eq!(done(&mut rig, 'y'), [skip("labels")]);
         // What changes nothing is done with its reason.
-        done(&mut sandbox, 'h');
+        done(&mut rig, 'h');
         let enter = Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE));
         let held = Do::Send(Command::Rollout("cheaper-code".into(), Order::Hold, String::new()));
-        assert_eq!(sandbox.app.event(&enter), [held]);
-        done(&mut sandbox, 'b');
-        sandbox.key(KeyCode::Enter);
-        sandbox.key(KeyCode::Esc);
-        assert_eq!(done(&mut sandbox, 'y'), [], "it was left");
+        assert_eq!(rig.app.event(&enter), [held]);
+        done(&mut rig, 'b');
+        rig.key(KeyCode::Enter);
+        rig.key(KeyCode::Esc);
+        assert_eq!(done(&mut rig, 'y'), [], "it was left");
         // Only a rollout that is held goes on.
-        done(&mut sandbox, 'r');
-        assert!(sandbox.text().contains("is not held"), "{}", sandbox.text());
+        done(&mut rig, 'r');
+        assert!(rig.text().contains("is not held"), "{}", rig.text());
     }
 }
 
@@ -270,11 +258,11 @@ fn steering_and_automations_say_what_they_propose_and_a_key_accepts_it() {
         ..AutomationRow::default()
     };
     for size in SIZES {
-        let mut sandbox = Sandbox::open(ScreenId::Rollout, size, &lines()[..20]);
+        let mut rig = Rig::open(ScreenId::Rollout, size, &lines()[..20]);
         let (steering, automations) = (vec![steering.clone()], vec![automation.clone()]);
-        sandbox.player.set_status(Arc::new(LiveStatus { steering, automations, ..status(sandbox.now) }));
-        sandbox.update();
-        let text = sandbox.text();
+        rig.player.set_status(Arc::new(LiveStatus { steering, automations, ..status(rig.now) }));
+        rig.update();
+        let text = rig.text();
         for words in [
             "proposes 1 move",
             "dry run, would shift 250‰ of 500‰",
@@ -283,26 +271,22 @@ fn steering_and_automations_say_what_they_propose_and_a_key_accepts_it() {
         ] {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
-        assert_eq!(done(&mut sandbox, 'a'), []);
-        assert!(
-            sandbox.text().contains("thresholds move: extraction flash 620 to 588"),
-            "{}",
-            sandbox.text()
-        );
+        assert_eq!(done(&mut rig, 'a'), []);
+        assert!(rig.text().contains("thresholds move: extraction flash 620 to 588"), "{}", rig.text());
         let accepted = Do::Send(Command::AcceptSteering("company/month".into()));
-        assert_eq!(done(&mut sandbox, 'y'), [accepted]);
-        sandbox.key(KeyCode::Down);
-        let text = sandbox.text();
+        assert_eq!(done(&mut rig, 'y'), [accepted]);
+        rig.key(KeyCode::Down);
+        let text = rig.text();
         for words in ["a dry run: it only proposes", "on from 150, off from 400; on now", "last changed"] {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
-        done(&mut sandbox, 'a');
-        assert!(sandbox.text().contains("choose a limit that is steered towards"), "{}", sandbox.text());
+        done(&mut rig, 'a');
+        assert!(rig.text().contains("choose a limit that is steered towards"), "{}", rig.text());
         // Where nothing may be changed from here, that is said.
-        sandbox.player.set_read_only(Some("the key lacks the scope `operate`".into()));
-        sandbox.key(KeyCode::Up);
-        done(&mut sandbox, 'a');
-        let text = sandbox.text();
+        rig.player.set_read_only(Some("the key lacks the scope `operate`".into()));
+        rig.key(KeyCode::Up);
+        done(&mut rig, 'a');
+        let text = rig.text();
         assert!(text.contains("not from here: the key lacks") && text.contains("read only"), "{text}");
     }
 }
@@ -313,19 +297,19 @@ fn a_plan_of_the_folder_is_listed_and_started_once_that_is_confirmed() {
     use pointsman::console::screens::rollout::Plans;
     const PLAN: &str = "[rollout.cheaper]\nroute = \"code\"\nset = { \"4.1\" = 500 }\n";
     for size in SIZES {
-        let mut sandbox = Sandbox::open(ScreenId::Rollout, size, &lines()[..20]);
+        let mut rig = Rig::open(ScreenId::Rollout, size, &lines()[..20]);
         let list = rollouts::parse(PLAN, "rollouts.toml").unwrap();
         let plans = Plans { origin: "rollouts.toml".into(), list, problem: String::new() };
-        sandbox.app.ui.rollout.set_plans(plans);
-        let text = sandbox.text();
+        rig.app.ui.rollout.set_plans(plans);
+        let text = rig.text();
         for words in
             ["not begun, for route code", "4.1 from 500‰", "0, 10, 50, 250, 500, 1000 ‰", "S starts it"]
         {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
-        assert_eq!(done(&mut sandbox, 'S'), []);
-        assert!(sandbox.text().contains("begins beside the traffic of route code"), "{}", sandbox.text());
+        assert_eq!(done(&mut rig, 'S'), []);
+        assert!(rig.text().contains("begins beside the traffic of route code"), "{}", rig.text());
         let start = Command::StartRollout { name: "cheaper".into(), plan: PLAN.into() };
-        assert_eq!(done(&mut sandbox, 'y'), [Do::Send(start)]);
+        assert_eq!(done(&mut rig, 'y'), [Do::Send(start)]);
     }
 }
