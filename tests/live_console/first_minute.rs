@@ -220,7 +220,7 @@ fn a_rollout_shows_both_sides_and_what_its_next_step_lacks() {
         sandbox.key(KeyCode::Enter);
         let asked = sandbox.text();
         assert!(asked.contains("250‰ of the sessions of route code, now 50‰"), "{asked}");
-        assert!(asked.contains("passed over:") && asked.contains("canary;"), "{asked}");
+        assert!(asked.contains("; passed") && asked.contains("judged answers of the canary;"), "{asked}");
         assert_eq!(done(&mut sandbox, 'q'), [], "nothing but y does it");
         let skip = |why: &str| Do::Send(Command::Rollout("cheaper-code".into(), Order::Skip, why.into()));
         assert_eq!(done(&mut sandbox, 'y'), [skip("labels")]);
