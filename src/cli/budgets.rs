@@ -465,13 +465,13 @@ fn print(format: Format, report: &Report) -> anyhow::Result<()> {
     if let (Some(refused), Some(moved), true) =
         (report.refused_requests, report.moved_requests, format == Format::Table)
     {
+        let waited = report.waited_requests.map(|n| format!(", {} would have waited", counted(n, "request")));
         output::say(&format!(
-            "{} would have been refused for want of room, {} would have gone to another rung",
+            "{} would have been refused for want of room, {} would have gone to another rung{}",
             counted(refused, "request"),
-            counted(moved, "request")
+            counted(moved, "request"),
+            waited.unwrap_or_default()
         ));
-        let waited = report.waited_requests.map(|waited| counted(waited, "request"));
-        waited.iter().for_each(|waited| output::say(&format!("{waited} would have waited for room")));
     }
     Ok(())
 }
