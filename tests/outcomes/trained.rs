@@ -113,19 +113,12 @@ fn mean(found: &[Found]) -> Found {
     std::array::from_fn(|figure| found.iter().map(|one| one[figure]).sum::<f64>() / found.len() as f64)
 }
 
-fn is_there() -> bool {
-    let is_there = folder().is_some();
-    if !is_there {
-        println!(
-            "skipped: no outcome sets beside the project (POINTSMAN_SHARED names the folder that holds data/outcomes)"
-        );
-    }
-    is_there
-}
+const ABSENT: &str = "skipped: no outcome sets beside the project (POINTSMAN_SHARED names the folder that holds data/outcomes)";
 
 #[test]
 fn what_is_trained_recovers_its_share_of_questions_it_has_not_seen() {
-    if !is_there() {
+    if folder().is_none() {
+        println!("{ABSENT}");
         return;
     }
     for (set, cheap, strong, floor) in SETS {
@@ -143,7 +136,8 @@ fn what_is_trained_recovers_its_share_of_questions_it_has_not_seen() {
 #[test]
 #[ignore = "minutes unless it is optimised: cargo test --release --test classifier_outcomes -- --ignored --nocapture"]
 fn every_fifth_by_the_other_four() {
-    if !is_there() {
+    if folder().is_none() {
+        println!("{ABSENT}");
         return;
     }
     for (set, cheap, strong, _) in SETS {
