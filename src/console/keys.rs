@@ -383,6 +383,8 @@ mod tests {
             Context::Spend,
             Context::Events,
             Context::Quality,
+            Context::Rollout,
+            Context::Worlds,
             Context::Detail,
             Context::Prompt,
             Context::Ask,

@@ -214,7 +214,7 @@ fn foretold(calls: usize, expected_pico: u64) -> Log {
     use std::fmt::Write as _;
     let mut text = String::from("{\"pointsman_log\":1}\n");
     for nth in 0..calls {
-        let at = (Instant::from_secs(1_790_000_000) + Span::secs(nth as i64 * 20)).rfc3339();
+        let at = (Instant::from_secs(1_790_000_000) + Span::secs(i64::try_from(nth).unwrap() * 20)).rfc3339();
         let _ = writeln!(
             text,
             "{{\"id\":\"r{nth}\",\"at\":\"{at}\",\"session\":\"s\",\"task\":\"agent\",\"confidence\":100,\"model\":\"claude-opus-4-6\",\
