@@ -252,9 +252,10 @@ fn every_figure_says_how_well_it_is_known() {
     let ui = Ui::default();
     let routed = shown(&ui, &snapshot(), 200, 56);
     assert!(routed.contains("±$"), "{routed}");
-    let (wide, narrow) = (scope(&ui, &snapshot(), 120), scope(&ui, &snapshot(), 80));
+    let [wide, usual, narrow] = [160, 120, 80].map(|width| scope(&ui, &snapshot(), width));
     assert!(wide.contains("last 15m · routed · ") && wide.contains(" % estimated"), "{wide}");
-    // Beside seven tabs there is no room for how much is estimated; each figure is marked.
+    assert!(usual.contains(" 15m · routed · ") && usual.ends_with(" % est."), "{usual}");
+    // Beside nine tabs there is no room for how much is estimated; each figure is marked.
     assert!(narrow.ends_with(" 15m · routed"), "{narrow}");
     assert!(routed.contains("of unknown cost"), "{routed}");
     let recorded = at(player(1_800, false, Reading::Recorded, Some(Span::hours(1))), 600);

@@ -359,8 +359,8 @@ pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String
     forms.iter().find(|words| text::width(words) <= room).unwrap_or(least).clone()
 }
 
-/// The columns that what a screen's figures are of has beside the tabs at least.
-const FOR_THE_SCOPE: u16 = 9;
+/// The columns that what a screen's figures are of has beside the tabs at least: a window and a reading.
+const FOR_THE_SCOPE: u16 = 16;
 
 /// Returns where each tab stands, for drawing and for the mouse, and whether it bears its name: where there is no room for all,
 /// the last of them are numbers, but for the one that is shown.

@@ -388,6 +388,7 @@ mod tests {
             Context::Detail,
             Context::Prompt,
             Context::Ask,
+            Context::Confirm,
             Context::Palette,
             Context::Help,
         ];

@@ -22,7 +22,7 @@ pub(super) fn read<'a>(text: &'a str, record: &mut Record<'a>) -> bool {
 
 // One loop for both depths, so that what is hot has one place that calls it and stands there.
 fn line<'a>(text: &'a str, record: &mut Record<'a>) -> Option<()> {
-    let mut cursor = Cursor { text, at: 0 };
+    let mut cursor = Cursor::new(text);
     let mut only = Only::default();
     let (mut has_moment, mut has_list, mut is_within) = (false, false, false);
     cursor.expect(b'{')?;
@@ -265,9 +265,16 @@ fn take_number(record: &mut Record<'_>, key: CountKey, value: u64) -> Option<boo
 struct Cursor<'a> {
     text: &'a str,
     at: usize,
+    /// Whether its writer puts a space behind colons and commas, as the first colon tells.
+    is_spaced: bool,
 }
 
 impl<'a> Cursor<'a> {
+    fn new(text: &'a str) -> Self {
+        let mut first = text.as_bytes().iter().skip_while(|byte| **byte != b':');
+        Self { text, at: 0, is_spaced: first.nth(1) == Some(&b' ') }
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -303,6 +310,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads quoted text without escapes.
+    #[inline]
     fn text(&mut self) -> Option<&'a str> {
         self.expect(b'"')?;
         let start = self.at;
@@ -328,10 +336,10 @@ impl<'a> Cursor<'a> {
         self.text.get(start..end)
     }
 
-    /// Passes over the one space that some writers put behind a colon or a comma.
+    /// Passes over a space behind a colon or a comma.
     #[inline]
     fn space(&mut self) {
-        self.at += usize::from(self.peek() == Some(b' '));
+        self.at += usize::from(self.is_spaced && self.peek() == Some(b' '));
     }
 
     fn truth(&mut self) -> Option<bool> {
@@ -342,6 +350,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a whole number as JSON writes it.
+    #[inline]
     fn number(&mut self) -> Option<u64> {
         let start = self.at;
         let mut value = 0u64;
