@@ -2,12 +2,11 @@
 //!
 //! Invariant: nothing that is there already is written over.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::policies_text;
+use super::{created, policies_text};
 use crate::budget::StandingRow;
 use crate::config::{policy, world};
 use crate::report::{BranchReport, BranchScope, Figures, Format};
@@ -114,17 +113,5 @@ pub(super) fn save(found: &BranchesFound, as_page: bool) -> anyhow::Result<Strin
     let stem = Path::new(&found.plan.file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let stem = stem.unwrap_or_else(|| "world".to_owned());
     let ending = if as_page { "html" } else { "md" };
-    for attempt in 1..100 {
-        let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
-        let path = format!("branches-{stem}{suffix}.{ending}");
-        match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(mut file) => {
-                file.write_all(text.as_bytes()).with_context(|| path.clone())?;
-                return Ok(path);
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).context(path),
-        }
-    }
-    bail!("there are a hundred such files already")
+    created::write(&format!("branches-{stem}"), ending, &text)
 }

@@ -13,7 +13,7 @@ use futures::StreamExt as _;
 use tokio::sync::watch;
 
 use super::requests::{requests_markdown, save_requests};
-use super::{Internal, branches, found};
+use super::{Internal, branches, created, found};
 use crate::config::{self, console::ConsoleSettings};
 use crate::console::app::{App, Do, Export, Settings};
 use crate::console::glyphs::Glyphs;
@@ -416,21 +416,8 @@ fn find(app: &mut App) {
 
 /// Writes the policy in force to a file that does not exist yet, and names it.
 fn save_policy(picture: &Snapshot) -> anyhow::Result<String> {
-    use std::io::Write as _;
     let text = config::policy::to_toml(&picture.policy, &picture.log.names);
-    for attempt in 1..100 {
-        let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
-        let path = format!("policy-v{}{suffix}.toml", picture.policy.version);
-        match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(mut file) => {
-                file.write_all(text.as_bytes()).with_context(|| path.clone())?;
-                return Ok(path);
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).context(path),
-        }
-    }
-    anyhow::bail!("there are a hundred such files already")
+    created::write(&format!("policy-v{}", picture.policy.version), "toml", &text)
 }
 
 /// Copies a text to the terminal's clipboard.

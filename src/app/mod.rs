@@ -7,6 +7,7 @@ mod branches;
 mod cached;
 pub mod candidate;
 mod console;
+mod created;
 mod exported;
 mod fault;
 mod found;

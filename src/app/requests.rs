@@ -1,10 +1,10 @@
 //! The filtered request table, out of the console or without one: every row with its exact figures.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Context as _;
 
+use super::created;
 use crate::console::screens::traffic;
 use crate::outcome::Settled;
 use crate::pricing::Cost;
@@ -97,19 +97,10 @@ pub(super) fn save_requests(
         Format::Md => "md",
         Format::Csv | Format::Table => "csv",
     };
-    for attempt in 1..1000 {
-        let path = format!("requests-{attempt}.{end}");
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => {
-                let (_, rows) = write_requests(BufWriter::new(file), format, table, snapshot, None)
-                    .with_context(|| path.clone())?;
-                return Ok((path, rows));
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).context(path),
-        }
-    }
-    anyhow::bail!("there are a thousand such files already")
+    let (file, path) = created::create(|number| format!("requests-{number}.{end}"))?;
+    let written = write_requests(BufWriter::new(file), format, table, snapshot, None);
+    let (_, rows) = written.with_context(|| path.clone())?;
+    Ok((path, rows))
 }
 
 /// Returns the listed rows as one Markdown table, to be copied.
