@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::played::Played;
-use super::queueing::in_turn;
+use super::queueing::{Script, in_turn};
 use super::snapshot::Reading;
 use super::spending::{Budgeted, Spending};
 use super::{AlertsView, BudgetsView, Fold, Log, Player, PolicySpan};
@@ -33,7 +33,7 @@ pub fn budgeted(
     let end = log.bounds().map_or(Instant(0), |(_, end)| end);
     if reading == Reading::Routed {
         let goes_on =
-            in_turn(log, &mut fold, (policies, log.len()), |came| came.index % 4096 != 0 || tick(came.index));
+            in_turn(log, &mut fold, Script::new(policies, log.len()), |came| came.index % 4096 != 0 || tick(came.index));
         return if goes_on { fold.end_foretold(end) } else { None };
     }
     let mut settled = Settled::default();

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::fold::Fold;
 use super::{Log, PolicySpan};
-use crate::budget::Over;
+use crate::budget::{Limit, Over};
 use crate::outcome::{Evidence, Outlook, Settled};
+use crate::pricing::PriceTable;
 use crate::routing::{Circumstance, Policy};
 use crate::units::{Instant, Span};
 
@@ -49,6 +50,25 @@ pub(super) struct Came<'c> {
     pub(super) settled: &'c Settled,
 }
 
+/// What a log is run under.
+pub(super) struct Script<'r> {
+    /// Who decides from where on.
+    pub(super) policies: &'r [PolicySpan],
+    /// The place where it stops.
+    pub(super) end: usize,
+    /// The prices; the log's own where not said.
+    pub(super) prices: Option<&'r PriceTable>,
+    /// The limits from a moment on, in order of time.
+    pub(super) changes: Vec<(Instant, Vec<Limit>)>,
+}
+
+impl<'r> Script<'r> {
+    /// Has these policies decide up to a place; nothing else changes.
+    pub(super) fn new(policies: &'r [PolicySpan], end: usize) -> Self {
+        Self { policies, end, prices: None, changes: Vec::new() }
+    }
+}
+
 /// A run.
 struct Run<'r, F> {
     log: &'r Log,
@@ -56,23 +76,28 @@ struct Run<'r, F> {
     outlook: Outlook<'r>,
     fold: &'r mut Fold,
     take: F,
+    /// The limits from a moment on, the latest first.
+    changes: Vec<(Instant, Vec<Limit>)>,
     waiting: BTreeMap<u64, Waiter>,
     /// The latest place in the log that has come.
     reached: usize,
 }
 
-/// Runs a log up to a place: every request in order of arrival, each decided under the policy of its time on how budgets stand.
+/// Runs a log: every request in order of arrival, each decided under the policy of its time on how budgets stand.
 /// `take` hears of each what became of it, in order of time, and may stop by answering false; says whether it did not.
 pub(super) fn in_turn(
     log: &Log,
     fold: &mut Fold,
-    (policies, end): (&[PolicySpan], usize),
+    script: Script<'_>,
     take: impl FnMut(Came<'_>) -> bool,
 ) -> bool {
+    let Script { policies, end, prices, mut changes } = script;
+    changes.reverse();
     let range = (log.history.start(), end.min(log.len()));
     let waited = |evidence: &Evidence<'_>| evidence.extra.map_or(0, |extra| extra.waited);
-    let outlook = log.outlook();
-    let mut run = Run { log, policies, outlook, fold, take, waiting: BTreeMap::new(), reached: 0 };
+    let mut outlook = log.outlook();
+    outlook.prices = prices.unwrap_or(outlook.prices);
+    let mut run = Run { log, policies, outlook, fold, take, changes, waiting: BTreeMap::new(), reached: 0 };
     if log.history.range(range.0, range.1).all(|(_, evidence)| waited(&evidence) == 0) {
         let mut arrivals = log.history.range(range.0, range.1);
         return arrivals.all(|(index, evidence)| run.arrive(index, &evidence, evidence.operation.at))
@@ -104,10 +129,23 @@ impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
         }
     }
 
-    /// Lets in or refuses those whose moment comes up to an arrival, or all; says whether it goes on.
+    /// Changes limits, and lets in or refuses those whose moment comes, up to an arrival, or until nobody waits; says whether it
+    /// goes on.
     fn let_time_pass(&mut self, to: Option<Instant>) -> bool {
         loop {
             let next = self.waiting.iter().map(|(turn, waiter)| (waiter.asks(), *turn)).min();
+            let until = match (to, next) {
+                (Some(to), Some((at, _))) => to.min(at),
+                (Some(at), None) | (None, Some((at, _))) => at,
+                (None, None) => return true,
+            };
+            if let Some((at, limits)) = self.changes.pop_if(|(at, _)| *at <= until) {
+                self.fold.change(&limits);
+                if !self.let_in_called(at) {
+                    return false;
+                }
+                continue;
+            }
             let Some((at, turn)) = next.filter(|(at, _)| to.is_none_or(|to| *at <= to)) else { return true };
             if !self.ask_again(turn, at) || !self.let_in_called(at) {
                 return false;
@@ -174,7 +212,7 @@ mod tests {
 
     use super::super::spending::Spending;
     use super::*;
-    use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
+    use crate::budget::{Anchor, Dimension, Mode, OverLimit, Period, Scope, Unpriced, Zone};
     use crate::classifier::{Classifier, Measures};
     use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, Usage};
     use crate::record::{Input, ReadOptions, open};
@@ -403,7 +441,7 @@ mod tests {
             prop_assert_eq!(log.len(), arrivals.len());
             let mut fold = Fold::with(Spending::new(&limits, &log.names));
             let mut came = Vec::new();
-            let all = in_turn(&log, &mut fold, (&log.spans(), log.len()), |one| {
+            let all = in_turn(&log, &mut fold, Script::new(&log.spans(), log.len()), |one| {
                 let refused = one.settled.status == Status::Refused;
                 came.push((log.history.id(one.index).to_owned(), one.evidence.operation.at.0 / 1000, refused));
                 true

@@ -13,7 +13,7 @@ use super::budgets::window_name;
 use super::fold::Fold;
 use super::frontiers::with_staged;
 use super::limited::{unknown, with_tried};
-use super::queueing::{Came, in_turn};
+use super::queueing::{Came, Script, in_turn};
 use super::snapshot::{Play, RerunState};
 use super::spending::{Before, Spending};
 use super::tried::{TriedRun, Tries};
@@ -63,7 +63,7 @@ fn tried(
     }
     let mut at = log.bounds().map_or(Instant(0), |(first, _)| first);
     let (outlook, mut count) = (log.outlook(), 0_usize);
-    let goes_on = in_turn(log, &mut fold, (policies, end), |came| {
+    let goes_on = in_turn(log, &mut fold, Script::new(policies, end), |came| {
         let Came { evidence, policy, circumstance, settled, .. } = came;
         at = evidence.operation.at;
         if let Some(watcher) = &mut watcher {
