@@ -170,9 +170,10 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
 
 fn over_logs(replay: &Replay) -> anyhow::Result<()> {
     let rules = Arc::new(replay.of.settings()?.rules);
-    let log = console::open(&replay.logs, &replay.engine)?;
+    let mut log = console::open(&replay.logs, &replay.engine)?;
     let limits = budgets::of_log(replay.budgets.as_deref(), (replay.logs.is_empty(), &log.budgets))?;
-    let limits = limits.map_or_else(Vec::new, |(limits, _)| limits);
+    let limits = limits.map(|(limits, _)| limits).unwrap_or_default();
+    log.mark_runaways(&super::runaways::rules(replay.budgets.as_ref())?);
     let (mut progress, requests) = (Progress::new("alerts", None), log.len() as u64);
     let cancel = Cancel::on_interrupt();
     let found = alerts_of(&log, rules, &limits, |done| {

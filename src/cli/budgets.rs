@@ -13,8 +13,9 @@ use super::args::{EngineArgs, gateway_at, input};
 use super::output;
 use super::replay::ReadAs;
 use crate::app::{Cancel, Progress, budgets_at, load_log};
-use crate::budget::{Limit, Standing, StandingRow};
+use crate::budget::{Limit, LimitHistory, Standing, StandingRow};
 use crate::config::{self, budgets};
+use crate::record::BudgetFiles;
 use crate::report::{Format, Sheet, render, to_json};
 use crate::sample;
 use crate::session::{Log, Player, Reading, budgeted};
@@ -182,10 +183,10 @@ impl Which {
 
 impl Which {
     /// Returns the limits for a log: those of a file that is named, else its own.
-    fn limits_of(&self, log: &Log) -> anyhow::Result<Vec<Limit>> {
+    fn limits_of(&self, log: &Log) -> anyhow::Result<LimitHistory> {
         match of_log(self.budgets.as_deref(), (false, &log.budgets))? {
             Some((limits, _)) => Ok(limits),
-            None => self.limits(),
+            None => Ok(self.limits()?.into()),
         }
     }
 }
@@ -208,19 +209,32 @@ pub(super) fn play(player: &mut Player, named: Option<&Path>, is_sample: bool) -
 /// Where the file cannot be used; that there is none of one's own is none.
 pub(super) fn of_log(
     named: Option<&Path>,
-    (is_sample, brought): (bool, &str),
-) -> anyhow::Result<Option<(Vec<Limit>, String)>> {
+    (is_sample, brought): (bool, &BudgetFiles),
+) -> anyhow::Result<Option<(LimitHistory, String)>> {
     if named.is_none() && !brought.is_empty() {
-        return Ok(Some((budgets::parse(brought, BROUGHT)?, BROUGHT.to_owned())));
+        return Ok(Some((brought_limits(brought)?, BROUGHT.to_owned())));
     }
     if named.is_none() && is_sample {
         let limits = budgets::parse(sample::BUDGETS, "the sample's budgets")?;
-        return Ok(Some((limits, "the sample's".to_owned())));
+        return Ok(Some((limits.into(), "the sample's".to_owned())));
     }
     let own = || config::user_dir().map(|dir| dir.join(budgets::FILE)).filter(|path| path.is_file());
     let Some(path) = named.map(Path::to_path_buf).or_else(own) else { return Ok(None) };
     let name = path.display().to_string();
-    Ok(Some((Which { budgets: Some(path) }.limits()?, name)))
+    Ok(Some((Which { budgets: Some(path) }.limits()?.into(), name)))
+}
+
+/// Reads the limits that a log brings along, each from its moment on.
+///
+/// # Errors
+/// Where one of its files cannot be used.
+pub(super) fn brought_limits(files: &BudgetFiles) -> anyhow::Result<LimitHistory> {
+    let later = files
+        .later
+        .iter()
+        .map(|(at, text)| Ok((*at, budgets::parse(text, &format!("{BROUGHT} from {}", at.rfc3339()))?)));
+    let later = later.collect::<anyhow::Result<_>>()?;
+    Ok(LimitHistory::new(budgets::parse(&files.first, BROUGHT)?, later))
 }
 
 fn list(of: &Which, format: Format) -> anyhow::Result<()> {

@@ -164,7 +164,7 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         budgets: BudgetsView::of(&standings, ""),
         budgets_file: gateway.limits.lock().unwrap_or_else(PoisonError::into_inner).text(),
         tries: Tries {
-            limits: gateway.live.limits().iter().map(|limit| (**limit).clone()).collect(),
+            limits: gateway.live.limits().iter().map(|limit| (**limit).clone()).collect::<Vec<_>>().into(),
             rules: Some(gateway.alerts.rules()),
             now: Arc::default(),
         },

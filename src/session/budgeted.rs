@@ -11,7 +11,7 @@ use super::snapshot::Reading;
 use super::spending::{Budgeted, Spending};
 use super::{AlertsView, BudgetsView, Fold, Log, Player, PolicySpan};
 use crate::alert::Rules;
-use crate::budget::Limit;
+use crate::budget::LimitHistory;
 use crate::outcome::{Settled, recorded};
 use crate::routing::match_route;
 use crate::units::Instant;
@@ -21,7 +21,7 @@ use crate::units::Instant;
 pub fn budgeted(
     log: &Log,
     policies: &[PolicySpan],
-    limits: &[Limit],
+    limits: &LimitHistory,
     reading: Reading,
     mut tick: impl FnMut(usize) -> bool,
 ) -> Option<Budgeted> {
@@ -32,8 +32,9 @@ pub fn budgeted(
     }
     let end = log.bounds().map_or(Instant(0), |(_, end)| end);
     if reading == Reading::Routed {
-        let goes_on =
-            in_turn(log, &mut fold, Script::new(policies, log.len()), |came| came.index % 4096 != 0 || tick(came.index));
+        let goes_on = in_turn(log, &mut fold, Script::new(policies, log.len()), |came| {
+            came.index % 4096 != 0 || tick(came.index)
+        });
         return if goes_on { fold.end_foretold(end) } else { None };
     }
     let mut settled = Settled::default();
@@ -52,13 +53,13 @@ pub fn budgeted(
 
 impl Player {
     /// Plays the log against budgets; `source` says where they are from.
-    pub fn set_budgets(&mut self, limits: &[Limit], source: String) {
+    pub fn set_budgets(&mut self, limits: &LimitHistory, source: String) {
         self.budgets = Some(Box::new(Played::new(limits, source, &self.log)));
         self.touch();
     }
 
     /// Plays the log against budgets and rules: what would have been told.
-    pub fn set_alerts(&mut self, rules: Arc<Rules>, limits: &[Limit], source: String) {
+    pub fn set_alerts(&mut self, rules: Arc<Rules>, limits: &LimitHistory, source: String) {
         let mut played = Played::new(limits, source, &self.log);
         played.watch(rules, limits, &self.log);
         self.budgets = Some(Box::new(played));

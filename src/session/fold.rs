@@ -12,7 +12,7 @@ use super::spending::{Budgeted, Spending};
 use super::warmed::{Warmed, narrowed};
 use super::whose::whose_of;
 use super::{Log, PolicySpan};
-use crate::budget::{Limit, Over};
+use crate::budget::Over;
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};
 use crate::pricing::PriceTable;
 use crate::routing::{Bar, Circumstance, Decision, InFlight, Policy, RouteId, Short, Step, decide};
@@ -81,10 +81,15 @@ impl Fold {
         self.sky.as_deref()
     }
 
-    /// Brings other limits into force; what was spent stands.
-    pub(super) fn change(&mut self, limits: &[Limit]) {
+    /// Returns when other limits come into force next, if they do.
+    pub(super) fn limits_change_at(&self) -> Option<Instant> {
+        self.spending.as_ref()?.changes_at()
+    }
+
+    /// Brings the limits of a moment into force.
+    pub(super) fn change_limits(&mut self, at: Instant) {
         if let Some(spending) = &mut self.spending {
-            spending.change(limits);
+            spending.reach(at);
         }
     }
 
@@ -213,13 +218,7 @@ impl Fold {
     }
 
     /// Finds out how things stand for a request that arrives, but for budgets and runaways.
-    fn stand(
-        &mut self,
-        evidence: &Evidence<'_>,
-        policy: &Policy,
-        outlook: &Outlook<'_>,
-        sky: Option<&Sky>,
-    ) {
+    fn stand(&mut self, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>, sky: Option<&Sky>) {
         let prices = outlook.prices;
         let told = outlook.circumstances.get(evidence.operation.circumstance);
         self.circumstance.clone_from(told);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::fold::Fold;
 use super::{Log, PolicySpan};
-use crate::budget::{Limit, Over};
+use crate::budget::Over;
 use crate::outcome::{Evidence, Outlook, Settled};
 use crate::pricing::PriceTable;
 use crate::routing::{Circumstance, Policy};
@@ -58,14 +58,12 @@ pub(super) struct Script<'r> {
     pub(super) end: usize,
     /// The prices; the log's own where not said.
     pub(super) prices: Option<&'r PriceTable>,
-    /// The limits from a moment on, in order of time.
-    pub(super) changes: Vec<(Instant, Vec<Limit>)>,
 }
 
 impl<'r> Script<'r> {
-    /// Has these policies decide up to a place; nothing else changes.
+    /// Has these policies decide up to a place, at the log's own prices.
     pub(super) fn new(policies: &'r [PolicySpan], end: usize) -> Self {
-        Self { policies, end, prices: None, changes: Vec::new() }
+        Self { policies, end, prices: None }
     }
 }
 
@@ -76,8 +74,6 @@ struct Run<'r, F> {
     outlook: Outlook<'r>,
     fold: &'r mut Fold,
     take: F,
-    /// The limits from a moment on, the latest first.
-    changes: Vec<(Instant, Vec<Limit>)>,
     waiting: BTreeMap<u64, Waiter>,
     /// The latest place in the log that has come.
     reached: usize,
@@ -91,13 +87,12 @@ pub(super) fn in_turn(
     script: Script<'_>,
     take: impl FnMut(Came<'_>) -> bool,
 ) -> bool {
-    let Script { policies, end, prices, mut changes } = script;
-    changes.reverse();
+    let Script { policies, end, prices } = script;
     let range = (log.history.start(), end.min(log.len()));
     let waited = |evidence: &Evidence<'_>| evidence.extra.map_or(0, |extra| extra.waited);
     let mut outlook = log.outlook();
     outlook.prices = prices.unwrap_or(outlook.prices);
-    let mut run = Run { log, policies, outlook, fold, take, changes, waiting: BTreeMap::new(), reached: 0 };
+    let mut run = Run { log, policies, outlook, fold, take, waiting: BTreeMap::new(), reached: 0 };
     if log.history.range(range.0, range.1).all(|(_, evidence)| waited(&evidence) == 0) {
         let mut arrivals = log.history.range(range.0, range.1);
         return arrivals.all(|(index, evidence)| run.arrive(index, &evidence, evidence.operation.at))
@@ -139,8 +134,8 @@ impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
                 (Some(at), None) | (None, Some((at, _))) => at,
                 (None, None) => return true,
             };
-            if let Some((at, limits)) = self.changes.pop_if(|(at, _)| *at <= until) {
-                self.fold.change(&limits);
+            if let Some(at) = self.fold.limits_change_at().filter(|at| *at <= until) {
+                self.fold.change_limits(at);
                 if !self.let_in_called(at) {
                     return false;
                 }
@@ -212,13 +207,16 @@ mod tests {
 
     use super::super::spending::Spending;
     use super::*;
-    use crate::budget::{Anchor, Dimension, Mode, OverLimit, Period, Scope, Unpriced, Zone};
+    use crate::budget::{
+        Anchor, Dimension, Limit, LimitHistory, Mode, OverLimit, Period, Scope, Unpriced, Zone,
+    };
     use crate::classifier::{Classifier, Measures};
     use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, Usage};
     use crate::record::{Input, ReadOptions, open};
     use crate::routing::{AtMost, PolicySpec, RouteSpec, RungSpec, Status};
     use crate::session::{
-        Arriving, Called, Ingest, IngestOptions, Live, LiveSetup, Placed, Reading, Waiting, Wants, budgeted,
+        Arriving, Called, Ingest, IngestOptions, Live, LiveSetup, Placed, Reading, Waiting, Wants, branched,
+        budgeted,
     };
     use crate::units::{Names, Pico, PicoPerMillion};
 
@@ -439,7 +437,7 @@ mod tests {
             let (front, text) = served_live(&limits, &arrivals, Span(takes * 1000));
             let log = loaded(text);
             prop_assert_eq!(log.len(), arrivals.len());
-            let mut fold = Fold::with(Spending::new(&limits, &log.names));
+            let mut fold = Fold::with(Spending::new(&LimitHistory::from(limits.clone()), &log.names));
             let mut came = Vec::new();
             let all = in_turn(&log, &mut fold, Script::new(&log.spans(), log.len()), |one| {
                 let refused = one.settled.status == Status::Refused;
@@ -455,9 +453,13 @@ mod tests {
             let mut told: Vec<_> = told.collect();
             told.sort();
             prop_assert_eq!(came, told);
+            let limits = LimitHistory::from(limits);
             let found = budgeted(&log, &log.spans(), &limits, Reading::Routed, |_| true).unwrap();
             prop_assert_eq!((found.waited, found.refused), (front.waited as u64, front.refused as u64));
             prop_assert_eq!((found.open_holds, front.live.waiting()), (0, 0));
+            let start = Instant::from_secs(1_800_000_000);
+            let branch = branched(&log, &log.spans(), &limits, (None, start), None, |_| true).unwrap();
+            prop_assert_eq!((branch.budgets.waited, branch.refused.0), (front.waited as u64, front.refused as u64));
         }
     }
 
@@ -468,11 +470,11 @@ mod tests {
         let (front, text) = served_live(&limits, &arrivals, Span(50_000));
         assert_eq!((front.waited, front.refused), (6, 3));
         let log = loaded(text);
-        let found = budgeted(&log, &log.spans(), &limits, Reading::Routed, |_| true).unwrap();
+        let found = budgeted(&log, &log.spans(), &limits.to_vec().into(), Reading::Routed, |_| true).unwrap();
         assert_eq!((found.waited, found.refused, found.standings.len()), (6, 3, 2));
         // Without patience all that found no room are refused at once, at the moment at which they came.
         let hasty = [limit("all", None, 3, Span(0))];
-        let found = budgeted(&log, &log.spans(), &hasty, Reading::Routed, |_| true).unwrap();
+        let found = budgeted(&log, &log.spans(), &hasty.to_vec().into(), Reading::Routed, |_| true).unwrap();
         assert_eq!(
             (found.refused, found.turned[0].at),
             (6, Instant::from_secs(1_800_000_000) + Span(400_000))

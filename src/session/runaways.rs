@@ -12,7 +12,7 @@ use super::whose::whose_of;
 use super::{Log, LogNote, NoteKind, Player, Reading, settle_one};
 use crate::outcome::Settled;
 use crate::pricing::{Cost, CostSum};
-use crate::runaway::{Call, Kind, Rule, Runaways, Then, Trip, Whom, Whose};
+use crate::runaway::{Call, Kind, Rule, Runaways, Then, ToldTrip, Trip, Whom, Whose};
 use crate::units::{Instant, Span};
 
 /// The most trips that are followed to the end of the log.
@@ -126,26 +126,32 @@ impl PopBefore for BinaryHeap<Due> {
 /// The most requests of a log that is looked through before its console opens.
 const AT_ONCE: usize = 300_000;
 
-impl Player {
-    /// Marks where rules would have tripped in the log, among its events. A log so long that one would wait for it is left as
-    /// it is.
-    pub fn mark_runaways(&mut self, rules: &[Rule]) {
-        if self.log.len() > AT_ONCE {
-            return;
+impl Log {
+    /// Marks where rules would have tripped, among its notes, unless it tells of trips itself: then those are what happened. Says
+    /// whether any was marked.
+    pub fn mark_runaways(&mut self, rules: &[Rule]) -> bool {
+        if self.notes.iter().any(|note| ToldTrip::parse(&note.text).is_some()) {
+            return false;
         }
-        let Some(found) = watched(&self.log, rules, |_| true).filter(|found| !found.tripped.is_empty())
-        else {
-            return;
-        };
-        let notes = &mut Arc::make_mut(&mut self.log).notes;
+        let found = watched(self, rules, |_| true).unwrap_or_default();
         for one in &found.tripped {
             let spent = one.cost_after.total().usd_rounded(2);
             let mark = if one.cost_after.estimated > crate::units::Pico::ZERO { "~" } else { "" };
             let text = format!("{}; {mark}${spent} was spent from here on", one.trip.words());
-            let place = notes.partition_point(|note| note.at <= one.trip.at);
+            let place = self.notes.partition_point(|note| note.at <= one.trip.at);
             let simulated = false;
-            notes.insert(place, LogNote { at: one.trip.at, kind: NoteKind::Runaway, text, simulated });
+            self.notes.insert(place, LogNote { at: one.trip.at, kind: NoteKind::Runaway, text, simulated });
         }
-        self.touch();
+        !found.tripped.is_empty()
+    }
+}
+
+impl Player {
+    /// Marks where rules would have tripped in the log, among its events. A log so long that one would wait for it is left as
+    /// it is.
+    pub fn mark_runaways(&mut self, rules: &[Rule]) {
+        if self.log.len() <= AT_ONCE && Arc::make_mut(&mut self.log).mark_runaways(rules) {
+            self.touch();
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! stood at its arrival. A call is held at what it cost or would have, which a gateway cannot know: near its limit it is stricter.
 
 use super::whose::payer;
-use crate::budget::{Budgets, Draws, Limit, Member, Mode, Over, OverLimit, Spreads, Standing};
+use crate::budget::{Budgets, Draws, Limit, LimitHistory, Member, Mode, Over, OverLimit, Spreads, Standing};
 use crate::engine::{most, of_any, short};
 use crate::outcome::{Attempt, Choice, Evidence, Outlook, Settled, on_model};
 use crate::pricing::Cost;
@@ -20,6 +20,8 @@ const KEPT: usize = 20_000;
 #[derive(Clone, Debug)]
 pub struct Spending {
     budgets: Budgets,
+    /// The limits from a moment on, the latest first.
+    later: Vec<(Instant, Vec<Limit>)>,
     names: Names,
     turned: Vec<Turned>,
     refused: u64,
@@ -61,9 +63,22 @@ pub struct Budgeted {
 
 impl Spending {
     /// Starts with nothing spent.
-    pub fn new(limits: &[Limit], names: &Names) -> Self {
-        let budgets = Budgets::new(limits.iter().cloned());
-        Self { budgets, names: names.share(), turned: Vec::new(), refused: 0, moved: 0, waited: 0 }
+    pub fn new(limits: &LimitHistory, names: &Names) -> Self {
+        let budgets = Budgets::new(limits.first().iter().cloned());
+        let later = limits.later().iter().rev().cloned().collect();
+        Self { budgets, later, names: names.share(), turned: Vec::new(), refused: 0, moved: 0, waited: 0 }
+    }
+
+    /// Returns when other limits come into force next, if they do.
+    pub(super) fn changes_at(&self) -> Option<Instant> {
+        self.later.last().map(|(at, _)| *at)
+    }
+
+    /// Brings the limits of a moment into force; what was spent stands.
+    pub(super) fn reach(&mut self, at: Instant) {
+        while let Some((_, limits)) = self.later.pop_if(|(from, _)| *from <= at) {
+            self.budgets.change(limits);
+        }
     }
 
     /// Takes the names of a log that has grown.
@@ -77,6 +92,7 @@ impl Spending {
         route: &str,
         (model, outlook): (ModelId, &Outlook<'_>),
     ) -> Draws {
+        self.reach(evidence.operation.at);
         let Self { budgets, names, .. } = self;
         budgets.draws(&payer(names, evidence, route, model, outlook))
     }
@@ -231,11 +247,6 @@ impl Spending {
         self.budgets.change(limits.iter().cloned());
     }
 
-    /// Lists the limits.
-    pub(super) fn limits(&self) -> Vec<Limit> {
-        self.budgets.limits().map(|limit| (**limit).clone()).collect()
-    }
-
     /// Adds what was spent before the log began.
     pub(super) fn carry(&mut self, before: &[Before]) {
         for Before { limit, member, start, spent } in before {
@@ -262,7 +273,8 @@ impl Spending {
     }
 
     /// Lists how the windows of a moment stand.
-    pub(super) fn standings(&self, at: Instant, spreads: &mut Spreads) -> Vec<Standing> {
+    pub(super) fn standings(&mut self, at: Instant, spreads: &mut Spreads) -> Vec<Standing> {
+        self.reach(at);
         let mut standings = self.budgets.standings(at, false);
         self.budgets.spread(&mut standings, at, spreads);
         standings

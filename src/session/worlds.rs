@@ -11,7 +11,7 @@ use super::frontiers::with_staged;
 use super::queueing::{Came, Script, in_turn};
 use super::spending::Spending;
 use super::{Log, PolicySpan};
-use crate::budget::Limit;
+use crate::budget::LimitHistory;
 use crate::outcome::{Extra, History, Operation};
 use crate::pricing::Charged;
 use crate::routing::{Policy, Status};
@@ -172,26 +172,21 @@ fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut Hi
 pub fn branched(
     log: &Log,
     policies: &[PolicySpan],
-    limits: &[Limit],
+    limits: &LimitHistory,
     (world, start): (Option<&World>, Instant),
     incident: Option<(Instant, Instant)>,
     mut tick: impl FnMut(usize) -> bool,
 ) -> Option<Branched> {
     let end = log.bounds().unwrap_or_default().1;
-    let mut fold =
-        Fold::with(Spending::new(limits, &log.names)).minding(log, policies.iter().map(|span| &span.policy));
-    let (mut priced, mut changes) = (None, Vec::new());
+    let otherwise = world.map(|world| with_amounts(limits, world, start));
+    let spending = Spending::new(otherwise.as_ref().unwrap_or(limits), &log.names);
+    let mut fold = Fold::with(spending).minding(log, policies.iter().map(|span| &span.policy));
+    let mut priced = None;
     if let Some(world) = world {
         fold = fold.under(Sky::new(world, start, &log.names, &log.prices, meant(log)));
         priced = Some(world.prices(&log.prices, start, meant(log)));
-        let ends = |amount: &Amount| <[Instant; 2]>::from(amount.stretch.within(start));
-        let mut turns: Vec<Instant> = world.amounts.iter().flat_map(ends).collect();
-        turns.sort_unstable();
-        turns.dedup();
-        changes = turns.into_iter().map(|at| (at, amounts_at(limits, world, start, at))).collect();
     }
-    let script =
-        Script { prices: priced.as_ref(), changes, ..Script::new(policies, log.len()) };
+    let script = Script { prices: priced.as_ref(), ..Script::new(policies, log.len()) };
     let (mut totals, mut inside) = (Totals::default(), Totals::default());
     let mut refused = (0, 0);
     let goes_on = in_turn(log, &mut fold, script, |Came { index, evidence, settled, .. }| {
@@ -213,14 +208,24 @@ pub fn branched(
     Some(Branched { totals, inside, refused, seen, trips, budgets: fold.end(end)? })
 }
 
-/// Returns the limits as they are from a moment on.
-fn amounts_at(limits: &[Limit], world: &World, start: Instant, at: Instant) -> Vec<Limit> {
-    let mut limits = limits.to_vec();
-    for amount in &world.amounts {
-        let (from, to) = amount.stretch.within(start);
-        for limit in limits.iter_mut().filter(|limit| limit.name() == amount.limit && at >= from && at < to) {
-            limit.amount = amount.amount;
+/// Returns limits with the amounts that a world gives them for a time.
+fn with_amounts(limits: &LimitHistory, world: &World, start: Instant) -> LimitHistory {
+    let within = |amount: &Amount| <[Instant; 2]>::from(amount.stretch.within(start));
+    let mut turns: Vec<Instant> = world.amounts.iter().flat_map(within).collect();
+    turns.extend(limits.later().iter().map(|(at, _)| *at));
+    turns.sort_unstable();
+    turns.dedup();
+    let at = |at: Instant| {
+        let mut limits = limits.at(at).to_vec();
+        for amount in &world.amounts {
+            let [from, to] = within(amount);
+            for limit in
+                limits.iter_mut().filter(|limit| limit.name() == amount.limit && at >= from && at < to)
+            {
+                limit.amount = amount.amount;
+            }
         }
-    }
-    limits
+        limits
+    };
+    LimitHistory::new(limits.first().to_vec(), turns.into_iter().map(|turn| (turn, at(turn))).collect())
 }

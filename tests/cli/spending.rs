@@ -334,3 +334,24 @@ fn busy_hours_burn_no_budget_that_lasts_and_a_night_that_is_busy_does() {
     // $18 within an hour is less than 14.4 times an even pace, but not at night.
     assert!(fired(&working_hours(night)).iter().any(|threshold| threshold == "14.4x in 1h"));
 }
+
+/// A warehouse would else load nothing, or another total than the report's.
+#[test]
+fn a_parquet_file_has_the_columns_and_the_rows_of_the_csv() {
+    let sandbox = kinds();
+    let run = sandbox.run("report kinds.jsonl --by team,tag.env,model --format parquet -o kinds.parquet");
+    assert!(run.code == Some(0) && run.err.contains("is unknown"), "{}", run.err);
+    let file = std::fs::read(sandbox.path("kinds.parquet")).expect("a file");
+    assert_eq!((&file[..4], &file[file.len() - 4..]), (&b"PAR1"[..], &b"PAR1"[..]));
+    let length = u32::from_le_bytes(file[file.len() - 8..file.len() - 4].try_into().expect("four bytes"));
+    let footer = &file[file.len() - 8 - usize::try_from(length).expect("a length")..file.len() - 8];
+    let csv = sandbox.run("report kinds.jsonl --by team,tag.env,model --format csv").out;
+    let heads = csv.lines().next().expect("heads");
+    let mut rest = footer;
+    for head in heads.split(',') {
+        let at = rest.windows(head.len()).position(|window| window == head.as_bytes());
+        rest = &rest[at.unwrap_or_else(|| panic!("{head} follows in the schema")) + head.len()..];
+    }
+    let again = sandbox.run("report kinds.jsonl --by team,tag.env,model --format parquet -o again.parquet");
+    assert_eq!((again.code, std::fs::read(sandbox.path("again.parquet")).expect("a file")), (Some(0), file));
+}
