@@ -243,5 +243,7 @@ fn an_export_brings_the_budgets_that_were_in_force_and_answers_as_the_ledger_doe
     let turned: Vec<&str> =
         shown["turned"].as_array().unwrap().iter().filter_map(|one| one["at"].as_str()).collect();
     let changed = at(200).rfc3339();
+    let window = &shown["budgets"][0];
+    assert_eq!((&window["limit"], window["spent"].as_str().is_some()), (&"1000".into(), true), "{window}");
     assert!(!turned.is_empty() && turned.iter().all(|at| *at < changed.as_str()), "{:?}", turned.last());
 }

@@ -35,6 +35,12 @@ impl LimitHistory {
         later.map_or(&self.first, |(_, limits)| limits)
     }
 
+    /// Returns a limit by its name as it was at a moment, or, where it was in force no longer, as it was last.
+    pub fn then(&self, name: &str, at: Instant) -> Option<&Limit> {
+        let earlier = self.later.iter().rev().filter(|(from, _)| *from <= at).map(|(_, limits)| &**limits);
+        earlier.chain([&*self.first]).find_map(|limits| limits.iter().find(|limit| limit.name() == name))
+    }
+
     /// Returns the limits that are in force at the end.
     pub fn last(&self) -> &[Limit] {
         self.later.last().map_or(&self.first, |(_, limits)| limits)
@@ -67,5 +73,53 @@ impl From<Vec<Limit>> for LimitHistory {
 impl From<&[Limit]> for LimitHistory {
     fn from(first: &[Limit]) -> Self {
         first.to_vec().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::budget::{Anchor, Mode, OverLimit, Period, Scope, Unpriced, Zone};
+    use crate::units::{Pico, Span};
+
+    fn limit(budget: &str, amount: i128) -> Limit {
+        Limit {
+            budget: budget.into(),
+            scope: Arc::new(Scope::default()),
+            period: Period::Day,
+            anchor: Anchor::default(),
+            zone: Zone::utc(),
+            amount: Pico(amount),
+            special: BTreeMap::new(),
+            mode: Mode::Hard,
+            over: OverLimit::Refuse,
+            wait: Span(0),
+            unpriced: Unpriced::Refuse,
+            steer: None,
+        }
+    }
+
+    /// A day of May is else listed beside the limit of June.
+    #[test]
+    fn each_moment_has_the_limits_that_were_in_force_then() {
+        let later = vec![(Instant(20), vec![limit("b", 3)]), (Instant(10), vec![limit("a", 2)])];
+        let history = LimitHistory::new(vec![limit("a", 1)], later);
+        let amount = |name: &str, at| history.then(name, Instant(at)).map(|limit| limit.amount.0);
+        assert_eq!([9, 10, 20].map(|at| history.at(Instant(at))[0].amount.0), [1, 2, 3]);
+        assert_eq!(
+            [amount("a/day", 9), amount("a/day", 10), amount("a/day", 99)],
+            [Some(1), Some(2), Some(2)]
+        );
+        assert_eq!([amount("b/day", 19), amount("b/day", 20)], [None, Some(3)]);
+        assert_eq!(
+            (history.all().count(), history.is_empty(), history.last()[0].amount),
+            (3, false, Pico(3))
+        );
+        let doubled =
+            history.map(|limits| limits.iter().map(|one| limit(&one.budget, one.amount.0 * 2)).collect());
+        assert_eq!(doubled.then("a/day", Instant(99)).map(|limit| limit.amount), Some(Pico(4)));
     }
 }

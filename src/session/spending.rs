@@ -20,8 +20,9 @@ const KEPT: usize = 20_000;
 #[derive(Clone, Debug)]
 pub struct Spending {
     budgets: Budgets,
-    /// The limits from a moment on, the latest first.
-    later: Vec<(Instant, Vec<Limit>)>,
+    /// The limits over time, and how many of their changes are in force.
+    history: LimitHistory,
+    changes: usize,
     names: Names,
     turned: Vec<Turned>,
     refused: u64,
@@ -65,20 +66,42 @@ impl Spending {
     /// Starts with nothing spent.
     pub fn new(limits: &LimitHistory, names: &Names) -> Self {
         let budgets = Budgets::new(limits.first().iter().cloned());
-        let later = limits.later().iter().rev().cloned().collect();
-        Self { budgets, later, names: names.share(), turned: Vec::new(), refused: 0, moved: 0, waited: 0 }
+        let history = limits.clone();
+        Self {
+            budgets,
+            history,
+            changes: 0,
+            names: names.share(),
+            turned: Vec::new(),
+            refused: 0,
+            moved: 0,
+            waited: 0,
+        }
     }
 
     /// Returns when other limits come into force next, if they do.
     pub(super) fn changes_at(&self) -> Option<Instant> {
-        self.later.last().map(|(at, _)| *at)
+        self.history.later().get(self.changes).map(|(at, _)| *at)
     }
 
     /// Brings the limits of a moment into force; what was spent stands.
     pub(super) fn reach(&mut self, at: Instant) {
-        while let Some((_, limits)) = self.later.pop_if(|(from, _)| *from <= at) {
-            self.budgets.change(limits);
+        while let Some((_, limits)) = self.history.later().get(self.changes).filter(|(from, _)| *from <= at) {
+            self.budgets.change(limits.iter().cloned());
+            self.changes += 1;
         }
+    }
+
+    /// Lists every window, each with as much as might be spent in it at its end.
+    fn all_windows(&self, at: Instant) -> Vec<Standing> {
+        let mut standings = self.budgets.standings(at, true);
+        for one in standings.iter_mut().filter(|_| self.changes > 0) {
+            let end = one.account.window.end.map_or(at, |end| at.min(Instant(end.0.saturating_sub(1))));
+            if let Some(limit) = self.history.then(&one.limit.name(), end) {
+                one.amount = limit.amount_of(&one.member);
+            }
+        }
+        standings
     }
 
     /// Takes the names of a log that has grown.
@@ -282,7 +305,7 @@ impl Spending {
 
     /// Ends the run, and says between which totals the fullest accounts will end.
     pub(super) fn end_foretold(self, at: Instant) -> Budgeted {
-        let mut standings = self.budgets.standings(at, true);
+        let mut standings = self.all_windows(at);
         self.budgets.spread(&mut standings, at, &mut Spreads::default());
         Budgeted { standings, ..self.end(at) }
     }
@@ -290,7 +313,7 @@ impl Spending {
     /// Ends the run: lists how all windows stand.
     pub fn end(self, at: Instant) -> Budgeted {
         Budgeted {
-            standings: self.budgets.standings(at, true),
+            standings: self.all_windows(at),
             refused: self.refused,
             moved: self.moved,
             waited: self.waited,

@@ -81,7 +81,8 @@ impl Log {
         }
         let mut names = self.names.clone();
         let mut history = History::default();
-        for (index, evidence) in self.history.range(self.history.start(), self.len()) {
+        for (index, recalled) in self.history.range(self.history.start(), self.len()) {
+            let evidence = recalled.evidence();
             let operation = Operation { at: evidence.operation.at + moved, ..*evidence.operation };
             history.push(self.history.id(index), operation, evidence.extra.cloned());
         }
@@ -138,8 +139,8 @@ fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut Hi
     };
     let (like, extra) = history
         .range(0, history.len())
-        .find(|(index, evidence)| is_repeated(*index, evidence.operation))
-        .map(|(_, evidence)| (*evidence.operation, evidence.extra.cloned()))?;
+        .find(|(index, like)| is_repeated(*index, &like.operation))
+        .map(|(_, like)| (like.operation, like.extra.cloned()))?;
     let session = names.intern_session(&repeat.session);
     for nth in 0..repeat.times {
         let at = from + Span(repeat.every.0.saturating_mul(i64::from(nth)));
@@ -194,7 +195,7 @@ pub fn branched(
         totals.apply(evidence, settled, Sign::Plus);
         refused.0 += is_refused;
         // By the moment that the log tells, so that the stretch has the same requests in every branch.
-        let told = log.history.get(index).map_or(evidence.operation.at, |operation| operation.at);
+        let told = log.history.at(index).unwrap_or(evidence.operation.at);
         if incident.is_some_and(|(from, to)| told >= from && told < to) {
             inside.apply(evidence, settled, Sign::Plus);
             refused.1 += is_refused;

@@ -355,3 +355,42 @@ fn a_parquet_file_has_the_columns_and_the_rows_of_the_csv() {
     let again = sandbox.run("report kinds.jsonl --by team,tag.env,model --format parquet -o again.parquet");
     assert_eq!((again.code, std::fs::read(sandbox.path("again.parquet")).expect("a file")), (Some(0), file));
 }
+
+/// Whoever loads it with the reference implementation finds text, whole numbers and exact dollars.
+#[test]
+fn the_official_reader_of_parquet_finds_what_the_csv_says() {
+    let Ok(venv) = std::env::var("POINTSMAN_FOCUS_VENV") else {
+        println!("skipped: POINTSMAN_FOCUS_VENV names no environment with pyarrow");
+        return;
+    };
+    let sandbox = kinds();
+    let by = "report kinds.jsonl --by team,project,tag.env,model";
+    assert_eq!(sandbox.run(&format!("{by} --format parquet -o kinds.parquet")).code, Some(0));
+    let csv = rows(&sandbox.run(&format!("{by} --format csv")).out);
+    let read = "import pyarrow.parquet as p, sys, json\n\
+                t = p.read_table(sys.argv[1])\n\
+                print(json.dumps([[str(f.type) for f in t.schema], [{k: None if v is None else str(v) for k, v in r.items()} for r in t.to_pylist()]]))";
+    let output = std::process::Command::new(std::path::Path::new(&venv).join("bin/python"))
+        .args(["-c", read])
+        .arg(sandbox.path("kinds.parquet"))
+        .output()
+        .expect("python runs");
+    let found = json(&String::from_utf8(output.stdout).expect("text"));
+    let types: Vec<&str> = found[0].as_array().expect("types").iter().filter_map(Value::as_str).collect();
+    assert_eq!(
+        (&types[..5], types[14]),
+        (&["string", "string", "string", "string", "int64"][..], "decimal128(38, 12)")
+    );
+    let found = found[1].as_array().expect("rows");
+    assert_eq!(found.len(), csv.len());
+    for (read, told) in found.iter().zip(&csv) {
+        for (head, cell) in told {
+            let plain = cell.strip_prefix('\'').unwrap_or(cell);
+            match (read[head].as_str(), plain.parse::<Decimal>()) {
+                (None, _) => assert_eq!(plain, "", "{head}"),
+                (Some(read), Ok(told)) => assert_eq!(read.parse::<Decimal>().ok(), Some(told), "{head}"),
+                (Some(read), Err(_)) => assert_eq!(read, plain, "{head}"),
+            }
+        }
+    }
+}

@@ -292,7 +292,10 @@ impl BudgetsReport {
         ];
         let mut sheet = Sheet::new(title, &heads);
         let money = |usd: &str| match Pico::from_usd(usd) {
-            Ok(amount) if !exact => amount.usd_rounded(2),
+            Ok(amount) if !exact => {
+                let is_small = amount != Pico::ZERO && amount.0.abs() < Pico::USD.0;
+                amount.usd_rounded(if is_small { 6 } else { 2 })
+            }
             _ => usd.to_owned(),
         };
         let side = |side: &Option<SideReport>| match side {
