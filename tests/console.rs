@@ -8,6 +8,8 @@ mod certified;
 mod explored;
 #[path = "console/quality.rs"]
 mod quality;
+#[path = "console/spend.rs"]
+mod spend;
 #[path = "console/warm.rs"]
 mod warm;
 #[path = "console/worlds.rs"]
@@ -592,25 +594,5 @@ fn every_theme_and_glyph_set_draws_every_screen_and_ascii_means_ascii() {
         let text = sandbox.text();
         let odd: Vec<char> = text.chars().filter(|c| !c.is_ascii()).collect();
         assert!(odd.is_empty(), "{screen:?} draws {odd:?} with the ascii glyphs:\n{text}");
-    }
-}
-
-/// What a request, a session or a team costs was out of reach on Spend where not all panels have room.
-#[test]
-fn unit_costs_are_one_key_away_on_spend_whatever_the_size() {
-    let log = log();
-    for size in [(80, 24), (120, 36), (200, 60)] {
-        let mut sandbox = Sandbox::open(&log, ScreenId::Spend, size);
-        sandbox.keys("b");
-        assert!(sandbox.text().contains("Unit costs by"), "{size:?}: {}", sandbox.text());
-        let shown = sandbox.text();
-        sandbox.keys("b");
-        assert!(
-            sandbox.text() != shown && sandbox.text().contains("Unit costs by"),
-            "{size:?}: {}",
-            sandbox.text()
-        );
-        sandbox.keys("x");
-        assert!(sandbox.text().contains("Why it changed"), "{size:?}: {}", sandbox.text());
     }
 }

@@ -221,6 +221,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         keeps_ledger: !options.no_ledger,
         on_apply: keeps,
         limits,
+        bills_beside: (!options.no_ledger).then(|| ledger_options.path.clone()),
         tariff: Tariff::new(&prices, config::user_dir().as_deref()),
         caching: config::caching::layered(config::user_dir().as_deref())?,
     }));

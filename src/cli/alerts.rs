@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::alert_rules::Which;
 use super::args::{EngineArgs, GatewayAt};
-use super::{budgets, console, output};
+use super::{brought, console, output};
 use crate::alert::Alert;
 use crate::app::{Cancel, Progress, operator_get, operator_post};
 use crate::report::{Format, Sheet, render, to_json};
@@ -171,7 +171,7 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
 fn over_logs(replay: &Replay) -> anyhow::Result<()> {
     let rules = Arc::new(replay.of.settings()?.rules);
     let mut log = console::open(&replay.logs, &replay.engine)?;
-    let limits = budgets::of_log(replay.budgets.as_deref(), (replay.logs.is_empty(), &log.budgets))?;
+    let limits = brought::of_log(replay.budgets.as_deref(), (replay.logs.is_empty(), &log.budgets))?;
     let limits = limits.map(|(limits, _)| limits).unwrap_or_default();
     log.mark_runaways(&super::runaways::rules(replay.budgets.as_ref())?);
     let (mut progress, requests) = (Progress::new("alerts", None), log.len() as u64);

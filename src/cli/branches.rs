@@ -9,7 +9,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 
 use super::args::EngineArgs;
-use super::{budgets, console, output};
+use super::{brought, console, output};
 use crate::app::{self, Cancel, Progress};
 use crate::budget::LimitHistory;
 use crate::report::{Format, to_json};
@@ -100,7 +100,7 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
     // Budgets of a world stand in the place of all others.
     let limits = match world.limits {
         Some(_) => LimitHistory::default(),
-        None => budgets::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?.unwrap_or_default().0,
+        None => brought::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?.unwrap_or_default().0,
     };
     let plan = Arc::new(BranchPlan { file: name.to_owned(), world, tried });
     let spans = log.spans();

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::args::{EngineArgs, input, names};
-use super::budgets;
+use super::brought;
 use super::output;
 use super::replay::ReadAs;
 use super::serve::{GatewayArgs, ServeArgs};
@@ -147,7 +147,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
     if args.follow {
         let setup = args.engine.start()?;
         return follow(&args.logs, setup, &args.engine.read(), &args.look.options(), |player| {
-            budgets::play(player, args.gateway.budgets.as_deref(), false)
+            brought::play(player, args.gateway.budgets.as_deref(), false)
         });
     }
     let mut logs = args.logs.clone();
@@ -162,8 +162,11 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
     }
     let log = open_beside(&logs, &args.engine, args.try_classifier.as_deref())?;
     let mut player = start(log, args.read_as.into(), logs.is_empty());
-    budgets::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty())?;
+    brought::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty())?;
     player.mark_runaways(&super::runaways::rules(args.gateway.budgets.as_ref())?);
+    if let [one] = &*logs {
+        player.set_billed(crate::config::billed::read(one));
+    }
     run_console(player, &args.look.options())
 }
 

@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::args::EngineArgs;
-use super::budgets;
+use super::brought;
 use super::console::open;
 use super::output;
 use super::replay::ReadAs;
@@ -123,7 +123,10 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     let logs: Vec<PathBuf> = args.log.iter().cloned().collect();
     let log = Arc::new(open(&logs, &args.engine)?);
     let mut player = Player::new(Arc::clone(&log), args.read_as.into(), args.window.0);
-    budgets::play(&mut player, args.budgets.as_deref(), logs.is_empty())?;
+    brought::play(&mut player, args.budgets.as_deref(), logs.is_empty())?;
+    if let [one] = &*logs {
+        player.set_billed(crate::config::billed::read(one));
+    }
     player.mark_runaways(&super::runaways::rules(args.budgets.as_ref())?);
     match &args.at {
         None => player.handle(Command::Follow),

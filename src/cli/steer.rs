@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::args::{EngineArgs, GatewayAt, GatewayLook, input, names};
-use super::budgets::of_log;
+use super::brought::of_log;
 use super::output;
 use crate::app::{Cancel, Progress, accept_at, load_log, steering_at};
 use crate::budget::LimitHistory;

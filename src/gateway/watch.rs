@@ -168,6 +168,7 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
             rules: Some(gateway.alerts.rules()),
             now: Arc::default(),
         },
+        billed: gateway.billed.lock().unwrap_or_else(PoisonError::into_inner).now(),
         alerts: AlertsView::told(gateway.alerts.shown()),
         stopped: gateway.live.stopped(),
         rollouts: gateway.rollouts.lock().unwrap_or_else(PoisonError::into_inner).rows(at),

@@ -13,6 +13,7 @@ use super::{AlertsView, BudgetsView, Fold, Log, Player, PolicySpan};
 use crate::alert::Rules;
 use crate::budget::LimitHistory;
 use crate::outcome::{Settled, recorded};
+use crate::pricing::Billed;
 use crate::routing::match_route;
 use crate::units::Instant;
 
@@ -56,6 +57,12 @@ impl Player {
     /// Plays the log against budgets; `source` says where they are from.
     pub fn set_budgets(&mut self, limits: &LimitHistory, source: String) {
         self.budgets = Some(Box::new(Played::new(limits, source, &self.log)));
+        self.touch();
+    }
+
+    /// Shows what a bill said of the log.
+    pub fn set_billed(&mut self, billed: Option<Billed>) {
+        self.billed = billed.map(Arc::new);
         self.touch();
     }
 

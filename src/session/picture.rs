@@ -48,6 +48,7 @@ impl Player {
             live: self.live_view(),
             spending: self.budgets(),
             alerts: self.alerts(),
+            billed: self.billed.clone(),
             proofs,
         }
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::app::{Cancel, Progress};
 use crate::budget::{Dimension, Limit, LimitHistory, Period};
 use crate::cli::alert_rules;
-use crate::cli::budgets::brought_limits;
+use crate::cli::brought::brought_limits;
 use crate::config::budgets;
 use crate::record::BudgetFiles;
 use crate::report::{Format, Sheet, count};

@@ -31,7 +31,7 @@ use super::ordered::Ordered;
 use super::palette::Palette;
 use super::prompt::Prompt;
 use super::screen::{Ask, Asks, ScreenId, View};
-use super::screens::spend::{UNITS_PANEL, WHY_PANEL};
+use super::screens::spend::WHY_PANEL;
 use super::screens::{detail, traffic};
 use super::theme::{Depth, Theme};
 use super::ui::Ui;
@@ -523,16 +523,7 @@ impl App {
                 self.ui.view.focus = WHY_PANEL;
                 done
             }
-            Action::Why if self.ui.context() == Context::Spend && self.ui.view.focus != WHY_PANEL => {
-                self.ui.view.focus = WHY_PANEL;
-                Vec::new()
-            }
-            Action::NextDimension
-                if self.ui.context() == Context::Spend && self.ui.view.focus != UNITS_PANEL =>
-            {
-                self.ui.view.focus = UNITS_PANEL;
-                Vec::new()
-            }
+            Action::Why | Action::NextDimension if self.ui.brings_into_view(action) => Vec::new(),
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => {
                 self.say("type the digits");
