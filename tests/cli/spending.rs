@@ -394,3 +394,23 @@ fn the_official_reader_of_parquet_finds_what_the_csv_says() {
         }
     }
 }
+
+#[test]
+fn how_far_a_bill_is_off_is_kept_beside_the_log_and_shown_on_spend() {
+    let sandbox = sandbox();
+    sandbox.write("costs.json", COSTS);
+    let spend = "snapshot spend --log small.jsonl --size 120x36";
+    assert!(!sandbox.run(spend).out.contains("bill "), "nobody asked for it");
+    let run = sandbox.run("reconcile small.jsonl --bill costs.json --keep");
+    assert!(run.code == Some(0) && run.err.contains("small.jsonl.bill.json"), "{}", run.err);
+    let kept = json(&std::fs::read_to_string(sandbox.path("small.jsonl.bill.json")).expect("a file"));
+    let told = json(&sandbox.good("reconcile small.jsonl --bill costs.json --format json"))["total"].clone();
+    for side in ["ours_usd", "theirs_usd", "ours_unknown_calls"] {
+        assert_eq!(kept[side], told[side], "{side}");
+    }
+    let percent = told["difference_percent"].as_str().expect("a difference").to_owned();
+    let shown = sandbox.run(spend).out;
+    assert!(shown.contains("bill ") && shown.contains(&format!("{percent} %")), "{percent}: {shown}");
+    let run = sandbox.run("reconcile small.jsonl small.jsonl --bill costs.json --keep");
+    assert!(run.code == Some(2) && run.err.contains("several logs"), "{}", run.err);
+}
