@@ -77,6 +77,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             .bar(share(saved.answers), Role::GaugeFill)
             .note("calls that answered"),
     ];
+    list.extend(snapshot.billed().and_then(billed));
     for (name, line) in &saved.lines {
         let name = match *name {
             "cache_loss" => "cache loss",
@@ -96,7 +97,6 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
         });
     }
     let on = format!("of {}", figures::plural(saved.requests, "request"));
-    list.extend(snapshot.billed().and_then(billed));
     list.push(Row::new("stands on", format::count(saved.compared), Role::Muted).note(on));
     rows(scene, &list, None, inside, buf);
 }
