@@ -414,3 +414,17 @@ fn how_far_a_bill_is_off_is_kept_beside_the_log_and_shown_on_spend() {
     let run = sandbox.run("reconcile small.jsonl small.jsonl --bill costs.json --keep");
     assert!(run.code == Some(2) && run.err.contains("several logs"), "{}", run.err);
 }
+
+/// Tools that load FOCUS by place, not by name, would else put our columns into theirs.
+#[test]
+fn columns_of_our_own_stand_behind_those_of_focus() {
+    for version in ["1.2", "1.4"] {
+        let text = kinds().run(&format!("report kinds.jsonl --format focus --focus {version}")).out;
+        let heads: Vec<&str> = text.lines().next().expect("heads").split(',').collect();
+        let first = heads.iter().position(|head| head.starts_with("x_")).expect("columns of our own");
+        assert!(heads[first..].iter().all(|head| head.starts_with("x_")), "{heads:?}");
+        let row = &rows(&text)[0];
+        let own = ["x_Model", "x_CallCount", "x_CostKind", "x_Team"].map(|head| cell(row, head));
+        assert_eq!(own, ["gpt-4.1", "1", "known", "'=1+1"], "{row:?}");
+    }
+}
