@@ -347,7 +347,7 @@ fn tell_limits(gateway: &Gateway, ledger: &Path) {
     match known {
         Ok(known) => gateway.tell_limits(&known),
         Err(error) => {
-            tracing::warn!(%error, "the ledger is not told which budgets are in force: it cannot be read")
+            tracing::warn!(%error, "the ledger is not told which budgets are in force: it cannot be read");
         }
     }
 }

@@ -189,6 +189,9 @@ impl Row {
     }
 }
 
+/// What is sold: by provider, model, tier and meter, and whether its cost is an estimate.
+type Sku = (Value, ModelId, u32, bool, What);
+
 /// Writes rows; what many have alike is put together once.
 struct Rows<'a> {
     spend: &'a Spend,
@@ -197,7 +200,7 @@ struct Rows<'a> {
     account: String,
     period: (Instant, String),
     /// The columns of the specification, and our own.
-    skus: FxHashMap<(Value, ModelId, u32, bool, What), (String, String)>,
+    skus: FxHashMap<Sku, (String, String)>,
     payers: FxHashMap<(TeamId, ProjectId, RouteTag, TagsId), String>,
 }
 

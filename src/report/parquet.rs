@@ -66,7 +66,7 @@ impl Column {
             }),
             Self::Usd(all) => all.iter().for_each(|amount| {
                 there.push(amount.is_some());
-                values.extend(amount.into_iter().flat_map(|amount| amount.0.to_be_bytes()));
+                values.extend(amount.iter().flat_map(|amount| amount.0.to_be_bytes()));
             }),
         }
         let mut page = Vec::with_capacity(values.len() + 8);
@@ -227,12 +227,11 @@ impl Record {
     fn list(&mut self, id: u8, kind: Kind, items: impl IntoIterator<Item = Vec<u8>>) {
         self.field(id, Kind::List);
         let items: Vec<Vec<u8>> = items.into_iter().collect();
-        match u8::try_from(items.len()) {
-            Ok(few @ 0..15) => self.out.push((few << 4) | kind as u8),
-            _ => {
-                self.out.push(0xf0 | kind as u8);
-                varint(&mut self.out, items.len() as u64);
-            }
+        if let Ok(few @ 0..15) = u8::try_from(items.len()) {
+            self.out.push((few << 4) | kind as u8);
+        } else {
+            self.out.push(0xf0 | kind as u8);
+            varint(&mut self.out, items.len() as u64);
         }
         self.out.extend(items.into_iter().flatten());
     }

@@ -51,6 +51,7 @@ pub(super) struct Came<'c> {
 }
 
 /// What a log is run under.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Script<'r> {
     /// Who decides from where on.
     pub(super) policies: &'r [PolicySpan],
