@@ -124,20 +124,23 @@ impl PopBefore for BinaryHeap<Due> {
     }
 }
 
+/// Plays a log against rules, unless it is so long that one would wait for it: then nothing is found.
+pub fn watched_at_once(log: &Log, rules: &[Rule]) -> Watched {
+    Some(log)
+        .filter(|log| log.len() <= AT_ONCE)
+        .and_then(|log| watched(log, rules, |_| true))
+        .unwrap_or_default()
+}
+
 /// The most requests of a log that is looked through before its console opens.
 const AT_ONCE: usize = 300_000;
 
 impl Player {
-    /// Marks where rules would have tripped in the log, among its events. A log so long that one would wait for it is left as
-    /// it is.
-    pub fn mark_runaways(&mut self, rules: &[Rule]) {
-        if self.log.len() > AT_ONCE {
+    /// Marks where rules would have tripped in the log, among its events.
+    pub fn mark_runaways(&mut self, found: &Watched) {
+        if found.tripped.is_empty() {
             return;
         }
-        let Some(found) = watched(&self.log, rules, |_| true).filter(|found| !found.tripped.is_empty())
-        else {
-            return;
-        };
         let notes = &mut Arc::make_mut(&mut self.log).notes;
         for one in &found.tripped {
             let spent = one.cost_after.total().usd_rounded(2);
