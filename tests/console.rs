@@ -8,6 +8,8 @@ mod certified;
 mod explored;
 #[path = "console/quality.rs"]
 mod quality;
+#[path = "console/spend.rs"]
+mod spend;
 #[path = "console/warm.rs"]
 mod warm;
 #[path = "console/worlds.rs"]

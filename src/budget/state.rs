@@ -429,10 +429,11 @@ impl Budgets {
     }
 
     /// Lists the accounts of the limits in force as they stand at a moment, in order of limits and of members' first
-    /// appearance; a limit on which nobody has drawn stands there untouched. `all` lists windows of the past, too.
+    /// appearance; a limit on which nobody has drawn stands there untouched. `all` lists windows of the past, too, and what was drawn
+    /// on limits that are no longer in force.
     pub fn standings(&self, at: Instant, all: bool) -> Vec<Standing> {
         let mut list = Vec::new();
-        for (number, slot) in self.limits.iter().enumerate().filter(|(_, slot)| slot.in_force) {
+        for (number, slot) in self.limits.iter().enumerate().filter(|(_, slot)| slot.in_force || all) {
             let window = slot.clone().window(at);
             let before = list.len();
             let mut drawn: Vec<_> =
@@ -461,7 +462,7 @@ impl Budgets {
                     draw,
                 }));
             }
-            if list.len() == before {
+            if list.len() == before && slot.in_force {
                 let mut untouched = Windows::default();
                 list.push(Standing {
                     limit: Arc::clone(&slot.limit),

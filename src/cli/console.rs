@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::args::{EngineArgs, input, names};
-use super::budgets;
+use super::brought;
 use super::output;
 use super::replay::ReadAs;
 use super::serve::{GatewayArgs, ServeArgs};
@@ -19,7 +19,7 @@ use crate::console::screen::ScreenId;
 use crate::record::Input;
 use crate::report::{Format, replay_text};
 use crate::sample;
-use crate::session::{Command, Log, Player, Reading, Speed, StreamOptions, watched_at_once};
+use crate::session::{Command, Log, Player, Reading, Speed, StreamOptions, would_trip_at_once};
 use crate::units::{PerMille, Span};
 
 /// Opens the console.
@@ -147,7 +147,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
     if args.follow {
         let setup = args.engine.start()?;
         return follow(&args.logs, setup, &args.engine.read(), &args.look.options(), |player| {
-            budgets::play(player, args.gateway.budgets.as_deref(), false)
+            brought::play(player, args.gateway.budgets.as_deref(), false)
         });
     }
     let mut logs = args.logs.clone();
@@ -165,15 +165,18 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
     let log = Arc::new(log);
     // Whoever opens a console waits for both, so they are found side by side.
     let (player, found) = std::thread::scope(|scope| {
-        let watching = scope.spawn(|| watched_at_once(&log, &rules));
+        let watching = scope.spawn(|| would_trip_at_once(&log, &rules));
         let mut player = start(Arc::clone(&log), args.read_as.into(), logs.is_empty());
-        let played = budgets::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty());
+        let played = brought::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty());
         (played.map(|()| player), watching.join().unwrap_or_default())
     });
     // The player has it to itself again, and need not copy it to note what was found.
     drop(log);
     let mut player = player?;
     player.mark_runaways(&found);
+    if let [one] = &*logs {
+        player.set_billed(crate::config::billed::read(one));
+    }
     run_console(player, &args.look.options())
 }
 

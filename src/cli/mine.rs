@@ -58,7 +58,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
     if args.follow {
         let setup = args.engine.start()?;
         return follow(&paths, setup, &args.engine.read(), &args.look.options(), |player| {
-            super::budgets::play(player, None, false)
+            super::brought::play(player, None, false)
         });
     }
     let log = console::open(&paths, &args.engine)?;

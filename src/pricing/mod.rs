@@ -5,6 +5,7 @@
 
 mod amend;
 mod bill;
+mod billed;
 mod book;
 mod charge;
 mod charged;
@@ -17,6 +18,7 @@ mod worst;
 
 pub use amend::{Amended, Amendment};
 pub use bill::{BillLine, bill_lines};
+pub use billed::Billed;
 pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousandths};
 pub use charge::{bill, charge, unpriced};
 pub use charged::{Charged, Recharge};

@@ -14,7 +14,7 @@ use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::prompt_cache::Rules;
-use crate::record::{self, Correction, Entry, Skip, SkipKind, Timing};
+use crate::record::{self, BudgetFiles, Correction, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
 use crate::runaway::ToldTrip;
 use crate::units::{Instant, Names, Span, counted};
@@ -199,8 +199,8 @@ pub struct Log {
     pub inserts: Inserts,
     /// What a gateway called beside the traffic.
     pub shadowed: Shadowed,
-    /// The file of budgets that it brings along, as written; empty where it brings none.
-    pub budgets: String,
+    /// The files of budgets that it brings along, as written; empty where it brings none.
+    pub budgets: BudgetFiles,
     /// How providers' prompt caches work.
     pub caching: Arc<Rules>,
 }
@@ -468,7 +468,7 @@ impl Log {
             recharge: Recharge::default(),
             inserts: Inserts::default(),
             shadowed: Shadowed::default(),
-            budgets: String::new(),
+            budgets: BudgetFiles::default(),
             caching: Arc::default(),
         };
         log.survey();

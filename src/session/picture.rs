@@ -49,6 +49,7 @@ impl Player {
             live: self.live_view(),
             spending,
             alerts,
+            billed: self.billed.clone(),
             proofs,
         }
     }

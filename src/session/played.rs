@@ -9,7 +9,7 @@ use super::spending::Spending;
 use super::tried::Tries;
 use super::{AlertsView, BudgetsView, Log, PolicySpan};
 use crate::alert::Rules;
-use crate::budget::{Limit, Spreads};
+use crate::budget::{LimitHistory, Spreads};
 use crate::outcome::{Evidence, Settled, recorded};
 use crate::routing::match_route;
 use crate::units::Instant;
@@ -23,6 +23,7 @@ const FEW: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Played {
     source: String,
+    limits: LimitHistory,
     start: Spending,
     /// Operations counted.
     at: usize,
@@ -37,10 +38,11 @@ pub(super) struct Played {
 }
 
 impl Played {
-    pub(super) fn new(limits: &[Limit], source: String, log: &Log) -> Self {
+    pub(super) fn new(limits: &LimitHistory, source: String, log: &Log) -> Self {
         let start = Spending::new(limits, &log.names);
         Self {
             source,
+            limits: limits.clone(),
             at: log.history.start(),
             spending: start.clone(),
             start,
@@ -57,11 +59,11 @@ impl Played {
     pub(super) fn tries(&self, grows: bool) -> Tries {
         let rules = self.alerts.as_ref().map(Alerted::rules);
         let now = if grows { self.view.1.rows.clone() } else { Vec::new() };
-        Tries { limits: self.start.limits().into(), rules, now: now.into() }
+        Tries { limits: self.limits.clone(), rules, now: now.into() }
     }
 
     /// Has rules told of what happens, too.
-    pub(super) fn watch(&mut self, rules: Arc<Rules>, limits: &[Limit], log: &Log) {
+    pub(super) fn watch(&mut self, rules: Arc<Rules>, limits: &LimitHistory, log: &Log) {
         self.alerts = Some(Alerted::new(rules, limits, log));
     }
 

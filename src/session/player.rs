@@ -21,6 +21,7 @@ use super::{Command, Log, Speed, TriedLimit};
 use crate::certificate::Terms;
 use crate::engine::{Engine, Event};
 use crate::outcome::Settled;
+use crate::pricing::Billed;
 use crate::routing::{Mode, Policy, RouteId};
 use crate::units::{Instant, PerMille, Span};
 
@@ -62,6 +63,7 @@ pub struct Player {
     /// What it has more where the log is live.
     pub(super) live: Option<Box<Live>>,
     pub(super) budgets: Option<Box<Played>>,
+    pub(super) billed: Option<Arc<Billed>>,
     pub(super) second: Second,
     /// The state of the full re-run, kept by the worker.
     pub rerun: RerunState,
@@ -109,6 +111,7 @@ impl Player {
             scratch: Settled::default(),
             live: None,
             budgets: None,
+            billed: None,
             second: Second::default(),
             rerun: RerunState::Idle,
             branch_job: None,

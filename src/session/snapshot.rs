@@ -9,6 +9,7 @@ use super::status::LiveView;
 use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, Switching, TriedLimit};
 use crate::certificate::OffPolicy;
 use crate::outcome::Spread;
+use crate::pricing::Billed;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Speed;
@@ -271,9 +272,16 @@ pub struct Snapshot {
     pub proofs: Arc<Proofs>,
     /// What would have been told of a log up to the clock; a live session's alerts are told with its state.
     pub alerts: Arc<AlertsView>,
+    /// What a bill said of the log; of a live session that is told with its state.
+    pub billed: Option<Arc<Billed>>,
 }
 
 impl Snapshot {
+    /// Returns what the latest bill said.
+    pub fn billed(&self) -> Option<&Billed> {
+        self.live.as_ref().and_then(|live| live.status.billed.as_ref()).or(self.billed.as_deref())
+    }
+
     /// Returns how budgets stand.
     pub fn budgets(&self) -> &BudgetsView {
         // A log that is followed tells of none: it is played against the operator's own.

@@ -523,10 +523,7 @@ impl App {
                 self.ui.view.focus = WHY_PANEL;
                 done
             }
-            Action::Why if self.ui.context() == Context::Spend && self.ui.view.focus != WHY_PANEL => {
-                self.ui.view.focus = WHY_PANEL;
-                Vec::new()
-            }
+            Action::Why | Action::NextDimension if self.ui.brings_into_view(action) => Vec::new(),
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => {
                 self.say("type the digits");
