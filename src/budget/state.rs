@@ -41,10 +41,6 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Returns how much is held.
-    pub fn amount(&self) -> Pico {
-        self.amount
-    }
 }
 
 /// A limit that has no room for a call.
@@ -188,11 +184,6 @@ impl Budgets {
     /// Lists the limits in force.
     pub fn limits(&self) -> impl Iterator<Item = &Arc<Limit>> {
         self.limits.iter().filter(|slot| slot.in_force).map(|slot| &slot.limit)
-    }
-
-    /// Says whether any limit in force may turn requests away or move them.
-    pub fn acts(&self) -> bool {
-        self.limits().any(|limit| limit.mode != Mode::Observe)
     }
 
     /// Finds the accounts that a call draws on.

@@ -255,15 +255,4 @@ impl Parameters {
         let short = text.trim_end_matches('0');
         Some(short.strip_suffix('.').unwrap_or(short).to_owned())
     }
-
-    /// Says it in a few words: `effort low, tier flex`.
-    pub fn describe(&self) -> String {
-        let parts = [
-            self.effort.map(|effort| format!("effort {}", effort.name())),
-            self.service_tier.as_ref().map(|tier| format!("tier {tier}")),
-            self.max_output.map(|most| format!("at most {most} tokens")),
-            self.temperature_text().map(|text| format!("temperature {text}")),
-        ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-    }
 }

@@ -54,7 +54,6 @@ impl Player {
     /// Plays the log against budgets; `source` says where they are from.
     pub fn set_budgets(&mut self, limits: &[Limit], source: String) {
         self.budgets = Some(Box::new(Played::new(limits, source, &self.log)));
-        self.touch();
     }
 
     /// Plays the log against budgets and rules: what would have been told.
@@ -62,7 +61,6 @@ impl Player {
         let mut played = Played::new(limits, source, &self.log);
         played.watch(rules, limits, &self.log);
         self.budgets = Some(Box::new(played));
-        self.touch();
     }
 
     /// Returns the alerts at the head.

@@ -19,7 +19,6 @@ impl Player {
         let from = self.window.map_or(log_start, |span| (self.clock - span).max(log_start));
         let trend = self.view.trend().series(from, Instant(self.clock.0 + 1), 240);
         Snapshot {
-            revision: self.revision,
             log: Arc::clone(&self.log),
             reading: self.reading,
             play: self.play,

@@ -146,6 +146,5 @@ impl Player {
             let simulated = false;
             notes.insert(place, LogNote { at: one.trip.at, kind: NoteKind::Runaway, text, simulated });
         }
-        self.touch();
     }
 }
