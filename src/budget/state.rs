@@ -40,8 +40,7 @@ pub struct Hold {
     parts: SmallVec<[(u16, Member, Instant); 4]>,
 }
 
-impl Hold {
-}
+impl Hold {}
 
 /// A limit that has no room for a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -584,5 +584,4 @@ impl Player {
             self.view.drop_before(&log, first, self.reading, &self.policies);
         }
     }
-
 }
