@@ -12,6 +12,8 @@ mod cost;
 mod items;
 mod table;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod worst;
 

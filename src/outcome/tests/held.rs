@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::pricing::Charged;
+use crate::units::Millis;
 
 const COUNT: usize = 9_000;
 

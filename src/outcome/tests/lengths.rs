@@ -120,7 +120,8 @@ fn two_models_are_compared_by_what_they_did_of_one_kind() {
     let other = known.scales(SMALL, LARGE, TaskClass::ALL[2]);
     assert!(near(other.prompt.ratio, 200), "work that neither did is taken for like the rest: {other:?}");
     assert!(other.prompt.deviation > there.prompt.deviation, "and is less sure");
-    assert_eq!(known.scales(SMALL, ModelId(9), TaskClass::ALL[1]), Scales::unseen());
+    let nobody = known.scales(SMALL, ModelId(9), TaskClass::ALL[1]);
+    assert_eq!(nobody.prompt, Scale { ratio: ONE_WHOLE, deviation: 150_000 }, "nothing is known of either");
     let same = known.scales(SMALL, SMALL, TaskClass::ALL[1]);
     assert_eq!(same.prompt, Scales::SAME.prompt, "the same model reads the same prompt");
 
