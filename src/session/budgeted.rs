@@ -57,7 +57,6 @@ impl Player {
     /// Plays the log against budgets; `source` says where they are from.
     pub fn set_budgets(&mut self, limits: &LimitHistory, source: String) {
         self.budgets = Some(Box::new(Played::new(limits, source, &self.log)));
-        self.touch();
     }
 
     /// Shows what a bill said of the log.
@@ -71,7 +70,6 @@ impl Player {
         let mut played = Played::new(limits, source, &self.log);
         played.watch(rules, limits, &self.log);
         self.budgets = Some(Box::new(played));
-        self.touch();
     }
 
     /// Returns how budgets stand at the head, and which alerts there are.

@@ -20,7 +20,6 @@ impl Player {
         let (spending, alerts) = self.spending_and_alerts();
         let trend = self.view.trend().series(from, Instant(self.clock.0 + 1), 240);
         Snapshot {
-            revision: self.revision,
             log: Arc::clone(&self.log),
             reading: self.reading,
             play: self.play,
