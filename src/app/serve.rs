@@ -171,7 +171,6 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let reports = wanted.and_then(|wanted| {
         let setup = Setup {
             policy: Arc::clone(&from_file),
-            policy_path: None,
             book: book.clone(),
             prices: prices.clone(),
             ingest: ingest.clone(),

@@ -40,12 +40,7 @@ pub struct Hold {
     parts: SmallVec<[(u16, Member, Instant); 4]>,
 }
 
-impl Hold {
-    /// Returns how much is held.
-    pub fn amount(&self) -> Pico {
-        self.amount
-    }
-}
+impl Hold {}
 
 /// A limit that has no room for a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,11 +183,6 @@ impl Budgets {
     /// Lists the limits in force.
     pub fn limits(&self) -> impl Iterator<Item = &Arc<Limit>> {
         self.limits.iter().filter(|slot| slot.in_force).map(|slot| &slot.limit)
-    }
-
-    /// Says whether any limit in force may turn requests away or move them.
-    pub fn acts(&self) -> bool {
-        self.limits().any(|limit| limit.mode != Mode::Observe)
     }
 
     /// Finds the accounts that a call draws on.

@@ -13,7 +13,7 @@ use super::{brought, console, output};
 use crate::alert::Alert;
 use crate::app::{Cancel, Progress, operator_get, operator_post};
 use crate::report::{Format, Sheet, render, to_json};
-use crate::session::alerts as alerts_of;
+use crate::session::{alerts as alerts_of, would_trip};
 use crate::units::{Instant, counted, marked_lines};
 
 /// Lists alerts, silences and acknowledges them, tries receivers.
@@ -173,7 +173,8 @@ fn over_logs(replay: &Replay) -> anyhow::Result<()> {
     let mut log = console::open(&replay.logs, &replay.engine)?;
     let limits = brought::of_log(replay.budgets.as_deref(), (replay.logs.is_empty(), &log.budgets))?;
     let limits = limits.map(|(limits, _)| limits).unwrap_or_default();
-    log.mark_runaways(&super::runaways::rules(replay.budgets.as_ref())?);
+    let found = would_trip(&log, &super::runaways::rules(replay.budgets.as_ref())?);
+    log.mark_runaways(&found);
     let (mut progress, requests) = (Progress::new("alerts", None), log.len() as u64);
     let cancel = Cancel::on_interrupt();
     let found = alerts_of(&log, rules, &limits, |done| {

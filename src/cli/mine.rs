@@ -1,6 +1,7 @@
 //! `pointsman mine`: what the coding agents on this machine have spent.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -61,7 +62,7 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
         });
     }
     let log = console::open(&paths, &args.engine)?;
-    run_console(console::start(log, Reading::Recorded, false), &args.look.options())
+    run_console(console::start(Arc::new(log), Reading::Recorded, false), &args.look.options())
 }
 
 fn report(found: &[AgentLogs], paths: &[PathBuf], engine: &EngineArgs) -> anyhow::Result<MineReport> {

@@ -22,7 +22,7 @@ use crate::console::screens::{detail, traffic};
 use crate::console::svg::{self, Ground};
 use crate::console::theme::Mode;
 use crate::console::ui::Ui;
-use crate::session::{Command, Player, WINDOWS, window_label};
+use crate::session::{Command, Player, WINDOWS, window_label, would_trip_at_once};
 use crate::units::{Span, choice};
 
 /// Names the screens; `request` is one request's.
@@ -127,7 +127,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     if let [one] = &*logs {
         player.set_billed(crate::config::billed::read(one));
     }
-    player.mark_runaways(&super::runaways::rules(args.budgets.as_ref())?);
+    player.mark_runaways(&would_trip_at_once(&log, &super::runaways::rules(args.budgets.as_ref())?));
     match &args.at {
         None => player.handle(Command::Follow),
         Some(at) => {

@@ -13,6 +13,8 @@ mod cost;
 mod items;
 mod table;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod worst;
 

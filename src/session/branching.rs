@@ -127,7 +127,6 @@ impl Branching {
             if self.running.is_none() {
                 player.branches = BranchState::Idle;
             }
-            player.touch();
             return true;
         }
         let Some(run) = &mut self.running else { return false };
@@ -147,7 +146,6 @@ impl Branching {
                 self.running = None;
             }
         }
-        player.touch();
         true
     }
 }

@@ -57,7 +57,6 @@ impl Player {
     /// Plays the log against budgets; `source` says where they are from.
     pub fn set_budgets(&mut self, limits: &LimitHistory, source: String) {
         self.budgets = Some(Box::new(Played::new(limits, source, &self.log)));
-        self.touch();
     }
 
     /// Shows what a bill said of the log.
@@ -71,18 +70,11 @@ impl Player {
         let mut played = Played::new(limits, source, &self.log);
         played.watch(rules, limits, &self.log);
         self.budgets = Some(Box::new(played));
-        self.touch();
     }
 
-    /// Returns the alerts at the head.
-    pub(super) fn alerts(&mut self) -> Arc<AlertsView> {
-        let Self { budgets, log, head, clock, .. } = self;
-        budgets.as_mut().map_or_else(Arc::default, |played| played.alerts(log, *head, *clock))
-    }
-
-    /// Returns how budgets stand at the head.
-    pub(super) fn budgets(&mut self) -> Arc<BudgetsView> {
+    /// Returns how budgets stand at the head, and which alerts there are.
+    pub(super) fn spending_and_alerts(&mut self) -> (Arc<BudgetsView>, Arc<AlertsView>) {
         let Self { budgets, log, policies, head, clock, .. } = self;
-        budgets.as_mut().map_or_else(Arc::default, |played| played.view(log, policies, *head, *clock))
+        budgets.as_mut().map_or_else(Default::default, |played| played.views(log, policies, *head, *clock))
     }
 }

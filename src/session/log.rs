@@ -258,11 +258,12 @@ impl Log {
         let mut labels: Vec<(Instant, String, ModelLabel)> = Vec::new();
         let mut corrections: Vec<Correction<'static>> = Vec::new();
         let (mut classified, mut shadowed) = (0, Shadowed::default());
-        while let Some(block) = source.next_block() {
-            let Some(block) = skipped.keep_going(block, source.is_strict())? else { continue };
+        let is_strict = source.is_strict();
+        source.each_block(|block, known| {
+            let Some(block) = skipped.keep_going(block, is_strict)? else { return Ok(()) };
             let file: Arc<str> = block.file().into();
             let mut stop = None;
-            let _ = block.for_each_new(source.known(), |line, entry| {
+            let _ = block.for_each_new(known, |line, entry| {
                 match entry {
                     Ok(Entry::Request(record)) if !ingest.wants(record.at) || shadowed.take(&record) => {}
                     Ok(Entry::Request(record)) => {
@@ -323,10 +324,8 @@ impl Log {
             if let Some(error) = stop {
                 return Err(error.into());
             }
-            if !tick(history.len()) {
-                return Err(LoadError::Cancelled);
-            }
-        }
+            if tick(history.len()) { Ok(()) } else { Err(LoadError::Cancelled) }
+        })?;
         if history.is_empty() && ingest.is_windowed() {
             return Err(LoadError::Empty(title, super::Stretch::EMPTY.to_owned()));
         }

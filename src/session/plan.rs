@@ -39,8 +39,6 @@ pub struct PlannedRoute {
     pub quality: (i128, i128),
     /// What that rests on.
     pub basis: Basis,
-    /// Below what no threshold may be.
-    pub floors: Thresholds,
 }
 
 /// The best thresholds.
@@ -104,7 +102,7 @@ impl Frontiers {
                 (0..route.ladder.len() - 1).map(|rung| floor(route, rung).unwrap_or_default()).collect();
             let frontiers: Vec<_> =
                 own.iter().filter_map(|&at| Some(&self.settings().get(at)?.frontier)).collect();
-            let Some((menu, basis)) = Menu::of(&frontiers, floors.clone(), route.thresholds()) else {
+            let Some((menu, basis)) = Menu::of(&frontiers, floors, route.thresholds()) else {
                 continue;
             };
             let mut applied = Forecast::default();
@@ -129,7 +127,6 @@ impl Frontiers {
                 planned: Forecast::default(),
                 quality: (before, 0),
                 basis,
-                floors,
             });
         }
         for at in (0..is_moved.len()).filter(|&at| !is_moved.get(at).copied().unwrap_or(false)) {

@@ -16,6 +16,8 @@ use crate::units::Instant;
 
 /// Operations between two states that are kept to go back to.
 const CHECKPOINT: usize = 65_536;
+/// Operations that are counted before another thread could be started.
+const FEW: usize = 1024;
 
 /// Budgets over a log, at the play head.
 #[derive(Debug)]
@@ -65,19 +67,32 @@ impl Played {
         self.alerts = Some(Alerted::new(rules, limits, log));
     }
 
-    /// Returns the alerts at a moment, once `head` operations have been counted.
-    pub(super) fn alerts(&mut self, log: &Log, head: usize, clock: Instant) -> Arc<AlertsView> {
-        self.alerts.as_mut().map_or_else(Arc::default, |alerts| alerts.view(log, head, clock))
-    }
-
-    /// Returns how budgets stand at a moment, once `head` operations have been counted.
-    pub(super) fn view(
+    /// Returns how budgets stand and which alerts there are at a moment, once `head` operations have been counted.
+    pub(super) fn views(
         &mut self,
         log: &Log,
         policies: &[PolicySpan],
         head: usize,
         clock: Instant,
-    ) -> Arc<BudgetsView> {
+    ) -> (Arc<BudgetsView>, Arc<AlertsView>) {
+        let Some(mut alerts) = self.alerts.take() else {
+            return (self.view(log, policies, head, clock), Arc::default());
+        };
+        let views = if head.abs_diff(self.at) < FEW {
+            (self.view(log, policies, head, clock), alerts.view(log, head, clock))
+        } else {
+            // Far from where they stand, both have so much to count that they do it side by side.
+            std::thread::scope(|scope| {
+                let told = scope.spawn(|| alerts.view(log, head, clock));
+                (self.view(log, policies, head, clock), told.join().unwrap_or_default())
+            })
+        };
+        self.alerts = Some(alerts);
+        views
+    }
+
+    /// Returns how budgets stand at a moment, once `head` operations have been counted.
+    fn view(&mut self, log: &Log, policies: &[PolicySpan], head: usize, clock: Instant) -> Arc<BudgetsView> {
         let grown = self.take_late(log, policies);
         if self.move_to(log, policies, head) || grown || self.view.0 != clock {
             let standings = self.spending.standings(clock, &mut self.spreads);

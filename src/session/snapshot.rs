@@ -212,8 +212,6 @@ pub enum RerunState {
 /// All that a reader needs to draw or report.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Counts up with every change; equal revisions draw the same.
-    pub revision: u64,
     /// The log.
     pub log: Arc<Log>,
     /// How it is read.
@@ -331,13 +329,5 @@ impl Snapshot {
     /// Says whether what is staged caps calls, which the instant figure leaves out.
     pub fn staged_remembers(&self) -> bool {
         self.staged.as_ref().is_some_and(|policy| policy.remembers())
-    }
-
-    /// Returns the place of the clock in the log, in thousandths.
-    pub fn progress(&self) -> u16 {
-        let Some((first, last)) = self.log.bounds() else { return 0 };
-        let whole = (last - first).0.max(1);
-        let part = (self.clock - first).0.clamp(0, whole);
-        u16::try_from(i128::from(part) * 1000 / i128::from(whole)).unwrap_or(1000)
     }
 }

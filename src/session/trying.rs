@@ -181,7 +181,6 @@ impl Trying {
                 self.last = Some((run.what.clone(), Moment::now()));
                 self.running = None;
                 player.rerun = found.map_or(RerunState::Idle, |found| RerunState::Tried(Arc::new(found)));
-                player.touch();
                 return true;
             }
         }
@@ -193,7 +192,6 @@ impl Trying {
             self.last = None;
             if matches!(player.rerun, RerunState::Tried(_)) {
                 player.rerun = RerunState::Idle;
-                player.touch();
                 news = true;
             }
         }

@@ -33,7 +33,7 @@ use super::prompt::Prompt;
 use super::screen::{Ask, Asks, ScreenId, View};
 use super::screens::spend::WHY_PANEL;
 use super::screens::{detail, traffic};
-use super::theme::{Depth, Theme};
+use super::theme::Theme;
 use super::ui::Ui;
 use crate::session::{Command, Play, Reading, Snapshot};
 use crate::units::{PerMille, Span};
@@ -124,8 +124,6 @@ pub struct Settings {
     pub mouse: bool,
     /// How long a message stays.
     pub message: Duration,
-    /// How many colours there are.
-    pub depth: Depth,
 }
 
 /// The console.
