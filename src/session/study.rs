@@ -141,12 +141,17 @@ impl Study {
         if topic.window.is_some() && places[0].0 < places[0].1 {
             left.push((places[0].0, places[0].1.min(topic.first)));
         }
+        let mut tally = Tally::new(Against::Model(snapshot.policy.baseline));
+        // All so far begins with the first call, which comes before the request that it is about.
+        let from = if topic.window.is_some() { topic.from } else { Instant(i64::MIN) };
+        let (calls, cost) = log.shadowed.second_stage(from, topic.to);
+        tally.classified_again(calls, &cost);
         Self {
             log,
             policies: Arc::clone(&snapshot.policies),
             left,
             places,
-            tally: Tally::new(Against::Model(snapshot.policy.baseline)),
+            tally,
             units: Unit::new(vec![topic.by.clone()], PerMille::clamped(i64::from(Unit::GOOD))),
             windows: [Window::default(), Window::default()],
             settled: Settled::default(),

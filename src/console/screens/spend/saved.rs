@@ -59,7 +59,8 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             "cache_loss" => "cache loss",
             name => name,
         };
-        list.push(match *line {
+        let calls = if name == "classifier" { saved.second_calls } else { 0 };
+        let mut row = match *line {
             Line::Known(amount) => {
                 Row::new(name, format::money(amount), Role::Text).bar(share(amount), Role::Worse)
             }
@@ -70,7 +71,14 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             Line::Absent(why) => {
                 Row::new(name, short(format_args!("{}", scene.look.glyphs.absent)), Role::Muted).note(why)
             }
-        });
+        };
+        if calls > 0 && line.amount().is_some() {
+            row = row.note(format!("{} of a second stage", figures::plural(calls, "call")));
+            // What is paid for by the call stands where the smallest window shows it.
+            list.insert(list.len().min(3), row);
+            continue;
+        }
+        list.push(row);
     }
     let on = format!("of {}", figures::plural(saved.requests, "request"));
     list.push(Row::new("stands on", format::count(saved.compared), Role::Muted).note(on));
