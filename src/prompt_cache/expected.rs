@@ -71,6 +71,7 @@ impl Caches {
                     warm_there: theirs.warm,
                     returns: runs.returns(at),
                     alive_at_return: alive,
+                    alive_here: alive_after(1000),
                     handoff: Pico::ZERO,
                 };
                 let choice = Choice::between(&mine.side, &theirs.side, turn, &outlook);

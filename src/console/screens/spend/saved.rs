@@ -35,10 +35,19 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
     }
     let whole = saved.baseline;
     let share = |amount| figures::money_thousandths(amount, whole);
-    let role = if saved.net.0 < 0 { Role::Worse } else { Role::Better };
+    // A difference inside its error tells nothing.
+    let is_within = saved.interval.is_some_and(|at| at.low.0 <= 0 && at.high.0 >= 0);
+    let role = match saved.net.0 {
+        _ if is_within => Role::Muted,
+        ..0 => Role::Worse,
+        _ => Role::Better,
+    };
     let of = format::percent_change(whole.0, whole.0.saturating_add(saved.net.0));
     let of = of.strip_prefix('+').unwrap_or(&of);
     let sure = match saved.interval {
+        Some(at) if is_within && saved.net.0 != 0 => {
+            format!("within error {}{}", scene.look.glyphs.plus_minus(), format::money(at.high - saved.net))
+        }
         Some(at) => format!("{of} {}{}", scene.look.glyphs.plus_minus(), format::money(at.high - saved.net)),
         None => format!("{of}, nobody knows how sure"),
     };
