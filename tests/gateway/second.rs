@@ -159,7 +159,7 @@ fn a_classifier_that_is_tried_decides_nothing_and_is_told_to_whoever_looks_later
         pointsman::classifier::Classifier::builtin(),
         &pointsman::session::IngestOptions::default(),
     );
-    let input = pointsman::record::Input::bytes("log.jsonl", log.into_bytes().leak());
+    let input = pointsman::record::Input::bytes("log.jsonl", log.into_bytes());
     let source = pointsman::record::open(&input, &pointsman::record::ReadOptions::default()).unwrap();
     let book = pointsman::config::prices::builtin("list").unwrap();
     let log =
