@@ -563,6 +563,9 @@ fn main() {
     if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "classify") {
         return classify();
     }
+    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "live") {
+        return live_session();
+    }
     if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "caches") {
         return caches::caches();
     }

@@ -79,7 +79,8 @@ fn listed(state: &State, snapshot: &Snapshot) -> Vec<usize> {
 }
 
 fn settled(snapshot: &Snapshot, index: usize) -> Settled {
-    let evidence = snapshot.log.history.evidence(index).unwrap();
+    let recalled = snapshot.log.history.recall(index).unwrap();
+    let evidence = recalled.evidence();
     let mut settled = Settled::default();
     let policy = snapshot.policy_at(index);
     settle_one(&evidence, snapshot.reading, policy, &snapshot.log.outlook(), &mut settled);
@@ -89,7 +90,8 @@ fn settled(snapshot: &Snapshot, index: usize) -> Settled {
 /// Says the plain way whether a request passes a filter.
 fn passes(filter: &Filter, snapshot: &Snapshot, index: usize) -> bool {
     let log = &snapshot.log;
-    let evidence = log.history.evidence(index).unwrap();
+    let recalled = log.history.recall(index).unwrap();
+    let evidence = recalled.evidence();
     let (operation, names) = (evidence.operation, &log.names);
     let outcome = settled(snapshot, index);
     let route = &snapshot.policy_at(index).route(outcome.route).name;

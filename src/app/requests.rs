@@ -44,7 +44,8 @@ pub fn write_requests<W: Write>(
 
 fn request_row<'a>(index: usize, snapshot: &'a Snapshot, settled: &mut Settled) -> Option<RequestRow<'a>> {
     let log = &snapshot.log;
-    let evidence = log.history.evidence(index)?;
+    let recalled = log.history.recall(index)?;
+    let evidence = recalled.evidence();
     let operation = evidence.operation;
     let policy = snapshot.policy_at(index);
     snapshot.settle(index, &evidence, settled);

@@ -102,7 +102,7 @@ fn brought(named: Option<&Path>, log: &Log) -> anyhow::Result<String> {
 /// Returns what the figures of a log rest on: the policies that decided it, and every price that may count in it.
 fn grounds(log: &Log, first: Instant, last: Instant) -> Vec<Entry<'static>> {
     let policy = |span: &crate::session::PolicySpan| {
-        let at = log.history.get(span.from).map_or(first, |operation| operation.at);
+        let at = log.history.at(span.from).unwrap_or(first);
         let change = PolicyChange {
             version: span.policy.version,
             at,
@@ -119,7 +119,8 @@ fn grounds(log: &Log, first: Instant, last: Instant) -> Vec<Entry<'static>> {
     let mut models: BTreeSet<ModelId> = spans.iter().map(|span| span.policy.baseline).collect();
     let ladders = spans.iter().flat_map(|span| &span.policy.routes).flat_map(|route| &route.ladder);
     models.extend(ladders.map(|rung| rung.model));
-    for (_, evidence) in log.history.range(log.history.start(), log.len()) {
+    for (_, recalled) in log.history.range(log.history.start(), log.len()) {
+        let evidence = recalled.evidence();
         models.extend(evidence.attempts().flat_map(|call| [call.model, call.billed]));
         models.insert(evidence.operation.asked);
     }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::packed::Column;
 use super::{Evidence, Extra, ModelLabel, Operation};
 use crate::pricing::Charged;
 use crate::routing::CircumstanceId;
@@ -16,8 +17,8 @@ const CHUNK: usize = 2048;
 
 /// A stretch of operations with their ids and extras.
 #[derive(Clone, Debug, Default)]
-pub struct Chunk {
-    operations: Vec<Operation>,
+struct Chunk {
+    operations: Column,
     extras: Vec<Extra>,
     ids: String,
     id_ends: Vec<u32>,
@@ -45,7 +46,7 @@ impl Chunk {
         };
         let start = self.id_start(within);
         let long = u32::try_from(id.len()).unwrap_or(0);
-        self.operations.insert(within, operation);
+        self.operations.insert(within, &operation);
         self.ids.insert_str(start, id);
         self.id_ends.insert(within, u32::try_from(start).unwrap_or(u32::MAX).saturating_add(long));
         for end in self.id_ends.iter_mut().skip(within + 1) {
@@ -65,12 +66,34 @@ impl Chunk {
         if extra.is_some() {
             // The last extra has moved into the gap; its operation is told.
             let moved = self.extras.len();
-            let owner = self.operations.iter_mut().find(|other| other.extra as usize == moved);
-            if let Some(owner) = owner {
-                owner.extra = operation.extra;
+            if let Some(owner) = self.operations.with_extra(moved) {
+                self.change(owner, |owner, _| owner.extra = operation.extra);
             }
         }
         Some((id, operation, extra))
+    }
+
+    /// Changes an operation.
+    fn change(&mut self, within: usize, change: impl FnOnce(&mut Operation, &mut Vec<Extra>)) {
+        let Some(mut operation) = self.operations.get(within) else { return };
+        change(&mut operation, &mut self.extras);
+        self.operations.set(within, &operation);
+    }
+}
+
+/// An operation out of memory, with what few have.
+#[derive(Clone, Copy, Debug)]
+pub struct Recalled<'a> {
+    /// The operation.
+    pub operation: Operation,
+    /// What few have.
+    pub extra: Option<&'a Extra>,
+}
+
+impl Recalled<'_> {
+    /// Returns it as evidence.
+    pub fn evidence(&self) -> Evidence<'_> {
+        Evidence { operation: &self.operation, extra: self.extra }
     }
 }
 
@@ -154,7 +177,7 @@ impl History {
     pub fn shrink(&mut self) {
         for chunk in &mut self.chunks {
             let chunk = Arc::make_mut(chunk);
-            chunk.operations.shrink_to_fit();
+            chunk.operations.shrink();
             chunk.extras.shrink_to_fit();
             chunk.ids.shrink_to_fit();
             chunk.id_ends.shrink_to_fit();
@@ -167,16 +190,22 @@ impl History {
     }
 
     /// Returns an operation.
-    pub fn get(&self, index: usize) -> Option<&Operation> {
+    pub fn get(&self, index: usize) -> Option<Operation> {
         let (chunk, within) = self.chunk(index)?;
         chunk.operations.get(within)
     }
 
+    /// Returns when an operation arrived.
+    pub fn at(&self, index: usize) -> Option<Instant> {
+        let (chunk, within) = self.chunk(index)?;
+        chunk.operations.at(within)
+    }
+
     /// Returns an operation with all that is known of it.
-    pub fn evidence(&self, index: usize) -> Option<Evidence<'_>> {
+    pub fn recall(&self, index: usize) -> Option<Recalled<'_>> {
         let (chunk, within) = self.chunk(index)?;
         let operation = chunk.operations.get(within)?;
-        Some(Evidence { operation, extra: chunk.extras.get(operation.extra as usize) })
+        Some(Recalled { operation, extra: chunk.extras.get(operation.extra as usize) })
     }
 
     /// Returns an operation's id.
@@ -200,37 +229,37 @@ impl History {
         found
     }
 
-    /// Adds what became known of an operation later.
-    pub fn judge(&mut self, index: usize, label: ModelLabel) {
+    /// Changes an operation that is held.
+    fn change(&mut self, index: usize, change: impl FnOnce(&mut Operation, &mut Vec<Extra>)) {
         let Some(held) = index.checked_sub(self.base) else { return };
         let Some(chunk) = self.chunks.get_mut(held / CHUNK) else { return };
-        let Chunk { operations, extras, .. } = Arc::make_mut(chunk);
-        let Some(operation) = operations.get_mut(held % CHUNK) else { return };
-        if operation.extra == Operation::NO_EXTRA {
-            extras.push(Extra::default());
-            operation.extra = u32::try_from(extras.len() - 1).unwrap_or(Operation::NO_EXTRA);
-        }
-        if let Some(extra) = extras.get_mut(operation.extra as usize) {
-            extra.judge(label);
-        }
+        Arc::make_mut(chunk).change(held % CHUNK, change);
+    }
+
+    /// Adds what became known of an operation later.
+    pub fn judge(&mut self, index: usize, label: ModelLabel) {
+        self.change(index, |operation, extras| {
+            if operation.extra == Operation::NO_EXTRA {
+                extras.push(Extra::default());
+                operation.extra = u32::try_from(extras.len() - 1).unwrap_or(Operation::NO_EXTRA);
+            }
+            if let Some(extra) = extras.get_mut(operation.extra as usize) {
+                extra.judge(label);
+            }
+        });
     }
 
     /// Sets right what a call of an operation was charged.
     pub fn correct(&mut self, index: usize, call: Option<u32>, charged: Charged) {
-        let Some(held) = index.checked_sub(self.base) else { return };
-        let Some(chunk) = self.chunks.get_mut(held / CHUNK) else { return };
-        let Chunk { operations, extras, .. } = Arc::make_mut(chunk);
-        let Some(operation) = operations.get_mut(held % CHUNK) else { return };
-        operation.correct(extras.get_mut(operation.extra as usize), call, charged);
+        self.change(index, |operation, extras| {
+            let extra = extras.get_mut(operation.extra as usize);
+            operation.correct(extra, call, charged);
+        });
     }
 
     /// Changes how things stood when an operation arrived, and what of its prompt is warm where it goes.
     pub fn set_circumstance(&mut self, index: usize, circumstance: CircumstanceId, warm: Option<u32>) {
-        let Some(held) = index.checked_sub(self.base) else { return };
-        let Some(chunk) = self.chunks.get_mut(held / CHUNK) else { return };
-        if let Some(operation) = Arc::make_mut(chunk).operations.get_mut(held % CHUNK) {
-            (operation.circumstance, operation.warm) = (circumstance, warm);
-        }
+        self.change(index, |operation, _| (operation.circumstance, operation.warm) = (circumstance, warm));
     }
 
     /// Returns the index of the first operation at or after a moment.
@@ -238,7 +267,7 @@ impl History {
         let (mut low, mut high) = (self.base, self.len());
         while low < high {
             let middle = usize::midpoint(low, high);
-            if self.get(middle).is_some_and(|operation| operation.at < at) {
+            if self.at(middle).is_some_and(|arrived| arrived < at) {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -248,17 +277,16 @@ impl History {
     }
 
     /// Goes through a range in order.
-    pub fn range(&self, from: usize, to: usize) -> impl Iterator<Item = (usize, Evidence<'_>)> {
+    pub fn range(&self, from: usize, to: usize) -> impl Iterator<Item = (usize, Recalled<'_>)> {
         (from.max(self.base)..to.min(self.len()))
-            .filter_map(|index| self.evidence(index).map(|evidence| (index, evidence)))
+            .filter_map(|index| self.recall(index).map(|recalled| (index, recalled)))
     }
 
     /// Puts operations into order of time (stable); says how many were out of order.
     pub fn sort(&mut self) -> usize {
         // Only a log being loaded is sorted; it has let nothing go.
         let len = self.len();
-        let at =
-            |history: &Self, index: usize| history.get(index).map_or(Instant(0), |operation| operation.at);
+        let at = |history: &Self, index: usize| history.at(index).unwrap_or(Instant(0));
         let late = (1..len).filter(|&index| at(self, index) < at(self, index - 1)).count();
         if late == 0 {
             return 0;
@@ -267,8 +295,8 @@ impl History {
         order.sort_by_key(|&index| at(self, index as usize));
         let mut sorted = Self::default();
         for index in order {
-            if let Some(evidence) = self.evidence(index as usize) {
-                sorted.push(self.id(index as usize), *evidence.operation, evidence.extra.cloned());
+            if let Some(recalled) = self.recall(index as usize) {
+                sorted.push(self.id(index as usize), recalled.operation, recalled.extra.cloned());
             }
         }
         *self = sorted;
@@ -277,6 +305,6 @@ impl History {
 
     /// Returns the first and the last moment.
     pub fn bounds(&self) -> Option<(Instant, Instant)> {
-        Some((self.get(self.base)?.at, self.get(self.len().checked_sub(1)?)?.at))
+        Some((self.at(self.base)?, self.at(self.len().checked_sub(1)?)?))
     }
 }

@@ -8,6 +8,7 @@ mod habits;
 mod history;
 mod label;
 mod operation;
+mod packed;
 mod profile;
 mod settle;
 mod spread;
@@ -17,7 +18,7 @@ mod weather;
 
 pub use attempt::{Attempt, Outlook, calls, on_model, priced, recharge, seen_attempt, spread_of, visit};
 pub use habits::{Habits, Scale, Scales};
-pub use history::{Chunk, History};
+pub use history::{History, Recalled};
 pub use label::{LabelSource, ModelLabel};
 pub use operation::{
     Choice, Evidence, Extra, Observed, Operation, PackedConfidence, Particulars, Second, Seen, Timeline,

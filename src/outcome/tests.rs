@@ -146,7 +146,8 @@ fn sorting_keeps_everything_together_and_counts_what_came_late() {
     expected.sort_by_key(|&index| moment(index));
     assert_eq!(history.len(), count);
     for (place, index) in expected.into_iter().enumerate() {
-        let evidence = history.evidence(place).unwrap();
+        let recalled = history.recall(place).unwrap();
+        let evidence = recalled.evidence();
         assert_eq!(
             (history.id(place), evidence.operation.at),
             (index.to_string().as_str(), Instant(moment(index)))

@@ -125,7 +125,8 @@ impl Use {
 pub fn advise(log: &Log, asked: &Asked) -> Advice {
     let (mut uses, mut end) = (BTreeMap::<ModelId, Use>::new(), Instant(i64::MIN));
     let mut labelled = BTreeSet::new();
-    for evidence in (log.history.start()..log.history.len()).filter_map(|at| log.history.evidence(at)) {
+    for (_, recalled) in log.history.range(log.history.start(), log.history.len()) {
+        let evidence = recalled.evidence();
         end = end.max(evidence.operation.at);
         for call in evidence.attempts() {
             let (usage, model) = (&call.usage, log.prices.identity(call.model));

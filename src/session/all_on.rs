@@ -55,14 +55,16 @@ fn added_up(snapshot: &Snapshot, prices: &PriceTable, model: ModelId) -> AllOn {
     let (log, window) = (&snapshot.log, &snapshot.window);
     let outlook = Outlook { prices, ..log.outlook() };
     let mut all = AllOn::default();
-    let longest = (window.first..window.end)
-        .filter_map(|at| log.history.evidence(at))
-        .filter_map(|evidence| {
+    let requests = || log.history.range(window.first, window.end);
+    let longest = requests()
+        .filter_map(|(_, recalled)| {
+            let evidence = recalled.evidence();
             evidence.observed(Choice::plain(model), prices).filter_map(|seen| seen.call.usage.prompt()).max()
         })
         .max();
     let mut settled = Settled::default();
-    for (at, evidence) in (window.first..window.end).filter_map(|at| Some((at, log.history.evidence(at)?))) {
+    for (at, recalled) in requests() {
+        let evidence = recalled.evidence();
         all.requests += 1;
         settle_one(&evidence, snapshot.reading, snapshot.policy_at(at), &outlook, &mut settled);
         settled.conclude(&evidence, model, prices);

@@ -19,12 +19,13 @@ pub struct Surveyed {
 
 /// Surveys a log. `slot` is the length of slots; one that suits the log where absent.
 pub fn survey(log: &Log, knobs: Knobs, slot: Option<Span>) -> Surveyed {
-    let ends = log.history.evidence(0).zip(log.history.evidence(log.len().saturating_sub(1)));
+    let ends = log.history.recall(0).zip(log.history.recall(log.len().saturating_sub(1)));
     let whole = ends.map_or(Span::ZERO, |(first, last)| last.operation.at - first.operation.at);
     let mut survey = Survey::new(slot.unwrap_or_else(|| Survey::length_for(whole)), knobs);
     let (mut settled, mut parts) = (Settled::default(), Vec::new());
     let outlook = log.outlook();
-    for (index, evidence) in log.history.range(0, log.len()) {
+    for (index, recalled) in log.history.range(0, log.len()) {
+        let evidence = recalled.evidence();
         settle_one(&evidence, Reading::Recorded, log.policy_at(index), &outlook, &mut settled);
         tell(&settled, evidence.operation.team, evidence.operation.project, &mut parts);
         survey.add(evidence.operation.at, &parts);

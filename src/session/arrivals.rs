@@ -61,7 +61,7 @@ impl Player {
     pub(super) fn insert(&mut self, id: &str, operation: Operation, extra: Option<Extra>) {
         let Some(live) = &mut self.live else { return };
         let start = self.log.history.start();
-        if start > 0 && self.log.history.get(start).is_some_and(|first| operation.at < first.at) {
+        if start > 0 && self.log.history.at(start).is_some_and(|first| operation.at < first) {
             // Older than what memory holds: it belongs to the sums of what was let go.
             self.count_in(&Evidence { operation: &operation, extra: extra.as_ref() }, start);
             return;
@@ -77,7 +77,8 @@ impl Player {
         }
         self.head += 1;
         let log = Arc::clone(&self.log);
-        if let Some(evidence) = log.history.evidence(index) {
+        if let Some(recalled) = log.history.recall(index) {
+            let evidence = recalled.evidence();
             self.count_in(&evidence, index);
         }
     }
@@ -107,7 +108,7 @@ impl Player {
     /// first index held where memory has no place for it.
     fn count_in(&mut self, evidence: &Evidence<'_>, index: usize) {
         let log = Arc::clone(&self.log);
-        let forgotten = log.history.get(index).is_none_or(|held| held.at > evidence.operation.at);
+        let forgotten = log.history.at(index).is_none_or(|held| held > evidence.operation.at);
         let policy = Arc::clone(self.policy_for(index, evidence.operation.at));
         let mut settled = std::mem::take(&mut self.scratch);
         if forgotten && let Some(live) = &mut self.live {

@@ -37,7 +37,8 @@ pub fn budgeted(
         return if goes_on { fold.end_foretold(end) } else { None };
     }
     let mut settled = Settled::default();
-    for (index, evidence) in log.history.range(log.history.start(), log.history.len()) {
+    for (index, recalled) in log.history.range(log.history.start(), log.history.len()) {
+        let evidence = recalled.evidence();
         let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
         let policy = span.map_or(&log.policy, |span| &span.policy);
         let route = match_route(policy, &evidence.operation.signals());

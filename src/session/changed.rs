@@ -54,7 +54,8 @@ pub fn compare(
         return Compared { before, after };
     }
     for (from, to) in stretches(both) {
-        for (index, evidence) in log.history.range(from, to) {
+        for (index, recalled) in log.history.range(from, to) {
+            let evidence = recalled.evidence();
             settle_one(&evidence, reading, log.policy_at(index), &log.outlook(), &mut settled);
             take(index, &evidence, &settled);
         }

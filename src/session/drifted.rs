@@ -42,7 +42,7 @@ struct Seen {
 /// Returns the first half of a log's requests by time: the stretch that drift is measured from where none is named.
 pub fn first_half(log: &Log) -> Option<(Instant, Instant)> {
     let (start, count) = (log.history.start(), log.history.len() - log.history.start());
-    let at = |place: usize| Some(log.history.evidence(place)?.operation.at);
+    let at = |place: usize| Some(log.history.recall(place)?.operation.at);
     Some((at(start)?, at(start + count / 2)?))
 }
 
@@ -50,7 +50,8 @@ pub fn first_half(log: &Log) -> Option<(Instant, Instant)> {
 pub fn drifted(log: &Log, (from, to): (Instant, Instant), loss: Loss) -> Vec<Drifted> {
     let mut all: BTreeMap<(Arc<str>, usize), Seen> = BTreeMap::new();
     for index in log.history.start()..log.history.len() {
-        let Some(evidence) = log.history.evidence(index) else { continue };
+        let Some(recalled) = log.history.recall(index) else { continue };
+        let evidence = recalled.evidence();
         let (operation, policy) = (evidence.operation, log.policy_at(index));
         let Some(confidence) = operation.confidence().filter(|_| operation.at >= from) else { continue };
         let route = policy.route(match_route(policy, &operation.signals_by(&log.prices)));

@@ -80,7 +80,8 @@ fn candidates(
 
 /// Explains a request under a policy.
 pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> {
-    let evidence = log.history.evidence(index)?;
+    let recalled = log.history.recall(index)?;
+    let evidence = recalled.evidence();
     let operation = evidence.operation;
     let outlook = log.outlook();
     let mut engine = Engine::new(Arc::new(policy.clone()), Arc::clone(&log.prices));
@@ -192,7 +193,7 @@ impl Answered {
     pub fn loaded(log: Log, index: usize) -> Option<Self> {
         let policy = Arc::clone(log.policy_at(index));
         let explained = explain(&log, index, &policy)?;
-        let at = log.history.get(index)?.at;
+        let at = log.history.at(index)?;
         Some(Self { policy, explained, at, requests: log.len(), log })
     }
 

@@ -342,11 +342,12 @@ pub fn any_remembers(policies: &[PolicySpan]) -> bool {
 pub(super) fn walk<'a>(
     log: &'a Log,
     (policies, end): (&'a [PolicySpan], usize),
-    mut take: impl FnMut(usize, &Evidence<'a>, &'a Arc<Policy>, &Settled) -> bool,
+    mut take: impl FnMut(usize, &Evidence<'_>, &'a Arc<Policy>, &Settled) -> bool,
 ) -> bool {
     let mut fold = Fold::default().minding(log, policies.iter().map(|span| &span.policy));
     let outlook = log.outlook();
-    for (index, evidence) in log.history.range(log.history.start(), end) {
+    for (index, recalled) in log.history.range(log.history.start(), end) {
+        let evidence = recalled.evidence();
         let Some(policy) = at(policies, index) else { continue };
         let (_, settled) = fold.arrive(index, &evidence, policy, &outlook);
         if !take(index, &evidence, policy, settled) {
@@ -368,7 +369,8 @@ impl Log {
         let outlook = self.outlook();
         let mut circumstances = (*self.circumstances).clone();
         let mut history: History = self.history.clone();
-        for (index, evidence) in self.history.range(self.history.start(), self.history.len()) {
+        for (index, recalled) in self.history.range(self.history.start(), self.history.len()) {
+            let evidence = recalled.evidence();
             let Some(policy) = at(policies, index) else { continue };
             if index < from {
                 fold.keep(index, &evidence, policy, &outlook);

@@ -341,7 +341,7 @@ impl Player {
         if self.head < to {
             self.forward_engine(to);
             self.enter_policy();
-            self.clock = log.history.get(to).map_or(self.clock, |first| first.at);
+            self.clock = log.history.at(to).unwrap_or(self.clock);
             self.rebuild();
             self.message = Some("the view moved on: older traffic is in the ledger".to_owned());
         }
@@ -368,7 +368,8 @@ impl Player {
         let policies = &self.policies;
         let Some(live) = &mut self.live else { return };
         for (reading, floor) in [Reading::Recorded, Reading::Routed].into_iter().zip(&mut live.floors) {
-            for (index, evidence) in log.history.range(from, to) {
+            for (index, recalled) in log.history.range(from, to) {
+                let evidence = recalled.evidence();
                 let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
                 let Some(span) = span else { continue };
                 settle_one(&evidence, reading, &span.policy, &log.outlook(), &mut settled);

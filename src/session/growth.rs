@@ -222,7 +222,8 @@ impl Growth {
     pub(super) fn let_go(&mut self, log: &mut Arc<Log>, operations: usize) {
         let log = Arc::make_mut(log);
         let (start, to) = (log.history.start(), log.history.start() + operations);
-        for (_, evidence) in log.history.range(start, to) {
+        for (_, recalled) in log.history.range(start, to) {
+            let evidence = recalled.evidence();
             self.strip.remove(evidence.operation.at, failed(&evidence));
             log.simulated = log.simulated.saturating_sub(usize::from(evidence.operation.simulated));
             let classified = !evidence.operation.source.is_told();
@@ -241,7 +242,8 @@ impl Growth {
         if sessions - self.swept > SWEEP {
             self.swept = sessions;
             let mut used = vec![false; sessions];
-            for (_, evidence) in log.history.range(to, log.history.len()) {
+            for (_, recalled) in log.history.range(to, log.history.len()) {
+                let evidence = recalled.evidence();
                 let index = evidence.operation.session.index();
                 if let Some(slot) = index.and_then(|index| used.get_mut(index)) {
                     *slot = true;
@@ -255,7 +257,8 @@ impl Growth {
 
     fn redraw_strip(&mut self, log: &Log) {
         self.strip = Strip::new();
-        for (_, evidence) in log.history.range(0, log.history.len()) {
+        for (_, recalled) in log.history.range(0, log.history.len()) {
+            let evidence = recalled.evidence();
             self.strip.add(evidence.operation.at, failed(&evidence));
         }
     }

@@ -368,7 +368,8 @@ impl Log {
             prices.change(model, row);
         }
         // Before sorting: a stream, which cannot sort, fits on the same operations.
-        for (_, evidence) in history.range(0, PROFILED) {
+        for (_, recalled) in history.range(0, PROFILED) {
+            let evidence = recalled.evidence();
             fit.add(&evidence, &prices);
         }
         let reordered = history.sort();
@@ -481,7 +482,8 @@ impl Log {
         let whole = i128::from((last - first).0.max(1));
         let mut strip = vec![StripCell::default(); STRIP];
         let mut errors = Vec::new();
-        for (index, evidence) in self.history.range(0, self.history.len()) {
+        for (index, recalled) in self.history.range(0, self.history.len()) {
+            let evidence = recalled.evidence();
             let failed = evidence.attempts().any(|attempt| !attempt.status.is_ok());
             let cell = i128::from((evidence.operation.at - first).0) * (STRIP as i128 - 1) / whole;
             if let Some(cell) = usize::try_from(cell).ok().and_then(|cell| strip.get_mut(cell)) {
@@ -561,7 +563,8 @@ pub(super) fn billed_by_text(provider: &str, model: &str, meter: &str) -> String
 fn told_by(log: &Log, book: &PriceBook) -> Vec<(Instant, String)> {
     let mut news = News::default();
     news.know(book, &log.names);
-    for (_, evidence) in log.history.range(log.history.start(), log.len()) {
+    for (_, recalled) in log.history.range(log.history.start(), log.len()) {
+        let evidence = recalled.evidence();
         news.see(&evidence);
     }
     news.told(book, &log.prices, &log.names)

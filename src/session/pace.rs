@@ -35,7 +35,8 @@ pub fn pace(log: &Log, reading: Reading, since: impl FnOnce(Instant) -> Instant)
     let mut hours = vec![Pico::ZERO; usize::try_from(now - from).unwrap_or(0)];
     let mut spent = CostSum::default();
     let mut settled = Settled::default();
-    for (index, evidence) in log.history.range(log.history.start(), log.len()) {
+    for (index, recalled) in log.history.range(log.history.start(), log.len()) {
+        let evidence = recalled.evidence();
         let at = evidence.operation.at;
         settle_one(&evidence, reading, log.policy_at(index), &log.outlook(), &mut settled);
         if at >= since {

@@ -109,7 +109,8 @@ impl Played {
             // Later ones may have moved it on.
             let later = places.iter().skip(nth + 1);
             let index = later.fold(*place, |index, other| index + usize::from(*other <= index));
-            if let Some(evidence) = log.history.evidence(index) {
+            if let Some(recalled) = log.history.recall(index) {
+                let evidence = recalled.evidence();
                 self.count(log, policies, index, &evidence);
             }
         }
@@ -139,7 +140,8 @@ impl Played {
         }
         self.spending.know(&log.names);
         // Of a log that is followed the oldest are let go, long after they were counted.
-        for (index, evidence) in log.history.range(self.at.max(log.history.start()), head) {
+        for (index, recalled) in log.history.range(self.at.max(log.history.start()), head) {
+            let evidence = recalled.evidence();
             if index.is_multiple_of(CHECKPOINT) && self.checkpoints.last().is_none_or(|(at, _)| *at < index) {
                 self.checkpoints.push((index, self.spending.clone()));
             }

@@ -418,7 +418,8 @@ impl Player {
     pub(super) fn one(&mut self, with_view: bool) {
         let index = self.head;
         let log = Arc::clone(&self.log);
-        let Some(evidence) = log.history.evidence(index) else { return };
+        let Some(recalled) = log.history.recall(index) else { return };
+        let evidence = recalled.evidence();
         if index.is_multiple_of(CHECKPOINT) && self.checkpoints.last().is_none_or(|(at, _)| *at < index) {
             self.checkpoints.push((index, self.engine.clone()));
         }
@@ -473,8 +474,7 @@ impl Player {
         self.forward_engine(to);
         self.enter_policy();
         // Before the first operation the clock stands at the log's start.
-        let last = self.log.history.get(to.saturating_sub(1).max(start));
-        self.clock = last.map_or(self.clock, |operation| operation.at);
+        self.clock = self.log.history.at(to.saturating_sub(1).max(start)).unwrap_or(self.clock);
         if to == self.log.len() {
             if self.play == Play::Playing {
                 self.play = Play::Ended;
@@ -544,7 +544,7 @@ impl Player {
         };
         let end = self.looped.map_or(self.log.len(), |(_, end)| end);
         while left > 0 && self.head < end {
-            let Some(next) = self.log.history.get(self.head).map(|operation| operation.at) else { break };
+            let Some(next) = self.log.history.at(self.head) else { break };
             if next > target {
                 break;
             }
@@ -555,7 +555,7 @@ impl Player {
         if left > 0 && self.speed != Speed::Max {
             // Everything due has been played: the clock runs on, and a long silence is skipped.
             self.clock = self.clock.max(target);
-            if let Some(next) = self.log.history.get(self.head).map(|operation| operation.at)
+            if let Some(next) = self.log.history.at(self.head)
                 && let Speed::Tenths(tenths) = self.speed
             {
                 let silence = Span(i64::try_from(SILENCE.as_micros()).unwrap_or(0) * i64::from(tenths) / 10);

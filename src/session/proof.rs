@@ -201,13 +201,13 @@ impl Proof {
         while self.upto < head {
             let index = self.upto;
             self.upto += 1;
-            let (Some(evidence), Some(span)) = (
-                log.history.evidence(index),
+            let (Some(recalled), Some(span)) = (
+                log.history.recall(index),
                 policies.iter().rev().find(|span| span.from <= index).or(policies.first()),
             ) else {
                 continue;
             };
-            self.rungs.fold(&log.prices, &span.policy, &evidence);
+            self.rungs.fold(&log.prices, &span.policy, &recalled.evidence());
             self.rungs.take_turned();
             self.is_told = false;
         }

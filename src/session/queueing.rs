@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::fold::Fold;
 use super::{Log, PolicySpan};
 use crate::budget::Over;
-use crate::outcome::{Evidence, Outlook, Settled};
+use crate::outcome::{Evidence, Outlook, Recalled, Settled};
 use crate::routing::{Circumstance, Policy};
 use crate::units::{Instant, Span};
 
@@ -70,23 +70,23 @@ pub(super) fn in_turn(
     take: impl FnMut(Came<'_>) -> bool,
 ) -> bool {
     let range = (log.history.start(), end.min(log.len()));
-    let waited = |evidence: &Evidence<'_>| evidence.extra.map_or(0, |extra| extra.waited);
+    let waited = |came: &Recalled<'_>| came.extra.map_or(0, |extra| extra.waited);
     let outlook = log.outlook();
     let mut run = Run { log, policies, outlook, fold, take, waiting: BTreeMap::new(), reached: 0 };
-    if log.history.range(range.0, range.1).all(|(_, evidence)| waited(&evidence) == 0) {
+    if log.history.range(range.0, range.1).all(|(_, came)| waited(&came) == 0) {
         let mut arrivals = log.history.range(range.0, range.1);
-        return arrivals.all(|(index, evidence)| run.arrive(index, &evidence, evidence.operation.at))
+        return arrivals.all(|(index, came)| run.arrive(index, &came.evidence(), came.operation.at))
             && run.let_time_pass(None);
     }
     // What waited while it was recorded arrived before the moment that the log tells.
-    let came = |(index, evidence): (usize, Evidence<'_>)| {
-        (evidence.operation.at + Span(-i64::from(waited(&evidence)).saturating_mul(1000)), index)
+    let came = |(index, came): (usize, Recalled<'_>)| {
+        (came.operation.at + Span(-i64::from(waited(&came)).saturating_mul(1000)), index)
     };
     let mut order: Vec<(Instant, usize)> = log.history.range(range.0, range.1).map(came).collect();
     order.sort_unstable();
     let mut arrivals =
-        order.into_iter().filter_map(|(at, index)| Some((index, log.history.evidence(index)?, at)));
-    arrivals.all(|(index, evidence, at)| run.arrive(index, &evidence, at)) && run.let_time_pass(None)
+        order.into_iter().filter_map(|(at, index)| Some((index, log.history.recall(index)?, at)));
+    arrivals.all(|(index, came, at)| run.arrive(index, &came.evidence(), at)) && run.let_time_pass(None)
 }
 
 impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
@@ -131,8 +131,8 @@ impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
     fn ask_again(&mut self, turn: u64, at: Instant) -> bool {
         let Some(waiter) = self.waiting.get(&turn).copied() else { return true };
         let is_late = at >= waiter.until;
-        let evidence = self.log.history.evidence(waiter.index);
-        let asked = evidence.map(|evidence| self.ask(waiter.index, &evidence, (at, Some(turn)), is_late));
+        let recalled = self.log.history.recall(waiter.index);
+        let asked = recalled.map(|came| self.ask(waiter.index, &came.evidence(), (at, Some(turn)), is_late));
         if let Some(Err((_, over))) = asked {
             let still = Waiter::new(waiter.index, waiter.since, &over);
             self.waiting.insert(turn, still);

@@ -118,7 +118,8 @@ fn twice(
     let outlook = log.outlook();
     let (mut before, mut after) = (Settled::default(), Settled::default());
     let mut changed: Option<(Arc<Policy>, Policy)> = None;
-    for (index, evidence) in log.history.range(0, log.len()) {
+    for (index, recalled) in log.history.range(0, log.len()) {
+        let evidence = recalled.evidence();
         let policy = log.policy_at(index);
         let tried = match changed.take().filter(|(of, _)| Arc::ptr_eq(of, policy)) {
             Some(known) => changed.insert(known),

@@ -50,7 +50,8 @@ pub struct Repriced {
 /// Prices a log once more: each call at the prices of its moment, or at those of one moment.
 pub fn reprice(log: &Log, prices: &PriceTable, at: Option<Instant>) -> Repriced {
     let mut found = Repriced::default();
-    for (_, evidence) in log.history.range(log.history.start(), log.len()) {
+    for (_, recalled) in log.history.range(log.history.start(), log.len()) {
+        let evidence = recalled.evidence();
         let moment = evidence.operation.at;
         let calls = evidence.seen().map(|seen| {
             let charged = seen_attempt(seen, moment, &log.prices).cost;

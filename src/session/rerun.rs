@@ -91,7 +91,8 @@ fn part(
     let outlook = log.outlook();
     // Later ones of the same start have the last word.
     let mut at = policies.partition_point(|span| span.from <= from).saturating_sub(1);
-    for (index, evidence) in log.history.range(from, to) {
+    for (index, recalled) in log.history.range(from, to) {
+        let evidence = recalled.evidence();
         while policies.get(at + 1).is_some_and(|next| next.from <= index) {
             at += 1;
         }

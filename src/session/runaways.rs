@@ -60,7 +60,8 @@ pub fn watched(log: &Log, rules: &[Rule], mut tick: impl FnMut(usize) -> bool) -
     let mut followed: FxHashMap<Whom, Vec<usize>> = FxHashMap::default();
     let mut settled = Settled::default();
     let outlook = log.outlook();
-    for (index, evidence) in log.history.range(log.history.start(), log.history.len()) {
+    for (index, recalled) in log.history.range(log.history.start(), log.history.len()) {
+        let evidence = recalled.evidence();
         let at = evidence.operation.at;
         while let Some(Reverse((_, of, nth))) = due.pop_if_before(at) {
             if let Some((whose, cost)) = charges.remove(&(of, nth)) {

@@ -35,7 +35,8 @@ pub fn settle_all(
     }
     let mut settled = Settled::default();
     let outlook = log.outlook();
-    for (index, evidence) in log.history.range(first, end) {
+    for (index, recalled) in log.history.range(first, end) {
+        let evidence = recalled.evidence();
         let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
         let policy = span.map_or(&log.policy, |span| &span.policy);
         settle_one(&evidence, reading, policy, &outlook, &mut settled);

@@ -45,7 +45,8 @@ impl Held {
     fn new(log: &Log, range: (usize, usize), policies: &[PolicySpan]) -> Self {
         let mut frontiers = Frontiers::default();
         let outlook = log.outlook();
-        for (index, evidence) in log.history.range(range.0, range.1) {
+        for (index, recalled) in log.history.range(range.0, range.1) {
+            let evidence = recalled.evidence();
             let Some(policy) = policy_at(policies, index) else { continue };
             let other = evidence.operation.by_second().unwrap_or(*evidence.operation);
             let route = match_route(policy, &other.signals_by(&log.prices));

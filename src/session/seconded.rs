@@ -76,7 +76,8 @@ impl Player {
         let log = &*self.log;
         let by = (&*log.prices, &*log.circumstances);
         let mut changed: Option<(Arc<Policy>, Policy)> = None;
-        for (index, evidence) in log.history.range(first, end) {
+        for (index, recalled) in log.history.range(first, end) {
+            let evidence = recalled.evidence();
             let operation = evidence.operation;
             let Some(policy) = policy_at(&self.policies, index) else { continue };
             let tried = match changed.take().filter(|(of, _)| Arc::ptr_eq(of, policy)) {

@@ -33,7 +33,8 @@ impl Snapshot {
     /// Settles an operation as the policy being tried would route it; `None` where there is no such operation.
     pub fn settled_as_tried(&self, index: usize) -> Option<Settled> {
         let mut settled = Settled::default();
-        let evidence = self.log.history.evidence(index)?;
+        let recalled = self.log.history.recall(index)?;
+        let evidence = recalled.evidence();
         settle_one(&evidence, Reading::Routed, self.tried(), &self.log.outlook(), &mut settled);
         Some(settled)
     }

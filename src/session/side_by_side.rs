@@ -150,8 +150,8 @@ fn placed(policies: Vec<PolicySpan>, log: &Log, moved: &Log, by: Span) -> Vec<Po
         return policies;
     }
     let place = |span: PolicySpan| {
-        let at = log.history.get(span.from).filter(|_| span.from > log.history.start());
-        PolicySpan { from: at.map_or(0, |first| moved.history.first_at(first.at + by)), ..span }
+        let at = log.history.at(span.from).filter(|_| span.from > log.history.start());
+        PolicySpan { from: at.map_or(0, |first| moved.history.first_at(first + by)), ..span }
     };
     policies.into_iter().map(place).collect()
 }

@@ -164,7 +164,8 @@ impl Study {
         let Some((from, to)) = self.left.first().copied() else { return true };
         let until = to.min(from.saturating_add(STRETCH));
         let outlook = self.log.outlook();
-        for (index, evidence) in self.log.history.range(from, until) {
+        for (index, recalled) in self.log.history.range(from, until) {
+            let evidence = recalled.evidence();
             let span = self.policies.iter().rev().find(|span| span.from <= index).or(self.policies.first());
             let policy = span.map_or(&self.log.policy, |span| &span.policy);
             settle_one(&evidence, self.topic.reading, policy, &outlook, &mut self.settled);

@@ -23,7 +23,8 @@ pub struct Scored {
 /// Finds the answers that a check scored, by route and model; `acceptable` is the least quality of a good one. What abstained has no score.
 pub fn scored(log: &Log, check: &str, acceptable: PerMille) -> BTreeMap<(Arc<str>, Arc<str>), Scored> {
     let mut all: BTreeMap<(Arc<str>, Arc<str>), Scored> = BTreeMap::new();
-    for (index, evidence) in log.history.range(log.history.start(), log.len()) {
+    for (index, recalled) in log.history.range(log.history.start(), log.len()) {
+        let evidence = recalled.evidence();
         let Some(extra) = evidence.extra else { continue };
         let policy = log.policy_at(index);
         for (call, told) in evidence.attempts().zip(&extra.particulars) {

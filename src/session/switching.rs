@@ -21,7 +21,8 @@ pub fn switching(
     let outlook = log.outlook();
     let mut sum = Switching::default();
     let mut last: FxHashMap<(SessionId, UserId), (ModelId, Instant, u64)> = FxHashMap::default();
-    for (index, evidence) in log.history.range(log.history.start(), end) {
+    for (index, recalled) in log.history.range(log.history.start(), end) {
+        let evidence = recalled.evidence();
         if index % 4096 == 0 && !goes_on() {
             return None;
         }

@@ -99,7 +99,8 @@ impl View {
         policies: &[PolicySpan],
         sign: Sign,
     ) {
-        let Some(evidence) = log.history.evidence(index) else { return };
+        let Some(recalled) = log.history.recall(index) else { return };
+        let evidence = recalled.evidence();
         let Some(span) = policies.iter().rev().find(|span| span.from <= index).or(policies.first()) else {
             return;
         };

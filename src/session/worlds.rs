@@ -80,7 +80,8 @@ impl Log {
         }
         let mut names = self.names.clone();
         let mut history = History::default();
-        for (index, evidence) in self.history.range(self.history.start(), self.len()) {
+        for (index, recalled) in self.history.range(self.history.start(), self.len()) {
+            let evidence = recalled.evidence();
             let operation = Operation { at: evidence.operation.at + moved, ..*evidence.operation };
             history.push(self.history.id(index), operation, evidence.extra.cloned());
         }
@@ -137,8 +138,8 @@ fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut Hi
     };
     let (like, extra) = history
         .range(0, history.len())
-        .find(|(index, evidence)| is_repeated(*index, evidence.operation))
-        .map(|(_, evidence)| (*evidence.operation, evidence.extra.cloned()))?;
+        .find(|(index, like)| is_repeated(*index, &like.operation))
+        .map(|(_, like)| (like.operation, like.extra.cloned()))?;
     let session = names.intern_session(&repeat.session);
     for nth in 0..repeat.times {
         let at = from + Span(repeat.every.0.saturating_mul(i64::from(nth)));
@@ -199,7 +200,8 @@ pub fn branched(
     }
     let (mut totals, mut inside) = (Totals::default(), Totals::default());
     let mut refused = (0, 0);
-    for (index, evidence) in log.history.range(log.history.start(), log.len()) {
+    for (index, recalled) in log.history.range(log.history.start(), log.len()) {
+        let evidence = recalled.evidence();
         let at = evidence.operation.at;
         while let Some(turn) = turns.pop_if(|turn| *turn <= at) {
             fold.change(&amounts_at(limits, world, start, turn));

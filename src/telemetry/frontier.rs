@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::latency::{BUCKETS, LatencyBuckets, bucket};
+use super::grid::{BINS, LatencyGrid, NONE};
+use super::latency::{LatencyBuckets, bucket};
 use super::lots::{Exploring, Lots};
 use super::pairs::Pairs;
 use super::sums::Sums;
@@ -16,77 +17,6 @@ use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
 use crate::routing::{Explore, MAX_RUNGS, Next, Reach, Route, Rungs, WhenFailed, after_attempt};
 use crate::units::{PerMille, Pico};
-
-/// Bins: one per confidence value, and one for requests without a confidence.
-pub(super) const BINS: usize = PerMille::VALUES + 1;
-/// The bin of requests without a confidence.
-pub(super) const NONE: usize = PerMille::VALUES;
-/// Latency blocks of this many bins are summed up ahead.
-const BLOCK: usize = 32;
-const BLOCKS: usize = PerMille::VALUES.div_ceil(BLOCK);
-
-/// Latency counts of one rung: by bin, and by block of bins ahead of time.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-struct LatencyGrid {
-    bins: Vec<u32>,
-    blocks: Vec<u32>,
-}
-
-impl LatencyGrid {
-    fn apply(&mut self, bin: usize, millis: u64, sign: Sign) {
-        if self.bins.is_empty() {
-            self.bins = vec![0; BINS * BUCKETS];
-            self.blocks = vec![0; BLOCKS * BUCKETS];
-        }
-        let at = bucket(millis);
-        let step = |count: &mut u32| match sign {
-            Sign::Plus => *count = count.saturating_add(1),
-            Sign::Minus => *count = count.saturating_sub(1),
-        };
-        step(&mut self.bins[bin * BUCKETS + at]);
-        if bin < NONE {
-            step(&mut self.blocks[bin / BLOCK * BUCKETS + at]);
-        }
-    }
-
-    /// Adds the counts of bins `from..to`.
-    fn collect(&self, from: usize, to: usize, into: &mut [u64; BUCKETS]) {
-        let mut add = |row: &[u32]| {
-            for (sum, &count) in into.iter_mut().zip(row) {
-                *sum += u64::from(count);
-            }
-        };
-        let mut bin = from;
-        while bin < to {
-            if bin.is_multiple_of(BLOCK) && bin + BLOCK <= to && bin < NONE {
-                if let Some(row) = self.blocks.get(bin / BLOCK * BUCKETS..(bin / BLOCK + 1) * BUCKETS) {
-                    add(row);
-                }
-                bin += BLOCK;
-            } else {
-                if let Some(row) = self.bins.get(bin * BUCKETS..(bin + 1) * BUCKETS) {
-                    add(row);
-                }
-                bin += 1;
-            }
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        if other.bins.is_empty() {
-            return;
-        }
-        if self.bins.is_empty() {
-            self.clone_from(other);
-            return;
-        }
-        for (mine, theirs) in
-            self.bins.iter_mut().zip(&other.bins).chain(self.blocks.iter_mut().zip(&other.blocks))
-        {
-            *mine = mine.saturating_add(*theirs);
-        }
-    }
-}
 
 /// The frontier of one route.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

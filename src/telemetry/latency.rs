@@ -107,6 +107,8 @@ impl PartialEq for Latencies {
 
 /// Buckets of [`LatencyBuckets`]: eight to an octave from 1 ms to the longest that [`Millis`] holds, 49 days.
 pub(crate) const BUCKETS: usize = 240;
+/// Buckets to an octave; they start and end with whole octaves.
+pub(crate) const OCTAVE: usize = 8;
 
 /// Returns the bucket of a latency.
 pub(crate) fn bucket(millis: u64) -> usize {

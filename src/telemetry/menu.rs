@@ -2,7 +2,8 @@
 //!
 //! Invariant: where every answer was judged nothing is filled in, so that costs and qualities are the frontier's own.
 
-use super::frontier::{BINS, Frontier, NONE};
+use super::frontier::Frontier;
+use super::grid::{BINS, NONE};
 use super::optimum::{Menu, Outcome};
 use crate::routing::Thresholds;
 use crate::units::PerMille;

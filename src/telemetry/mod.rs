@@ -7,6 +7,7 @@ mod cascade;
 mod cell;
 mod exploring;
 mod frontier;
+mod grid;
 mod health;
 mod latency;
 mod lots;

@@ -480,7 +480,7 @@ proptest! {
             prop_assert_eq!(spend(&played.to_date, &log.names), spend(&picture.totals, &theirs));
             for (id, quality) in &stage.judged {
                 let index = log.history.find(id).unwrap();
-                let extra = log.history.evidence(index).unwrap().extra.unwrap();
+                let extra = log.history.recall(index).unwrap().extra.unwrap();
                 prop_assert_eq!(extra.labels.last().unwrap().quality.unwrap().get(), *quality);
             }
 

@@ -117,7 +117,8 @@ fn run(log: &Log, steering: &mut Steering, limits: &[Limit], restart: Option<i64
     let outlook = log.outlook();
     let mut policy: Arc<Policy> = Arc::clone(&log.policy);
     let (mut spent, mut day, mut anew) = (Pico::ZERO, 0, restart);
-    for (_, evidence) in log.history.range(log.history.start(), log.len()) {
+    for (_, recalled) in log.history.range(log.history.start(), log.len()) {
+        let evidence = recalled.evidence();
         let at = evidence.operation.at;
         let hours = (at - start()).0 / Span::hours(1).0;
         if hours / 24 != day {
@@ -171,7 +172,8 @@ fn thresholds_move_a_step_at_a_time_on_the_routes_that_are_named_only() {
     let outlook = log.outlook();
     let first = |limits: &[Limit], busy: &[Arc<str>]| {
         let mut steering = Steering::new(limits);
-        for (_, evidence) in log.history.range(log.history.start(), log.len()) {
+        for (_, recalled) in log.history.range(log.history.start(), log.len()) {
+            let evidence = recalled.evidence();
             steering.take(&evidence, &log.policy, (&outlook, &log.names));
         }
         let at = start() + Span::hours(20);

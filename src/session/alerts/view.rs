@@ -67,7 +67,8 @@ impl Alerted {
             return;
         }
         let outlook = log.outlook();
-        for (index, evidence) in log.history.range(self.at, head) {
+        for (index, recalled) in log.history.range(self.at, head) {
+            let evidence = recalled.evidence();
             self.note(log, evidence.operation.at);
             self.watcher.pass(evidence.operation.at);
             self.watcher.take(&evidence, log.policy_at(index), &outlook);

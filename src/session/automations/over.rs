@@ -23,14 +23,16 @@ pub fn automate_over(log: &Log, mut all: Automations) -> AutomationsTried {
     let mut proposals = Vec::new();
     // A request counts when it is over.
     let mut over: BTreeMap<(Instant, usize), usize> = BTreeMap::new();
-    for (index, evidence) in log.history.range(log.history.start(), log.len()) {
+    for (index, recalled) in log.history.range(log.history.start(), log.len()) {
+        let evidence = recalled.evidence();
         let operation = evidence.operation;
         let millis: u64 = evidence.attempts().filter_map(|call| call.latency.get()).sum();
         let took = i64::try_from(millis.saturating_mul(1000)).unwrap_or(0);
         over.insert((operation.at + Span(took), index), index);
     }
     for ((at, _), index) in over {
-        let Some(evidence) = log.history.evidence(index) else { continue };
+        let Some(recalled) = log.history.recall(index) else { continue };
+        let evidence = recalled.evidence();
         all.take(&evidence, &outlook, &log.names);
         for proposal in all.pass(at, |_| None) {
             if let Some(one) = all.find(&proposal.name) {

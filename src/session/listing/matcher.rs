@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::filter::{Compare, Figure, Filter, Name, Test, holds};
 use crate::classifier::TaskClass;
-use crate::outcome::{Evidence, Settled};
+use crate::outcome::{Recalled, Settled};
 use crate::pricing::Cost;
 use crate::routing::{ConfidenceSource, Policy, Status, match_route};
 use crate::session::second::start;
@@ -18,8 +18,8 @@ use crate::units::{Names, SessionId};
 pub(super) struct Row<'a> {
     /// Its index in the log.
     pub(super) index: usize,
-    /// What is known of it.
-    pub(super) evidence: Evidence<'a>,
+    /// It, with all that is known of it.
+    pub(super) recalled: Recalled<'a>,
     /// Its id.
     pub(super) id: &'a str,
 }
@@ -179,7 +179,7 @@ impl Matcher {
         if deferred == 0 {
             return Verdict { passes: true, settled: false };
         }
-        snapshot.settle(row.index, &row.evidence, scratch);
+        snapshot.settle(row.index, &row.recalled.evidence(), scratch);
         let passes = self
             .tests
             .iter()
@@ -195,7 +195,7 @@ pub(super) fn flips(row: &Row<'_>, snapshot: &Snapshot) -> bool {
     if snapshot.staged.is_none() && snapshot.second.is_none() {
         return false;
     }
-    let operation = row.evidence.operation;
+    let operation = &row.recalled.operation;
     let second = operation.by_second().filter(|_| snapshot.second.is_some());
     let by = (&*snapshot.log.prices, &*snapshot.log.circumstances);
     let start = |policy, operation| {
@@ -209,7 +209,7 @@ fn route_is_in(routes: &Routes, row: &Row<'_>, snapshot: &Snapshot) -> bool {
     let span = snapshot.policies.iter().rposition(|span| span.from <= row.index);
     let policy = span.and_then(|at| snapshot.policies.get(at)).map_or(&snapshot.policy, |span| &span.policy);
     let held = span.map_or(routes.last(), |at| routes.get(at));
-    let route = match_route(policy, &row.evidence.operation.signals());
+    let route = match_route(policy, &row.recalled.operation.signals());
     held.and_then(|held| held.get(route.index())).copied().unwrap_or(false)
 }
 
@@ -238,7 +238,7 @@ impl Word {
     }
 
     fn quick(&mut self, row: &Row<'_>, snapshot: &Snapshot) -> Option<bool> {
-        let operation = row.evidence.operation;
+        let operation = &row.recalled.operation;
         let any_route = self.routes.iter().any(|routes| routes.contains(&true));
         let by_name = self.teams.has(operation.team.index())
             || self.projects.has(operation.project.index())
@@ -261,7 +261,7 @@ impl Word {
 impl Ready {
     /// Answers without an outcome; `None` where it cannot.
     fn quick(&mut self, row: &Row<'_>, snapshot: &Snapshot) -> Option<bool> {
-        let operation = row.evidence.operation;
+        let operation = &row.recalled.operation;
         let recorded = snapshot.reading == Reading::Recorded;
         Some(match self {
             Self::Source(sources) => sources.contains(&operation.source),

@@ -190,7 +190,7 @@ impl Basis {
 
 fn row(snapshot: &Snapshot, index: usize) -> Option<Row<'_>> {
     let history = &snapshot.log.history;
-    Some(Row { index, evidence: history.evidence(index)?, id: history.id(index) })
+    Some(Row { index, recalled: history.recall(index)?, id: history.id(index) })
 }
 
 fn narrow(index: usize) -> u32 {
@@ -311,7 +311,7 @@ impl Listing {
             if place < self.start || index < self.low {
                 self.start += 1;
             } else {
-                snapshot.settle(row.index, &row.evidence, &mut self.scratch);
+                snapshot.settle(row.index, &row.recalled.evidence(), &mut self.scratch);
                 self.sum(true);
             }
         }
@@ -327,9 +327,9 @@ impl Listing {
     /// Returns what a row is ranked by.
     fn figure(&mut self, row: &Row<'_>, snapshot: &Snapshot) -> Option<i128> {
         if self.sort.0 == SortBy::Confidence {
-            return row.evidence.operation.confidence().map(|value| i128::from(value.get()));
+            return row.recalled.operation.confidence().map(|value| i128::from(value.get()));
         }
-        snapshot.settle(row.index, &row.evidence, &mut self.scratch);
+        snapshot.settle(row.index, &row.recalled.evidence(), &mut self.scratch);
         figure_of(figure_sorted(self.sort.0), &self.scratch)
     }
 
@@ -366,7 +366,7 @@ impl Listing {
 
     fn count(&mut self, index: usize, snapshot: &Snapshot, enters: bool) {
         let Some(row) = row(snapshot, index) else { return };
-        snapshot.settle(row.index, &row.evidence, &mut self.scratch);
+        snapshot.settle(row.index, &row.recalled.evidence(), &mut self.scratch);
         self.sum(enters);
     }
 
@@ -393,7 +393,7 @@ impl Listing {
             let Some(row) = row(snapshot, index) else { continue };
             let verdict = self.matcher.verdict(&row, snapshot, &mut self.scratch);
             if verdict.passes && !verdict.settled {
-                snapshot.settle(row.index, &row.evidence, &mut self.scratch);
+                snapshot.settle(row.index, &row.recalled.evidence(), &mut self.scratch);
             }
             if verdict.passes || verdict.settled {
                 *budget = budget.saturating_sub(SETTLE);

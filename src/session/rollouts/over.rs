@@ -53,7 +53,8 @@ pub fn roll_over(log: &Log, rollout: Rollout, staged: &[Vec<PolicySpan>]) -> Rol
     }
     let mut under: BTreeMap<(Instant, usize, bool), Under> = BTreeMap::new();
     let outlook = log.outlook();
-    for (index, evidence) in log.history.range(log.history.start(), log.len()) {
+    for (index, recalled) in log.history.range(log.history.start(), log.len()) {
+        let evidence = recalled.evidence();
         let at = evidence.operation.at;
         settle(&mut all, &mut under, &mut tried, at);
         let Some(watched) = all.list.first_mut().filter(|one| one.rollout.phase.is_open()) else { break };

@@ -47,7 +47,8 @@ pub fn steer_over(
     let mut windows: BTreeMap<(usize, Instant), SteeredWindow> = BTreeMap::new();
     let mut base = Arc::clone(&log.policy);
     let mut policy = Arc::clone(&base);
-    for (index, evidence) in log.history.range(log.history.start(), log.len()) {
+    for (index, recalled) in log.history.range(log.history.start(), log.len()) {
+        let evidence = recalled.evidence();
         let at = evidence.operation.at;
         let in_force = log.policy_at(index);
         if !Arc::ptr_eq(in_force, &base) {

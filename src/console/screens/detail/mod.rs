@@ -131,7 +131,7 @@ fn lines(snapshot: &Snapshot, index: usize, width: u16, glyphs: &Glyphs) -> Vec<
     let (Some(found), Some(operation)) = (explain(log, index, policy), log.history.get(index)) else {
         return vec![Line::default().with("there is no such request in the log", Role::Warn)];
     };
-    let page = Page { snapshot, policy, operation, found, glyphs };
+    let page = Page { snapshot, policy, operation: &operation, found, glyphs };
     let columns = usize::from(width);
     let mut all = Vec::new();
     if index >= snapshot.head {

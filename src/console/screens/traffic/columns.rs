@@ -279,7 +279,8 @@ impl<'a> Cells<'a> {
     fn write(&mut self, index: usize, field: Field, glyphs: &Glyphs) -> Option<Role> {
         let snapshot = self.snapshot;
         let log = &snapshot.log;
-        let evidence = log.history.evidence(index)?;
+        let recalled = log.history.recall(index)?;
+        let evidence = recalled.evidence();
         if self.index != Some(index) {
             snapshot.settle(index, &evidence, &mut self.settled);
             self.index = Some(index);
