@@ -82,7 +82,7 @@ pub struct Plan {
     pub gap: i128,
     /// The next step that was not taken.
     pub margin: Option<Outcome>,
-    /// The routes that are slower than wanted whatever their thresholds.
+    /// The routes that are slower than wanted, whichever of their thresholds is moved.
     pub too_slow: Vec<Arc<str>>,
 }
 

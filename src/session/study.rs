@@ -142,8 +142,8 @@ impl Study {
             left.push((places[0].0, places[0].1.min(topic.first)));
         }
         let mut tally = Tally::new(Against::Model(snapshot.policy.baseline));
-        // All so far begins with the first call, which comes before the request that it is about.
-        let from = if topic.window.is_some() { topic.from } else { Instant(i64::MIN) };
+        // What is asked about the very first request comes before it.
+        let from = if topic.first <= log.history.start() { Instant(i64::MIN) } else { topic.from };
         let (calls, cost) = log.shadowed.second_stage(from, topic.to);
         tally.classified_again(calls, &cost);
         Self {

@@ -51,7 +51,7 @@ pub enum Heading {
     Moves,
     /// No thresholds that are allowed cost as little.
     OutOfReach,
-    /// No thresholds that are allowed are as quick.
+    /// No one threshold makes it as quick as it is to be.
     TooSlow,
     /// The most expensive thresholds that are allowed cost less than they may.
     RoomLeft,

@@ -143,7 +143,7 @@ impl SteerRow {
                 )
             }
             ("too slow", _) => {
-                format!("too slow: {course}, and no thresholds are quicker than that{}", self.moved())
+                format!("too slow: {course}, and no one threshold mends that{}", self.moved())
             }
             ("room left", _) => format!("room left: {course}, and no thresholds cost more"),
             ("moves", true) => format!("{course}{}", self.moved()),
