@@ -132,9 +132,8 @@ fn newton(rows: &[JudgedWords], used: [bool; 4]) -> [f64; 4] {
         }
         for at in (0..4).filter(|&at| !used[at]) {
             slope[at] = 0.0;
-            for other in 0..4 {
-                (bend[at][other], bend[other][at]) = (0.0, 0.0);
-            }
+            bend[at] = [0.0; 4];
+            bend.iter_mut().for_each(|row| row[at] = 0.0);
             bend[at][at] = 1.0;
         }
         let step = solved(bend, slope);
@@ -161,9 +160,9 @@ fn solved(mut rows: [[f64; 4]; 4], mut right: [f64; 4]) -> [f64; 4] {
             return [0.0; 4];
         }
         for below in at + 1..4 {
-            let share = rows[below][at] / rows[at][at];
-            for column in at..4 {
-                rows[below][column] -= share * rows[at][column];
+            let (share, above) = (rows[below][at] / rows[at][at], rows[at]);
+            for (own, other) in rows[below].iter_mut().zip(above).skip(at) {
+                *own -= share * other;
             }
             right[below] -= share * right[at];
         }

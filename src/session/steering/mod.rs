@@ -200,10 +200,10 @@ impl Helm {
         let [rest_now, rest_wanted] = [now, wanted].map(rest);
         let close = course.amount.0 / CLOSE + rest_now.0.min(rest_wanted.0) / AHEAD;
         let is_close = (rest_now - rest_wanted).0.abs() <= close;
-        let slowest = |of: fn(&(Option<u64>, Option<u64>)) -> Option<u64>| {
-            plan.routes.iter().filter_map(|route| of(&route.p95_ms)).max()
-        };
-        let p95 = (slowest(|(now, _)| *now), slowest(|(_, then)| *then));
+        let p95 = (
+            plan.routes.iter().filter_map(|route| route.p95_ms.0).max(),
+            plan.routes.iter().filter_map(|route| route.p95_ms.1).max(),
+        );
         let is_slow = self.steer.within_ms.zip(p95.0).is_some_and(|(within, now)| now > within);
         let moves = if is_close && !is_slow { Vec::new() } else { self.moves(policy, &plan) };
         self.row.lasts(p95);
