@@ -133,7 +133,9 @@ fn newton(rows: &[JudgedWords], used: [bool; 4]) -> [f64; 4] {
         for at in (0..4).filter(|&at| !used[at]) {
             slope[at] = 0.0;
             bend[at] = [0.0; 4];
-            bend.iter_mut().for_each(|row| row[at] = 0.0);
+            for row in &mut bend {
+                row[at] = 0.0;
+            }
             bend[at][at] = 1.0;
         }
         let step = solved(bend, slope);
