@@ -64,15 +64,16 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
         (!terms.is_none()).then(|| Box::new(terms))
     });
     let effort = proptest::option::of((0..Effort::ALL.len()).prop_map(|at| Effort::ALL[at]));
-    let verdict =
-        (0usize..3, proptest::option::of(0u16..=1000), "[a-z ]{0,9}").prop_map(|(says, score, why)| {
-            Verdict {
-                by: "format".into(),
-                says: Says::ALL[says],
-                score: score.and_then(PerMille::new),
-                why: why.into(),
-            }
-        });
+    let words = proptest::option::of(any::<[u16; 3]>());
+    let verdict = (0usize..3, proptest::option::of(0u16..=1000), words, "[a-z ]{0,9}").prop_map(
+        |(says, score, words, why)| Verdict {
+            by: "format".into(),
+            says: Says::ALL[says],
+            score: score.and_then(PerMille::new),
+            words: words.map(Into::into),
+            why: why.into(),
+        },
+    );
     let few = (
         terms,
         proptest::collection::vec(word(), 0..3),

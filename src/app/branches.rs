@@ -108,10 +108,62 @@ pub fn branch_report(found: &BranchesFound, logs: Vec<String>) -> BranchReport {
 /// # Errors
 /// Where it cannot be written.
 pub(super) fn save(found: &BranchesFound, as_page: bool) -> anyhow::Result<String> {
+    save_in(Path::new(""), found, as_page)
+}
+
+fn save_in(folder: &Path, found: &BranchesFound, as_page: bool) -> anyhow::Result<String> {
     let report = branch_report(found, vec![found.title.clone()]);
     let text = if as_page { report.page() } else { report.text(Format::Md) };
     let stem = Path::new(&found.plan.file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let stem = stem.unwrap_or_else(|| "world".to_owned());
     let ending = if as_page { "html" } else { "md" };
-    created::write(&format!("branches-{stem}"), ending, &text)
+    created::write(&folder.join(format!("branches-{stem}")).display().to_string(), ending, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::{Setup, SetupOptions, load_log};
+    use crate::budget::LimitHistory;
+    use crate::record::{Input, ReadOptions};
+    use crate::sample;
+    use crate::session::{BranchesOf, branch_out};
+
+    fn stormy() -> BranchesFound {
+        let setup = Setup::new(&SetupOptions::default()).unwrap();
+        let input = Input::bytes(sample::NAME, sample::BUNDLED);
+        let log = Arc::new(load_log(&input, &[], setup, &ReadOptions::default(), Some("sample")).unwrap());
+        let spans = log.spans();
+        let of = BranchesOf {
+            log: &log,
+            policies: &spans,
+            limits: &LimitHistory::default(),
+            from: None,
+            staged: None,
+        };
+        branch_out(of, &Arc::new(plan("429-storm", &[]).unwrap()), |_, _| true).unwrap().unwrap()
+    }
+
+    #[test]
+    fn branches_are_written_as_markdown_and_as_a_page_and_never_over_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = stormy();
+        let written = [false, true, false].map(|as_page| save_in(folder.path(), &found, as_page).unwrap());
+        let names = written.each_ref().map(|path| Path::new(path).file_name().unwrap().to_str().unwrap());
+        assert_eq!(names, ["branches-429-storm.md", "branches-429-storm.html", "branches-429-storm-2.md"]);
+        let [markdown, page, again] = written.each_ref().map(|path| std::fs::read_to_string(path).unwrap());
+        assert_eq!(markdown, again, "the same is written of the same");
+        for text in [&markdown, &page] {
+            for words in ["as it was", "in this world", "escalated"] {
+                assert!(text.contains(words), "{words}: {text}");
+            }
+        }
+        assert!(markdown.contains("| ---") || markdown.contains("|---"), "{markdown}");
+        assert!(page.starts_with("<!") && page.trim_end().ends_with("</html>"), "{page}");
+        // Both name the cost of every branch to the digit that the report has.
+        let report = branch_report(&found, vec!["sample".to_owned()]).text(Format::Md);
+        assert!(report.lines().skip(2).all(|line| markdown.contains(line)), "{report}");
+    }
 }

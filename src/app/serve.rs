@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::alerting;
+use super::load::classifier;
 use super::scheduled::Schedule;
 use super::{Internal, Setup};
 use crate::access::{self, Access};
@@ -38,6 +39,8 @@ const APPLIED: &str = "applied-policy.toml";
 pub struct ServeOptions {
     /// Where to listen, over what gateway.toml says.
     pub listen: Option<String>,
+    /// A classifier that judges besides and decides nothing.
+    pub try_classifier: Option<PathBuf>,
     /// The ledger's file, over the usual place.
     pub ledger: Option<PathBuf>,
     /// Keep no ledger.
@@ -188,7 +191,8 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let providers = Providers::build(&spec, &from_system, std::time::Instant::now())?;
     remarks.extend(providers.warnings().iter().cloned());
     let at = now();
-    let live = Arc::new(Live::new(LiveSetup {
+    let tried = options.try_classifier.as_deref().map(|path| classifier(Some(path))).transpose()?;
+    let live = Live::new(LiveSetup {
         policy: policy.clone(),
         names: ingest.names.clone(),
         classifier: ingest.classifier(),
@@ -197,7 +201,8 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         at,
         who: "start".to_owned(),
         gateway: ledger.newest().map(|place| place.gateway).unwrap_or_default(),
-    }));
+    });
+    let live = Arc::new(live.trying(tried.map(Arc::new)));
     live.know_caches(ingest.cache_rules().as_ref().clone());
     let limits = spending(&live, options, &ledger_options.path)?;
     if !options.no_ledger {

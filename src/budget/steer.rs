@@ -22,6 +22,8 @@ pub struct Steer {
     pub step: PerMille,
     /// Whether thresholds stay within what is certified.
     pub certified: bool,
+    /// Within how many milliseconds 95 of 100 requests of each of those routes are to be over; none where that is all the same.
+    pub within_ms: Option<u64>,
     /// Whether it moves them itself, or proposes.
     pub acts: bool,
 }
@@ -34,6 +36,7 @@ impl Default for Steer {
             dwell: Span::mins(15),
             step: PerMille::clamped(100),
             certified: false,
+            within_ms: None,
             acts: false,
         }
     }

@@ -8,11 +8,13 @@ mod agreement;
 mod isotonic;
 mod reliability;
 pub mod special;
+mod words;
 mod worth;
 
 pub use agreement::{Agreement, Kappa};
 pub use isotonic::Isotonic;
 pub use reliability::{Bin, Diagram, Judged, wilson};
+pub use words::{JudgedWords, WordsWorth, worth_of_words};
 pub use worth::{Worth, worth};
 
 #[cfg(test)]

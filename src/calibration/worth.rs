@@ -7,13 +7,13 @@ use super::{Diagram, Isotonic, Judged};
 use crate::units::PerMille;
 
 /// So many judged answers a curve takes at least.
-const LEAST: usize = 200;
+pub(super) const LEAST: usize = 200;
 /// From so many on it is isotonic.
-const MANY: usize = 1000;
-const FOLDS: usize = 5;
+pub(super) const MANY: usize = 1000;
+pub(super) const FOLDS: usize = 5;
 /// Points of a curve, at every fortieth.
-const STEP: u16 = 40;
-const BINS: usize = 10;
+pub(super) const STEP: u16 = 40;
+pub(super) const BINS: usize = 10;
 
 /// A curve, and what it is worth.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub fn worth(rows: &[(PerMille, bool)]) -> Result<Worth, usize> {
     Ok(Worth { curve, is_isotonic: rows.len() >= MANY, error })
 }
 
-fn fit(rows: impl Iterator<Item = (PerMille, bool)>) -> Vec<[u16; 2]> {
+pub(super) fn fit(rows: impl Iterator<Item = (PerMille, bool)>) -> Vec<[u16; 2]> {
     let rows: Vec<(PerMille, bool)> = rows.collect();
     let grid = (0..=1000 / STEP).map(|step| step * STEP);
     let chance: Box<dyn Fn(u16) -> f64> = if rows.len() * FOLDS >= MANY * (FOLDS - 1) {
@@ -65,7 +65,7 @@ fn fit(rows: impl Iterator<Item = (PerMille, bool)>) -> Vec<[u16; 2]> {
     grid.map(|score| [score, PerMille::from_probability(chance(score)).unwrap_or_default().get()]).collect()
 }
 
-fn at(curve: &[[u16; 2]], score: PerMille) -> PerMille {
+pub(super) fn at(curve: &[[u16; 2]], score: PerMille) -> PerMille {
     let points = curve.iter().map(|[score, chance]| (i64::from(*score), i64::from(*chance) * 1000));
     let curve = Isotonic::from_knots(points.collect()).unwrap_or_default();
     PerMille::clamped((curve.at(score.get().into()).unwrap_or(0) + 500) / 1000)

@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::curve::Curve;
 use super::schema::Schema;
-use super::{CheckSpec, CheckWhen, Ended, Kind, OnFail, Said, Says, Verdict};
+use super::{CheckSpec, CheckWhen, Ended, Kind, OnFail, Said, Says, Verdict, Weights};
 use crate::units::PerMille;
 
 /// How long a command may take where nothing is said, and at most.
@@ -47,8 +47,8 @@ enum Rule {
         matches: Option<Regex>,
         forbids: Option<Regex>,
     },
-    /// The least sureness that passes, or the least chance that a curve makes of it.
-    Logprobs(PerMille, Option<Curve>),
+    /// The least sureness that passes, or the least chance that a curve makes of it, or of where a logistic puts the words.
+    Logprobs(PerMille, Option<Curve>, Option<Weights>),
     Command(Command),
 }
 
@@ -163,8 +163,11 @@ impl Checks {
                 _ => check.all(answers, None),
             };
             let is_of_words = matches!(check.rule, Rule::Logprobs(..)) && says != Says::Abstained;
-            let score = answers.iter().filter_map(|said| said.sureness).min().filter(|_| is_of_words);
-            all.push(Verdict { score, ..Verdict::new(&check.name, says, &why) });
+            let least =
+                answers.iter().filter(|said| said.sureness.is_some()).min_by_key(|said| said.sureness);
+            let least = least.filter(|_| is_of_words);
+            let (score, words) = (least.and_then(|said| said.sureness), least.and_then(|said| said.words));
+            all.push(Verdict { score, words, ..Verdict::new(&check.name, says, &why) });
         }
         all
     }
@@ -211,11 +214,12 @@ impl Checker {
                 Ended::Filtered => verdict(false, "it was held back, or refused"),
                 Ended::Unsaid => abstained("nobody said why it ended"),
             },
-            Rule::Logprobs(least, curve) => match said.sureness.map(|sure| (sure, curve)) {
+            Rule::Logprobs(least, curve, weights) => match said.sureness.map(|sure| (sure, curve)) {
                 None => abstained("nobody told how likely its words were"),
                 Some((sure, None)) => verdict(sure >= *least, &format!("{sure}‰ is below {least}‰")),
                 Some((sure, Some(curve))) => {
-                    let chance = curve.at(sure);
+                    let place = weights.zip(said.words).map_or(sure, |(weights, words)| weights.place(words));
+                    let chance = curve.at(place);
                     verdict(
                         chance >= *least,
                         &format!("good with {chance}‰ where {sure}‰ sure, below {least}‰"),
@@ -256,7 +260,8 @@ fn is_object(arguments: &str) -> bool {
 }
 
 fn rule(spec: &CheckSpec) -> Result<Rule, (&'static str, String)> {
-    let CheckSpec { kind, schema, matches, forbids, command, time_limit_ms, least, curve, .. } = spec;
+    let CheckSpec { kind, schema, matches, forbids, command, time_limit_ms, least, curve, weights, .. } =
+        spec;
     let strangers = [
         ("schema", schema.is_some(), Kind::Schema),
         ("matches", matches.is_some(), Kind::Regex),
@@ -264,6 +269,7 @@ fn rule(spec: &CheckSpec) -> Result<Rule, (&'static str, String)> {
         ("command", !command.is_empty(), Kind::Command),
         ("time_limit", time_limit_ms.is_some(), Kind::Command),
         ("curve", !curve.is_empty(), Kind::Logprobs),
+        ("weights", weights.is_some(), Kind::Logprobs),
     ];
     if let Some((key, _, of)) = strangers.into_iter().find(|(_, stands, of)| *stands && of != kind) {
         return Err((key, format!("is for `{}`; this check is a `{}`", of.name(), kind.name())));
@@ -283,7 +289,12 @@ fn rule(spec: &CheckSpec) -> Result<Rule, (&'static str, String)> {
             let missing =
                 || ("least", "is missing; write the least sureness that passes, 0 to 1000".to_owned());
             let curve = Curve::compile(curve).map_err(|why| ("curve", why))?;
-            Rule::Logprobs(least.ok_or_else(missing)?, curve)
+            let weights = weights.map(Weights::new).transpose().map_err(|why| ("weights", why.to_owned()))?;
+            if weights.is_some() && curve.is_none() {
+                let how = "says nothing without a `curve`; `pointsman calibrate` writes both";
+                return Err(("weights", how.to_owned()));
+            }
+            Rule::Logprobs(least.ok_or_else(missing)?, curve, weights)
         }
         Kind::Schema => match schema {
             None => Rule::Asked,

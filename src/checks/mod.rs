@@ -10,7 +10,9 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod words;
 
 pub use compiled::{Checker, Checks, Command};
 pub use spec::{CheckSpec, CheckWhen, Kind, OnFail};
 pub use verdict::{Call, Ended, Said, Says, Verdict};
+pub use words::{Weights, Words};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Words;
 use crate::units::PerMille;
 
 /// One of the answers to a request, as checks see it.
@@ -19,6 +20,8 @@ pub struct Said {
     pub is_truncated: bool,
     /// How likely its words were, as far as its provider tells.
     pub sureness: Option<PerMille>,
+    /// The same in more detail.
+    pub words: Option<Words>,
 }
 
 /// A call of a tool.
@@ -92,6 +95,9 @@ pub struct Verdict {
     /// How good the answer is, where the check tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<PerMille>,
+    /// How unlikely its words were, where the check looks at that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Words>,
     /// Why, in few words; empty where there is nothing to say.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub why: Box<str>,
@@ -107,7 +113,7 @@ impl Verdict {
     /// Makes a verdict.
     pub fn new(by: &str, says: Says, why: &str) -> Self {
         let why: String = crate::units::clean(why).chars().take(WHY).collect();
-        Self { by: by.into(), says, score: None, why: why.trim().into() }
+        Self { by: by.into(), says, score: None, words: None, why: why.trim().into() }
     }
 
     /// Returns it as a check's of that name.

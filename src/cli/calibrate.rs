@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::args::LabelledArgs;
 use super::output;
-use crate::calibration::{Worth, worth};
+use crate::calibration::{WordsWorth, Worth, worth, worth_of_words};
 use crate::report::{Format, Sheet, count, render, to_json};
 use crate::session::scored;
 
@@ -36,6 +36,11 @@ struct Row {
     error_raw: Option<f64>,
     error_calibrated: Option<f64>,
     curve: Option<Vec<[u16; 2]>>,
+    /// How often of a good and a bad answer the good one scores higher, out of fold: by the mean alone, by mean, worst and tail.
+    ranks_mean: Option<f64>,
+    ranks_words: Option<f64>,
+    /// Level, mean, worst and tail, where they tell more than the mean; `curve` is then theirs.
+    weights: Option<[i32; 4]>,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,7 +69,15 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
         |((route, model), found): ((std::sync::Arc<str>, std::sync::Arc<str>), crate::session::Scored)| {
             let fitted = worth(&found.judged);
             let told = fitted.as_ref().ok();
+            // Of answers of which words are told: what they tell together.
+            let words = worth_of_words(&found.words).ok();
+            let better = words.as_ref().filter(|words| words.loss[1] < words.loss[0]);
+            let ranks = |of: usize| words.as_ref().and_then(|words| words.ranks.get(of).copied());
+            let curve = better.map(|WordsWorth { curve, .. }| curve).or(told.map(|told| &told.curve));
             Row {
+                ranks_mean: ranks(0),
+                ranks_words: ranks(1),
+                weights: better.map(|words| words.weights),
                 route: route.to_string(),
                 model: model.to_string(),
                 scored: found.scored,
@@ -72,8 +85,10 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
                 needed: fitted.as_ref().err().map_or(0, |needed| *needed as u64),
                 fit: told.map(|told| if told.is_isotonic { "isotonic" } else { "logistic" }),
                 error_raw: told.map(|Worth { error, .. }| error[0]),
-                error_calibrated: told.map(|Worth { error, .. }| error[1]),
-                curve: told.map(|told| told.curve.clone()),
+                error_calibrated: better
+                    .map(|words| words.error)
+                    .or(told.map(|Worth { error, .. }| error[1])),
+                curve: curve.cloned(),
             }
         };
     let report = Report {
@@ -101,9 +116,10 @@ impl Row {
         let points: Vec<String> =
             curve.iter().map(|[score, chance]| format!("[{score}, {chance}]")).collect();
         Some(format!(
-            "\n# {} on {}: `least` is then a chance that the answer is good\ncurve = [{}]\n",
+            "\n# {} on {}: `least` is then a chance that the answer is good\n{}curve = [{}]\n",
             self.model,
             self.route,
+            self.weights.map(|weights| format!("weights = {weights:?}\n")).unwrap_or_default(),
             points.join(", ")
         ))
     }
@@ -111,8 +127,20 @@ impl Row {
 
 fn sheet(report: &Report) -> Sheet {
     let title = format!("{} · what scores of check {} are worth", report.log, report.check);
-    let mut sheet =
-        Sheet::new(title, &["route", "model", ">scored", ">judged", "fit", ">error", ">calibrated"]);
+    let mut sheet = Sheet::new(
+        title,
+        &[
+            "route",
+            "model",
+            ">scored",
+            ">judged",
+            "fit",
+            ">error",
+            ">calibrated",
+            ">ranks, mean",
+            ">all three",
+        ],
+    );
     for row in &report.rows {
         let error = |error: Option<f64>| error.map_or_else(|| "-".to_owned(), |error| format!("{error:.3}"));
         let fit = row.fit.map_or_else(|| format!("{} judged ones more", count(row.needed)), str::to_owned);
@@ -124,6 +152,8 @@ fn sheet(report: &Report) -> Sheet {
             fit,
             error(row.error_raw),
             error(row.error_calibrated),
+            error(row.ranks_mean),
+            error(row.ranks_words),
         ]);
     }
     sheet

@@ -31,8 +31,8 @@ pub struct ConsoleArgs {
     /// Watch the logs while they grow, new files in folders included.
     #[arg(long, requires = "logs")]
     pub follow: bool,
-    /// Has other weights judge every request of the logs besides; `C` on Tune sets them beside what was in force.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["follow", "listen"])]
+    /// Has other weights judge every request besides; `C` on Tune sets them beside what was, or is, in force.
+    #[arg(long, value_name = "FILE")]
     pub try_classifier: Option<PathBuf>,
     /// The reading to begin with; `v` switches.
     #[arg(long = "as", value_enum, default_value_t)]
@@ -145,7 +145,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
         return report(args);
     }
     if args.follow {
-        let setup = args.engine.start()?;
+        let setup = args.engine.start()?.beside(args.try_classifier.as_deref())?;
         return follow(&args.logs, setup, &args.engine.read(), &args.look.options(), |player| {
             brought::play(player, args.gateway.budgets.as_deref(), false)
         });
@@ -186,14 +186,15 @@ fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
     if !can_draw() {
         // Nobody looks: the gateway alone.
         let (gateway, engine) = (args.gateway.clone(), args.engine.serving.clone());
-        return super::serve::run(&ServeArgs { listen, gateway, engine });
+        let try_classifier = args.try_classifier.clone();
+        return super::serve::run(&ServeArgs { listen, try_classifier, gateway, engine });
     }
     let setup = super::serve::start(&args.engine.serving, &args.gateway)?;
     for remark in &setup.remarks {
         output::remark(remark);
     }
     let look = ConsoleOptions { remarks: setup.remarks.clone(), ..args.look.options() };
-    let serving = serve(setup, &args.gateway.options(listen))?;
+    let serving = serve(setup, &args.gateway.options(listen, args.try_classifier.clone()))?;
     let (serving, outcome) = watch(serving, &look);
     super::serve::end(serving)?;
     outcome

@@ -13,7 +13,7 @@ use crate::console::format;
 use crate::pricing::CostSum;
 use crate::report::{Format, Sheet, count, quality, render, to_json};
 use crate::routing::Route;
-use crate::session::{Aim, GOOD, Plan, PlannedRoute, Trial};
+use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
 use crate::units::{PerMille, Pico, Span, counted};
 
 /// Says what labels prove of a rung: the threshold, none where none can be, and how many labels there were.
@@ -38,6 +38,9 @@ pub struct OptimiseArgs {
     /// Keep every threshold within what labels prove safe for --epsilon and --delta; alone, the least cost there.
     #[arg(long)]
     pub certified: bool,
+    /// Have 95 of 100 requests of each route over within this time, as far as thresholds can: `8s`, `1500ms`.
+    #[arg(long, value_name = "TIME", value_parser = Aim::within)]
+    pub within: Option<u64>,
     #[command(flatten)]
     pub(crate) promise: PromiseArgs,
     #[command(flatten)]
@@ -78,6 +81,9 @@ struct RouteReport {
     labelled_quality: Option<String>,
     applied: Side,
     planned: Side,
+    /// Within how many milliseconds 95 of 100 requests are over, as far as latencies are known.
+    applied_p95_ms: Option<u64>,
+    planned_p95_ms: Option<u64>,
     thresholds: Vec<RungReport>,
 }
 
@@ -143,7 +149,8 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     let floor = |route: &Route, rung: usize| {
         args.certified.then(|| of(route, rung).and_then(|(lowest, _)| lowest).unwrap_or(PerMille::ONE))
     };
-    let Some(plan) = trial.plan(target, &floor) else {
+    let keeping = Keeping { floor: &floor, within_ms: args.within };
+    let Some(plan) = trial.plan(target, &keeping) else {
         anyhow::bail!(
             "no threshold moves any request of this log: its routes have one rung, only observe, or took nothing"
         )
@@ -226,10 +233,16 @@ fn report(
         schema: "pointsman.optimise/1",
         log: trial.title.clone(),
         prices: trial.book.clone(),
-        goal: format!("{aim}{}", if args.certified { ", within what is certified" } else { "" }),
+        goal: format!(
+            "{aim}{}{}",
+            if args.certified { ", within what is certified" } else { "" },
+            args.within.map_or_else(String::new, |within| format!(", 95 of 100 within {} ms", count(within)))
+        ),
         feasible: plan.is_feasible,
         nearest: (!plan.is_feasible).then(|| {
-            if is_quality {
+            if !plan.too_slow.is_empty() {
+                format!("slower than that, whichever threshold is moved: {}", plan.too_slow.join(", "))
+            } else if is_quality {
                 format!(
                     "no thresholds reach it; the highest quality is {}",
                     share(plan.quality.1, plan.requests)
@@ -263,6 +276,10 @@ fn report(
     }
 }
 
+fn millis(millis: Option<u64>) -> String {
+    millis.map_or_else(|| "-".to_owned(), |millis| format!("{} ms", count(millis)))
+}
+
 fn tenths(tenths: i128) -> String {
     format!("{}{}.{}", if tenths < 0 { "-" } else { "+" }, tenths.abs() / 10, tenths.abs() % 10)
 }
@@ -291,6 +308,8 @@ fn route_report(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flip
         labelled_quality: quality(planned.planned.quality, planned.planned.labelled),
         applied: side(&planned.applied.cost, planned.quality.0, requests, span),
         planned: side(&planned.planned.cost, planned.quality.1, requests, span),
+        applied_p95_ms: planned.p95_ms.0,
+        planned_p95_ms: planned.p95_ms.1,
         thresholds: thresholds.collect(),
     }
 }
@@ -349,6 +368,8 @@ fn sheets(report: &Report) -> Vec<Sheet> {
             ">planned",
             ">quality",
             "from",
+            ">p95",
+            ">planned",
         ],
     );
     for route in &report.routes {
@@ -371,6 +392,8 @@ fn sheets(report: &Report) -> Vec<Sheet> {
                 first(money(&route.planned.cost_usd)),
                 first(short(&route.planned.quality)),
                 first(route.quality_from.to_owned()),
+                first(millis(route.applied_p95_ms)),
+                first(millis(route.planned_p95_ms)),
             ]);
         }
     }

@@ -35,9 +35,10 @@ pub struct GatewayArgs {
 
 impl GatewayArgs {
     /// Returns what the command line says of a gateway.
-    pub fn options(&self, listen: Option<String>) -> ServeOptions {
+    pub fn options(&self, listen: Option<String>, try_classifier: Option<PathBuf>) -> ServeOptions {
         ServeOptions {
             listen,
+            try_classifier,
             ledger: self.ledger.clone(),
             no_ledger: self.no_ledger,
             providers: self.providers.clone(),
@@ -56,6 +57,9 @@ pub struct ServeArgs {
     /// Where to listen; gateway.toml says 127.0.0.1:4141.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// Has other weights judge every request besides, which decides nothing; `C` on Tune sets them beside what is in force.
+    #[arg(long, value_name = "FILE")]
+    pub try_classifier: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) gateway: GatewayArgs,
     #[command(flatten)]
@@ -77,7 +81,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     for remark in &setup.remarks {
         output::remark(remark);
     }
-    let serving = serve(setup, &args.gateway.options(args.listen.clone()))?;
+    let serving = serve(setup, &args.gateway.options(args.listen.clone(), args.try_classifier.clone()))?;
     let handle = serving.handle();
     // Listened for before anybody is told the address: whoever knows it may end the program.
     let signals = {

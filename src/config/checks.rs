@@ -27,6 +27,7 @@ pub(super) struct CheckFile {
     least: Option<u16>,
     #[serde(default)]
     curve: Vec<[u16; 2]>,
+    weights: Option<[i32; 4]>,
 }
 
 /// Reads when the answers of a route are checked, and what is checked of them; notes where each stands.
@@ -70,7 +71,19 @@ pub(super) fn to_toml(route: &RouteSpec) -> String {
 impl CheckFile {
     /// Returns the check as it is written.
     fn spec(self) -> Result<CheckSpec, Wrong> {
-        let Self { kind, name, on_fail, schema, matches, forbids, command, time_limit, least, curve } = self;
+        let Self {
+            kind,
+            name,
+            on_fail,
+            schema,
+            matches,
+            forbids,
+            command,
+            time_limit,
+            least,
+            curve,
+            weights,
+        } = self;
         let known = Kind::ALL.map(Kind::name);
         let kind = Kind::from_name(&kind)
             .ok_or_else(|| ("kind", format!("`{kind}` is no check; {}", choice(&kind, &known))))?;
@@ -90,14 +103,26 @@ impl CheckFile {
             time_limit_ms: time_limit.map(Span::millis),
             least,
             curve,
+            weights,
         })
     }
 }
 
 /// Writes a check as [`CheckFile`] reads it.
 fn check_toml(spec: &CheckSpec) -> String {
-    let CheckSpec { kind, name, on_fail, schema, matches, forbids, command, time_limit_ms, least, curve } =
-        spec;
+    let CheckSpec {
+        kind,
+        name,
+        on_fail,
+        schema,
+        matches,
+        forbids,
+        command,
+        time_limit_ms,
+        least,
+        curve,
+        weights,
+    } = spec;
     let text =
         |key: &str, text: &Option<String>| text.as_ref().map(|text| format!("{key} = {}", quoted(text)));
     let all = [
@@ -111,6 +136,7 @@ fn check_toml(spec: &CheckSpec) -> String {
         time_limit_ms.map(|limit| format!("time_limit = \"{limit}ms\"")),
         least.map(|least| format!("least = {least}")),
         (!curve.is_empty()).then(|| format!("curve = {curve:?}")),
+        weights.map(|weights| format!("weights = {weights:?}")),
     ];
     format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

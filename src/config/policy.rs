@@ -173,6 +173,8 @@ with_facts!(RungFile {
     model: String,
     threshold: Option<Threshold>,
     #[serde(default)]
+    fallback: bool,
+    #[serde(default)]
     stream: StreamFile,
     #[serde(default, rename = "with")]
     parameters: Option<Spanned<ParametersFile>>,
@@ -351,11 +353,12 @@ pub(super) fn rungs(
                 })?
             }
         };
-        let RungFile { rung: name, model, threshold, stream, .. } = rung;
+        let RungFile { rung: name, model, threshold, fallback, stream, .. } = rung;
         rungs.push(RungSpec {
             name,
             model,
             threshold: threshold.map(|Threshold(number)| number),
+            fallback,
             stream: stream.limits(),
             facts,
             with,
@@ -453,6 +456,7 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
             let mut keys =
                 vec![format!("rung = {}", quoted(name)), format!("model = {}", quoted(&rung.model))];
             keys.extend(rung.threshold.map(|threshold| format!("threshold = {threshold}")));
+            keys.extend(rung.fallback.then(|| "fallback = true".to_owned()));
             if !rung.stream.is_none() {
                 keys.push(format!("stream = {}", limits_toml(rung.stream)));
             }
@@ -520,7 +524,7 @@ mod tests {
                    stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\ncheck = \"after\"\n\
                    checks = [{ kind = \"regex\", matches = '^\\d', on_fail = \"record\" }, { kind = \"schema\", schema = '{}' },\n\
                    { kind = \"command\", name = \"lint\", command = [\"l\", \"-q\"], time_limit = \"2s\", least = 700 }]\n\
-                   ladder = [{ rung = \"cheap\", model = \"m\", threshold = 7, stream = { gap = \"250ms\" } }, { model = \"n\" }]\n\
+                   ladder = [{ rung = \"spare\", model = \"s\", fallback = true }, { rung = \"cheap\", model = \"m\", threshold = 7, stream = { gap = \"250ms\" } }, { model = \"n\" }]\n\
                    [[route]]\nname = \"next\"\ncanary = { of = \"rest\", share = 10 }\n\
                    [[route]]\nname = \"rest\"\nladder = [{ model = \"n\" }]\n";
         for text in [BUILTIN, odd] {

@@ -21,6 +21,7 @@ pub(super) struct SteerKeys {
     step: Option<Spanned<i64>>,
     #[serde(default)]
     certified: bool,
+    within: Option<Spanned<String>>,
     #[serde(default)]
     act: bool,
 }
@@ -84,7 +85,16 @@ impl SteerKeys {
                 })?
             }
         };
+        let within = self.within.as_ref().map(|told| {
+            let span = Span::parse(told.get_ref()).filter(|span| *span <= Span::hours(1));
+            let millis = span.and_then(|span| u64::try_from(span.0 / 1000).ok()).filter(|millis| *millis > 0);
+            millis.ok_or_else(|| {
+                let what = "is no time for answers; write \"8s\" or \"1500ms\", at most \"1h\"";
+                reading.wrong(told, format!("`{}` {what}", told.get_ref()))
+            })
+        });
         let steer = Steer {
+            within_ms: within.transpose()?,
             routes: self.routes.iter().map(|name| name.as_str().into()).collect(),
             aim: share(&self.aim, usual.aim)?,
             dwell,

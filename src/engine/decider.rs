@@ -314,12 +314,12 @@ impl Decider {
             && let Some(next) = ladder.get(usize::from(to))
         {
             if is_stopped(&self.runaways, open) {
-                open.decision.open = open.decision.open.without(usize::from(to));
+                open.decision.close(usize::from(to));
                 open.decision.trail.push(Step::Barred { rung: to, why: Bar::Runaway(Then::Freeze) });
                 continue;
             }
             if let Some(over) = open.claims.ask(&mut self.budgets, next.model, at) {
-                open.decision.open = open.decision.open.without(usize::from(to));
+                open.decision.close(usize::from(to));
                 open.decision.trail.push(Step::Barred { rung: to, why: Bar::Budget(Short::Hard) });
                 self.budgets.note(&over, false, at);
                 continue;

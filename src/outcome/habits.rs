@@ -6,6 +6,7 @@
 //! In integers, so that every machine estimates alike.
 
 use super::Evidence;
+use super::lengths::{Lengths, VARIANCE};
 use crate::classifier::TaskClass;
 use crate::pricing::{PriceTable, Usage};
 use crate::units::{Count, ModelId};
@@ -27,6 +28,8 @@ const OPEN: i128 = ONE * 64 / 100;
 /// What is thought of a ratio before a log is seen, as variances of its logarithm.
 #[derive(Clone, Copy)]
 struct Prior {
+    /// The ratio that is thought of, in millionths.
+    ratio: i128,
     /// Of two models at all: tokenizers differ by a sixth, answers by half (the public outcome sets of `docs/figures.md`).
     models: i128,
     /// Of a class of work within two models.
@@ -37,8 +40,8 @@ struct Prior {
     is_telling: bool,
 }
 
-const PROMPT: Prior = Prior { models: 22_500, class: 40_000, chosen: ONE, is_telling: false };
-const ANSWER: Prior = Prior { models: 250_000, class: 90_000, chosen: 160_000, is_telling: true };
+const PROMPT: Prior = Prior { ratio: ONE, models: 22_500, class: 40_000, chosen: ONE, is_telling: false };
+const ANSWER: Prior = Prior { ratio: ONE, models: 250_000, class: 90_000, chosen: 160_000, is_telling: true };
 
 /// How much longer, and how surely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +70,13 @@ impl Scales {
 
     /// Models of which a log says nothing.
     fn unseen() -> Self {
-        let of = |prior: Prior| Scale { ratio: ONE, deviation: root(prior.models) };
-        Self { prompt: of(PROMPT), answer: of(ANSWER) }
+        Self::thought(ANSWER)
+    }
+
+    /// What is thought of them before.
+    fn thought(answer: Prior) -> Self {
+        let of = |prior: Prior| Scale { ratio: prior.ratio, deviation: root(prior.models) };
+        Self { prompt: of(PROMPT), answer: of(answer) }
     }
 
     /// Scales tokens.
@@ -149,6 +157,9 @@ type OfModel = [Answers; CLASSES];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct HabitFit {
     models: Vec<OfModel>,
+    /// Published lengths, of so many models.
+    lengths: Lengths,
+    named: usize,
 }
 
 /// Frozen scales by model answering, model estimated and class of work.
@@ -158,11 +169,15 @@ pub struct Habits {
     places: Vec<Option<usize>>,
     compared: usize,
     scales: Vec<[Scales; CLASSES]>,
+    lengths: Lengths,
 }
 
 impl HabitFit {
     /// Adds what one operation shows. A model is one under all its names.
     pub(super) fn add(&mut self, evidence: &Evidence<'_>, prices: &PriceTable) {
+        if self.named != prices.len() {
+            (self.lengths, self.named) = (Lengths::of(prices), prices.len());
+        }
         let operation = evidence.operation;
         let band =
             operation.confidence().map_or(0, |confidence| 1 + usize::from(confidence.get()).min(999) / 250);
@@ -194,8 +209,13 @@ impl HabitFit {
             places[model] = Some(place);
         }
         let pairs = order.iter().flat_map(|&from| order.iter().map(move |&to| (from, to)));
-        let scales = pairs.map(|(from, to)| compare(&self.models[from], &self.models[to])).collect();
-        Habits { places, compared: order.len(), scales }
+        let id = |index: usize| u16::try_from(index).map_or(ModelId::NONE, ModelId);
+        let scales = pairs.map(|(from, to)| {
+            let answer = thought(&self.lengths, id(from), id(to));
+            compare(&self.models[from], &self.models[to], answer)
+        });
+        let scales = scales.collect();
+        Habits { places, compared: order.len(), scales, lengths: self.lengths.clone() }
     }
 }
 
@@ -209,11 +229,20 @@ impl Habits {
         let place = |model: ModelId| self.places.get(model.index()?).copied().flatten();
         let known =
             place(from).zip(place(to)).and_then(|(from, to)| self.scales.get(from * self.compared + to));
-        known.map_or_else(Scales::unseen, |classes| classes[class as usize])
+        let unseen = || Scales::thought(thought(&self.lengths, from, to));
+        known.map_or_else(unseen, |classes| classes[class as usize])
     }
 }
 
-fn compare(from: &OfModel, to: &OfModel) -> [Scales; CLASSES] {
+/// Says what is thought of answers before a log is seen: what was published of both models, else that they are as long.
+fn thought(lengths: &Lengths, from: ModelId, to: ModelId) -> Prior {
+    match lengths.ratio(from, to) {
+        Some(ratio) => Prior { ratio, models: VARIANCE, ..ANSWER },
+        None => ANSWER,
+    }
+}
+
+fn compare(from: &OfModel, to: &OfModel, thought: Prior) -> [Scales; CLASSES] {
     let of = |length: fn(&Answers) -> Length, prior| {
         let over_all = over_all(from, to, length, prior);
         std::array::from_fn::<Scale, CLASSES, _>(|class| {
@@ -224,7 +253,7 @@ fn compare(from: &OfModel, to: &OfModel) -> [Scales; CLASSES] {
             Scale { ratio, deviation: root(variance) }
         })
     };
-    let (prompt, answer) = (of(|answers| answers.prompt, PROMPT), of(|answers| answers.answer, ANSWER));
+    let (prompt, answer) = (of(|answers| answers.prompt, PROMPT), of(|answers| answers.answer, thought));
     std::array::from_fn(|class| Scales { prompt: prompt[class], answer: answer[class] })
 }
 
@@ -247,7 +276,8 @@ fn chosen(overlap: i128, prior: Prior) -> i128 {
     apart * apart / ONE * prior.chosen / ONE
 }
 
-/// Compares two models over all classes: as the first one's share of each class, where both answered some; pulled to one.
+/// Compares two models over all classes: as the first one's share of each class, where both answered some; pulled to what is
+/// thought.
 fn over_all(from: &OfModel, to: &OfModel, length: fn(&Answers) -> Length, prior: Prior) -> (i128, i128) {
     let (mut was, mut would, mut variance, mut overlap, mut n) = (0, 0, 0, 0, 0);
     for (a, b) in from.iter().zip(to).filter(|(a, b)| a.is_enough() && b.is_enough()) {
@@ -277,7 +307,7 @@ fn over_all(from: &OfModel, to: &OfModel, length: fn(&Answers) -> Length, prior:
         ratio(&all(from), &all(to), length, prior).map(|(ratio, variance)| (ratio, variance + prior.chosen))
     };
     let models = if overlap >= ALIKE { OPEN } else { prior.models };
-    found.map_or((ONE, prior.models), |found| pull(found, (ONE, 0), models))
+    found.map_or((prior.ratio, prior.models), |found| pull(found, (prior.ratio, 0), models))
 }
 
 /// Pulls what was found towards what was thought, `between` apart by habit: the mean and variance of what is thought then.
@@ -313,7 +343,7 @@ mod tests {
     }
 
     fn scales(from: &OfModel, to: &OfModel, class: TaskClass) -> Scales {
-        let fit = HabitFit { models: vec![*from, *to] };
+        let fit = HabitFit { models: vec![*from, *to], ..HabitFit::default() };
         fit.finish().scales(ModelId(0), ModelId(1), class)
     }
 

@@ -7,6 +7,7 @@ mod attempt;
 mod habits;
 mod history;
 mod label;
+mod lengths;
 mod operation;
 mod packed;
 mod profile;

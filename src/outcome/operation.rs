@@ -115,6 +115,30 @@ pub struct Second {
     pub class: TaskClass,
 }
 
+impl Second {
+    /// How a log writes it among what could not be called: `tried:c3086f2e:code:540`, `-` in place of a confidence for none.
+    pub const WORD: &'static str = "tried:";
+
+    /// Writes it, with the start of its classifier's hash.
+    pub fn word(&self, classifier: u32) -> String {
+        let confidence = self.confidence.map_or_else(|| "-".to_owned(), |value| value.get().to_string());
+        format!("{}{classifier:08x}:{}:{confidence}", Self::WORD, self.class.name())
+    }
+
+    /// Reads it; none where the word says something else.
+    pub fn parse(word: &str) -> Option<(u32, Self)> {
+        let mut parts = word.strip_prefix(Self::WORD)?.splitn(3, ':');
+        let classifier = u32::from_str_radix(parts.next()?, 16).ok()?;
+        let class = parts.next()?.parse().ok()?;
+        let confidence = match parts.next()? {
+            "-" => None,
+            value => Some(PerMille::new(value.parse().ok()?)?),
+        };
+        let source = if confidence.is_some() { ConfidenceSource::Judged } else { ConfidenceSource::None };
+        Some((classifier, Self { confidence, source, class }))
+    }
+}
+
 /// A confidence or none, in two bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackedConfidence(u16);
@@ -317,5 +341,23 @@ impl<'a> Evidence<'a> {
             return Some(served);
         }
         self.extra?.earlier.iter().find(|call| useful(call))
+    }
+}
+
+#[cfg(test)]
+mod second_tests {
+    use super::*;
+
+    #[test]
+    fn what_another_classifier_thought_is_read_as_it_is_written() {
+        for confidence in [None, PerMille::new(0), PerMille::new(540), PerMille::new(1000)] {
+            let source = if confidence.is_some() { ConfidenceSource::Judged } else { ConfidenceSource::None };
+            let second = Second { confidence, source, class: TaskClass::Code };
+            let word = second.word(0x00c3_086f);
+            assert_eq!(Second::parse(&word), Some((0x00c3_086f, second)), "{word}");
+        }
+        for wrong in ["tried:", "tried:xyz:code:1", "tried:1:cod:1", "tried:1:code:1001", "second:540"] {
+            assert_eq!(Second::parse(wrong), None, "{wrong}");
+        }
     }
 }

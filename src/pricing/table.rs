@@ -42,6 +42,11 @@ impl PriceTable {
         self.reprices
     }
 
+    /// Finds a model by its name in the book, where any of its names was named.
+    pub fn listed(&self, name: &str) -> Option<ModelId> {
+        self.listed.get(name).copied()
+    }
+
     /// Looks up the models named since the last call; rows already there stay, changes included.
     pub fn extend(&mut self, book: &PriceBook, names: &Names) {
         for (index, name) in names.models().iter().enumerate().skip(self.rows.len()) {

@@ -63,6 +63,8 @@ pub struct Outlook {
     pub returns: PerMille,
     /// The chance that what was warm here then still is.
     pub alive_at_return: PerMille,
+    /// The chance that what is sent here now is warm a turn later, for who stays.
+    pub alive_here: PerMille,
     /// What a handover may cost besides.
     pub handoff: Pico,
 }
@@ -81,10 +83,14 @@ impl Choice {
     pub fn between(here: &Side, there: &Side, turn: Turn, outlook: &Outlook) -> Self {
         let later = i128::from(outlook.turns.saturating_sub(1000));
         let here_now = here.cost(turn, outlook.warm_here);
-        let gone = u64::from(1000 - outlook.alive_at_return.get());
-        // Who comes back writes what came while he was away, and his prefix where it has gone.
+        // Who comes back writes what came while he was away, and of his prefix what has gone by then or had gone already; who stays
+        // would find no more of it warm than survives from turn to turn.
         let while_away = turn.fresh.saturating_mul(outlook.turns) / 1000;
-        let missed = while_away.saturating_add(turn.prefix.saturating_mul(gone) / 1000);
+        let held =
+            outlook.warm_here.min(turn.prefix).saturating_mul(outlook.alive_at_return.get().into()) / 1000;
+        let stayed =
+            while_away.saturating_add(turn.prefix).saturating_mul(outlook.alive_here.get().into()) / 1000;
+        let missed = stayed.saturating_sub(held);
         let back = here.rewritten(missed).ratio(outlook.returns.get().into(), 1000);
         Self {
             stay: here_now + here.warm(turn).ratio(later, 1000),
@@ -148,6 +154,7 @@ mod tests {
             warm_there: 0,
             returns: dead,
             alive_at_return: dead,
+            alive_here: PerMille::ONE,
             handoff: Pico::ZERO,
         }
     }
@@ -155,6 +162,7 @@ mod tests {
     #[test]
     fn the_choice_turns_where_the_break_even_says_and_a_return_costs() {
         let (opus, sonnet, haiku) = (side(5, 25), side(3, 15), side(1, 5));
+        let dead = PerMille::ZERO;
         let goes = |there: &Side, outlook: &Outlook| {
             let choice = Choice::between(&opus, there, TURN, outlook);
             choice.go < choice.stay
@@ -167,6 +175,13 @@ mod tests {
         assert!(!goes(&haiku, &back), "the way back to a cold prefix costs more than two cheap turns save");
         let held = Outlook { alive_at_return: PerMille::ONE, ..back };
         assert!(goes(&haiku, &held));
+        let gone = Outlook { warm_here: 0, ..held };
+        assert!(!goes(&sonnet, &gone), "what is cold already is not warm at the return: both would write it");
+        assert!(
+            goes(&sonnet, &Outlook { alive_here: dead, ..gone }),
+            "who stays would have to write it again, too"
+        );
+        assert!(goes(&sonnet, &Outlook { returns: dead, ..gone }), "where nobody returns it is written once");
         let dear = Outlook { handoff: Pico::USD, ..outlook(2000) };
         assert!(!goes(&haiku, &dear));
     }

@@ -23,6 +23,8 @@ pub struct Decision {
     pub model: ModelId,
     /// The rungs it may be served by.
     pub open: Rungs,
+    /// The fallback, where it may come to that once all of those have failed.
+    pub reserve: Option<u8>,
     /// Where the ladder would have started it, had the route not only observed.
     pub would: Option<u8>,
     /// Whether no model may serve it.
@@ -51,6 +53,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
         rung: NO_RUNG,
         model: ModelId::NONE,
         open: Rungs::all(route.ladder.len()),
+        reserve: None,
         would: None,
         refused: false,
         propensity: PerMille::ONE,
@@ -80,6 +83,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     trail.extend(steps);
     if let Some(rung) = placed {
         decision.open = escalates_to(route, circumstance, open, rung);
+        decision.reserve = route.in_reserve(circumstance, open);
         decision.rung = rung;
         decision.model = route.ladder[usize::from(rung)].model;
     } else {
@@ -163,6 +167,7 @@ fn place(route: &Route, confidence: Option<PerMille>, open: Rungs) -> Option<(u8
     let at = u8::try_from(rung).unwrap_or(0);
     let threshold = route.ladder[rung].threshold;
     let step = match confidence {
+        _ if route.ladder[rung].fallback => Step::Fallback { rung: at },
         None => Step::NoSignal { rung: at },
         Some(confidence) if rung + 1 < route.ladder.len() && confidence >= threshold => {
             Step::Placed { rung: at, threshold }
@@ -198,6 +203,8 @@ pub struct Reach {
     pub open: Rungs,
     /// Whether it goes down where the strongest of them failed.
     pub falls: bool,
+    /// The fallback, which serves where all of them failed.
+    pub reserve: Option<u8>,
 }
 
 impl Reach {
@@ -214,19 +221,28 @@ impl Reach {
             return u8::try_from(up).ok();
         }
         let below = || (0..usize::from(rung.min(self.first))).rev().find(|at| self.open.has(*at));
-        self.falls.then(below).flatten().and_then(|at| u8::try_from(at).ok())
+        let below = self.falls.then(below).flatten().and_then(|at| u8::try_from(at).ok());
+        below.or_else(|| self.reserve.filter(|reserve| *reserve != rung))
     }
 }
 
 impl Decision {
     /// Says where the request may go after its first call, by the route that decided.
     pub fn reach(&self, route: &Route) -> Reach {
-        Reach { first: self.rung, open: self.open, falls: route.when_failed == WhenFailed::Fall }
+        let falls = route.when_failed == WhenFailed::Fall;
+        Reach { first: self.rung, open: self.open, falls, reserve: self.reserve }
+    }
+
+    /// Takes a rung out of those that may serve.
+    pub fn close(&mut self, rung: usize) {
+        self.open = self.open.without(rung);
+        self.reserve = self.reserve.filter(|reserve| usize::from(*reserve) != rung);
     }
 }
 
 /// Says what follows an attempt on `rung`: a failed check or a failing provider sends the request up; the strongest rung's answer
-/// stands; where that failed and the route lets it, the request goes down to the nearest rung that was not asked yet.
+/// stands; where that failed and the route lets it, the request goes down to the nearest rung that was not asked yet, and at the
+/// very last to the fallback.
 pub fn after_attempt(rung: u8, reach: Reach, status: Status, check: Check) -> Next {
     let Some(to) = reach.after_failure(rung) else { return Next::Answer };
     if status.is_retryable() {
@@ -297,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_failed_check_or_provider_escalates_but_a_wrong_request_does_not() {
-        let reach = Reach { first: 0, open: Rungs::all(3), falls: false };
+        let reach = Reach { first: 0, open: Rungs::all(3), falls: false, reserve: None };
         let after = |rung, status, check| after_attempt(rung, reach, status, check);
         assert_eq!(after(0, Status::Ok, Check::Failed), Next::Escalate { to: 1, why: Why::Check });
         assert!(matches!(after(0, Status::RateLimited, Check::None), Next::Escalate { to: 1, .. }));
@@ -308,7 +324,7 @@ mod tests {
 
     #[test]
     fn who_may_fall_asks_every_rung_once_and_never_for_a_failed_check() {
-        let reach = Reach { first: 2, open: Rungs::all(4).without(1), falls: true };
+        let reach = Reach { first: 2, open: Rungs::all(4).without(1), falls: true, reserve: None };
         let mut asked = vec![2];
         while let Some(to) = reach.after_failure(*asked.last().unwrap()) {
             asked.push(to);
@@ -319,6 +335,66 @@ mod tests {
         assert_eq!(after_attempt(3, reach, Status::Ok, Check::Failed), Next::Answer);
         let stays = Reach { falls: false, ..reach };
         assert_eq!(after_attempt(3, stays, Status::Timeout, Check::None), Next::Answer);
+    }
+
+    /// A ladder whose fallback is `spare`.
+    fn with_fallback(names: &mut Names) -> Policy {
+        let mut spec = spec();
+        spec.routes[0].ladder.insert(0, RungSpec { fallback: true, ..rung("spare", None) });
+        Policy::compile(&spec, 1, names).unwrap()
+    }
+
+    #[test]
+    fn a_fallback_serves_only_where_no_other_rung_can_be_called() {
+        let mut names = Names::default();
+        let policy = with_fallback(&mut names);
+        let id = |names: &Names, model: &str| names.find_model(model).unwrap();
+        let served = |down: &[&str], confidence: u16| {
+            let mut down: Vec<_> = down.iter().map(|model| id(&names, model)).collect();
+            down.sort_unstable();
+            let circumstance = Circumstance { down, ..Circumstance::PLAIN.clone() };
+            let signals = Signals {
+                class: TaskClass::Extraction,
+                confidence: PerMille::new(confidence),
+                ..Signals::default()
+            };
+            let decision = decide(&policy, &signals, &circumstance);
+            (names.model(decision.model).to_owned(), decision)
+        };
+        for (confidence, model) in [(1000, "flash"), (620, "flash"), (619, "4.1"), (0, "opus")] {
+            assert_eq!(served(&[], confidence).0, model, "nothing is down: {confidence}");
+        }
+        assert_eq!(served(&["flash", "4.1"], 1000).0, "opus", "another rung before the fallback");
+        let (model, decision) = served(&["flash", "4.1", "opus"], 900);
+        assert_eq!(model, "spare");
+        assert!(decision.trail.contains(&Step::Fallback { rung: 0 }), "{:?}", decision.trail);
+        assert_ne!(served(&["flash", "4.1", "opus", "spare"], 900).0, "spare", "it is out like the others");
+        assert_eq!(served(&["spare"], 0).1.reserve, None);
+    }
+
+    #[test]
+    fn a_fallback_is_the_last_that_is_asked_and_never_for_a_failed_check() {
+        let policy = with_fallback(&mut Names::default());
+        let route = &policy.routes[0];
+        let signals =
+            Signals { class: TaskClass::Extraction, confidence: PerMille::new(300), ..Signals::default() };
+        let reach = decide(&policy, &signals, Circumstance::PLAIN).reach(route);
+        let mut asked = vec![reach.first];
+        while let Some(to) = reach.after_failure(*asked.last().unwrap()) {
+            asked.push(to);
+            assert!(asked.len() < 9, "{asked:?}");
+        }
+        assert_eq!(asked, [2, 3, 0]);
+        assert_eq!(after_attempt(3, reach, Status::Ok, Check::Failed), Next::Answer);
+        let falls = Reach { falls: true, ..reach };
+        assert_eq!(falls.after_failure(3), Some(1), "a rung of its own before the fallback");
+        assert_eq!(falls.after_failure(1), Some(0));
+        assert_eq!(falls.after_failure(0), None);
+        let mut moved = policy.clone();
+        assert!(moved.set_threshold(RouteId(0), 0, PerMille::ZERO).is_err());
+        moved.routes[0].set_thresholds(&[500, 400, 300].map(PerMille::clamped)).unwrap();
+        let stands: Vec<u16> = moved.routes[0].thresholds().iter().map(|at| at.get()).collect();
+        assert_eq!(stands, [1000, 400, 300]);
     }
 
     #[test]
@@ -342,6 +418,8 @@ mod tests {
             "route.extraction.ladder[2].threshold"
         );
         assert_eq!(field(|s| s.routes[0].tasks = vec!["nonsense".into()]), "route.extraction.match.task");
+        assert_eq!(field(|s| s.routes[0].ladder[1].fallback = true), "route.extraction.ladder[1].fallback");
+        assert_eq!(field(|s| s.routes[0].ladder[0].fallback = true), "route.extraction.ladder[0].threshold");
         assert_eq!(field(|s| s.routes[1].teams = vec!["a".into()]), "route.rest.match");
         assert_eq!(field(|s| s.routes[0].tasks.clear()), "route.extraction.match");
         assert_eq!(field(|s| s.routes[0].no_signal = Some("x".into())), "route.extraction.no_signal");

@@ -84,10 +84,12 @@ pub fn forbids(
     bar(&known.map(|(_, facts)| *facts).unwrap_or_default(), None)
 }
 
-/// Availability: bars the rungs whose model could not be called, unless no other is left.
+/// Availability: bars the rungs whose model could not be called, unless no other is left, and a fallback wherever another may
+/// serve that can be called.
 pub(super) fn avail(route: &Route, circumstance: &Circumstance, open: Rungs, trail: &mut Trail) -> Rungs {
+    let others = if route.has_fallback() { open.without(0) } else { open };
     if circumstance.down.is_empty() {
-        return open;
+        return if others.is_empty() { open } else { others };
     }
     // Where rungs call one model by two names (two providers), each is known by its own.
     let by_name =
@@ -100,11 +102,14 @@ pub(super) fn avail(route: &Route, circumstance: &Circumstance, open: Rungs, tra
         rung.is_some_and(|rung| circumstance.is_down(rung.model) || is_taken(rung))
     };
     let down = || (0..route.ladder.len()).filter(is_down);
-    let left = down().fold(open, Rungs::without);
+    let callable = down().fold(open, Rungs::without);
+    let others_left = down().fold(others, Rungs::without);
+    let left = if others_left.is_empty() { callable } else { others_left };
     if left.is_empty() {
-        return open;
+        return if others.is_empty() { open } else { others };
     }
-    trail.extend(down().map(|at| Step::Barred { rung: u8::try_from(at).unwrap_or(u8::MAX), why: Bar::Down }));
+    let barred = down().filter(|at| others.has(*at));
+    trail.extend(barred.map(|at| Step::Barred { rung: u8::try_from(at).unwrap_or(u8::MAX), why: Bar::Down }));
     left
 }
 
@@ -133,9 +138,21 @@ impl Policy {
 }
 
 impl Route {
+    /// Returns the fallback where a request may still come to it: where all that may serve it have failed in flight.
+    pub fn in_reserve(&self, circumstance: &Circumstance, open: Rungs) -> Option<u8> {
+        let fallback =
+            self.ladder.first().filter(|rung| rung.fallback && !open.has(0) && !open.is_empty())?;
+        let is_down = circumstance.is_down(fallback.model) || circumstance.is_down_as(fallback.known_as);
+        let is_short =
+            circumstance.short(fallback.known_as).is_some() || circumstance.is_short_later(fallback.known_as);
+        let is_barred = is_down || is_short || circumstance.runaway != Then::Tell;
+        let may_serve = !is_barred && constrain(self, circumstance, &mut Trail::new()).has(0);
+        may_serve.then_some(0)
+    }
+
     /// Returns the rungs that all guards let serve a request, without the reasons.
     pub fn open(&self, circumstance: &Circumstance) -> Rungs {
-        if self.require.is_empty() && circumstance == Circumstance::PLAIN {
+        if self.require.is_empty() && circumstance == Circumstance::PLAIN && !self.has_fallback() {
             return Rungs::all(self.ladder.len());
         }
         let mut unread = Trail::new();

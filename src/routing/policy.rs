@@ -102,8 +102,10 @@ pub struct Rung {
     pub model: ModelId,
     /// The id that stands for that model under all its names.
     pub known_as: ModelId,
-    /// The least confidence it serves; zero on the last rung.
+    /// The least confidence it serves; zero on the last rung, and 1000 on a fallback, which no confidence reaches.
     pub threshold: PerMille,
+    /// Whether it serves only where no other rung can.
+    pub fallback: bool,
     /// How slow its streams may be, where that differs from its route.
     pub stream: StreamLimits,
     /// What is known of its model.
@@ -202,7 +204,8 @@ impl Policy {
                 RungSpec {
                     name: (*rung.name != *model).then(|| rung.name.to_string()),
                     model,
-                    threshold: (at < last).then(|| i64::from(rung.threshold.get())),
+                    threshold: (at < last && !rung.fallback).then(|| i64::from(rung.threshold.get())),
+                    fallback: rung.fallback,
                     stream: rung.stream,
                     facts: rung.own_facts.spec(names),
                     with: rung.with.clone(),
@@ -296,6 +299,12 @@ impl Policy {
             return Err(wrong("route".into(), "there is no such route"));
         };
         let mut thresholds = route.thresholds();
+        if rung == 0 && route.has_fallback() {
+            return Err(wrong(
+                format!("route.{}.ladder[{rung}]", route.name),
+                "has no threshold: a fallback serves where no other rung can",
+            ));
+        }
         let Some(slot) = thresholds.get_mut(rung) else {
             return Err(wrong(
                 format!("route.{}.ladder[{rung}]", route.name),
@@ -343,7 +352,10 @@ impl Policy {
 impl Rung {
     /// Says whether two rungs make the same calls for the same requests.
     pub fn same_call(&self, other: &Self) -> bool {
-        self.model == other.model && self.facts == other.facts && self.with == other.with
+        self.model == other.model
+            && self.facts == other.facts
+            && self.with == other.with
+            && self.fallback == other.fallback
     }
 }
 
@@ -385,8 +397,21 @@ impl Route {
             if rung.model.is_empty() {
                 return Err(wrong(here("model"), "names no model"));
             }
+            if rung.fallback && (at > 0 || at == last) {
+                return Err(wrong(
+                    here("fallback"),
+                    "is the first rung's alone, with at least one rung after it that serves otherwise",
+                ));
+            }
             let threshold = match (rung.threshold, at == last) {
                 (None, true) => PerMille::ZERO,
+                (None, false) if rung.fallback => PerMille::ONE,
+                (Some(_), false) if rung.fallback => {
+                    return Err(wrong(
+                        here("threshold"),
+                        "is none of a fallback, which no confidence reaches; remove it",
+                    ));
+                }
                 (Some(_), true) => {
                     return Err(wrong(
                         here("threshold"),
@@ -429,6 +454,7 @@ impl Route {
                 model,
                 known_as: names.identity(model),
                 threshold,
+                fallback: rung.fallback,
                 stream: rung.stream,
                 facts: own_facts.over(&said_of(model, models, names), names),
                 own_facts,
@@ -486,7 +512,12 @@ impl Route {
         self.ladder[..self.ladder.len() - 1].iter().map(|rung| rung.threshold).collect()
     }
 
-    /// Sets all thresholds at once.
+    /// Says whether its first rung serves only where no other can.
+    pub fn has_fallback(&self) -> bool {
+        self.ladder.first().is_some_and(|rung| rung.fallback)
+    }
+
+    /// Sets all thresholds at once; that of a fallback stays.
     ///
     /// # Errors
     /// Where they rise along the ladder or are of another number.
@@ -511,7 +542,7 @@ impl Route {
                 ));
             }
         }
-        for (rung, &threshold) in self.ladder.iter_mut().zip(thresholds) {
+        for (rung, &threshold) in self.ladder.iter_mut().zip(thresholds).filter(|(rung, _)| !rung.fallback) {
             rung.threshold = threshold;
         }
         Ok(())

@@ -82,8 +82,10 @@ pub struct RungSpec {
     pub name: Option<String>,
     /// The model that serves it.
     pub model: String,
-    /// The least confidence it serves; absent on the last rung only.
+    /// The least confidence it serves; absent on the last rung and on a fallback only.
     pub threshold: Option<i64>,
+    /// Whether it is the fallback: the first rung of its ladder, which serves where no other can.
+    pub fallback: bool,
     /// How slow its streams may be, where that differs from its route.
     pub stream: StreamLimits,
     /// What is known of the model as this rung calls it, over what is known of it anyway.

@@ -67,6 +67,11 @@ pub enum Step {
         /// The rung that the policy names for this case.
         rung: u8,
     },
+    /// No other rung can be called: the fallback serves.
+    Fallback {
+        /// The fallback.
+        rung: u8,
+    },
     /// A lot was drawn, as the confidence lies near a threshold.
     Lot {
         /// The confidence by which it is placed; none where the lot left it at its own.
@@ -171,6 +176,9 @@ impl Step {
                 format!("below {missed}‰, the lowest threshold: {}", rung(at))
             }
             Self::Last { rung: at, missed: None } => format!("the only rung: {}", rung(at)),
+            Self::Fallback { rung: at } => {
+                format!("no other rung may serve it now: the fallback {}", rung(at))
+            }
             Self::NoSignal { rung: at } => format!("no signal: {}", rung(at)),
             Self::Lot { placed_as: Some(value), chance } => {
                 format!("drawn to explore: placed as with {value}‰; a chance of {chance}‰")
@@ -240,7 +248,11 @@ impl Step {
         match self {
             Self::Classified { .. } => "classify",
             Self::Route(_) => "route",
-            Self::Placed { .. } | Self::Last { .. } | Self::NoSignal { .. } | Self::Pinned { .. } => "place",
+            Self::Placed { .. }
+            | Self::Last { .. }
+            | Self::NoSignal { .. }
+            | Self::Fallback { .. }
+            | Self::Pinned { .. } => "place",
             Self::Observed { .. } => "observe",
             Self::Lot { .. } => "explore",
             Self::Barred { .. } | Self::PassedOn { .. } => "guard",

@@ -114,6 +114,8 @@ pub struct Savings {
     pub models: Vec<(RouteTag, ModelId)>,
     /// Shadow calls that labels tell of.
     pub shadow_calls: u64,
+    /// Calls that classified a request a second time.
+    pub second_calls: u64,
 }
 
 impl Savings {
@@ -253,6 +255,7 @@ impl Tally {
                 .then(|| Interval::around(net, all.spread.half_width())),
             models,
             shadow_calls: self.shadow_calls,
+            second_calls: self.second.0,
         }
     }
 

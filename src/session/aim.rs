@@ -18,6 +18,15 @@ pub enum Aim {
     Least,
 }
 
+/// What is to be kept besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct AimBounds {
+    /// Whether thresholds stay within their certificates.
+    pub is_certified: bool,
+    /// Within how many milliseconds 95 of 100 requests of each route are to be over.
+    pub within_ms: Option<u64>,
+}
+
 /// Periods by their names.
 const PERIODS: [(&str, Span); 7] = [
     ("month", Span::days(30)),
@@ -31,19 +40,39 @@ const PERIODS: [(&str, Span); 7] = [
 
 impl Aim {
     /// What may be typed.
-    pub const HINT: &'static str = "-20%   $900 a month   q .97   -20% certified   limit teams/day 40";
+    pub const HINT: &'static str =
+        "-20%   $900 a month   q .97   -20% certified   -20% within 8s   limit teams/day 40";
 
-    /// Reads an aim as it is typed, and whether `certified` stands behind it.
+    /// Reads an aim as it is typed, with what stands behind it: `certified`, `within 8s`, or both.
     ///
     /// # Errors
     /// Where it is none.
-    pub fn parse_certified(text: &str) -> Result<(Self, bool), String> {
-        let text = text.trim();
-        match text.strip_suffix("certified") {
-            Some("") => Ok((Self::Least, true)),
-            Some(aim) => Ok((Self::parse(aim)?, true)),
-            None => Ok((Self::parse(text)?, false)),
+    pub fn parse_bounded(text: &str) -> Result<(Self, AimBounds), String> {
+        let mut text = text.trim();
+        let mut bounds = AimBounds::default();
+        loop {
+            if let Some(aim) = text.strip_suffix("certified") {
+                (text, bounds.is_certified) = (aim.trim_end(), true);
+            } else if let Some((aim, span)) = text.rsplit_once("within") {
+                (text, bounds.within_ms) = (aim.trim_end(), Some(Self::within(span)?));
+            } else {
+                break;
+            }
         }
+        let aim =
+            if text.is_empty() && bounds != AimBounds::default() { Self::Least } else { Self::parse(text)? };
+        Ok((aim, bounds))
+    }
+
+    /// Reads within which time requests are to be over: `8s`, `1500ms`.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn within(text: &str) -> Result<u64, String> {
+        let text = text.trim();
+        let span = Span::parse(text).filter(|span| *span > Span::ZERO && *span <= Span::hours(1));
+        let millis = span.and_then(|span| u64::try_from(span.0 / 1000).ok()).filter(|millis| *millis > 0);
+        millis.ok_or_else(|| format!("`{text}` is no time for answers; write 8s or 1500ms, at most 1h"))
     }
 
     /// Reads an aim as it is typed in one line: a change ends in `%`, a quality begins with `q`, all else is a budget a month.
@@ -206,6 +235,18 @@ mod tests {
         }
         for text in ["", "x", "-", "%", "-200%", "q 1.5", "q", "$", "900/fortnight", "-900", "20 %x"] {
             assert!(Aim::parse(text).is_err(), "{text}: {:?}", Aim::parse(text));
+        }
+        let bounds = |is_certified, within_ms| AimBounds { is_certified, within_ms };
+        for (text, wanted) in [
+            ("-20% certified", (Aim::Change(-200), bounds(true, None))),
+            ("q .97 within 8s", (Aim::Quality(970_000), bounds(false, Some(8_000)))),
+            ("-20% within 1500ms certified", (Aim::Change(-200), bounds(true, Some(1_500)))),
+            ("certified", (Aim::Least, bounds(true, None))),
+        ] {
+            assert_eq!(Aim::parse_bounded(text), Ok(wanted), "{text}");
+        }
+        for text in ["-20% within", "-20% within 0s", "within 2h", "certifiedly"] {
+            assert!(Aim::parse_bounded(text).is_err(), "{text}");
         }
         assert_eq!(Aim::Quality(970_000).to_string(), "least cost at quality .97");
     }

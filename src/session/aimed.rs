@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::aim::AimBounds;
 use super::difference::same_thresholds;
-use super::plan::{GOOD, Plan, Target};
+use super::plan::{GOOD, Keeping, Plan, Target};
 use super::proof::leaving;
 use super::{Aim, Player};
 use crate::routing::{Policy, Route};
@@ -13,7 +14,7 @@ use crate::units::{PerMille, Span};
 
 impl Player {
     /// Stages the best thresholds for an aim over the window, where so said within their certificates; or says what comes nearest.
-    pub(super) fn aim(&mut self, aim: Aim, is_certified: bool) {
+    pub(super) fn aim(&mut self, aim: Aim, bounds: AimBounds) {
         let (first, end) = self.view.range();
         if first >= end {
             self.message = Some("no requests in the window to aim with".to_owned());
@@ -35,9 +36,10 @@ impl Player {
             let at = now.routes.iter().position(|one| one.tag == route.tag)?;
             let given =
                 proofs.get(at).and_then(|rungs| rungs.get(rung)).and_then(|proof| proof.standing.given);
-            is_certified.then(|| given.map_or(PerMille::ONE, |given| given.threshold))
+            bounds.is_certified.then(|| given.map_or(PerMille::ONE, |given| given.threshold))
         };
-        let Some(plan) = self.view.frontiers().plan(&now, target, &floor) else {
+        let keeping = Keeping { floor: &floor, within_ms: bounds.within_ms };
+        let Some(plan) = self.view.frontiers().plan(&now, target, &keeping) else {
             self.message = Some("no threshold moves any request of the window".to_owned());
             return;
         };
@@ -75,6 +77,13 @@ fn words(plan: &Plan, aim: Aim, target: Target) -> String {
         some if some == plan.routes.len() => " by confidence alone, no labels",
         _ => " in part by confidence alone",
     };
+    if !plan.too_slow.is_empty() {
+        let slowest = plan.routes.iter().filter_map(|route| route.p95_ms.1).max().unwrap_or(0);
+        return format!(
+            "slower than that, whichever threshold is moved: {} (95 of 100 within {slowest} ms); staged the best there are",
+            plan.too_slow.join(", ")
+        );
+    }
     match (plan.is_feasible, target) {
         (true, _) => format!("staged, {aim}: ${cost} in the window, quality {quality}{basis}"),
         (false, Target::Quality(_) | Target::Least) => {

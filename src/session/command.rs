@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::snapshot::Reading;
-use super::{Aim, BranchPlan, LimitAim, Question, Speed};
+use super::{Aim, AimBounds, BranchPlan, LimitAim, Question, Speed};
 use crate::rollout::Order;
 use crate::routing::{Policy, RouteId};
 use crate::runaway::Whom;
@@ -43,7 +43,7 @@ pub enum Command {
     /// Set a threshold of the staged policy, as near as its neighbours let it.
     SetThreshold(RouteId, usize, PerMille),
     /// Stage the best thresholds for a cost or a quality, where so said within their certificates.
-    Aim(Aim, bool),
+    Aim(Aim, AimBounds),
     /// Try another amount of a budget's limit.
     TryLimit(LimitAim),
     /// Stage that a route which observes routes; again, that it goes on observing.

@@ -310,7 +310,7 @@ impl Fold {
             if self.circumstance.short(rung.known_as).is_some_and(|short| short != Short::Soft)
                 && at != usize::from(decision.rung)
             {
-                decision.open = decision.open.without(at);
+                decision.close(at);
             }
         }
         self.warm = evidence.operation.warm;

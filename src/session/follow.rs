@@ -229,6 +229,9 @@ impl Player {
                 if self.log.timing != timing {
                     Arc::make_mut(&mut self.log).timing = timing;
                 }
+                if operation.second.is_some() && self.log.second.is_none() {
+                    Arc::make_mut(&mut self.log).second = live.growth.ingest.second_tag();
+                }
                 self.came(id, operation, extra);
             }
             Ok(Entry::Price(change)) => self.price_came(&change),

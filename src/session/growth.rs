@@ -233,6 +233,7 @@ impl Growth {
         log.errors.retain(|&error| error as usize >= to);
         if let Some((first, _)) = log.history.bounds() {
             self.strip.start_at(first);
+            log.shadowed.let_go(first);
         }
         if self.strip.cells.len() < STRIP / 8 {
             self.redraw_strip(log);

@@ -47,6 +47,8 @@ pub struct Ingest {
     classifier: Arc<Classifier>,
     /// One whose opinion is told beside.
     second: Option<Arc<Classifier>>,
+    /// The starts of the hashes of those whose opinion the log tells; the first few.
+    tried: Vec<u32>,
     reclassify: bool,
     reprice: bool,
     own_policy: bool,
@@ -65,6 +67,8 @@ pub struct Ingest {
     caching: Arc<Rules>,
 }
 
+/// Classifiers of whose opinion a log tells that are named.
+const TRIED: usize = 4;
 /// Kinds of unknown meters that are told apart.
 const METERS: usize = 32;
 
@@ -78,6 +82,7 @@ impl Ingest {
             circumstances: Circumstances::default(),
             classifier,
             second: None,
+            tried: Vec::new(),
             reclassify,
             reprice,
             own_policy,
@@ -168,9 +173,14 @@ impl Ingest {
         Self { second: Some(Arc::new(second)), ..self }
     }
 
-    /// Names the second classifier, where there is one.
+    /// Names the second classifier, where there is one: the one given, else whose opinion the log tells.
     pub fn second_tag(&self) -> Option<String> {
-        self.second.as_ref().map(|second| format!("{} {:08x}", second.name(), second.hash() >> 32))
+        let given =
+            self.second.as_ref().map(|second| format!("{} {:08x}", second.name(), second.hash() >> 32));
+        given.or_else(|| {
+            let hashes: Vec<String> = self.tried.iter().map(|hash| format!("{hash:08x}")).collect();
+            (!hashes.is_empty()).then(|| hashes.join(" and "))
+        })
     }
 
     /// Keeps to a stretch of time.
@@ -297,7 +307,9 @@ impl Ingest {
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
         let mut tags = Vec::new();
         for name in &told.down {
-            if [Call::WORD, WAITED, CHANCE, UNDRAWN, BEFORE].iter().any(|word| name.starts_with(word))
+            if [Call::WORD, WAITED, CHANCE, UNDRAWN, BEFORE, Second::WORD]
+                .iter()
+                .any(|word| name.starts_with(word))
                 || Lot::parse(name).is_some()
             {
                 // Of its request alone, not of how things stood.
@@ -471,9 +483,17 @@ impl Ingest {
         operation.saw = Saw::of(&opinion);
     }
 
-    /// Asks the second classifier, where it has what the first one had: the text, or no more than measures for either.
-    fn second_opinion(&self, record: &Record<'_>, operation: &Operation) -> Option<Second> {
-        let second = self.second.as_ref()?;
+    /// Asks the second classifier, where it has what the first one had: the text, or no more than measures for either. Without one
+    /// the log's own word counts.
+    fn second_opinion(&mut self, record: &Record<'_>, operation: &Operation) -> Option<Second> {
+        let Some(second) = &self.second else {
+            let told = record.needs.down.iter().find_map(|word| Second::parse(word));
+            let (classifier, opinion) = told?;
+            if !self.tried.contains(&classifier) && self.tried.len() < TRIED {
+                self.tried.push(classifier);
+            }
+            return Some(opinion);
+        };
         if record.prompt.is_none() && operation.source != ConfidenceSource::Measures {
             return None;
         }

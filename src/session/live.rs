@@ -93,6 +93,8 @@ pub struct Applied {
 /// order, the sums, and the readers.
 pub struct Live {
     classifier: Arc<Classifier>,
+    /// One that judges beside it and decides nothing.
+    tried: Option<Arc<Classifier>>,
     /// Taken within the core's lock where it is asked what names are one model's, and changed within it.
     book: RwLock<Arc<PriceBook>>,
     /// What the lines of policies tell of it, so that a reader knows it of every line.
@@ -156,6 +158,7 @@ impl Live {
         let outlet = Outlet::new(policy_line(&policy, &names, at, (&who, &under), Deed::Start));
         Self {
             classifier,
+            tried: None,
             book: RwLock::new(Arc::new(book)),
             under,
             backlog_bytes: outlet.bytes(),
@@ -177,6 +180,18 @@ impl Live {
             settled: Mutex::default(),
             outlet: Mutex::new(outlet),
         }
+    }
+
+    /// Has another classifier judge every request besides; it decides nothing, and what it says stands in the request's line.
+    #[must_use]
+    pub fn trying(self, tried: Option<Arc<Classifier>>) -> Self {
+        Self { tried, ..self }
+    }
+
+    /// Returns what the classifier that is tried says of a request, as the log writes it.
+    fn tried_word(&self, operation: &Operation) -> Option<String> {
+        let hash = self.tried.as_ref()?.hash() >> 32;
+        Some(operation.second?.word(u32::try_from(hash).unwrap_or(u32::MAX)))
     }
 
     /// Says whether a hash, or the start of one, is the classifier's.

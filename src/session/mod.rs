@@ -86,7 +86,7 @@ mod worlds;
 mod written;
 
 pub use advice::{Advice, Asked, Candidate, InUse, PriceNews, Verdict, advise};
-pub use aim::{Aim, AimError};
+pub use aim::{Aim, AimBounds, AimError};
 pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
 pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
@@ -117,7 +117,7 @@ pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
 };
 pub use pace::{Pace, pace};
-pub use plan::{GOOD, Plan, PlannedRoute, Target};
+pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};

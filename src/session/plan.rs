@@ -2,6 +2,9 @@
 //!
 //! Invariant: what is said of a plan is read from the frontiers at its very thresholds, not from the sweep that found them.
 
+use std::cmp::Ordering;
+use std::sync::Arc;
+
 use super::frontiers::{Frontiers, Setting, same_names};
 use crate::pricing::CostSum;
 use crate::routing::{Mode, Policy, Route, RouteId, Thresholds};
@@ -24,6 +27,19 @@ pub enum Target {
     Least,
 }
 
+/// What is to be kept whatever is wanted.
+pub struct Keeping<'a> {
+    /// The lowest threshold of a rung that is allowed; none where any is.
+    pub floor: &'a dyn Fn(&Route, usize) -> Option<PerMille>,
+    /// Within how many milliseconds 95 of 100 requests of each route are to be over; none where that is all the same.
+    pub within_ms: Option<u64>,
+}
+
+/// Thresholds of which it is looked how slow they are.
+const GRID: u16 = 20;
+/// The quantile that is bounded, in thousandths.
+const SLOW: u64 = 950;
+
 /// What a plan does with one route.
 #[derive(Clone, Debug)]
 pub struct PlannedRoute {
@@ -39,6 +55,8 @@ pub struct PlannedRoute {
     pub quality: (i128, i128),
     /// What that rests on.
     pub basis: Basis,
+    /// Within how many milliseconds 95 of 100 requests are over, before and after, as far as latencies are known.
+    pub p95_ms: (Option<u64>, Option<u64>),
 }
 
 /// The best thresholds.
@@ -62,6 +80,8 @@ pub struct Plan {
     pub gap: i128,
     /// The next step that was not taken.
     pub margin: Option<Outcome>,
+    /// The routes that are slower than wanted, whichever of their thresholds is moved.
+    pub too_slow: Vec<Arc<str>>,
 }
 
 impl Plan {
@@ -80,12 +100,8 @@ impl Plan {
 
 impl Frontiers {
     /// Finds the best thresholds of a policy's routes over the window; `None` where no threshold moves anything.
-    pub fn plan(
-        &mut self,
-        now: &Policy,
-        wanted: Target,
-        floor: &dyn Fn(&Route, usize) -> Option<PerMille>,
-    ) -> Option<Plan> {
+    pub fn plan(&mut self, now: &Policy, wanted: Target, keeping: &Keeping<'_>) -> Option<Plan> {
+        let Keeping { floor, within_ms } = *keeping;
         let mut menus: Vec<Menu> = Vec::new();
         let mut routes: Vec<PlannedRoute> = Vec::new();
         let mut fixed = *self.kept();
@@ -98,11 +114,15 @@ impl Frontiers {
             let own: Vec<usize> = (0..is_moved.len())
                 .filter(|&at| self.settings().get(at).is_some_and(|s| fits(s, route)))
                 .collect();
+            // No threshold of a fallback moves anything.
+            let least = |rung: usize| {
+                if rung == 0 && route.has_fallback() { Some(PerMille::ONE) } else { floor(route, rung) }
+            };
             let floors: Thresholds =
-                (0..route.ladder.len() - 1).map(|rung| floor(route, rung).unwrap_or_default()).collect();
+                (0..route.ladder.len() - 1).map(|rung| least(rung).unwrap_or_default()).collect();
             let frontiers: Vec<_> =
                 own.iter().filter_map(|&at| Some(&self.settings().get(at)?.frontier)).collect();
-            let Some((menu, basis)) = Menu::of(&frontiers, floors, route.thresholds()) else {
+            let Some((mut menu, basis)) = Menu::of(&frontiers, floors, route.thresholds()) else {
                 continue;
             };
             let mut applied = Forecast::default();
@@ -117,6 +137,9 @@ impl Frontiers {
             if applied.requests == 0 {
                 continue;
             }
+            if let Some(within) = within_ms {
+                menu.barred = self.slow(&own, route, within);
+            }
             // What was in force may have changed on the way: each stretch by its own thresholds.
             let before = self.filled(&own, basis);
             menus.push(menu);
@@ -127,6 +150,7 @@ impl Frontiers {
                 planned: Forecast::default(),
                 quality: (before, 0),
                 basis,
+                p95_ms: (None, None),
             });
         }
         for at in (0..is_moved.len()).filter(|&at| !is_moved.get(at).copied().unwrap_or(false)) {
@@ -154,6 +178,7 @@ impl Frontiers {
         let Optimum { choice, is_feasible, gap, price } = optimise(&menus, goal);
         let mut cost_after = fixed;
         let mut quality = (0, 0);
+        let mut too_slow = Vec::new();
         for ((planned, thresholds), menu) in routes.iter_mut().zip(choice.thresholds).zip(&menus) {
             planned.quality.1 = menu.outcome(&thresholds).quality;
             let Some(route) = now.routes.get(planned.route.index()) else { continue };
@@ -162,12 +187,62 @@ impl Frontiers {
                     planned.planned.join(&setting.at(&thresholds));
                 }
             }
+            let p95 = |forecast: &Forecast| forecast.latency.quantile(SLOW);
+            planned.p95_ms = (p95(&planned.applied), p95(&planned.planned));
+            if within_ms.zip(planned.p95_ms.1).is_some_and(|(within, found)| found > within) {
+                too_slow.push(Arc::clone(&route.name));
+            }
             cost_after += &planned.planned.cost;
             quality = (quality.0 + planned.quality.0, quality.1 + planned.quality.1);
             planned.thresholds = thresholds;
         }
         let margin = price;
-        Some(Plan { routes, fixed, cost_before, cost_after, quality, requests, is_feasible, gap, margin })
+        let is_feasible = is_feasible && too_slow.is_empty();
+        Some(Plan {
+            routes,
+            fixed,
+            cost_before,
+            cost_after,
+            quality,
+            requests,
+            is_feasible,
+            gap,
+            margin,
+            too_slow,
+        })
+    }
+
+    /// Lists by rung and threshold which are slower than wanted, the others as they are in force; of a rung that is so wherever its
+    /// threshold stands, none. Between two places that were looked at it is as slow as the slower one.
+    fn slow(&mut self, own: &[usize], route: &Route, within: u64) -> Vec<Vec<bool>> {
+        let now = route.thresholds();
+        let rungs = 0..now.len();
+        rungs
+            .map(|rung| {
+                if rung == 0 && route.has_fallback() {
+                    return Vec::new();
+                }
+                let places = (0..=1000 / GRID).filter_map(|step| PerMille::new(step * GRID));
+                let slow: Vec<bool> =
+                    places.map(|to| self.is_slow(own, &with(&now, rung, to), within)).collect();
+                if slow.iter().all(|slow| *slow) {
+                    return Vec::new();
+                }
+                let at = |place: usize| slow.get(place).copied().unwrap_or(false);
+                let grid = usize::from(GRID);
+                (0..PerMille::VALUES).map(|bin| at(bin / grid) || at(bin.div_ceil(grid))).collect()
+            })
+            .collect()
+    }
+
+    fn is_slow(&mut self, own: &[usize], thresholds: &[PerMille], within: u64) -> bool {
+        let mut all = Forecast::default();
+        for &at in own {
+            if let Some(setting) = self.setting(at) {
+                all.join(&setting.at(thresholds));
+            }
+        }
+        all.latency.quantile(SLOW).is_some_and(|found| found > within)
     }
 
     /// Returns the quality of what was in force, each stretch by its own thresholds.
@@ -181,6 +256,16 @@ impl Frontiers {
             })
             .sum()
     }
+}
+
+/// Returns thresholds with one moved, and those that it would cross along with it.
+fn with(thresholds: &Thresholds, rung: usize, to: PerMille) -> Thresholds {
+    let moved = |(at, own): (usize, &PerMille)| match at.cmp(&rung) {
+        Ordering::Less => (*own).max(to),
+        Ordering::Equal => to,
+        Ordering::Greater => (*own).min(to),
+    };
+    thresholds.iter().enumerate().map(moved).collect()
 }
 
 /// Says whether what a setting holds moves with a route's thresholds.

@@ -205,7 +205,7 @@ impl Player {
             Command::Aim(..) | Command::Apply if self.second.is_staged => {
                 self.message = self.second_stays();
             }
-            Command::Aim(aim, is_certified) => self.aim(aim, is_certified),
+            Command::Aim(aim, bounds) => self.aim(aim, bounds),
             Command::TurnOn(route) => self.stage_turn_on(route),
             Command::StageClassifier => self.turn_second(),
             Command::Apply => self.apply_staged(),

@@ -19,6 +19,7 @@ pub(super) fn reason(decision: &Decision, barred: &str) -> String {
         Step::Last { missed: Some(missed), .. } => Some(format!("confidence {value} below {missed}")),
         Step::Last { missed: None, .. } => Some("only rung".to_owned()),
         Step::NoSignal { .. } => Some("no signal".to_owned()),
+        Step::Fallback { .. } => Some("fallback: no other rung may serve it now".to_owned()),
         Step::Pinned { .. } => Some("pinned by the client".to_owned()),
         Step::Observed { .. } => Some("observed: the client's own model serves".to_owned()),
         Step::Refused => Some("no model may serve it".to_owned()),

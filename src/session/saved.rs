@@ -8,6 +8,7 @@ use crate::outcome::{Evidence, Settled};
 use crate::routing::Policy;
 use crate::savings::{Against, Arm, Arms, Measured, Savings, Tally};
 use crate::telemetry::Unit;
+use crate::units::Instant;
 
 impl Log {
     /// Lists the policies that decide it, from its start on.
@@ -65,7 +66,8 @@ pub fn savings(log: &Log, reading: Reading, against: Against) -> (Savings, Optio
             true
         },
     );
-    tally.classified_again(log.shadowed.second_calls, &log.shadowed.second_cost);
+    let (calls, cost) = log.shadowed.second_stage(Instant(i64::MIN), Instant(i64::MAX));
+    tally.classified_again(calls, &cost);
     let measured = (reading == Reading::Recorded && !arms.is_empty()).then(|| arms.end());
     (tally.end(), measured)
 }

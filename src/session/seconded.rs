@@ -19,13 +19,16 @@ impl Player {
             return;
         }
         if self.log.second.is_none() {
-            self.message =
-                Some("no other classifier is at hand: open the log with --try-classifier FILE".to_owned());
+            let how = if self.live.is_some() { "start the gateway" } else { "open the log" };
+            self.message = Some(format!("no other classifier is at hand: {how} with --try-classifier FILE"));
             return;
         }
         self.second.is_staged = true;
-        if self.play == Play::Playing {
-            self.play = Play::Paused;
+        match self.play {
+            Play::Playing => self.play = Play::Paused,
+            // What is compared stands still; traffic goes on behind it.
+            Play::Following => self.hold(),
+            Play::Paused | Play::Ended => {}
         }
     }
 

@@ -141,12 +141,17 @@ impl Study {
         if topic.window.is_some() && places[0].0 < places[0].1 {
             left.push((places[0].0, places[0].1.min(topic.first)));
         }
+        let mut tally = Tally::new(Against::Model(snapshot.policy.baseline));
+        // What is asked about the very first request comes before it.
+        let from = if topic.first <= log.history.start() { Instant(i64::MIN) } else { topic.from };
+        let (calls, cost) = log.shadowed.second_stage(from, topic.to);
+        tally.classified_again(calls, &cost);
         Self {
             log,
             policies: Arc::clone(&snapshot.policies),
             left,
             places,
-            tally: Tally::new(Against::Model(snapshot.policy.baseline)),
+            tally,
             units: Unit::new(vec![topic.by.clone()], PerMille::clamped(i64::from(Unit::GOOD))),
             windows: [Window::default(), Window::default()],
             settled: Settled::default(),

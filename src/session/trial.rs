@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::frontiers::{Frontiers, with_earlier};
-use super::plan::{Plan, Target};
+use super::plan::{Keeping, Plan, Target};
 use super::player::Player;
 use super::snapshot::{Reading, RouteConsequences};
 use super::stream::StreamResult;
@@ -13,7 +13,7 @@ use super::{Command, Log};
 use crate::record::Timing;
 use crate::routing::{Policy, Route};
 use crate::telemetry::{CurvePoint, Pairs};
-use crate::units::{Names, PerMille, Span};
+use crate::units::{Names, Span};
 
 /// A log on which thresholds can be tried.
 #[derive(Debug)]
@@ -111,13 +111,9 @@ impl Trial {
     }
 
     /// Finds the best thresholds of all routes of the policy in force at the end; `None` where no threshold moves anything.
-    pub fn plan(
-        &mut self,
-        wanted: Target,
-        floor: &dyn Fn(&Route, usize) -> Option<PerMille>,
-    ) -> Option<Plan> {
+    pub fn plan(&mut self, wanted: Target, keeping: &Keeping<'_>) -> Option<Plan> {
         let now = Arc::clone(&self.now);
-        self.frontiers.plan(&now, wanted, floor)
+        self.frontiers.plan(&now, wanted, keeping)
     }
 
     /// Returns the curve of one rung's threshold.

@@ -23,6 +23,8 @@ use crate::units::{PerMille, Pico};
 pub struct Frontier {
     rungs: usize,
     no_signal: usize,
+    /// The first rung that is no fallback.
+    lowest: usize,
     /// `rungs * BINS`, rung by rung.
     sums: Vec<Sums>,
     latency: Vec<LatencyGrid>,
@@ -116,6 +118,7 @@ impl Frontier {
         Self {
             rungs,
             no_signal: usize::from(route.no_signal),
+            lowest: usize::from(route.has_fallback()),
             sums: vec![Sums::default(); rungs * BINS],
             latency: vec![LatencyGrid::default(); rungs],
             counts: vec![0; BINS],
@@ -140,6 +143,7 @@ impl Frontier {
         let visits: arrayvec::ArrayVec<Visit, MAX_RUNGS> =
             route.ladder.iter().map(|rung| Visit::new(evidence, rung.into(), outlook)).collect();
         let open = route.open(circumstance);
+        let reserve = route.in_reserve(circumstance, open);
         let count = |count: &mut u32| match sign {
             Sign::Plus => *count = count.saturating_add(1),
             Sign::Minus => *count = count.saturating_sub(1),
@@ -178,7 +182,7 @@ impl Frontier {
                 called |= visit.called;
                 let at = u8::try_from(rung).unwrap_or(u8::MAX);
                 let first = begun.and_then(|begun| u8::try_from(begun).ok()).unwrap_or(at);
-                let reach = Reach { first, open, falls: route.when_failed == WhenFailed::Fall };
+                let reach = Reach { first, open, falls: route.when_failed == WhenFailed::Fall, reserve };
                 match after_attempt(at, reach, visit.status, visit.check) {
                     Next::Escalate { to, .. } => rung = usize::from(to),
                     Next::Answer => {
@@ -241,9 +245,9 @@ impl Frontier {
         self.sums.get(rung * BINS..(rung + 1) * BINS).unwrap_or_default()
     }
 
-    /// Returns the number of rungs, and the one on which requests without a confidence start.
-    pub(super) fn shape(&self) -> (usize, usize) {
-        (self.rungs, self.no_signal)
+    /// Returns the number of rungs, the one on which requests without a confidence start, and the first that is no fallback.
+    pub(super) fn shape(&self) -> (usize, usize, usize) {
+        (self.rungs, self.no_signal, self.lowest)
     }
 
     /// Returns the judged requests of a rung; none of the last one.

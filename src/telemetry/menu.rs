@@ -65,7 +65,7 @@ impl Menu {
         floors: Thresholds,
         applied: Thresholds,
     ) -> Option<(Self, Basis)> {
-        let (rungs, no_signal) = frontiers.first()?.shape();
+        let (rungs, no_signal, lowest) = frontiers.first()?.shape();
         let rows: Vec<Vec<Place>> = (0..rungs).map(|rung| row(frontiers, rung)).collect();
         let (last, upper) = rows.split_last()?;
         let is_judged = |row: &Vec<Place>| {
@@ -78,7 +78,7 @@ impl Menu {
             .enumerate()
             .map(|(rung, row)| match basis {
                 Basis::Labels => by_labels(row),
-                Basis::Confidence => by_confidence(row, rungs - 1 - rung, rungs - 1),
+                Basis::Confidence => by_confidence(row, rungs - 1 - rung.max(lowest), rungs - 1 - lowest),
             })
             .collect();
         let strongest = filled.last()?;
@@ -101,7 +101,7 @@ impl Menu {
                 steps
             })
             .collect();
-        Some((Self { base, steps, floors, applied }, basis))
+        Some((Self { base, steps, floors, applied, barred: Vec::new() }, basis))
     }
 }
 

@@ -48,11 +48,17 @@ pub struct Menu {
     pub floors: Thresholds,
     /// Those in force, which stand where others are no better.
     pub applied: Thresholds,
+    /// By rung and threshold, those that are not to be had though no floor forbids them; nothing where none is.
+    pub barred: Vec<Vec<bool>>,
 }
 
 impl Menu {
     fn floor(&self, rung: usize) -> usize {
         self.floors.get(rung).map_or(0, |floor| floor.bin())
+    }
+
+    fn is_barred(&self, rung: usize, threshold: usize) -> bool {
+        self.barred.get(rung).and_then(|of| of.get(threshold)).copied().unwrap_or(false)
     }
 
     /// Says what a setting gives.
@@ -86,7 +92,8 @@ impl Menu {
                 let own = score.of(*step);
                 let below = tables.last().and_then(|table| table.get(threshold)).map_or((0, 0), |one| one.0);
                 let total = (own.0.saturating_add(below.0), own.1.saturating_add(below.1));
-                let is_allowed = threshold >= floor || threshold == PerMille::VALUES - 1;
+                let is_high = threshold >= floor || threshold == PerMille::VALUES - 1;
+                let is_allowed = is_high && !self.is_barred(rung, threshold);
                 if is_allowed && best.is_none_or(|(known, _)| total >= known) {
                     best = Some((total, threshold));
                 }
@@ -117,7 +124,8 @@ impl Menu {
             let least = thresholds.get(rung + 1).map_or(0, |t| t.bin()).max(self.floor(rung));
             let now = steps.get(own.bin()).copied().unwrap_or_default();
             let mut last = None;
-            for to in (0..=most).rev().filter_map(PerMille::new).take_while(|to| to.bin() >= least) {
+            let allowed = (0..=most).rev().filter_map(PerMille::new).take_while(|to| to.bin() >= least);
+            for to in allowed.filter(|to| !self.is_barred(rung, to.bin())) {
                 let Some(&step) = steps.get(to.bin()).filter(|step| last != Some(**step)) else { continue };
                 last = Some(step);
                 all.push((here - now + step, Move { rung, to }));
@@ -248,6 +256,7 @@ fn corners(menu: &Menu, goal: Goal) -> Option<Vec<(Outcome, PerMille)>> {
     let [steps] = menu.steps.as_slice() else { return None };
     let floor = menu.floor(0);
     let allowed = (0..=1000u16).rev().filter_map(PerMille::new).take_while(|to| to.bin() >= floor);
+    let allowed = allowed.filter(|to| !menu.is_barred(0, to.bin()));
     let mut points: Vec<(Outcome, PerMille)> =
         allowed.filter_map(|to| Some((menu.base + *steps.get(to.bin())?, to))).collect();
     // Of equal ones the highest threshold stays.
@@ -402,8 +411,9 @@ fn pair(
 /// Leaves a route's thresholds as they are in force where that gives the same.
 fn unmoved(menus: &[Menu], mut choice: Choice) -> Choice {
     for (menu, thresholds) in menus.iter().zip(&mut choice.thresholds) {
-        let is_allowed =
-            menu.applied.iter().zip(0..).all(|(threshold, rung)| threshold.bin() >= menu.floor(rung));
+        let is_allowed = menu.applied.iter().zip(0..).all(|(threshold, rung)| {
+            threshold.bin() >= menu.floor(rung) && !menu.is_barred(rung, threshold.bin())
+        });
         if menu.applied.len() == menu.steps.len()
             && is_allowed
             && menu.outcome(&menu.applied) == menu.outcome(thresholds)
@@ -430,7 +440,13 @@ mod tests {
                 *step = *step + Outcome { cost: -saves, quality: -loses };
             }
         }
-        Menu { base, steps: vec![steps], floors: Thresholds::new(), applied: Thresholds::new() }
+        Menu {
+            base,
+            steps: vec![steps],
+            floors: Thresholds::new(),
+            applied: Thresholds::new(),
+            barred: Vec::new(),
+        }
     }
 
     /// Numbers by counting.
@@ -507,6 +523,26 @@ mod tests {
         let free = optimise(&menus, Goal::Cost(5000));
         assert_eq!((free.is_feasible, free.price), (true, None));
         assert_eq!(free.choice.thresholds[0][0].get(), 1000, "of equal ones the safest");
+    }
+
+    #[test]
+    fn what_is_barred_is_had_at_no_price_and_does_not_stay_though_it_is_in_force() {
+        let mut route = menu(&[(500, 100, 1), (800, 100, 1)], Outcome { cost: 1000, quality: 900 });
+        route.applied.push(per_mille(700));
+        // From 501 to 900 it would be too slow.
+        route.barred = vec![(0..PerMille::VALUES).map(|at| (501..=900).contains(&at)).collect()];
+        for (goal, at) in [(Goal::Quality(0), 500), (Goal::Quality(900), 1000), (Goal::Cost(950), 500)] {
+            let found = optimise(std::slice::from_ref(&route), goal);
+            let to = found.choice.thresholds[0][0].get();
+            assert_eq!((to, found.is_feasible), (at, true), "{goal:?}");
+        }
+        // Two thresholds, of which the lower one may not be had.
+        route.steps.push(route.steps[0].clone());
+        route.applied.clear();
+        route.barred.push(vec![true; 300]);
+        let found = optimise(std::slice::from_ref(&route), Goal::Quality(0));
+        let [high, low] = found.choice.thresholds[0][..] else { panic!("{found:?}") };
+        assert!(high >= low && !(501..=900).contains(&high.get()) && low.get() >= 300, "{found:?}");
     }
 
     #[test]

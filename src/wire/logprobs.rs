@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::gemini::names::member;
 use super::json::{Array, Object, Progress, Raw, Value, Within, array, put};
+use crate::checks::Words;
 use crate::units::PerMille;
 
 /// How a dialect tells it.
@@ -46,6 +47,9 @@ impl ToldLogprobs {
 pub(super) struct Sureness {
     sum: f64,
     count: u32,
+    /// The least likely of them, and how many were less likely than not.
+    worst: f64,
+    tail: u32,
     /// Whether the answer is JSON; not known before its first character.
     is_json: Option<bool>,
     json: Progress,
@@ -56,7 +60,10 @@ impl Sureness {
     pub(super) fn take(&mut self, told: Logprobs<'_>) {
         for token in told.tokens() {
             if let Some(logprob) = Value::of(token.logprob).measure().filter(|_| self.is_word(&token.text)) {
-                self.sum += logprob.min(0.0);
+                let logprob = logprob.min(0.0);
+                self.sum += logprob;
+                self.worst = self.worst.min(logprob);
+                self.tail = self.tail.saturating_add(u32::from(logprob < -std::f64::consts::LN_2));
                 self.count = self.count.saturating_add(1);
             }
         }
@@ -65,6 +72,17 @@ impl Sureness {
     /// Returns what they come to.
     pub(super) fn get(&self) -> Option<PerMille> {
         (self.count > 0).then(|| PerMille::from_probability((self.sum / f64::from(self.count)).exp()))?
+    }
+
+    /// Returns the same in more detail.
+    pub(super) fn words(&self) -> Option<Words> {
+        let count = f64::from(Some(self.count).filter(|count| *count > 0)?);
+        let tail = f64::from(self.tail) / count;
+        Some(Words {
+            mean: thousandths(-self.sum / count),
+            worst: thousandths(-self.worst),
+            tail: thousandths(tail),
+        })
     }
 
     /// Says whether a token says anything, and is not only how an answer is put.
@@ -89,6 +107,13 @@ impl Sureness {
         }
         is_word
     }
+}
+
+/// Returns a number from 0 on in thousandths, as far as they reach.
+fn thousandths(number: f64) -> u16 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
+    let whole = (number * 1000.0).round().clamp(0.0, f64::from(u16::MAX)) as u16;
+    whole
 }
 
 /// Takes what a client did not ask for out of an answer, or out of an event of one; nothing where it has none.

@@ -15,7 +15,6 @@ use super::{Dialect, WireError, cited, table};
 use crate::checks::{self, Said};
 use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
-use crate::units::PerMille;
 
 /// A finished answer: the parts that its source told, put together.
 #[derive(Debug, Default)]
@@ -227,6 +226,7 @@ impl Choice {
             name: call.name.clone().into_owned(),
             arguments: call.arguments.clone().into_owned(),
         };
+        let sureness = self.sureness();
         let is_more = |part: &Part| matches!(part, Part::Refusal(_) | Part::Picture { .. } | Part::Other(_));
         Said {
             text: self.text().into_owned(),
@@ -234,14 +234,17 @@ impl Choice {
             has_more: self.parts.iter().any(is_more),
             ended: self.finish.ended(),
             is_truncated: false,
-            sureness: self.sureness(),
+            sureness: sureness.get(),
+            words: sureness.words(),
         }
     }
 
-    fn sureness(&self) -> Option<PerMille> {
+    fn sureness(&self) -> Sureness {
         let mut sureness = Sureness::default();
-        sureness.take(self.logprobs.as_ref()?.get());
-        sureness.get()
+        if let Some(told) = &self.logprobs {
+            sureness.take(told.get());
+        }
+        sureness
     }
 
     /// Returns the texts put together.

@@ -104,6 +104,7 @@ impl Story {
             has_more: choice.has_more,
             ended: choice.finish.unwrap_or_default().ended(),
             sureness: choice.sureness.get(),
+            words: choice.sureness.words(),
             is_truncated: choice.is_truncated || choice.text.len() as u64 != choice.text_bytes,
         };
         self.begun.iter().map(one).collect()

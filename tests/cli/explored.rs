@@ -205,3 +205,41 @@ fn what_scores_are_worth_is_fitted_and_taken_by_the_policy() {
     let none = sandbox.refused("calibrate log.jsonl --check lint --policy p.toml");
     assert!(none.contains("no verdict of a check `lint`"), "{none}");
 }
+
+#[test]
+fn what_the_mean_hides_weights_over_words_tell_and_the_policy_takes_them() {
+    let sandbox = Sandbox::new();
+    // All are as sure on average; bad are those with a word that the model found unlikely, but for one in eleven.
+    let line = |at: u32| {
+        let is_odd = at.is_multiple_of(2);
+        let (worst, tail) = if is_odd { (6_000, 150) } else { (300, 0) };
+        let quality = if is_odd != at.is_multiple_of(11) { 0 } else { 1000 };
+        json!({"id": format!("r-{at}"), "at": "2026-05-23T10:00:00Z", "task": "code", "confidence": 900,
+            "attempts": [{"model": "gpt-4.1-nano", "in": 900, "out": 100,
+                "verdicts": [{"by": "logprobs", "says": "passed", "score": 819, "words": [200, worst, tail]}]}],
+            "labels": [{"model": "gpt-4.1-nano", "quality": quality, "source": "label by a"}]})
+        .to_string()
+    };
+    sandbox.write("p.toml", POLICY);
+    sandbox.write("log.jsonl", (0..600).map(line).collect::<Vec<_>>().join("\n"));
+    let found = json(&sandbox.good("calibrate log.jsonl --policy p.toml --format json"));
+    let row = &found["rows"][0];
+    assert!(row["ranks_mean"].as_f64() < Some(0.6) && row["ranks_words"].as_f64() > Some(0.85), "{row}");
+    assert!(row["error_calibrated"].as_f64() < Some(0.05), "{row}");
+    let table = sandbox.good("calibrate log.jsonl --policy p.toml");
+    let setting =
+        |key: &str| table.lines().find(|line| line.starts_with(key)).expect("a line for the policy");
+    let (weights, curve) = (setting("weights = "), setting("curve = "));
+    let with = |keys: &str| {
+        let check = format!("checks = [{{ kind = \"logprobs\", least = 450, {keys} }}]\nladder");
+        sandbox.write("q.toml", POLICY.replacen("ladder", &check, 1));
+    };
+    with(&format!("{weights}, {curve}"));
+    sandbox.good("replay log.jsonl --policy q.toml");
+    with(weights);
+    let refused = sandbox.refused("replay log.jsonl --policy q.toml");
+    assert!(refused.contains("weights") && refused.contains("says nothing without a `curve`"), "{refused}");
+    with(&format!("weights = [0, 1, 0, 0], {curve}"));
+    let refused = sandbox.refused("replay log.jsonl --policy q.toml");
+    assert!(refused.contains("unlikely words for a good sign"), "{refused}");
+}

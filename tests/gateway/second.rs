@@ -124,3 +124,48 @@ fn where_nothing_clear_comes_in_time_or_money_is_short_the_classifier_decides() 
         assert!(asked() <= calls, "{} were asked of {calls}", asked());
     }
 }
+
+#[test]
+fn a_classifier_that_is_tried_decides_nothing_and_is_told_to_whoever_looks_later() {
+    let upstream = upstream(|_| unreachable!("nobody is asked"));
+    let setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
+    let decided = |setup: &Setup| {
+        let sandbox = Sandbox::new(setup);
+        let front = sandbox.serve(setup);
+        let said = [EASY, HARD].map(|prompt| ask(&front, "auto", prompt, None));
+        front.settle();
+        (sandbox, said)
+    };
+    let (_, alone) = decided(&setup);
+    let (sandbox, tried) = decided(&setup.args(&["--try-classifier", "public"]));
+    assert_eq!(tried, alone, "it decides nothing");
+    sandbox.must(&["ledger", "check"]);
+    sandbox.must(&["ledger", "export", "-o", "log.jsonl"]);
+    sandbox.must(&["ledger", "check", "log.jsonl"]);
+    let log = std::fs::read_to_string(sandbox.path().join("log.jsonl")).unwrap();
+    let requests = log.lines().filter(|line| line.contains("\"attempts\"") || line.contains("\"model\""));
+    assert_eq!(requests.filter(|line| line.contains("tried:c3086f2e:")).count(), 2, "{log}");
+    for reading in ["recorded", "routed"] {
+        let report = sandbox.must(&["replay", "log.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["requests"], 2, "{reading}");
+    }
+    // The log holds no prompt, and yet a console has what the other weights thought.
+    assert!(!log.contains("square root"));
+    let mut names = pointsman::units::Names::default();
+    let policy = pointsman::config::policy::parse(POLICY, "policy.toml", &mut names).unwrap();
+    let ingest = pointsman::session::Ingest::new(
+        names,
+        pointsman::classifier::Classifier::builtin(),
+        &pointsman::session::IngestOptions::default(),
+    );
+    let input = pointsman::record::Input::bytes("log.jsonl", log.into_bytes());
+    let source = pointsman::record::open(&input, &pointsman::record::ReadOptions::default()).unwrap();
+    let book = pointsman::config::prices::builtin("list").unwrap();
+    let log =
+        pointsman::session::Log::load("log".into(), source, ingest, policy.into(), &book, |_| true).unwrap();
+    let mut player = pointsman::session::Player::new(log.into(), pointsman::session::Reading::Recorded, None);
+    player.handle(pointsman::session::Command::SeekShare(pointsman::units::PerMille::ONE));
+    player.handle(pointsman::session::Command::StageClassifier);
+    assert_eq!(player.snapshot().second.as_deref(), Some("c3086f2e"), "{:?}", player.snapshot().message);
+}

@@ -1,6 +1,7 @@
 //! How likely the words of an answer were: asked for where a check wants it, read, and kept from a client that did not ask.
 
 use bytes::{Bytes, BytesMut};
+use pointsman::checks::Words;
 use pointsman::routing::Parameters;
 use pointsman::units::PerMille;
 use pointsman::wire::{Accent, Ask, Dialect, Relay, Sending, answer_and_said};
@@ -31,6 +32,23 @@ fn a_check_that_wants_it_has_the_provider_asked_and_no_other() {
         assert_eq!(sent(&LOGPROBS, Accent::OpenAi, Dialect::AnthropicMessages), Value::Null, "{dialect}");
         assert_eq!(sent(&Parameters::NONE, Accent::OpenAi, Dialect::OpenAiChat), Value::Null, "{dialect}");
     }
+}
+
+/// Answers whole and streamed with these tokens; returns what is said of the words.
+fn said_of(ask: &Ask, tokens: &[Value]) -> [Option<Words>; 2] {
+    let body = json!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "stop",
+        "message": {"role": "assistant", "content": "x"}, "logprobs": {"content": tokens, "refusal": null}}]});
+    let (_, whole) = answer_and_said(Dialect::OpenAiChat, ask, Bytes::from(body.to_string()), true).unwrap();
+    let mut relay = Relay::new(Dialect::OpenAiChat, ask);
+    relay.keep_said(false);
+    let mut out = BytesMut::new();
+    for token in tokens {
+        let choice =
+            json!({"index": 0, "delta": {"content": token["token"]}, "logprobs": {"content": [token]}});
+        let event = format!("data: {}\n\n", json!({"id": "c", "model": "m", "choices": [choice]}));
+        relay.push(event.as_bytes(), &mut out).unwrap();
+    }
+    [whole[0].words, relay.said()[0].words]
 }
 
 /// Answers whole and streamed with these tokens; returns how sure that was, and what the client got.
@@ -90,7 +108,12 @@ fn it_is_the_mean_over_what_an_answer_says_and_no_client_gets_it_unasked() {
         assert_eq!(sure, Some(500));
         assert!(got.contains("\"logprob\""), "whoever asks is told: {got}");
     }
-    let nothing = both(&ask(Dialect::OpenAiChat, &json!({})), &[token(" ", -1.0)]);
+    // One word in four of which it was unsure: the mean hides it, the worst and the tail tell.
+    let unsure = [token("It", 0.0), token(" is", 0.0), token(" Mon", -2.5), token("day", -0.1)];
+    let ask = ask(Dialect::OpenAiChat, &json!({}));
+    let told = said_of(&ask, &unsure);
+    assert_eq!(told, [Some(Words { mean: 650, worst: 2_500, tail: 250 }); 2]);
+    let nothing = both(&ask, &[token(" ", -1.0)]);
     assert!(nothing.iter().all(|(sure, _)| sure.is_none()), "{nothing:?}");
 }
 

@@ -217,8 +217,8 @@ impl App {
                         }
                     };
                 }
-                match Aim::parse_certified(&typed) {
-                    Ok((aim, is_certified)) => vec![Do::Send(Command::Aim(aim, is_certified))],
+                match Aim::parse_bounded(&typed) {
+                    Ok((aim, bounds)) => vec![Do::Send(Command::Aim(aim, bounds))],
                     Err(problem) => {
                         self.warn(&problem);
                         Vec::new()

@@ -316,6 +316,7 @@ struct RungKeys {
     rung: Option<String>,
     model: String,
     threshold: Option<i64>,
+    fallback: bool,
     stream: StreamLimits,
     #[serde(flatten)]
     facts: FactsSpec,
@@ -372,6 +373,7 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
             name: keys.rung,
             model: keys.model,
             threshold: keys.threshold,
+            fallback: keys.fallback,
             facts: keys.facts,
             with: keys.with.parameters()?,
         })

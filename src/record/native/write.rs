@@ -335,6 +335,9 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
         object.word("rung", rung.name.as_deref().unwrap_or_default());
         object.text("model", &rung.model);
         object.maybe("threshold", rung.threshold.and_then(|threshold| u64::try_from(threshold).ok()));
+        if rung.fallback {
+            object.raw("fallback", b"true");
+        }
         limits(&mut object, rung.stream);
         facts(&mut object, &rung.facts);
         parameters(&mut object, &rung.with);

@@ -170,6 +170,7 @@ impl Live {
         let is_sure = decision.propensity == PerMille::ONE;
         let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
         let undrawn = arriving.after_tools.then(|| UNDRAWN.into());
+        let tried = self.tried_word(&operation).map(Into::into);
         let before = arriving.before.map(|before| format!("{BEFORE}{before}").into());
         let down = tags
             .chain(down)
@@ -180,6 +181,7 @@ impl Live {
             .chain(chance)
             .chain(undrawn)
             .chain(before)
+            .chain(tried)
             .chain(waited)
             .chain(cached);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::arrival::lot_of;
 use super::{Arriving, Core, Dispatch, Live, Ticket, lock, needs};
 use crate::classifier::{Basis, Saw};
-use crate::outcome::Operation;
+use crate::outcome::{Operation, Second};
 use crate::routing::{
     Circumstance, ConfidenceSource, Decision, Draw, Drawn, Mode, NO_RUNG, Policy, decide, match_route,
 };
@@ -44,6 +44,14 @@ impl Live {
         }
         operation.set_confidence(opinion.confidence, source);
         operation.saw = Saw::of(&opinion);
+        operation.second = self.tried.as_ref().map(|tried| {
+            let opinion = tried.classify(prompt, &arriving.measures);
+            Second {
+                confidence: opinion.confidence,
+                source,
+                class: arriving.measures.task.unwrap_or(opinion.class),
+            }
+        });
         operation
     }
 

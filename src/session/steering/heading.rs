@@ -51,6 +51,8 @@ pub enum Heading {
     Moves,
     /// No thresholds that are allowed cost as little.
     OutOfReach,
+    /// No one threshold makes it as quick as it is to be.
+    TooSlow,
     /// The most expensive thresholds that are allowed cost less than they may.
     RoomLeft,
 }

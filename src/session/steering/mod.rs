@@ -15,7 +15,7 @@ pub use heading::{Course, Heading, Moved, Steps};
 pub use over::{SteeredWindow, steer_over};
 pub use row::{MoveRow, SteerRow};
 
-use super::plan::{Plan, Target};
+use super::plan::{Keeping, Plan, Target};
 use super::proof::Rungs;
 use super::whose::payer;
 use super::{Frontiers, Reading, settle_one};
@@ -188,7 +188,8 @@ impl Helm {
         let floor = |route: &Route, rung: usize| {
             self.steer.certified.then(|| certificates.certified(route, rung).unwrap_or(PerMille::ONE))
         };
-        let plan = frontiers.plan(&movable, Target::Cost(wanted), &floor);
+        let keeping = Keeping { floor: &floor, within_ms: self.steer.within_ms };
+        let plan = frontiers.plan(&movable, Target::Cost(wanted), &keeping);
         let Some(plan) = plan else {
             self.row.learns(0);
             return Vec::new();
@@ -199,8 +200,15 @@ impl Helm {
         let [rest_now, rest_wanted] = [now, wanted].map(rest);
         let close = course.amount.0 / CLOSE + rest_now.0.min(rest_wanted.0) / AHEAD;
         let is_close = (rest_now - rest_wanted).0.abs() <= close;
-        let moves = if is_close { Vec::new() } else { self.moves(policy, &plan) };
+        let p95 = (
+            plan.routes.iter().filter_map(|route| route.p95_ms.0).max(),
+            plan.routes.iter().filter_map(|route| route.p95_ms.1).max(),
+        );
+        let is_slow = self.steer.within_ms.zip(p95.0).is_some_and(|(within, now)| now > within);
+        let moves = if is_close && !is_slow { Vec::new() } else { self.moves(policy, &plan) };
+        self.row.lasts(p95);
         let heading = match (plan.is_feasible, moves.is_empty()) {
+            (false, _) if !plan.too_slow.is_empty() => Heading::TooSlow,
             (false, _) => Heading::OutOfReach,
             (true, false) => Heading::Moves,
             (true, true) if rest_wanted.0 - rest_now.0 > close => Heading::RoomLeft,

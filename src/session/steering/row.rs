@@ -28,7 +28,7 @@ pub struct SteerRow {
     pub spent_usd: String,
     /// What may be.
     pub limit_usd: String,
-    /// `learning`, `on course`, `moves`, `out of reach` or `room left`.
+    /// `learning`, `on course`, `moves`, `out of reach`, `too slow` or `room left`.
     pub heading: String,
     /// Requests that are expected until the window ends, by the hours before.
     pub expected_requests: Option<u64>,
@@ -40,6 +40,12 @@ pub struct SteerRow {
     pub wanted_per_1000_usd: Option<String>,
     /// What a thousand cost at the best thresholds that are allowed.
     pub best_per_1000_usd: Option<String>,
+    /// Within how many milliseconds 95 of 100 requests of each route are to be over, where that is said.
+    pub within_ms: Option<u64>,
+    /// Within how many they are on the slowest of the routes, at the thresholds in force and at the best ones.
+    pub now_p95_ms: Option<u64>,
+    /// See there.
+    pub best_p95_ms: Option<u64>,
     /// What is moved, or proposed.
     pub moves: Vec<MoveRow>,
 }
@@ -76,6 +82,7 @@ impl SteerRow {
             routes: steer.routes.iter().map(ToString::to_string).collect(),
             acts: steer.acts,
             certified: steer.certified,
+            within_ms: steer.within_ms,
             aim_permille: steer.aim.get(),
             heading: word(Heading::Learning).to_owned(),
             ..Self::default()
@@ -91,7 +98,12 @@ impl SteerRow {
         word(Heading::Learning).clone_into(&mut self.heading);
         (self.expected_requests, self.asked_of) = (None, asked_of);
         (self.now_per_1000_usd, self.wanted_per_1000_usd, self.best_per_1000_usd) = (None, None, None);
+        (self.now_p95_ms, self.best_p95_ms) = (None, None);
         self.moves.clear();
+    }
+
+    pub(super) fn lasts(&mut self, (now, best): (Option<u64>, Option<u64>)) {
+        (self.now_p95_ms, self.best_p95_ms) = (now, best);
     }
 
     pub(super) fn heads(
@@ -117,7 +129,10 @@ impl SteerRow {
             return "learning: it takes traffic for as long as thresholds stand, and 100 requests".to_owned();
         };
         let expected = self.expected_requests.map(|n| counted(n, "request")).unwrap_or_default();
-        let course = format!("${now} a thousand, ${wanted} would last for the {expected} expected");
+        let course = format!(
+            "${now} a thousand, ${wanted} would last for the {expected} expected{}",
+            self.quickness()
+        );
         match (self.heading.as_str(), self.acts) {
             ("out of reach", _) => {
                 let within = if self.certified { " within their certificates" } else { "" };
@@ -127,10 +142,24 @@ impl SteerRow {
                     self.moved()
                 )
             }
+            ("too slow", _) => {
+                format!("too slow: {course}, and no one threshold mends that{}", self.moved())
+            }
             ("room left", _) => format!("room left: {course}, and no thresholds cost more"),
             ("moves", true) => format!("{course}{}", self.moved()),
             ("moves", false) => format!("proposes: {course}{}", self.moved()),
             _ => format!("on course: {course}"),
+        }
+    }
+
+    /// Says how quick it is, where that is bounded.
+    fn quickness(&self) -> String {
+        match (self.within_ms, self.now_p95_ms, self.best_p95_ms) {
+            (Some(within), Some(now), Some(best)) if best != now => {
+                format!(", 95 of 100 within {now} ms, {best} then ({within} wanted)")
+            }
+            (Some(within), Some(now), _) => format!(", 95 of 100 within {now} ms ({within} wanted)"),
+            _ => String::new(),
         }
     }
 
@@ -148,6 +177,7 @@ fn word(heading: Heading) -> &'static str {
         Heading::OnCourse => "on course",
         Heading::Moves => "moves",
         Heading::OutOfReach => "out of reach",
+        Heading::TooSlow => "too slow",
         Heading::RoomLeft => "room left",
     }
 }

@@ -88,7 +88,7 @@ impl Item<'_> {
             }
             Self::Steering(row) => {
                 let role = match &*row.heading {
-                    "out of reach" => Role::Warn,
+                    "out of reach" | "too slow" => Role::Warn,
                     "moves" if !row.acts => Role::Accent,
                     _ => Role::Text,
                 };

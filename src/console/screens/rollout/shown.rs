@@ -186,7 +186,8 @@ fn side(name: &str, arm: &ArmRow, is_estimated: bool, slot: Slot<'_>, buf: &mut 
 }
 
 fn steering(mut page: Page<'_, '_>, row: &SteerRow) {
-    let role = if row.heading == "out of reach" { Role::Warn } else { Role::Text };
+    let role =
+        if matches!(row.heading.as_str(), "out of reach" | "too slow") { Role::Warn } else { Role::Text };
     let money =
         |usd: &str| Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |usd| format::money(usd).to_string());
     page.fact("heading", &row.heading, role);

@@ -58,10 +58,19 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
     }
     let whole = saved.baseline;
     let share = |amount| figures::money_thousandths(amount, whole);
-    let role = if saved.net.0 < 0 { Role::Worse } else { Role::Better };
+    // A difference inside its error tells nothing.
+    let is_within = saved.interval.is_some_and(|at| at.low.0 <= 0 && at.high.0 >= 0);
+    let role = match saved.net.0 {
+        _ if is_within => Role::Muted,
+        ..0 => Role::Worse,
+        _ => Role::Better,
+    };
     let of = format::percent_change(whole.0, whole.0.saturating_add(saved.net.0));
     let of = of.strip_prefix('+').unwrap_or(&of);
     let sure = match saved.interval {
+        Some(at) if is_within && saved.net.0 != 0 => {
+            format!("within error {}{}", scene.look.glyphs.plus_minus(), format::money(at.high - saved.net))
+        }
         Some(at) => format!("{of} {}{}", scene.look.glyphs.plus_minus(), format::money(at.high - saved.net)),
         None => format!("{of}, nobody knows how sure"),
     };
@@ -83,7 +92,8 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             "cache_loss" => "cache loss",
             name => name,
         };
-        list.push(match *line {
+        let calls = if name == "classifier" { saved.second_calls } else { 0 };
+        let mut row = match *line {
             Line::Known(amount) => {
                 Row::new(name, format::money(amount), Role::Text).bar(share(amount), Role::Worse)
             }
@@ -94,7 +104,14 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             Line::Absent(why) => {
                 Row::new(name, short(format_args!("{}", scene.look.glyphs.absent)), Role::Muted).note(why)
             }
-        });
+        };
+        if calls > 0 && line.amount().is_some() {
+            row = row.note(format!("{} of a second stage", figures::plural(calls, "call")));
+            // What is paid for by the call stands where the smallest window shows it.
+            list.insert(list.len().min(3), row);
+            continue;
+        }
+        list.push(row);
     }
     let on = format!("of {}", figures::plural(saved.requests, "request"));
     list.push(Row::new("stands on", format::count(saved.compared), Role::Muted).note(on));

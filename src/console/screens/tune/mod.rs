@@ -64,7 +64,9 @@ impl State {
     pub fn chosen(&self, policy: &Policy) -> (RouteId, usize) {
         let route = self.route.min(policy.routes.len().saturating_sub(1));
         let most = policy.routes.get(route).map_or(0, |route| route.ladder.len().saturating_sub(2));
-        (RouteId(u8::try_from(route).unwrap_or(0)), self.rung.min(most))
+        // A fallback has no threshold, where another rung has one.
+        let least = policy.routes.get(route).map_or(0, |route| usize::from(route.has_fallback())).min(most);
+        (RouteId(u8::try_from(route).unwrap_or(0)), self.rung.clamp(least, most))
     }
 }
 
@@ -199,7 +201,10 @@ impl State {
     /// Goes along all thresholds of all routes, so that one key reaches every one of them.
     fn step_rung(&mut self, snapshot: &Snapshot, forward: bool) -> Asks {
         let policy = &snapshot.policy;
-        let rungs = |route: &Route| 0..route.ladder.len().saturating_sub(1).max(1);
+        let rungs = |route: &Route| {
+            let end = route.ladder.len().saturating_sub(1).max(1);
+            usize::from(route.has_fallback()).min(end - 1)..end
+        };
         let places: Vec<(usize, usize)> = policy
             .routes
             .iter()

@@ -86,8 +86,9 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), typed: &str, area
             look.glyphs.ellipsis,
         );
         let threshold = Rect { width: threshold.width.saturating_sub(1), ..threshold };
-        if last {
-            paint::text_right(buf, threshold, "rest", style(Role::Muted), look.glyphs.ellipsis);
+        if last || rung.fallback {
+            let words = if rung.fallback { "spare" } else { "rest" };
+            paint::text_right(buf, threshold, words, style(Role::Muted), look.glyphs.ellipsis);
             continue;
         }
         let value = tried.ladder.get(rung_at).map_or(rung.threshold, |rung| rung.threshold);

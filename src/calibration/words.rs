@@ -1,0 +1,252 @@
+//! What the words of answers tell together: a small logistic over how unlikely they were on average, at worst and how often, from
+//! answers that were judged.
+//!
+//! Ridge regression by Newton's steps; a sign that would hold unlikely words for a good one is left out. It comes out in whole
+//! numbers, and what it is worth is measured out of fold, beside the average alone.
+
+use super::worth::{BINS, FOLDS, LEAST, MANY, STEP, at, fit};
+use super::{Diagram, Isotonic, Judged};
+use crate::checks::{Weights, Words};
+use crate::units::PerMille;
+
+/// An answer that was judged: its score, its words, and whether it was good.
+pub type JudgedWords = (PerMille, Words, bool);
+
+/// How strongly weights are held to nothing, and the level to the middle.
+const RIDGE: [f64; 4] = [0.01, 1.0, 1.0, 1.0];
+
+/// Weights with their curve, and what they are worth.
+#[derive(Clone, Debug)]
+pub struct WordsWorth {
+    /// Level, mean, worst, tail, as a check takes them.
+    pub weights: [i32; 4],
+    /// What places are worth.
+    pub curve: Vec<[u16; 2]>,
+    /// The calibration error less what chance adds, out of fold.
+    pub error: f64,
+    /// How often of a good and a bad answer the good one lies higher, out of fold: by the average alone, by all three.
+    pub ranks: [f64; 2],
+    /// The mean squared error of the chance, out of fold: likewise.
+    pub loss: [f64; 2],
+}
+
+/// Fits weights to judged answers.
+///
+/// # Errors
+/// How many more are needed, where there are too few.
+pub fn worth_of_words(rows: &[JudgedWords]) -> Result<WordsWorth, usize> {
+    if rows.len() < LEAST {
+        return Err(LEAST - rows.len());
+    }
+    let (weights, curve) = model(rows.iter().copied());
+    let mut alone: Vec<(f64, bool)> = Vec::with_capacity(rows.len());
+    let mut all: Vec<(f64, bool)> = Vec::with_capacity(rows.len());
+    let mut out_of_fold: Vec<Judged> = Vec::with_capacity(rows.len());
+    for fold in 0..FOLDS {
+        let others = || rows.iter().enumerate().filter(|(at, _)| at % FOLDS != fold).map(|(_, row)| *row);
+        let held = fit(others().map(|(score, _, good)| (score, good)));
+        let (weights, curve) = model(others());
+        for &(score, words, good) in rows.iter().skip(fold).step_by(FOLDS) {
+            let chance = at(&curve, place(weights, words));
+            let quality = if good { PerMille::ONE } else { PerMille::ZERO };
+            out_of_fold.push(Judged { confidence: chance, quality });
+            alone.push((f64::from(at(&held, score).get()), good));
+            all.push((f64::from(chance.get()), good));
+        }
+    }
+    let error = Diagram::new(&mut out_of_fold, BINS).ece_debiased();
+    let ranks = [ranked(&alone), ranked(&all)];
+    Ok(WordsWorth { weights, curve, error, ranks, loss: [squared(&alone), squared(&all)] })
+}
+
+fn place(weights: [i32; 4], words: Words) -> PerMille {
+    Weights::new(weights).map_or(PerMille::ZERO, |weights| weights.place(words))
+}
+
+/// Fits weights, and what their places are worth: a logistic by itself, from a thousand answers on an isotonic curve.
+fn model(rows: impl Iterator<Item = JudgedWords>) -> ([i32; 4], Vec<[u16; 2]>) {
+    let rows: Vec<JudgedWords> = rows.collect();
+    let weights = logistic(&rows).map(whole);
+    let grid = (0..=1000 / STEP).map(|step| step * STEP);
+    let chance: Box<dyn Fn(u16) -> f64> = if rows.len() * FOLDS >= MANY * (FOLDS - 1) {
+        let points = rows
+            .iter()
+            .map(|(_, words, good)| (i64::from(place(weights, *words).get()), i64::from(*good) * 1000));
+        let curve = Isotonic::fit(points);
+        Box::new(move |place| curve.at(place.into()).map_or(0.5, |chance| chance as f64 / 1e6))
+    } else {
+        Box::new(|place| chance((f64::from(place) - 500.0) * f64::from(Weights::STEP) / 1000.0))
+    };
+    let point = |place| [place, PerMille::from_probability(chance(place)).unwrap_or_default().get()];
+    (weights, grid.map(point).collect())
+}
+
+fn chance(odds: f64) -> f64 {
+    1.0 / (1.0 + (-odds).exp())
+}
+
+/// Returns log-odds in thousandths.
+fn whole(weight: f64) -> i32 {
+    #[expect(clippy::cast_possible_truncation, reason = "clamped first")]
+    let whole = (weight * 1000.0).round().clamp(-1e6, 1e6) as i32;
+    whole
+}
+
+/// Fits level and weights; those that come out above nothing are left out, one after another.
+fn logistic(rows: &[JudgedWords]) -> [f64; 4] {
+    let mut used = [true; 4];
+    loop {
+        let found = newton(rows, used);
+        let wrong = (1..4).filter(|&at| found[at] > 0.0).max_by(|&a, &b| found[a].total_cmp(&found[b]));
+        match wrong {
+            Some(at) => used[at] = false,
+            None => return found,
+        }
+    }
+}
+
+fn features(words: Words) -> [f64; 4] {
+    [1.0, f64::from(words.mean) / 1000.0, f64::from(words.worst) / 1000.0, f64::from(words.tail) / 1000.0]
+}
+
+fn newton(rows: &[JudgedWords], used: [bool; 4]) -> [f64; 4] {
+    let mut found = [0.0; 4];
+    for _ in 0..50 {
+        let mut slope = [0.0; 4];
+        let mut bend = [[0.0; 4]; 4];
+        for at in 0..4 {
+            slope[at] = RIDGE[at] * found[at];
+            bend[at][at] = RIDGE[at];
+        }
+        for &(_, words, good) in rows {
+            let x = features(words);
+            let odds: f64 = (0..4).filter(|&at| used[at]).map(|at| found[at] * x[at]).sum();
+            let p = chance(odds);
+            let (off, spread) = (p - f64::from(u8::from(good)), p * (1.0 - p));
+            for a in 0..4 {
+                slope[a] += off * x[a];
+                for b in 0..4 {
+                    bend[a][b] += spread * x[a] * x[b];
+                }
+            }
+        }
+        for at in (0..4).filter(|&at| !used[at]) {
+            slope[at] = 0.0;
+            bend[at] = [0.0; 4];
+            for row in &mut bend {
+                row[at] = 0.0;
+            }
+            bend[at][at] = 1.0;
+        }
+        let step = solved(bend, slope);
+        // Half a step at most of what would throw it far off.
+        let longest = step.iter().fold(0.0_f64, |most, one| most.max(one.abs()));
+        let short = if longest > 5.0 { 5.0 / longest } else { 1.0 };
+        for at in 0..4 {
+            found[at] -= short * step[at];
+        }
+        if longest < 1e-9 {
+            break;
+        }
+    }
+    found
+}
+
+/// Solves four equations by elimination; the ridge keeps them solvable.
+fn solved(mut rows: [[f64; 4]; 4], mut right: [f64; 4]) -> [f64; 4] {
+    for at in 0..4 {
+        let pivot = (at..4).max_by(|&a, &b| rows[a][at].abs().total_cmp(&rows[b][at].abs())).unwrap_or(at);
+        rows.swap(at, pivot);
+        right.swap(at, pivot);
+        if rows[at][at].abs() < 1e-12 {
+            return [0.0; 4];
+        }
+        for below in at + 1..4 {
+            let (share, above) = (rows[below][at] / rows[at][at], rows[at]);
+            for (own, other) in rows[below].iter_mut().zip(above).skip(at) {
+                *own -= share * other;
+            }
+            right[below] -= share * right[at];
+        }
+    }
+    let mut found = [0.0; 4];
+    for at in (0..4).rev() {
+        let known: f64 = (at + 1..4).map(|other| rows[at][other] * found[other]).sum();
+        found[at] = (right[at] - known) / rows[at][at];
+    }
+    found
+}
+
+/// Returns how often of a good and a bad answer the good one lies higher; ties count half.
+fn ranked(rows: &[(f64, bool)]) -> f64 {
+    let mut sorted = rows.to_vec();
+    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut below, mut sum, mut good) = (0.0, 0.0, 0.0);
+    for group in sorted.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
+        let alike = group.iter().filter(|(_, good)| *good).count() as f64;
+        let bad = group.len() as f64 - alike;
+        sum += alike * (below + bad / 2.0);
+        below += bad;
+        good += alike;
+    }
+    if below * good > 0.0 { sum / (below * good) } else { 0.5 }
+}
+
+/// Returns the mean squared error of chances in thousandths.
+fn squared(rows: &[(f64, bool)]) -> f64 {
+    let off = |(chance, good): &(f64, bool)| (chance / 1000.0 - f64::from(u8::from(*good))).powi(2);
+    rows.iter().map(off).sum::<f64>() / rows.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers whose goodness hangs on their worst word and on their tail, not on the average alone.
+    fn rows(n: u64) -> Vec<JudgedWords> {
+        let row = |at: u64| {
+            let lot = |k: u64| {
+                let z = (at * 4 + k).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                ((z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 54) as u16
+            };
+            let words = Words { mean: 100 + lot(0) / 4, worst: lot(1) * 6, tail: lot(2) / 4 };
+            let odds = 3.0 - f64::from(words.worst) / 1000.0 - 4.0 * f64::from(words.tail) / 1000.0;
+            let score = PerMille::from_probability((-f64::from(words.mean) / 1000.0).exp()).unwrap();
+            (score, words, f64::from(lot(3)) / 1024.0 < chance(odds))
+        };
+        (0..n).map(row).collect()
+    }
+
+    #[test]
+    fn what_the_average_does_not_tell_the_worst_word_and_the_tail_do() {
+        for n in [500, 4000] {
+            let found = worth_of_words(&rows(n)).unwrap();
+            assert!(found.ranks[1] > 0.75 && found.ranks[0] < 0.6, "{n}: {:?}", found.ranks);
+            assert!(found.loss[1] < found.loss[0] && found.error < 0.05, "{n}: {found:?}");
+            let ascends =
+                found.curve.windows(2).all(|pair| pair[0][0] < pair[1][0] && pair[0][1] <= pair[1][1]);
+            assert!(ascends && found.curve.len() <= 64, "{:?}", found.curve);
+            assert!(Weights::new(found.weights).is_ok(), "{:?}", found.weights);
+        }
+        let [_, _, worst, tail] = worth_of_words(&rows(4000)).unwrap().weights;
+        assert!((-1_300..=-700).contains(&worst), "the world's own is -1: {worst}");
+        assert!((-6_000..=-2_000).contains(&tail), "and -4: {tail}");
+        assert_eq!(worth_of_words(&rows(150)).unwrap_err(), 50);
+    }
+
+    #[test]
+    fn a_sign_that_would_hold_unlikely_words_for_good_is_left_out() {
+        let turned: Vec<JudgedWords> =
+            rows(600).into_iter().map(|(score, words, good)| (score, words, !good)).collect();
+        let found = worth_of_words(&turned).unwrap();
+        assert!(found.weights[1..].iter().all(|weight| *weight <= 0), "{:?}", found.weights);
+    }
+
+    /// Against scikit-learn 1.9.1: `roc_auc_score([0, 1, 1, 0, 1], [.1, .4, .4, .4, .9])`.
+    #[test]
+    fn ranks_are_those_of_others() {
+        let rows = [(0.1, false), (0.4, true), (0.4, true), (0.4, false), (0.9, true)];
+        assert!((ranked(&rows) - 5.0 / 6.0).abs() < 1e-12, "{}", ranked(&rows));
+    }
+}
