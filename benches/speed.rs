@@ -342,7 +342,6 @@ fn frames() {
         keymap: Keymap::build(&[]).unwrap(),
         mouse: false,
         message: Duration::from_secs(4),
-        depth: Depth::True,
     };
     for screen in ScreenId::ALL {
         let mut player = Player::new(Arc::clone(&log), Reading::Routed, Some(Span::hours(1)));

@@ -8,6 +8,8 @@ mod certified;
 mod explored;
 #[path = "console/quality.rs"]
 mod quality;
+#[path = "console/spend.rs"]
+mod spend;
 #[path = "console/warm.rs"]
 mod warm;
 #[path = "console/worlds.rs"]
@@ -69,7 +71,6 @@ impl Sandbox {
             keymap: Keymap::build(&[]).unwrap(),
             mouse: true,
             message: Duration::from_secs(4),
-            depth: Depth::True,
         };
         let app = App::new(Ui::on(screen), settings, snapshot);
         let mut sandbox = Self { app, player, area: Rect::new(0, 0, size.0, size.1), gone: false };
@@ -586,7 +587,6 @@ fn every_theme_and_glyph_set_draws_every_screen_and_ascii_means_ascii() {
             keymap: Keymap::build(&[]).unwrap(),
             mouse: true,
             message: Duration::from_secs(4),
-            depth: Depth::None,
         };
         sandbox.app.set_settings(settings);
         let text = sandbox.text();

@@ -8,10 +8,10 @@ mod made;
 
 use std::path::Path;
 
-use pointsman::ledger::{Ledger, LedgerOptions};
+use pointsman::ledger::{Audit, Entry, Ledger, LedgerOptions};
 use rusqlite::Connection;
 
-use made::{fold, operation, options};
+use made::{at, fold, operation, options};
 
 fn filled(folder: &Path, seqs: std::ops::RangeInclusive<u64>) -> LedgerOptions {
     let options = options(folder);
@@ -177,4 +177,73 @@ fn a_check_finds_whatever_an_export_stumbles_over() {
         let (code, out, err) = pointsman(&["ledger", "export", "--salvage"], folder.path());
         assert!(code == Some(0) && out.matches("\"id\":").count() == 40, "{tampering}: {err}");
     }
+}
+
+/// A file of budgets, and the audit of the moment at which it took the place of another.
+fn budgets(limit: &str) -> String {
+    format!("# of ann\n[budget.all]\nlimit = {{ lifetime = \"{limit}\" }}\n")
+}
+
+fn replaced(seq: u64, before: String, after: String) -> Entry {
+    let (who, what) = ("budgets file of ann".into(), "budgets".into());
+    Entry::Audit(Box::new(Audit { at: at(seq), who, what, before: before.into(), after: after.into() }))
+}
+
+/// Whoever tries something over an export is promised refusals that the ledger itself does not see, or none at all.
+#[test]
+fn an_export_brings_the_budgets_that_were_in_force_and_answers_as_the_ledger_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    let (ledger, _) = Ledger::open(options.clone()).unwrap();
+    ledger.record(replaced(0, String::new(), budgets("0.5")));
+    for seq in 1..=400 {
+        if seq == 200 {
+            ledger.record(replaced(seq, budgets("0.5"), budgets("1000")));
+        }
+        ledger.record_all(operation(seq));
+    }
+    ledger.close().unwrap();
+    let path = options.path.to_str().unwrap();
+    let log = folder.path().join("all.jsonl");
+    let export = |more: &[&str], to: &Path| {
+        let all = [&["ledger", "export", "-o", to.to_str().unwrap()], more].concat();
+        assert_eq!(pointsman(&all, folder.path()).0, Some(0));
+        let text = std::fs::read_to_string(to).unwrap();
+        serde_json::from_str::<serde_json::Value>(text.lines().next().unwrap()).unwrap()
+    };
+    let header = export(&[], &log);
+    assert_eq!(header["budgets"], budgets("0.5"));
+    assert_eq!(
+        header["budget_changes"],
+        serde_json::json!([{ "at": at(200).rfc3339(), "text": budgets("1000") }])
+    );
+    let late = export(&["--seq", "250..300"], &folder.path().join("late.jsonl"));
+    assert_eq!((&late["budgets"], late.get("budget_changes")), (&budgets("1000").into(), None));
+
+    let told = |log: &str, command: &[&str]| {
+        let all = [command, &[log, "--format", "json"]].concat();
+        let (code, out, err) = pointsman(&all, folder.path());
+        assert_eq!(code, Some(0), "{all:?}: {err}");
+        let mut told: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let of_the_file = ["logs", "log", "damaged", "source", "scope"];
+        told.as_object_mut().unwrap().retain(|name, _| !of_the_file.contains(&name.as_str()));
+        told
+    };
+    for command in [
+        &["whatif", "--set", "extraction.flash=300"][..],
+        &["whatif", "--budget", "all=1/lifetime"],
+        &["budgets", "show", "--as", "routed"],
+        &["budgets", "show"],
+        &["alerts", "replay"],
+    ] {
+        assert_eq!(told(path, command), told(log.to_str().unwrap(), command), "{command:?}");
+    }
+    // What was refused under the first limit is let in again under the second.
+    let shown = told(path, &["budgets", "show", "--as", "routed"]);
+    let turned: Vec<&str> =
+        shown["turned"].as_array().unwrap().iter().filter_map(|one| one["at"].as_str()).collect();
+    let changed = at(200).rfc3339();
+    let window = &shown["budgets"][0];
+    assert_eq!((&window["limit"], window["spent"].as_str().is_some()), (&"1000".into(), true), "{window}");
+    assert!(!turned.is_empty() && turned.iter().all(|at| *at < changed.as_str()), "{:?}", turned.last());
 }

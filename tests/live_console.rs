@@ -118,7 +118,6 @@ fn settings(theme: &str) -> Settings {
         keymap: Keymap::build(&[]).unwrap(),
         mouse: true,
         message: Duration::from_secs(4),
-        depth: Depth::True,
     }
 }
 

@@ -447,7 +447,7 @@ fn budgets_over_a_followed_log_stand_as_over_the_log_loaded_at_once() {
     let order = early.iter().take(120).chain(&late[..40]).chain(&early[120..]).chain(&late[40..]);
     let start = LiveStart { logs_time: true, ..start(at(0), 1000) };
     let mut player = Player::live(start, None);
-    player.set_budgets(&limits, "budgets.toml".to_owned());
+    player.set_budgets(&limits.clone().into(), "budgets.toml".to_owned());
     for (nth, (_, (_, line))) in order.enumerate() {
         player.extend(&format!("{line}\n"));
         if nth % 7 == 0 {
@@ -455,7 +455,7 @@ fn budgets_over_a_followed_log_stand_as_over_the_log_loaded_at_once() {
         }
     }
     let mut whole = Player::new(Arc::new(loaded(&lines)), Reading::Recorded, None);
-    whole.set_budgets(&limits, "budgets.toml".to_owned());
+    whole.set_budgets(&limits.clone().into(), "budgets.toml".to_owned());
     whole.handle(Command::Follow);
     let sums = |player: &mut Player| -> Vec<_> {
         let picture = player.snapshot();

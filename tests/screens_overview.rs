@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use pointsman::budget::LimitHistory;
 use pointsman::classifier::Classifier;
 use pointsman::config::{budgets, policy, prices, themes};
 use pointsman::console::action::Action;
@@ -94,7 +95,7 @@ fn player(requests: u64, simulated: bool, reading: Reading, window: Option<Span>
     let book = prices::builtin("list").expect("the list is built in");
     let log = Log::load("test.jsonl".into(), source, ingest, Arc::new(policy), &book, |_| true).unwrap();
     let mut player = Player::new(Arc::new(log), reading, window);
-    player.set_budgets(&budgets::parse(BUDGETS, "budgets.toml").unwrap(), "budgets.toml".to_owned());
+    player.set_budgets(&budgets::parse(BUDGETS, "budgets.toml").unwrap().into(), "budgets.toml".to_owned());
     player
 }
 
@@ -383,7 +384,7 @@ fn budgets_of_a_live_session_come_with_its_state() {
 #[test]
 fn where_no_budget_is_in_force_spend_says_how_to_write_one() {
     let mut player = player(60, false, Reading::Recorded, None);
-    player.set_budgets(&[], String::new());
+    player.set_budgets(&LimitHistory::default(), String::new());
     let shown = shown(&Ui::on(ScreenId::Spend), &at(player, 500), 80, 20);
     assert!(shown.contains("pointsman budgets set company --limit month=2000"), "{shown}");
 }

@@ -281,7 +281,7 @@ fn sorting_puts_the_most_first_and_the_unknown_last() {
                         .log
                         .history
                         .get(index)
-                        .and_then(pointsman::outcome::Operation::confidence)
+                        .and_then(|operation| operation.confidence())
                         .map(|value| i128::from(value.get())),
                     _ => figure_of(figure, &settled(&snapshot, index)),
                 })

@@ -98,6 +98,7 @@ impl Sandbox {
             keeps_ledger: true,
             on_apply: None,
             limits: pointsman::gateway::Limits::default(),
+            bills_beside: None,
             tariff: pointsman::gateway::Tariff::default(),
             caching: pointsman::prompt_cache::Rules::default(),
         }));

@@ -1,5 +1,6 @@
 //! Who a request comes from, what that key may do, and why a request is turned away.
 
+use crate::units::words;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,19 +16,9 @@ pub enum Scope {
     Operate,
 }
 
+words!(Scope { Route = "route", Read = "read", Operate = "operate" });
+
 impl Scope {
-    /// All of them, in the order they are listed.
-    pub const ALL: [Self; 3] = [Self::Route, Self::Read, Self::Operate];
-
-    /// Returns the word that files and the command line use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Route => "route",
-            Self::Read => "read",
-            Self::Operate => "operate",
-        }
-    }
-
     fn bit(self) -> u8 {
         match self {
             Self::Route => 1,
@@ -51,7 +42,7 @@ pub struct UnknownScope(pub String);
 impl FromStr for Scope {
     type Err = UnknownScope;
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        let known = Self::ALL.into_iter().find(|scope| scope.name() == text.trim());
+        let known = Self::from_name(text.trim());
         known.ok_or_else(|| UnknownScope(text.to_owned()))
     }
 }

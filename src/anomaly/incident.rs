@@ -192,7 +192,12 @@ impl Survey {
         };
         let first = same().map(|signal| signal.firing.start).min()?;
         let last = same().map(|signal| signal.firing.last).max()?;
-        let changed = self.changed(lead, first, last);
+        // What no part explains is the whole's, also where a part was seen first: it would else be blamed for all others.
+        let whole = Signal { scope: Scope::All, ..*lead };
+        let is_nobodys =
+            lead.scope != Scope::All && self.causes(lead, first, last).is_empty() && self.is_large(&whole);
+        let shown = if is_nobodys { &whole } else { lead };
+        let changed = self.changed(shown, first, last);
         let all = self.window(Scope::All, first, last);
         let usual = self.before(Scope::All, first, last);
         let mut also: Vec<Changed> = Vec::new();
@@ -205,7 +210,7 @@ impl Survey {
             end: same().all(|signal| signal.is_over).then(|| self.at(last + 1)),
             onset: lead.firing.onset,
             lead: changed,
-            worst: self.window(lead.scope, lead.firing.peak, lead.firing.peak),
+            worst: self.window(shown.scope, lead.firing.peak, lead.firing.peak),
             extra: all.sums.cost - usual.cost_of(all.slots),
             causes: self.causes(lead, first, last),
             also,

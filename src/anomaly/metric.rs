@@ -2,6 +2,7 @@
 
 use super::detector::Floor;
 use super::tally::Tally;
+use crate::units::words;
 
 /// By so many draws of what was usual a share is drawn to it.
 const DRAWN: f64 = 2.0;
@@ -43,33 +44,13 @@ fn wide(sum: u128) -> f64 {
     sum as f64
 }
 
+words!(Metric {
+    Spend = "spend", Requests = "requests", CostPerRequest = "cost_per_request",
+    TokensPerRequest = "tokens_per_request", Escalations = "escalation_rate", Errors = "error_rate",
+    Latency = "latency", CacheHits = "cache_hit_share",
+});
+
 impl Metric {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Spend,
-        Self::Requests,
-        Self::CostPerRequest,
-        Self::TokensPerRequest,
-        Self::Escalations,
-        Self::Errors,
-        Self::Latency,
-        Self::CacheHits,
-    ];
-
-    /// Returns its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Spend => "spend",
-            Self::Requests => "requests",
-            Self::CostPerRequest => "cost_per_request",
-            Self::TokensPerRequest => "tokens_per_request",
-            Self::Escalations => "escalation_rate",
-            Self::Errors => "error_rate",
-            Self::Latency => "latency",
-            Self::CacheHits => "cache_hit_share",
-        }
-    }
-
     /// Says whether it is a share of something.
     pub fn is_share(self) -> bool {
         matches!(self, Self::Escalations | Self::Errors | Self::CacheHits)

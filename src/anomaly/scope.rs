@@ -1,5 +1,6 @@
 //! Whose traffic is watched.
 
+use crate::units::words;
 use crate::units::{ModelId, ProjectId, RouteTag, TeamId};
 
 /// All traffic, or a part of it.
@@ -43,17 +44,4 @@ impl Scope {
     }
 }
 
-impl Dimension {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Team, Self::Project, Self::Route, Self::Model];
-
-    /// Returns its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Team => "team",
-            Self::Project => "project",
-            Self::Route => "route",
-            Self::Model => "model",
-        }
-    }
-}
+words!(Dimension { Team = "team", Project = "project", Route = "route", Model = "model" });

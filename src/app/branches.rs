@@ -87,7 +87,7 @@ pub fn branch_report(found: &BranchesFound, logs: Vec<String>) -> BranchReport {
     let mut report = BranchReport::new(scope, world, (found.start, found.end));
     for run in &found.runs {
         let of = &run.found;
-        let is_used = |row: &StandingRow| row.calls + row.refused + row.moved > 0;
+        let is_used = |row: &StandingRow| row.calls + row.refused + row.moved + row.waited > 0;
         let budgets = of.budgets.standings.iter().map(StandingRow::from).filter(is_used).collect();
         report.push(
             (run.name.clone(), policies_text(&run.policies)),
@@ -96,7 +96,7 @@ pub fn branch_report(found: &BranchesFound, logs: Vec<String>) -> BranchReport {
                 Figures::new(&of.inside, of.refused.1, &found.names),
             ),
             of.seen,
-            (of.budgets.moved, budgets),
+            (of.budgets.moved, of.budgets.waited, budgets),
             &of.trips,
         );
     }

@@ -175,7 +175,6 @@ impl Dressing {
             keymap: self.keymap.clone(),
             mouse: self.settings.mouse && !no_mouse,
             message: Duration::from_secs(u64::from(self.settings.message_seconds)),
-            depth: self.depth,
         })
     }
 

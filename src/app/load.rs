@@ -50,8 +50,6 @@ pub struct SetupOptions {
 pub struct Setup {
     /// The policy.
     pub policy: Arc<Policy>,
-    /// Where it was read.
-    pub policy_path: Option<PathBuf>,
     /// The prices.
     pub book: PriceBook,
     /// How they were named.
@@ -121,7 +119,7 @@ impl Setup {
             },
         );
         let ingest = ingest.caching(config::caching::layered(config::user_dir().as_deref())?);
-        Ok(Self { policy: Arc::new(policy), policy_path, book, prices, ingest, remarks })
+        Ok(Self { policy: Arc::new(policy), book, prices, ingest, remarks })
     }
 }
 
@@ -140,7 +138,6 @@ impl Setup {
     pub(super) fn within(&self, stretch: Stretch) -> Self {
         Self {
             policy: Arc::clone(&self.policy),
-            policy_path: None,
             book: self.book.clone(),
             prices: self.prices.clone(),
             ingest: self.ingest.clone().within(stretch),

@@ -114,8 +114,9 @@ impl Schedule {
                 ReportForm::Csv => report.text(Format::Csv),
                 ReportForm::Json => to_json(&report)?,
                 ReportForm::Md => report.text(Format::Md),
+                ReportForm::Parquet => String::new(),
             };
-            text.into_bytes()
+            if self.settings.format == ReportForm::Parquet { report.parquet()? } else { text.into_bytes() }
         };
         config::write_whole(path, |file| file.write_all(&text))?;
         Ok(())

@@ -174,7 +174,6 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let reports = wanted.and_then(|wanted| {
         let setup = Setup {
             policy: Arc::clone(&from_file),
-            policy_path: None,
             book: book.clone(),
             prices: prices.clone(),
             ingest: ingest.clone(),
@@ -226,6 +225,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         keeps_ledger: !options.no_ledger,
         on_apply: keeps,
         limits,
+        bills_beside: (!options.no_ledger).then(|| ledger_options.path.clone()),
         tariff: Tariff::new(&prices, config::user_dir().as_deref()),
         caching: config::caching::layered(config::user_dir().as_deref())?,
     }));
@@ -240,6 +240,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     }
     if !options.no_ledger {
         remarks.extend(restore_rollouts(&gateway, &ledger_options.path));
+        tell_limits(&gateway, &ledger_options.path);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("gateway")
@@ -336,6 +337,21 @@ fn restore_rollouts(gateway: &Gateway, ledger: &Path) -> Vec<String> {
         Ok(saved) => gateway.restore_rollouts(&saved),
         Err(error) => {
             vec![format!("rollouts cannot be read from the ledger; their canaries stay as they are: {error}")]
+        }
+    }
+}
+
+/// Writes down which budgets are in force, where they are others than the ledger knows of.
+fn tell_limits(gateway: &Gateway, ledger: &Path) {
+    let known = if ledger.is_file() {
+        LedgerFile::open(ledger).and_then(|file| file.last_budgets())
+    } else {
+        Ok(String::new())
+    };
+    match known {
+        Ok(known) => gateway.tell_limits(&known),
+        Err(error) => {
+            tracing::warn!(%error, "the ledger is not told which budgets are in force: it cannot be read");
         }
     }
 }

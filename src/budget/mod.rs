@@ -5,6 +5,7 @@
 //! belongs to the window in which its call was held; nothing here reads a clock or touches a float.
 
 mod account;
+mod history;
 mod limit;
 mod pace;
 mod queue;
@@ -15,6 +16,7 @@ mod steer;
 mod window;
 
 pub use account::{Account, Member};
+pub use history::LimitHistory;
 pub use limit::{Limit, Mode, OverLimit, Unpriced};
 pub use row::{Drawn, StandingRow};
 pub use scope::{Dimension, Payer, Scope};

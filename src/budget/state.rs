@@ -40,12 +40,7 @@ pub struct Hold {
     parts: SmallVec<[(u16, Member, Instant); 4]>,
 }
 
-impl Hold {
-    /// Returns how much is held.
-    pub fn amount(&self) -> Pico {
-        self.amount
-    }
-}
+impl Hold {}
 
 /// A limit that has no room for a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,11 +183,6 @@ impl Budgets {
     /// Lists the limits in force.
     pub fn limits(&self) -> impl Iterator<Item = &Arc<Limit>> {
         self.limits.iter().filter(|slot| slot.in_force).map(|slot| &slot.limit)
-    }
-
-    /// Says whether any limit in force may turn requests away or move them.
-    pub fn acts(&self) -> bool {
-        self.limits().any(|limit| limit.mode != Mode::Observe)
     }
 
     /// Finds the accounts that a call draws on.
@@ -429,10 +419,11 @@ impl Budgets {
     }
 
     /// Lists the accounts of the limits in force as they stand at a moment, in order of limits and of members' first
-    /// appearance; a limit on which nobody has drawn stands there untouched. `all` lists windows of the past, too.
+    /// appearance; a limit on which nobody has drawn stands there untouched. `all` lists windows of the past, too, and what was drawn
+    /// on limits that are no longer in force.
     pub fn standings(&self, at: Instant, all: bool) -> Vec<Standing> {
         let mut list = Vec::new();
-        for (number, slot) in self.limits.iter().enumerate().filter(|(_, slot)| slot.in_force) {
+        for (number, slot) in self.limits.iter().enumerate().filter(|(_, slot)| slot.in_force || all) {
             let window = slot.clone().window(at);
             let before = list.len();
             let mut drawn: Vec<_> =
@@ -461,7 +452,7 @@ impl Budgets {
                     draw,
                 }));
             }
-            if list.len() == before {
+            if list.len() == before && slot.in_force {
                 let mut untouched = Windows::default();
                 list.push(Standing {
                     limit: Arc::clone(&slot.limit),

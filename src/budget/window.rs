@@ -58,7 +58,12 @@ impl fmt::Display for Period {
             Self::Quarter => "quarter",
             Self::Year => "year",
             Self::Lifetime => "lifetime",
-            Self::Every(span) => return write!(f, "{}s", span.0 / 1_000_000),
+            Self::Every(span) => {
+                let units = [(3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s")];
+                let whole = units.into_iter().find(|(length, _)| span.0 % length == 0);
+                let (length, unit) = whole.unwrap_or((1_000, "ms"));
+                return write!(f, "{}{unit}", span.0 / length);
+            }
         })
     }
 }

@@ -9,11 +9,11 @@ use serde_json::json;
 
 use super::alert_rules::Which;
 use super::args::{EngineArgs, GatewayAt};
-use super::{budgets, console, output};
+use super::{brought, console, output};
 use crate::alert::Alert;
 use crate::app::{Cancel, Progress, operator_get, operator_post};
 use crate::report::{Format, Sheet, render, to_json};
-use crate::session::alerts as alerts_of;
+use crate::session::{alerts as alerts_of, would_trip};
 use crate::units::{Instant, counted, marked_lines};
 
 /// Lists alerts, silences and acknowledges them, tries receivers.
@@ -170,9 +170,11 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
 
 fn over_logs(replay: &Replay) -> anyhow::Result<()> {
     let rules = Arc::new(replay.of.settings()?.rules);
-    let log = console::open(&replay.logs, &replay.engine)?;
-    let limits = budgets::of_log(replay.budgets.as_deref(), (replay.logs.is_empty(), &log.budgets))?;
-    let limits = limits.map_or_else(Vec::new, |(limits, _)| limits);
+    let mut log = console::open(&replay.logs, &replay.engine)?;
+    let limits = brought::of_log(replay.budgets.as_deref(), (replay.logs.is_empty(), &log.budgets))?;
+    let limits = limits.map(|(limits, _)| limits).unwrap_or_default();
+    let found = would_trip(&log, &super::runaways::rules(replay.budgets.as_ref())?);
+    log.mark_runaways(&found);
     let (mut progress, requests) = (Progress::new("alerts", None), log.len() as u64);
     let cancel = Cancel::on_interrupt();
     let found = alerts_of(&log, rules, &limits, |done| {

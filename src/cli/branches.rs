@@ -9,8 +9,9 @@ use anyhow::bail;
 use clap::ValueEnum;
 
 use super::args::EngineArgs;
-use super::{budgets, console, output};
+use super::{brought, console, output};
 use crate::app::{self, Cancel, Progress};
+use crate::budget::LimitHistory;
 use crate::report::{Format, to_json};
 use crate::sample;
 use crate::session::{BranchPlan, BranchesOf, branch_out};
@@ -98,8 +99,8 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
     let tried = tried.collect::<anyhow::Result<_>>()?;
     // Budgets of a world stand in the place of all others.
     let limits = match world.limits {
-        Some(_) => Vec::new(),
-        None => budgets::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?.unwrap_or_default().0,
+        Some(_) => LimitHistory::default(),
+        None => brought::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?.unwrap_or_default().0,
     };
     let plan = Arc::new(BranchPlan { file: name.to_owned(), world, tried });
     let spans = log.spans();

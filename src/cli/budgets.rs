@@ -10,18 +10,16 @@ use clap::{Args, Subcommand};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
 use super::args::{EngineArgs, gateway_at, input};
+use super::brought::of_log;
 use super::output;
 use super::replay::ReadAs;
 use crate::app::{Cancel, Progress, budgets_at, load_log};
-use crate::budget::{Limit, Standing, StandingRow};
+use crate::budget::{Limit, LimitHistory, Standing, StandingRow};
 use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
-use crate::sample;
-use crate::session::{Log, Player, Reading, budgeted};
+use crate::session::{Log, Reading, budgeted};
 use crate::units::{Pico, counted, tag};
 
-/// How budgets are called that a log brings along.
-const BROUGHT: &str = "the log's own budgets";
 /// Requests refused or moved that are listed one by one; all are counted.
 const TURNED: usize = 1000;
 
@@ -182,45 +180,12 @@ impl Which {
 
 impl Which {
     /// Returns the limits for a log: those of a file that is named, else its own.
-    fn limits_of(&self, log: &Log) -> anyhow::Result<Vec<Limit>> {
+    fn limits_of(&self, log: &Log) -> anyhow::Result<LimitHistory> {
         match of_log(self.budgets.as_deref(), (false, &log.budgets))? {
             Some((limits, _)) => Ok(limits),
-            None => self.limits(),
+            None => Ok(self.limits()?.into()),
         }
     }
-}
-
-/// Plays a log against the budgets of a file, of one's own, or of the sample.
-///
-/// # Errors
-/// Where the file cannot be used; that there is none of one's own is none.
-pub(super) fn play(player: &mut Player, named: Option<&Path>, is_sample: bool) -> anyhow::Result<()> {
-    let brought = player.log().budgets.clone();
-    let (limits, name) = of_log(named, (is_sample, &brought))?.unwrap_or_default();
-    player.set_alerts(super::alert_rules::rules()?, &limits, name);
-    Ok(())
-}
-
-/// Reads the budgets that a log is played against, with where they are from: of a file that is named, of the log itself, or of
-/// one's own.
-///
-/// # Errors
-/// Where the file cannot be used; that there is none of one's own is none.
-pub(super) fn of_log(
-    named: Option<&Path>,
-    (is_sample, brought): (bool, &str),
-) -> anyhow::Result<Option<(Vec<Limit>, String)>> {
-    if named.is_none() && !brought.is_empty() {
-        return Ok(Some((budgets::parse(brought, BROUGHT)?, BROUGHT.to_owned())));
-    }
-    if named.is_none() && is_sample {
-        let limits = budgets::parse(sample::BUDGETS, "the sample's budgets")?;
-        return Ok(Some((limits, "the sample's".to_owned())));
-    }
-    let own = || config::user_dir().map(|dir| dir.join(budgets::FILE)).filter(|path| path.is_file());
-    let Some(path) = named.map(Path::to_path_buf).or_else(own) else { return Ok(None) };
-    let name = path.display().to_string();
-    Ok(Some((Which { budgets: Some(path) }.limits()?, name)))
 }
 
 fn list(of: &Which, format: Format) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::args::{EngineArgs, input, names};
-use super::budgets;
+use super::brought;
 use super::output;
 use super::replay::ReadAs;
 use super::serve::{GatewayArgs, ServeArgs};
@@ -19,7 +19,7 @@ use crate::console::screen::ScreenId;
 use crate::record::Input;
 use crate::report::{Format, replay_text};
 use crate::sample;
-use crate::session::{Command, Log, Player, Reading, Speed, StreamOptions};
+use crate::session::{Command, Log, Player, Reading, Speed, StreamOptions, would_trip_at_once};
 use crate::units::{PerMille, Span};
 
 /// Opens the console.
@@ -108,9 +108,9 @@ fn open_beside(logs: &[PathBuf], engine: &EngineArgs, second: Option<&Path>) -> 
 }
 
 /// Starts a player where there is most to see: a log of one's own at its end, the sample shortly before its incident.
-pub(super) fn start(log: Log, reading: Reading, is_sample: bool) -> Player {
+pub(super) fn start(log: Arc<Log>, reading: Reading, is_sample: bool) -> Player {
     let window = if is_sample { Some(Span::hours(1)) } else { None };
-    let mut player = Player::new(Arc::new(log), reading, window);
+    let mut player = Player::new(log, reading, window);
     if is_sample {
         player.handle(Command::SetSpeed(Speed::Tenths(600)));
         if let Some(share) = PerMille::new(330) {
@@ -147,7 +147,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
     if args.follow {
         let setup = args.engine.start()?.beside(args.try_classifier.as_deref())?;
         return follow(&args.logs, setup, &args.engine.read(), &args.look.options(), |player| {
-            budgets::play(player, args.gateway.budgets.as_deref(), false)
+            brought::play(player, args.gateway.budgets.as_deref(), false)
         });
     }
     let mut logs = args.logs.clone();
@@ -161,9 +161,22 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
         }
     }
     let log = open_beside(&logs, &args.engine, args.try_classifier.as_deref())?;
-    let mut player = start(log, args.read_as.into(), logs.is_empty());
-    budgets::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty())?;
-    player.mark_runaways(&super::runaways::rules(args.gateway.budgets.as_ref())?);
+    let rules = super::runaways::rules(args.gateway.budgets.as_ref())?;
+    let log = Arc::new(log);
+    // Whoever opens a console waits for both, so they are found side by side.
+    let (player, found) = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| would_trip_at_once(&log, &rules));
+        let mut player = start(Arc::clone(&log), args.read_as.into(), logs.is_empty());
+        let played = brought::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty());
+        (played.map(|()| player), watching.join().unwrap_or_default())
+    });
+    // The player has it to itself again, and need not copy it to note what was found.
+    drop(log);
+    let mut player = player?;
+    player.mark_runaways(&found);
+    if let [one] = &*logs {
+        player.set_billed(crate::config::billed::read(one));
+    }
     run_console(player, &args.look.options())
 }
 

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::args::{ReadLogsArgs, end_time, names};
 use super::output;
-use crate::forecast::{HOUR, Method, Outcome, forecast, runs_out};
+use crate::forecast::{HOUR, Method, Outcome, Step, forecast_with, runs_out};
+use crate::pricing::thousandths;
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::{Pace, pace};
 use crate::units::{Instant, Pico, Span, When};
@@ -13,7 +14,7 @@ use crate::units::{Instant, Pico, Span, When};
 /// Foretells what the period in which a log ends will have cost when it is over.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman forecast november.jsonl october.jsonl\n  pointsman forecast ledger-export.jsonl --period week --limit 400 --format json\n  pointsman forecast november.jsonl --to 2026-11-15   # as it stood then\n\nFrom a week on it goes by the hour of the week, times the level of the last days (half-life three days); the range is from how far days and forecasts of the past were off, and the error from trying the method on that past. Of less than a week it is the plain rate, and says so. Days and hours are UTC."
+    after_help = "Examples:\n  pointsman forecast november.jsonl october.jsonl\n  pointsman forecast ledger-export.jsonl --period week --limit 400 --format json\n  pointsman forecast november.jsonl --to 2026-11-15   # as it stood then\n  pointsman forecast november.jsonl --step 2026-11-20=1.2     # a launch, a fifth more from then on\n\nFrom a week on it goes by the hour of the week, times the level of the last days (half-life three days); the range is from how far days and forecasts of the past were off, and the error from trying the method on that past. Of less than a week it is the plain rate, and says so. Days and hours are UTC."
 )]
 pub struct ForecastArgs {
     /// The calendar period in which the log ends.
@@ -25,8 +26,18 @@ pub struct ForecastArgs {
     /// Say when so many dollars of the period are spent.
     #[arg(long, value_name = "USD", value_parser = usd)]
     pub limit: Option<Pico>,
+    /// A change to come that you know of: from that moment on an hour costs so many times as much; may be given more than once.
+    #[arg(long, value_name = "TIME=TIMES", value_parser = step)]
+    pub step: Vec<(When, u32)>,
     #[command(flatten)]
     pub(crate) input: ReadLogsArgs,
+}
+
+fn step(text: &str) -> Result<(When, u32), String> {
+    let wrong = || format!("`{text}`: write a moment and a factor, like 2026-11-15=1.2");
+    let (when, times) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let when = When::parse(when.trim()).map_err(|error| format!("{}: {error}", when.trim()))?;
+    Ok((when, thousandths(times.trim()).ok_or_else(wrong)?))
 }
 
 /// A calendar period.
@@ -85,6 +96,12 @@ struct Tried {
 }
 
 #[derive(Debug, Serialize)]
+struct Known {
+    at: String,
+    times_permille: u32,
+}
+
+#[derive(Debug, Serialize)]
 struct Limit {
     limit_usd: String,
     /// When it is spent; null where the period is over before.
@@ -109,6 +126,9 @@ struct Report {
     p90_usd: Option<String>,
     method: &'static str,
     method_note: String,
+    /// What is known to change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<Known>,
     history_hours: usize,
     backtest: Option<Tried>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -127,9 +147,11 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let to = args.until.map_or(end, |until| until.after(pace.at));
     anyhow::ensure!(to > pace.at, "--until {to} is no later than the log's last request ({})", pace.at);
     let (rest, hours) = left(&pace, to);
-    let outcome = forecast(&pace.hours, pace.spent.total(), rest, hours);
+    let known = known(args, &pace)?;
+    let steps: Vec<Step> = known.iter().map(|(_, step)| *step).collect();
+    let outcome = forecast_with(&pace.hours, pace.spent.total(), (rest, hours), &steps);
     let limit = args.limit.map(|limit| {
-        let hours = runs_out(&pace.hours, limit - outcome.spent, rest, hours);
+        let hours = runs_out(&pace.hours, limit - outcome.spent, (rest, hours), &steps);
         let at = hours.map(|hours| match (i64::try_from(hours).unwrap_or(i64::MAX), rest) {
             (0, _) => pace.at,
             (n, 0) => pace.hour_ends - Span::hours(1) + Span::hours(n),
@@ -154,6 +176,10 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         p90_usd: outcome.p90.and_then(usd),
         method: outcome.method.name(),
         method_note: note(&outcome, &pace),
+        steps: known
+            .iter()
+            .map(|(at, step)| Known { at: at.rfc3339(), times_permille: step.times })
+            .collect(),
         history_hours: pace.hours.len(),
         backtest: outcome.backtest.map(|test| Tried {
             mape_percent: format!("{}.{}", test.mape / 10, test.mape % 10),
@@ -167,6 +193,19 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         format => output::text(&render(&[sheet(&report, format)], format))?,
     }
     output::damage(&log.skipped.damaged)
+}
+
+/// Returns what is known to change, each with its moment: what has changed already is in the hours of the past.
+fn known(args: &ForecastArgs, pace: &Pace) -> anyhow::Result<Vec<(Instant, Step)>> {
+    let step = |(when, times): &(When, u32)| {
+        let at = when.after(pace.at);
+        anyhow::ensure!(at > pace.at, "--step: {at} is no later than the log's last request ({})", pace.at);
+        let hour = (at - pace.hour_ends).0.max(0) / Span::hours(1).0;
+        Ok((at, Step { hour: usize::try_from(hour).unwrap_or(usize::MAX), times: *times }))
+    };
+    let mut known: Vec<_> = args.step.iter().map(step).collect::<anyhow::Result<_>>()?;
+    crate::units::sort_by_key(&mut known, |(at, _)| *at);
+    Ok(known)
 }
 
 /// Returns what is left until a moment: thousandths of the hour under way, and whole hours after it.
@@ -207,6 +246,10 @@ fn sheet(report: &Report, format: Format) -> Sheet {
         line("cost unknown", unknown, "requests of which not all is in these figures".into());
     }
     line("expected", money(report.p50_usd.as_deref()), report.method_note.clone());
+    for Known { at, times_permille } in &report.steps {
+        let times = crate::pricing::as_factor(*times_permille);
+        line("known to change", times, format!("times what an hour would cost, from {at} on"));
+    }
     if report.p10_usd.is_some() {
         line("one in ten below", money(report.p10_usd.as_deref()), String::new());
         line("one in ten above", money(report.p90_usd.as_deref()), String::new());

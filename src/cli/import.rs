@@ -16,7 +16,8 @@ use clap::Args;
 use super::output;
 use crate::app::Progress;
 use crate::record::{
-    self, Block, Entry, Header, InputFormat, Known, Mapping, Packed, ReadOptions, Summary, Writer,
+    self, Block, BudgetFiles, Entry, Header, InputFormat, Known, Mapping, Packed, ReadOptions, Summary,
+    Writer,
 };
 use crate::session::Stretch;
 use crate::units::{When, counted};
@@ -169,7 +170,7 @@ fn quiet_if_closed(result: io::Result<()>) -> anyhow::Result<()> {
 
 /// Gathers where the traffic comes from and what in it is synthetic, over all logs.
 fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> Header {
-    let (mut sources, mut simulated, mut budgets) = (Vec::new(), BTreeSet::new(), String::new());
+    let (mut sources, mut simulated, mut budgets) = (Vec::new(), BTreeSet::new(), BudgetFiles::default());
     let mut add = |source: &record::Source| {
         let named = &source.header().source;
         let name = if named.is_empty() { source.format().name().to_owned() } else { named.clone() };

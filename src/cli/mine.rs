@@ -1,6 +1,7 @@
 //! `pointsman mine`: what the coding agents on this machine have spent.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -57,11 +58,11 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
     if args.follow {
         let setup = args.engine.start()?;
         return follow(&paths, setup, &args.engine.read(), &args.look.options(), |player| {
-            super::budgets::play(player, None, false)
+            super::brought::play(player, None, false)
         });
     }
     let log = console::open(&paths, &args.engine)?;
-    run_console(console::start(log, Reading::Recorded, false), &args.look.options())
+    run_console(console::start(Arc::new(log), Reading::Recorded, false), &args.look.options())
 }
 
 fn report(found: &[AgentLogs], paths: &[PathBuf], engine: &EngineArgs) -> anyhow::Result<MineReport> {

@@ -8,6 +8,7 @@ pub mod args;
 pub mod attach;
 pub mod automations;
 mod branches;
+mod brought;
 pub mod budgets;
 pub mod cache;
 pub mod calibrate;

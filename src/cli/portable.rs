@@ -14,7 +14,9 @@ use super::output;
 use crate::app::load_log;
 use crate::config::{self, budgets};
 use crate::pricing::PriceRow;
-use crate::record::{self, Entry, Header, Packed, PolicyChange, PriceChange, Record, Under, Writer};
+use crate::record::{
+    self, BudgetFiles, Entry, Header, Packed, PolicyChange, PriceChange, Record, Under, Writer,
+};
 use crate::session::{Ingest, Log};
 use crate::units::{Instant, ModelId, counted};
 
@@ -43,7 +45,7 @@ pub(super) fn write(
     let header = Header {
         source: format!("snapshot of {}, {} to {}", source.header().source, first.rfc3339(), last.rfc3339()),
         simulated: source.whole_header().simulated,
-        budgets: brought(limits, &loaded)?,
+        budgets: brought(limits, &loaded)?.between(first, last),
     };
     let mut out = Writer::new(Packed::create(path)?, &header);
     let fails = || format!("cannot write {}", path.display());
@@ -88,15 +90,15 @@ pub(super) fn write(
 }
 
 /// Returns the file of budgets that a log is under: one that is named, its own, or the operator's; none where it says nothing.
-fn brought(named: Option<&Path>, log: &Log) -> anyhow::Result<String> {
+fn brought(named: Option<&Path>, log: &Log) -> anyhow::Result<BudgetFiles> {
     if named.is_none() && !log.budgets.is_empty() {
         return Ok(log.budgets.clone());
     }
     let own = || config::user_dir().map(|dir| dir.join(budgets::FILE)).filter(|path| path.is_file());
-    let Some(path) = named.map(Path::to_path_buf).or_else(own) else { return Ok(String::new()) };
+    let Some(path) = named.map(Path::to_path_buf).or_else(own) else { return Ok(BudgetFiles::default()) };
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     budgets::parse(&text, &path.display().to_string())?;
-    Ok(text)
+    Ok(text.into())
 }
 
 /// Returns what the figures of a log rest on: the policies that decided it, and every price that may count in it.

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::args::{EngineArgs, input, names};
 use super::output;
 use super::report::or_own_ledger;
 use crate::app::{reconciled, spent};
+use crate::config;
 use crate::record::Input;
 use crate::record::bill::Bill;
 use crate::report::{Format, to_json};
@@ -17,7 +19,7 @@ use crate::units::Pico;
 /// Compares what was spent with a provider's bill.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman reconcile --bill cost_report.json\n  pointsman reconcile gateway.jsonl --bill costs.json --format csv\n  pointsman reconcile --bill invoice.csv --columns day=Datum,model=Modell,usd=Betrag\n\nBills: Anthropic's cost or usage report and OpenAI's costs or usage as JSON (a page, or a list of pages), and tables (CSV, TSV) with a column for the day, the amount in dollars and, where there is one, the model. Days are UTC. Without a log it reads your own ledger."
+    after_help = "Examples:\n  pointsman reconcile --bill cost_report.json\n  pointsman reconcile gateway.jsonl --bill costs.json --format csv\n  pointsman reconcile --bill costs.json --keep\n  pointsman reconcile --bill invoice.csv --columns day=Datum,model=Modell,usd=Betrag\n\nBills: Anthropic's cost or usage report and OpenAI's costs or usage as JSON (a page, or a list of pages), and tables (CSV, TSV) with a column for the day, the amount in dollars and, where there is one, the model. Days are UTC. Without a log it reads your own ledger."
 )]
 pub struct ReconcileArgs {
     /// Logs and ledgers, or folders of them; your own ledger where absent.
@@ -35,6 +37,9 @@ pub struct ReconcileArgs {
     /// Take amounts that differ by no more than so many dollars for the same.
     #[arg(long, value_name = "USD", default_value = "0.01", value_parser = usd)]
     pub within: Pico,
+    /// Keep how far they are apart beside the ledger, where Spend shows it.
+    #[arg(long)]
+    pub keep: bool,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -65,6 +70,13 @@ pub fn run(args: &ReconcileArgs) -> anyhow::Result<()> {
     let billed = if own.len() == 1 { own.first().copied() } else { None };
     let provider = args.provider.as_deref().or(billed);
     let logs = or_own_ledger(&args.logs)?;
+    let kept_beside = match &*logs {
+        [one] if args.keep => Some(one),
+        _ if args.keep => {
+            bail!("--keep: several logs have no place beside them all\nhint: name one, or your ledger")
+        }
+        _ => None,
+    };
     let by = vec![Dimension::Day, Dimension::Model, Dimension::Provider];
     let options = SpendOptions { tables: vec![by], most: SpendOptions::MOST, meters: None };
     let setup = args.engine.start()?;
@@ -76,6 +88,13 @@ pub fn run(args: &ReconcileArgs) -> anyhow::Result<()> {
     }
     if args.format == Format::Csv {
         report.scope.remarks.iter().for_each(|remark| output::remark(remark));
+    }
+    if let Some(ledger) = kept_beside {
+        let Some(billed) = report.billed() else {
+            bail!("--keep: there are no amounts on both sides to compare")
+        };
+        let path = config::billed::keep(ledger, &billed).with_context(|| ledger.display().to_string())?;
+        output::say(&format!("kept in {}, for Spend to show", path.display()));
     }
     output::damage(&found.damaged)
 }

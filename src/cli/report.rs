@@ -1,6 +1,6 @@
 //! `pointsman report`: what was spent, by any list of dimensions, for people, programs and cost tools.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -19,7 +19,7 @@ use crate::units::{When, counted};
 /// Reports what was spent.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman report --by team,month\n  pointsman report gateway.jsonl.zst --by model,day --format csv\n  pointsman report --from 2026-11-01 --to 2026-12-01 --format html -o november.html\n  pointsman report --format focus --period day -o focus.csv\n\nWithout a log it reads your own ledger. All amounts are exact but in the table; what is unknown is in no amount."
+    after_help = "Examples:\n  pointsman report --by team,month\n  pointsman report gateway.jsonl.zst --by model,day --format csv\n  pointsman report --from 2026-11-01 --to 2026-12-01 --format html -o november.html\n  pointsman report --by team,day --format parquet -o november.parquet\n  pointsman report --format focus --period day -o focus.csv\n\nWithout a log it reads your own ledger. All amounts are exact but in the table; what is unknown is in no amount."
 )]
 pub struct ReportArgs {
     /// Logs and ledgers, or folders of them; `-` is standard input; your own ledger where absent.
@@ -66,6 +66,8 @@ pub enum ReportFormat {
     Md,
     /// One page with charts, without scripts.
     Html,
+    /// An Apache Parquet file with exact figures.
+    Parquet,
     /// FOCUS cost and usage data as CSV.
     Focus,
 }
@@ -84,6 +86,9 @@ pub enum Stretches {
 /// # Errors
 /// Where logs, prices or policy cannot be used, or the output cannot be written.
 pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
+    if args.format == ReportFormat::Parquet && args.output == Path::new("-") && io::stdout().is_terminal() {
+        anyhow::bail!("a Parquet file is nothing for a terminal\nhint: -o FILE.parquet writes it to a file");
+    }
     let logs = or_own_ledger(&args.logs)?;
     let mut by = args.by.clone();
     let mut seen = Vec::new();
@@ -111,23 +116,39 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     }
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok());
     let report = SpendReport::new(found.scope, &found.spend, &found.names, limit);
+    let is_output = args.output == Path::new("-");
     let text = match args.format {
         ReportFormat::Json => to_json(&report)?,
         ReportFormat::Html => report.page(&found.spend, &found.names),
         ReportFormat::Csv => report.text(Format::Csv),
         ReportFormat::Md => report.text(Format::Md),
+        ReportFormat::Parquet => String::new(),
         ReportFormat::Table | ReportFormat::Focus => report.text(Format::Table),
     };
-    if args.output == Path::new("-") {
+    if args.format == ReportFormat::Parquet {
+        let file = report.parquet()?;
+        write(&args.output, &file)?;
+    } else if is_output {
         output::text(&text)?;
     } else {
-        let whole = |file: &mut std::fs::File| file.write_all(text.as_bytes());
-        write_whole(&args.output, whole).with_context(|| args.output.display().to_string())?;
+        write(&args.output, text.as_bytes())?;
     }
-    if matches!(args.format, ReportFormat::Csv) {
+    if matches!(args.format, ReportFormat::Csv | ReportFormat::Parquet) {
         report.remarks().iter().for_each(|remark| output::remark(remark));
     }
     output::damage(&found.damaged)
+}
+
+/// Writes a file whole, or to standard output.
+fn write(to: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if to != Path::new("-") {
+        let whole = |file: &mut std::fs::File| file.write_all(bytes);
+        return write_whole(to, whole).with_context(|| to.display().to_string());
+    }
+    match output::data().write_all(bytes) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the input for logs, of ledgers no more than the stretch that is asked for.

@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::args::EngineArgs;
-use super::budgets;
+use super::brought;
 use super::console::open;
 use super::output;
 use super::replay::ReadAs;
@@ -22,7 +22,7 @@ use crate::console::screens::{detail, traffic};
 use crate::console::svg::{self, Ground};
 use crate::console::theme::Mode;
 use crate::console::ui::Ui;
-use crate::session::{Command, Player, WINDOWS, window_label};
+use crate::session::{Command, Player, WINDOWS, window_label, would_trip_at_once};
 use crate::units::{Span, choice};
 
 /// Names the screens; `request` is one request's.
@@ -123,8 +123,11 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     let logs: Vec<PathBuf> = args.log.iter().cloned().collect();
     let log = Arc::new(open(&logs, &args.engine)?);
     let mut player = Player::new(Arc::clone(&log), args.read_as.into(), args.window.0);
-    budgets::play(&mut player, args.budgets.as_deref(), logs.is_empty())?;
-    player.mark_runaways(&super::runaways::rules(args.budgets.as_ref())?);
+    brought::play(&mut player, args.budgets.as_deref(), logs.is_empty())?;
+    if let [one] = &*logs {
+        player.set_billed(crate::config::billed::read(one));
+    }
+    player.mark_runaways(&would_trip_at_once(&log, &super::runaways::rules(args.budgets.as_ref())?));
     match &args.at {
         None => player.handle(Command::Follow),
         Some(at) => {

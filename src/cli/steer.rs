@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::args::{EngineArgs, GatewayAt, GatewayLook, input, names};
-use super::budgets::of_log;
+use super::brought::of_log;
 use super::output;
 use crate::app::{Cancel, Progress, accept_at, load_log, steering_at};
+use crate::budget::LimitHistory;
 use crate::report::{Format, Sheet, render, to_json};
 use crate::session::{MoveRow, SteerRow, SteeredWindow, steer_over};
 use crate::units::{Instant, Pico, counted};
@@ -141,14 +142,16 @@ fn share(part: Pico, of: Pico) -> Option<String> {
 fn over_logs(args: &SteerArgs) -> anyhow::Result<()> {
     let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
     let found = of_log(args.budgets.as_deref(), (false, &log.budgets))?;
-    let (limits, origin) = found.unwrap_or_else(|| (Vec::new(), "budgets".to_owned()));
+    let (limits, origin) = found.unwrap_or_else(|| (LimitHistory::default(), "budgets".to_owned()));
+    // What is steered towards is one limit for all of the log: the one that stands at its end.
+    let limits = limits.last();
     if limits.iter().all(|limit| limit.steer.is_none()) {
         let hint = "write steer = { window = \"month\" } into a budget, or name a file with --budgets";
         bail!("{origin}: no limit is steered towards\nhint: {hint}");
     }
     let mut progress = Progress::new("steering", None);
     let (cancel, total) = (Cancel::on_interrupt(), log.len() as u64);
-    let found = steer_over(&log, &limits, |done| {
+    let found = steer_over(&log, limits, |done| {
         progress.step(done as u64, total);
         !cancel.is_raised()
     });

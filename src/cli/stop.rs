@@ -76,9 +76,11 @@ pub fn stop(args: &StopArgs) -> anyhow::Result<()> {
     let whom = args.who.name();
     let changed = send(&args.at, &serde_json::json!({ "stop": whom, "why": args.why }))?;
     output::say(&if changed {
-        format!("{whom} is stopped; `pointsman lift` lets it go")
+        let lifted =
+            whom.split_once(' ').map_or_else(|| "all".to_owned(), |(kind, name)| format!("{kind} {name}"));
+        format!("{} is stopped; `pointsman lift --{lifted}` lets it go", named(&whom))
     } else {
-        format!("{whom} was stopped already")
+        format!("{} was stopped already", named(&whom))
     });
     Ok(())
 }
@@ -90,8 +92,12 @@ pub fn stop(args: &StopArgs) -> anyhow::Result<()> {
 pub fn lift(args: &LiftArgs) -> anyhow::Result<()> {
     let whom = args.who.name();
     send(&args.at, &serde_json::json!({ "lift": whom }))?;
-    output::say(&format!("{whom} may call again"));
+    output::say(&format!("{} may call again", named(&whom)));
     Ok(())
+}
+
+fn named(whom: &str) -> &str {
+    if whom == "all" { "everything" } else { whom }
 }
 
 fn send(at: &GatewayAt, order: &serde_json::Value) -> anyhow::Result<bool> {

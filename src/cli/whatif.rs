@@ -24,7 +24,7 @@ use super::args::{LogArgs, input};
 use super::output;
 use crate::app::{load_log, policies_text};
 use crate::console::format;
-use crate::record::{self, Timing};
+use crate::record::{self, BudgetFiles, Timing};
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route};
 use crate::session::{RouteConsequences, Trial, carried, rechecked, reclassified};
@@ -279,11 +279,11 @@ fn report(
     }
 }
 
-/// Returns the budgets that a log brings, as a file has them; none where it brings none or can be read but once.
-fn brought(args: &WhatIfArgs) -> String {
+/// Returns the budgets that a log brings, as files have them; none where it brings none or can be read but once.
+fn brought(args: &WhatIfArgs) -> BudgetFiles {
     let logs = input(std::slice::from_ref(&args.input.log));
     if !logs.can_be_read_again() {
-        return String::new();
+        return BudgetFiles::default();
     }
     // What cannot be opened is told when the log is read.
     let opened = record::open(&logs, &args.input.engine.read());
@@ -301,7 +301,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let brought = if second.or(args.on_fail.as_deref().map(Path::new)).is_none() {
         brought(args)
     } else {
-        String::new()
+        BudgetFiles::default()
     };
     let limits = Limits::read(args.budgets.as_deref(), &args.budget, &brought)?;
     let is_tried = limits.as_ref().is_some_and(|limits| limits.is_changed() || args.budgets.is_some());

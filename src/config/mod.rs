@@ -3,6 +3,7 @@
 
 pub mod alerts;
 pub mod automations;
+pub mod billed;
 pub mod budgets;
 pub mod caching;
 mod checks;

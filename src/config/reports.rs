@@ -40,6 +40,8 @@ pub enum ReportForm {
     Json,
     /// A Markdown table.
     Md,
+    /// An Apache Parquet file.
+    Parquet,
     /// FOCUS 1.2.
     Focus,
 }

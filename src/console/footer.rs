@@ -111,8 +111,6 @@ pub enum Weight {
     Done,
     /// Something to look at.
     Warning,
-    /// Something failed.
-    Failure,
 }
 
 /// The latest short message to the operator.
@@ -146,11 +144,10 @@ impl Messages {
     pub fn render(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) -> bool {
         let Some((weight, words, _)) = &self.latest else { return false };
         let at = paint::nth_row(area.intersection(buf.area), 0);
-        let (error, warn, ok) = look.glyphs.state;
+        let (_, warn, ok) = look.glyphs.state;
         let (sign, role) = match weight {
             Weight::Done => (ok, Role::Ok),
             Weight::Warning => (warn, Role::Warn),
-            Weight::Failure => (error, Role::Error),
         };
         paint::clear(buf, at, look.theme.base().patch(look.style(Role::Toast)));
         if !at.is_empty() {

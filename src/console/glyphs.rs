@@ -166,15 +166,6 @@ impl Glyphs {
     pub fn is_ascii(&self) -> bool {
         self.set == GlyphSet::Ascii
     }
-
-    /// Returns the name used in settings.
-    pub const fn name(&self) -> &'static str {
-        match self.set {
-            GlyphSet::Braille => "braille",
-            GlyphSet::Block => "block",
-            GlyphSet::Ascii => "ascii",
-        }
-    }
 }
 
 fn is_utf8(locale: Option<&str>) -> bool {

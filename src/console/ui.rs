@@ -117,6 +117,20 @@ impl Ui {
         self.settle(asks, snapshot)
     }
 
+    /// Brings into view what an action on Spend is about; says whether it was out of it, or another panel had the keys.
+    pub fn brings_into_view(&mut self, action: Action) -> bool {
+        let panel = match action {
+            Action::Why => spend::WHY_PANEL,
+            Action::NextDimension => spend::UNITS_PANEL,
+            _ => return false,
+        };
+        let is_other = self.context() == Context::Spend && self.view.focus != panel;
+        if is_other {
+            self.view.focus = panel;
+        }
+        is_other
+    }
+
     /// Takes a digit.
     pub fn digit(&mut self, digit: char) -> Asks {
         let (view, screen) = self.parts();

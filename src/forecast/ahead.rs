@@ -58,7 +58,7 @@ pub fn ahead(past: &Hours, at: Instant, ends: Option<Instant>, spent: Pico, limi
         Some(model) => model.ahead(rest, hours),
         None => past.total().proportion([HOUR * hours as u64 + rest], [HOUR * past.len() as u64]),
     };
-    let gone = runs_out(past, limit - spent, rest, hours).map(|hours| match (hours, rest) {
+    let gone = runs_out(past, limit - spent, (rest, hours), &[]).map(|hours| match (hours, rest) {
         (0, _) => at,
         (n, 0) => at.hour_start() + Span::hours(i64::try_from(n).unwrap_or(0)),
         (n, _) => next + Span::hours(i64::try_from(n).unwrap_or(1) - 1),

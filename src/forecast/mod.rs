@@ -51,11 +51,42 @@ pub struct Outcome {
     pub backtest: Option<BackTest>,
 }
 
+/// A change to come that somebody knows of: a price, a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The first whole hour that it is in, counted from where whole hours begin.
+    pub hour: usize,
+    /// What an hour costs from then on, in thousandths of what it would.
+    pub times: u32,
+}
+
+/// Returns what so many whole hours are expected to cost with what is known to change; `ahead` says it without.
+fn stepped(ahead: impl Fn(usize) -> Pico, hours: usize, steps: &[Step]) -> Pico {
+    let mut bounds: Vec<usize> = steps.iter().map(|step| step.hour).filter(|hour| *hour < hours).collect();
+    bounds.push(hours);
+    bounds.sort_unstable();
+    let (mut sum, mut from) = (ahead(0), 0);
+    for to in bounds {
+        // Of several changes each is on top of those before.
+        let in_force = steps.iter().filter(|step| step.hour <= from);
+        let times = |amount: Pico, step: &Step| amount.proportion([step.times.into()], [1000]);
+        sum += in_force.fold(ahead(to) - ahead(from), times);
+        from = to;
+    }
+    sum
+}
+
 /// Foretells a stretch of time. `spent` is what it has cost so far, what is left begins where the hours end: first `rest`
 /// thousandths of the hour under way (0 where none is), then so many whole `hours`.
 pub fn forecast(past: &Hours, spent: Pico, rest: u64, hours: usize) -> Outcome {
+    forecast_with(past, spent, (rest, hours), &[])
+}
+
+/// Foretells likewise, with what is known to change.
+pub fn forecast_with(past: &Hours, spent: Pico, (rest, hours): (u64, usize), steps: &[Step]) -> Outcome {
     let Some(model) = past.model(past.len()) else {
-        let rate = past.total().proportion([HOUR * hours as u64 + rest], [HOUR * (past.len() as u64).max(1)]);
+        let each = [HOUR * (past.len() as u64).max(1)];
+        let rate = stepped(|hours| past.total().proportion([HOUR * hours as u64 + rest], each), hours, steps);
         return Outcome {
             spent,
             p50: spent + rate,
@@ -65,7 +96,7 @@ pub fn forecast(past: &Hours, spent: Pico, rest: u64, hours: usize) -> Outcome {
             backtest: None,
         };
     };
-    let expected = model.ahead(rest, hours);
+    let expected = stepped(|hours| model.ahead(rest, hours), hours, steps);
     let (backtest, (low, high)) = past.scatter(&model, rest, hours);
     let times = |ratio: u64| expected.proportion([ratio], [past::ONE]);
     Outcome {
@@ -79,15 +110,16 @@ pub fn forecast(past: &Hours, spent: Pico, rest: u64, hours: usize) -> Outcome {
 }
 
 /// Says after how many hours, the one under way being the first, what is left of a limit is spent, if within so many hours.
-pub fn runs_out(past: &Hours, left: Pico, rest: u64, hours: usize) -> Option<usize> {
+pub fn runs_out(past: &Hours, left: Pico, (rest, hours): (u64, usize), steps: &[Step]) -> Option<usize> {
     if left <= Pico::ZERO {
         return Some(0);
     }
     let first = usize::from(rest > 0);
     let model = past.model(past.len());
     let per_hour = |hours: usize| past.total().proportion([hours as u64], [(past.len() as u64).max(1)]);
-    let spent =
+    let ahead =
         |whole: usize| model.as_ref().map_or_else(|| per_hour(whole), |model| model.ahead(rest, whole));
+    let spent = |whole: usize| stepped(ahead, whole, steps);
     // What is spent only grows: the first hour at which it is all gone.
     if spent(hours) < left {
         return None;

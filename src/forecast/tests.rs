@@ -64,11 +64,11 @@ fn less_than_a_week_is_the_plain_rate_and_says_so() {
 #[test]
 fn a_budget_runs_out_at_the_hour_its_rest_is_spent() {
     let past = Hours::new(vec![Pico::USD; 2 * WEEK]);
-    assert_eq!(runs_out(&past, Pico(Pico::USD.0 * 5 / 2), 0, 100), Some(3));
-    assert_eq!(runs_out(&past, Pico::USD, 500, 100), Some(2));
-    assert_eq!(runs_out(&past, Pico(Pico::USD.0 * 200), 0, 100), None);
-    assert_eq!(runs_out(&past, Pico::ZERO, 0, 100), Some(0));
-    assert_eq!(runs_out(&Hours::new(vec![Pico::USD; 10]), Pico(Pico::USD.0 * 5), 0, 100), Some(5));
+    assert_eq!(runs_out(&past, Pico(Pico::USD.0 * 5 / 2), (0, 100), &[]), Some(3));
+    assert_eq!(runs_out(&past, Pico::USD, (500, 100), &[]), Some(2));
+    assert_eq!(runs_out(&past, Pico(Pico::USD.0 * 200), (0, 100), &[]), None);
+    assert_eq!(runs_out(&past, Pico::ZERO, (0, 100), &[]), Some(0));
+    assert_eq!(runs_out(&Hours::new(vec![Pico::USD; 10]), Pico(Pico::USD.0 * 5), (0, 100), &[]), Some(5));
 }
 
 proptest! {
@@ -81,7 +81,7 @@ proptest! {
         if let (Some(low), Some(high)) = (found.p10, found.p90) {
             prop_assert!(low <= found.p50 && found.p50 <= high);
         }
-        let _ = runs_out(&past, Pico::USD, rest, ahead);
+        let _ = runs_out(&past, Pico::USD, (rest, ahead), &[]);
     }
 }
 
@@ -108,5 +108,30 @@ fn eight_of_ten_cases_lie_between_p10_and_p90() {
             within += u32::from((found.p10.unwrap()..=found.p90.unwrap()).contains(&came));
         }
         assert!((56..=78).contains(&within), "{ahead} hours ahead: {within} of 80, {below} below");
+    }
+}
+
+proptest! {
+    /// A launch that somebody knows of would else come as a surprise to the budget.
+    #[test]
+    fn what_is_known_to_change_counts_from_its_hour_on_and_on_top_of_what_came_before(
+        weeks in 0usize..4, rest in 0u64..1000, ahead in 1usize..400, first in 0usize..400, second in 0usize..400,
+        times in 1u32..5000, more in 1u32..5000,
+    ) {
+        let past = if weeks == 0 { Hours::new(vec![Pico::USD; 50]) } else { hours(weeks, |_| 1) };
+        let of = |steps: &[Step], ahead| forecast_with(&past, Pico::ZERO, (rest, ahead), steps).p50;
+        let (first, second) = (first.min(second), first.max(second));
+        let steps = [Step { hour: first, times }, Step { hour: second, times: more }];
+        let plain = |to: usize| of(&[], to.min(ahead));
+        let part = |from, to| plain(to) - plain(from);
+        let scaled = |amount: Pico, times: u32| amount.0 * i128::from(times) / 1000;
+        let expected = plain(first).0
+            + scaled(part(first, second), times)
+            + scaled(Pico(scaled(part(second, ahead), times)), more);
+        prop_assert!((of(&steps, ahead).0 - expected).abs() <= 16, "{} instead of {expected}", of(&steps, ahead));
+        prop_assert_eq!(of(&[Step { hour: first, times: 1000 }], ahead), of(&[], ahead));
+        let limit = of(&steps, ahead);
+        let hour = runs_out(&past, limit, (rest, ahead), &steps);
+        prop_assert!(hour.is_some_and(|hour| hour <= ahead + usize::from(rest > 0)), "{hour:?}");
     }
 }

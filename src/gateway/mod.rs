@@ -13,6 +13,7 @@ mod automations;
 mod automations_file;
 mod background;
 mod bench;
+mod billed;
 mod body;
 mod budget;
 mod call;
@@ -74,12 +75,13 @@ mod tool_calls;
 mod turned_away;
 mod watch;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
 
+use self::billed::BillBeside;
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion, Signal};
@@ -123,6 +125,8 @@ pub struct Parts {
     pub on_apply: Option<OnApply>,
     /// The file of budgets.
     pub limits: Limits,
+    /// The ledger's file, beside which the latest bill is kept; none where there is none.
+    pub bills_beside: Option<PathBuf>,
     /// The files of prices.
     pub tariff: Tariff,
     /// How providers' prompt caches work.
@@ -160,6 +164,7 @@ pub struct Gateway {
     tagged: tagged::Tagged,
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
+    billed: Mutex<BillBeside>,
     tariff: Mutex<Tariff>,
     prefix_key: PrefixKey,
     alerts: Arc<Notifier>,
@@ -197,6 +202,7 @@ impl Gateway {
             keeps_ledger,
             on_apply,
             limits,
+            bills_beside,
             tariff,
             caching,
         } = parts;
@@ -257,6 +263,7 @@ impl Gateway {
             tagged,
             on_apply,
             limits: Mutex::new(limits),
+            billed: Mutex::new(BillBeside::new(bills_beside)),
             tariff: Mutex::new(tariff),
             prefix_key,
             calls: tool_calls::Calls::default(),

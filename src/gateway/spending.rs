@@ -86,7 +86,7 @@ impl Limits {
             Ok(_) if *text == *self.text => None,
             Ok((limits, rules)) => {
                 let before = std::mem::replace(&mut self.text, text.as_str().into()).to_string();
-                let who = owner(path).map_or_else(|| WHO.to_owned(), |owner| format!("{WHO} of {owner}"));
+                let who = who_of(path);
                 Some(Ok(Changed { limits, rules, who, before, after: text }))
             }
             Err(error) => Some(Err(error.into())),
@@ -96,6 +96,11 @@ impl Limits {
 
 /// Who an edit is by, as far as its file tells.
 const WHO: &str = "budgets file";
+
+/// Says who an edit of a file is by.
+fn who_of(path: &Path) -> String {
+    owner(path).map_or_else(|| WHO.to_owned(), |owner| format!("{WHO} of {owner}"))
+}
 
 /// Names whose file it is; by number where the system's list of users has no name for it.
 #[cfg(unix)]
@@ -117,6 +122,26 @@ fn owner(_: &Path) -> Option<String> {
 }
 
 impl Gateway {
+    /// Has the ledger know which file is in force from the start on, where that is another than it knows of; so that whoever reads
+    /// its traffic knows under which limits it was.
+    pub fn tell_limits(&self, known: &str) {
+        let limits = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *limits.text != *known {
+            let who = limits.path.as_deref().map_or_else(|| WHO.to_owned(), who_of);
+            self.audit_limits(who, known.to_owned(), limits.text.to_string());
+        }
+    }
+
+    fn audit_limits(&self, who: String, before: String, after: String) {
+        self.ledger.record(Entry::Audit(Box::new(Audit {
+            at: now(),
+            who: who.into(),
+            what: "budgets".into(),
+            before: before.into(),
+            after: after.into(),
+        })));
+    }
+
     /// Looks whether the file of budgets changed, and brings what it says into force. Returns what became of it in words.
     pub(super) fn look_at_limits(&self) -> Option<String> {
         let looked = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner).look()?;
@@ -126,13 +151,7 @@ impl Gateway {
                 self.tagged.learn(&limits);
                 self.live.limit(limits);
                 self.live.watch(rules);
-                self.ledger.record(Entry::Audit(Box::new(Audit {
-                    at: now(),
-                    who: who.into(),
-                    what: "budgets".into(),
-                    before: before.into(),
-                    after: after.into(),
-                })));
+                self.audit_limits(who, before, after);
                 let counted = |count: usize, what| crate::units::counted(count as u64, what);
                 let rules = counted(watched, "rule");
                 Some(format!("budgets: {} in force, {rules} against runaways", counted(count, "limit")))

@@ -45,6 +45,7 @@ pub(crate) fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
         settings: GatewaySettings::default(),
         keeps_ledger: true,
         on_apply: None,
+        bills_beside: None,
         limits: Limits::default(),
         tariff: Tariff::default(),
         caching: crate::prompt_cache::Rules::default(),

@@ -39,6 +39,7 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
             gateway.live.note(&text, now());
             say(&text);
         }
+        gateway.billed.lock().unwrap_or_else(PoisonError::into_inner).look();
         if let Some(text) = gateway.look_at_automations() {
             gateway.live.note(&text, now());
             say(&text);
@@ -164,10 +165,11 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         budgets: BudgetsView::of(&standings, ""),
         budgets_file: gateway.limits.lock().unwrap_or_else(PoisonError::into_inner).text(),
         tries: Tries {
-            limits: gateway.live.limits().iter().map(|limit| (**limit).clone()).collect(),
+            limits: gateway.live.limits().iter().map(|limit| (**limit).clone()).collect::<Vec<_>>().into(),
             rules: Some(gateway.alerts.rules()),
             now: Arc::default(),
         },
+        billed: gateway.billed.lock().unwrap_or_else(PoisonError::into_inner).told(),
         alerts: AlertsView::told(gateway.alerts.shown()),
         stopped: gateway.live.stopped(),
         rollouts: gateway.rollouts.lock().unwrap_or_else(PoisonError::into_inner).rows(at),

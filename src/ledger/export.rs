@@ -194,7 +194,7 @@ impl LedgerFile {
             .map_err(fault)?;
         let names = all.query_map(self.bounds(range)?, |row| row.get(0)).map_err(fault)?;
         let simulated = names.collect::<rusqlite::Result<_>>().map_err(fault)?;
-        Ok(Header { source: SOURCE.to_owned(), simulated, ..Header::default() })
+        Ok(Header { source: SOURCE.to_owned(), simulated, budgets: self.budgets(range)? })
     }
 
     /// Returns notes and policies with the operations they stand before.

@@ -7,6 +7,7 @@
 mod alerting;
 mod alerts;
 mod batch;
+mod budgets;
 mod chain;
 mod check;
 mod corrections;

@@ -21,7 +21,7 @@ use super::file::{LedgerFile, Range, WITHIN};
 use super::proof::SOURCE;
 use super::row::{count_at, whole};
 use crate::pricing::Cost;
-use crate::record::{EntryBatch, EntryReader, Header};
+use crate::record::{BudgetFiles, EntryBatch, EntryReader, Header};
 
 /// Operations in one run, by their numbers.
 const RUN: i64 = 2_048;
@@ -76,6 +76,7 @@ pub fn entries_on(path: &Path, range: &Range, threads: usize) -> Result<LedgerEn
     started.unwrap_or(Ok(())).map_err(|source| LedgerError::Folder { path: path.to_owned(), source })?;
     let is_open_ended = range.to.is_none() && range.last.is_none();
     Ok(LedgerEntries {
+        budgets: aside.budgets(range)?,
         aside,
         range: *range,
         cut,
@@ -95,6 +96,7 @@ pub struct LedgerEntries {
     /// Asked for what is in no run.
     aside: LedgerFile,
     range: Range,
+    budgets: BudgetFiles,
     cut: Arc<Mutex<Cut>>,
     runs: Receiver<(u64, Run)>,
     permit: Sender<()>,
@@ -160,7 +162,7 @@ impl LedgerEntries {
 
 impl EntryReader for LedgerEntries {
     fn header(&self) -> Header {
-        Header { source: SOURCE.to_owned(), ..Header::default() }
+        Header { source: SOURCE.to_owned(), budgets: self.budgets.clone(), ..Header::default() }
     }
 
     fn whole_header(&self) -> Header {

@@ -1,5 +1,9 @@
 //! What estimates rest on: labels, the usage that other models' tokens are taken from, the order of a loaded log.
 
+mod held;
+mod lengths;
+mod weather;
+
 use super::*;
 use crate::pricing::{Cost, PriceBook, PriceRow, PriceTable, Rates, Tier, Usage};
 use crate::routing::Circumstances;

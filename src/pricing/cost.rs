@@ -3,6 +3,7 @@
 use std::ops::{AddAssign, SubAssign};
 
 use crate::units::Pico;
+use crate::units::words;
 
 /// Why a cost cannot be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,26 +20,12 @@ pub enum Unpriced {
     NoMeter,
 }
 
+words!(Unpriced {
+    NoModel = "no_model", NoPrice = "no_price", NoUsage = "no_usage", NoTier = "no_tier",
+    NoMeter = "no_meter",
+});
+
 impl Unpriced {
-    /// Every reason.
-    pub const ALL: [Self; 5] = [Self::NoModel, Self::NoPrice, Self::NoUsage, Self::NoTier, Self::NoMeter];
-
-    /// Returns the word for it in logs and ledgers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoModel => "no_model",
-            Self::NoPrice => "no_price",
-            Self::NoUsage => "no_usage",
-            Self::NoTier => "no_tier",
-            Self::NoMeter => "no_meter",
-        }
-    }
-
-    /// Reads that word.
-    pub fn from_name(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.name() == word)
-    }
-
     /// Says it in words.
     pub fn text(self) -> &'static str {
         match self {

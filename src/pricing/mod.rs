@@ -5,6 +5,7 @@
 
 mod amend;
 mod bill;
+mod billed;
 mod book;
 mod charge;
 mod charged;
@@ -12,11 +13,14 @@ mod cost;
 mod items;
 mod table;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod worst;
 
 pub use amend::{Amended, Amendment};
 pub use bill::{BillLine, bill_lines};
+pub use billed::Billed;
 pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousandths};
 pub use charge::{bill, charge, unpriced};
 pub use charged::{Charged, Recharge};

@@ -23,9 +23,6 @@ pub use rule::{Rule, Rules};
 pub use standing::{Change, Standing, Tie, Way, Word, expected_word};
 pub use study::{Call, Ends, Study, Sums, Ttl};
 pub use survival::{BUCKETS, Survival};
-pub use switch::{
-    Choice, Escalation, Outlook, Side, Turn, ahead_of_time_reads, break_even_reads, break_even_turns,
-    keep_alive, pays_from,
-};
+pub use switch::{Choice, Escalation, Outlook, Side, Turn};
 pub use table::RuleTable;
 pub use trial::{Arm, ArmSums, Asked, Trial};

@@ -100,11 +100,6 @@ impl Choice {
                 + outlook.handoff,
         }
     }
-
-    /// Says whether to go.
-    pub fn switches(&self) -> bool {
-        self.go < self.stay
-    }
 }
 
 /// What an escalation comes to, either way.
@@ -134,41 +129,6 @@ impl Escalation {
     }
 }
 
-/// Returns after how many turns, in thousandths, a change from a warm model to a cold one has paid; `None` where it never does.
-pub fn break_even_turns(here: &Side, there: &Side, turn: Turn) -> Option<u64> {
-    let saved = here.warm(turn) - there.warm(turn);
-    if saved.0 <= 0 {
-        return None;
-    }
-    let extra = (there.cold(turn) - here.warm(turn)).0.max(-saved.0);
-    u64::try_from(extra.saturating_mul(1000) / saved.0 + 1000).ok()
-}
-
-/// Returns the first turn with which a change from a warm model to a cold one has paid.
-pub fn pays_from(here: &Side, there: &Side, turn: Turn) -> Option<u64> {
-    break_even_turns(here, there, turn).map(|turns| turns / 1000 + 1)
-}
-
-/// Returns from how many later reads on, in thousandths, a write pays whose price is `write` and whose reads cost `read`
-/// thousandths of the input price.
-pub fn break_even_reads(write: u32, read: u32) -> Option<u64> {
-    ratio(u64::from(write).checked_sub(1000)?, 1000_u64.checked_sub(read.into())?)
-}
-
-/// Returns from how many avoided writes on, in thousandths, a long life pays.
-pub fn ahead_of_time_reads(write: u32, write_long: u32, read: u32) -> Option<u64> {
-    ratio(u64::from(write_long).checked_sub(write.into())?, u64::from(write).checked_sub(read.into())?)
-}
-
-/// Returns from which chance of a return on, in thousandths a call, it pays to keep a prefix warm by calls.
-pub fn keep_alive(write: u32, read: u32) -> Option<u64> {
-    ratio(read.into(), u64::from(write).checked_sub(read.into())?)
-}
-
-fn ratio(over: u64, under: u64) -> Option<u64> {
-    (over * 1000 + under / 2).checked_div(under)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,32 +145,6 @@ mod tests {
     }
 
     const TURN: Turn = Turn { prefix: 50_000, fresh: 500, output: 800 };
-
-    #[test]
-    fn a_session_warm_on_opus_pays_on_haiku_from_turn_2_and_on_sonnet_from_turn_9() {
-        let (opus, sonnet, haiku) = (side(5, 25), side(3, 15), side(1, 5));
-        assert_eq!(opus.warm(TURN).usd(), "0.048125");
-        assert_eq!(opus.cold(TURN).usd(), "0.335625");
-        assert_eq!(haiku.cold(TURN).usd(), "0.067125");
-        assert_eq!(sonnet.cold(TURN).usd(), "0.201375");
-        assert_eq!(break_even_turns(&opus, &haiku, TURN), Some(1493));
-        assert_eq!(break_even_turns(&opus, &sonnet, TURN), Some(8961));
-        assert_eq!(pays_from(&opus, &haiku, TURN), Some(2));
-        assert_eq!(pays_from(&opus, &sonnet, TURN), Some(9));
-        assert_eq!(pays_from(&haiku, &opus, TURN), None, "a dearer model never pays");
-        let sums = |side: &Side, turns: i128| side.cold(TURN).0 + side.warm(TURN).0 * (turns - 1);
-        assert!(sums(&sonnet, 8) > opus.warm(TURN).0 * 8 && sums(&sonnet, 9) < opus.warm(TURN).0 * 9);
-    }
-
-    #[test]
-    fn reads_lives_and_pings_break_even_where_the_arithmetic_says() {
-        assert_eq!(break_even_reads(1250, 100), Some(278));
-        assert_eq!(break_even_reads(2000, 100), Some(1111));
-        assert_eq!(ahead_of_time_reads(1250, 2000, 100), Some(652));
-        assert_eq!(keep_alive(1250, 100), Some(87));
-        assert_eq!(break_even_reads(1000, 100), Some(0), "where writes are free every read pays");
-        assert_eq!(break_even_reads(1250, 1000), None, "where reads save nothing none does");
-    }
 
     fn outlook(turns: u64) -> Outlook {
         let dead = PerMille::ZERO;
@@ -229,7 +163,10 @@ mod tests {
     fn the_choice_turns_where_the_break_even_says_and_a_return_costs() {
         let (opus, sonnet, haiku) = (side(5, 25), side(3, 15), side(1, 5));
         let dead = PerMille::ZERO;
-        let goes = |there: &Side, outlook: &Outlook| Choice::between(&opus, there, TURN, outlook).switches();
+        let goes = |there: &Side, outlook: &Outlook| {
+            let choice = Choice::between(&opus, there, TURN, outlook);
+            choice.go < choice.stay
+        };
         assert!(!goes(&haiku, &outlook(1000)) && goes(&haiku, &outlook(2000)));
         assert!(!goes(&sonnet, &outlook(8000)) && goes(&sonnet, &outlook(9000)));
         let cold = Outlook { warm_here: 0, ..outlook(1000) };

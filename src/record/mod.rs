@@ -56,7 +56,7 @@ pub use labels::{Judgement, Judgements};
 pub use lines::each_line;
 pub use mapped::{Mapping, MappingError};
 pub(crate) use native::plausible;
-pub use native::{Header, UnknownKey, VERSION, unknown_policy_keys, write_entry as append_line};
+pub use native::{BudgetFiles, Header, UnknownKey, VERSION, unknown_policy_keys, write_entry as append_line};
 pub use outcomes::{ModelOutcome, OutcomeLine, Outcomes};
 pub use series::{Point, Series};
 pub use skip::{Skip, SkipKind};

@@ -385,8 +385,7 @@ impl IncidentRow {
     }
 
     fn what(changed: &ChangedRow) -> String {
-        let words =
-            Metric::ALL.into_iter().find(|metric| metric.name() == changed.metric).map_or("", in_words);
+        let words = Metric::from_name(changed.metric).map_or("", in_words);
         if changed.name.is_empty() {
             words.to_owned()
         } else {

@@ -83,6 +83,8 @@ pub struct BranchRow {
     pub unknown_sessions: u64,
     /// Requests that budgets moved to another rung.
     pub moved_requests: u64,
+    /// Requests that waited for room in a budget.
+    pub waited_requests: u64,
     /// Windows of budgets that anything was spent in.
     pub budgets: Vec<StandingRow>,
     /// Rules against runaways that tripped.
@@ -212,7 +214,7 @@ impl BranchReport {
         (branch, policy): (String, String),
         (whole, incident): (Figures, Figures),
         seen: Seen,
-        (moved_requests, budgets): (u64, Vec<StandingRow>),
+        (moved_requests, waited_requests, budgets): (u64, u64, Vec<StandingRow>),
         trips: &[Arc<Trip>],
     ) {
         let trip = |trip: &Arc<Trip>| TripRow { at: trip.at.rfc3339(), what: trip.words() };
@@ -226,6 +228,7 @@ impl BranchReport {
             cold_calls: seen.cold_calls,
             unknown_sessions: seen.unknown_sessions,
             moved_requests,
+            waited_requests,
             budgets,
             trips: trips.iter().map(trip).collect(),
         });
@@ -253,6 +256,7 @@ impl BranchReport {
                 ">spent",
                 ">refused",
                 ">moved",
+                ">waited",
                 "ran out",
             ],
         );
@@ -284,6 +288,7 @@ impl BranchReport {
                     dollars(Some(&window.spent), format),
                     count(window.refused),
                     count(window.moved),
+                    count(window.waited),
                     window.ran_out.as_deref().map_or_else(|| "-".to_owned(), minute),
                 ]);
             }

@@ -55,7 +55,6 @@ const FIGURES: &[&str] = &[
     "PricingCurrencyEffectiveCost",
     "ConsumedQuantity",
     "PricingQuantity",
-    "x_CallCount",
 ];
 const PERIOD: &[&str] = &["BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd"];
 const ACCOUNT: &[&str] = &[
@@ -88,10 +87,10 @@ const SKU: &[&str] = &[
     "SkuMeter",
     "SkuPriceDetails",
     "SkuPriceId",
-    "x_CostKind",
-    "x_Model",
 ];
 const PAYER: &[&str] = &["SubAccountId", "SubAccountName", "Tags", "x_Team", "x_Project", "x_Route"];
+/// Columns of our own stand behind those of the specification.
+const OWN: &[&str] = &["x_CostKind", "x_Model", "x_CallCount"];
 
 /// An amount in atto-dollars: a price for a million times a quantity, without a remainder.
 const ATTO: u32 = 18;
@@ -108,7 +107,7 @@ pub fn focus(
     out: &mut dyn Write,
 ) -> io::Result<FocusWritten> {
     let Some(meters) = &spend.meters else { return Ok(FocusWritten::default()) };
-    let heads = FIGURES.iter().chain(PERIOD).chain(ACCOUNT).chain(SKU).chain(PAYER);
+    let heads = FIGURES.iter().chain(PERIOD).chain(ACCOUNT).chain(SKU).chain(PAYER).chain(OWN);
     let heads: Vec<&str> = heads.map(|name| renamed(name, options.version)).collect();
     writeln!(out, "{}", heads.join(","))?;
     let mut rows = Rows::new(spend, meters, names, account(options));
@@ -190,6 +189,9 @@ impl Row {
     }
 }
 
+/// What is sold: by provider, model, tier and meter, and whether its cost is an estimate.
+type Sku = (Value, ModelId, u32, bool, What);
+
 /// Writes rows; what many have alike is put together once.
 struct Rows<'a> {
     spend: &'a Spend,
@@ -197,7 +199,8 @@ struct Rows<'a> {
     names: &'a Names,
     account: String,
     period: (Instant, String),
-    skus: FxHashMap<(Value, ModelId, u32, bool, What), String>,
+    /// The columns of the specification, and our own.
+    skus: FxHashMap<Sku, (String, String)>,
     payers: FxHashMap<(TeamId, ProjectId, RouteTag, TagsId), String>,
 }
 
@@ -228,7 +231,7 @@ impl<'a> Rows<'a> {
         };
         let (quantity, digits) = row.priced;
         decimal(quantity, if is_of_tokens { digits } else { 0 }, line);
-        let _ = write!(line, ",{},", row.calls);
+        line.push(',');
         if self.period.0 != key.start {
             let (month, end) = (key.start.month_start(), self.meters.period.end(key.start));
             let next = Period::Month.end(month);
@@ -242,17 +245,18 @@ impl<'a> Rows<'a> {
             let text = self.sku(key, row.what);
             self.skus.insert(sku, text);
         }
-        line.push_str(self.skus.get(&sku).map_or("", String::as_str));
+        let (sku, own) = self.skus.get(&sku).map_or(("", ""), |(sku, own)| (sku, own));
+        line.push_str(sku);
         let payer = (key.team, key.project, key.route, key.tags);
         if !self.payers.contains_key(&payer) {
             let text = self.payer(key);
             self.payers.insert(payer, text);
         }
         line.push_str(self.payers.get(&payer).map_or("", String::as_str));
-        line.push('\n');
+        let _ = writeln!(line, ",{own},{}", row.calls);
     }
 
-    fn sku(&self, key: &MeterKey, what: What) -> String {
+    fn sku(&self, key: &MeterKey, what: What) -> (String, String) {
         let named = |text: String| if text.is_empty() || text == "-" { "unknown".to_owned() } else { text };
         let provider = named(self.spend.text(&Dimension::Provider, key.provider, self.names));
         let model = named(self.names.model(key.model).to_owned());
@@ -305,11 +309,9 @@ impl<'a> Rows<'a> {
             &meter,
             &safe(&Json::Object(details).to_string()),
             &price_id,
-            kind,
-            &model,
         ];
         let cells: Vec<String> = cells.into_iter().map(csv_cell).collect();
-        format!("{},", cells.join(","))
+        (format!("{},", cells.join(",")), [kind, &model].map(csv_cell).join(","))
     }
 
     fn payer(&self, key: &MeterKey) -> String {

@@ -11,6 +11,7 @@ mod focus;
 mod json;
 mod mine;
 mod page;
+mod parquet;
 mod reconcile;
 mod replay;
 mod requests;

@@ -11,6 +11,7 @@ use serde::ser::Serializer;
 
 use super::sheet::{Format, Sheet, render};
 use super::text::{count, dollars_rounded};
+use crate::pricing::Billed;
 use crate::units::Pico;
 
 /// What one side says of a day and a model.
@@ -224,6 +225,18 @@ impl ReconcileReport {
         let theirs = (!theirs.is_empty()).then_some(all.1);
         let total = row((None, None), ours, theirs, within);
         Self { schema: "pointsman.reconcile/1", scope, total, counts, rows }
+    }
+
+    /// Returns what is kept of it; none where one side says no amount.
+    pub fn billed(&self) -> Option<Billed> {
+        let (Usd(ours), Usd(theirs)) = self.total.ours_usd.zip(self.total.theirs_usd)?;
+        Some(Billed {
+            from: self.scope.from.clone(),
+            to: self.scope.to.clone(),
+            ours_usd: ours.usd(),
+            theirs_usd: theirs.usd(),
+            ours_unknown_calls: self.total.ours_unknown_calls,
+        })
     }
 
     /// Writes it as table, CSV or Markdown.

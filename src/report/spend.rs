@@ -4,11 +4,13 @@
 //! total is that of the replay report.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
+use super::parquet::{Column, parquet};
 use super::sheet::{Format, Sheet, render};
 use super::text::{cost, count, dollars_rounded};
 use crate::pricing::CostSum;
@@ -84,13 +86,14 @@ const FIGURES: [&str; 19] = [
 
 enum Cell {
     Count(u64),
-    Usd(Option<String>),
+    Usd(Option<Pico>),
 }
 
 impl SpendRow {
     fn figures(&self) -> [Cell; FIGURES.len()] {
         let SpendCell { tokens, cost, charged, .. } = &self.sums;
-        let compared = |amount: Pico| (self.sums.comparable > 0).then(|| amount.usd());
+        let amount = |sum: &CostSum| (!sum.is_unknown()).then(|| sum.total());
+        let compared = |amount: Pico| (self.sums.comparable > 0).then_some(amount);
         [
             Cell::Count(self.sums.requests),
             Cell::Count(self.sums.calls),
@@ -102,12 +105,12 @@ impl SpendRow {
             Cell::Count(tokens.output),
             Cell::Count(tokens.reasoning),
             Cell::Count(self.sums.tokens_unknown),
-            Cell::Usd(cost.usd()),
-            Cell::Usd(Some(cost.known.usd())),
-            Cell::Usd(Some(cost.estimated.usd())),
+            Cell::Usd(amount(cost)),
+            Cell::Usd(Some(cost.known)),
+            Cell::Usd(Some(cost.estimated)),
             Cell::Count(cost.unknown),
             Cell::Count(self.sums.unknown_calls),
-            Cell::Usd((self.sums.charged_requests > 0).then(|| charged.usd()).flatten()),
+            Cell::Usd((self.sums.charged_requests > 0).then(|| amount(charged)).flatten()),
             Cell::Count(self.sums.charged_requests),
             Cell::Usd(compared(self.sums.baseline)),
             Cell::Usd(compared(self.sums.baseline - self.sums.compared)),
@@ -117,7 +120,7 @@ impl SpendRow {
     fn exact(&self) -> Vec<String> {
         let figures = self.figures().map(|cell| match cell {
             Cell::Count(count) => count.to_string(),
-            Cell::Usd(usd) => usd.unwrap_or_default(),
+            Cell::Usd(usd) => usd.map(Pico::usd).unwrap_or_default(),
         });
         self.by.iter().map(|(_, value)| value.clone()).chain(figures).collect()
     }
@@ -157,7 +160,7 @@ impl Serialize for SpendRow {
         for (name, cell) in FIGURES.iter().zip(self.figures()) {
             match cell {
                 Cell::Count(count) => map.serialize_entry(name, &count)?,
-                Cell::Usd(usd) => map.serialize_entry(name, &usd)?,
+                Cell::Usd(usd) => map.serialize_entry(name, &usd.map(Pico::usd))?,
             }
         }
         map.end()
@@ -229,6 +232,37 @@ impl SpendReport {
             text.push('\n');
         }
         text
+    }
+
+    /// Writes its rows as a Parquet file, with the columns of the CSV.
+    ///
+    /// # Errors
+    /// Where a page of it cannot be packed.
+    pub fn parquet(&self) -> io::Result<Vec<u8>> {
+        let by = self.scope.by.iter().enumerate().map(|(at, name)| {
+            let named = |row: &SpendRow| row.by.get(at).map(|(_, value)| value.clone());
+            let values = self.rows.iter().map(|row| named(row).filter(|value| !value.is_empty()));
+            (name.clone(), Column::Text(values.collect()))
+        });
+        let mut columns: Vec<(String, Column)> = by.collect();
+        let first = columns.len();
+        for cell in self.total.figures() {
+            let name = FIGURES.get(columns.len() - first).copied().unwrap_or_default().to_owned();
+            columns.push(match cell {
+                Cell::Count(_) => (name, Column::Count(Vec::new())),
+                Cell::Usd(_) => (name, Column::Usd(Vec::new())),
+            });
+        }
+        for row in &self.rows {
+            for ((_, column), cell) in columns.iter_mut().skip(first).zip(row.figures()) {
+                match (column, cell) {
+                    (Column::Count(values), Cell::Count(count)) => values.push(Some(count)),
+                    (Column::Usd(values), Cell::Usd(amount)) => values.push(amount),
+                    _ => {}
+                }
+            }
+        }
+        parquet(&columns)
     }
 
     /// Makes the table for people; its last row is the whole.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Arm, Arms, Needs};
 use crate::savings::mean_difference;
-use crate::units::{Instant, Pico, Span, counted};
+use crate::units::{Instant, Pico, counted};
 
 /// Something that a step still lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,9 +140,4 @@ fn failures(canary: &Arm, beside: &Arm, needs: &Needs, judged: &mut Judged) {
     if over > 0 && over * over > 16 * (spread(canary) + spread(beside)) {
         judged.broken = Some(format!("failures: {is}‰ of requests beside {was}‰, at most {may}‰ may fail"));
     }
-}
-
-/// Says how long something has to last still.
-pub(super) fn left(until: Instant, at: Instant) -> Span {
-    Span((until.0.saturating_sub(at.0)).max(0))
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::evidence::{judge, left};
+use super::evidence::judge;
 use super::{Arms, Judged, Lack, Plan, Seen, Side};
-use crate::units::{Instant, PerMille, Span};
+use crate::units::{Instant, PerMille};
 
 /// Answers of this quality or better are acceptable.
 const ACCEPTABLE: u16 = 500;
@@ -151,11 +151,6 @@ impl Rollout {
             judge((&self.arms, &self.plan.needs), (self.since, at), self.is_shadow(), self.alarm);
         judged.lacks.extend((self.phase == Phase::Held).then_some(Lack::Held));
         judged
-    }
-
-    /// Returns how long this stage has to last still.
-    pub fn left(&self, at: Instant) -> Span {
-        left(self.since + self.plan.needs.dwell, at)
     }
 
     /// Lets time reach a moment: what is to be done now, where anything is.

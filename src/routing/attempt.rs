@@ -1,5 +1,7 @@
 //! How an attempt ended, as far as routing cares.
 
+use crate::units::words;
+
 /// How a call to a model ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[repr(u8)]
@@ -29,6 +31,12 @@ pub enum Status {
     Refused,
 }
 
+words!(Status {
+    Ok = "ok", RateLimited = "rate_limited", ServerError = "server_error", Timeout = "timeout",
+    Rejected = "rejected", Unfit = "unfit", Cancelled = "cancelled", Failed = "failed", Truncated = "cut",
+    Unavailable = "unavailable", Refused = "refused",
+});
+
 impl Status {
     /// Says whether an answer came.
     pub fn is_ok(self) -> bool {
@@ -51,43 +59,6 @@ impl Status {
     /// Says whether a provider was called.
     pub fn is_call(self) -> bool {
         !matches!(self, Self::Unavailable | Self::Refused)
-    }
-
-    /// Returns the word used in logs and on screen.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::RateLimited => "rate_limited",
-            Self::ServerError => "server_error",
-            Self::Timeout => "timeout",
-            Self::Rejected => "rejected",
-            Self::Unfit => "unfit",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-            Self::Truncated => "cut",
-            Self::Unavailable => "unavailable",
-            Self::Refused => "refused",
-        }
-    }
-
-    /// Every status.
-    pub const ALL: [Self; 11] = [
-        Self::Ok,
-        Self::RateLimited,
-        Self::ServerError,
-        Self::Timeout,
-        Self::Rejected,
-        Self::Unfit,
-        Self::Cancelled,
-        Self::Failed,
-        Self::Truncated,
-        Self::Unavailable,
-        Self::Refused,
-    ];
-
-    /// Reads the word used in logs.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
     /// Reads an HTTP status code.

@@ -1,5 +1,7 @@
 //! How hard a model is to think before it answers.
 
+use crate::units::words;
+
 /// How hard a model is to think before it answers, in OpenAI's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -20,29 +22,12 @@ pub enum Effort {
     Max,
 }
 
+words!(Effort {
+    None = "none", Minimal = "minimal", Low = "low", Medium = "medium", High = "high", XHigh = "xhigh",
+    Max = "max",
+});
+
 impl Effort {
-    /// Every effort, the least first.
-    pub const ALL: [Self; 7] =
-        [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::XHigh, Self::Max];
-
-    /// Reads OpenAI's word.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|effort| effort.name() == name)
-    }
-
-    /// Returns OpenAI's word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Minimal => "minimal",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::XHigh => "xhigh",
-            Self::Max => "max",
-        }
-    }
-
     /// Returns OpenAI's word as JSON.
     pub fn quoted(self) -> &'static str {
         match self {

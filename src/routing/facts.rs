@@ -4,6 +4,7 @@
 //! only where it is declared. What nobody said is not held against it.
 
 use super::PolicyError;
+use crate::units::words;
 use crate::units::{LabelId, ModelId, Names, OTHERS, is_safe};
 
 /// What a request may ask of a model.
@@ -16,18 +17,7 @@ pub enum Capability {
     Tools,
 }
 
-impl Capability {
-    /// Every capability.
-    pub const ALL: [Self; 2] = [Self::Vision, Self::Tools];
-
-    /// Returns the key that policies use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Vision => "vision",
-            Self::Tools => "tools",
-        }
-    }
-}
+words!(Capability { Vision = "vision", Tools = "tools" });
 
 /// A set of capabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]

@@ -3,6 +3,8 @@
 //!
 //! Invariant: a limit that is not set cuts nothing; what a log does not tell is never taken for quick.
 
+use crate::units::words;
+
 /// How slow a stream may be; none where there is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Deserialize)]
 #[serde(default)]
@@ -41,19 +43,7 @@ pub struct StreamFigures {
     pub output: Option<u64>,
 }
 
-impl StreamLimit {
-    /// Every limit.
-    pub const ALL: [Self; 3] = [Self::FirstByte, Self::Gap, Self::Rate];
-
-    /// Returns the key that policies use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::FirstByte => "first_byte",
-            Self::Gap => "gap",
-            Self::Rate => "tokens_per_second",
-        }
-    }
-}
+words!(StreamLimit { FirstByte = "first_byte", Gap = "gap", Rate = "tokens_per_second" });
 
 impl StreamLimits {
     /// For how long a slow answer is given the benefit of the doubt.

@@ -26,6 +26,8 @@ mod policy;
 mod rungs;
 mod signals;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod trail;
 
 pub use attempt::{Check, Status};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Effort, ExploreSpec, FactsSpec, StreamLimits};
 use crate::checks::{CheckSpec, CheckWhen};
+use crate::units::words;
 
 /// A policy as written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -105,24 +106,7 @@ pub enum Mode {
     Active,
 }
 
-impl Mode {
-    /// Every mode.
-    pub const ALL: [Self; 3] = [Self::Pinned, Self::Observe, Self::Active];
-
-    /// Returns the word that policies use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pinned => "pinned",
-            Self::Observe => "observe",
-            Self::Active => "active",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.name() == name)
-    }
-}
+words!(Mode { Pinned = "pinned", Observe = "observe", Active = "active" });
 
 /// What becomes of a request whose strongest rung failed in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -134,23 +118,7 @@ pub enum WhenFailed {
     Fall,
 }
 
-impl WhenFailed {
-    /// Every way.
-    pub const ALL: [Self; 2] = [Self::End, Self::Fall];
-
-    /// Returns the word that policies use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::End => "end",
-            Self::Fall => "fall",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|way| way.name() == name)
-    }
-}
+words!(WhenFailed { End = "end", Fall = "fall" });
 
 /// Whether a route minds what prompt caches hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -162,23 +130,7 @@ pub enum Caching {
     Aware,
 }
 
-impl Caching {
-    /// Every way.
-    pub const ALL: [Self; 2] = [Self::Blind, Self::Aware];
-
-    /// Returns the word that policies use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Blind => "blind",
-            Self::Aware => "aware",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|way| way.name() == name)
-    }
-}
+words!(Caching { Blind = "blind", Aware = "aware" });
 
 /// What becomes of a request that is placed on a rung whose model has as many calls in flight as it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -190,23 +142,7 @@ pub enum WhenFull {
     Refuse,
 }
 
-impl WhenFull {
-    /// Every way.
-    pub const ALL: [Self; 2] = [Self::Next, Self::Refuse];
-
-    /// Returns the word that policies use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Next => "next",
-            Self::Refuse => "refuse",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|way| way.name() == name)
-    }
-}
+words!(WhenFull { Next = "next", Refuse = "refuse" });
 
 /// What a rung writes into the request, where its model takes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -256,16 +192,5 @@ impl Parameters {
         let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
         let short = text.trim_end_matches('0');
         Some(short.strip_suffix('.').unwrap_or(short).to_owned())
-    }
-
-    /// Says it in a few words: `effort low, tier flex`.
-    pub fn describe(&self) -> String {
-        let parts = [
-            self.effort.map(|effort| format!("effort {}", effort.name())),
-            self.service_tier.as_ref().map(|tier| format!("tier {tier}")),
-            self.max_output.map(|most| format!("at most {most} tokens")),
-            self.temperature_text().map(|text| format!("temperature {text}")),
-        ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }

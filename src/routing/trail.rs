@@ -143,8 +143,6 @@ pub enum Step {
         /// Because of this.
         why: Why,
     },
-    /// Nothing was decided: the log says what happened.
-    AsRecorded,
 }
 
 impl Step {
@@ -242,7 +240,6 @@ impl Step {
                 };
                 format!("{why}: {way} to {}", rung(to))
             }
-            Self::AsRecorded => "as recorded; nothing was decided here".to_owned(),
         }
     }
 
@@ -264,7 +261,6 @@ impl Step {
             Self::Attempted { .. } => "attempt",
             Self::Escalated { .. } => "escalate",
             Self::Fell { .. } => "fall",
-            Self::AsRecorded => "recorded",
         }
     }
 }

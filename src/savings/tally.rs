@@ -123,11 +123,6 @@ impl Savings {
     pub fn gross(&self) -> Pico {
         self.baseline - self.answers
     }
-
-    /// Returns the share of requests that the figure stands on, in thousandths.
-    pub fn coverage(&self) -> u64 {
-        self.compared.saturating_mul(1000).checked_div(self.requests).unwrap_or(0)
-    }
 }
 
 impl Tally {

@@ -222,7 +222,6 @@ impl Player {
 
     /// Takes a policy that came into force at a moment: whoever changed it, every console learns of it here.
     pub fn policy_came(&mut self, policy: Policy, at: Instant, who: &str, deed: Deed<'_>) {
-        self.touch();
         self.named();
         let newest = self.policies.last().map_or(0, |span| span.policy.version);
         if policy.version <= newest {

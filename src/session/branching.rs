@@ -10,7 +10,7 @@ use std::time::{Duration, Instant as Moment};
 use super::branches::{BranchJob, BranchPlan, BranchState};
 use super::side_by_side::{BranchesOf, branch_out};
 use super::{Log, Player, PolicySpan};
-use crate::budget::Limit;
+use crate::budget::LimitHistory;
 use crate::routing::Policy;
 use crate::units::Instant;
 
@@ -60,7 +60,7 @@ struct Prepared {
     job: BranchJob,
     log: Arc<Log>,
     policies: Arc<[PolicySpan]>,
-    limits: Arc<[Limit]>,
+    limits: LimitHistory,
     staged: Option<(Arc<Policy>, Arc<Policy>)>,
 }
 
@@ -127,7 +127,6 @@ impl Branching {
             if self.running.is_none() {
                 player.branches = BranchState::Idle;
             }
-            player.touch();
             return true;
         }
         let Some(run) = &mut self.running else { return false };
@@ -147,7 +146,6 @@ impl Branching {
                 self.running = None;
             }
         }
-        player.touch();
         true
     }
 }

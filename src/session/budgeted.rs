@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use super::played::Played;
-use super::queueing::in_turn;
+use super::queueing::{Script, in_turn};
 use super::snapshot::Reading;
 use super::spending::{Budgeted, Spending};
 use super::{AlertsView, BudgetsView, Fold, Log, Player, PolicySpan};
 use crate::alert::Rules;
-use crate::budget::Limit;
+use crate::budget::LimitHistory;
 use crate::outcome::{Settled, recorded};
+use crate::pricing::Billed;
 use crate::routing::match_route;
 use crate::units::Instant;
 
@@ -21,7 +22,7 @@ use crate::units::Instant;
 pub fn budgeted(
     log: &Log,
     policies: &[PolicySpan],
-    limits: &[Limit],
+    limits: &LimitHistory,
     reading: Reading,
     mut tick: impl FnMut(usize) -> bool,
 ) -> Option<Budgeted> {
@@ -32,8 +33,9 @@ pub fn budgeted(
     }
     let end = log.bounds().map_or(Instant(0), |(_, end)| end);
     if reading == Reading::Routed {
-        let goes_on =
-            in_turn(log, &mut fold, (policies, log.len()), |came| came.index % 4096 != 0 || tick(came.index));
+        let goes_on = in_turn(log, &mut fold, Script::new(policies, log.len()), |came| {
+            came.index % 4096 != 0 || tick(came.index)
+        });
         return if goes_on { fold.end_foretold(end) } else { None };
     }
     let mut settled = Settled::default();
@@ -53,28 +55,26 @@ pub fn budgeted(
 
 impl Player {
     /// Plays the log against budgets; `source` says where they are from.
-    pub fn set_budgets(&mut self, limits: &[Limit], source: String) {
+    pub fn set_budgets(&mut self, limits: &LimitHistory, source: String) {
         self.budgets = Some(Box::new(Played::new(limits, source, &self.log)));
+    }
+
+    /// Shows what a bill said of the log.
+    pub fn set_billed(&mut self, billed: Option<Billed>) {
+        self.billed = billed.map(Arc::new);
         self.touch();
     }
 
     /// Plays the log against budgets and rules: what would have been told.
-    pub fn set_alerts(&mut self, rules: Arc<Rules>, limits: &[Limit], source: String) {
+    pub fn set_alerts(&mut self, rules: Arc<Rules>, limits: &LimitHistory, source: String) {
         let mut played = Played::new(limits, source, &self.log);
         played.watch(rules, limits, &self.log);
         self.budgets = Some(Box::new(played));
-        self.touch();
     }
 
-    /// Returns the alerts at the head.
-    pub(super) fn alerts(&mut self) -> Arc<AlertsView> {
-        let Self { budgets, log, head, clock, .. } = self;
-        budgets.as_mut().map_or_else(Arc::default, |played| played.alerts(log, *head, *clock))
-    }
-
-    /// Returns how budgets stand at the head.
-    pub(super) fn budgets(&mut self) -> Arc<BudgetsView> {
+    /// Returns how budgets stand at the head, and which alerts there are.
+    pub(super) fn spending_and_alerts(&mut self) -> (Arc<BudgetsView>, Arc<AlertsView>) {
         let Self { budgets, log, policies, head, clock, .. } = self;
-        budgets.as_mut().map_or_else(Arc::default, |played| played.view(log, policies, *head, *clock))
+        budgets.as_mut().map_or_else(Default::default, |played| played.views(log, policies, *head, *clock))
     }
 }

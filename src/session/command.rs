@@ -16,8 +16,6 @@ pub enum Command {
     Toggle,
     /// Play.
     Play,
-    /// Pause.
-    Pause,
     /// Go forward or back by operations; pauses.
     Step(i64),
     /// Go to an operation.

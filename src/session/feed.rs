@@ -255,7 +255,7 @@ fn obey(player: &mut Player, command: Command, control: &mut dyn LiveControl) {
     match command {
         Command::Ask(question) => match player.may_ask().map_or_else(|| control.send(*question), Err) {
             // The box that it was typed into says that it was sent.
-            Ok(()) => player.touch(),
+            Ok(()) => {}
             Err(why) => player.say(format!("not sent: {why}")),
         },
         Command::Switch(whom, lifts) => order(player, control, |control| control.switch(&whom, lifts)),
@@ -271,7 +271,7 @@ fn obey(player: &mut Player, command: Command, control: &mut dyn LiveControl) {
         Command::Drain => control.drain(),
         Command::Alert(deed) => {
             match control.read_only().map_or_else(|| control.alert(deed), |why| Err(why.to_string())) {
-                Ok(()) => player.touch(),
+                Ok(()) => {}
                 Err(why) => player.say(format!("not done: {why}")),
             }
         }

@@ -12,11 +12,11 @@ use super::spending::{Budgeted, Spending};
 use super::warmed::{Warmed, narrowed};
 use super::whose::whose_of;
 use super::{Log, PolicySpan};
-use crate::budget::{Limit, Over};
+use crate::budget::Over;
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};
 use crate::pricing::PriceTable;
 use crate::routing::{Bar, Circumstance, Decision, InFlight, Policy, RouteId, Short, Step, decide};
-use crate::runaway::Then;
+use crate::runaway::{Then, Whose};
 use crate::units::{Instant, ModelId, Span};
 use crate::world::Sky;
 
@@ -81,10 +81,15 @@ impl Fold {
         self.sky.as_deref()
     }
 
-    /// Brings other limits into force; what was spent stands.
-    pub(super) fn change(&mut self, limits: &[Limit]) {
+    /// Returns when other limits come into force next, if they do.
+    pub(super) fn limits_change_at(&self) -> Option<Instant> {
+        self.spending.as_ref()?.changes_at()
+    }
+
+    /// Brings the limits of a moment into force.
+    pub(super) fn change_limits(&mut self, at: Instant) {
         if let Some(spending) = &mut self.spending {
-            spending.change(limits);
+            spending.reach(at);
         }
     }
 
@@ -151,7 +156,7 @@ impl Fold {
     ) -> Result<(&Circumstance, &Settled), (u64, Box<Over>)> {
         if !is_late
             && self.spending.as_ref().is_some_and(Spending::queues)
-            && let Some(waits) = self.wait(evidence, policy, outlook, turn)
+            && let Some(waits) = self.wait(index, evidence, policy, outlook, turn)
         {
             return Err(waits);
         }
@@ -162,6 +167,25 @@ impl Fold {
     /// Has a request wait that finds no room on a limit that queues, and nothing else in its way. Whoever is stopped does not wait.
     fn wait(
         &mut self,
+        index: usize,
+        evidence: &Evidence<'_>,
+        policy: &Policy,
+        outlook: &Outlook<'_>,
+        turn: Option<u64>,
+    ) -> Option<(u64, Box<Over>)> {
+        let mut sky = self.sky.take();
+        if let Some(sky) = &mut sky {
+            sky.look(index, evidence.operation);
+        }
+        let outlook = Outlook { weather: sky.as_deref().map(Sky::weather), ..*outlook };
+        let waits = self.wait_under(sky.as_deref(), evidence, policy, &outlook, turn);
+        self.sky = sky;
+        waits
+    }
+
+    fn wait_under(
+        &mut self,
+        sky: Option<&Sky>,
         evidence: &Evidence<'_>,
         policy: &Policy,
         outlook: &Outlook<'_>,
@@ -169,7 +193,11 @@ impl Fold {
     ) -> Option<(u64, Box<Over>)> {
         let operation = evidence.operation;
         self.reach(operation.at, outlook.prices);
-        self.stand(evidence, policy, outlook);
+        self.stand(evidence, policy, outlook, sky);
+        if let Some(sky) = sky {
+            let is_stopped = sky.is_stopped(self.watched(sky, evidence).as_ref());
+            self.circumstance.runaway = if is_stopped { Then::Freeze } else { Then::Tell };
+        }
         let spending = self.spending.as_mut()?;
         let shortage = spending.short(evidence, policy, &self.circumstance, outlook, turn);
         let is_stopped = self.circumstance.runaway == Then::Freeze;
@@ -183,8 +211,14 @@ impl Fold {
         Some((spending.wait(over, turn, operation.at)?, Box::new(over.clone())))
     }
 
-    /// Finds out how things stand for a request that arrives, but for budgets.
-    fn stand(&mut self, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>) {
+    /// Says who sent a request, where the world watches anybody.
+    fn watched(&self, sky: &Sky, evidence: &Evidence<'_>) -> Option<Whose> {
+        let spending = self.spending.as_ref().filter(|_| sky.watches())?;
+        Some(whose_of(spending.names(), evidence))
+    }
+
+    /// Finds out how things stand for a request that arrives, but for budgets and runaways.
+    fn stand(&mut self, evidence: &Evidence<'_>, policy: &Policy, outlook: &Outlook<'_>, sky: Option<&Sky>) {
         let prices = outlook.prices;
         let told = outlook.circumstances.get(evidence.operation.circumstance);
         self.circumstance.clone_from(told);
@@ -192,6 +226,11 @@ impl Fold {
             self.circumstance.standing = warmed.standing(evidence, &told.standing, policy, prices);
         }
         self.circumstance.full = self.in_flight.full(policy, |model| prices.identity(model));
+        if let Some(sky) = sky {
+            let down = sky.down().iter().chain(&told.down).copied().collect();
+            let circumstance = std::mem::take(&mut self.circumstance);
+            self.circumstance = circumstance.with_down(down, |model| prices.known_as(model));
+        }
     }
 
     fn met(
@@ -203,18 +242,13 @@ impl Fold {
         turn: Option<u64>,
     ) {
         let mut sky = self.sky.take();
-        let whose = sky.as_ref().filter(|sky| sky.watches()).and(self.spending.as_ref());
-        let whose = whose.map(|spending| whose_of(spending.names(), evidence));
+        let whose = sky.as_ref().and_then(|sky| self.watched(sky, evidence));
         let then = sky.as_mut().map(|sky| sky.arrive(index, evidence.operation, whose.as_ref()));
         let prices = outlook.prices;
         let outlook = &Outlook { weather: sky.as_deref().map(Sky::weather), ..*outlook };
         self.reach(evidence.operation.at, prices);
-        self.stand(evidence, policy, outlook);
-        let told = outlook.circumstances.get(evidence.operation.circumstance);
-        if let (Some(sky), Some(then)) = (&sky, then) {
-            let down = sky.down().iter().chain(&told.down).copied().collect();
-            let circumstance = std::mem::take(&mut self.circumstance);
-            self.circumstance = circumstance.with_down(down, |model| outlook.prices.known_as(model));
+        self.stand(evidence, policy, outlook, sky.as_deref());
+        if let Some(then) = then {
             self.circumstance.runaway = then;
         }
         let mut overs = Vec::new();

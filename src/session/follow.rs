@@ -101,7 +101,6 @@ impl Player {
 
     /// Takes what the live session says of itself.
     pub fn set_status(&mut self, status: Arc<LiveStatus>) {
-        self.touch();
         if let Some(live) = &mut self.live {
             live.status = status;
             // Whoever tells its state is there again.
@@ -111,7 +110,6 @@ impl Player {
 
     /// Says why nothing may be changed from here; none where it may.
     pub fn set_read_only(&mut self, why: Option<Arc<str>>) {
-        self.touch();
         if let Some(live) = &mut self.live {
             live.read_only = why;
         }
@@ -126,7 +124,6 @@ impl Player {
 
     /// Counts lines of the feed that were lost on the way.
     pub fn lose(&mut self, lines: u64) {
-        self.touch();
         if let Some(live) = &mut self.live {
             live.lost = live.lost.saturating_add(lines);
         }
@@ -134,7 +131,6 @@ impl Player {
 
     /// Takes note that nothing more will come.
     pub fn close(&mut self, why: Arc<str>) {
-        self.touch();
         if let Some(live) = &mut self.live {
             live.closed.get_or_insert(why);
             live.again = None;
@@ -143,7 +139,6 @@ impl Player {
 
     /// Takes note of when the feed is asked for again.
     pub fn expect_again(&mut self, at: Instant) {
-        self.touch();
         if let Some(live) = &mut self.live {
             live.again = Some(at);
         }
@@ -151,7 +146,6 @@ impl Player {
 
     /// Takes what came of a question.
     pub fn take_answer(&mut self, answer: Answer) {
-        self.touch();
         if let Some(live) = &mut self.live {
             live.answer = Some(Arc::new(answer));
         }
@@ -164,7 +158,6 @@ impl Player {
 
     /// Says something on screen.
     pub fn say(&mut self, words: String) {
-        self.touch();
         self.message = Some(words);
     }
 
@@ -210,7 +203,6 @@ impl Player {
         if logs_time && !held {
             return false;
         }
-        self.touch();
         true
     }
 
@@ -219,7 +211,6 @@ impl Player {
         if self.live.is_none() {
             return;
         }
-        self.touch();
         let (mut judged, mut corrected) = (Vec::new(), Vec::new());
         record::each_line(lines, |line, entry| match entry {
             Ok(Entry::Request(record)) => {

@@ -14,7 +14,7 @@ use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::prompt_cache::Rules;
-use crate::record::{self, Correction, Entry, Skip, SkipKind, Timing};
+use crate::record::{self, BudgetFiles, Correction, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
 use crate::runaway::ToldTrip;
 use crate::units::{Instant, Names, Span, counted};
@@ -199,8 +199,8 @@ pub struct Log {
     pub inserts: Inserts,
     /// What a gateway called beside the traffic.
     pub shadowed: Shadowed,
-    /// The file of budgets that it brings along, as written; empty where it brings none.
-    pub budgets: String,
+    /// The files of budgets that it brings along, as written; empty where it brings none.
+    pub budgets: BudgetFiles,
     /// How providers' prompt caches work.
     pub caching: Arc<Rules>,
 }
@@ -258,11 +258,12 @@ impl Log {
         let mut labels: Vec<(Instant, String, ModelLabel)> = Vec::new();
         let mut corrections: Vec<Correction<'static>> = Vec::new();
         let (mut classified, mut shadowed) = (0, Shadowed::default());
-        while let Some(block) = source.next_block() {
-            let Some(block) = skipped.keep_going(block, source.is_strict())? else { continue };
+        let is_strict = source.is_strict();
+        source.each_block(|block, known| {
+            let Some(block) = skipped.keep_going(block, is_strict)? else { return Ok(()) };
             let file: Arc<str> = block.file().into();
             let mut stop = None;
-            let _ = block.for_each_new(source.known(), |line, entry| {
+            let _ = block.for_each_new(known, |line, entry| {
                 match entry {
                     Ok(Entry::Request(record)) if !ingest.wants(record.at) || shadowed.take(&record) => {}
                     Ok(Entry::Request(record)) => {
@@ -323,10 +324,8 @@ impl Log {
             if let Some(error) = stop {
                 return Err(error.into());
             }
-            if !tick(history.len()) {
-                return Err(LoadError::Cancelled);
-            }
-        }
+            if tick(history.len()) { Ok(()) } else { Err(LoadError::Cancelled) }
+        })?;
         if history.is_empty() && ingest.is_windowed() {
             return Err(LoadError::Empty(title, super::Stretch::EMPTY.to_owned()));
         }
@@ -469,7 +468,7 @@ impl Log {
             recharge: Recharge::default(),
             inserts: Inserts::default(),
             shadowed: Shadowed::default(),
-            budgets: String::new(),
+            budgets: BudgetFiles::default(),
             caching: Arc::default(),
         };
         log.survey();

@@ -125,7 +125,7 @@ pub use reclassified::{Flip, Reclassified, rechecked, reclassified};
 pub use repriced::{Repriced, Twice, reprice};
 pub use rerun::{Rerun, RerunJob, rerun};
 pub use rollouts::{ArmRow, RolloutRow, RolloutStep, RolloutTried, Rollouts, roll_over};
-pub use runaways::{Tripped, Watched, watched};
+pub use runaways::{Tripped, Watched, watched, would_trip, would_trip_at_once};
 pub use saved::{savings, settle_all, unit_costs};
 pub use settled::settle_one;
 pub use shadowed::Shadowed;

@@ -17,9 +17,9 @@ impl Player {
         let log_start = self.log.bounds().map_or(nothing, |(first, _)| first);
         let (first, end) = self.view.range();
         let from = self.window.map_or(log_start, |span| (self.clock - span).max(log_start));
+        let (spending, alerts) = self.spending_and_alerts();
         let trend = self.view.trend().series(from, Instant(self.clock.0 + 1), 240);
         Snapshot {
-            revision: self.revision,
             log: Arc::clone(&self.log),
             reading: self.reading,
             play: self.play,
@@ -46,8 +46,9 @@ impl Player {
             message: self.message.clone(),
             is_done: self.is_done,
             live: self.live_view(),
-            spending: self.budgets(),
-            alerts: self.alerts(),
+            spending,
+            alerts,
+            billed: self.billed.clone(),
             proofs,
         }
     }

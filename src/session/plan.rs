@@ -55,8 +55,6 @@ pub struct PlannedRoute {
     pub quality: (i128, i128),
     /// What that rests on.
     pub basis: Basis,
-    /// Below what no threshold may be.
-    pub floors: Thresholds,
     /// Within how many milliseconds 95 of 100 requests are over, before and after, as far as latencies are known.
     pub p95_ms: (Option<u64>, Option<u64>),
 }
@@ -124,7 +122,7 @@ impl Frontiers {
                 (0..route.ladder.len() - 1).map(|rung| least(rung).unwrap_or_default()).collect();
             let frontiers: Vec<_> =
                 own.iter().filter_map(|&at| Some(&self.settings().get(at)?.frontier)).collect();
-            let Some((mut menu, basis)) = Menu::of(&frontiers, floors.clone(), route.thresholds()) else {
+            let Some((mut menu, basis)) = Menu::of(&frontiers, floors, route.thresholds()) else {
                 continue;
             };
             let mut applied = Forecast::default();
@@ -152,7 +150,6 @@ impl Frontiers {
                 planned: Forecast::default(),
                 quality: (before, 0),
                 basis,
-                floors,
                 p95_ms: (None, None),
             });
         }

@@ -9,18 +9,21 @@ use super::spending::Spending;
 use super::tried::Tries;
 use super::{AlertsView, BudgetsView, Log, PolicySpan};
 use crate::alert::Rules;
-use crate::budget::{Limit, Spreads};
+use crate::budget::{LimitHistory, Spreads};
 use crate::outcome::{Evidence, Settled, recorded};
 use crate::routing::match_route;
 use crate::units::Instant;
 
 /// Operations between two states that are kept to go back to.
 const CHECKPOINT: usize = 65_536;
+/// Operations that are counted before another thread could be started.
+const FEW: usize = 1024;
 
 /// Budgets over a log, at the play head.
 #[derive(Debug)]
 pub(super) struct Played {
     source: String,
+    limits: LimitHistory,
     start: Spending,
     /// Operations counted.
     at: usize,
@@ -35,10 +38,11 @@ pub(super) struct Played {
 }
 
 impl Played {
-    pub(super) fn new(limits: &[Limit], source: String, log: &Log) -> Self {
+    pub(super) fn new(limits: &LimitHistory, source: String, log: &Log) -> Self {
         let start = Spending::new(limits, &log.names);
         Self {
             source,
+            limits: limits.clone(),
             at: log.history.start(),
             spending: start.clone(),
             start,
@@ -55,27 +59,40 @@ impl Played {
     pub(super) fn tries(&self, grows: bool) -> Tries {
         let rules = self.alerts.as_ref().map(Alerted::rules);
         let now = if grows { self.view.1.rows.clone() } else { Vec::new() };
-        Tries { limits: self.start.limits().into(), rules, now: now.into() }
+        Tries { limits: self.limits.clone(), rules, now: now.into() }
     }
 
     /// Has rules told of what happens, too.
-    pub(super) fn watch(&mut self, rules: Arc<Rules>, limits: &[Limit], log: &Log) {
+    pub(super) fn watch(&mut self, rules: Arc<Rules>, limits: &LimitHistory, log: &Log) {
         self.alerts = Some(Alerted::new(rules, limits, log));
     }
 
-    /// Returns the alerts at a moment, once `head` operations have been counted.
-    pub(super) fn alerts(&mut self, log: &Log, head: usize, clock: Instant) -> Arc<AlertsView> {
-        self.alerts.as_mut().map_or_else(Arc::default, |alerts| alerts.view(log, head, clock))
-    }
-
-    /// Returns how budgets stand at a moment, once `head` operations have been counted.
-    pub(super) fn view(
+    /// Returns how budgets stand and which alerts there are at a moment, once `head` operations have been counted.
+    pub(super) fn views(
         &mut self,
         log: &Log,
         policies: &[PolicySpan],
         head: usize,
         clock: Instant,
-    ) -> Arc<BudgetsView> {
+    ) -> (Arc<BudgetsView>, Arc<AlertsView>) {
+        let Some(mut alerts) = self.alerts.take() else {
+            return (self.view(log, policies, head, clock), Arc::default());
+        };
+        let views = if head.abs_diff(self.at) < FEW {
+            (self.view(log, policies, head, clock), alerts.view(log, head, clock))
+        } else {
+            // Far from where they stand, both have so much to count that they do it side by side.
+            std::thread::scope(|scope| {
+                let told = scope.spawn(|| alerts.view(log, head, clock));
+                (self.view(log, policies, head, clock), told.join().unwrap_or_default())
+            })
+        };
+        self.alerts = Some(alerts);
+        views
+    }
+
+    /// Returns how budgets stand at a moment, once `head` operations have been counted.
+    fn view(&mut self, log: &Log, policies: &[PolicySpan], head: usize, clock: Instant) -> Arc<BudgetsView> {
         let grown = self.take_late(log, policies);
         if self.move_to(log, policies, head) || grown || self.view.0 != clock {
             let standings = self.spending.standings(clock, &mut self.spreads);

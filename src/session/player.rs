@@ -21,6 +21,7 @@ use super::{Command, Log, Speed, TriedLimit};
 use crate::certificate::Terms;
 use crate::engine::{Engine, Event};
 use crate::outcome::Settled;
+use crate::pricing::Billed;
 use crate::routing::{Mode, Policy, RouteId};
 use crate::units::{Instant, PerMille, Span};
 
@@ -56,12 +57,12 @@ pub struct Player {
     pub(super) focus: (RouteId, usize),
     pub(super) message: Option<String>,
     pub(super) is_done: bool,
-    pub(super) revision: u64,
     pub(super) proof: Proof,
     pub(super) scratch: Settled,
     /// What it has more where the log is live.
     pub(super) live: Option<Box<Live>>,
     pub(super) budgets: Option<Box<Played>>,
+    pub(super) billed: Option<Arc<Billed>>,
     pub(super) second: Second,
     /// The state of the full re-run, kept by the worker.
     pub rerun: RerunState,
@@ -104,11 +105,11 @@ impl Player {
             focus: (RouteId(0), 0),
             message: None,
             is_done: false,
-            revision: 0,
             proof: Proof::new(Terms::default()),
             scratch: Settled::default(),
             live: None,
             budgets: None,
+            billed: None,
             second: Second::default(),
             rerun: RerunState::Idle,
             branch_job: None,
@@ -138,13 +139,12 @@ impl Player {
 
     /// Takes a command.
     pub fn handle(&mut self, command: Command) {
-        self.revision += 1;
         (self.message, self.is_done) = (None, false);
         if self.live.is_some() && command.moves() {
             self.rewind();
         }
         match command {
-            Command::Toggle | Command::Pause if self.play == Play::Following => self.hold(),
+            Command::Toggle if self.play == Play::Following => self.hold(),
             Command::Toggle if self.play == Play::Playing => self.play = Play::Paused,
             Command::Toggle | Command::Play if self.is_live() => self.go_on(),
             Command::Toggle | Command::Play => {
@@ -153,7 +153,6 @@ impl Player {
                 }
                 self.play = Play::Playing;
             }
-            Command::Pause => self.pause(),
             Command::Step(by) => {
                 self.pause();
                 let by = isize::try_from(by).unwrap_or(0);
@@ -530,7 +529,6 @@ impl Player {
         if self.play != Play::Playing {
             return false;
         }
-        self.revision += 1;
         (self.message, self.is_done) = (None, false);
         let mut left = budget;
         let target = match self.speed {
@@ -588,10 +586,5 @@ impl Player {
             let log = Arc::clone(&self.log);
             self.view.drop_before(&log, first, self.reading, &self.policies);
         }
-    }
-
-    /// Notes that something outside changed (the re-run's progress), so that readers draw again.
-    pub fn touch(&mut self) {
-        self.revision += 1;
     }
 }

@@ -10,6 +10,7 @@ use super::fold::Fold;
 use super::{Log, PolicySpan};
 use crate::budget::Over;
 use crate::outcome::{Evidence, Outlook, Recalled, Settled};
+use crate::pricing::PriceTable;
 use crate::routing::{Circumstance, Policy};
 use crate::units::{Instant, Span};
 
@@ -49,6 +50,24 @@ pub(super) struct Came<'c> {
     pub(super) settled: &'c Settled,
 }
 
+/// What a log is run under.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Script<'r> {
+    /// Who decides from where on.
+    pub(super) policies: &'r [PolicySpan],
+    /// The place where it stops.
+    pub(super) end: usize,
+    /// The prices; the log's own where not said.
+    pub(super) prices: Option<&'r PriceTable>,
+}
+
+impl<'r> Script<'r> {
+    /// Has these policies decide up to a place, at the log's own prices.
+    pub(super) fn new(policies: &'r [PolicySpan], end: usize) -> Self {
+        Self { policies, end, prices: None }
+    }
+}
+
 /// A run.
 struct Run<'r, F> {
     log: &'r Log,
@@ -61,17 +80,19 @@ struct Run<'r, F> {
     reached: usize,
 }
 
-/// Runs a log up to a place: every request in order of arrival, each decided under the policy of its time on how budgets stand.
+/// Runs a log: every request in order of arrival, each decided under the policy of its time on how budgets stand.
 /// `take` hears of each what became of it, in order of time, and may stop by answering false; says whether it did not.
 pub(super) fn in_turn(
     log: &Log,
     fold: &mut Fold,
-    (policies, end): (&[PolicySpan], usize),
+    script: Script<'_>,
     take: impl FnMut(Came<'_>) -> bool,
 ) -> bool {
+    let Script { policies, end, prices } = script;
     let range = (log.history.start(), end.min(log.len()));
     let waited = |came: &Recalled<'_>| came.extra.map_or(0, |extra| extra.waited);
-    let outlook = log.outlook();
+    let mut outlook = log.outlook();
+    outlook.prices = prices.unwrap_or(outlook.prices);
     let mut run = Run { log, policies, outlook, fold, take, waiting: BTreeMap::new(), reached: 0 };
     if log.history.range(range.0, range.1).all(|(_, came)| waited(&came) == 0) {
         let mut arrivals = log.history.range(range.0, range.1);
@@ -104,10 +125,23 @@ impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
         }
     }
 
-    /// Lets in or refuses those whose moment comes up to an arrival, or all; says whether it goes on.
+    /// Changes limits, and lets in or refuses those whose moment comes, up to an arrival, or until nobody waits; says whether it
+    /// goes on.
     fn let_time_pass(&mut self, to: Option<Instant>) -> bool {
         loop {
             let next = self.waiting.iter().map(|(turn, waiter)| (waiter.asks(), *turn)).min();
+            let until = match (to, next) {
+                (Some(to), Some((at, _))) => to.min(at),
+                (Some(at), None) | (None, Some((at, _))) => at,
+                (None, None) => return true,
+            };
+            if let Some(at) = self.fold.limits_change_at().filter(|at| *at <= until) {
+                self.fold.change_limits(at);
+                if !self.let_in_called(at) {
+                    return false;
+                }
+                continue;
+            }
             let Some((at, turn)) = next.filter(|(at, _)| to.is_none_or(|to| *at <= to)) else { return true };
             if !self.ask_again(turn, at) || !self.let_in_called(at) {
                 return false;
@@ -174,13 +208,16 @@ mod tests {
 
     use super::super::spending::Spending;
     use super::*;
-    use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
+    use crate::budget::{
+        Anchor, Dimension, Limit, LimitHistory, Mode, OverLimit, Period, Scope, Unpriced, Zone,
+    };
     use crate::classifier::{Classifier, Measures};
     use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, Usage};
     use crate::record::{Input, ReadOptions, open};
     use crate::routing::{AtMost, PolicySpec, RouteSpec, RungSpec, Status};
     use crate::session::{
-        Arriving, Called, Ingest, IngestOptions, Live, LiveSetup, Placed, Reading, Waiting, Wants, budgeted,
+        Arriving, Called, Ingest, IngestOptions, Live, LiveSetup, Placed, Reading, Waiting, Wants, branched,
+        budgeted,
     };
     use crate::units::{Names, Pico, PicoPerMillion};
 
@@ -401,9 +438,9 @@ mod tests {
             let (front, text) = served_live(&limits, &arrivals, Span(takes * 1000));
             let log = loaded(text);
             prop_assert_eq!(log.len(), arrivals.len());
-            let mut fold = Fold::with(Spending::new(&limits, &log.names));
+            let mut fold = Fold::with(Spending::new(&LimitHistory::from(limits.clone()), &log.names));
             let mut came = Vec::new();
-            let all = in_turn(&log, &mut fold, (&log.spans(), log.len()), |one| {
+            let all = in_turn(&log, &mut fold, Script::new(&log.spans(), log.len()), |one| {
                 let refused = one.settled.status == Status::Refused;
                 came.push((log.history.id(one.index).to_owned(), one.evidence.operation.at.0 / 1000, refused));
                 true
@@ -417,9 +454,13 @@ mod tests {
             let mut told: Vec<_> = told.collect();
             told.sort();
             prop_assert_eq!(came, told);
+            let limits = LimitHistory::from(limits);
             let found = budgeted(&log, &log.spans(), &limits, Reading::Routed, |_| true).unwrap();
             prop_assert_eq!((found.waited, found.refused), (front.waited as u64, front.refused as u64));
             prop_assert_eq!((found.open_holds, front.live.waiting()), (0, 0));
+            let start = Instant::from_secs(1_800_000_000);
+            let branch = branched(&log, &log.spans(), &limits, (None, start), None, |_| true).unwrap();
+            prop_assert_eq!((branch.budgets.waited, branch.refused.0), (front.waited as u64, front.refused as u64));
         }
     }
 
@@ -430,11 +471,11 @@ mod tests {
         let (front, text) = served_live(&limits, &arrivals, Span(50_000));
         assert_eq!((front.waited, front.refused), (6, 3));
         let log = loaded(text);
-        let found = budgeted(&log, &log.spans(), &limits, Reading::Routed, |_| true).unwrap();
+        let found = budgeted(&log, &log.spans(), &limits.to_vec().into(), Reading::Routed, |_| true).unwrap();
         assert_eq!((found.waited, found.refused, found.standings.len()), (6, 3, 2));
         // Without patience all that found no room are refused at once, at the moment at which they came.
         let hasty = [limit("all", None, 3, Span(0))];
-        let found = budgeted(&log, &log.spans(), &hasty, Reading::Routed, |_| true).unwrap();
+        let found = budgeted(&log, &log.spans(), &hasty.to_vec().into(), Reading::Routed, |_| true).unwrap();
         assert_eq!(
             (found.refused, found.turned[0].at),
             (6, Instant::from_secs(1_800_000_000) + Span(400_000))

@@ -12,7 +12,7 @@ use super::whose::whose_of;
 use super::{Log, LogNote, NoteKind, Player, Reading, settle_one};
 use crate::outcome::Settled;
 use crate::pricing::{Cost, CostSum};
-use crate::runaway::{Call, Kind, Rule, Runaways, Then, Trip, Whom, Whose};
+use crate::runaway::{Call, Kind, Rule, Runaways, Then, ToldTrip, Trip, Whom, Whose};
 use crate::units::{Instant, Span};
 
 /// The most trips that are followed to the end of the log.
@@ -124,29 +124,42 @@ impl PopBefore for BinaryHeap<Due> {
     }
 }
 
+/// Plays a log against rules, unless it tells of trips itself: then those are what happened, and nothing is found.
+pub fn would_trip(log: &Log, rules: &[Rule]) -> Watched {
+    if log.notes.iter().any(|note| ToldTrip::parse(&note.text).is_some()) {
+        return Watched::default();
+    }
+    watched(log, rules, |_| true).unwrap_or_default()
+}
+
+/// Does the same, unless the log is so long that whoever opens a console would wait for it.
+pub fn would_trip_at_once(log: &Log, rules: &[Rule]) -> Watched {
+    if log.len() <= AT_ONCE { would_trip(log, rules) } else { Watched::default() }
+}
+
 /// The most requests of a log that is looked through before its console opens.
 const AT_ONCE: usize = 300_000;
 
-impl Player {
-    /// Marks where rules would have tripped in the log, among its events. A log so long that one would wait for it is left as
-    /// it is.
-    pub fn mark_runaways(&mut self, rules: &[Rule]) {
-        if self.log.len() > AT_ONCE {
-            return;
-        }
-        let Some(found) = watched(&self.log, rules, |_| true).filter(|found| !found.tripped.is_empty())
-        else {
-            return;
-        };
-        let notes = &mut Arc::make_mut(&mut self.log).notes;
+impl Log {
+    /// Marks where rules would have tripped, among its notes.
+    pub fn mark_runaways(&mut self, found: &Watched) {
         for one in &found.tripped {
             let spent = one.cost_after.total().usd_rounded(2);
             let mark = if one.cost_after.estimated > crate::units::Pico::ZERO { "~" } else { "" };
             let text = format!("{}; {mark}${spent} was spent from here on", one.trip.words());
-            let place = notes.partition_point(|note| note.at <= one.trip.at);
+            let place = self.notes.partition_point(|note| note.at <= one.trip.at);
             let simulated = false;
-            notes.insert(place, LogNote { at: one.trip.at, kind: NoteKind::Runaway, text, simulated });
+            self.notes.insert(place, LogNote { at: one.trip.at, kind: NoteKind::Runaway, text, simulated });
         }
-        self.touch();
+    }
+}
+
+impl Player {
+    /// Marks where rules would have tripped in the log, among its events.
+    pub fn mark_runaways(&mut self, found: &Watched) {
+        if !found.tripped.is_empty() {
+            Arc::make_mut(&mut self.log).mark_runaways(found);
+            self.touch();
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::assigned::staged_by;
 use super::branches::{BranchPlan, BranchRun, BranchesFound};
 use super::worlds::{Other, WorldError, branched, spans_with};
 use super::{Log, PolicySpan};
-use crate::budget::Limit;
+use crate::budget::{Limit, LimitHistory};
 use crate::routing::{Policy, PolicyError};
 use crate::units::{Instant, Span, choice};
 use crate::world::World;
@@ -39,7 +39,7 @@ pub struct BranchesOf<'a> {
     /// The policies that were in force.
     pub policies: &'a [PolicySpan],
     /// The limits in force, where the world has none of its own.
-    pub limits: &'a [Limit],
+    pub limits: &'a LimitHistory,
     /// From when on worlds and what is tried are otherwise; the log's first request where not said.
     pub from: Option<Instant>,
     /// A policy in force, and the one staged beside it, which is one branch more.
@@ -50,7 +50,7 @@ pub struct BranchesOf<'a> {
 struct Run {
     name: String,
     policies: Vec<PolicySpan>,
-    limits: Vec<Limit>,
+    limits: LimitHistory,
     world: Option<World>,
 }
 
@@ -75,8 +75,8 @@ pub fn branch_out(
     });
     let compiled: Vec<Option<Arc<Policy>>> = compiled.collect::<Result<_, _>>()?;
     let log = of.log.clone().naming(names);
-    let limits = world.limits.clone().unwrap_or_else(|| of.limits.to_vec());
-    let known: Vec<String> = limits.iter().map(Limit::name).collect();
+    let limits = world.limits.clone().map_or_else(|| of.limits.clone(), LimitHistory::from);
+    let known: Vec<String> = limits.all().map(Limit::name).collect();
     if let Some(amount) = world.amounts.iter().find(|amount| !known.contains(&amount.limit)) {
         let hint = choice(&amount.limit, &known);
         return Err(BranchError::NoLimit(file.clone(), amount.limit.clone(), hint));
@@ -103,7 +103,7 @@ pub fn branch_out(
         };
         let rules = if branch.runaways { world.rules.clone() } else { Vec::new() };
         let world = World { rules, ..world.clone() };
-        let limits = if branch.budgets { limits.clone() } else { Vec::new() };
+        let limits = if branch.budgets { limits.clone() } else { LimitHistory::default() };
         runs.push(Run { limits, ..run(&branch.name, policies, Some(&world)) });
     }
     if let Some((now, staged)) = of.staged {

@@ -9,6 +9,7 @@ use super::status::LiveView;
 use super::{AlertsView, BudgetsTried, BudgetsView, Log, PolicySpan, Switching, TriedLimit};
 use crate::certificate::OffPolicy;
 use crate::outcome::Spread;
+use crate::pricing::Billed;
 use crate::pricing::CostSum;
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::Speed;
@@ -211,8 +212,6 @@ pub enum RerunState {
 /// All that a reader needs to draw or report.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Counts up with every change; equal revisions draw the same.
-    pub revision: u64,
     /// The log.
     pub log: Arc<Log>,
     /// How it is read.
@@ -271,9 +270,16 @@ pub struct Snapshot {
     pub proofs: Arc<Proofs>,
     /// What would have been told of a log up to the clock; a live session's alerts are told with its state.
     pub alerts: Arc<AlertsView>,
+    /// What a bill said of the log; of a live session that is told with its state.
+    pub billed: Option<Arc<Billed>>,
 }
 
 impl Snapshot {
+    /// Returns what the latest bill said.
+    pub fn billed(&self) -> Option<&Billed> {
+        self.live.as_ref().and_then(|live| live.status.billed.as_ref()).or(self.billed.as_deref())
+    }
+
     /// Returns how budgets stand.
     pub fn budgets(&self) -> &BudgetsView {
         // A log that is followed tells of none: it is played against the operator's own.
@@ -323,13 +329,5 @@ impl Snapshot {
     /// Says whether what is staged caps calls, which the instant figure leaves out.
     pub fn staged_remembers(&self) -> bool {
         self.staged.as_ref().is_some_and(|policy| policy.remembers())
-    }
-
-    /// Returns the place of the clock in the log, in thousandths.
-    pub fn progress(&self) -> u16 {
-        let Some((first, last)) = self.log.bounds() else { return 0 };
-        let whole = (last - first).0.max(1);
-        let part = (self.clock - first).0.clamp(0, whole);
-        u16::try_from(i128::from(part) * 1000 / i128::from(whole)).unwrap_or(1000)
     }
 }

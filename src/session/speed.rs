@@ -35,18 +35,6 @@ impl Speed {
         };
         Self::Tenths(SPEEDS.iter().rev().find(|&&speed| speed < now).copied().unwrap_or(SPEEDS[0]))
     }
-
-    /// Reads `4x`, `0.5x`, `max`.
-    pub fn parse(text: &str) -> Option<Self> {
-        if text == "max" {
-            return Some(Self::Max);
-        }
-        let number = text.strip_suffix('x').unwrap_or(text);
-        let (whole, tenth) = number.split_once('.').unwrap_or((number, "0"));
-        let tenth = if tenth.len() == 1 { tenth.parse::<u32>().ok()? } else { return None };
-        let tenths = whole.parse::<u32>().ok()?.checked_mul(10)?.checked_add(tenth)?;
-        (1..=36_000).contains(&tenths).then_some(Self::Tenths(tenths))
-    }
 }
 
 impl std::fmt::Display for Speed {

@@ -4,7 +4,7 @@
 //! stood at its arrival. A call is held at what it cost or would have, which a gateway cannot know: near its limit it is stricter.
 
 use super::whose::payer;
-use crate::budget::{Budgets, Draws, Limit, Member, Mode, Over, OverLimit, Spreads, Standing};
+use crate::budget::{Budgets, Draws, Limit, LimitHistory, Member, Mode, Over, OverLimit, Spreads, Standing};
 use crate::engine::{most, of_any, short};
 use crate::outcome::{Attempt, Choice, Evidence, Outlook, Settled, on_model};
 use crate::pricing::Cost;
@@ -20,6 +20,9 @@ const KEPT: usize = 20_000;
 #[derive(Clone, Debug)]
 pub struct Spending {
     budgets: Budgets,
+    /// The limits over time, and how many of their changes are in force.
+    history: LimitHistory,
+    changes: usize,
     names: Names,
     turned: Vec<Turned>,
     refused: u64,
@@ -61,9 +64,44 @@ pub struct Budgeted {
 
 impl Spending {
     /// Starts with nothing spent.
-    pub fn new(limits: &[Limit], names: &Names) -> Self {
-        let budgets = Budgets::new(limits.iter().cloned());
-        Self { budgets, names: names.share(), turned: Vec::new(), refused: 0, moved: 0, waited: 0 }
+    pub fn new(limits: &LimitHistory, names: &Names) -> Self {
+        let budgets = Budgets::new(limits.first().iter().cloned());
+        let history = limits.clone();
+        Self {
+            budgets,
+            history,
+            changes: 0,
+            names: names.share(),
+            turned: Vec::new(),
+            refused: 0,
+            moved: 0,
+            waited: 0,
+        }
+    }
+
+    /// Returns when other limits come into force next, if they do.
+    pub(super) fn changes_at(&self) -> Option<Instant> {
+        self.history.later().get(self.changes).map(|(at, _)| *at)
+    }
+
+    /// Brings the limits of a moment into force; what was spent stands.
+    pub(super) fn reach(&mut self, at: Instant) {
+        while let Some((_, limits)) = self.history.later().get(self.changes).filter(|(from, _)| *from <= at) {
+            self.budgets.change(limits.iter().cloned());
+            self.changes += 1;
+        }
+    }
+
+    /// Lists every window, each with as much as might be spent in it at its end.
+    fn all_windows(&self, at: Instant) -> Vec<Standing> {
+        let mut standings = self.budgets.standings(at, true);
+        for one in standings.iter_mut().filter(|_| self.changes > 0) {
+            let end = one.account.window.end.map_or(at, |end| at.min(Instant(end.0.saturating_sub(1))));
+            if let Some(limit) = self.history.then(&one.limit.name(), end) {
+                one.amount = limit.amount_of(&one.member);
+            }
+        }
+        standings
     }
 
     /// Takes the names of a log that has grown.
@@ -77,6 +115,7 @@ impl Spending {
         route: &str,
         (model, outlook): (ModelId, &Outlook<'_>),
     ) -> Draws {
+        self.reach(evidence.operation.at);
         let Self { budgets, names, .. } = self;
         budgets.draws(&payer(names, evidence, route, model, outlook))
     }
@@ -231,11 +270,6 @@ impl Spending {
         self.budgets.change(limits.iter().cloned());
     }
 
-    /// Lists the limits.
-    pub(super) fn limits(&self) -> Vec<Limit> {
-        self.budgets.limits().map(|limit| (**limit).clone()).collect()
-    }
-
     /// Adds what was spent before the log began.
     pub(super) fn carry(&mut self, before: &[Before]) {
         for Before { limit, member, start, spent } in before {
@@ -262,7 +296,8 @@ impl Spending {
     }
 
     /// Lists how the windows of a moment stand.
-    pub(super) fn standings(&self, at: Instant, spreads: &mut Spreads) -> Vec<Standing> {
+    pub(super) fn standings(&mut self, at: Instant, spreads: &mut Spreads) -> Vec<Standing> {
+        self.reach(at);
         let mut standings = self.budgets.standings(at, false);
         self.budgets.spread(&mut standings, at, spreads);
         standings
@@ -270,7 +305,7 @@ impl Spending {
 
     /// Ends the run, and says between which totals the fullest accounts will end.
     pub(super) fn end_foretold(self, at: Instant) -> Budgeted {
-        let mut standings = self.budgets.standings(at, true);
+        let mut standings = self.all_windows(at);
         self.budgets.spread(&mut standings, at, &mut Spreads::default());
         Budgeted { standings, ..self.end(at) }
     }
@@ -278,7 +313,7 @@ impl Spending {
     /// Ends the run: lists how all windows stand.
     pub fn end(self, at: Instant) -> Budgeted {
         Budgeted {
-            standings: self.budgets.standings(at, true),
+            standings: self.all_windows(at),
             refused: self.refused,
             moved: self.moved,
             waited: self.waited,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{AlertsView, AutomationRow, BudgetsView, RolloutRow, SteerRow, Tries};
+use crate::pricing::Billed;
 use crate::units::{Instant, Pico, Span};
 
 /// How bad something is.
@@ -142,6 +143,9 @@ pub struct LiveStatus {
     /// What it says, and the rules of alerts: what a what-if is tried against.
     #[serde(skip)]
     pub tries: Tries,
+    /// What the latest bill said of its ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billed: Option<Billed>,
     /// The newest alerts.
     #[serde(skip_serializing_if = "AlertsView::is_empty")]
     pub alerts: AlertsView,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::BudgetRow;
 use super::spending::Budgeted;
 use crate::alert::{Alert, Level, Rules};
-use crate::budget::{Limit, Standing};
+use crate::budget::{LimitHistory, Standing};
 use crate::pricing::CostSum;
 use crate::units::{Instant, Pico};
 
@@ -15,7 +15,7 @@ use crate::units::{Instant, Pico};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tries {
     /// The limits.
-    pub limits: Arc<[Limit]>,
+    pub limits: LimitHistory,
     /// What is told of; none where nobody says.
     pub rules: Option<Arc<Rules>>,
     /// How the accounts stand now, where more was spent than the log knows of; empty where it knows all.

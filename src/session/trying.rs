@@ -13,13 +13,13 @@ use super::budgets::window_name;
 use super::fold::Fold;
 use super::frontiers::with_staged;
 use super::limited::{unknown, with_tried};
-use super::queueing::{Came, in_turn};
+use super::queueing::{Came, Script, in_turn};
 use super::snapshot::{Play, RerunState};
 use super::spending::{Before, Spending};
 use super::tried::{TriedRun, Tries};
 use super::{BudgetRow, BudgetsTried, LimitAim, Log, Player, PolicySpan, Reading, RerunJob, TriedLimit};
 use crate::alert::Rules;
-use crate::budget::Limit;
+use crate::budget::{Limit, LimitHistory};
 use crate::routing::{Policy, match_route};
 use crate::units::{Instant, Pico};
 
@@ -35,7 +35,7 @@ fn before(tries: &Tries, log: &Log, policies: &[PolicySpan]) -> Vec<Before> {
     let standings = known.map(|known| known.standings).unwrap_or_default();
     let before = |row: &BudgetRow| {
         let is_of = |limit: &Limit| *limit.budget == *row.budget && window_name(limit.period) == row.window;
-        let limit = tries.limits.iter().find(|limit| is_of(limit))?.clone();
+        let limit = tries.limits.last().iter().find(|limit| is_of(limit))?.clone();
         let (member, start) =
             (row.member.clone().unwrap_or_default(), row.starts.unwrap_or(Instant(i64::MIN)));
         let same = standings
@@ -51,7 +51,7 @@ fn before(tries: &Tries, log: &Log, policies: &[PolicySpan]) -> Vec<Before> {
 fn tried(
     log: &Log,
     (policies, end): (&[PolicySpan], usize),
-    (limits, rules, before): (&[Limit], Option<&Arc<Rules>>, &[Before]),
+    (limits, rules, before): (&LimitHistory, Option<&Arc<Rules>>, &[Before]),
     mut tick: impl FnMut() -> bool,
 ) -> Option<TriedRun> {
     let mut spending = Spending::new(limits, &log.names);
@@ -63,7 +63,7 @@ fn tried(
     }
     let mut at = log.bounds().map_or(Instant(0), |(first, _)| first);
     let (outlook, mut count) = (log.outlook(), 0_usize);
-    let goes_on = in_turn(log, &mut fold, (policies, end), |came| {
+    let goes_on = in_turn(log, &mut fold, Script::new(policies, end), |came| {
         let Came { evidence, policy, circumstance, settled, .. } = came;
         at = evidence.operation.at;
         if let Some(watcher) = &mut watcher {
@@ -89,7 +89,7 @@ fn tried(
 pub fn try_budgets(
     log: &Log,
     (now, staged): (&Policy, &Policy),
-    (limits, rules): ([&[Limit]; 2], Option<&Arc<Rules>>),
+    (limits, rules): ([&LimitHistory; 2], Option<&Arc<Rules>>),
     mut tick: impl FnMut() -> bool,
 ) -> Option<[TriedRun; 2]> {
     let spans = log.spans();
@@ -111,11 +111,11 @@ pub fn try_beside(
     mut tick: impl FnMut() -> bool,
 ) -> Option<BudgetsTried> {
     let before = before(tries, log, applied);
-    let limits: Vec<Limit> = with_tried(&tries.limits, &job.limits);
+    let limits = tries.limits.map(|limits| with_tried(limits, &job.limits));
     // What was spent counts towards a limit whatever its amount.
     let spent = |before: &Before| {
-        let place = tries.limits.iter().position(|limit| *limit == before.limit);
-        let limit = place.and_then(|place| limits.get(place)).unwrap_or(&before.limit);
+        let place = tries.limits.last().iter().position(|limit| *limit == before.limit);
+        let limit = place.and_then(|place| limits.last().get(place)).unwrap_or(&before.limit);
         Before { limit: limit.clone(), ..before.clone() }
     };
     let before_tried: Vec<Before> = before.iter().map(spent).collect();
@@ -181,7 +181,6 @@ impl Trying {
                 self.last = Some((run.what.clone(), Moment::now()));
                 self.running = None;
                 player.rerun = found.map_or(RerunState::Idle, |found| RerunState::Tried(Arc::new(found)));
-                player.touch();
                 return true;
             }
         }
@@ -193,7 +192,6 @@ impl Trying {
             self.last = None;
             if matches!(player.rerun, RerunState::Tried(_)) {
                 player.rerun = RerunState::Idle;
-                player.touch();
                 news = true;
             }
         }
@@ -240,8 +238,8 @@ impl Player {
     /// Tries a limit beside what is in force; one tried before of the same name makes room.
     pub(super) fn try_limit(&mut self, aim: LimitAim) {
         let Tries { limits, .. } = self.tries().unwrap_or_default();
-        let Some(in_force) = aim.amount_now(&limits) else {
-            self.message = Some(unknown(&aim.limit, &limits));
+        let Some(in_force) = aim.amount_now(limits.last()) else {
+            self.message = Some(unknown(&aim.limit, limits.last()));
             return;
         };
         let name = aim.name();

@@ -202,7 +202,6 @@ fn watch_rerun(
             job.stop.store(true, Ordering::Relaxed);
             *running = None;
             player.rerun = RerunState::Idle;
-            player.touch();
             return true;
         }
         match job.result.try_recv() {
@@ -236,7 +235,6 @@ fn watch_rerun(
                 };
             }
         }
-        player.touch();
         return true;
     }
     let Some(what) = wanted else {
@@ -245,7 +243,6 @@ fn watch_rerun(
             return false;
         }
         player.rerun = RerunState::Idle;
-        player.touch();
         return true;
     };
     if checked.as_ref() == Some(&what) {
@@ -254,7 +251,6 @@ fn watch_rerun(
     let stale = player.rerun != RerunState::Idle;
     if stale {
         player.rerun = RerunState::Idle;
-        player.touch();
     }
     if staged_at.elapsed() < SETTLE {
         return stale;
@@ -278,7 +274,6 @@ fn watch_rerun(
     if thread.is_ok() {
         player.rerun = RerunState::Running { done: 0, total: what.end - what.first };
         *running = Some(Running { what, done, stop, result, started: Instant::now() });
-        player.touch();
         return true;
     }
     stale

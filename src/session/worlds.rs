@@ -8,16 +8,17 @@ use std::sync::Arc;
 use super::branches::Branched;
 use super::fold::Fold;
 use super::frontiers::with_staged;
+use super::queueing::{Came, Script, in_turn};
 use super::spending::Spending;
 use super::{Log, PolicySpan};
-use crate::budget::Limit;
+use crate::budget::LimitHistory;
 use crate::outcome::{Extra, History, Operation};
 use crate::pricing::Charged;
 use crate::routing::{Policy, Status};
 use crate::runaway::Call;
 use crate::telemetry::{Sign, Totals};
 use crate::units::{Count, Instant, ModelId, Names, Span};
-use crate::world::{Models, Repeat, Sky, World};
+use crate::world::{Amount, Models, Repeat, Sky, World};
 
 /// Requests that a world can bring besides; a scenario is an incident, not a load test.
 const MOST: u32 = 200_000;
@@ -172,66 +173,60 @@ fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut Hi
 pub fn branched(
     log: &Log,
     policies: &[PolicySpan],
-    limits: &[Limit],
+    limits: &LimitHistory,
     (world, start): (Option<&World>, Instant),
     incident: Option<(Instant, Instant)>,
     mut tick: impl FnMut(usize) -> bool,
 ) -> Option<Branched> {
     let end = log.bounds().unwrap_or_default().1;
-    let mut fold =
-        Fold::with(Spending::new(limits, &log.names)).minding(log, policies.iter().map(|span| &span.policy));
+    let otherwise = world.map(|world| with_amounts(limits, world, start));
+    let spending = Spending::new(otherwise.as_ref().unwrap_or(limits), &log.names);
+    let mut fold = Fold::with(spending).minding(log, policies.iter().map(|span| &span.policy));
     let mut priced = None;
-    let mut turns: Vec<Instant> = Vec::new();
     if let Some(world) = world {
         fold = fold.under(Sky::new(world, start, &log.names, &log.prices, meant(log)));
         priced = Some(world.prices(&log.prices, start, meant(log)));
-        turns = world
-            .amounts
-            .iter()
-            .map(|amount| amount.stretch.within(start))
-            .flat_map(|(a, b)| [a, b])
-            .collect();
-        turns.sort_unstable();
-        turns.reverse();
     }
-    let mut outlook = log.outlook();
-    if let Some(prices) = &priced {
-        outlook.prices = prices;
-    }
+    let script = Script { prices: priced.as_ref(), ..Script::new(policies, log.len()) };
     let (mut totals, mut inside) = (Totals::default(), Totals::default());
     let mut refused = (0, 0);
-    for (index, recalled) in log.history.range(log.history.start(), log.len()) {
-        let evidence = recalled.evidence();
-        let at = evidence.operation.at;
-        while let Some(turn) = turns.pop_if(|turn| *turn <= at) {
-            fold.change(&amounts_at(limits, world, start, turn));
-        }
-        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-        let policy = span.map_or(&log.policy, |span| &span.policy);
-        let (_, settled) = fold.arrive(index, &evidence, policy, &outlook);
+    let goes_on = in_turn(log, &mut fold, script, |Came { index, evidence, settled, .. }| {
         let is_refused = u64::from(settled.status == Status::Refused);
-        totals.apply(&evidence, settled, Sign::Plus);
+        totals.apply(evidence, settled, Sign::Plus);
         refused.0 += is_refused;
-        if incident.is_some_and(|(from, to)| at >= from && at < to) {
-            inside.apply(&evidence, settled, Sign::Plus);
+        // By the moment that the log tells, so that the stretch has the same requests in every branch.
+        let told = log.history.at(index).unwrap_or(evidence.operation.at);
+        if incident.is_some_and(|(from, to)| told >= from && told < to) {
+            inside.apply(evidence, settled, Sign::Plus);
             refused.1 += is_refused;
         }
-        if index % 4096 == 0 && !tick(index) {
-            return None;
-        }
+        index % 4096 != 0 || tick(index)
+    });
+    if !goes_on {
+        return None;
     }
     let (seen, trips) = fold.sky().map_or_else(Default::default, |sky| (sky.seen(), sky.trips()));
     Some(Branched { totals, inside, refused, seen, trips, budgets: fold.end(end)? })
 }
 
-/// Returns the limits as they are from a moment on.
-fn amounts_at(limits: &[Limit], world: Option<&World>, start: Instant, at: Instant) -> Vec<Limit> {
-    let mut limits = limits.to_vec();
-    for amount in world.iter().flat_map(|world| &world.amounts) {
-        let (from, to) = amount.stretch.within(start);
-        for limit in limits.iter_mut().filter(|limit| limit.name() == amount.limit && at >= from && at < to) {
-            limit.amount = amount.amount;
+/// Returns limits with the amounts that a world gives them for a time.
+fn with_amounts(limits: &LimitHistory, world: &World, start: Instant) -> LimitHistory {
+    let within = |amount: &Amount| <[Instant; 2]>::from(amount.stretch.within(start));
+    let mut turns: Vec<Instant> = world.amounts.iter().flat_map(within).collect();
+    turns.extend(limits.later().iter().map(|(at, _)| *at));
+    turns.sort_unstable();
+    turns.dedup();
+    let at = |at: Instant| {
+        let mut limits = limits.at(at).to_vec();
+        for amount in &world.amounts {
+            let [from, to] = within(amount);
+            for limit in
+                limits.iter_mut().filter(|limit| limit.name() == amount.limit && at >= from && at < to)
+            {
+                limit.amount = amount.amount;
+            }
         }
-    }
-    limits
+        limits
+    };
+    LimitHistory::new(limits.first().to_vec(), turns.into_iter().map(|turn| (turn, at(turn))).collect())
 }

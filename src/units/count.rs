@@ -68,11 +68,11 @@ pub fn counted(n: u64, thing: &str) -> String {
     out.push_str(thing);
     match thing.strip_suffix('y') {
         _ if n == 1 => {}
-        Some(_) => {
+        Some(before) if !before.ends_with(['a', 'e', 'o', 'u']) => {
             out.pop();
             out.push_str("ies");
         }
-        None => out.push('s'),
+        _ => out.push('s'),
     }
     out
 }

@@ -20,6 +20,7 @@ mod sorting;
 mod tags;
 mod text;
 mod when;
+mod words;
 
 pub use alike::Listing;
 pub use count::{Count, counted};
@@ -37,3 +38,4 @@ pub use sorting::{sort_by, sort_by_key};
 pub use tags::{is_tag_name, tag, tag_set, tag_value, tags_of};
 pub use text::{clean, is_safe, line_of, marked, marked_lines};
 pub use when::When;
+pub(crate) use words::words;

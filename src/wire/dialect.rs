@@ -1,5 +1,6 @@
 //! The languages that clients and providers of models speak.
 
+use crate::units::words;
 use std::fmt;
 
 /// A request and answer format, as the provider that invented it documents it.
@@ -21,31 +22,14 @@ pub enum Dialect {
     OpenAiCompletions,
 }
 
+words!(Dialect {
+    OpenAiChat = "OpenAI chat completions", OpenAiResponses = "OpenAI responses",
+    OpenAiEmbeddings = "OpenAI embeddings", AnthropicMessages = "Anthropic messages",
+    Gemini = "Gemini generateContent", GeminiEmbeddings = "Gemini embedContent",
+    OpenAiCompletions = "OpenAI completions",
+});
+
 impl Dialect {
-    /// Every dialect.
-    pub const ALL: [Self; 7] = [
-        Self::OpenAiChat,
-        Self::OpenAiResponses,
-        Self::OpenAiEmbeddings,
-        Self::AnthropicMessages,
-        Self::Gemini,
-        Self::GeminiEmbeddings,
-        Self::OpenAiCompletions,
-    ];
-
-    /// Returns the words used in messages to people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OpenAiChat => "OpenAI chat completions",
-            Self::OpenAiResponses => "OpenAI responses",
-            Self::OpenAiEmbeddings => "OpenAI embeddings",
-            Self::AnthropicMessages => "Anthropic messages",
-            Self::Gemini => "Gemini generateContent",
-            Self::GeminiEmbeddings => "Gemini embedContent",
-            Self::OpenAiCompletions => "OpenAI completions",
-        }
-    }
-
     /// Returns the member that says why an answer ended.
     pub(super) const fn finish_field(self) -> &'static str {
         match self {

@@ -57,6 +57,4 @@ pub use preface::Preface;
 pub use relay::{Relay, StreamEnd, error_event, ping};
 pub use sending::{Accent, Sending, Sent};
 pub use sse::last_event;
-pub use table::{
-    ANSWERS, AnswerRow, Answers, CLIENTS, Fate, Kind, Row, TABLES, Table, Target, translation_page,
-};
+pub use table::{ANSWERS, AnswerRow, Answers, CLIENTS, Fate, Kind, Row, TABLES, Table, Target};

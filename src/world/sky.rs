@@ -125,13 +125,29 @@ impl Sky {
         self.runaways.trips().cloned().collect()
     }
 
+    /// Says whether who sent a request is stopped.
+    pub fn is_stopped(&self, whose: Option<&Whose>) -> bool {
+        whose.is_some_and(|whose| self.runaways.is_stopped(whose))
+    }
+
     /// Takes a request in, by its place in the order of arrival. Says what holds for who sent it.
     pub fn arrive(&mut self, index: usize, operation: &Operation, whose: Option<&Whose>) -> Then {
+        self.look(index, operation);
+        self.seen.barred_requests += u64::from(!self.down.is_empty());
+        let is_cache_on = |rule: &Rule| rule.is_on(operation.at) && matches!(rule.what, What::Cache(_));
+        self.seen.unknown_sessions +=
+            u64::from(!operation.session.is_some() && self.rules.iter().any(is_cache_on));
+        let Some(whose) = whose else { return Then::Tell };
+        let verdict = self.runaways.arrived(whose, Call::unpacked(operation.call), operation.at);
+        if verdict.stop.is_some() { Then::Freeze } else { verdict.then.unwrap_or(Then::Tell) }
+    }
+
+    /// Finds out what the world does to a request at its moment, which may be asked again: it has not arrived.
+    pub fn look(&mut self, index: usize, operation: &Operation) {
         let at = operation.at;
         self.weather.clear();
         self.down.clear();
         self.down.extend(self.failing.iter().filter(|(_, (_, until))| at < *until).map(|(model, _)| *model));
-        let mut is_cache_on = false;
         for rule in self.rules.iter_mut().filter(|rule| rule.is_on(at)) {
             match &rule.what {
                 What::Price(_) => self.weather.priced.extend(&rule.models),
@@ -155,7 +171,6 @@ impl Sky {
                     }
                 }
                 What::Cache(lasts) => {
-                    is_cache_on = true;
                     let is_cold = |model: &&ModelId| {
                         let last = self.sent.get(&(operation.session, **model));
                         last.is_some_and(|last| at - *last > *lasts)
@@ -169,11 +184,6 @@ impl Sky {
             let is_down = |(_, identity): &&(ModelId, ModelId)| down.contains(identity);
             self.down.extend(self.names.iter().filter(is_down).map(|(name, _)| *name));
         }
-        self.seen.barred_requests += u64::from(!self.down.is_empty());
-        self.seen.unknown_sessions += u64::from(is_cache_on && !operation.session.is_some());
-        let Some(whose) = whose else { return Then::Tell };
-        let verdict = self.runaways.arrived(whose, Call::unpacked(operation.call), at);
-        if verdict.stop.is_some() { Then::Freeze } else { verdict.then.unwrap_or(Then::Tell) }
     }
 
     /// Takes what became of it: counts against quotas, trips breakers, warms caches.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test's own scaffolding may fail the test")]
 
+mod alerted;
 mod anomalies;
 mod caching;
 mod drifted;

@@ -167,6 +167,22 @@ fn a_month_is_foretold_by_the_week_or_says_that_it_is_not() {
     assert_eq!(found["backtest"]["mape_percent"], "0.0");
     assert!(found["runs_out_at"].as_str().unwrap().starts_with("2026-06-25T2"), "{found}");
     assert!(sandbox.good("forecast june.jsonl").contains("hour-of-week profile"));
+    // A launch that is known: hours cost twice as much from the 26th on, five days of the month.
+    let launched = json(&sandbox.good("forecast june.jsonl --step 2026-06-26T00:00:00Z=2 --format json"));
+    let more = pico(&launched["p50_usd"]) - expected;
+    assert!((119_000_000_000_000..=121_000_000_000_000).contains(&more), "{launched}");
+    assert_eq!(launched["steps"][0]["times_permille"], 2000);
+    let early = json(&sandbox.good("forecast june.jsonl --step 2026-06-22=3 --limit 600 --format json"));
+    assert!(early["runs_out_at"].as_str().unwrap().starts_with("2026-06-23"), "{early}");
+    assert!(sandbox.good("forecast june.jsonl --step 2026-06-22=1.2").contains("known to change"));
+    let last = found["at"].as_str().expect("a moment");
+    let wrong = sandbox.run(&format!("forecast june.jsonl --step {last}=2"));
+    assert!(
+        wrong.code == Some(2) && wrong.err.contains("no later than the log's last request"),
+        "{}",
+        wrong.err
+    );
+    assert!(sandbox.run("forecast june.jsonl --step 2026-06-30=zwei").err.contains("like 2026-11-15=1.2"));
     assert!(sandbox.refused("forecast june.jsonl --until 2026-06-01").contains("no later than"));
 }
 

@@ -334,3 +334,97 @@ fn busy_hours_burn_no_budget_that_lasts_and_a_night_that_is_busy_does() {
     // $18 within an hour is less than 14.4 times an even pace, but not at night.
     assert!(fired(&working_hours(night)).iter().any(|threshold| threshold == "14.4x in 1h"));
 }
+
+/// A warehouse would else load nothing, or another total than the report's.
+#[test]
+fn a_parquet_file_has_the_columns_and_the_rows_of_the_csv() {
+    let sandbox = kinds();
+    let run = sandbox.run("report kinds.jsonl --by team,tag.env,model --format parquet -o kinds.parquet");
+    assert!(run.code == Some(0) && run.err.contains("is unknown"), "{}", run.err);
+    let file = std::fs::read(sandbox.path("kinds.parquet")).expect("a file");
+    assert_eq!((&file[..4], &file[file.len() - 4..]), (&b"PAR1"[..], &b"PAR1"[..]));
+    let length = u32::from_le_bytes(file[file.len() - 8..file.len() - 4].try_into().expect("four bytes"));
+    let footer = &file[file.len() - 8 - usize::try_from(length).expect("a length")..file.len() - 8];
+    let csv = sandbox.run("report kinds.jsonl --by team,tag.env,model --format csv").out;
+    let heads = csv.lines().next().expect("heads");
+    let mut rest = footer;
+    for head in heads.split(',') {
+        let at = rest.windows(head.len()).position(|window| window == head.as_bytes());
+        rest = &rest[at.unwrap_or_else(|| panic!("{head} follows in the schema")) + head.len()..];
+    }
+    let again = sandbox.run("report kinds.jsonl --by team,tag.env,model --format parquet -o again.parquet");
+    assert_eq!((again.code, std::fs::read(sandbox.path("again.parquet")).expect("a file")), (Some(0), file));
+}
+
+/// Whoever loads it with the reference implementation finds text, whole numbers and exact dollars.
+#[test]
+fn the_official_reader_of_parquet_finds_what_the_csv_says() {
+    let Ok(venv) = std::env::var("POINTSMAN_FOCUS_VENV") else {
+        println!("skipped: POINTSMAN_FOCUS_VENV names no environment with pyarrow");
+        return;
+    };
+    let sandbox = kinds();
+    let by = "report kinds.jsonl --by team,project,tag.env,model";
+    assert_eq!(sandbox.run(&format!("{by} --format parquet -o kinds.parquet")).code, Some(0));
+    let csv = rows(&sandbox.run(&format!("{by} --format csv")).out);
+    let read = "import pyarrow.parquet as p, sys, json\n\
+                t = p.read_table(sys.argv[1])\n\
+                print(json.dumps([[str(f.type) for f in t.schema], [{k: None if v is None else str(v) for k, v in r.items()} for r in t.to_pylist()]]))";
+    let output = std::process::Command::new(std::path::Path::new(&venv).join("bin/python"))
+        .args(["-c", read])
+        .arg(sandbox.path("kinds.parquet"))
+        .output()
+        .expect("python runs");
+    let found = json(&String::from_utf8(output.stdout).expect("text"));
+    let types: Vec<&str> = found[0].as_array().expect("types").iter().filter_map(Value::as_str).collect();
+    assert_eq!(
+        (&types[..5], types[14]),
+        (&["string", "string", "string", "string", "int64"][..], "decimal128(38, 12)")
+    );
+    let found = found[1].as_array().expect("rows");
+    assert_eq!(found.len(), csv.len());
+    for (read, told) in found.iter().zip(&csv) {
+        for (head, cell) in told {
+            let plain = cell.strip_prefix('\'').unwrap_or(cell);
+            match (read[head].as_str(), plain.parse::<Decimal>()) {
+                (None, _) => assert_eq!(plain, "", "{head}"),
+                (Some(read), Ok(told)) => assert_eq!(read.parse::<Decimal>().ok(), Some(told), "{head}"),
+                (Some(read), Err(_)) => assert_eq!(read, plain, "{head}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn how_far_a_bill_is_off_is_kept_beside_the_log_and_shown_on_spend() {
+    let sandbox = sandbox();
+    sandbox.write("costs.json", COSTS);
+    let spend = "snapshot spend --log small.jsonl --size 120x36";
+    assert!(!sandbox.run(spend).out.contains("bill "), "nobody asked for it");
+    let run = sandbox.run("reconcile small.jsonl --bill costs.json --keep");
+    assert!(run.code == Some(0) && run.err.contains("small.jsonl.bill.json"), "{}", run.err);
+    let kept = json(&std::fs::read_to_string(sandbox.path("small.jsonl.bill.json")).expect("a file"));
+    let told = json(&sandbox.good("reconcile small.jsonl --bill costs.json --format json"))["total"].clone();
+    for side in ["ours_usd", "theirs_usd", "ours_unknown_calls"] {
+        assert_eq!(kept[side], told[side], "{side}");
+    }
+    let percent = told["difference_percent"].as_str().expect("a difference").to_owned();
+    let shown = sandbox.run(spend).out;
+    assert!(shown.contains("bill ") && shown.contains(&format!("{percent} %")), "{percent}: {shown}");
+    let run = sandbox.run("reconcile small.jsonl small.jsonl --bill costs.json --keep");
+    assert!(run.code == Some(2) && run.err.contains("several logs"), "{}", run.err);
+}
+
+/// Tools that load FOCUS by place, not by name, would else put our columns into theirs.
+#[test]
+fn columns_of_our_own_stand_behind_those_of_focus() {
+    for version in ["1.2", "1.4"] {
+        let text = kinds().run(&format!("report kinds.jsonl --format focus --focus {version}")).out;
+        let heads: Vec<&str> = text.lines().next().expect("heads").split(',').collect();
+        let first = heads.iter().position(|head| head.starts_with("x_")).expect("columns of our own");
+        assert!(heads[first..].iter().all(|head| head.starts_with("x_")), "{heads:?}");
+        let row = &rows(&text)[0];
+        let own = ["x_Model", "x_CallCount", "x_CostKind", "x_Team"].map(|head| cell(row, head));
+        assert_eq!(own, ["gpt-4.1", "1", "known", "'=1+1"], "{row:?}");
+    }
+}

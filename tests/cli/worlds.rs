@@ -172,3 +172,28 @@ fn every_world_that_comes_along_is_listed() {
         assert!(list.contains(name), "{name}");
     }
 }
+
+/// Worlds of budgets would else promise refusals where requests only wait.
+#[test]
+fn requests_wait_for_room_in_a_world_too_and_are_let_in_when_an_amount_is_raised() {
+    let budget = "[budget.company]\nlimit = { lifetime = \"0.0012\" }\nover = \"queue\"\nwait = \"60s\"\n";
+    let world = format!(
+        "title = \"more\"\n[[amount]]\nlimit = \"company/lifetime\"\nusd = 1\nfrom = \"+45s\"\n{budget}"
+    );
+    let sandbox = sandbox(&world);
+    let report = run(&sandbox, "");
+    // Two have room. As it was, the others wait a minute each and are refused.
+    let of = |branch: &Value| [&branch["whole"]["refused"], &branch["waited_requests"]].map(Value::as_u64);
+    assert_eq!(of(&report["branches"][0]), [Some(6), Some(6)]);
+    assert_eq!(of(&report["branches"][1]), [Some(0), Some(3)]);
+    assert_eq!(costs(&report), ["0.0011", "0.0044"]);
+    // A model that is out while they wait is out when they are let in: what is decided then goes by how things stand then.
+    sandbox.write(
+        "world.toml",
+        &format!("{world}[[outage]]\nmodels = [\"gemini-*\"]\nfrom = \"+40s\"\ntakes = \"200ms\"\n"),
+    );
+    let report = run(&sandbox, "");
+    let branch = &report["branches"][1];
+    assert_eq!((of(branch), &branch["failed_calls"]), ([Some(0), Some(3)], &Value::from(5)));
+    assert!(sandbox.good("replay log.jsonl --world world.toml --format md").contains("waited"));
+}

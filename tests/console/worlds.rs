@@ -1,5 +1,6 @@
 //! The screen Worlds: the log branched at the play head, side by side, as `replay --world` has it.
 
+use pointsman::budget::LimitHistory;
 use pointsman::config::world;
 use pointsman::session::{BranchPlan, BranchState, BranchesOf, branch_out};
 
@@ -41,8 +42,13 @@ fn a_world_is_tried_from_the_play_head_on_and_its_figures_are_those_of_the_comma
         assert!(!found.is_whole && found.start == shown.clock);
         // The same, asked for as a command line does.
         let spans = log.spans();
-        let of =
-            BranchesOf { log: &log, policies: &spans, limits: &[], from: Some(shown.clock), staged: None };
+        let of = BranchesOf {
+            log: &log,
+            policies: &spans,
+            limits: &LimitHistory::default(),
+            from: Some(shown.clock),
+            staged: None,
+        };
         let again = branch_out(of, &plan("429-storm"), |_, _| true).unwrap().unwrap();
         for (one, other) in found.runs.iter().zip(&again.runs) {
             assert_eq!(one.found.totals.all, other.found.totals.all, "{}", one.name);

@@ -49,11 +49,20 @@ struct Odds {
 /// Three teams with two projects each, two models, a route; a working day and a weekend. `bend` changes the odds of a project
 /// (0 to 5) at a day and its part.
 fn month(seed: u64, knobs: Knobs, bend: impl Fn(u16, f64) -> Option<Odds>) -> Vec<Incident> {
+    days((30, SLOT), seed, knobs, bend)
+}
+
+fn days(
+    (days, length): (i64, i64),
+    seed: u64,
+    knobs: Knobs,
+    bend: impl Fn(u16, f64) -> Option<Odds>,
+) -> Vec<Incident> {
     let mut draws = Draws(seed);
-    let mut survey = Survey::new(Span::secs(SLOT), knobs);
+    let mut survey = Survey::new(Span::secs(length), knobs);
     let usual = Odds { requests: 1.0, failed: 0.01, escalated: 0.08, cost: 1.0 };
-    for slot in 0..30 * DAY / SLOT {
-        let (at, day) = (slot * SLOT, f64::from(i32::try_from(slot * SLOT).unwrap()) / 86_400.0);
+    for slot in 0..days * DAY / length {
+        let (at, day) = (slot * length, f64::from(i32::try_from(slot * length).unwrap()) / 86_400.0);
         let hour = day.fract() * 24.0;
         let weekend = if at / DAY % 7 >= 5 { 0.5 } else { 1.0 };
         let busy = (0.25 + (-((hour - 14.0) / 5.0).powi(2)).exp()) * weekend;
@@ -148,6 +157,23 @@ fn failing_calls_are_told_and_a_change_of_everything_alike_blames_nobody() {
     let incident = &found[0];
     assert_eq!((incident.lead.metric, incident.lead.scope), (Metric::Errors, Scope::All));
     assert_eq!(incident.causes, [], "all parts fail alike");
+}
+
+/// A part that is seen first is no culprit where all others grew as it did: somebody would look into the wrong team.
+#[test]
+fn what_no_part_explains_is_told_of_all_traffic() {
+    let busy = Odds { requests: 5.0, failed: 0.01, escalated: 0.08, cost: 1.0 };
+    let mut told_of = 0;
+    for seed in 10..16 {
+        let bend = |_: u16, day: f64| (13.4..13.52).contains(&day).then_some(busy);
+        let found = days((16, 3_600), seed, Knobs::default(), bend);
+        let during = found.iter().filter(|one| (13.3..13.6).contains(&day_of(one.start)));
+        for one in during {
+            told_of += 1;
+            assert!(!one.causes.is_empty() || one.lead.scope == Scope::All, "{seed}: {}", told(&found));
+        }
+    }
+    assert!(told_of > 0, "a rush of five times the traffic is told");
 }
 
 #[test]

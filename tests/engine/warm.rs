@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
+use pointsman::budget::LimitHistory;
 use pointsman::classifier::{Classifier, Measures};
 use pointsman::config::{caching, policy, prices};
 use pointsman::pricing::{PriceBook, Usage};
@@ -234,7 +235,7 @@ fn calls_that_cost_over_a_twentieth_more_or_less_than_was_expected_are_told_of_o
     use pointsman::session::alerts;
     let fired = |calls, expected| {
         let log = foretold(calls, expected);
-        let all = alerts(&log, Arc::new(Rules::default()), &[], |_| true).unwrap();
+        let all = alerts(&log, Arc::new(Rules::default()), &LimitHistory::default(), |_| true).unwrap();
         all.into_iter().filter(|alert| alert.source == Source::Expected).collect::<Vec<_>>()
     };
     for (expected, more) in [(45_000_000_000, "cost more than"), (55_000_000_000, "cost less than")] {

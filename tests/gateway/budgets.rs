@@ -194,7 +194,29 @@ fn an_edit_takes_effect_while_it_serves_a_slip_changes_nothing_and_a_restart_for
     let again = standings(&front);
     assert_eq!(again["budgets"][0]["spent"], spent, "{again:#}");
     assert_eq!(again["budgets"][0]["limit"], "2");
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     drop(front.settle());
+    // Which file was in force when goes along with the traffic: the first one, the edit, and the one of between the runs.
+    let log = sandbox.must(&["ledger", "export"]);
+    let header: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(header["budgets"], "[budget.all]\nlimit = { month = 3 }\n");
+    let texts: Vec<&Value> =
+        header["budget_changes"].as_array().unwrap().iter().map(|one| &one["text"]).collect();
+    let files = ["{ month = \"0.001\" }\n# closed", "{ month = 2 }"]
+        .map(|limit| format!("[budget.all]\nlimit = {limit}\n"));
+    assert_eq!(texts, [&Value::from(files[0].as_str()), &Value::from(files[1].as_str())]);
+    let path = sandbox.must(&["ledger", "path"]);
+    let shown: Value = serde_json::from_str(&sandbox.must(&[
+        "budgets",
+        "show",
+        path.trim(),
+        "--as",
+        "routed",
+        "--format",
+        "json",
+    ]))
+    .unwrap();
+    assert_eq!(shown["budgets"][0]["limit"], "2", "{shown:#}");
 }
 
 #[test]

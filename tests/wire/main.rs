@@ -14,6 +14,7 @@ mod grammar;
 mod inbound;
 mod known;
 mod native;
+mod page;
 mod placed;
 mod refused;
 mod requests;

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use pointsman::wire::Dialect::{
     self, AnthropicMessages, Gemini, OpenAiChat, OpenAiCompletions, OpenAiResponses,
 };
-use pointsman::wire::{Accent, Ask, Fate, Sending, Sent, TABLES, Target, WireError, translation_page};
+use pointsman::wire::{Accent, Ask, Fate, Sending, Sent, TABLES, Target, WireError};
+
+use crate::page::translation_page;
 use serde_json::{Value, json};
 
 /// The members of each request as the official libraries have them: openai 3.57.0, anthropic 2.14.0 and google-genai 3.6.1

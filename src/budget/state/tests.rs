@@ -92,6 +92,20 @@ fn a_charge_belongs_to_the_window_of_its_hold() {
 }
 
 #[test]
+fn what_was_drawn_on_a_limit_that_is_gone_is_listed_with_the_past_alone() {
+    let mut budgets = Budgets::new([limit("all", Period::Day, usd("1"), Scope::default())]);
+    let draws = budgets.draws(&team("a"));
+    let hold = budgets.hold(&draws, usd("0.25"), Instant(0)).unwrap();
+    budgets.settle(hold, Cost::Known(usd("0.2")));
+    budgets.change([limit("other", Period::Day, usd("1"), Scope::default())]);
+    let names = |all| {
+        budgets.standings(Instant(0), all).iter().map(|one| one.limit.budget.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(false), ["other"]);
+    assert_eq!(names(true), ["all", "other"]);
+}
+
+#[test]
 fn unknown_costs_as_much_as_was_held_and_more_than_that_is_told() {
     let mut budgets = Budgets::new([limit("all", Period::Day, usd("1"), Scope::default())]);
     let draws = budgets.draws(&team("a"));

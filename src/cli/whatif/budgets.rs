@@ -10,9 +10,11 @@ use anyhow::{Context as _, bail};
 use serde::Serialize;
 
 use crate::app::{Cancel, Progress};
-use crate::budget::{Dimension, Limit, Period};
+use crate::budget::{Dimension, Limit, LimitHistory, Period};
 use crate::cli::alert_rules;
+use crate::cli::brought::brought_limits;
 use crate::config::budgets;
+use crate::record::BudgetFiles;
 use crate::report::{Format, Sheet, count};
 use crate::routing::Policy;
 use crate::session::{BudgetsTried, Log, TriedAlert, TriedRow, TriedSide, try_budgets};
@@ -24,8 +26,8 @@ const LISTED: usize = 20;
 /// The limits of both sides.
 #[derive(Debug)]
 pub(super) struct Limits {
-    applied: Vec<Limit>,
-    staged: Vec<Limit>,
+    applied: LimitHistory,
+    staged: LimitHistory,
     /// Whether those in force are the log's own.
     is_brought: bool,
     is_changed: bool,
@@ -36,25 +38,25 @@ impl Limits {
     pub(super) fn read(
         file: Option<&Path>,
         changes: &[String],
-        brought: &str,
+        brought: &BudgetFiles,
     ) -> anyhow::Result<Option<Self>> {
         let is_brought = file.is_none() && !brought.is_empty();
         if file.is_none() && changes.is_empty() && !is_brought {
             return Ok(None);
         }
         let applied = match file {
-            None if is_brought => budgets::parse(brought, "the log's own budgets")?,
-            None => Vec::new(),
+            None if is_brought => brought_limits(brought)?,
+            None => LimitHistory::default(),
             Some(path) => {
                 let name = path.display().to_string();
                 let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
-                budgets::parse(&text, &name)?
+                budgets::parse(&text, &name)?.into()
             }
         };
-        let mut staged = applied.clone();
-        for text in changes {
-            change(&mut staged, text)?;
-        }
+        // A budget that was not there at all times is changed where it was.
+        let last = changed(applied.last(), changes)?;
+        let later = |limits: &[Limit]| changed(limits, changes).unwrap_or_else(|_| limits.to_vec());
+        let staged = if applied.later().is_empty() { last.into() } else { applied.map(later) };
         Ok(Some(Self { applied, staged, is_brought, is_changed: !changes.is_empty() }))
     }
 
@@ -62,6 +64,15 @@ impl Limits {
     pub(super) fn is_changed(&self) -> bool {
         self.is_changed
     }
+}
+
+/// Returns limits with all changes made.
+fn changed(limits: &[Limit], changes: &[String]) -> anyhow::Result<Vec<Limit>> {
+    let mut limits = limits.to_vec();
+    for text in changes {
+        change(&mut limits, text)?;
+    }
+    Ok(limits)
 }
 
 /// Changes a limit, or adds one.
@@ -281,7 +292,10 @@ impl BudgetsReport {
         ];
         let mut sheet = Sheet::new(title, &heads);
         let money = |usd: &str| match Pico::from_usd(usd) {
-            Ok(amount) if !exact => amount.usd_rounded(2),
+            Ok(amount) if !exact => {
+                let is_small = amount != Pico::ZERO && amount.0.abs() < Pico::USD.0;
+                amount.usd_rounded(if is_small { 6 } else { 2 })
+            }
             _ => usd.to_owned(),
         };
         let side = |side: &Option<SideReport>| match side {

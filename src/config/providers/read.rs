@@ -412,7 +412,7 @@ fn check(provider: &Provider, source: Source<'_>) -> Result<(), Error> {
 }
 
 fn speaks(word: &str) -> Option<Speaks> {
-    Speaks::ALL.into_iter().find(|speaks| speaks.name() == word)
+    Speaks::from_name(word)
 }
 
 fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use crate::config::FileError;
 use crate::config::parameters::{Parameters, ParametersError};
+use crate::units::words;
 use crate::units::{PerMille, Slip};
 
 /// Every provider, and how the simulated one behaves.
@@ -104,23 +105,10 @@ pub enum Speaks {
     Simulated,
 }
 
-impl Speaks {
-    /// Every dialect.
-    pub const ALL: [Self; 6] =
-        [Self::OpenAi, Self::Anthropic, Self::Gemini, Self::Mistral, Self::Converse, Self::Simulated];
-
-    /// Returns the word that files use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-            Self::Gemini => "gemini",
-            Self::Mistral => "mistral",
-            Self::Converse => "converse",
-            Self::Simulated => "simulated",
-        }
-    }
-}
+words!(Speaks {
+    OpenAi = "openai", Anthropic = "anthropic", Gemini = "gemini", Mistral = "mistral", Converse = "converse",
+    Simulated = "simulated",
+});
 
 /// In whose cloud the models are. It decides paths, and what stands around a body and an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

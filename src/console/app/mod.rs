@@ -33,7 +33,7 @@ use super::prompt::Prompt;
 use super::screen::{Ask, Asks, ScreenId, View};
 use super::screens::spend::WHY_PANEL;
 use super::screens::{detail, traffic};
-use super::theme::{Depth, Theme};
+use super::theme::Theme;
 use super::ui::Ui;
 use crate::session::{Command, Play, Reading, Snapshot};
 use crate::units::{PerMille, Span};
@@ -124,8 +124,6 @@ pub struct Settings {
     pub mouse: bool,
     /// How long a message stays.
     pub message: Duration,
-    /// How many colours there are.
-    pub depth: Depth,
 }
 
 /// The console.
@@ -523,10 +521,7 @@ impl App {
                 self.ui.view.focus = WHY_PANEL;
                 done
             }
-            Action::Why if self.ui.context() == Context::Spend && self.ui.view.focus != WHY_PANEL => {
-                self.ui.view.focus = WHY_PANEL;
-                Vec::new()
-            }
+            Action::Why | Action::NextDimension if self.ui.brings_into_view(action) => Vec::new(),
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => {
                 self.say("type the digits");

@@ -171,43 +171,6 @@ pub fn contrast(a: [u8; 3], b: [u8; 3]) -> f64 {
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
-/// A kind of colour blindness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blindness {
-    /// No green cones.
-    Deuteranopia,
-    /// No red cones.
-    Protanopia,
-}
-
-/// Returns the colour as someone with this colour blindness sees it (Machado, Oliveira and Fernandes 2009, full severity).
-pub fn seen_by(colour: [u8; 3], blindness: Blindness) -> [u8; 3] {
-    let rows = match blindness {
-        Blindness::Deuteranopia => [
-            [0.367_322, 0.860_646, -0.227_968],
-            [0.280_085, 0.672_501, 0.047_413],
-            [-0.011_820, 0.042_940, 0.968_881],
-        ],
-        Blindness::Protanopia => [
-            [0.152_286, 1.052_583, -0.204_868],
-            [0.114_503, 0.786_281, 0.099_216],
-            [-0.003_882, -0.048_116, 1.051_998],
-        ],
-    };
-    let light = colour.map(linear);
-    rows.map(|row| {
-        let c: f64 = row.iter().zip(light).map(|(m, l)| m * l).sum::<f64>().clamp(0.0, 1.0);
-        let encoded = if c <= 0.003_130_8 { c * 12.92 } else { 1.055 * c.powf(1.0 / 2.4) - 0.055 };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to 0..=1 before scaling"
-        )]
-        let byte = (encoded.clamp(0.0, 1.0) * 255.0).round() as u8;
-        byte
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

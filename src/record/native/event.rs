@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::budgets::BudgetFiles;
 use super::line::LabelKeys;
 use super::request;
 use crate::checks::{CheckSpec, CheckWhen};
@@ -31,8 +32,8 @@ pub struct Header {
     pub source: String,
     /// What in the log is synthetic, one name each; empty for real traffic.
     pub simulated: Vec<String>,
-    /// The file of budgets that the traffic was under, as written; empty where not told.
-    pub budgets: String,
+    /// The files of budgets that the traffic was under, as written; empty where not told.
+    pub budgets: BudgetFiles,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +49,25 @@ struct HeaderKeys {
     source: Option<String>,
     simulated: Option<Vec<String>>,
     budgets: Option<String>,
+    budget_changes: Option<Vec<BudgetKeys>>,
+}
+
+/// A file of budgets that replaced another.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BudgetKeys {
+    at: String,
+    text: String,
+}
+
+fn budgets(keys: &mut HeaderKeys) -> Result<BudgetFiles, Refusal> {
+    let mut later = Vec::new();
+    for BudgetKeys { at, text } in keys.budget_changes.take().unwrap_or_default() {
+        let at = Instant::parse(&at).map_err(|error| Refusal::Bad(format!("budget_changes: at: {error}")))?;
+        later.push((at, text));
+    }
+    crate::units::sort_by_key(&mut later, |(at, _)| *at);
+    Ok(BudgetFiles { first: keys.budgets.take().unwrap_or_default(), later })
 }
 
 /// Reads a header line; `None` where the line is something else.
@@ -59,10 +79,12 @@ pub(crate) fn header(text: &str) -> Option<Result<Header, Refusal>> {
         Some(v) if v > VERSION => Err(Refusal::Bad(format!(
             "v: the log has version {v} of the format, this program reads up to {VERSION}"
         ))),
-        Some(_) => json::read(text).map_err(Refusal::Bad).map(|keys: HeaderKeys| Header {
-            source: keys.source.unwrap_or_default(),
-            simulated: keys.simulated.unwrap_or_default(),
-            budgets: keys.budgets.unwrap_or_default(),
+        Some(_) => json::read(text).map_err(Refusal::Bad).and_then(|mut keys: HeaderKeys| {
+            Ok(Header {
+                budgets: budgets(&mut keys)?,
+                source: keys.source.unwrap_or_default(),
+                simulated: keys.simulated.unwrap_or_default(),
+            })
         }),
     })
 }

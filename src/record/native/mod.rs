@@ -3,6 +3,7 @@
 //! Invariants: what is written reads back as the same entry; unknown keys are ignored; a file of a newer version is
 //! refused, not half understood.
 
+mod budgets;
 mod event;
 mod line;
 mod plain;
@@ -11,6 +12,7 @@ mod strict;
 mod tags;
 mod write;
 
+pub use budgets::BudgetFiles;
 pub(crate) use event::header;
 pub use event::{Header, VERSION};
 pub use strict::{UnknownKey, unknown_policy_keys};

@@ -21,7 +21,15 @@ pub(crate) fn write_header(out: &mut Vec<u8>, header: &Header) {
     if !header.simulated.is_empty() {
         object.list("simulated", &header.simulated, |out, name| quoted(out, name));
     }
-    object.word("budgets", &header.budgets);
+    object.word("budgets", &header.budgets.first);
+    if !header.budgets.later.is_empty() {
+        object.list("budget_changes", &header.budgets.later, |out, (at, text)| {
+            let mut change = Object::open(out);
+            change.text("at", &at.rfc3339());
+            change.text("text", text);
+            change.close();
+        });
+    }
     object.close();
     out.push(b'\n');
 }

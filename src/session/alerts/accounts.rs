@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::super::spending::Spending;
 use super::sink::{AlertSink, Call, Done, Seen, subject};
 use crate::alert::{Level, Pace, Rules, Source};
-use crate::budget::{Limit, Member, Mode, Standing};
+use crate::budget::{LimitHistory, Member, Mode, Standing};
 use crate::forecast::{Hours, Method, Week, forecast};
 use crate::units::{Instant, Names, Pico, Span};
 
@@ -67,7 +67,7 @@ fn starts_anew(standing: &Standing) -> String {
 }
 
 impl Accounts {
-    pub(super) fn new(rules: &Rules, limits: &[Limit], names: &Names) -> Self {
+    pub(super) fn new(rules: &Rules, limits: &LimitHistory, names: &Names) -> Self {
         let mut new = Self {
             spending: Spending::new(limits, names),
             drawn: FxHashMap::default(),
@@ -185,6 +185,7 @@ impl Accounts {
 
     /// Looks how fast limits are spent, at the end of a minute, and whether they last, at the end of an hour.
     pub(super) fn look(&mut self, at: Instant, sink: &mut AlertSink) {
+        self.spending.reach(at);
         let rules = sink.rules.clone();
         let burns = rules.of(Source::BurnRate).next().is_some();
         let foretells = at.0.rem_euclid(HOUR.0) == 0 && rules.of(Source::Forecast).next().is_some();

@@ -85,7 +85,7 @@ impl AlertFeed {
     ) -> Self {
         let prices = PriceTable::new(&book, &ingest.names);
         Self {
-            watcher: Watcher::new(rules, limits, &ingest.names),
+            watcher: Watcher::new(rules, &limits.into(), &ingest.names),
             prices,
             ingest,
             book,

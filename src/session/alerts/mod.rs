@@ -30,7 +30,7 @@ use super::anomalies::tell;
 use super::proof::Rungs;
 use super::spending::Before;
 use crate::alert::{Alert, Alerts, Change, Rules, Source};
-use crate::budget::Limit;
+use crate::budget::{Limit, LimitHistory};
 use crate::certificate::Terms;
 use crate::outcome::{Attempt, Evidence, Outlook, Settled, recorded};
 use crate::pricing::{Cost, PriceTable};
@@ -67,7 +67,7 @@ pub struct Watcher {
 
 impl Watcher {
     /// Starts with nothing seen.
-    pub fn new(rules: Arc<Rules>, limits: &[Limit], names: &Names) -> Self {
+    pub fn new(rules: Arc<Rules>, limits: &LimitHistory, names: &Names) -> Self {
         Self {
             accounts: Accounts::new(&rules, limits, names),
             incidents: Incidents::new(&rules),

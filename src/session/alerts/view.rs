@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{AlertsView, Watcher};
 use crate::alert::{Alert, Change, Rules};
-use crate::budget::Limit;
+use crate::budget::LimitHistory;
 use crate::session::Log;
 use crate::units::Instant;
 
@@ -29,7 +29,7 @@ pub(in crate::session) fn up_to(changes: &[Change], clock: Instant) -> Vec<Alert
 pub fn alerts(
     log: &Log,
     rules: Arc<Rules>,
-    limits: &[Limit],
+    limits: &LimitHistory,
     mut tick: impl FnMut(usize) -> bool,
 ) -> Option<Vec<Alert>> {
     let mut alerted = Alerted::new(rules, limits, log);
@@ -56,7 +56,7 @@ pub(in crate::session) struct Alerted {
 }
 
 impl Alerted {
-    pub(in crate::session) fn new(rules: Arc<Rules>, limits: &[Limit], log: &Log) -> Self {
+    pub(in crate::session) fn new(rules: Arc<Rules>, limits: &LimitHistory, log: &Log) -> Self {
         let watcher = Watcher::new(rules, limits, &log.names);
         let shown = (Instant(i64::MIN), 0, Arc::default());
         Self { watcher, at: log.history.start(), noted: Instant(i64::MIN), changes: Vec::new(), shown }

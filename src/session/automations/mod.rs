@@ -83,18 +83,6 @@ impl AutomationRow {
             refused: one.refused.clone(),
         }
     }
-
-    /// Tells it in a line.
-    pub fn words(&self) -> String {
-        let Self { name, signal, route, to, share, most, on, off, .. } = self;
-        let reading = self.reading.map_or_else(|| "not known yet".to_owned(), |reading| reading.to_string());
-        let done = if self.acts { "start" } else { "would start (it only proposes)" };
-        let refused =
-            if self.refused.is_empty() { String::new() } else { format!("; refused: {}", self.refused) };
-        format!(
-            "{name}: {share}‰ of {most}‰ of route {route} {done} on {to}; {signal}: {reading}, from {on} until {off}{refused}"
-        )
-    }
 }
 
 impl Automations {

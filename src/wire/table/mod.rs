@@ -50,7 +50,6 @@ mod completions;
 mod gemini;
 mod messages;
 mod openai;
-mod page;
 mod responses;
 mod row;
 
@@ -59,7 +58,6 @@ use super::json::Value;
 
 pub use answers::{ANSWERS, CLIENTS};
 pub(super) use answers::{has_citations, has_pictures};
-pub use page::translation_page;
 pub use row::{AnswerRow, Answers, Fate, Kind, Row, Table, Target};
 
 /// Every table.

@@ -1,5 +1,6 @@
 //! The shape of the table: members, kinds of tools and content, and what becomes of each.
 
+use crate::units::words;
 use crate::wire::Dialect;
 use crate::wire::sending::Accent;
 
@@ -92,10 +93,9 @@ pub struct Answers {
     pub rows: &'static [AnswerRow],
 }
 
-impl Target {
-    /// Every target.
-    pub const ALL: [Self; 4] = [Self::Chat, Self::Mistral, Self::Messages, Self::Gemini];
+words!(Target { Chat = "chat", Mistral = "Mistral", Messages = "messages", Gemini = "Gemini" });
 
+impl Target {
     /// Returns the column for a dialect; nothing where no request is translated into it.
     pub(in crate::wire) fn of(to: Dialect, accent: Accent) -> Option<Self> {
         match (to, accent) {
@@ -110,16 +110,6 @@ impl Target {
                 | Dialect::OpenAiCompletions,
                 _,
             ) => None,
-        }
-    }
-
-    /// Returns the words for people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Mistral => "Mistral",
-            Self::Messages => "messages",
-            Self::Gemini => "Gemini",
         }
     }
 }

@@ -64,6 +64,8 @@ pub struct State {
 
 /// The panel that says why spend changed.
 pub(in crate::console) const WHY_PANEL: usize = WHY;
+/// The panel that tells what units cost.
+pub(in crate::console) const UNITS_PANEL: usize = UNITS;
 
 /// Which account.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,13 +4,36 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::lines::{Row, rows};
-use crate::console::format::{self, UNKNOWN};
+use crate::console::format::{self, Short, UNKNOWN};
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, short};
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::pricing::Billed;
 use crate::savings::Line;
 use crate::session::Found;
+use crate::units::Pico;
+
+/// From how many hundredths of a per cent on a bill is another than ours.
+const OFF: i128 = 100;
+
+/// Says by how much a bill is more than what was charged: `+0.40 %`.
+pub(super) fn off_by(billed: &Billed) -> Option<(Short, Role)> {
+    let error = billed.error()?;
+    let role = if error.abs() < OFF { Role::Text } else { Role::Warn };
+    let sign = if error < 0 { '-' } else { '+' };
+    let hundredths = error.unsigned_abs();
+    Some((short(format_args!("{sign}{}.{:02} %", hundredths / 100, hundredths % 100)), role))
+}
+
+fn billed(billed: &Billed) -> Option<Row<'static>> {
+    let (off, role) = off_by(billed)?;
+    let money = |usd: &str| Pico::from_usd(usd).map(format::money).ok();
+    let (ours, theirs) = (money(&billed.ours_usd)?, money(&billed.theirs_usd)?);
+    let days =
+        format!("{} to {}", billed.from.get(5..).unwrap_or_default(), billed.to.get(5..).unwrap_or_default());
+    Some(Row::new("bill", off, role).note(format!("{theirs} for our {ours}, {days}")))
+}
 
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: Rect, buf: &mut Buffer) {
@@ -63,6 +86,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             .bar(share(saved.answers), Role::GaugeFill)
             .note("calls that answered"),
     ];
+    list.extend(snapshot.billed().and_then(billed));
     for (name, line) in &saved.lines {
         let name = match *name {
             "cache_loss" => "cache loss",

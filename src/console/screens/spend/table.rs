@@ -103,6 +103,12 @@ pub(super) fn draw(scene: Scene<'_>, lines: &Lines<'_>, state: TableState, area:
         (false, true) => format!("{more}are not shown"),
         (false, false) => format!("{more}are not shown {} {source}", look.glyphs.dot),
     };
+    let off = scene.snapshot.billed().and_then(super::saved::off_by);
+    let scope = match off {
+        Some((off, _)) if scope.is_empty() => format!("bill {off}"),
+        Some((off, _)) => format!("bill {off} {} {scope}", look.glyphs.dot),
+        None => scope,
+    };
     let focus = scene.view.focus == 0;
     let inside = Panel { title: "Budgets, the fullest first", scope: &scope, focus }.render(area, buf, look);
     let now = scene.snapshot.live.as_ref().map_or(scene.snapshot.clock, |live| live.now);

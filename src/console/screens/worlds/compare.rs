@@ -130,6 +130,7 @@ impl<'a> Comparison<'a> {
         all.counts("models barred", Wanted::Neither, |run| run.found.seen.barred_requests);
         all.counts("cold calls", Wanted::Less, |run| run.found.seen.cold_calls);
         all.counts("moved by budgets", Wanted::Neither, |run| run.found.budgets.moved);
+        all.counts("waited for room", Wanted::Neither, |run| run.found.budgets.waited);
         all.counts("runaways tripped", Wanted::Neither, |run| run.found.trips.len() as u64);
         if all.lines.len() == before {
             all.lines.pop();

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{ANSWERS, CLIENTS, Fate, Kind, TABLES, Table, Target};
-use crate::wire::Dialect;
+use pointsman::wire::{ANSWERS, CLIENTS, Dialect, Fate, Kind, TABLES, Table, Target};
 
 const HEAD: &str = "# Translation\n
 What becomes of each member of a request when the provider speaks another dialect than the client. This page is made from
@@ -38,7 +37,7 @@ texts as `input`, `outputDimensionality` as `dimensions`, `taskType` and `title`
 ";
 
 /// Returns the page that `docs/translation.md` holds.
-pub fn translation_page() -> String {
+pub(crate) fn translation_page() -> String {
     let mut page = HEAD.to_owned();
     for table in &TABLES {
         fields(&mut page, table);
