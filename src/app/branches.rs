@@ -126,6 +126,7 @@ mod tests {
 
     use super::*;
     use crate::app::{Setup, SetupOptions, load_log};
+    use crate::budget::LimitHistory;
     use crate::record::{Input, ReadOptions};
     use crate::sample;
     use crate::session::{BranchesOf, branch_out};
@@ -135,7 +136,8 @@ mod tests {
         let input = Input::bytes(sample::NAME, sample::BUNDLED);
         let log = Arc::new(load_log(&input, &[], setup, &ReadOptions::default(), Some("sample")).unwrap());
         let spans = log.spans();
-        let of = BranchesOf { log: &log, policies: &spans, limits: &[], from: None, staged: None };
+        let limits = LimitHistory::default();
+        let of = BranchesOf { log: &log, policies: &spans, limits: &limits, from: None, staged: None };
         branch_out(of, &Arc::new(plan("429-storm", &[]).unwrap()), |_, _| true).unwrap().unwrap()
     }
 

@@ -62,7 +62,6 @@ impl Player {
     /// Shows what a bill said of the log.
     pub fn set_billed(&mut self, billed: Option<Billed>) {
         self.billed = billed.map(Arc::new);
-        self.touch();
     }
 
     /// Plays the log against budgets and rules: what would have been told.

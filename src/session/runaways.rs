@@ -159,7 +159,6 @@ impl Player {
     pub fn mark_runaways(&mut self, found: &Watched) {
         if !found.tripped.is_empty() {
             Arc::make_mut(&mut self.log).mark_runaways(found);
-            self.touch();
         }
     }
 }
