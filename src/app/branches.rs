@@ -136,8 +136,13 @@ mod tests {
         let input = Input::bytes(sample::NAME, sample::BUNDLED);
         let log = Arc::new(load_log(&input, &[], setup, &ReadOptions::default(), Some("sample")).unwrap());
         let spans = log.spans();
-        let limits = LimitHistory::default();
-        let of = BranchesOf { log: &log, policies: &spans, limits: &limits, from: None, staged: None };
+        let of = BranchesOf {
+            log: &log,
+            policies: &spans,
+            limits: &LimitHistory::default(),
+            from: None,
+            staged: None,
+        };
         branch_out(of, &Arc::new(plan("429-storm", &[]).unwrap()), |_, _| true).unwrap().unwrap()
     }
 

@@ -76,7 +76,7 @@ fn table() -> (PriceTable, PriceBook) {
     book.add_row("dated", row(Some(100), "2"));
     book.add_row("dated", row(Some(200), "3"));
     let mut names = Names::default();
-    ["plain", "dated", "elsewhere"].map(|name| names.intern_model(name));
+    let _ = ["plain", "dated", "elsewhere"].map(|name| names.intern_model(name));
     (PriceTable::new(&book, &names), book)
 }
 

@@ -27,7 +27,7 @@ fn cached_prices() -> PriceTable {
     book.add_row("small", row(None));
     book.add_row("large", row(Some(price("12"))));
     let mut names = Names::default();
-    ["small", "large", "other"].map(|name| names.intern_model(name));
+    let _ = ["small", "large", "other"].map(|name| names.intern_model(name));
     PriceTable::new(&book, &names)
 }
 
