@@ -116,7 +116,8 @@ pub fn runs_out(past: &Hours, left: Pico, (rest, hours): (u64, usize), steps: &[
     }
     let first = usize::from(rest > 0);
     let model = past.model(past.len());
-    let per_hour = |hours: usize| past.total().proportion([hours as u64], [(past.len() as u64).max(1)]);
+    let each = [HOUR * (past.len() as u64).max(1)];
+    let per_hour = |hours: usize| past.total().proportion([HOUR * hours as u64 + rest], each);
     let ahead =
         |whole: usize| model.as_ref().map_or_else(|| per_hour(whole), |model| model.ahead(rest, whole));
     let spent = |whole: usize| stepped(ahead, whole, steps);

@@ -236,7 +236,7 @@ impl Habits {
 
 /// Says what is thought of answers before a log is seen: what was published of both models, else that they are as long.
 fn thought(lengths: &Lengths, from: ModelId, to: ModelId) -> Prior {
-    match lengths.ratio(from, to) {
+    match lengths.ratio(from, to, ONE) {
         Some(ratio) => Prior { ratio, models: VARIANCE, ..ANSWER },
         None => ANSWER,
     }

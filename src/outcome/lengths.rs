@@ -49,12 +49,12 @@ impl Lengths {
         Self(known)
     }
 
-    /// Returns by how much longer answers of one model are thought to be than another's, in millionths; none where either is not
-    /// published.
-    pub(super) fn ratio(&self, from: ModelId, to: ModelId) -> Option<i128> {
+    /// Returns by how much longer answers of one model are thought to be than another's, `one` standing for as long; none where
+    /// either is not published.
+    pub(super) fn ratio(&self, from: ModelId, to: ModelId, one: i128) -> Option<i128> {
         let of = |model: ModelId| self.0.iter().find(|(known, _)| *known == model).map(|(_, length)| *length);
         let (from, to) = (of(from)?, of(to)?);
-        let square = to * super::habits::ONE * super::habits::ONE / from.max(1);
+        let square = to * one * one / from.max(1);
         i128::try_from(square.unsigned_abs().isqrt()).ok()
     }
 }
@@ -74,10 +74,13 @@ mod tests {
         }
         let lengths = Lengths::of(&PriceTable::new(&book, &names));
         let (gpt4o, other, gpt35) = (ModelId(0), ModelId(1), ModelId(2));
-        let longer = lengths.ratio(gpt35, gpt4o).unwrap();
+        let longer = lengths.ratio(gpt35, gpt4o, 1_000_000).unwrap();
         assert!((1_125_000..1_135_000).contains(&longer), "root of 520 over 408: {longer}");
-        let back = lengths.ratio(gpt4o, gpt35).unwrap();
+        let back = lengths.ratio(gpt4o, gpt35, 1_000_000).unwrap();
         assert!((longer * back / 1_000_000 - 1_000_000).abs() < 10, "{longer} {back}");
-        assert_eq!((lengths.ratio(gpt4o, other), lengths.ratio(gpt4o, gpt4o)), (None, Some(1_000_000)));
+        assert_eq!(
+            (lengths.ratio(gpt4o, other, 1_000_000), lengths.ratio(gpt4o, gpt4o, 1_000_000)),
+            (None, Some(1_000_000))
+        );
     }
 }

@@ -138,6 +138,11 @@ impl Policy {
 }
 
 impl Route {
+    /// Says whether its first rung serves only where no other can.
+    pub fn has_fallback(&self) -> bool {
+        self.ladder.first().is_some_and(|rung| rung.fallback)
+    }
+
     /// Returns the fallback where a request may still come to it: where all that may serve it have failed in flight.
     pub fn in_reserve(&self, circumstance: &Circumstance, open: Rungs) -> Option<u8> {
         let fallback =

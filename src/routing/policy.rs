@@ -512,11 +512,6 @@ impl Route {
         self.ladder[..self.ladder.len() - 1].iter().map(|rung| rung.threshold).collect()
     }
 
-    /// Says whether its first rung serves only where no other can.
-    pub fn has_fallback(&self) -> bool {
-        self.ladder.first().is_some_and(|rung| rung.fallback)
-    }
-
     /// Sets all thresholds at once; that of a fallback stays.
     ///
     /// # Errors

@@ -213,7 +213,7 @@ fn what_the_mean_hides_weights_over_words_tell_and_the_policy_takes_them() {
     let line = |at: u32| {
         let is_odd = at.is_multiple_of(2);
         let (worst, tail) = if is_odd { (6_000, 150) } else { (300, 0) };
-        let quality = if is_odd != at.is_multiple_of(11) { 0 } else { 1000 };
+        let quality = if is_odd == at.is_multiple_of(11) { 1000 } else { 0 };
         json!({"id": format!("r-{at}"), "at": "2026-05-23T10:00:00Z", "task": "code", "confidence": 900,
             "attempts": [{"model": "gpt-4.1-nano", "in": 900, "out": 100,
                 "verdicts": [{"by": "logprobs", "says": "passed", "score": 819, "words": [200, worst, tail]}]}],

@@ -190,7 +190,7 @@ fn requests_wait_for_room_in_a_world_too_and_are_let_in_when_an_amount_is_raised
     // A model that is out while they wait is out when they are let in: what is decided then goes by how things stand then.
     sandbox.write(
         "world.toml",
-        &format!("{world}[[outage]]\nmodels = [\"gemini-*\"]\nfrom = \"+40s\"\ntakes = \"200ms\"\n"),
+        format!("{world}[[outage]]\nmodels = [\"gemini-*\"]\nfrom = \"+40s\"\ntakes = \"200ms\"\n"),
     );
     let report = run(&sandbox, "");
     let branch = &report["branches"][1];

@@ -27,6 +27,7 @@ mod crash;
 mod disk;
 mod doors;
 mod edited;
+mod fallback;
 mod faults;
 #[path = "../support/front.rs"]
 mod front;
