@@ -61,8 +61,7 @@ fn answers_of_one_length_take_their_mean_and_no_time_runs_backwards() {
 #[test]
 fn the_spread_of_answers_is_their_standard_deviation_or_that_of_all() {
     // Half 40, half 160: 60 from their mean.
-    let lengths =
-        |model| (0..20).map(move |n| call(model, plain(100, if n.is_multiple_of(2) { 40 } else { 160 })));
+    let lengths = |model| (0..20).map(move |n| call(model, plain(100, if n % 2 == 0 { 40 } else { 160 })));
     let profiles = fitted(lengths(SMALL));
     assert_eq!(profiles.output_spread(SMALL), 60);
     assert_eq!(profiles.output_spread(LARGE), 60, "of a model hardly seen, that of all");
