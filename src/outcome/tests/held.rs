@@ -19,14 +19,16 @@ fn push(history: &mut History, n: usize) {
 
 fn given(n: usize) -> (Operation, Option<Extra>) {
     let operation = Operation { at: moment(n), ..Operation::default() };
-    let extra = (n % 3 == 0).then(|| Extra { error: format!("e{n}").into(), ..Extra::default() });
+    let extra = n.is_multiple_of(3).then(|| Extra { error: format!("e{n}").into(), ..Extra::default() });
     (operation, extra)
 }
 
 /// A log of which the oldest third has been let go.
 fn shortened() -> (History, usize) {
     let mut history = History::default();
-    (0..COUNT).for_each(|n| push(&mut history, n));
+    for n in 0..COUNT {
+        push(&mut history, n);
+    }
     let spare = history.spare(3_000);
     history.let_go(spare);
     history.shrink();
@@ -38,7 +40,9 @@ fn shortened() -> (History, usize) {
 fn what_is_told_late_stands_where_it_belongs_with_all_that_is_known_of_it() {
     let mut history = History::default();
     let (late, timely): (Vec<usize>, Vec<usize>) = (0..COUNT).partition(|n| n % 7 == 3);
-    timely.into_iter().for_each(|n| push(&mut history, n));
+    for n in timely {
+        push(&mut history, n);
+    }
     for n in late.into_iter().rev() {
         let (operation, extra) = given(n);
         let at = history.insert(&n.to_string(), operation, extra);
@@ -50,7 +54,7 @@ fn what_is_told_late_stands_where_it_belongs_with_all_that_is_known_of_it() {
         let evidence = recalled.evidence();
         assert_eq!((history.id(n), evidence.operation.at), (&*n.to_string(), moment(n)));
         let error = evidence.extra.map(|extra| extra.error.to_string());
-        assert_eq!(error, (n % 3 == 0).then(|| format!("e{n}")), "{n}");
+        assert_eq!(error, n.is_multiple_of(3).then(|| format!("e{n}")), "{n}");
     }
     assert_eq!(history.bounds(), Some((moment(0), moment(COUNT - 1))));
     let (twin, last) = (given(5).0, given(COUNT).0);

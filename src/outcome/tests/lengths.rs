@@ -73,7 +73,7 @@ fn the_spread_of_answers_is_their_standard_deviation_or_that_of_all() {
 
 #[test]
 fn the_spread_of_prompts_is_a_tokenizers_or_that_of_the_models_own() {
-    let prompts = |n: u64| call(LARGE, plain(if n % 2 == 0 { 400 } else { 1_600 }, 10));
+    let prompts = |n: u64| call(LARGE, plain(if n.is_multiple_of(2) { 400 } else { 1_600 }, 10));
     let profiles = fitted((0..20).map(prompts));
     let spread = |model, thousandths: i128| {
         let scale = Scale { ratio: ONE_WHOLE * thousandths / 1_000, ..Scales::SAME.prompt };
