@@ -212,7 +212,8 @@ fn limits_are_listed_with_where_they_are_heading() {
     assert_eq!((&day["window"], &day["spent"]), (&"day".into(), &"5.65".into()));
     assert_eq!(day["expected"], "26.6375", "1.825 an hour for eleven and a half hours: {report}");
     assert_eq!(day["method"], "run_rate");
-    assert_eq!(day["runs_out"], "2026-05-23T16:00:00.000Z", "what is left lasts three hours: {report}");
+    // What is left, 4.35, lasts for less than two and a half of them.
+    assert_eq!(day["runs_out"], "2026-05-23T15:00:00.000Z", "{report}");
     assert_eq!(report["budgets"][1]["runs_out"], Value::Null, "the month has room at this rate");
 }
 

@@ -169,7 +169,13 @@ fn a_warm_session_stays_says_both_costs_and_replays_the_same() {
 #[test]
 fn tool_loops_are_locked_and_a_change_of_account_is_a_switch() {
     let mut sandbox = Sandbox::new(POLICY);
+    // Easy turns of sessions here come in threes, and no session asks for more afterwards.
+    for (session, turn) in (0..20).flat_map(|session| (0..3).map(move |turn| (session, turn))) {
+        sandbox.turn(&format!("easy-{session}"), 5_000 + turn * 500, 900, 0);
+    }
     sandbox.turn("s", 50_000, 100, 0);
+    let stays = sandbox.come("s", 50_500, 900, |_| {});
+    assert_eq!(&*stays.send.as_ref().unwrap().model, "claude-opus-4-6", "it is warm there");
     let tied = sandbox.come("s", 50_500, 900, |arriving| arriving.tie = Some(Tie::Tools));
     assert_eq!(&*tied.send.as_ref().unwrap().model, "claude-opus-4-6");
     assert_eq!(tied.account, account_number("anthropic/one"), "it is to be called where it is warm");
