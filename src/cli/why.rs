@@ -66,10 +66,8 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
         let note = if rung.is_closed { "  [kept from it]" } else { "" };
         let mark = if rung.is_chosen { '*' } else { ' ' };
         let quality = rung.quality.map_or_else(String::new, |quality| format!("  quality {quality}‰"));
-        line(
-            &mut out,
-            format_args!("{mark} {:<9} from {}‰  {model}  {cost}{quality}{note}", rung.name, rung.threshold),
-        );
+        let from = rung.threshold.map_or_else(|| "fallback".to_owned(), |from| format!("from {from}‰"));
+        line(&mut out, format_args!("{mark} {:<9} {from}  {model}  {cost}{quality}{note}", rung.name));
     }
     let baseline = |settled: &Settled| {
         let model = policy.baseline;

@@ -369,6 +369,9 @@ mod tests {
         assert_eq!(model, "spare");
         assert!(decision.trail.contains(&Step::Fallback { rung: 0 }), "{:?}", decision.trail);
         assert_ne!(served(&["flash", "4.1", "opus", "spare"], 900).0, "spare", "it is out like the others");
+        let route = &policy.routes[0];
+        assert_eq!(route.rung_for(PerMille::new(1000)), 1, "no confidence reaches it");
+        assert_eq!(route.placing_thresholds().map(PerMille::get).max(), Some(620), "nor is any near its own");
         assert_eq!(served(&["spare"], 0).1.reserve, None);
     }
 

@@ -512,6 +512,11 @@ impl Route {
         self.ladder[..self.ladder.len() - 1].iter().map(|rung| rung.threshold).collect()
     }
 
+    /// Returns those that place requests: a fallback's places none.
+    pub fn placing_thresholds(&self) -> impl Iterator<Item = PerMille> {
+        self.ladder[..self.ladder.len() - 1].iter().filter(|rung| !rung.fallback).map(|rung| rung.threshold)
+    }
+
     /// Sets all thresholds at once; that of a fallback stays.
     ///
     /// # Errors
@@ -573,7 +578,8 @@ impl Route {
         match confidence {
             None => self.no_signal as usize,
             Some(value) => {
-                self.ladder.iter().position(|rung| value >= rung.threshold).unwrap_or(self.ladder.len() - 1)
+                let takes = |rung: &Rung| !rung.fallback && value >= rung.threshold;
+                self.ladder.iter().position(takes).unwrap_or(self.ladder.len() - 1)
             }
         }
     }

@@ -44,8 +44,8 @@ pub struct Explanation {
 pub struct Candidate {
     /// Its name.
     pub name: Arc<str>,
-    /// The least confidence it serves.
-    pub threshold: PerMille,
+    /// The least confidence it serves; none of a fallback.
+    pub threshold: Option<PerMille>,
     /// Whether the request starts here.
     pub is_chosen: bool,
     /// Whether guards keep the request from it.
@@ -69,7 +69,7 @@ fn candidates(
     let ladder = (0..).zip(&policy.route(decision.route).ladder);
     let candidate = |(at, rung): (usize, &Rung)| Candidate {
         name: Arc::clone(&rung.name),
-        threshold: rung.threshold,
+        threshold: (!rung.fallback).then_some(rung.threshold),
         is_chosen: at == usize::from(decision.rung),
         is_closed: !decision.open.has(at),
         alone: on_model(evidence, Choice::from(rung), outlook),

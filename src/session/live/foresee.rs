@@ -72,7 +72,7 @@ impl Live {
             return None;
         }
         let away = |threshold: &PerMille| threshold.get().abs_diff(confidence.get());
-        let threshold = route.thresholds().into_iter().min_by_key(away)?;
+        let threshold = route.placing_thresholds().min_by_key(away)?;
         (away(&threshold) <= band).then(|| Near { route: Arc::clone(&route.name), threshold, confidence })
     }
 

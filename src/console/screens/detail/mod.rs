@@ -325,7 +325,11 @@ impl Page<'_> {
                 .with(&text::truncate(&rung.name, name - 2), role)
                 .to(name + 2)
                 .with(&text::truncate(names.model(rung.alone.model), model), Role::Text)
-                .right(&rung.threshold.to_string(), from, Role::Muted)
+                .right(
+                    &rung.threshold.map_or_else(|| "spare".to_owned(), |from| from.to_string()),
+                    from,
+                    Role::Muted,
+                )
                 .right(words, cost, cost_role(rung.alone.cost))
                 .right(&time, latency, time_role)
                 .right(&label, quality, if rung.quality.is_some() { Role::Observed } else { Role::Unknown });

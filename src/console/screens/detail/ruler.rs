@@ -69,17 +69,14 @@ pub(in crate::console) fn ruler(
     mark(columns - 1, glyphs.line.1, Role::SliderTrack);
     let thresholds = route.thresholds();
     if let Some(staged) = staged {
-        for (threshold, _) in staged
-            .thresholds()
-            .iter()
-            .zip(thresholds.iter().map(Some))
-            .filter(|(new, old)| Some(*new) != *old)
-        {
-            mark(place(*threshold), glyphs.threshold.1, Role::Staged);
+        let moved =
+            staged.placing_thresholds().zip(route.placing_thresholds()).filter(|(new, old)| new != old);
+        for (threshold, _) in moved {
+            mark(place(threshold), glyphs.threshold.1, Role::Staged);
         }
     }
-    for threshold in &thresholds {
-        mark(place(*threshold), glyphs.threshold.0, Role::Applied);
+    for threshold in route.placing_thresholds() {
+        mark(place(threshold), glyphs.threshold.0, Role::Applied);
     }
     if let Some(confidence) = confidence {
         // Where both fall on one column, the side on which it stands must still be seen.

@@ -276,6 +276,8 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             let name = line(format_args!("{}.{}", route.name, rung.name));
             let words = if place + 1 == route.ladder.len() {
                 line(format_args!("last rung"))
+            } else if rung.fallback {
+                line(format_args!("fallback"))
             } else {
                 line(format_args!("from {}", format::per_mille(rung.threshold)))
             };

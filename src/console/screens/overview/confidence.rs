@@ -13,7 +13,7 @@ use crate::console::screens::figures::{self, line};
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::histogram::{Histogram, Marker, MarkerKind, Segment};
-use crate::routing::{MAX_RUNGS, Mode, Route};
+use crate::routing::{MAX_RUNGS, Mode, Route, Thresholds};
 use crate::session::{RouteConsequences, Snapshot};
 use crate::units::PerMille;
 
@@ -41,7 +41,7 @@ fn segments<'a>(scene: Scene<'_>, route: &'a Route) -> ArrayVec<Segment<'a>, MAX
 }
 
 fn markers(snapshot: &Snapshot, index: usize) -> ArrayVec<Marker, { 2 * MAX_RUNGS }> {
-    let thresholds = |route: &Route| route.thresholds();
+    let thresholds = |route: &Route| route.placing_thresholds().collect::<Thresholds>();
     let applied = snapshot.policy.routes.get(index).map(thresholds).unwrap_or_default();
     let staged = snapshot.staged.as_ref().and_then(|policy| policy.routes.get(index)).map(thresholds);
     let mark = |at: PerMille, kind| Marker { at, kind, chosen: kind == MarkerKind::Applied };
