@@ -11,7 +11,7 @@ use super::{
     Step, Trail, match_route,
 };
 use crate::runaway::Then;
-use crate::units::{Instant, ModelId};
+use crate::units::{Instant, ModelId, PerMille};
 
 /// Says which label that is required a model does not carry.
 pub(super) fn lacking(facts: &Facts, required: Labels) -> Option<Bar> {
@@ -141,6 +141,11 @@ impl Route {
     /// Says whether its first rung serves only where no other can.
     pub fn has_fallback(&self) -> bool {
         self.ladder.first().is_some_and(|rung| rung.fallback)
+    }
+
+    /// Returns the thresholds that place requests: a fallback's places none.
+    pub fn placing_thresholds(&self) -> impl Iterator<Item = PerMille> {
+        self.ladder[..self.ladder.len() - 1].iter().filter(|rung| !rung.fallback).map(|rung| rung.threshold)
     }
 
     /// Returns the fallback where a request may still come to it: where all that may serve it have failed in flight.

@@ -512,11 +512,6 @@ impl Route {
         self.ladder[..self.ladder.len() - 1].iter().map(|rung| rung.threshold).collect()
     }
 
-    /// Returns those that place requests: a fallback's places none.
-    pub fn placing_thresholds(&self) -> impl Iterator<Item = PerMille> {
-        self.ladder[..self.ladder.len() - 1].iter().filter(|rung| !rung.fallback).map(|rung| rung.threshold)
-    }
-
     /// Sets all thresholds at once; that of a fallback stays.
     ///
     /// # Errors
