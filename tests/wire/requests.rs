@@ -341,7 +341,8 @@ fn more_than_a_lot_of_effort_arrives_where_it_is_known() {
 #[test]
 fn mistral_gets_allowed_tools_a_turn_and_a_prefix() {
     let mistral = Sending { accent: Accent::Mistral, ..Sending::default() };
-    let tool = |name: &str| json!({"type":"function","function":{"name":name,"parameters":{"type":"object"}}});
+    let tool =
+        |name: &str| json!({"type":"function","function":{"name":name,"parameters":{"type":"object"}}});
     let body = json!({"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y"}],
         "tools":[tool("f"),tool("g")],"top_k":3,
         "tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[tool("g")]}}});
