@@ -8,6 +8,7 @@ pub mod budgets;
 pub mod caching;
 mod checks;
 pub mod console;
+mod adapt;
 mod explore;
 pub mod gateway;
 pub mod keys;

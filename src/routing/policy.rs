@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use super::{
-    Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
+    Adapt, Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
     RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
     canary::inherit,
     drawn::{capped, held_out},
@@ -85,6 +85,8 @@ pub struct Route {
     pub holdout: Option<PerMille>,
     /// How requests near a threshold are explored; not at all where nothing is said.
     pub explore: Option<Explore>,
+    /// How it learns from verdicts; not at all where nothing is said.
+    pub adapt: Option<Adapt>,
     /// The model name by which a client asks for this very route: `auto/NAME`.
     pub alias: ModelId,
     /// How slow its streams may be.
@@ -231,6 +233,7 @@ impl Policy {
                 switch_cap: route.switch_cap.map(|cap| i64::from(cap.get())),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
                 explore: route.explore.map(Explore::spec),
+                adapt: route.adapt.as_ref().map(Adapt::spec),
                 stream: route.stream,
                 check: route.checks.as_ref().map(|checks| checks.when()),
                 checks: route.checks.iter().flat_map(|checks| checks.specs().cloned()).collect(),
@@ -343,6 +346,7 @@ impl Policy {
                     && (a.cache, a.switch_cap) == (b.cache, b.switch_cap)
                     && a.no_signal == b.no_signal
                     && a.explore == b.explore
+                    && a.adapt == b.adapt
                     && a.ladder.len() == b.ladder.len()
                     && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.same_call(y))
             })
@@ -493,12 +497,15 @@ impl Route {
                 .transpose()?,
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             explore: spec.explore.map(|spec| Explore::compile(spec, &field("explore"))).transpose()?,
+            adapt: None,
             alias: ModelId::NONE,
             stream: spec.stream,
             checks,
         };
         let thresholds = route.thresholds();
         route.set_thresholds(&thresholds)?;
+        let adapt = spec.adapt.as_ref().map(|spec| Adapt::compile(spec, &route, &field("adapt")));
+        route.adapt = adapt.transpose()?;
         Ok(route)
     }
 

@@ -10,6 +10,7 @@ use super::news::News;
 use super::shadowed::Shadowed;
 use super::strip::StripCell;
 use super::written::{policy_text, price_text};
+use crate::bandit::key_of;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
@@ -17,7 +18,7 @@ use crate::prompt_cache::Rules;
 use crate::record::{self, BudgetFiles, Correction, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
 use crate::runaway::ToldTrip;
-use crate::units::{Instant, Names, Span, counted};
+use crate::units::{Instant, ModelId, Names, PerMille, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
@@ -203,6 +204,21 @@ pub struct Log {
     pub budgets: BudgetFiles,
     /// How providers' prompt caches work.
     pub caching: Arc<Rules>,
+    /// What was said of answers after their requests, in order of time.
+    pub verdicts: Arc<Vec<Judged>>,
+}
+
+/// What somebody said of a model's answer, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// When.
+    pub at: Instant,
+    /// The request, by the number of its id.
+    pub id: u64,
+    /// The model.
+    pub model: ModelId,
+    /// How good the answer was.
+    pub quality: PerMille,
 }
 
 impl Log {
@@ -214,6 +230,20 @@ impl Log {
             circumstances: &self.circumstances,
             weather: None,
         }
+    }
+
+    /// Returns it with what was said of answers, in order of time, where whoever keeps that knows more of it than the log tells.
+    #[must_use]
+    pub fn with_verdicts<'a>(
+        self,
+        told: impl Iterator<Item = (Instant, &'a str, &'a str, PerMille)>,
+    ) -> Self {
+        let verdict = |(at, id, model, quality): (Instant, &str, &str, PerMille)| {
+            let model = self.names.find_model(model)?;
+            Some(Judged { at, id: key_of(id), model, quality })
+        };
+        let verdicts = Arc::new(told.filter_map(verdict).collect());
+        Self { verdicts, ..self }
     }
 
     /// Returns the policy that was in force at an operation.
@@ -347,6 +377,10 @@ impl Log {
         }
         // Of several the latest counts, in whatever order files are read.
         crate::units::sort_by_key(&mut labels, |(at, ..)| *at);
+        let verdict = |(at, id, label): &(Instant, String, ModelLabel)| {
+            Some(Judged { at: *at, id: key_of(id), model: label.model, quality: label.quality? })
+        };
+        let verdicts = labels.iter().filter_map(verdict).collect();
         let judged = history.find_all(&labels.iter().map(|(_, id, _)| id.as_str()).collect());
         for (_, id, label) in &labels {
             if let Some(&index) = judged.get(id) {
@@ -423,6 +457,7 @@ impl Log {
             shadowed,
             budgets,
             caching,
+            verdicts: Arc::new(verdicts),
             ..log
         };
         // A log with its policies says how things stood; another is run under the policy given.
@@ -470,6 +505,7 @@ impl Log {
             shadowed: Shadowed::default(),
             budgets: BudgetFiles::default(),
             caching: Arc::default(),
+            verdicts: Arc::default(),
         };
         log.survey();
         log

@@ -3,6 +3,7 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod adapted;
 mod advice;
 mod aim;
 mod aimed;
@@ -85,6 +86,7 @@ mod worker;
 mod worlds;
 mod written;
 
+pub use adapted::learnt;
 pub use advice::{Advice, Asked, Candidate, InUse, PriceNews, Verdict, advise};
 pub use aim::{Aim, AimBounds, AimError};
 pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
@@ -113,7 +115,7 @@ pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
     Refusal, SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
-pub use log::{
+pub use log::{Judged, 
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
 };
 pub use pace::{Pace, pace};
