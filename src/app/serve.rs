@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::alerting;
 use super::load::classifier;
 use super::scheduled::Schedule;
-use super::{Internal, Setup};
+use super::{Internal, Setup, logs};
 use crate::access::{self, Access};
 use crate::budget::{Drawn, Payer};
 use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
@@ -26,9 +26,10 @@ use crate::gateway::{Gateway, Limits, Parts, ServeError, Server, Tariff, is_plac
 use crate::ledger::{self, Ledger, LedgerError, LedgerFile, LedgerOptions, Run, SpentCall};
 use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
+use crate::record::{self, ReadOptions};
 use crate::routing::{Policy, PolicySpec};
 use crate::runaway::Stop;
-use crate::session::{Ingest, Live, LiveSetup};
+use crate::session::{Ingest, Live, LiveSetup, LoadError, Log};
 use crate::units::{Instant, Names, SHADOW, Span, hex};
 
 /// The file beside the ledger that holds the policy as it was last applied.

@@ -1,7 +1,7 @@
 //! What routes learn while a log is run anew, or its past is read again.
 //!
 //! Invariants: a verdict counts from its moment on, one that stands with its request from the request's end on; what the log has no
-//! verdict on teaches nothing, so an answer that was never given does not.
+//! verdict on teaches nothing.
 
 use std::sync::Arc;
 
@@ -101,8 +101,8 @@ impl Adapted {
         let (id, order) = (self.ids.of(index), u64::try_from(index).unwrap_or(u64::MAX));
         let learners = &mut self.learners;
         learn(learners, route, (evidence.operation, window), (decision, settled), (id, order));
-        let is_seen = settled.attempts.last().filter(|last| last.observed && !self.about.contains(&id));
-        if let Some(last) = is_seen
+        // Of several models' answers a log may tell, whoever gave one.
+        if let Some(last) = settled.attempts.last().filter(|_| !self.about.contains(&id))
             && let Some(quality) =
                 evidence.label(last.model, outlook.prices).and_then(|label| label.quality)
         {

@@ -6,6 +6,7 @@ mod alerted;
 mod anomalies;
 mod caching;
 mod drifted;
+mod adapted;
 mod explored;
 mod figures;
 mod gateway_side;
