@@ -30,12 +30,21 @@ struct Lesson {
     reward: i32,
 }
 
+/// What lessons come to.
+#[derive(Clone, Debug)]
+struct Known {
+    forgetting: PerMille,
+    /// What lessons brought on average, whoever was tried: what is thought of an arm that nobody has tried.
+    mean: i32,
+    arms: BTreeMap<u64, Solved>,
+}
+
 /// A route's lessons, the latest last.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     lessons: VecDeque<Lesson>,
-    /// Those solved, by arm; nothing where a lesson has come in since.
-    solved: Option<(PerMille, BTreeMap<u64, Solved>)>,
+    /// Those solved; nothing where a lesson has come in since.
+    solved: Option<Known>,
 }
 
 impl PartialEq for Memory {
@@ -66,36 +75,47 @@ impl Memory {
 
     /// Says what each arm is expected to bring at a context, and how much its uncertainty counts in its favour.
     pub(super) fn offers(&mut self, terms: Terms, arms: &[(u8, u64)], context: Context) -> Vec<Offer> {
-        if self.solved.as_ref().is_none_or(|(forgetting, _)| *forgetting != terms.forgetting) {
-            self.solved = Some((terms.forgetting, self.solve(terms.forgetting)));
-        }
+        let known = match self.solved.take() {
+            Some(known) if known.forgetting == terms.forgetting => known,
+            _ => self.solve(terms.forgetting),
+        };
         let unseen = Solved::of(&Sums::new());
-        let solved = self.solved.as_ref().map(|(_, solved)| solved);
+        let (mean, arms_known) = (known.mean, &known.arms);
         let offer = |&(rung, arm): &(u8, u64)| {
-            let known = solved.and_then(|solved| solved.get(&arm)).unwrap_or(&unseen);
+            let known = arms_known.get(&arm).unwrap_or(&unseen);
             let bonus = u64::from(known.width(context)) * u64::from(terms.alpha) / 1000;
             Offer {
                 rung,
-                estimate: known.estimate(context),
+                estimate: mean.saturating_add(known.estimate(context)),
                 bonus: u32::try_from(bonus).unwrap_or(u32::MAX),
             }
         };
-        arms.iter().map(offer).collect()
+        let offers = arms.iter().map(offer).collect();
+        self.solved = Some(known);
+        offers
     }
 
-    fn solve(&self, forgetting: PerMille) -> BTreeMap<u64, Solved> {
-        let mut sums: BTreeMap<u64, Sums> = BTreeMap::new();
-        // Twenty bits finer than they count, so that rounding does not add up.
-        let mut fine = WEIGHT << 20;
-        for lesson in self.lessons.iter().rev() {
-            let weight = fine >> 20;
-            if weight == 0 {
-                break;
-            }
-            let sum = sums.entry(lesson.arm).or_insert_with(Sums::new);
-            sum.add(lesson.context, lesson.reward, weight);
-            fine = fine * i64::from(forgetting.get()) / 1000;
+    fn solve(&self, forgetting: PerMille) -> Known {
+        let (mut all, mut weights) = (0, 0);
+        for (lesson, weight) in self.weighed(forgetting) {
+            all += i64::from(lesson.reward) * weight;
+            weights += weight;
         }
-        sums.into_iter().map(|(arm, sums)| (arm, Solved::of(&sums))).collect()
+        let mean = i32::try_from(all.div_euclid(weights.max(1))).unwrap_or(0);
+        let mut sums: BTreeMap<u64, Sums> = BTreeMap::new();
+        for (lesson, weight) in self.weighed(forgetting) {
+            let sum = sums.entry(lesson.arm).or_insert_with(Sums::new);
+            sum.add(lesson.context, lesson.reward - mean, weight);
+        }
+        let arms = sums.into_iter().map(|(arm, sums)| (arm, Solved::of(&sums))).collect();
+        Known { forgetting, mean, arms }
+    }
+
+    /// Lists lessons, the latest first, with what each counts.
+    fn weighed(&self, forgetting: PerMille) -> impl Iterator<Item = (&Lesson, i64)> {
+        // Twenty bits finer than they count, so that rounding does not add up.
+        let finer = |fine: &i64| Some(fine * i64::from(forgetting.get()) / 1000);
+        let weights = std::iter::successors(Some(WEIGHT << 20), finer).map(|fine| fine >> 20);
+        self.lessons.iter().rev().zip(weights).take_while(|(_, weight)| *weight > 0)
     }
 }

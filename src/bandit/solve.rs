@@ -36,7 +36,7 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Starts with the prior: an answer worth nothing, once.
+    /// Starts with the prior, which counts as much as one lesson: no better and no worse than the route as a whole.
     pub(super) fn new() -> Self {
         let ridge = i64::from(ONE) * i64::from(ONE) * WEIGHT;
         Self { products: [ridge, 0, 0, ridge, 0, ridge], rewards: [0; 3] }
@@ -78,7 +78,7 @@ impl Solved {
         Self { adjugate, determinant, slopes }
     }
 
-    /// Returns the expected reward at a context, in per mille.
+    /// Returns the expected reward at a context beside the route's mean, in per mille.
     pub(super) fn estimate(&self, Context(x): Context) -> i32 {
         let estimate = dot(self.slopes, x.map(i128::from));
         let half = self.determinant / 2;

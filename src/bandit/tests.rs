@@ -17,10 +17,13 @@ fn terms(forgetting: u16) -> Terms {
 fn by_float(lessons: &[(u64, [f64; 3], f64)], arm: u64, x: [f64; 3], forgetting: f64) -> (f64, f64) {
     let mut a = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
     let mut b = [0.0; 3];
+    let weights = || (0..lessons.len()).map(|age| forgetting.powi(i32::try_from(age).unwrap()));
+    let mean = lessons.iter().rev().zip(weights()).map(|(lesson, weight)| lesson.2 * weight).sum::<f64>()
+        / weights().sum::<f64>();
     for (age, (_, x, reward)) in lessons.iter().rev().enumerate().filter(|(_, lesson)| lesson.0 == arm) {
         let weight = forgetting.powi(i32::try_from(age).unwrap());
         for i in 0..3 {
-            b[i] += weight * reward * x[i];
+            b[i] += weight * (reward - mean) * x[i];
             for j in 0..3 {
                 a[i][j] += weight * x[i] * x[j];
             }
@@ -41,7 +44,7 @@ fn by_float(lessons: &[(u64, [f64; 3], f64)], arm: u64, x: [f64; 3], forgetting:
         [y[0] / a[0][0], y[1] / a[1][1], y[2] / a[2][2]]
     };
     let dot = |u: [f64; 3], v: [f64; 3]| u.iter().zip(v).map(|(u, v)| u * v).sum::<f64>();
-    (dot(solve(a, b), x), dot(solve(a, x), x).sqrt() * 1000.0)
+    (mean + dot(solve(a, b), x), dot(solve(a, x), x).sqrt() * 1000.0)
 }
 
 fn figures(confidence: u16, tokens: u32) -> [f64; 3] {
@@ -129,7 +132,8 @@ fn the_largest_sums_there_can_be_do_not_overflow() {
 fn what_got_worse_is_forgotten() {
     let mut memory = Memory::default();
     let at = Context::of(per_mille(500), 1000);
-    let estimate = |memory: &mut Memory, forgetting| memory.offers(terms(forgetting), &[(0, 0)], at)[0].estimate;
+    let estimate =
+        |memory: &mut Memory, forgetting| memory.offers(terms(forgetting), &[(0, 0)], at)[0].estimate;
     (0..1000).for_each(|_| memory.learn(0, at, 900));
     (0..300).for_each(|_| memory.learn(0, at, 100));
     let (forgets, remembers) = (estimate(&mut memory, 990), estimate(&mut memory, 1000));
@@ -165,10 +169,8 @@ fn answers_that_nobody_judges_do_not_pile_up() {
 
 #[test]
 fn what_a_log_says_is_read_as_it_was_written() {
-    let offers = vec![
-        Offer { rung: 0, estimate: -512, bonus: 40 },
-        Offer { rung: 2, estimate: 603, bonus: 0 },
-    ];
+    let offers =
+        vec![Offer { rung: 0, estimate: -512, bonus: 40 }, Offer { rung: 2, estimate: 603, bonus: 0 }];
     for advice in [Advice::Of(offers), Advice::Few { seen: 3, least: 50 }] {
         assert_eq!(Advice::parse(&advice.word().unwrap()), Some(advice));
     }

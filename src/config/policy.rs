@@ -8,8 +8,8 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::checks::{self, CheckFile};
 use super::adapt::{self, AdaptFile};
+use super::checks::{self, CheckFile};
 use super::explore::{self, ExploreFile};
 use super::literal::{list_toml, quoted};
 use super::rung_parameters::{ParametersFile, limits_toml, parameters_toml};

@@ -29,8 +29,11 @@ pub fn advice(
         return Advice::None;
     };
     let Some(context) = context(operation, window) else { return Advice::None };
-    let arms: SmallVec<[(u8, u64); 4]> =
-        (0..).zip(&route.ladder).filter(|(_, rung)| !rung.fallback).map(|(at, rung)| (at, key_of(&rung.name))).collect();
+    let arms: SmallVec<[(u8, u64); 4]> = (0..)
+        .zip(&route.ladder)
+        .filter(|(_, rung)| !rung.fallback)
+        .map(|(at, rung)| (at, key_of(&rung.name)))
+        .collect();
     learners.advise(key_of(&route.name), adapt.terms, &arms, context)
 }
 

@@ -84,11 +84,13 @@ impl Adapt {
             Some(value) => u32::try_from(value).ok().filter(|value| (least..=most).contains(value)),
         };
         if !route.minds_cache() {
-            let problem = "needs cache = \"aware\" beside it, so that a session within a tool loop stays where it is";
+            let problem =
+                "needs cache = \"aware\" beside it, so that a session within a tool loop stays where it is";
             return Err(PolicyError { field: field.to_owned(), problem: problem.into() });
         }
-        let method = Method::from_name(&spec.method)
-            .ok_or_else(|| wrong("method", format!("`{}` is no method known here; write \"linucb\"", spec.method)))?;
+        let method = Method::from_name(&spec.method).ok_or_else(|| {
+            wrong("method", format!("`{}` is no method known here; write \"linucb\"", spec.method))
+        })?;
         let worth = Pico::from_usd(spec.worth.trim().trim_start_matches('$')).ok();
         let worth = worth.filter(|worth| worth.0 > 0).ok_or_else(|| {
             let problem = "is what a good answer is worth in dollars, above zero: \"0.05\"";
@@ -105,8 +107,9 @@ impl Adapt {
                            finds the cheapest rung; give it `checks`, or learn from \"labels\"";
             return Err(wrong("from", problem.into()));
         }
-        let alpha = of(spec.alpha, ALPHA, (0, 10_000))
-            .ok_or_else(|| wrong("alpha", "is how much uncertainty counts, in per mille, 0 to 10000".into()))?;
+        let alpha = of(spec.alpha, ALPHA, (0, 10_000)).ok_or_else(|| {
+            wrong("alpha", "is how much uncertainty counts, in per mille, 0 to 10000".into())
+        })?;
         let forgetting = of(spec.forgetting, FORGETTING.into(), (900, 1000))
             .and_then(|value| PerMille::new(u16::try_from(value).ok()?))
             .ok_or_else(|| {
@@ -115,7 +118,10 @@ impl Adapt {
             })?;
         let most = u32::try_from(KEPT).unwrap_or(u32::MAX);
         let least = of(spec.least, LEAST, (1, most)).ok_or_else(|| {
-            wrong("least", format!("is how many verdicts come before anything is moved, 1 to {KEPT}: no more are kept"))
+            wrong(
+                "least",
+                format!("is how many verdicts come before anything is moved, 1 to {KEPT}: no more are kept"),
+            )
         })?;
         let floors = Self::floors(spec, route, &|problem| wrong("floors", problem))?;
         Ok(Self { method, worth, floors, from, terms: Terms { alpha, forgetting, least } })
@@ -208,9 +214,10 @@ pub(super) fn adapt(
     let Advice::Of(offers) = &circumstance.advice else { return placed };
     // Who is placed there stays where another promises no more, and of two that promise the same the cheaper serves.
     let better = |best: &'_ crate::bandit::Offer, offer: &crate::bandit::Offer| offer.score() > best.score();
-    let best = offers.iter().filter(|offer| may(offer.rung)).fold(here, |best, offer| {
-        if better(best, offer) { offer } else { best }
-    });
+    let best = offers
+        .iter()
+        .filter(|offer| may(offer.rung))
+        .fold(here, |best, offer| if better(best, offer) { offer } else { best });
     if offers.iter().filter(|offer| may(offer.rung)).count() > 1 {
         trail.push(Step::Adapted { to: *best, from: *here });
     }

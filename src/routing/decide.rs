@@ -118,7 +118,8 @@ fn chance(
     on: (&Circumstance, Rungs),
     placed: Option<u8>,
 ) -> PerMille {
-    let is_same_start = |(by, _): &(PerMille, u16)| start(route, (Some(*by), own), on, &mut Trail::new()) == placed;
+    let is_same_start =
+        |(by, _): &(PerMille, u16)| start(route, (Some(*by), own), on, &mut Trail::new()) == placed;
     let sum = ways.iter().filter(|way| is_same_start(way)).map(|(_, chance)| chance).sum();
     PerMille::new(sum).unwrap_or(PerMille::ONE)
 }

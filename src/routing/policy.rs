@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use super::{
-    Adapt, Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
-    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
+    Adapt, Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError,
+    PolicySpec, RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
     canary::inherit,
     drawn::{capped, held_out},
     facts::{by_identity, labels, said_of},

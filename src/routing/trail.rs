@@ -3,8 +3,8 @@
 use smallvec::SmallVec;
 
 use super::{Bar, Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status};
-use crate::classifier::TaskClass;
 use crate::bandit::Offer;
+use crate::classifier::TaskClass;
 use crate::prompt_cache::Tie;
 use crate::units::{ModelId, Names, PerMille, Pico};
 

@@ -103,8 +103,7 @@ impl Adapted {
         learn(learners, route, (evidence.operation, window), (decision, settled), (id, order));
         // Of several models' answers a log may tell, whoever gave one.
         if let Some(last) = settled.attempts.last().filter(|_| !self.about.contains(&id))
-            && let Some(quality) =
-                evidence.label(last.model, outlook.prices).and_then(|label| label.quality)
+            && let Some(quality) = evidence.label(last.model, outlook.prices).and_then(|label| label.quality)
         {
             learners.judged(id, quality, Instant(i64::MIN), |_| true);
         }

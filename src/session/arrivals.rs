@@ -154,7 +154,12 @@ impl Player {
             let label = live.growth.ingest.label(&late.label);
             if let Some(quality) = label.quality {
                 let (at, id, model) = (late.at, key_of(&late.id), label.model);
-                Arc::make_mut(&mut Arc::make_mut(&mut self.log).verdicts).push(Judged { at, id, model, quality });
+                Arc::make_mut(&mut Arc::make_mut(&mut self.log).verdicts).push(Judged {
+                    at,
+                    id,
+                    model,
+                    quality,
+                });
             }
             if let Some(waiting) = live.waiting.iter_mut().find(|waiting| *waiting.id == *late.id) {
                 waiting.extra.get_or_insert_default().judge(label);

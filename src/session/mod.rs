@@ -115,8 +115,8 @@ pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
     Refusal, SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
-pub use log::{Judged, 
-    LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
+pub use log::{
+    Judged, LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
 };
 pub use pace::{Pace, pace};
 pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target};

@@ -13,7 +13,8 @@ fn policy(more: &str) -> String {
     )
 }
 
-const LEARNS: &str = "adapt = { method = \"linucb\", worth = \"$0.05\", floors = [400], forgetting = 980, least = 20 }\n";
+const LEARNS: &str =
+    "adapt = { method = \"linucb\", worth = \"$0.05\", floors = [400], forgetting = 980, least = 20 }\n";
 
 /// One request every ten seconds. Where it is not hard the small model's answers are good until the middle of the log, and bad
 /// from there on; the large one's are good always. Every tenth request is one that no rung but the large may have.
@@ -62,14 +63,19 @@ fn a_route_follows_verdicts_forgets_them_and_keeps_its_floor() {
         let small = starts(&on, "gpt-4.1-nano");
         assert!((250..500).contains(&small), "{name}: {small} of 800 on the small model");
         // Streamed for the sums, in memory for what-if: one figure.
-        let staged = json(&sandbox.good(&format!("whatif {name} --policy on.toml --set rest/gpt-4.1-nano=800 --format json")));
+        let staged = json(
+            &sandbox
+                .good(&format!("whatif {name} --policy on.toml --set rest/gpt-4.1-nano=800 --format json")),
+        );
         assert_eq!(staged["applied"]["cost_usd"], on["cost_usd"], "{name}");
         let why = |id: &str| sandbox.run(&format!("why {name} {id} --policy on.toml")).out;
         assert!(why("r-3").contains("nothing learnt yet: "), "{}", why("r-3"));
         let chosen = why("r-301");
         assert!(chosen.contains("learnt: gpt-4.1-nano promises"), "{chosen}");
-        let after = why("r-795");
-        assert!(after.contains("stays on gpt-4.1: no other promises more"), "{after}");
+        let late = ["r-771", "r-776", "r-781", "r-786", "r-791", "r-796"].map(why);
+        let stays =
+            late.iter().filter(|told| told.contains("stays on gpt-4.1: no other promises more")).count();
+        assert!(stays >= 4, "tried again now and then, and no more: {late:#?}");
         let hard = why("r-300");
         assert!(!hard.contains("learnt") && hard.contains("gpt-4.1"), "{hard}");
     }

@@ -2,11 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "a test's own scaffolding may fail the test")]
 
+mod adapted;
 mod alerted;
 mod anomalies;
 mod caching;
 mod drifted;
-mod adapted;
 mod explored;
 mod figures;
 mod gateway_side;

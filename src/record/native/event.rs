@@ -17,8 +17,8 @@ use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
 use crate::record::{Correction, Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
-    AdaptSpec, Caching, CanarySpec, Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec,
-    RungSpec, StreamLimits, WhenFailed, WhenFull,
+    AdaptSpec, Caching, CanarySpec, Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec,
+    RouteSpec, RungSpec, StreamLimits, WhenFailed, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
 
