@@ -10,6 +10,8 @@
 
 #[path = "speed/anomalies.rs"]
 mod anomalies;
+#[path = "speed/branches.rs"]
+mod branches;
 #[path = "speed/budgets.rs"]
 mod budgets;
 #[path = "speed/caches.rs"]
@@ -567,6 +569,9 @@ fn main() {
     }
     if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "caches") {
         return caches::caches();
+    }
+    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "branches") {
+        return branches::branches();
     }
     let lines =
         std::env::var("POINTSMAN_BENCH_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000u64);

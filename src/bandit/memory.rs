@@ -114,7 +114,7 @@ impl Memory {
     /// Lists lessons, the latest first, with what each counts.
     fn weighed(&self, forgetting: PerMille) -> impl Iterator<Item = (&Lesson, i64)> {
         // Twenty bits finer than they count, so that rounding does not add up.
-        let finer = |fine: &i64| Some(fine * i64::from(forgetting.get()) / 1000);
+        let finer = move |fine: &i64| Some(fine * i64::from(forgetting.get()) / 1000);
         let weights = std::iter::successors(Some(WEIGHT << 20), finer).map(|fine| fine >> 20);
         self.lessons.iter().rev().zip(weights).take_while(|(_, weight)| *weight > 0)
     }

@@ -9,6 +9,7 @@ use super::branches::Branched;
 use super::fold::Fold;
 use super::frontiers::with_staged;
 use super::queueing::{Came, Script, in_turn};
+use super::log::Judged;
 use super::spending::Spending;
 use super::{Log, PolicySpan};
 use crate::budget::LimitHistory;
@@ -94,7 +95,9 @@ impl Log {
                 .ok_or(WorldError::NothingAlike(at + 1))?;
         }
         history.sort();
-        Ok(Self { history, names, ..self.clone() })
+        let moved_too = |one: &Judged| Judged { at: one.at + moved, ..*one };
+        let verdicts = Arc::new(self.verdicts.iter().map(moved_too).collect());
+        Ok(Self { history, names, verdicts, ..self.clone() })
     }
 }
 
