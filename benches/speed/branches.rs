@@ -20,7 +20,7 @@ pub fn branches() {
     std::fs::write(&path, log_text(HOUR)).unwrap();
     let log = load(&path);
     let spans = log.spans();
-    for name in ["429-storm", "price-cut", "cache-ttl-expiry"] {
+    for name in ["429-storm", "price-cut", "cache-ttl"] {
         let Some((_, text)) = world::BUILTIN.iter().find(|(known, _)| *known == name) else {
             println!("no world {name}; there are {:?}", world::BUILTIN.map(|(known, _)| known));
             continue;
@@ -44,9 +44,9 @@ pub fn branches() {
 /// What a request costs that is over under a steered limit, early and late: it does not grow.
 fn steering(path: &Path) {
     let log = load(path);
-    let text = "[[budget]]\nname = \"all\"\nlimits = [{ per = \"month\", usd = 1000, steer = { acts = true } }]\n";
+    let text = "[budget.all]\nlimit = { month = 1000 }\nsteer = { act = true }\n";
     let limits = budgets::parse(text, "bench").unwrap();
-    let mut steering = Steering::new(&limits.limits);
+    let mut steering = Steering::new(&limits);
     let outlook = log.outlook();
     let mut stretch = |from: usize, to: usize| {
         let started = Clock::now();

@@ -94,7 +94,7 @@ pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use assigned::{assigned, staged_by};
 pub use automations::{AutomationRow, Automations, AutomationsTried, automate_over};
-pub use branches::{BranchPlan, BranchRun, BranchState, Branched, BranchesFound};
+pub use branches::{BranchPlan, BranchRun, BranchState, Branched, BranchesFound, Idle};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};

@@ -9,7 +9,7 @@ use super::{json, report, sandbox};
 fn policy(more: &str) -> String {
     format!(
         "name = \"house\"\nbaseline = \"gpt-4.1\"\n[[route]]\nname = \"rest\"\ncache = \"aware\"\n{more}\
-         ladder = [{{ model = \"gpt-4.1-nano\", threshold = 800 }}, {{ model = \"gpt-4.1\" }}]\n"
+         ladder = [{{ rung = \"small\", model = \"gpt-4.1-nano\", threshold = 800 }}, {{ rung = \"large\", model = \"gpt-4.1\" }}]\n"
     )
 }
 
@@ -65,16 +65,16 @@ fn a_route_follows_verdicts_forgets_them_and_keeps_its_floor() {
         // Streamed for the sums, in memory for what-if: one figure.
         let staged = json(
             &sandbox
-                .good(&format!("whatif {name} --policy on.toml --set rest/gpt-4.1-nano=800 --format json")),
+                .good(&format!("whatif {name} --policy on.toml --set rest.small=800 --format json")),
         );
         assert_eq!(staged["applied"]["cost_usd"], on["cost_usd"], "{name}");
         let why = |id: &str| sandbox.run(&format!("why {name} {id} --policy on.toml")).out;
         assert!(why("r-3").contains("nothing learnt yet: "), "{}", why("r-3"));
         let chosen = why("r-301");
-        assert!(chosen.contains("learnt: gpt-4.1-nano promises"), "{chosen}");
+        assert!(chosen.contains("learnt: small (gpt-4.1-nano) promises"), "{chosen}");
         let late = ["r-771", "r-776", "r-781", "r-786", "r-791", "r-796"].map(why);
         let stays =
-            late.iter().filter(|told| told.contains("stays on gpt-4.1: no other promises more")).count();
+            late.iter().filter(|told| told.contains("stays on large (gpt-4.1): no other promises more")).count();
         assert!(stays >= 4, "tried again now and then, and no more: {late:#?}");
         let hard = why("r-300");
         assert!(!hard.contains("learnt") && hard.contains("gpt-4.1"), "{hard}");
