@@ -56,6 +56,11 @@ fn steering(path: &Path) {
         started.elapsed().as_secs_f64() * 1e9 / f64::from(u32::try_from(to - from).unwrap())
     };
     let (first, _, last) = (stretch(0, 20_000), stretch(20_000, 160_000), stretch(160_000, 180_000));
-    row("a request under a steered limit, the first 20,000", &format!("{first:.0} ns"), "the same throughout", "");
+    row(
+        "a request under a steered limit, the first 20,000",
+        &format!("{first:.0} ns"),
+        "the same throughout",
+        "",
+    );
     row("  the last 20,000 of 180,000", &format!("{last:.0} ns"), "the same throughout", "");
 }

@@ -64,8 +64,7 @@ fn a_route_follows_verdicts_forgets_them_and_keeps_its_floor() {
         assert!((250..500).contains(&small), "{name}: {small} of 800 on the small model");
         // Streamed for the sums, in memory for what-if: one figure.
         let staged = json(
-            &sandbox
-                .good(&format!("whatif {name} --policy on.toml --set rest.small=800 --format json")),
+            &sandbox.good(&format!("whatif {name} --policy on.toml --set rest.small=800 --format json")),
         );
         assert_eq!(staged["applied"]["cost_usd"], on["cost_usd"], "{name}");
         let why = |id: &str| sandbox.run(&format!("why {name} {id} --policy on.toml")).out;
@@ -73,8 +72,10 @@ fn a_route_follows_verdicts_forgets_them_and_keeps_its_floor() {
         let chosen = why("r-301");
         assert!(chosen.contains("learnt: small (gpt-4.1-nano) promises"), "{chosen}");
         let late = ["r-771", "r-776", "r-781", "r-786", "r-791", "r-796"].map(why);
-        let stays =
-            late.iter().filter(|told| told.contains("stays on large (gpt-4.1): no other promises more")).count();
+        let stays = late
+            .iter()
+            .filter(|told| told.contains("stays on large (gpt-4.1): no other promises more"))
+            .count();
         assert!(stays >= 4, "tried again now and then, and no more: {late:#?}");
         let hard = why("r-300");
         assert!(!hard.contains("learnt") && hard.contains("gpt-4.1"), "{hard}");

@@ -60,7 +60,10 @@ fn feedback_moves_a_route_a_replay_decides_the_same_and_a_restart_goes_on() {
     let sandbox = Sandbox::new(&setup);
     let front = sandbox.serve(&setup);
     let first: Vec<_> = (0..8).map(|_| ask(&front)).collect();
-    assert!(first.iter().all(|(_, model)| model == "gpt-4.1"), "without a verdict nobody is moved: {first:?}");
+    assert!(
+        first.iter().all(|(_, model)| model == "gpt-4.1"),
+        "without a verdict nobody is moved: {first:?}"
+    );
     first.iter().for_each(|(operation, _)| judge(&front, operation, 0.3));
     // A second word on one answer teaches nothing more.
     first.iter().for_each(|(operation, _)| judge(&front, operation, 1.0));
