@@ -1,4 +1,4 @@
-//! A contextual bandit: what verdicts on answers say of which rung a request had better start on (LinUCB with forgetting).
+//! A contextual bandit: what verdicts on answers say of which rung a request had better start on (`LinUCB` with forgetting).
 //!
 //! Invariants: whole numbers alone; what is known of a route is a function of its last [`KEPT`] lessons in order and of nothing
 //! else, so that it comes out the same live, in a replay and over a restart; each answer teaches once.

@@ -66,13 +66,13 @@ pub(super) struct Solved {
 impl Solved {
     /// Solves sums.
     pub(super) fn of(sums: &Sums) -> Self {
-        let [a, b, c, d, e, f] = sums.products.map(i128::from);
+        let [m00, m01, m02, m11, m12, m22] = sums.products.map(i128::from);
         let adjugate = [
-            [d * f - e * e, c * e - b * f, b * e - c * d],
-            [c * e - b * f, a * f - c * c, b * c - a * e],
-            [b * e - c * d, b * c - a * e, a * d - b * b],
+            [m11 * m22 - m12 * m12, m02 * m12 - m01 * m22, m01 * m12 - m02 * m11],
+            [m02 * m12 - m01 * m22, m00 * m22 - m02 * m02, m01 * m02 - m00 * m12],
+            [m01 * m12 - m02 * m11, m01 * m02 - m00 * m12, m00 * m11 - m01 * m01],
         ];
-        let determinant = a * adjugate[0][0] + b * adjugate[1][0] + c * adjugate[2][0];
+        let determinant = m00 * adjugate[0][0] + m01 * adjugate[1][0] + m02 * adjugate[2][0];
         let rewards = sums.rewards.map(i128::from);
         let slopes = adjugate.map(|row| dot(row, rewards));
         Self { adjugate, determinant, slopes }
@@ -86,7 +86,7 @@ impl Solved {
         i32::try_from(rounded).unwrap_or(0)
     }
 
-    /// Returns how unsure that is, the square root of LinUCB, in per mille.
+    /// Returns how unsure that is, the square root of `LinUCB`, in per mille.
     pub(super) fn width(&self, Context(x): Context) -> u32 {
         let x = x.map(i128::from);
         let square = dot(self.adjugate.map(|row| dot(row, x)), x).max(0);

@@ -31,14 +31,11 @@ fn by_float(lessons: &[(u64, [f64; 3], f64)], arm: u64, x: [f64; 3], forgetting:
     }
     let solve = |mut a: [[f64; 3]; 3], mut y: [f64; 3]| {
         for i in 0..3 {
-            for j in 0..3 {
-                if i != j {
-                    let factor = a[j][i] / a[i][i];
-                    for k in 0..3 {
-                        a[j][k] -= factor * a[i][k];
-                    }
-                    y[j] -= factor * y[i];
-                }
+            let (row, value) = (a[i], y[i]);
+            for j in (0..3).filter(|j| *j != i) {
+                let factor = a[j][i] / row[i];
+                a[j].iter_mut().zip(row).for_each(|(one, other)| *one -= factor * other);
+                y[j] -= factor * value;
             }
         }
         [y[0] / a[0][0], y[1] / a[1][1], y[2] / a[2][2]]

@@ -1,5 +1,7 @@
 //! The setting `adapt` of a route, in the policy file.
 
+use std::fmt::Write as _;
+
 use serde::Deserialize;
 use toml::Value;
 
@@ -44,14 +46,14 @@ pub(super) fn to_toml(adapt: &AdaptSpec) -> String {
     let mut text = format!("{{ method = {}, worth = {}", quoted(method), quoted(worth));
     if !floors.is_empty() {
         let floors: Vec<_> = floors.iter().map(i64::to_string).collect();
-        text += &format!(", floors = [{}]", floors.join(", "));
+        let _ = write!(text, ", floors = [{}]", floors.join(", "));
     }
     if let Some(from) = from {
-        text += &format!(", from = {}", quoted(from));
+        let _ = write!(text, ", from = {}", quoted(from));
     }
     for (key, value) in [("alpha", alpha), ("forgetting", forgetting), ("least", least)] {
         if let Some(value) = value {
-            text += &format!(", {key} = {value}");
+            let _ = write!(text, ", {key} = {value}");
         }
     }
     text + " }"

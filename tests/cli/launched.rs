@@ -175,7 +175,10 @@ fn a_first_setup_looks_and_only_writes_when_told_to() {
 #[test]
 fn a_setup_whose_check_failed_says_how_to_leave_again() {
     let sandbox = Sandbox::new();
-    sandbox.write("config/providers.toml", "[provider.openai]\nbase-url = \"http://127.0.0.1:9\"\n");
+    sandbox.write(
+        "config/providers.toml",
+        "[[provider]]\nname = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n",
+    );
     let mut command = sandbox.program();
     command.env("PATH", sandbox.path("bin")).env("OPENAI_API_KEY", "sk-of-nobody");
     let output = command.args(["onboard", "--apply"]).output().expect("the program starts");
