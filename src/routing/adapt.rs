@@ -1,15 +1,15 @@
-//! A route that learns: among the rungs on which a request may start, the one of which verdicts promise most.
+//! How a route learns from verdicts, as its policy says.
 //!
-//! Invariants: it chooses among what the guards leave and the floors allow, and nowhere else; what it chooses by was kept with the
-//! request at its arrival; it moves nobody whom a lot has moved, so that chances stay exact.
+//! Invariant: what could learn from cost alone is refused.
 
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
-use super::{Circumstance, MAX_RUNGS, Policy, PolicyError, Route, Rungs, Step, Trail};
-use crate::bandit::{Advice, KEPT, Terms};
+use super::{MAX_RUNGS, PolicyError};
+use crate::bandit::{KEPT, Terms};
 use crate::units::{PerMille, Pico, words};
-use arrayvec::ArrayVec;
-
 /// How a route learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Method {
@@ -56,6 +56,16 @@ pub struct AdaptSpec {
     pub least: Option<i64>,
 }
 
+/// What a route has beside that.
+pub(super) struct Beside {
+    /// Whether it minds prompt caches.
+    pub minds_caches: bool,
+    /// Whether it checks anything.
+    pub has_checks: bool,
+    /// Its rungs but the last, with their thresholds.
+    pub rungs: Vec<(Arc<str>, PerMille)>,
+}
+
 /// How a route learns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adapt {
@@ -77,13 +87,13 @@ const LEAST: u32 = 50;
 
 impl Adapt {
     /// Checks a spec against the route that it is of.
-    pub(super) fn compile(spec: &AdaptSpec, route: &Route, field: &str) -> Result<Self, PolicyError> {
+    pub(super) fn compile(spec: &AdaptSpec, route: &Beside, field: &str) -> Result<Self, PolicyError> {
         let wrong = |key: &str, problem: String| PolicyError { field: format!("{field}.{key}"), problem };
         let of = |value: Option<i64>, usual: u32, (least, most): (u32, u32)| match value {
             None => Some(usual),
             Some(value) => u32::try_from(value).ok().filter(|value| (least..=most).contains(value)),
         };
-        if !route.minds_cache() {
+        if !route.minds_caches {
             let problem =
                 "needs cache = \"aware\" beside it, so that a session within a tool loop stays where it is";
             return Err(PolicyError { field: field.to_owned(), problem: problem.into() });
@@ -102,7 +112,7 @@ impl Adapt {
                 wrong("from", format!("`{word}` is no verdict known here; write \"labels\" or \"checks\""))
             })?,
         };
-        if from == LearnFrom::Checks && route.checks.is_none() {
+        if from == LearnFrom::Checks && !route.has_checks {
             let problem = "is \"checks\", and the route checks nothing: it would learn from cost alone, which only ever \
                            finds the cheapest rung; give it `checks`, or learn from \"labels\"";
             return Err(wrong("from", problem.into()));
@@ -129,15 +139,14 @@ impl Adapt {
 
     fn floors(
         spec: &AdaptSpec,
-        route: &Route,
+        route: &Beside,
         wrong: &dyn Fn(String) -> PolicyError,
     ) -> Result<Option<ArrayVec<PerMille, MAX_RUNGS>>, PolicyError> {
         if spec.floors.is_empty() {
             return Ok(None);
         }
-        let thresholds = route.thresholds();
-        if spec.floors.len() != thresholds.len() {
-            let rungs = thresholds.len();
+        if spec.floors.len() != route.rungs.len() {
+            let rungs = route.rungs.len();
             return Err(wrong(format!(
                 "has {} entries; one for every rung but the last, which are {rungs}",
                 spec.floors.len()
@@ -147,16 +156,20 @@ impl Adapt {
         for (at, &value) in spec.floors.iter().enumerate() {
             let floor = u16::try_from(value).ok().and_then(PerMille::new);
             let floor = floor.ok_or_else(|| wrong(format!("{value} is outside 0 to 1000 per mille")))?;
-            let Some(rung) = route.ladder.get(at) else { break };
-            if floor > rung.threshold {
+            let Some((name, threshold)) = route.rungs.get(at) else { break };
+            if floor > *threshold {
                 return Err(wrong(format!(
-                    "{floor} is above {}, the threshold of rung `{}`, which starts requests there already",
-                    rung.threshold, rung.name
+                    "{floor} is above {threshold}, the threshold of rung `{name}`, which starts requests there already"
                 )));
             }
             floors.push(floor);
         }
         Ok(Some(floors))
+    }
+
+    /// Returns the floor of a rung, where that is not its threshold.
+    pub(super) fn floor(&self, rung: usize) -> Option<PerMille> {
+        self.floors.as_ref()?.get(rung).copied()
     }
 
     /// Writes it as a spec that compiles to it again.
@@ -172,54 +185,4 @@ impl Adapt {
             least: (least != LEAST).then(|| i64::from(least)),
         }
     }
-}
-
-impl Route {
-    /// Returns the rungs on which a request of a confidence may start by what was learnt: those whose floor it reaches.
-    pub fn adapts_among(&self, adapt: &Adapt, confidence: PerMille) -> Rungs {
-        let floor = |at: usize| adapt.floors.as_ref().and_then(|floors| floors.get(at).copied());
-        let mut among = Rungs::all(self.ladder.len());
-        for (at, rung) in self.ladder.iter().enumerate() {
-            if rung.fallback || confidence < floor(at).unwrap_or(rung.threshold) {
-                among = among.without(at);
-            }
-        }
-        among
-    }
-}
-
-impl Policy {
-    /// Says whether any of its routes learns.
-    pub fn adapts(&self) -> bool {
-        self.routes.iter().any(|route| route.adapt.is_some())
-    }
-}
-
-/// Moves a request that was placed to the rung of which most is expected, among those that may serve it.
-pub(super) fn adapt(
-    route: &Route,
-    confidence: Option<PerMille>,
-    (circumstance, open): (&Circumstance, Rungs),
-    placed: u8,
-    trail: &mut Trail,
-) -> u8 {
-    let (Some(adapt), Some(confidence)) = (&route.adapt, confidence) else { return placed };
-    if let Advice::Few { seen, least } = circumstance.advice {
-        trail.push(Step::Unlearnt { seen, least });
-        return placed;
-    }
-    let among = route.adapts_among(adapt, confidence);
-    let may = |rung: u8| open.has(usize::from(rung)) && among.has(usize::from(rung));
-    let Some(here) = circumstance.advice.offer(placed).filter(|_| may(placed)) else { return placed };
-    let Advice::Of(offers) = &circumstance.advice else { return placed };
-    // Who is placed there stays where another promises no more, and of two that promise the same the cheaper serves.
-    let better = |best: &'_ crate::bandit::Offer, offer: &crate::bandit::Offer| offer.score() > best.score();
-    let best = offers
-        .iter()
-        .filter(|offer| may(offer.rung))
-        .fold(here, |best, offer| if better(best, offer) { offer } else { best });
-    if offers.iter().filter(|offer| may(offer.rung)).count() > 1 {
-        trail.push(Step::Adapted { to: *best, from: *here });
-    }
-    best.rung
 }

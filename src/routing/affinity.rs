@@ -43,13 +43,6 @@ pub(super) fn stay(
     rung
 }
 
-impl Route {
-    /// Says whether it minds prompt caches.
-    pub fn minds_cache(&self) -> bool {
-        self.cache == Caching::Aware
-    }
-}
-
 impl Policy {
     /// Says whether any of its routes minds prompt caches.
     pub fn minds_caches(&self) -> bool {

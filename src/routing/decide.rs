@@ -1,6 +1,6 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
-use super::adapt::adapt;
+use super::adapting::adapt;
 use super::affinity::stay;
 use super::afford::afford;
 use super::guard::{avail, constrain, hold_back, lacking};

@@ -4,6 +4,7 @@
 //! that the policy names for it (the strongest unless said otherwise), never to the cheapest by default.
 
 mod adapt;
+mod adapting;
 mod affinity;
 mod afford;
 mod attempt;
@@ -25,6 +26,7 @@ mod matcher;
 mod needs;
 mod policy;
 mod rungs;
+mod shape;
 mod signals;
 mod spec;
 #[cfg(test)]

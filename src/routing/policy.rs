@@ -7,6 +7,7 @@ use arrayvec::ArrayVec;
 use super::{
     Adapt, Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError,
     PolicySpec, RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
+    adapt::Beside,
     canary::inherit,
     drawn::{capped, held_out},
     facts::{by_identity, labels, said_of},
@@ -334,33 +335,6 @@ impl Policy {
             |route: &Route| !route.stream.is_none() || route.ladder.iter().any(|rung| !rung.stream.is_none());
         self.routes.iter().any(limits)
     }
-
-    /// Says whether two policies differ in nothing but thresholds and modes, which is what the frontier can answer exactly.
-    pub fn same_shape(&self, other: &Self) -> bool {
-        self.routes.len() == other.routes.len()
-            && self.routes.iter().zip(&other.routes).all(|(a, b)| {
-                a.matcher == b.matcher
-                    && a.canary == b.canary
-                    && a.require == b.require
-                    && (a.when_full, a.when_failed) == (b.when_full, b.when_failed)
-                    && (a.cache, a.switch_cap) == (b.cache, b.switch_cap)
-                    && a.no_signal == b.no_signal
-                    && a.explore == b.explore
-                    && a.adapt == b.adapt
-                    && a.ladder.len() == b.ladder.len()
-                    && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.same_call(y))
-            })
-    }
-}
-
-impl Rung {
-    /// Says whether two rungs make the same calls for the same requests.
-    pub fn same_call(&self, other: &Self) -> bool {
-        self.model == other.model
-            && self.facts == other.facts
-            && self.with == other.with
-            && self.fallback == other.fallback
-    }
 }
 
 impl Route {
@@ -504,7 +478,12 @@ impl Route {
         };
         let thresholds = route.thresholds();
         route.set_thresholds(&thresholds)?;
-        let adapt = spec.adapt.as_ref().map(|spec| Adapt::compile(spec, &route, &field("adapt")));
+        let beside = Beside {
+            minds_caches: route.cache == Caching::Aware,
+            has_checks: route.checks.is_some(),
+            rungs: route.ladder[..last].iter().map(|rung| (Arc::clone(&rung.name), rung.threshold)).collect(),
+        };
+        let adapt = spec.adapt.as_ref().map(|spec| Adapt::compile(spec, &beside, &field("adapt")));
         route.adapt = adapt.transpose()?;
         Ok(route)
     }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::Log;
-use super::log::Judged;
+use super::judged::Judged;
 use crate::bandit::{Advice, Learners, key_of};
 use crate::engine::{advice, learn};
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};
 use crate::pricing::PriceTable;
 use crate::routing::{Decision, Policy, decide};
-use crate::units::Instant;
+use crate::units::{Instant, PerMille};
 
 /// By which numbers verdicts call requests.
 #[derive(Clone, Debug)]
@@ -130,4 +130,20 @@ pub fn learnt(log: &Log) -> Learners {
     }
     adapted.reach(Instant(i64::MAX), &log.prices);
     adapted.learners
+}
+
+impl Log {
+    /// Returns it with what was said of answers, in order of time, where whoever keeps that knows more of it than the log tells.
+    #[must_use]
+    pub fn with_verdicts<'a>(
+        self,
+        told: impl Iterator<Item = (Instant, &'a str, &'a str, PerMille)>,
+    ) -> Self {
+        let verdict = |(at, id, model, quality): (Instant, &str, &str, PerMille)| {
+            let model = self.names.find_model(model)?;
+            Some(Judged { at, id: key_of(id), model, quality })
+        };
+        let verdicts = Arc::new(told.filter_map(verdict).collect());
+        Self { verdicts, ..self }
+    }
 }

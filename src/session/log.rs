@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ingest::Ingest;
 use super::inserts::Inserts;
+use super::judged::Judged;
 use super::news::News;
 use super::shadowed::Shadowed;
 use super::strip::StripCell;
@@ -18,7 +19,7 @@ use crate::prompt_cache::Rules;
 use crate::record::{self, BudgetFiles, Correction, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
 use crate::runaway::ToldTrip;
-use crate::units::{Instant, ModelId, Names, PerMille, Span, counted};
+use crate::units::{Instant, Names, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
@@ -208,19 +209,6 @@ pub struct Log {
     pub verdicts: Arc<Vec<Judged>>,
 }
 
-/// What somebody said of a model's answer, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// When.
-    pub at: Instant,
-    /// The request, by the number of its id.
-    pub id: u64,
-    /// The model.
-    pub model: ModelId,
-    /// How good the answer was.
-    pub quality: PerMille,
-}
-
 impl Log {
     /// Returns what estimates rest on.
     pub fn outlook(&self) -> Outlook<'_> {
@@ -230,20 +218,6 @@ impl Log {
             circumstances: &self.circumstances,
             weather: None,
         }
-    }
-
-    /// Returns it with what was said of answers, in order of time, where whoever keeps that knows more of it than the log tells.
-    #[must_use]
-    pub fn with_verdicts<'a>(
-        self,
-        told: impl Iterator<Item = (Instant, &'a str, &'a str, PerMille)>,
-    ) -> Self {
-        let verdict = |(at, id, model, quality): (Instant, &str, &str, PerMille)| {
-            let model = self.names.find_model(model)?;
-            Some(Judged { at, id: key_of(id), model, quality })
-        };
-        let verdicts = Arc::new(told.filter_map(verdict).collect());
-        Self { verdicts, ..self }
     }
 
     /// Returns the policy that was in force at an operation.

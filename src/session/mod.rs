@@ -32,6 +32,7 @@ mod frontiers;
 mod growth;
 mod ingest;
 mod inserts;
+mod judged;
 mod limited;
 pub mod listing;
 mod live;
@@ -110,13 +111,14 @@ pub use following::Outgoing;
 pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
+pub use judged::Judged;
 pub use limited::{LimitAim, TriedLimit};
 pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
     Refusal, SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
 pub use log::{
-    Judged, LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
+    LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
 };
 pub use pace::{Pace, pace};
 pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target};

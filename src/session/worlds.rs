@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::branches::{Branched, Idle};
 use super::fold::Fold;
 use super::frontiers::with_staged;
-use super::log::Judged;
+use super::judged::Judged;
 use super::queueing::{Came, Script, in_turn};
 use super::spending::Spending;
 use super::{Log, PolicySpan};
