@@ -45,8 +45,8 @@ fn log(requests: usize, late: bool) -> String {
 }
 
 fn starts(report: &Value, model: &str) -> u64 {
-    let found = report["by_model"].as_array().unwrap().iter().find(|row| row["model"] == model);
-    found.map_or(0, |row| row["attempts"].as_u64().unwrap())
+    let found = report["by_model"].as_array().expect("models").iter().find(|row| row["model"] == model);
+    found.map_or(0, |row| row["attempts"].as_u64().expect("a count"))
 }
 
 /// What verdicts promise most of serves, until it gets worse; below the floor it never does; and off nothing is moved at all.
