@@ -14,7 +14,7 @@ use super::{best, load, log_text, row};
 const HOUR: u64 = 180_000;
 
 /// Runs an hour's log as it was, in a bundled world, and in that with another threshold.
-pub fn branches() {
+pub(super) fn branches() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("hour.jsonl");
     std::fs::write(&path, log_text(HOUR)).unwrap();
