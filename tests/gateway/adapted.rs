@@ -64,13 +64,19 @@ fn feedback_moves_a_route_a_replay_decides_the_same_and_a_restart_goes_on() {
         first.iter().all(|(_, model)| model == "gpt-4.1"),
         "without a verdict nobody is moved: {first:?}"
     );
-    first.iter().for_each(|(operation, _)| judge(&front, operation, 0.3));
+    for (operation, _) in &first {
+        judge(&front, operation, 0.3);
+    }
     // A second word on one answer teaches nothing more.
-    first.iter().for_each(|(operation, _)| judge(&front, operation, 1.0));
+    for (operation, _) in &first {
+        judge(&front, operation, 1.0);
+    }
     settled();
     let moved: Vec<_> = (0..6).map(|_| ask(&front)).collect();
     assert!(moved.iter().all(|(_, model)| model == "gpt-4.1-nano"), "{moved:?}");
-    moved.iter().for_each(|(operation, _)| judge(&front, operation, 0.9));
+    for (operation, _) in &moved {
+        judge(&front, operation, 0.9);
+    }
     settled();
     let before: Vec<_> = (0..2).map(|_| ask(&front)).collect();
     upstream.wait_idle();
