@@ -10,6 +10,8 @@
 
 #[path = "speed/anomalies.rs"]
 mod anomalies;
+#[path = "speed/branches.rs"]
+mod branches;
 #[path = "speed/budgets.rs"]
 mod budgets;
 #[path = "speed/caches.rs"]
@@ -556,17 +558,13 @@ fn live_session() {
 
 fn main() {
     // What takes long is left out where only this is asked for.
-    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "budgets") {
-        return budgets::budgets();
-    }
-    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "classify") {
-        return classify();
-    }
-    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "live") {
-        return live_session();
-    }
-    if std::env::var("POINTSMAN_BENCH").is_ok_and(|what| what == "caches") {
-        return caches::caches();
+    match std::env::var("POINTSMAN_BENCH").as_deref() {
+        Ok("budgets") => return budgets::budgets(),
+        Ok("classify") => return classify(),
+        Ok("live") => return live_session(),
+        Ok("caches") => return caches::caches(),
+        Ok("branches") => return branches::branches(),
+        _ => {}
     }
     let lines =
         std::env::var("POINTSMAN_BENCH_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000u64);

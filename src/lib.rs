@@ -8,6 +8,7 @@ pub mod alert;
 pub mod anomaly;
 pub mod app;
 pub mod automation;
+pub mod bandit;
 pub mod budget;
 pub mod calibration;
 pub mod certificate;

@@ -26,6 +26,7 @@ const CORE: &[&str] = &[
     "runaway",
     "classifier",
     "checks",
+    "bandit",
     "routing",
     "outcome",
     "world",

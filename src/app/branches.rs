@@ -11,7 +11,7 @@ use crate::budget::StandingRow;
 use crate::config::{policy, world};
 use crate::report::{BranchReport, BranchScope, Figures, Format};
 use crate::routing::PolicySpec;
-use crate::session::{BranchPlan, BranchesFound};
+use crate::session::{BranchPlan, BranchesFound, Idle};
 use crate::units::{Names, choice};
 use crate::world::{Branch, World};
 
@@ -85,6 +85,7 @@ pub fn branch_report(found: &BranchesFound, logs: Vec<String>) -> BranchReport {
         prices: found.prices.clone(),
     };
     let mut report = BranchReport::new(scope, world, (found.start, found.end));
+    report.remark(found.idle.iter().map(|idle| idle.map(Idle::text)));
     for run in &found.runs {
         let of = &run.found;
         let is_used = |row: &StandingRow| row.calls + row.refused + row.moved + row.waited > 0;

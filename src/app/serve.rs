@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::alerting;
 use super::load::classifier;
 use super::scheduled::Schedule;
-use super::{Internal, Setup};
+use super::{Internal, Setup, logs};
 use crate::access::{self, Access};
 use crate::budget::{Drawn, Payer};
 use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
@@ -26,9 +26,10 @@ use crate::gateway::{Gateway, Limits, Parts, ServeError, Server, Tariff, is_plac
 use crate::ledger::{self, Ledger, LedgerError, LedgerFile, LedgerOptions, Run, SpentCall};
 use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
+use crate::record::{self, ReadOptions};
 use crate::routing::{Policy, PolicySpec};
 use crate::runaway::Stop;
-use crate::session::{Ingest, Live, LiveSetup};
+use crate::session::{Ingest, Live, LiveSetup, LoadError, Log};
 use crate::units::{Instant, Names, SHADOW, Span, hex};
 
 /// The file beside the ledger that holds the policy as it was last applied.
@@ -234,6 +235,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     gateway.open_automations(automations).map_err(anyhow::Error::msg)?;
     if !options.no_ledger {
         recall_prompts(&gateway, &ledger_options.path, at);
+        recall_lessons(&gateway, &ledger_options.path, (&ingest, &policy, &book), at);
     }
     if is_new {
         gateway.record_start(&policy.spec(&ingest.names), policy.version, at, next_seq);
@@ -367,6 +369,40 @@ fn recall_prompts(gateway: &Gateway, ledger: &Path, now: Instant) {
     match LedgerFile::open(ledger).and_then(|file| file.prompted(now + Span(-RECALLED.0))) {
         Ok(prompts) => gateway.recall(&prompts),
         Err(error) => tracing::warn!(%error, "what caches hold is learnt anew: the ledger cannot be read"),
+    }
+}
+
+/// The past whose verdicts count again after a start.
+const LEARNT: Span = Span::days(30);
+
+/// Has routes that learn go on with what they had learnt when the last run ended: requests and verdicts of a month are read again.
+fn recall_lessons(
+    gateway: &Gateway,
+    ledger: &Path,
+    (ingest, policy, book): (&Ingest, &Policy, &PriceBook),
+    now: Instant,
+) {
+    if !policy.adapts() || !ledger.is_file() {
+        return;
+    }
+    let from = now + Span(-LEARNT.0);
+    let read = || -> anyhow::Result<Option<Log>> {
+        let input = logs::input_within(&[ledger.to_owned()], Some(from), None);
+        let source = record::open(&input, &ReadOptions::default())?;
+        let (ingest, policy) = (ingest.clone().by_told_policies(), Arc::new(policy.clone()));
+        let log = match Log::load(String::new(), source, ingest, policy, book, |_| true) {
+            Ok(log) => log,
+            Err(LoadError::Empty(..)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let range = ledger::Range { from: Some(from), ..ledger::Range::default() };
+        let told = LedgerFile::open(ledger)?.verdicts(&range)?;
+        let told = told.iter().map(|one| (one.at, one.id.as_str(), one.model.as_str(), one.quality));
+        Ok(Some(log.with_verdicts(told)))
+    };
+    match read() {
+        Ok(log) => log.iter().for_each(|log| gateway.live().go_on_learning(log)),
+        Err(error) => tracing::warn!(%error, "routes learn anew: the ledger cannot be read"),
     }
 }
 

@@ -81,7 +81,12 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<()> {
     }
     // Set last: an agent may want the gateway's key where a provider's was.
     command.envs(start.set.iter().map(|(name, value)| (name, value)));
-    become_it(command).with_context(|| format!("cannot start {}", start.program))
+    become_it(command).with_context(|| {
+        format!(
+            "cannot start {}\nhint: name claude, codex, opencode or any program that is installed here",
+            start.program
+        )
+    })
 }
 
 /// Puts the command in this program's place.

@@ -84,8 +84,14 @@ pub fn run(args: &OnboardArgs) -> anyhow::Result<()> {
         write(&dir, &path)?;
     }
     let model = keys.iter().find(|key| key.is_set).and_then(|key| cheapest(&key.provider)).unwrap_or("auto");
-    output::text(&format!("\nCheck: {}\n", check(model)?))?;
-    output::text(&farewell(is_written.then_some(path.as_path()), &agents))
+    let written = is_written.then_some(path.as_path());
+    match check(model) {
+        Ok(found) => output::text(&format!("\nCheck: {found}\n{}", farewell(written, &agents))),
+        Err(error) => {
+            output::text(&format!("\n{}", leave(written)))?;
+            Err(error)
+        }
+    }
 }
 
 /// Lists the keys that enabled providers read from the environment.
@@ -156,8 +162,16 @@ fn check(model: &str) -> anyhow::Result<String> {
 /// Says how to go on, and how to leave again.
 fn farewell(written: Option<&Path>, agents: &[(&str, Option<PathBuf>)]) -> String {
     let agent = agents.iter().find(|(_, path)| path.is_some()).map_or("claude", |(name, _)| *name);
-    let mut text = format!(
-        "\nGo on:\n  pointsman --listen       # the gateway with its console; `pointsman serve` without\n  pointsman launch {agent}\n\nLeave again:\n  start agents without `pointsman launch`; none of their files was touched\n"
+    format!(
+        "\nGo on:\n  pointsman --listen       # the gateway with its console; `pointsman serve` without\n  pointsman launch {agent}\n\n{}",
+        leave(written)
+    )
+}
+
+/// Says how to leave again.
+fn leave(written: Option<&Path>) -> String {
+    let mut text = String::from(
+        "Leave again:\n  start agents without `pointsman launch`; none of their files was touched\n",
     );
     if let Some(path) = written {
         let _ = writeln!(text, "  rm {}", path.display());

@@ -36,7 +36,7 @@ fn screens() -> Vec<&'static str> {
     after_help = "Examples:\n  pointsman snapshot tune --size 160x45 --set extraction.flash=588 --theme dark -o tune.svg\n  pointsman snapshot gateway.db --from 14:00 --to 15:00 -o storm.jsonl.zst"
 )]
 pub struct SnapshotArgs {
-    /// The screen: overview, tune, traffic, models, spend, events, quality, or request (with --request). Or a log, a stretch of which is written
+    /// The screen: overview, tune, traffic, models, spend, events, quality, rollout, worlds, or request (with --request). Or a log, a stretch of which is written
     /// to -o FILE with all that its figures rest on: policies, prices, budgets, requests without prompts.
     #[arg(value_name = "SCREEN|LOG")]
     pub screen: String,

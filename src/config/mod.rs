@@ -1,6 +1,7 @@
 //! Files that an operator writes or imports. Everything read here is checked before it reaches the core, and an error
 //! names the file, the line and the field.
 
+mod adapt;
 pub mod alerts;
 pub mod automations;
 pub mod billed;

@@ -8,6 +8,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::adapt::{self, AdaptFile};
 use super::checks::{self, CheckFile};
 use super::explore::{self, ExploreFile};
 use super::literal::{list_toml, quoted};
@@ -84,6 +85,7 @@ struct RouteFile {
     no_signal: Option<Spanned<String>>,
     holdout: Option<Spanned<i64>>,
     explore: Option<Spanned<ExploreFile>>,
+    adapt: Option<Spanned<AdaptFile>>,
     canary: Option<Spanned<CanaryFile>>,
     #[serde(default)]
     stream: StreamFile,
@@ -315,6 +317,10 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
             lines.extend(explore::lines(&name, line_of(text, explore.span().start)));
             one.explore = Some(explore.into_inner().spec());
         }
+        if let Some(adapt) = route.adapt {
+            lines.extend(adapt::lines(&name, line_of(text, adapt.span().start)));
+            one.adapt = Some(adapt.into_inner().spec());
+        }
         if let Some(canary) = route.canary {
             lines.push((format!("route.{name}.canary"), line_of(text, canary.span().start)));
             let CanaryFile { of, share } = canary.into_inner();
@@ -431,6 +437,9 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         if let Some(explore) = route.explore {
             let _ = writeln!(out, "explore = {}", explore::to_toml(explore));
         }
+        if let Some(adapt) = &route.adapt {
+            let _ = writeln!(out, "adapt = {}", adapt::to_toml(adapt));
+        }
         if let Some(CanarySpec { of, share }) = &route.canary {
             let _ = writeln!(out, "canary = {{ of = {}, share = {share} }}", quoted(of));
         }
@@ -521,6 +530,7 @@ mod tests {
         let odd = "name = \"q\\\"uote\"\nbaseline = \"b\"\n[[route]]\nname = \"r\"\nmatch.team = [\"a\", \"b\"]\n\
                    match.project = [\"p\"]\nmatch.task = [\"code\"]\nmatch.model = [\"auto/x\"]\nno_signal = \"cheap\"\nholdout = 50\nwhen_failed = \"fall\"\ncache = \"aware\"\nswitch_cap = 200\n\
                    explore = { share = 20, below = 60 }\n\
+                   adapt = { method = \"linucb\", worth = \"0.05\", floors = [900, 5], from = \"checks\", alpha = 0, forgetting = 990, least = 7 }\n\
                    stream = { first_byte = \"5s\", tokens_per_second = 3, hold = true }\ncheck = \"after\"\n\
                    checks = [{ kind = \"regex\", matches = '^\\d', on_fail = \"record\" }, { kind = \"schema\", schema = '{}' },\n\
                    { kind = \"command\", name = \"lint\", command = [\"l\", \"-q\"], time_limit = \"2s\", least = 700 }]\n\

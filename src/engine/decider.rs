@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::adapting::{advice, learn};
 use super::claims::Claims;
 use super::warmth::{Before, wanted};
 use super::{Arrival, OperationKey, Unexpected};
+use crate::bandit::{Advice, Learners};
 use crate::budget::{Budgets, Hold, Over, Payer};
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
@@ -19,7 +21,7 @@ use crate::routing::{
     after_attempt, decide,
 };
 use crate::runaway::{Runaways, Then, Whose};
-use crate::units::{Instant, ModelId, Names};
+use crate::units::{Instant, ModelId, Names, PerMille};
 
 /// An operation that was sent and has not been answered.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ struct Open {
     whose: Option<Box<Whose>>,
     /// Its prompt, where anybody minds caches.
     turn: Option<Box<Underway>>,
+    /// The tokens of its prompt as guards saw them, and the number of its request, where its route learns.
+    told: (u32, u64),
 }
 
 impl Open {
@@ -103,6 +107,7 @@ pub struct Decider {
     budgets: Budgets,
     runaways: Runaways,
     caches: Box<Caches>,
+    learners: Box<Learners>,
     spare: Vec<Settled>,
 }
 
@@ -120,6 +125,7 @@ impl Decider {
             budgets: Budgets::default(),
             runaways: Runaways::default(),
             caches: Box::default(),
+            learners: Box::default(),
             spare: Vec::new(),
         }
     }
@@ -161,7 +167,8 @@ impl Decider {
         let hold = claims.of(model).map(|claim| self.budgets.take(claim.draws, claim.amount, operation.at));
         let whose = arrival.whose;
         let turn = arrival.prompt.map(|prompt| Box::new(self.turn(*prompt, &mut operation, &decision)));
-        let open = Open { operation, decision, policy, rung, settled, claims, hold, whose, turn };
+        let told = (arrival.circumstance.needs.window, arrival.key);
+        let open = Open { operation, decision, policy, rung, settled, claims, hold, whose, turn, told };
         self.open.insert(arrival.key, open);
         Some(Course::Call { rung, model, why: None })
     }
@@ -188,6 +195,34 @@ impl Decider {
     pub fn standing(&self, operation: &Operation, prompt: &Prompt, blocked: &[u32]) -> Standing {
         let (policy, prices) = (&*self.policy, &*self.prices);
         Before { policy, prices, operation, prompt, blocked }.standing(&self.caches)
+    }
+
+    /// Says what is known of the rungs of the route of a request that is arriving, where that learns.
+    pub fn advice(&mut self, operation: &Operation, window: u32) -> Advice {
+        advice(&mut self.learners, &self.policy, &self.prices, (operation, window))
+    }
+
+    /// Hears by which number verdicts will call an operation that has arrived.
+    pub fn known_by(&mut self, key: OperationKey, id: u64) {
+        if let Some(open) = self.open.get_mut(&key) {
+            open.told.1 = id;
+        }
+    }
+
+    /// Takes a verdict on the answer of a model to the request of a number.
+    pub fn judged(&mut self, id: u64, model: ModelId, quality: PerMille, at: Instant) {
+        let prices = &self.prices;
+        self.learners.judged(id, quality, at, |answered| prices.same(answered, model));
+    }
+
+    /// Returns what routes have learnt.
+    pub fn learners(&self) -> &Learners {
+        &self.learners
+    }
+
+    /// Goes on with what routes had learnt before.
+    pub fn go_on_with(&mut self, learners: Learners) {
+        *self.learners = learners;
     }
 
     /// Says what the first call of an open operation was expected to cost.
@@ -337,10 +372,13 @@ impl Decider {
             });
             return Ok(Course::Call { rung: to, model: next.model, why: Some(why) });
         }
-        let Open { operation, decision, policy, mut settled, .. } =
+        let Open { operation, decision, policy, mut settled, told, .. } =
             self.open.remove(&key).ok_or(UnknownOperation(key))?;
         let bare = Evidence { operation: &operation, extra: None };
         settled.conclude(evidence.unwrap_or(&bare), policy.baseline, &self.prices);
+        let (window, id) = told;
+        let route = policy.route(decision.route);
+        learn(&mut self.learners, route, (&operation, window), (&decision, &settled), (id, key));
         Ok(Course::Over(Box::new(Closed { operation, decision, settled })))
     }
 

@@ -3,6 +3,7 @@
 //! Invariants: deterministic; no I/O, no clock; total on any order of events (unexpected ones are counted, not feared); live
 //! traffic and replay differ only in where events come from.
 
+mod adapting;
 mod claims;
 mod decider;
 mod event;
@@ -11,6 +12,7 @@ mod warmth;
 
 use std::sync::Arc;
 
+pub use adapting::{advice, learn};
 pub use claims::{Claims, most, of_any, short};
 pub use decider::{Closed, Course, Decider, UnknownOperation};
 pub use event::{Arrival, Effect, Effects, Event, OperationKey};

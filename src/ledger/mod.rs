@@ -46,6 +46,7 @@ mod store;
 mod stored;
 mod sums;
 mod vacuum;
+mod verdicts;
 mod verify;
 mod wal;
 mod writer;
@@ -76,6 +77,7 @@ pub use spent::SpentCall;
 pub use state::{Health, LedgerState};
 pub use sums::{Sum, Totals};
 pub use vacuum::{Vacuumed, vacuum};
+pub use verdicts::Verdict;
 
 use std::path::PathBuf;
 

@@ -208,6 +208,15 @@ impl BranchReport {
         Self { schema: "pointsman.branches/1", scope, incident: incident.map(row), changes, branches }
     }
 
+    /// Says behind changes why nothing comes of them, one by one in their order.
+    pub fn remark(&mut self, idle: impl Iterator<Item = Option<&'static str>>) {
+        for (change, why) in self.changes.iter_mut().zip(idle) {
+            if let Some(why) = why {
+                *change = format!("{change}: {why}");
+            }
+        }
+    }
+
     /// Adds a branch.
     pub fn push(
         &mut self,

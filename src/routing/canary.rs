@@ -80,6 +80,8 @@ fn over(own: &RouteSpec, canary: &CanarySpec, next: Option<&RouteSpec>) -> Resul
     let cache = own.cache.or(base.cache);
     // A cap of switches goes together with minding caches alone.
     let caps = |cap: &i64| (cache == base.cache).then_some(*cap);
+    // What was learnt is of rungs, and holds beside caches alone.
+    let learns = cache == base.cache && ladder.len() == base.ladder.len();
     let more = own.require.iter().filter(|label| !base.require.contains(label));
     Ok(RouteSpec {
         name: own.name.clone(),
@@ -93,6 +95,7 @@ fn over(own: &RouteSpec, canary: &CanarySpec, next: Option<&RouteSpec>) -> Resul
         cache,
         switch_cap: own.switch_cap.or_else(|| base.switch_cap.as_ref().and_then(caps)),
         explore: own.explore.or(base.explore),
+        adapt: own.adapt.clone().or_else(|| base.adapt.clone().filter(|_| learns)),
         holdout: own.holdout.or(base.holdout),
         stream: if own.stream.is_none() { base.stream } else { own.stream },
         check: own.check.or(base.check),

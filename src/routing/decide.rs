@@ -1,5 +1,6 @@
 //! The decision: a pipeline of small pure stages, each of which adds one line to the reason trail.
 
+use super::adapting::adapt;
 use super::affinity::stay;
 use super::afford::afford;
 use super::guard::{avail, constrain, hold_back, lacking};
@@ -72,9 +73,9 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     decision.open = open;
     let by = route.placed_by(signals.confidence, signals.draw, circumstance);
     let mut steps = Trail::new();
-    let placed = start(route, by, (circumstance, open), &mut steps);
+    let placed = start(route, (by, signals.confidence), (circumstance, open), &mut steps);
     if let Some(ways) = route.ways(signals.confidence, signals.draw, circumstance) {
-        decision.propensity = chance(route, ways, (circumstance, open), placed);
+        decision.propensity = chance(route, (ways, signals.confidence), (circumstance, open), placed);
     }
     if decision.propensity < PerMille::ONE {
         let placed_as = by.filter(|_| by != signals.confidence);
@@ -93,15 +94,18 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     decision
 }
 
-/// Finds the rung that a confidence starts on, caps on calls and budgets asked.
+/// Finds the rung that a request starts on by a confidence, its own or one that a lot put in its place; what was learnt, caps on
+/// calls and budgets are asked.
 fn start(
     route: &Route,
-    confidence: Option<PerMille>,
+    (confidence, own): (Option<PerMille>, Option<PerMille>),
     (circumstance, open): (&Circumstance, Rungs),
     trail: &mut Trail,
 ) -> Option<u8> {
     let (rung, step) = place(route, confidence, open)?;
     trail.push(step);
+    let learns = confidence.filter(|_| confidence == own);
+    let rung = adapt(route, learns, (circumstance, open), rung, trail);
     let rung = stay(route, circumstance, open, rung, trail);
     let rung = admit(route, circumstance, open, rung, trail)?;
     afford(route, circumstance, (rung, open), trail)
@@ -110,11 +114,12 @@ fn start(
 /// Adds up the chances of all lots that start a request where it was placed.
 fn chance(
     route: &Route,
-    ways: [(PerMille, u16); 3],
+    (ways, own): ([(PerMille, u16); 3], Option<PerMille>),
     on: (&Circumstance, Rungs),
     placed: Option<u8>,
 ) -> PerMille {
-    let is_same_start = |(by, _): &(PerMille, u16)| start(route, Some(*by), on, &mut Trail::new()) == placed;
+    let is_same_start =
+        |(by, _): &(PerMille, u16)| start(route, (Some(*by), own), on, &mut Trail::new()) == placed;
     let sum = ways.iter().filter(|way| is_same_start(way)).map(|(_, chance)| chance).sum();
     PerMille::new(sum).unwrap_or(PerMille::ONE)
 }

@@ -3,6 +3,8 @@
 //! Invariants: a decision depends on its inputs alone; thresholds never rise along a ladder; no signal goes to the rung
 //! that the policy names for it (the strongest unless said otherwise), never to the cheapest by default.
 
+mod adapt;
+mod adapting;
 mod affinity;
 mod afford;
 mod attempt;
@@ -24,12 +26,14 @@ mod matcher;
 mod needs;
 mod policy;
 mod rungs;
+mod shape;
 mod signals;
 mod spec;
 #[cfg(test)]
 mod tests;
 mod trail;
 
+pub use adapt::{Adapt, AdaptSpec, LearnFrom, Method};
 pub use attempt::{Check, Status};
 pub use canary::Canary;
 pub use decide::{Decision, Next, Reach, after_attempt, decide};

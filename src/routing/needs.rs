@@ -6,6 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{Capabilities, Drawn, Labels};
+use crate::bandit::Advice;
 use crate::prompt_cache::Standing;
 use crate::runaway::Then;
 use crate::units::{ModelId, TagsId};
@@ -131,12 +132,15 @@ pub struct Circumstance {
     pub tags: TagsId,
     /// How its session stood with prompt caches, as far as a route minded.
     pub standing: Standing,
+    /// What verdicts said of its route's rungs, as far as that learns.
+    pub advice: Advice,
 }
 
 impl Circumstance {
     /// Nothing asked, everything up.
     pub const PLAIN: &Self = &Self {
         standing: Standing::NONE,
+        advice: Advice::None,
         needs: Needs {
             capabilities: Capabilities::NONE,
             labels: Labels::NONE,

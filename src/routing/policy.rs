@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use super::{
-    Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError, PolicySpec,
-    RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
+    Adapt, Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError,
+    PolicySpec, RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
+    adapt::Beside,
     canary::inherit,
     drawn::{capped, held_out},
     facts::{by_identity, labels, said_of},
@@ -85,6 +86,8 @@ pub struct Route {
     pub holdout: Option<PerMille>,
     /// How requests near a threshold are explored; not at all where nothing is said.
     pub explore: Option<Explore>,
+    /// How it learns from verdicts; not at all where nothing is said.
+    pub adapt: Option<Adapt>,
     /// The model name by which a client asks for this very route: `auto/NAME`.
     pub alias: ModelId,
     /// How slow its streams may be.
@@ -231,6 +234,7 @@ impl Policy {
                 switch_cap: route.switch_cap.map(|cap| i64::from(cap.get())),
                 holdout: route.holdout.map(|share| i64::from(share.get())),
                 explore: route.explore.map(Explore::spec),
+                adapt: route.adapt.as_ref().map(Adapt::spec),
                 stream: route.stream,
                 check: route.checks.as_ref().map(|checks| checks.when()),
                 checks: route.checks.iter().flat_map(|checks| checks.specs().cloned()).collect(),
@@ -330,32 +334,6 @@ impl Policy {
         let limits =
             |route: &Route| !route.stream.is_none() || route.ladder.iter().any(|rung| !rung.stream.is_none());
         self.routes.iter().any(limits)
-    }
-
-    /// Says whether two policies differ in nothing but thresholds and modes, which is what the frontier can answer exactly.
-    pub fn same_shape(&self, other: &Self) -> bool {
-        self.routes.len() == other.routes.len()
-            && self.routes.iter().zip(&other.routes).all(|(a, b)| {
-                a.matcher == b.matcher
-                    && a.canary == b.canary
-                    && a.require == b.require
-                    && (a.when_full, a.when_failed) == (b.when_full, b.when_failed)
-                    && (a.cache, a.switch_cap) == (b.cache, b.switch_cap)
-                    && a.no_signal == b.no_signal
-                    && a.explore == b.explore
-                    && a.ladder.len() == b.ladder.len()
-                    && a.ladder.iter().zip(&b.ladder).all(|(x, y)| x.same_call(y))
-            })
-    }
-}
-
-impl Rung {
-    /// Says whether two rungs make the same calls for the same requests.
-    pub fn same_call(&self, other: &Self) -> bool {
-        self.model == other.model
-            && self.facts == other.facts
-            && self.with == other.with
-            && self.fallback == other.fallback
     }
 }
 
@@ -493,12 +471,20 @@ impl Route {
                 .transpose()?,
             holdout: spec.holdout.map(|share| held_out(share, &field("holdout"))).transpose()?,
             explore: spec.explore.map(|spec| Explore::compile(spec, &field("explore"))).transpose()?,
+            adapt: None,
             alias: ModelId::NONE,
             stream: spec.stream,
             checks,
         };
         let thresholds = route.thresholds();
         route.set_thresholds(&thresholds)?;
+        let beside = Beside {
+            minds_caches: route.cache == Caching::Aware,
+            has_checks: route.checks.is_some(),
+            rungs: route.ladder[..last].iter().map(|rung| (Arc::clone(&rung.name), rung.threshold)).collect(),
+        };
+        let adapt = spec.adapt.as_ref().map(|spec| Adapt::compile(spec, &beside, &field("adapt")));
+        route.adapt = adapt.transpose()?;
         Ok(route)
     }
 

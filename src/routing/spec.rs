@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Effort, ExploreSpec, FactsSpec, StreamLimits};
+use super::{AdaptSpec, Effort, ExploreSpec, FactsSpec, StreamLimits};
 use crate::checks::{CheckSpec, CheckWhen};
 use crate::units::words;
 
@@ -58,6 +58,8 @@ pub struct RouteSpec {
     pub holdout: Option<i64>,
     /// How requests near a threshold are explored; not at all where absent.
     pub explore: Option<ExploreSpec>,
+    /// How it learns from verdicts; not at all where absent.
+    pub adapt: Option<AdaptSpec>,
     /// How slow its streams may be.
     pub stream: StreamLimits,
     /// When its answers are checked.

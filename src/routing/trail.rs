@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{Bar, Check, ConfidenceSource, NO_RUNG, Policy, RouteId, Status};
+use crate::bandit::Offer;
 use crate::classifier::TaskClass;
 use crate::prompt_cache::Tie;
 use crate::units::{ModelId, Names, PerMille, Pico};
@@ -116,6 +117,20 @@ pub enum Step {
         /// That of going; of going up, that of returning after this turn.
         go: i64,
     },
+    /// What verdicts say of the rungs on which it may start.
+    Adapted {
+        /// The rung of which most is expected.
+        to: Offer,
+        /// The rung on which it was placed.
+        from: Offer,
+    },
+    /// Too few verdicts are in for its route to learn from.
+    Unlearnt {
+        /// How many are.
+        seen: u32,
+        /// How many are needed.
+        least: u32,
+    },
     /// No model may serve the request.
     Refused,
     /// An attempt ended.
@@ -219,6 +234,22 @@ impl Step {
                     }
                 }
             }
+            Self::Adapted { to, from } => {
+                let of = |offer: Offer| format!("{}‰ + {}‰", offer.estimate, offer.bonus);
+                if to.rung == from.rung {
+                    format!("stays on {}: no other promises more than its {}", rung(to.rung), of(to))
+                } else {
+                    let (to_of, from_of) = (of(to), of(from));
+                    format!(
+                        "learnt: {} promises {to_of} for the doubt, {}, where it was placed, {from_of}",
+                        rung(to.rung),
+                        rung(from.rung)
+                    )
+                }
+            }
+            Self::Unlearnt { seen, least } => {
+                format!("nothing learnt yet: {seen} verdicts of {least}, and cost alone teaches nothing")
+            }
             Self::Refused => "no model may serve it".to_owned(),
             Self::Attempted { model, status, check, observed } => {
                 let check = match check {
@@ -257,6 +288,7 @@ impl Step {
             Self::Lot { .. } => "explore",
             Self::Barred { .. } | Self::PassedOn { .. } => "guard",
             Self::Session { .. } => "cache",
+            Self::Adapted { .. } | Self::Unlearnt { .. } => "adapt",
             Self::Refused => "refuse",
             Self::Attempted { .. } => "attempt",
             Self::Escalated { .. } => "escalate",

@@ -8,12 +8,13 @@ use super::Player;
 use super::difference::{describe_change, same_thresholds};
 use super::following::Waiting;
 use super::growth::Growth;
-use super::log::PolicySpan;
-use super::log::{LogNote, NoteKind};
+use super::judged::Judged;
+use super::log::{LogNote, NoteKind, PolicySpan};
 use super::settled::settle_one;
 use super::snapshot::{Change, Play, Reading};
 use super::written::Deed;
 use super::written::price_text;
+use crate::bandit::key_of;
 use crate::engine::{Engine, Event};
 use crate::outcome::{Evidence, Extra, Operation};
 use crate::record::{Correction, LateLabel, PriceChange};
@@ -152,6 +153,15 @@ impl Player {
         let mut counted = false;
         for late in labels {
             let label = live.growth.ingest.label(&late.label);
+            if let Some(quality) = label.quality {
+                let (at, id, model) = (late.at, key_of(&late.id), label.model);
+                Arc::make_mut(&mut Arc::make_mut(&mut self.log).verdicts).push(Judged {
+                    at,
+                    id,
+                    model,
+                    quality,
+                });
+            }
             if let Some(waiting) = live.waiting.iter_mut().find(|waiting| *waiting.id == *late.id) {
                 waiting.extra.get_or_insert_default().judge(label);
             } else if let Some(&index) = found.get(&*late.id) {

@@ -48,6 +48,25 @@ pub struct BranchRun {
     pub found: Branched,
 }
 
+/// Why nothing comes of a change of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// It begins after the last request.
+    Later,
+    /// No request asks for its models, and no rung names one.
+    Nobody,
+}
+
+impl Idle {
+    /// Says it in words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Later => "begins after the last request, so nothing comes of it",
+            Self::Nobody => "no request and no rung has such a model, so nothing comes of it",
+        }
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug)]
 pub struct BranchesFound {
@@ -65,6 +84,8 @@ pub struct BranchesFound {
     pub is_whole: bool,
     /// From the first thing that is otherwise to the last; none where nothing is.
     pub incident: Option<(Instant, Instant)>,
+    /// Why nothing comes of a change of the world, one by one in its order.
+    pub idle: Vec<Option<Idle>>,
     /// The branches, the log as it was first.
     pub runs: Vec<BranchRun>,
     /// What ids in the sums mean.

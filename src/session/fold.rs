@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use super::adapted::Adapted;
 use super::spending::{Budgeted, Spending};
 use super::warmed::{Warmed, narrowed};
 use super::whose::whose_of;
@@ -40,6 +41,7 @@ pub struct Fold {
     spending: Option<Spending>,
     sky: Option<Box<Sky>>,
     warmed: Option<Box<Warmed>>,
+    adapted: Option<Box<Adapted>>,
     /// What of the prompt of the last request was warm, where that is not as the log tells.
     warm: Option<u32>,
 }
@@ -57,10 +59,15 @@ impl Fold {
         self
     }
 
-    /// Lets it mind what prompt caches hold, where any of these policies does.
+    /// Lets it mind what prompt caches hold and what verdicts teach, where any of these policies does.
     #[must_use]
-    pub(super) fn minding<'a>(mut self, log: &Log, policies: impl Iterator<Item = &'a Arc<Policy>>) -> Self {
-        self.warmed = Warmed::of(log, policies.map(|policy| &**policy));
+    pub(super) fn minding<'a>(
+        mut self,
+        log: &Log,
+        policies: impl Iterator<Item = &'a Arc<Policy>> + Clone,
+    ) -> Self {
+        self.warmed = Warmed::of(log, policies.clone().map(|policy| &**policy));
+        self.adapted = Adapted::of(log, policies.map(|policy| &**policy));
         self
     }
 
@@ -68,6 +75,13 @@ impl Fold {
     #[must_use]
     pub(super) fn with_caches(mut self, warmed: Warmed) -> Self {
         self.warmed = Some(Box::new(warmed));
+        self
+    }
+
+    /// Lets its routes learn so.
+    #[must_use]
+    pub(super) fn learning(mut self, adapted: Adapted) -> Self {
+        self.adapted = Some(Box::new(adapted));
         self
     }
 
@@ -225,6 +239,10 @@ impl Fold {
         if let Some(warmed) = &mut self.warmed {
             self.circumstance.standing = warmed.standing(evidence, &told.standing, policy, prices);
         }
+        if let Some(adapted) = &mut self.adapted {
+            let window = told.needs.window;
+            self.circumstance.advice = adapted.advice(evidence, window, policy, prices);
+        }
         self.circumstance.full = self.in_flight.full(policy, |model| prices.identity(model));
         if let Some(sky) = sky {
             let down = sky.down().iter().chain(&told.down).copied().collect();
@@ -283,6 +301,9 @@ impl Fold {
         if let Some(warmed) = &mut self.warmed {
             warmed.reach(at, prices);
         }
+        if let Some(adapted) = &mut self.adapted {
+            adapted.reach(at, prices);
+        }
         while let Some(Reverse(turn)) = self.turns.peek().filter(|Reverse(turn)| turn.at <= at) {
             self.in_flight.end(turn.leaves);
             self.in_flight.begin(turn.enters);
@@ -324,6 +345,10 @@ impl Fold {
         routed(evidence, policy, &decision, outlook, &mut self.settled);
         if let Some(warmed) = &mut self.warmed {
             warmed.settled(index, evidence, (&decision, &self.settled), outlook);
+        }
+        if let Some(adapted) = &mut self.adapted {
+            let window = self.circumstance.needs.window;
+            adapted.settled(index, (evidence, window), policy, (&decision, &self.settled), outlook);
         }
         let mut at = operation.at;
         let mut calling = ModelId::NONE;

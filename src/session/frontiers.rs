@@ -82,6 +82,7 @@ fn same_ladder(one: &Route, other: &Route) -> bool {
     one.require == other.require
         && one.no_signal == other.no_signal
         && one.explore == other.explore
+        && one.adapt == other.adapt
         && one.when_failed == other.when_failed
         && same_names(one, other)
         && one.ladder.iter().zip(&other.ladder).all(|(a, b)| a.same_call(b))
@@ -446,6 +447,7 @@ mod tests {
             no_signal: 0,
             holdout: None,
             explore: None,
+            adapt: None,
             alias: ModelId::NONE,
             stream: StreamLimits::default(),
             checks: None,

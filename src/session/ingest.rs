@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Stretch;
 use super::met::Met;
+use crate::bandit::Advice;
 use crate::classifier::{Basis, Classifier, Measures, Saw, Tags, TaskClass};
 use crate::outcome::{
     Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Second, Seen, Timeline,
@@ -245,6 +246,12 @@ impl Ingest {
         }
     }
 
+    /// Goes by the policies that the log tells, also where the operator gave one.
+    #[must_use]
+    pub fn by_told_policies(self) -> Self {
+        Self { own_policy: false, ..self }
+    }
+
     /// Says whether calls are charged anew although the log tells what was charged.
     pub fn reprices(&self) -> bool {
         self.reprice
@@ -305,7 +312,7 @@ impl Ingest {
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
         let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
-        let mut tags = Vec::new();
+        let (mut tags, mut advice) = (Vec::new(), Advice::None);
         for name in &told.down {
             if [Call::WORD, WAITED, CHANCE, UNDRAWN, BEFORE, Second::WORD]
                 .iter()
@@ -335,6 +342,8 @@ impl Ingest {
                     let model = names.intern_model(model);
                     names.identity(model)
                 });
+            } else if let Some(told) = Advice::parse(name) {
+                advice = told;
             } else if let Some(told) = Drawn::parse(name) {
                 drawn = Some(told);
             } else {
@@ -361,6 +370,7 @@ impl Ingest {
             runaway,
             drawn,
             standing,
+            advice,
             tags: self.names.intern_tags(&tag_set(tags)),
             ..Circumstance::default()
         };

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use super::ingest::Ingest;
 use super::inserts::Inserts;
+use super::judged::Judged;
 use super::news::News;
 use super::shadowed::Shadowed;
 use super::strip::StripCell;
 use super::written::{policy_text, price_text};
+use crate::bandit::key_of;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
@@ -203,6 +205,8 @@ pub struct Log {
     pub budgets: BudgetFiles,
     /// How providers' prompt caches work.
     pub caching: Arc<Rules>,
+    /// What was said of answers after their requests, in order of time.
+    pub verdicts: Arc<Vec<Judged>>,
 }
 
 impl Log {
@@ -347,6 +351,10 @@ impl Log {
         }
         // Of several the latest counts, in whatever order files are read.
         crate::units::sort_by_key(&mut labels, |(at, ..)| *at);
+        let verdict = |(at, id, label): &(Instant, String, ModelLabel)| {
+            Some(Judged { at: *at, id: key_of(id), model: label.model, quality: label.quality? })
+        };
+        let verdicts = labels.iter().filter_map(verdict).collect();
         let judged = history.find_all(&labels.iter().map(|(_, id, _)| id.as_str()).collect());
         for (_, id, label) in &labels {
             if let Some(&index) = judged.get(id) {
@@ -423,6 +431,7 @@ impl Log {
             shadowed,
             budgets,
             caching,
+            verdicts: Arc::new(verdicts),
             ..log
         };
         // A log with its policies says how things stood; another is run under the policy given.
@@ -470,6 +479,7 @@ impl Log {
             shadowed: Shadowed::default(),
             budgets: BudgetFiles::default(),
             caching: Arc::default(),
+            verdicts: Arc::default(),
         };
         log.survey();
         log

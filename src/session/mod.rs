@@ -3,6 +3,7 @@
 //! Invariants: a log has two readings, recorded and routed, and every number says which; seeking gives the same state as
 //! playing there; a moved threshold is answered from the frontier and confirmed by a full re-run.
 
+mod adapted;
 mod advice;
 mod aim;
 mod aimed;
@@ -31,6 +32,7 @@ mod frontiers;
 mod growth;
 mod ingest;
 mod inserts;
+mod judged;
 mod limited;
 pub mod listing;
 mod live;
@@ -85,6 +87,7 @@ mod worker;
 mod worlds;
 mod written;
 
+pub use adapted::learnt;
 pub use advice::{Advice, Asked, Candidate, InUse, PriceNews, Verdict, advise};
 pub use aim::{Aim, AimBounds, AimError};
 pub use alerts::{AlertFeed, AlertsView, Watcher, alerts};
@@ -92,7 +95,7 @@ pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use assigned::{assigned, staged_by};
 pub use automations::{AutomationRow, Automations, AutomationsTried, automate_over};
-pub use branches::{BranchPlan, BranchRun, BranchState, Branched, BranchesFound};
+pub use branches::{BranchPlan, BranchRun, BranchState, Branched, BranchesFound, Idle};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};
@@ -108,6 +111,7 @@ pub use following::Outgoing;
 pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
+pub use judged::Judged;
 pub use limited::{LimitAim, TriedLimit};
 pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,

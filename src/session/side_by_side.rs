@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::assigned::staged_by;
 use super::branches::{BranchPlan, BranchRun, BranchesFound};
-use super::worlds::{Other, WorldError, branched, spans_with};
+use super::worlds::{Other, WorldError, branched, idle, spans_with};
 use super::{Log, PolicySpan};
 use crate::budget::{Limit, LimitHistory};
 use crate::routing::{Policy, PolicyError};
@@ -123,6 +123,7 @@ pub fn branch_out(
         end: last(&moved),
         is_whole: start <= first,
         incident: world.incident((start_moved, last(&moved))).filter(|(from, to)| from < to),
+        idle: world.changes.iter().map(|change| idle(&moved, change, start_moved)).collect(),
         runs: Vec::new(),
         names: moved.names.clone(),
     };

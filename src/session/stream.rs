@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
+use super::adapted::Adapted;
 use super::constraints::Constraints;
 use super::events::LogEvents;
 use super::frontiers::Frontiers;
 use super::ingest::Ingest;
+use super::judged::Judged;
 use super::log::{LoadError, PROFILED, Skipped};
 use super::news::News;
 use super::parse::{Batch, Outlet, Parsing, parse};
@@ -17,6 +19,7 @@ use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use super::wanted::{Search, Wanted};
 use super::warmed::Warmed;
+use crate::bandit::key_of;
 use crate::engine::{Arrival, Effect, Effects, Engine, Event};
 use crate::outcome::{
     Attempt, Choice, Evidence, Outlook, ProfileFit, Profiles, Settled, calls, recharge, recorded, visit,
@@ -152,7 +155,8 @@ pub fn stream(
         Asks::One(wanted) => Some(wanted),
         Asks::Sums | Asks::Frontiers => None,
     };
-    let (constrains, events) = (policy.constrains(), options.events.as_ref());
+    // Verdicts call requests by their ids.
+    let (constrains, events) = (policy.constrains() || policy.adapts(), options.events.as_ref());
     let parsing = Parsing { book, constrains, events, wanted, threads };
     std::thread::scope(|scope| {
         let fold = scope.spawn(move || {
@@ -229,6 +233,8 @@ struct Fold<'a> {
     policies: Vec<InForce>,
     /// How providers' prompt caches work.
     caching: Arc<Rules>,
+    /// What the log tells besides, where a reading before this one has found it.
+    events: Option<Arc<LogEvents>>,
 }
 
 /// A policy, the moment from which on it decides, and how many requests it decided.
@@ -271,6 +277,7 @@ impl<'a> Fold<'a> {
             spend: options.spend.as_ref().map(Spend::new),
             news: News::default(),
             caching: Arc::default(),
+            events: options.events.clone(),
         }
     }
 
@@ -315,6 +322,26 @@ impl<'a> Fold<'a> {
         self
     }
 
+    /// Finds by which numbers verdicts call requests in that order, and what they said.
+    fn learning(&self, held: &[Batch], order: &[(Instant, usize, usize)]) -> Adapted {
+        let id = |&(_, batch, at): &(Instant, usize, usize)| {
+            let ids = &held.get(batch)?.ids;
+            let place = ids.binary_search_by_key(&at, |(place, _)| *place).ok()?;
+            ids.get(place).map(|(_, id)| key_of(id))
+        };
+        let ids = order.iter().map(|place| id(place).unwrap_or_default()).collect();
+        let labels = self.events.iter().flat_map(|events| &events.labels);
+        let mut verdicts: Vec<Judged> = labels
+            .flat_map(|(id, labels)| labels.iter().map(move |(at, label)| (id, *at, label)))
+            .filter_map(|(id, at, label)| {
+                let model = self.names.find_model(&label.model)?;
+                Some(Judged { at, id: key_of(id), model, quality: label.quality? })
+            })
+            .collect();
+        verdicts.sort_by_key(|one| one.at);
+        Adapted::told(ids, verdicts)
+    }
+
     /// Finds how things stood at each request, had this policy decided all before it.
     fn run_anew(&mut self, held: &mut [Batch]) {
         let mut order: Vec<(Instant, usize, usize)> = Vec::new();
@@ -329,6 +356,9 @@ impl<'a> Fold<'a> {
         let mut fold = super::Fold::default();
         if policy.minds_caches() {
             fold = fold.with_caches(Warmed::new(&self.caching, &self.names));
+        }
+        if policy.adapts() {
+            fold = fold.learning(self.learning(held, &order));
         }
         for (index, (_, batch, at)) in order.into_iter().enumerate() {
             let Some(Batch { operations, extras, .. }) = held.get_mut(batch) else { continue };

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use super::branches::Branched;
+use super::branches::{Branched, Idle};
 use super::fold::Fold;
 use super::frontiers::with_staged;
+use super::judged::Judged;
 use super::queueing::{Came, Script, in_turn};
 use super::spending::Spending;
 use super::{Log, PolicySpan};
@@ -18,7 +19,7 @@ use crate::routing::{Policy, Status};
 use crate::runaway::Call;
 use crate::telemetry::{Sign, Totals};
 use crate::units::{Count, Instant, ModelId, Names, Span};
-use crate::world::{Amount, Models, Repeat, Sky, World};
+use crate::world::{Amount, Change, Models, Repeat, Sky, World};
 
 /// Requests that a world can bring besides; a scenario is an incident, not a load test.
 const MOST: u32 = 200_000;
@@ -48,6 +49,16 @@ pub enum WorldError {
     /// Too much of it.
     #[error("repeat {0}: {1} requests are more than the {MOST} that a world can bring besides")]
     TooMany(usize, u32),
+}
+
+/// Says why nothing comes of a change in a world that starts at a moment, where that is so.
+pub(super) fn idle(log: &Log, change: &Change, start: Instant) -> Option<Idle> {
+    if change.stretch.within(start).0 > log.bounds().unwrap_or_default().1 {
+        return Some(Idle::Later);
+    }
+    let meant = meant(log);
+    let mut models = (0u16..).map(ModelId).zip(log.names.models());
+    (!models.any(|(model, _)| meant(&change.models, model))).then_some(Idle::Nobody)
 }
 
 /// Says which models a log's world is about.
@@ -94,7 +105,9 @@ impl Log {
                 .ok_or(WorldError::NothingAlike(at + 1))?;
         }
         history.sort();
-        Ok(Self { history, names, ..self.clone() })
+        let moved_too = |one: &Judged| Judged { at: one.at + moved, ..*one };
+        let verdicts = Arc::new(self.verdicts.iter().map(moved_too).collect());
+        Ok(Self { history, names, verdicts, ..self.clone() })
     }
 }
 

@@ -171,6 +171,24 @@ fn a_first_setup_looks_and_only_writes_when_told_to() {
     assert!(sandbox.read("config/policy.toml").contains("pinned"));
 }
 
+/// Whoever tries a key that does not serve has a file written all the same, and wants to know which.
+#[test]
+fn a_setup_whose_check_failed_says_how_to_leave_again() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "config/providers.toml",
+        "[[provider]]\nname = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n",
+    );
+    let mut command = sandbox.program();
+    command.env("PATH", sandbox.path("bin")).env("OPENAI_API_KEY", "sk-of-nobody");
+    let output = command.args(["onboard", "--apply"]).output().expect("the program starts");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(2), "{out}{err}");
+    assert!(err.contains("the check failed; what was written stands"), "{err}");
+    assert!(out.contains("Leave again") && out.contains("policy.toml"), "{out}");
+    assert!(!out.contains("Go on") && !out.contains("sk-of-nobody"), "{out}");
+}
+
 const POLICY: &str = "name = \"house\"\nbaseline = \"gpt-4.1\"\n[[route]]\nname = \"extraction\"\nmatch.task = [\"extraction\"]\nladder = [{ rung = \"flash\", model = \"gemini-2.5-flash\", threshold = 620 }, { model = \"gpt-4.1\" }]\n[[route]]\nname = \"rest\"\nladder = [{ model = \"gpt-4.1\" }]\n";
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test's own scaffolding may fail the test")]
 
+mod adapted;
 mod alerted;
 mod anomalies;
 mod caching;

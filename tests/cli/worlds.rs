@@ -46,6 +46,24 @@ fn a_world_in_which_nothing_is_otherwise_is_the_log() {
     assert_eq!(report["incident"], Value::Null);
 }
 
+/// Whoever mistypes a model, or a moment, would else read that an outage costs nothing.
+#[test]
+fn a_change_of_which_nothing_comes_says_so() {
+    let changes = |outage: &str| {
+        let report = run(&sandbox(&format!("title = \"idle\"\n[[outage]]\n{outage}\n")), "");
+        report["changes"][0].as_str().expect("a change").to_owned()
+    };
+    let mistyped = changes("models = [\"gemini-2.6-flash\"]");
+    assert!(
+        mistyped.ends_with(": no request and no rung has such a model, so nothing comes of it"),
+        "{mistyped}"
+    );
+    let later = changes("models = [\"gemini-2.5-flash\"]\nfrom = \"+9h\"");
+    assert!(later.ends_with(": begins after the last request, so nothing comes of it"), "{later}");
+    let met = changes("models = [\"gemini-*\"]\nfrom = \"+40s\"");
+    assert!(!met.contains("nothing comes of it"), "{met}");
+}
+
 #[test]
 fn a_model_that_is_out_costs_what_the_next_rung_costs() {
     let sandbox = sandbox(

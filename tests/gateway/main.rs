@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod adapted;
 mod alerts;
 mod answers;
 mod automations;

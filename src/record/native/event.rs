@@ -17,8 +17,8 @@ use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
 use crate::record::{Correction, Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
 use crate::routing::{
-    Caching, CanarySpec, Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec, RouteSpec,
-    RungSpec, StreamLimits, WhenFailed, WhenFull,
+    AdaptSpec, Caching, CanarySpec, Effort, ExploreSpec, FactsSpec, Mode, Parameters, Policy, PolicySpec,
+    RouteSpec, RungSpec, StreamLimits, WhenFailed, WhenFull,
 };
 use crate::units::{Instant, Names, PicoPerMillion};
 
@@ -296,6 +296,7 @@ struct RouteKeys {
     no_signal: Option<String>,
     holdout: Option<i64>,
     explore: Option<ExploreSpec>,
+    adapt: Option<AdaptSpec>,
     canary: Option<CanaryKeys>,
     stream: StreamLimits,
     check: Option<CheckWhen>,
@@ -414,6 +415,7 @@ fn policy(at: Instant, text: &str) -> Result<Special<'_>, Refusal> {
             no_signal: keys.no_signal,
             holdout: keys.holdout,
             explore: keys.explore,
+            adapt: keys.adapt,
             canary: keys.canary.map(|CanaryKeys { of, share }| CanarySpec { of, share }),
             stream: keys.stream,
             check: keys.check,

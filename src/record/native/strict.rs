@@ -33,6 +33,7 @@ const ROUTE: &[&str] = &[
     "no_signal",
     "holdout",
     "explore",
+    "adapt",
     "canary",
     "when_full",
     "when_failed",
@@ -59,6 +60,7 @@ const RUNG: &[&str] = &[
     "with",
 ];
 const EXPLORE: &[&str] = &["share", "below", "above"];
+const ADAPT: &[&str] = &["method", "worth", "floors", "from", "alpha", "forgetting", "least"];
 const CANARY: &[&str] = &["of", "share"];
 const STREAM: &[&str] = &["first_byte_ms", "gap_ms", "tokens_per_second", "hold"];
 const WITH: &[&str] = &["effort", "service_tier", "max_output", "temperature_thousandths"];
@@ -89,6 +91,7 @@ fn route(one: &Map<String, Value>, place: &str, found: &mut Vec<UnknownKey>) {
     unknown(one, place, ROUTE, found);
     within(one, place, ("stream", STREAM), found);
     within(one, place, ("explore", EXPLORE), found);
+    within(one, place, ("adapt", ADAPT), found);
     within(one, place, ("canary", CANARY), found);
     for (place, check) in one
         .get("checks")
@@ -193,6 +196,15 @@ mod tests {
             no_signal: Some("one".into()),
             holdout: Some(50),
             explore: Some(crate::routing::ExploreSpec { share: 20, below: Some(60), above: Some(9) }),
+            adapt: Some(crate::routing::AdaptSpec {
+                method: "linucb".into(),
+                worth: "0.05".into(),
+                floors: vec![300],
+                from: Some("checks".into()),
+                alpha: Some(1),
+                forgetting: Some(990),
+                least: Some(9),
+            }),
             when_failed: Some(crate::routing::WhenFailed::Fall),
             cache: Some(crate::routing::Caching::Aware),
             switch_cap: Some(200),
@@ -259,6 +271,7 @@ mod tests {
             ("\"temperature_thousandths\":200", "\"temperature\":0.2", "routes[1].ladder[0].with"),
             ("\"gap_ms\"", "\"gap\"", "routes[1].stream"),
             ("\"below\"", "\"blow\"", "routes[1].explore"),
+            ("\"forgetting\"", "\"forgeting\"", "routes[1].adapt"),
             ("\"forbids\"", "\"forbid\"", "routes[1].checks[1]"),
         ] {
             assert!(line.contains(of), "{of} is not in {line}");

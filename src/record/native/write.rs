@@ -300,6 +300,10 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
         object.key("explore");
         json(object.out, explore);
     }
+    if let Some(adapt) = &route.adapt {
+        object.key("adapt");
+        json(object.out, adapt);
+    }
     if let Some(CanarySpec { of, share }) = &route.canary {
         object.key("canary");
         let mut inner = Object::open(object.out);

@@ -8,6 +8,7 @@ use std::sync::{Arc, MutexGuard};
 use super::held::{held_back, words_of};
 use super::ticket::Said;
 use super::{Arriving, Called, Core, Live, Placed, Refusal, Ticket, lock, needs};
+use crate::bandit::key_of;
 use crate::budget::Over;
 use crate::engine::{Arrival, Claims, Course, kept};
 use crate::outcome::Operation;
@@ -136,8 +137,10 @@ impl Live {
         let prompt = core.prompt(&arriving);
         let standing = core.standing(&operation, prompt.as_deref());
         let standing_kept = standing.clone();
+        let advice = core.decider.advice(&operation, needs.window);
+        let learnt = advice.word().map(Into::into);
         let circumstance =
-            Circumstance { runaway, drawn, standing, ..core.circumstance(needs, over, operation.at) };
+            Circumstance { runaway, drawn, standing, advice, ..core.circumstance(needs, over, operation.at) };
         let place = prompt.as_deref().and_then(|(prompt, _)| core.decider.caches().place(prompt));
         let arrival = Arrival {
             key: seq,
@@ -148,6 +151,9 @@ impl Live {
             prompt,
         };
         let course = core.decider.arrived(arrival);
+        if learnt.is_some() {
+            core.decider.known_by(seq, key_of(&arriving.id));
+        }
         let policy = Arc::clone(core.decider.policy());
         let (decision, refused) = match course {
             Some(Course::Over(closed)) => (closed.decision.clone(), Some(closed)),
@@ -183,7 +189,8 @@ impl Live {
             .chain(before)
             .chain(tried)
             .chain(waited)
-            .chain(cached);
+            .chain(cached)
+            .chain(learnt);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
             None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
@@ -295,8 +302,9 @@ impl Core {
         }
         let drawn = *drawn;
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
+        let advice = self.decider.advice(operation, needs.window);
         let circumstance =
-            Circumstance { drawn, standing, ..self.circumstance(*needs, over.clone(), operation.at) };
+            Circumstance { drawn, standing, advice, ..self.circumstance(*needs, over.clone(), operation.at) };
         self.decider.wait(operation, &circumstance, claims, turn)
     }
 

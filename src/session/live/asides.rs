@@ -3,6 +3,7 @@
 use super::super::log::billed_by_text;
 use super::super::news::{end_text, redirect_text};
 use super::{Called, Live, line_of, lock};
+use crate::bandit::key_of;
 use crate::pricing::is_unlisted;
 use crate::record::{Correction, Entry, LateLabel};
 use crate::units::Instant;
@@ -13,6 +14,12 @@ const KINDS: usize = 64;
 impl Live {
     /// Tells readers of the log what became known of an answer.
     pub fn judge(&self, late: &LateLabel<'_>) {
+        if let Some(quality) = late.label.quality {
+            let core = &mut *lock(&self.core);
+            if let Some(model) = core.names.find_model(&late.label.model) {
+                core.decider.judged(key_of(&late.id), model, quality, late.at);
+            }
+        }
         let late = Entry::Label(Box::new(late.clone()));
         lock(&self.outlet).publish(&line_of(&late));
     }

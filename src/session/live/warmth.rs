@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::super::{Log, learnt};
 use super::{Arriving, Core, Live, lock};
 use crate::outcome::Operation;
 use crate::pricing::{Usage, charge};
@@ -44,6 +45,18 @@ impl Live {
         let turn = Underway { prompt, wanted: u8::MAX, account: account_number(provider) };
         let answered = Answered { model: prices.identity(model), at, usage, cost, prices: &prices };
         core.decider.caches_mut().answered(&turn, &answered);
+    }
+
+    /// Goes on with what routes had learnt before a restart, as a log of it tells.
+    pub fn go_on_learning(&self, log: &Log) {
+        let learners = learnt(log);
+        let core = &mut *lock(&self.core);
+        let book = self.book();
+        let (first, last) = (core.next_seq, u64::try_from(log.len()).unwrap_or(u64::MAX));
+        let order = |place: u64| first.saturating_sub(last.saturating_sub(place));
+        let learners = learners.carried_over(order, |model| core.model(log.names.model(model), &book));
+        core.price_new_models(&book);
+        core.decider.go_on_with(learners);
     }
 
     /// Says whether any route minds caches.

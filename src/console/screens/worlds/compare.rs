@@ -10,7 +10,7 @@ use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
-use crate::session::{BranchRun, BranchesFound};
+use crate::session::{BranchRun, BranchesFound, Idle};
 use crate::telemetry::{Cell, Totals};
 use crate::units::{ModelId, Pico};
 
@@ -121,6 +121,10 @@ impl<'a> Comparison<'a> {
         let changes = world.changes.len() + world.repeats.len() + world.amounts.len();
         if found.incident.is_none() && changes > 0 {
             all.heading("otherwise after the log only");
+        }
+        let nobody = found.idle.iter().filter(|idle| **idle == Some(Idle::Nobody)).count();
+        if nobody > 0 {
+            all.heading("no model here is called as one of its changes has it");
         }
         all.sums(|run| (&run.found.totals, run.found.refused.0));
         all.models();
