@@ -113,10 +113,10 @@ impl Terms {
 
     /// Counts something on a meter; a count of zero says nothing.
     pub fn meter(&mut self, name: &str, count: u64) {
-        let name = ShortName::new(name);
-        if count == 0 || name.as_str().is_empty() {
+        if count == 0 || name.is_empty() {
             return;
         }
+        let name = ShortName::new(name);
         let known = self.meters.iter_mut().find(|(known, there)| *known == name || *there == 0);
         if let Some(slot) = known {
             *slot = (name, slot.1.saturating_add(count));

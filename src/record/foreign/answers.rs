@@ -175,7 +175,7 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     let cost: WithCost = json::read(text).unwrap_or_default();
     let cost = cost.usage.cost;
     let is_chunk = answer_read.object.as_str().rsplit('.').next() == Some("chunk");
-    let mut counted = answer_read.counted()?.unless_billed(cost.as_str(), false);
+    let mut counted = answer_read.counted()?.unless_billed(cost.as_str(), || false);
     let is_open = answer_read.is_open(is_chunk);
     if is_open {
         counted = counted.cut(answer_read.bytes());

@@ -107,7 +107,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
     let counted = said?
         .believed(if is_embedding { 0 } else { row.output.0 })
         .without_answer(is_embedding)
-        .unless_billed(row.total_cost.as_str(), false);
+        .unless_billed(row.total_cost.as_str(), || false);
     let mut nested = None;
     if let Some(key) = key {
         let told = SpanTold {

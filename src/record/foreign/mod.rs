@@ -93,8 +93,7 @@ pub(crate) fn parse(
         F::ClaudeCode | F::Codex | F::OpenCode | F::GeminiCli => {
             return coding::entry(format, text, coding, sink);
         }
-        F::LiteLlmSpend => litellm::spend_row(text),
-        F::LiteLlmPayload => litellm::payload(text),
+        F::LiteLlmSpend | F::LiteLlmPayload => return sink(litellm::row(text)),
         F::OpenAi => answers::openai(text, line),
         F::Anthropic => answers::anthropic(text, line),
         F::Gemini => answers::gemini(text, line),

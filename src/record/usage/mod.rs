@@ -9,6 +9,53 @@ macro_rules! absorb {
     ($then:ident into $me:ident: $($field:ident)*) => { $($me.$field.absorb($then.$field);)* };
 }
 
+/// Has a block read member by member, what is not listed into its `unlisted`: had serde to flatten that into it, each member
+/// would be copied first. What is `nullable` may be written in other ways where it says nothing.
+macro_rules! members {
+    ($block:ident { $($name:literal $(| $other:literal)* => $field:ident $($nullable:ident)?,)* }) => {
+        impl<'de> serde::Deserialize<'de> for $block {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                #[expect(non_camel_case_types, reason = "called as the members are")]
+                enum Member { $($field,)* }
+
+                struct Members;
+                impl<'de> serde::de::Visitor<'de> for Members {
+                    type Value = $block;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("struct ", stringify!($block)))
+                    }
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$block, A::Error> {
+                        let (mut block, mut seen) = ($block::default(), 0u64);
+                        while let Some(key) = map.next_key::<crate::record::json::Text<'de>>()? {
+                            match &*key.0 {
+                                $($name $(| $other)* => {
+                                    $crate::record::usage::once(&mut seen, Member::$field as u32, $name)?;
+                                    block.$field = members!(@value map $($nullable)?);
+                                })*
+                                key => block.unlisted.read(key, &mut map)?,
+                            }
+                        }
+                        Ok(block)
+                    }
+                }
+                deserializer.deserialize_map(Members)
+            }
+        }
+    };
+    (@value $map:ident nullable) => { $map.next_value::<crate::record::json::Nullable<_>>()?.0 };
+    (@value $map:ident) => { $map.next_value()? };
+}
+
+/// Refuses a member that comes twice.
+fn once<E: serde::de::Error>(seen: &mut u64, member: u32, name: &'static str) -> Result<(), E> {
+    let bit = 1 << member;
+    if *seen & bit != 0 {
+        return Err(E::duplicate_field(name));
+    }
+    *seen |= bit;
+    Ok(())
+}
+
 mod anthropic;
 mod gemini;
 mod iterations;
@@ -118,10 +165,14 @@ impl Counted {
 
     /// Takes zeros as not said where a cost is claimed for them, or the call is of a kind that is billed by something else.
     #[must_use]
-    pub(crate) fn unless_billed(mut self, claimed_cost: &str, is_billed_otherwise: bool) -> Self {
+    pub(crate) fn unless_billed(
+        mut self,
+        claimed_cost: &str,
+        is_billed_otherwise: impl FnOnce() -> bool,
+    ) -> Self {
         let is_zero = self.usage.prompt() == Some(0) && self.usage.output.or_zero() == 0;
         let is_explained = self.terms.meters().next().is_some();
-        if is_zero && !is_explained && (is_billed_otherwise || is_above_nothing(claimed_cost)) {
+        if is_zero && !is_explained && (is_above_nothing(claimed_cost) || is_billed_otherwise()) {
             self.usage = Usage::UNKNOWN;
         }
         self
@@ -328,9 +379,9 @@ mod tests {
             ("-1", false, true),
             ("", false, true),
         ] {
-            assert_eq!(zeros.unless_billed(claim, is_otherwise).usage.is_known(), want, "{claim}");
+            assert_eq!(zeros.unless_billed(claim, || is_otherwise).usage.is_known(), want, "{claim}");
         }
         let some = Counted { usage: Usage::plain(10, 0).unwrap(), ..Counted::default() };
-        assert_eq!(some.unless_billed("0.04", true), some);
+        assert_eq!(some.unless_billed("0.04", || true), some);
     }
 }
