@@ -164,7 +164,8 @@ fn no_size_focus_or_zoom_breaks_a_screen() {
     let early = at(player(60, true, Reading::Recorded, Some(Span::mins(1))), 0);
     let mut staged = player(600, false, Reading::Routed, None);
     let route = pointsman::routing::RouteId(0);
-    let tried = staged.log().policy.with_threshold(route, 0, PerMille::new(300).unwrap()).unwrap();
+    let mut tried = staged.log().policy.as_ref().clone();
+    tried.set_threshold(route, 0, PerMille::new(300).unwrap()).unwrap();
     staged.handle(Command::Stage(Some(Arc::new(tried))));
     let staged = at(staged, 1000);
     for snapshot in [&snapshot(), &early, &staged] {
