@@ -8,6 +8,7 @@ use std::borrow::Cow;
 const DEEPEST: u32 = 64;
 
 /// A place within text.
+#[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     text: &'a str,
     at: usize,

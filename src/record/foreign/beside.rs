@@ -103,8 +103,8 @@ pub(super) struct Around {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Breakdown {
-    service_tier: Said,
-    tool_usage_cost: Word,
+    pub(super) service_tier: Said,
+    pub(super) tool_usage_cost: Word,
 }
 
 #[derive(Default, Deserialize)]

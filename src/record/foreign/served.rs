@@ -148,12 +148,16 @@ const CLOUDS: [(&str, &str); 3] =
 
 /// Says who is at an address; nothing where it names no host.
 fn at(address: &str) -> Option<By> {
-    let address = address.trim().to_ascii_lowercase();
-    let rest = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
+    let address = address.trim();
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
-    if host.is_empty() {
-        return None;
+    match host {
+        "" => return None,
+        host if LISTED.contains(&host) => return Some(By::Maker),
+        _ => {}
     }
+    let host = host.to_ascii_lowercase();
+    let host = host.as_str();
     let is_within =
         |end: &str| host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     // A maker's own servers in one region have prices of their own.

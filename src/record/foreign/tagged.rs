@@ -12,7 +12,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::record::json::{self, Word};
 use crate::routing::TAG;
-use crate::units::{tag_set, tags_of};
+use crate::units::tag_list;
 
 /// The value of a tag that is a word alone.
 const YES: &str = "yes";
@@ -71,8 +71,8 @@ fn cut(word: &str) -> (&str, &str) {
 /// Writes tags as they stand among what a record tells of its circumstances; `columns` are names that are no tags here.
 pub(in crate::record) fn words(tags: &[&TagsOf<'_>], columns: &[&str]) -> Vec<Cow<'static, str>> {
     let told = tags.iter().flat_map(|tags| &tags.0).filter(|(name, _)| !columns.contains(&name.as_ref()));
-    let set = tag_set(told.map(|(name, value)| (name.as_ref(), value.as_ref())));
-    tags_of(&set).map(|tag| format!("{TAG}{tag}").into()).collect()
+    let list = tag_list(told.map(|(name, value)| (name.as_ref(), value.as_ref())));
+    list.into_iter().map(|(name, value)| [TAG, name, "=", value].concat().into()).collect()
 }
 
 type Pair = (Cow<'static, str>, Cow<'static, str>);

@@ -51,6 +51,8 @@ struct Details {
     thinking_tokens: Num,
 }
 
+by_text!(Details);
+
 impl AnthropicUsage {
     /// Takes over what another event of the same stream says: its counts are running totals, so the largest holds.
     pub fn absorb(&mut self, then: &Self) {

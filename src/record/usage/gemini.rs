@@ -85,6 +85,8 @@ impl<'de> Deserialize<'de> for Kinds {
     }
 }
 
+by_text!(Kinds);
+
 impl Kinds {
     fn absorb(&mut self, then: Self) {
         absorb!(then into self: audio image video all);

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::pricing::{ShortName, Terms};
-use crate::record::json::{Num, Plain};
+use crate::record::cursor::Cursor;
+use crate::record::json::{self, Num, Plain};
 
 /// A word that a provider says of an answer, like its service tier; anything else is no word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,6 +111,17 @@ impl Unlisted {
             self.take(key, &quantity, "", true);
         }
         Ok(())
+    }
+
+    /// Takes the value of a member of a block that is read plainly.
+    pub(super) fn read_plainly(&mut self, key: &str, cursor: &mut Cursor<'_>) -> Option<()> {
+        let raw = cursor.value()?;
+        let is_known =
+            matches!(raw, "0" | "null") || (!raw.starts_with(['{', '[']) && HARMLESS.contains(&key));
+        if !is_known {
+            self.take(key, &json::read(raw).ok()?, "", true);
+        }
+        Some(())
     }
 
     pub(crate) fn absorb(&mut self, then: Self) {

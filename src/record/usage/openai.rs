@@ -177,6 +177,8 @@ impl AnswerDetails {
     }
 }
 
+by_text!(Sound);
+
 /// How the blocks of a model are counted where they do not show it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Custom {
@@ -192,9 +194,11 @@ impl Custom {
 }
 
 impl OpenAiUsage {
-    /// Builds a block from bare counts.
-    pub(crate) fn bare(prompt: Num, completion: Num, total: Num) -> Self {
-        Self { prompt_tokens: prompt, completion_tokens: completion, total_tokens: total, ..Self::default() }
+    /// Takes over what stands beside the block of its plain counts.
+    pub(crate) fn absorb_counts(&mut self, prompt: Num, completion: Num, total: Num) {
+        self.prompt_tokens.absorb(prompt);
+        self.completion_tokens.absorb(completion);
+        self.total_tokens.absorb(total);
     }
 
     /// Says whether the block carries any count at all.
@@ -254,20 +258,18 @@ impl OpenAiUsage {
     }
 
     /// Says whether what is billed besides tokens follows from the answer without being counted in it.
-    fn is_shown_only(&self, terms: &Terms) -> bool {
+    fn is_shown_only(&self, prompt: &PromptDetails, terms: &Terms) -> bool {
         let counts = |searches: Num| searches.or_zero() > 0;
-        let is_counted =
-            counts(self.server_tool_use.searches()) || counts(self.prompt_details().web_search_requests);
+        let is_counted = counts(self.server_tool_use.searches()) || counts(prompt.web_search_requests);
         (self.is_cited && !is_counted) || terms.meters().any(|(name, _)| name == SESSIONS)
     }
 
     /// Returns what the answer is billed by besides tokens at the ordinary price.
-    fn terms(&self) -> Terms {
+    fn terms(&self, prompt: &PromptDetails) -> Terms {
         let mut terms = Terms::NONE;
         terms.serve(self.service_tier.as_str());
         terms.serve(self.speed.as_str());
         place(self.inference_geo, &mut terms);
-        let prompt = self.prompt_details();
         let mut answer = self.completion_tokens_details;
         answer.absorb(self.output_tokens_details);
         answer.absorb(self.output_token_details);
@@ -370,9 +372,9 @@ impl OpenAiUsage {
             total: if is_summed { None } else { self.total_tokens.0 },
             are_writes_cut: told.or_zero() < details.cache_write_tokens.or_zero(),
         };
-        let terms = self.terms();
+        let terms = self.terms(&details);
         let mut counted = parts.counted(claim)?.on(terms, &[self.service_tier, self.speed]);
-        counted.is_guess |= self.is_shown_only(&terms);
+        counted.is_guess |= self.is_shown_only(&details, &terms);
         Ok(counted)
     }
 }

@@ -159,7 +159,7 @@ fn kept(word: &Cow<'_, str>) -> Cow<'static, str> {
     if word.is_empty() { Cow::Borrowed("") } else { Cow::Owned(word.as_ref().to_owned()) }
 }
 
-fn record(row: Row<'_>) -> Result<Told, Refusal> {
+fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
     if let Some(reason) = calls::by_call_type(&row.call_type) {
         return Err(Refusal::NotACall(reason));
     }
@@ -169,6 +169,12 @@ fn record(row: Row<'_>) -> Result<Told, Refusal> {
     let at = moment("startTime", &row.start)?;
     let end = maybe_moment("endTime", &row.end)?;
     let first_token = maybe_moment("completionStartTime", &row.first_token)?;
+    let says_usage = row.metadata.usage_object.as_ref().is_some_and(|block| block.says_anything());
+    let told = [row.metadata.additional_usage_values.take(), row.metadata.usage_object.take()];
+    let mut told = told.into_iter().flatten();
+    let mut usage = told.next().unwrap_or_default();
+    told.for_each(|block| usage.absorb(&block));
+    usage.absorb_counts(row.prompt_tokens, row.completion_tokens, row.total_tokens);
     let metadata = &row.metadata;
     let cached_answer = row.request_id.contains("_cache_hit")
         || row.id.contains("_cache_hit")
@@ -177,15 +183,9 @@ fn record(row: Row<'_>) -> Result<Told, Refusal> {
     let errors = [&metadata.error_information, &row.error_information];
     let status = if failed { failure(&errors, &error(&errors, &row.error_str)) } else { Status::Ok };
 
-    let mut usage = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens, row.total_tokens);
-    for block in [&metadata.additional_usage_values, &metadata.usage_object].into_iter().flatten() {
-        usage.absorb(block);
-    }
     // A failed call's row holds the column defaults of zero: nothing was reported.
-    let silent = failed
-        && !metadata.usage_object.as_ref().is_some_and(|block| block.says_anything())
-        && row.prompt_tokens.or_zero() == 0
-        && row.completion_tokens.or_zero() == 0;
+    let silent =
+        failed && !says_usage && row.prompt_tokens.or_zero() == 0 && row.completion_tokens.or_zero() == 0;
     let claim = [&row.spend, &row.response_cost].into_iter().find(|word| !word.is_empty());
     let counted = match (cached_answer, silent) {
         (true, _) => Counted::NOTHING,
@@ -240,7 +240,7 @@ fn record(row: Row<'_>) -> Result<Told, Refusal> {
         claimed_usd: claim.map(kept),
         ..Record::default()
     };
-    Ok(Told { record, keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None })
 }
 
 /// Returns the code, the class or the words of what went wrong.

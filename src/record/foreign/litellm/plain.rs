@@ -9,14 +9,14 @@ use serde::de::DeserializeOwned;
 
 use super::{Metadata, Row, record};
 use crate::record::cursor::{Cursor, names};
-use crate::record::foreign::beside::{Around, Bodies, LiteLlm};
+use crate::record::foreign::beside::{Around, Bodies, Breakdown, LiteLlm};
 use crate::record::foreign::bodies::Body;
 use crate::record::foreign::tagged::{Tags, TagsOf};
 use crate::record::foreign::terms::Tier;
-use crate::record::json::{self, Embedded, Measure, Nullable, Num};
+use crate::record::json::{self, Embedded, Measure, Nullable};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
-use crate::record::usage::{OpenAiUsage, Said};
+use crate::record::usage::{OpenAiUsage, Plainly};
 
 names! {
     RowKey {
@@ -71,9 +71,9 @@ pub(super) fn row(text: &str) -> Option<Result<Told, Refusal>> {
             RowKey::ApiKey => row.api_key = word(cursor)?,
             RowKey::Spend => row.spend = word(cursor)?,
             RowKey::ResponseCost => row.response_cost = word(cursor)?,
-            RowKey::PromptTokens => row.prompt_tokens = count(cursor)?,
-            RowKey::CompletionTokens => row.completion_tokens = count(cursor)?,
-            RowKey::TotalTokens => row.total_tokens = count(cursor)?,
+            RowKey::PromptTokens => row.prompt_tokens.plainly(cursor)?,
+            RowKey::CompletionTokens => row.completion_tokens.plainly(cursor)?,
+            RowKey::TotalTokens => row.total_tokens.plainly(cursor)?,
             RowKey::Start => row.start = word(cursor)?,
             RowKey::End => row.end = word(cursor)?,
             RowKey::FirstToken => row.first_token = word(cursor)?,
@@ -162,7 +162,7 @@ fn about<'a>(cursor: &mut Cursor<'a>, metadata: &mut Metadata<'a>, beside: &mut 
                 }
             }
             MetadataKey::More => metadata.additional_usage_values = usage(cursor)?,
-            MetadataKey::Fallbacks => metadata.attempted_fallbacks = count(cursor)?,
+            MetadataKey::Fallbacks => metadata.attempted_fallbacks.plainly(cursor)?,
             MetadataKey::OriginalGroup => metadata.original_model_group = word(cursor)?,
             MetadataKey::Logged => metadata.logged = read(cursor)?,
             MetadataKey::Requested => metadata.requested = read(cursor)?,
@@ -176,8 +176,8 @@ fn around(cursor: &mut Cursor<'_>, name: &str, beside: &mut Around, seen: &mut u
     let Some(key) = AroundKey::of(name) else { return cursor.skip() };
     once(seen, key as u32)?;
     match key {
-        AroundKey::Tier if cursor.peek() == Some(b'"') => beside.service_tier = Said::new(cursor.text()?),
-        AroundKey::Tier => return cursor.skip(),
+        AroundKey::Tier => beside.service_tier.plainly(cursor)?,
+        AroundKey::Breakdown if cursor.peek() == Some(b'{') => costs(cursor, &mut beside.cost_breakdown.0)?,
         AroundKey::Breakdown => beside.cost_breakdown = embedded(cursor)?,
         AroundKey::Hidden => beside.hidden_params = embedded(cursor)?,
         AroundKey::Optional => beside.optional_params = embedded(cursor)?,
@@ -185,6 +185,23 @@ fn around(cursor: &mut Cursor<'_>, name: &str, beside: &mut Around, seen: &mut u
         AroundKey::ApiBase => beside.api_base.0 = word(cursor)?.into_owned(),
     }
     Some(())
+}
+
+/// Reads what a call came to, of which little is looked at.
+fn costs(cursor: &mut Cursor<'_>, costs: &mut Breakdown) -> Option<()> {
+    let mut seen = 0;
+    cursor.members(|cursor, name| match name {
+        "tool_usage_cost" => {
+            once(&mut seen, 0)?;
+            costs.tool_usage_cost.0 = word(cursor)?.into_owned();
+            Some(())
+        }
+        "service_tier" => {
+            once(&mut seen, 1)?;
+            costs.service_tier.plainly(cursor)
+        }
+        _ => cursor.skip(),
+    })
 }
 
 /// Declines what comes twice.
@@ -228,21 +245,20 @@ fn number(raw: &str) -> Option<Cow<'_, str>> {
     Some(value.to_string().into())
 }
 
-fn count(cursor: &mut Cursor<'_>) -> Option<Num> {
-    if cursor.peek()? == b'n' {
-        cursor.skip()?;
-        return Some(Num::default());
-    }
-    let count = cursor.number()?;
-    (!matches!(cursor.peek()?, b'.' | b'e' | b'E')).then_some(Num(Some(count)))
-}
-
+/// Reads a block of usage; one that says nothing at all is none.
 fn usage(cursor: &mut Cursor<'_>) -> Option<Option<Box<OpenAiUsage>>> {
-    match cursor.peek()? {
-        b'n' => cursor.skip().map(|()| None),
-        b'{' => read(cursor).map(Some),
-        _ => None,
+    if cursor.peek()? == b'n' {
+        return cursor.skip().map(|()| None);
     }
+    let mut ahead = *cursor;
+    let mut says = false;
+    ahead.members(|ahead, _| {
+        says |= ahead.peek()? != b'n';
+        if says { None } else { ahead.skip() }
+    });
+    let mut block = Box::<OpenAiUsage>::default();
+    block.plainly(cursor)?;
+    Some(says.then_some(block))
 }
 
 fn tags<'a>(cursor: &mut Cursor<'a>) -> Option<TagsOf<'a>> {

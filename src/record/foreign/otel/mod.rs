@@ -129,7 +129,7 @@ fn tell_again(read: &mut [Read<'_>]) {
             if let Some((_, result)) = read.get_mut(place) {
                 *result = Err(again.refusal());
             }
-            hear(calls.iter_mut().map(|(_, (told, _))| told), other.record, again);
+            hear(calls.iter_mut().map(|(_, (told, _))| told), *other.record, again);
         }
         for (place, call) in calls {
             if let Some((_, result)) = read.get_mut(place) {
@@ -302,5 +302,5 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
         claimed_usd: claimed(of.get(COST)),
         ..Record::default()
     };
-    Ok((Told { record, keys, nested: None }, kind))
+    Ok((Told { record: record.into(), keys, nested: None }, kind))
 }
