@@ -75,7 +75,7 @@ fn log_text(requests: u64, simulated: bool) -> String {
         } else {
             write!(out, "\"out\":{},\"latency_ms\":{latency}", 40 + dice.below(700))
         };
-        // A log that was made up whole says so in the header; one made up in part says so on every panel.
+        // A log that is synthetic as a whole says so in the header; one that is in part says so on every panel.
         out.push_str(if simulated && n % 2 == 0 { ",\"simulated\":\"test\"}\n" } else { "}\n" });
     }
     out.push_str(

@@ -131,3 +131,6 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
