@@ -18,10 +18,11 @@ const KEY: OperationKey = 1;
 
 fn policy(version: u32, names: &mut Names) -> Policy {
     let facts = FactsSpec { max_in_flight: Some(1), ..FactsSpec::default() };
-    let small = RungSpec { model: "small".into(), threshold: Some(500), facts, ..RungSpec::default() };
+    let small = RungSpec { model: "small".into(), threshold: Some(500), ..RungSpec::default() };
     let large = RungSpec { model: "large".into(), ..RungSpec::default() };
     let route = RouteSpec { name: "rest".into(), ladder: vec![small, large], ..RouteSpec::default() };
-    let spec = PolicySpec { routes: vec![route], ..PolicySpec::default() };
+    let models = vec![("small".to_owned(), facts)];
+    let spec = PolicySpec { models, routes: vec![route], ..PolicySpec::default() };
     Policy::compile(&spec, version, names).unwrap()
 }
 
@@ -218,12 +219,10 @@ fn sums_hold_what_is_over_and_time_what_was_seen() {
         engine.apply(Event::Attempted { key: KEY, attempt: ended(SMALL, Status::Ok, "1"), evidence: None });
     assert!(matches!(answered, Some(Effect::Answer { key: KEY, .. })), "{answered:?}");
     assert_eq!((engine.totals().all.requests, engine.totals().all.cost.known), (1, usd("1")));
-    assert!(engine.apply(Event::Tick(Instant(99))).is_none());
-    let until = Some(Instant(1000));
-    assert!(engine.apply(Event::Signal { at: Instant(100), model: LARGE, until }).is_none());
+    engine.decider.signal(Instant(100), LARGE, Some(Instant(1000)));
     assert_eq!(engine.decider.down_at(Instant(999)), [LARGE]);
     assert!(engine.decider.down_at(Instant(1000)).is_empty(), "it is back when it said");
     let picture = engine.snapshot();
-    assert_eq!((picture.at, picture.applied, picture.open), (Instant(100), 4, 0));
+    assert_eq!((picture.at, picture.applied, picture.open), (Instant(100), 2, 0));
     assert_eq!(picture.totals, *engine.totals());
 }
