@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Metadata, Row, record};
+use super::row::{Metadata, Row, record};
 use crate::record::cursor::{Cursor, names};
 use crate::record::foreign::beside::{Around, Bodies, Breakdown, LiteLlm};
 use crate::record::foreign::bodies::Body;
@@ -313,7 +313,11 @@ mod tests {
     /// Says whether a row is plain; one that is comes out as the forgiving readers have it.
     fn is_plain(text: &str) -> bool {
         let Some(plain) = row(text) else { return false };
-        assert_eq!(format!("{plain:?}"), format!("{:?}", super::super::forgiving(text)), "{text}");
+        assert_eq!(
+            format!("{plain:?}"),
+            format!("{:?}", crate::record::foreign::litellm::row::forgiving(text)),
+            "{text}"
+        );
         true
     }
 
