@@ -153,7 +153,7 @@ fn a_rung_that_a_budget_has_no_room_for_is_not_asked() {
     let course = poor.attempted(KEY, ended(SMALL, Status::ServerError, "1"), None).unwrap();
     let Course::Over(closed) = course else { panic!("$1 is spent, and $3 do not fit: {course:?}") };
     let barred = Step::Barred { rung: 1, why: Bar::Budget(Short::Hard) };
-    assert!(closed.decision.trail.iter().any(|step| *step == barred), "why says so");
+    assert!(closed.decision.trail.contains(&barred), "why says so");
     assert_eq!((account(&poor), poor.budgets().open_holds()), ((usd("1"), Pico::ZERO), 0));
 
     let (mut rich, _) = under("4.1");

@@ -295,16 +295,15 @@ fn stops(eight: u64) -> u64 {
 
 /// Returns what tells most names apart: their first and last eight bytes, and their length.
 pub(super) const fn mark(name: &[u8]) -> u64 {
-    let (first, last) = match (name.first_chunk(), name.last_chunk()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => {
-            let (mut number, mut left) = (0, name);
-            while let [before @ .., last] = left {
-                number = number << 8 | *last as u64;
-                left = before;
-            }
-            (number, 0)
+    let (first, last) = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+    } else {
+        let (mut number, mut left) = (0, name);
+        while let [before @ .., last] = left {
+            number = number << 8 | *last as u64;
+            left = before;
         }
+        (number, 0)
     };
     first ^ last.rotate_left(29) ^ (name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -120,7 +120,7 @@ fn made_by(maker: usize, model: &str) -> By {
     let name = model.rsplit('/').next().unwrap_or(model).as_bytes();
     let is_start =
         |start: &&str| name.get(..start.len()).is_some_and(|has| has.eq_ignore_ascii_case(start.as_bytes()));
-    let made_by = MAKERS.iter().position(|(_, names)| names.iter().any(|start| is_start(start)));
+    let made_by = MAKERS.iter().position(|(_, names)| names.iter().any(&is_start));
     if made_by.is_some_and(|other| other != maker) { By::Somebody } else { By::Maker }
 }
 

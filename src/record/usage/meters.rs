@@ -49,13 +49,13 @@ impl<'de> Deserialize<'de> for Said {
 pub(crate) struct ServerTools {
     web_search_requests: Num,
     /// Free but for the tokens that it brings.
-    _web_fetch: IgnoredAny,
+    web_fetch: IgnoredAny,
     unlisted: Unlisted,
 }
 
 members!(ServerTools {
     "web_search_requests" | "web_search_calls" => web_search_requests,
-    "web_fetch_requests" => _web_fetch,
+    "web_fetch_requests" => web_fetch,
 });
 
 impl ServerTools {

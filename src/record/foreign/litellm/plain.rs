@@ -156,12 +156,12 @@ fn about<'a>(cursor: &mut Cursor<'a>, metadata: &mut Metadata<'a>, beside: &mut 
             MetadataKey::Status => metadata.status = word(cursor)?,
             MetadataKey::ErrorInformation => metadata.error_information = nullable(cursor)?,
             MetadataKey::Usage => {
-                metadata.usage_object = usage(cursor)?;
+                usage(cursor, &mut metadata.usage_object)?;
                 if let Some(usage) = &metadata.usage_object {
                     beside.usage_object.0.service_tier = usage.tier();
                 }
             }
-            MetadataKey::More => metadata.additional_usage_values = usage(cursor)?,
+            MetadataKey::More => usage(cursor, &mut metadata.additional_usage_values)?,
             MetadataKey::Fallbacks => metadata.attempted_fallbacks.plainly(cursor)?,
             MetadataKey::OriginalGroup => metadata.original_model_group = word(cursor)?,
             MetadataKey::Logged => metadata.logged = read(cursor)?,
@@ -246,19 +246,19 @@ fn number(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Reads a block of usage; one that says nothing at all is none.
-fn usage(cursor: &mut Cursor<'_>) -> Option<Option<Box<OpenAiUsage>>> {
+fn usage(cursor: &mut Cursor<'_>, usage: &mut Option<Box<OpenAiUsage>>) -> Option<()> {
     if cursor.peek()? == b'n' {
-        return cursor.skip().map(|()| None);
+        return cursor.skip();
     }
-    let mut ahead = *cursor;
-    let mut says = false;
+    let (mut ahead, mut says) = (*cursor, false);
     ahead.members(|ahead, _| {
         says |= ahead.peek()? != b'n';
         if says { None } else { ahead.skip() }
     });
     let mut block = Box::<OpenAiUsage>::default();
     block.plainly(cursor)?;
-    Some(says.then_some(block))
+    *usage = says.then_some(block);
+    Some(())
 }
 
 fn tags<'a>(cursor: &mut Cursor<'a>) -> Option<TagsOf<'a>> {
@@ -367,7 +367,7 @@ mod tests {
             ];
             let mut text = String::from("{\"startTime\":\"2026-05-01T00:00:00Z\"");
             for (key, pick) in keys.into_iter().zip(picks) {
-                text += &format!(",\"{}\":{}", names[key], values[pick.index(values.len())]);
+                text += &[",\"", names[key], "\":", values[pick.index(values.len())]].concat();
             }
             is_plain(&(text + "}"));
         }

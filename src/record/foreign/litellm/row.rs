@@ -142,12 +142,12 @@ fn first<'w, 'r>(words: impl IntoIterator<Item = &'w Cow<'r, str>>) -> Cow<'stat
 where
     'r: 'w,
 {
-    words.into_iter().find(|word| !word.is_empty()).map_or(Cow::Borrowed(""), kept)
+    words.into_iter().find(|word| !word.is_empty()).map_or(Cow::Borrowed(""), |word| kept(word))
 }
 
 /// Returns a word that outlives its line.
-fn kept(word: &Cow<'_, str>) -> Cow<'static, str> {
-    if word.is_empty() { Cow::Borrowed("") } else { Cow::Owned(word.as_ref().to_owned()) }
+fn kept(word: &str) -> Cow<'static, str> {
+    if word.is_empty() { Cow::Borrowed("") } else { Cow::Owned(word.to_owned()) }
 }
 
 pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
@@ -228,7 +228,7 @@ pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
         asked: if *asked == row.model { Cow::Borrowed("") } else { kept(asked) },
         attempts,
         needs: RecordedNeeds { down: tags, ..RecordedNeeds::default() },
-        claimed_usd: claim.map(kept),
+        claimed_usd: claim.map(|claim| kept(claim)),
         ..Record::default()
     };
     Ok(Told { record: record.into(), keys, nested: None })
