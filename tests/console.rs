@@ -8,6 +8,8 @@ mod certified;
 mod explored;
 #[path = "console/quality.rs"]
 mod quality;
+#[path = "console/small.rs"]
+mod small;
 #[path = "console/spend.rs"]
 mod spend;
 #[path = "console/warm.rs"]

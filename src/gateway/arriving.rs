@@ -141,6 +141,7 @@ pub(super) async fn open(
         escalated: None,
         left_out: Vec::new(),
         tier: None,
+        served_tier: None,
         place: None,
         underway: None,
         delivered: 0,

@@ -18,6 +18,8 @@ use super::wait;
 use crate::config::providers::Timeouts;
 use crate::wire::{Form, Unframed, WireError, conversed};
 
+/// The headers that name the service tier of an answer: Gemini's and Bedrock's.
+const SERVED_TIERS: [&str; 2] = ["x-gemini-service-tier", "x-amzn-bedrock-service-tier"];
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// For how long, and how far, an answer that is over is read on.
@@ -125,6 +127,12 @@ impl Reply {
         } else {
             told.to_owned()
         }
+    }
+
+    /// Returns the tier in which it was served, where a header tells.
+    pub fn served_tier(&self) -> Option<&str> {
+        let told = |name| self.headers.get(name).and_then(|tier| tier.to_str().ok());
+        SERVED_TIERS.into_iter().find_map(told).filter(|tier| !tier.is_empty())
     }
 
     pub(super) fn simulated(mut simulation: Simulation, to: String, deadlines: Deadlines) -> Self {
