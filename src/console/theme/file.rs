@@ -89,6 +89,18 @@ impl Catalogue {
         self.find(name).map(|text| text.text.as_str())
     }
 
+    /// Lists the roles that a theme leaves to their parents, for those who write themes.
+    pub fn unnamed(&self, name: &str) -> Vec<Role> {
+        let (mut named, mut next) = (Vec::new(), Some(name.to_owned()));
+        for _ in 0..DEEPEST {
+            let Some(text) = next.and_then(|name| self.find(&name)) else { break };
+            let (sheet, inherits) = read_file(text, &mut Vec::new());
+            named.extend(sheet.roles.into_keys());
+            next = inherits.map(|(parent, _)| parent);
+        }
+        Role::ALL.iter().copied().filter(|role| !named.contains(role)).collect()
+    }
+
     fn find(&self, name: &str) -> Option<&ThemeText> {
         self.texts.iter().find(|text| text.name == name)
     }
