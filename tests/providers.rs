@@ -375,7 +375,6 @@ async fn a_failing_model_is_left_alone_and_found_well_again() {
     assert!(matches!(health.breaker, BreakerState::Open { for_ms: 1..=60_000 }), "{health:?}");
 
     let mut probe = providers.permit(&target, 1, true, now).unwrap();
-    assert!(probe.is_probe());
     assert!(providers.permit(&target, 1, true, now).is_err(), "one at a time");
     let reply: Reply = providers.send(&mut probe, call(true)).await.unwrap();
     assert!(

@@ -1,4 +1,4 @@
-//! The bundled sample is what the generator writes, is marked as made up, and has in it what every screen needs.
+//! The bundled sample is what the generator writes, is marked as synthetic, and has in it what every screen needs.
 
 #![expect(
     clippy::unwrap_used,

@@ -75,7 +75,7 @@ fn log_text(requests: u64, simulated: bool) -> String {
         } else {
             write!(out, "\"out\":{},\"latency_ms\":{latency}", 40 + dice.below(700))
         };
-        // A log that was made up whole says so in the header; one made up in part says so on every panel.
+        // A log that is synthetic as a whole says so in the header; one that is in part says so on every panel.
         out.push_str(if simulated && n % 2 == 0 { ",\"simulated\":\"test\"}\n" } else { "}\n" });
     }
     out.push_str(
@@ -164,7 +164,8 @@ fn no_size_focus_or_zoom_breaks_a_screen() {
     let early = at(player(60, true, Reading::Recorded, Some(Span::mins(1))), 0);
     let mut staged = player(600, false, Reading::Routed, None);
     let route = pointsman::routing::RouteId(0);
-    let tried = staged.log().policy.with_threshold(route, 0, PerMille::new(300).unwrap()).unwrap();
+    let mut tried = staged.log().policy.as_ref().clone();
+    tried.set_threshold(route, 0, PerMille::new(300).unwrap()).unwrap();
     staged.handle(Command::Stage(Some(Arc::new(tried))));
     let staged = at(staged, 1000);
     for snapshot in [&snapshot(), &early, &staged] {

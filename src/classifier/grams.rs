@@ -339,7 +339,7 @@ impl Folded {
         ([i64::from(characters), i64::from(words)], counts)
     }
 
-    /// Gives the bucket of every run of three to five characters, of each place the shortest first.
+    /// Passes on the bucket of every run of three to five characters, of each place the shortest first.
     #[inline]
     fn characters(&self, mut give: impl FnMut(usize)) {
         let mut take = |packed: u64, kind: u64| {
@@ -364,7 +364,7 @@ impl Folded {
         }
     }
 
-    /// Gives the bucket of every word and of every word with the one before it.
+    /// Passes on the bucket of every word and of every word with the one before it.
     #[inline]
     fn pairs(&self, mut give: impl FnMut(usize)) {
         let mut take = |hash: u64| give(CHARACTERS + usize::try_from(mix(hash) >> WORD_SHIFT).unwrap_or(0));

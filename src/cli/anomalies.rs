@@ -124,7 +124,7 @@ fn of_logs(args: &AnomaliesArgs, logs: Vec<(PathBuf, Input)>) -> anyhow::Result<
     match log.timing {
         Timing::Told => {}
         Timing::Offset => {
-            output::remark("the log tells distances in time only: its dates and hours are made up");
+            output::remark("the log tells distances in time only: its dates and hours are synthetic");
         }
         Timing::Placed => output::remark(
             "the log does not tell when each of its requests came: what is told of those that are only placed in order means nothing",

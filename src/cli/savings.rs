@@ -11,7 +11,7 @@ use crate::session::{Reading, savings};
 /// Says what routing saved beside a baseline, net of escalation, retries, lost caches and shadow calls.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman savings gateway.jsonl --baseline claude-opus-4-6\n  pointsman savings gateway.jsonl --against dearest --format json\n\nThe baseline is one model for all (the policy's, or --baseline), or of each route the rung that would have cost most. It is the same tokens at that model's price of the time, with the length of answer that a label measured where one did. Where a policy holds sessions out, what they cost is the measured figure beside it. A line without data says why; it is never zero."
+    after_help = "Examples:\n  pointsman savings gateway.jsonl --baseline claude-opus-4-6\n  pointsman savings gateway.jsonl --against most-expensive --format json\n\nThe baseline is one model for all (the policy's, or --baseline), or of each route the rung that would have cost most. It is the same tokens at that model's price of the time, with the length of answer that a label measured where one did. Where a policy holds sessions out, what they cost is the measured figure beside it. A line without data says why; it is never zero."
 )]
 pub struct SavingsArgs {
     /// What to compare with.
@@ -28,7 +28,7 @@ pub enum Baseline {
     #[default]
     Model,
     /// The rung of each route that would have cost most.
-    #[value(name = "dearest")]
+    #[value(name = "most-expensive", alias = "dearest")]
     MostExpensive,
 }
 

@@ -145,7 +145,7 @@ pub fn run(args: &TrialArgs) -> anyhow::Result<()> {
         }
         let names: Vec<&str> = simulated.iter().copied().collect();
         output::remark(&format!(
-            "SIMULATED: no key for {}; answers and verdicts with them are made up and prove nothing",
+            "SIMULATED: no key for {}; answers and verdicts with them are simulated and prove nothing",
             names.join(", ")
         ));
     }

@@ -125,3 +125,6 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

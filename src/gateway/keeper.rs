@@ -95,7 +95,7 @@ pub(super) fn disown(operation: &Operation, id: &str, model: &Arc<str>) {
     }
 }
 
-/// Says who keeps an answer whose id is not known yet; no provider where it is translated or made up.
+/// Says who keeps an answer whose id is not known yet; no provider where it is translated or simulated.
 fn unnamed(provider: Option<Arc<str>>, model: &Arc<str>, team: &Arc<str>, key: &Arc<str>) -> Kept {
     let [model, team, key] = [model, team, key].map(Arc::clone);
     Kept { id: "".into(), provider, model, team, key, at: Instant::default() }

@@ -194,7 +194,7 @@ impl Operation {
         }
     }
 
-    /// Marks the operation as made up.
+    /// Marks the operation as simulated.
     pub(super) fn simulates(&mut self) {
         if !std::mem::replace(&mut self.simulated, true) {
             let what = crate::session::SIMULATED.into();

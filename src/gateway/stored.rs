@@ -75,7 +75,7 @@ pub(super) async fn check(
     let provider = target.provider();
     if target.simulated() {
         return invalid(format!(
-            "{member}: answers of {} are made up for want of a key, and nothing of them is kept; leave it out",
+            "{member}: answers of {} are simulated for want of a key, and nothing of them is kept; leave it out",
             ask.model()
         ));
     }

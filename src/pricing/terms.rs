@@ -38,13 +38,21 @@ pub fn is_unlisted(meter: &str) -> bool {
 }
 
 /// A short name of ASCII letters, digits and `_ . : + -`; anything else becomes `_`, and what is too long ends in `..`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShortName {
     bytes: [u8; 23],
     len: u8,
 }
 
+impl Default for ShortName {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl ShortName {
+    const EMPTY: Self = Self { bytes: [0; 23], len: 0 };
+
     /// Takes a name as it fits.
     pub fn new(name: &str) -> Self {
         let mut short = Self::default();
@@ -80,10 +88,7 @@ pub struct Terms {
 
 impl Terms {
     /// The ordinary service and nothing besides.
-    pub const NONE: Self = Self {
-        tier: ShortName { bytes: [0; 23], len: 0 },
-        meters: [(ShortName { bytes: [0; 23], len: 0 }, 0); MOST],
-    };
+    pub const NONE: Self = Self { tier: ShortName::EMPTY, meters: [(ShortName::EMPTY, 0); MOST] };
 
     /// Says whether plain tokens at the ordinary price are all there is.
     pub fn is_none(&self) -> bool {
@@ -113,10 +118,10 @@ impl Terms {
 
     /// Counts something on a meter; a count of zero says nothing.
     pub fn meter(&mut self, name: &str, count: u64) {
-        let name = ShortName::new(name);
-        if count == 0 || name.as_str().is_empty() {
+        if count == 0 || name.is_empty() {
             return;
         }
+        let name = ShortName::new(name);
         let known = self.meters.iter_mut().find(|(known, there)| *known == name || *there == 0);
         if let Some(slot) = known {
             *slot = (name, slot.1.saturating_add(count));

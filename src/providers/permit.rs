@@ -94,11 +94,6 @@ impl Permit {
         &self.slot
     }
 
-    /// Says whether this call tries out a model that failed.
-    pub fn is_probe(&self) -> bool {
-        self.probe
-    }
-
     /// Learns from the head of an answer what is left of the quota, and whether the provider asks to wait.
     pub(super) fn answered(&mut self, reply: &Reply, now: Instant) {
         self.answer = Some((reply.status, reply.retry_after));

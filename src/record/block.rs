@@ -68,7 +68,7 @@ pub enum Apart<'r, 'b> {
 
 /// A request as a reader of a foreign format gives it.
 #[derive(Debug)]
-pub struct Foreign(Box<Told>);
+pub struct Foreign(Told);
 
 impl Line {
     /// Returns its number, from 1.
@@ -209,7 +209,7 @@ impl Block {
             found = result.ok();
             ControlFlow::Continue(())
         });
-        found.map(|told| Foreign(Box::new(told)))
+        found.map(Foreign)
     }
 
     /// Takes in, at its turn, a line of a foreign format that was read before: calls `f` as [`Self::for_each_new`] does.
@@ -221,7 +221,7 @@ impl Block {
         mut f: impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let Line(piece) = line;
-        known.take(piece.line, *foreign.0, &mut |line, result| self.give(line, result, &mut f))
+        known.take(piece.line, foreign.0, &mut |line, result| self.give(line, result, &mut f))
     }
 
     /// Reads one line at its turn: calls `f` as [`Self::for_each_new`] does.

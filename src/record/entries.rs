@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Entry, Header};
 
-/// Gives the entries of a log in order.
+/// Reads the entries of a log in order.
 pub trait EntryReader: Send {
     /// Returns what the header of such a log would say, as far as that is known without reading it.
     fn header(&self) -> Header;

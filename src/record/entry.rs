@@ -114,7 +114,7 @@ impl Timing {
         match self {
             Self::Told => None,
             Self::Offset => Some(format!(
-                "{of}the log counts time from its own start, which is put at 2026-01-01: the dates are made up"
+                "{of}the log counts time from its own start, which is put at 2026-01-01: the dates are synthetic"
             )),
             Self::Placed => Some(format!(
                 "{of}the log tells no times: its entries are placed from 2026-01-01 on, in order, and nothing is said per hour or month"

@@ -131,6 +131,13 @@ impl Word {
     }
 }
 
+impl std::ops::Deref for Word {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(match Plain::deserialize(deserializer)? {
@@ -205,6 +212,10 @@ impl<'de> Deserialize<'de> for Num {
 pub(crate) struct Measure(pub(crate) Option<f64>);
 
 impl Measure {
+    /// Reads a word.
+    pub(crate) fn of(word: &str) -> Self {
+        Self(word.trim().parse().ok().filter(|n: &f64| n.is_finite()))
+    }
     /// Returns the measure times `factor`, rounded to a whole number of `u32`; `None` where it does not fit.
     pub(crate) fn scaled(self, factor: f64) -> Option<u32> {
         let value = (self.0? * factor).round();
@@ -219,8 +230,7 @@ impl Measure {
 
 impl<'de> Deserialize<'de> for Measure {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = Word::deserialize(deserializer)?;
-        Ok(Self(word.0.trim().parse().ok().filter(|n: &f64| n.is_finite())))
+        Word::deserialize(deserializer).map(|word| Self::of(word.as_str()))
     }
 }
 
@@ -264,6 +274,11 @@ pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>
 ) -> Result<T, D::Error> {
     maybe(d).map(Option::unwrap_or_default)
 }
+
+/// A value that is read so.
+#[derive(Default, Deserialize)]
+#[serde(transparent, bound = "T: Deserialize<'de> + Default")]
+pub(crate) struct Nullable<T>(#[serde(deserialize_with = "nullable")] pub(crate) T);
 
 /// How deep values may nest; the skipping of unknown fields recurses.
 pub(crate) const DEEPEST: u32 = 128;

@@ -10,6 +10,7 @@ pub mod bill;
 mod block;
 mod by_name;
 mod csv;
+mod cursor;
 mod cut;
 mod entries;
 mod entry;

@@ -72,7 +72,7 @@ pub struct SavingsReport {
     schema: &'static str,
     #[serde(flatten)]
     scope: SavingsScope,
-    /// `model` or `dearest`.
+    /// `model` or `most-expensive`.
     against: &'static str,
     baseline: Vec<ModelRow>,
     requests: u64,
@@ -120,7 +120,7 @@ impl SavingsReport {
             scope,
             against: match against {
                 Against::Model(_) => "model",
-                Against::MostExpensive => "dearest",
+                Against::MostExpensive => "most-expensive",
             },
             baseline: found.models.iter().map(model).collect(),
             requests: found.requests,

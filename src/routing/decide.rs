@@ -446,7 +446,8 @@ mod tests {
             let policy = Policy::compile(&spec, 1, &mut Names::default()).unwrap();
             let (_, highest) = policy.routes[0].threshold_range(which);
             let to = PerMille::new((t[which] + raise).min(highest.get())).unwrap();
-            let raised = policy.with_threshold(RouteId(0), which, to).unwrap();
+            let mut raised = policy.clone();
+            raised.set_threshold(RouteId(0), which, to).unwrap();
             let signals = Signals { confidence: confidence.and_then(PerMille::new), ..Signals::default() };
             prop_assert!(decide(&raised, &signals, Circumstance::PLAIN).rung >= decide(&policy, &signals, Circumstance::PLAIN).rung);
         }

@@ -283,21 +283,10 @@ impl Policy {
             .map(RouteId)
     }
 
-    /// Returns a copy with one threshold moved and the version counted up.
-    ///
-    /// # Errors
-    /// Where the route or rung does not exist, or the threshold would rise along the ladder.
-    pub fn with_threshold(&self, route: RouteId, rung: usize, to: PerMille) -> Result<Self, PolicyError> {
-        let mut copy = self.clone();
-        copy.set_threshold(route, rung, to)?;
-        copy.version = self.version.saturating_add(1);
-        Ok(copy)
-    }
-
     /// Moves one threshold, keeping the version.
     ///
     /// # Errors
-    /// As [`Policy::with_threshold`].
+    /// Where the route or rung does not exist, or the threshold would rise along the ladder.
     pub fn set_threshold(&mut self, route: RouteId, rung: usize, to: PerMille) -> Result<(), PolicyError> {
         let Some(route) = self.routes.get_mut(route.index()) else {
             return Err(wrong("route".into(), "there is no such route"));

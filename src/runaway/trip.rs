@@ -140,7 +140,7 @@ impl Trip {
     pub fn words(&self) -> String {
         let then = match self.then {
             Then::Tell => "told only",
-            Then::Degrade => "the dearest rung no longer serves it",
+            Then::Degrade => "the most expensive rung no longer serves it",
             Then::Cheapest => "only the cheapest rung serves it",
             Then::Freeze => "frozen until an operator lifts it",
         };

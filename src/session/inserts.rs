@@ -24,11 +24,6 @@ impl Inserts {
         self.count
     }
 
-    /// Returns the lowest place since a count; `usize::MAX` where there was none.
-    pub fn lowest_since(&self, seen: u64) -> usize {
-        self.since(seen).map_or(0, |places| places.min().unwrap_or(usize::MAX))
-    }
-
     /// Returns the present index of what was at an index when so many places were counted; none where that is too long ago.
     pub fn moved(&self, index: usize, seen: u64) -> Option<usize> {
         let places = self.since(seen)?;

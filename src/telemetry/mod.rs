@@ -37,3 +37,6 @@ pub use spend::{
 };
 pub use totals::Totals;
 pub use trend::{Slot, Trend};
+
+#[cfg(test)]
+mod tests;

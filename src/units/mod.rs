@@ -35,7 +35,7 @@ pub use permille::PerMille;
 pub use settings::{Fault, from_toml};
 pub use slip::{Slip, choice, line_and_column};
 pub use sorting::{sort_by, sort_by_key};
-pub use tags::{is_tag_name, tag, tag_set, tag_value, tags_of};
+pub use tags::{is_tag_name, tag, tag_list, tag_set, tag_value, tags_of};
 pub use text::{clean, is_safe, line_of, marked, marked_lines};
 pub use when::When;
 pub(crate) use words::words;

@@ -20,6 +20,15 @@ pub fn is_tag_name(name: &str) -> bool {
 
 /// Puts tags together as one text; of a name that comes twice the first value counts. What cannot be a tag is left out.
 pub fn tag_set<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut text = String::new();
+    for (name, value) in tag_list(pairs) {
+        let _ = write!(text, "{}{name}={value}", if text.is_empty() { "" } else { "\n" });
+    }
+    text
+}
+
+/// Lists tags as a set of them has them.
+pub fn tag_list<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
     let clean = |(name, value): (&'a str, &'a str)| (name.trim(), value.trim());
     let is_tag = |(name, value): &(&str, &str)| {
         is_tag_name(name) && !value.is_empty() && value.len() <= LONGEST && value.chars().all(is_safe)
@@ -28,11 +37,7 @@ pub fn tag_set<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Strin
     list.sort_by_key(|(name, _)| *name);
     list.dedup_by_key(|(name, _)| *name);
     list.truncate(MOST);
-    let mut text = String::new();
-    for (name, value) in list {
-        let _ = write!(text, "{}{name}={value}", if text.is_empty() { "" } else { "\n" });
-    }
-    text
+    list
 }
 
 /// Reads `NAME=VALUE`.

@@ -46,8 +46,8 @@ fn what_routing_saved_is_told_line_by_line() {
     assert_eq!(line(&report, "judge")["is"], "unknown");
     assert_eq!(line(&report, "shadow")["is"], "absent");
     assert_eq!(report["holdout"], Value::Null);
-    let dearest = run(&units(), "savings units.jsonl --against dearest");
-    assert_eq!(dearest["against"], "dearest");
+    let dearest = run(&units(), "savings units.jsonl --against most-expensive");
+    assert_eq!(dearest["against"], "most-expensive");
     // What nobody can price is in no sum, and counted.
     let small = run(&sandbox(), "savings small.jsonl --baseline gpt-4.1");
     assert_eq!((&small["requests"], &small["compared_requests"]), (&Value::from(4), &Value::from(3)));

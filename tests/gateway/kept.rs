@@ -126,7 +126,7 @@ fn what_nobody_keeps_is_refused_in_words() {
     let front = sandbox.serve(&setup);
     let answer = ask("gpt-4.1", &json!({"background": true})).send(front.address());
     assert_eq!(answer.status(), 400);
-    assert!(answer.text().contains("made up"), "{}", answer.text());
+    assert!(answer.text().contains("simulated"), "{}", answer.text());
     let unknown = get(&front, "resp_1");
     assert_eq!(unknown.status(), 404);
     assert!(unknown.text().contains("no provider here keeps answers"), "{}", unknown.text());

@@ -19,7 +19,6 @@ use crate::record::{InputFormat, Record};
 pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>) {
     use InputFormat as F;
     let read = match format {
-        F::LiteLlmSpend | F::LiteLlmPayload => litellm,
         F::Langfuse => langfuse,
         F::Helicone => helicone,
         F::Portkey | F::TensorZero => |_: &str, _: &mut Terms| (Vec::new(), false),
@@ -35,9 +34,8 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
             // Without the word there is no tier in them.
             is_guess |= text.contains("tier") && part::<Bodies>(text).serve(terms);
         }
-        for Went { address, model } in &went {
+        for address in &went {
             by_address(last, address.as_str());
-            by_prefix(last, model.as_str());
         }
         is_guess
     });
@@ -46,11 +44,11 @@ pub(super) fn complete(format: InputFormat, text: &str, record: &mut Record<'_>)
 /// The bodies that a row keeps of a call.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Bodies {
+pub(super) struct Bodies {
     #[serde(alias = "raw_request", alias = "request", alias = "proxy_server_request")]
-    request_body: Body,
+    pub(super) request_body: Body,
     #[serde(alias = "raw_response", alias = "response")]
-    response_body: Body,
+    pub(super) response_body: Body,
 }
 
 /// A body, or what holds it.
@@ -63,7 +61,7 @@ struct Asked {
 
 impl Bodies {
     /// Takes the tier that was asked for, unless the answer tells one, the ordinary one included; says whether it did.
-    fn serve(&self, terms: &mut Terms) -> bool {
+    pub(super) fn serve(&self, terms: &mut Terms) -> bool {
         let answer = self.response_body.text();
         let is_told = !part::<Tier>(answer).service_tier.as_str().is_empty()
             || ["\"service_tier\":\"", "\"service_tier\": \""].iter().any(|told| answer.contains(told));
@@ -93,25 +91,25 @@ struct LiteLlmRow {
 /// What may stand in a row or in its metadata.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Around {
-    service_tier: Said,
-    cost_breakdown: Embedded<Breakdown>,
-    hidden_params: Embedded<Hidden>,
-    optional_params: Embedded<Tier>,
-    usage_object: Embedded<Tier>,
-    api_base: Word,
+pub(super) struct Around {
+    pub(super) service_tier: Said,
+    pub(super) cost_breakdown: Embedded<Breakdown>,
+    pub(super) hidden_params: Embedded<Hidden>,
+    pub(super) optional_params: Embedded<Tier>,
+    pub(super) usage_object: Embedded<Tier>,
+    pub(super) api_base: Word,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Breakdown {
-    service_tier: Said,
-    tool_usage_cost: Word,
+pub(super) struct Breakdown {
+    pub(super) service_tier: Said,
+    pub(super) tool_usage_cost: Word,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Hidden {
+pub(super) struct Hidden {
     service_tier: Said,
     optional_params: Embedded<Tier>,
     #[serde(deserialize_with = "nullable")]
@@ -133,56 +131,86 @@ impl Around {
     }
 }
 
-/// Where a call went, as a row names it: an address, or a model with a host in front.
+/// What a row of LiteLLM's tells beside its usage.
 #[derive(Default)]
-struct Went {
-    address: Word,
-    model: Word,
+pub(super) struct LiteLlm {
+    pub(super) row: Around,
+    pub(super) metadata: Around,
+    pub(super) model_parameters: Tier,
+    pub(super) response: Tier,
 }
 
-/// What a row says beside: where the call went, and whether its tier was only asked for.
-type Aside = (Vec<Went>, bool);
-
-/// Tells the tier and meters of a row.
-fn litellm(text: &str, terms: &mut Terms) -> Aside {
-    let LiteLlmRow {
-        model_parameters,
-        metadata,
-        response,
-        service_tier,
-        cost_breakdown,
-        hidden_params,
-        optional_params,
-        usage_object,
-        api_base,
-    } = part(text);
-    let row = Around { service_tier, cost_breakdown, hidden_params, optional_params, usage_object, api_base };
-    let around = [&row, &metadata.0];
-    let told = std::iter::once(response.0.service_tier).chain(around.iter().flat_map(|part| part.tiers()));
-    let asked = around.iter().flat_map(|part| part.asked()).chain([model_parameters.0.service_tier]);
-    let is_guess = serve_or_ask(terms, told, asked);
-    let mut models: Vec<_> = around.iter().flat_map(|part| &part.hidden_params.0.batch_models).collect();
-    models.sort_by_key(|model| model.as_str());
-    models.dedup();
-    if !models.is_empty() {
-        terms.serve("batch");
+impl From<LiteLlmRow> for LiteLlm {
+    fn from(row: LiteLlmRow) -> Self {
+        let LiteLlmRow { service_tier, cost_breakdown, hidden_params, optional_params, .. } = row;
+        let (usage_object, api_base) = (row.usage_object, row.api_base);
+        Self {
+            row: Around {
+                service_tier,
+                cost_breakdown,
+                hidden_params,
+                optional_params,
+                usage_object,
+                api_base,
+            },
+            metadata: row.metadata.0,
+            model_parameters: row.model_parameters.0,
+            response: row.response.0,
+        }
     }
-    if models.len() > 1 {
-        // One row for calls of several models, each with a price of its own.
-        terms.meter("batch_models", models.len() as u64);
-    }
-    let costs = |part: &&Around| is_charge(&part.cost_breakdown.0.tool_usage_cost);
-    let is_told = terms.meters().any(|(meter, _)| !meter.contains("audio") && !meter.contains("image"));
-    if around.iter().any(costs) && !is_told {
-        terms.meter("tool_usage", 1);
-    }
-    let places = around.into_iter().flat_map(|part| {
-        let Hidden { api_base, litellm_model_name, .. } = &part.hidden_params.0;
-        let hidden = Went { address: api_base.clone(), model: litellm_model_name.clone() };
-        [Went { address: part.api_base.clone(), ..Went::default() }, hidden]
-    });
-    (places.collect(), is_guess)
 }
+
+/// Adds what the text of a row of LiteLLM's says.
+pub(super) fn litellm(text: &str, record: &mut Record<'_>) {
+    if terms::is_hinted(text) {
+        let row: LiteLlm = part::<LiteLlmRow>(text).into();
+        row.tell(record, |terms| text.contains("tier") && part::<Bodies>(text).serve(terms));
+    }
+}
+
+impl LiteLlm {
+    /// Adds it to the last attempt; `bodies` adds what the bodies of the row say, and says whether that is a guess.
+    pub(super) fn tell(&self, record: &mut Record<'_>, bodies: impl FnOnce(&mut Terms) -> bool) {
+        terms::add(record, |last, terms| {
+            let is_guess = self.terms(terms) | bodies(terms);
+            for around in [&self.row, &self.metadata] {
+                let Hidden { api_base, litellm_model_name, .. } = &around.hidden_params.0;
+                by_address(last, around.api_base.as_str());
+                by_address(last, api_base.as_str());
+                by_prefix(last, litellm_model_name.as_str());
+            }
+            is_guess
+        });
+    }
+
+    /// Tells the tier and meters, and says whether the tier was only asked for.
+    fn terms(&self, terms: &mut Terms) -> bool {
+        let around = [&self.row, &self.metadata];
+        let told =
+            std::iter::once(self.response.service_tier).chain(around.iter().flat_map(|part| part.tiers()));
+        let asked = around.iter().flat_map(|part| part.asked()).chain([self.model_parameters.service_tier]);
+        let is_guess = serve_or_ask(terms, told, asked);
+        let mut models: Vec<_> = around.iter().flat_map(|part| &part.hidden_params.0.batch_models).collect();
+        models.sort_by_key(|model| model.as_str());
+        models.dedup();
+        if !models.is_empty() {
+            terms.serve("batch");
+        }
+        if models.len() > 1 {
+            // One row for calls of several models, each with a price of its own.
+            terms.meter("batch_models", models.len() as u64);
+        }
+        let costs = |part: &&Around| is_charge(&part.cost_breakdown.0.tool_usage_cost);
+        let is_told = terms.meters().any(|(meter, _)| !meter.contains("audio") && !meter.contains("image"));
+        if around.iter().any(costs) && !is_told {
+            terms.meter("tool_usage", 1);
+        }
+        is_guess
+    }
+}
+
+/// What a row says beside: the addresses of where the call went, and whether its tier was only asked for.
+type Aside = (Vec<Word>, bool);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -214,8 +242,7 @@ fn langfuse(text: &str, terms: &mut Terms) -> Aside {
     let (told, asked) = (said(TIER).chain([beside.service_tier]), said(TIER_ASKED));
     let is_guess = serve_or_ask(terms, told, asked.chain([row.model_parameters.0.service_tier]));
     let addresses = ADDRESS.iter().filter_map(|name| attributes.get(*name)).cloned();
-    let went = addresses.chain([beside.api_base]).map(|address| Went { address, ..Went::default() });
-    (went.collect(), is_guess)
+    (addresses.chain([beside.api_base]).collect(), is_guess)
 }
 
 #[derive(Default, Deserialize)]

@@ -4,6 +4,8 @@
 //! Invariants: of a stream that tells its counts more than once the largest hold; a body that cannot be read says nothing,
 //! and one that says less than the row around it changes no count of it.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use sonic_rs::LazyValue;
 
@@ -438,12 +440,12 @@ pub(super) fn answer(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
 }
 
 /// A body within a row: the answer itself, or text that holds it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Body(Option<Raw>);
 
 /// The text of a value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Raw(String);
 
 impl<'de> Deserialize<'de> for Raw {
@@ -473,48 +475,69 @@ impl Shown {
     }
 }
 
+impl From<Body> for String {
+    fn from(body: Body) -> Self {
+        body.0.map(|raw| raw.0).unwrap_or_default()
+    }
+}
+
+impl From<Body> for Cow<'_, str> {
+    fn from(body: Body) -> Self {
+        Self::Owned(body.into())
+    }
+}
+
 impl Body {
+    /// Makes one of its text in JSON.
+    pub(super) fn of(raw: &str) -> Self {
+        json::read(raw).unwrap_or_default()
+    }
+
     /// Returns its text; empty where there is none.
     pub(super) fn text(&self) -> &str {
         self.0.as_ref().map_or("", |raw| raw.0.as_str())
     }
 
-    /// Lets the answer complete what a row made of it: its own counts, where they say as much or more, its tier and meters.
-    /// Returns the key by which the answer is known elsewhere. `asked` is the model that was asked for.
+    /// Lets the answer complete what a row made of it.
     pub(super) fn complete(&self, attempt: &mut Attempt<'_>, asked: &str) -> Option<u64> {
-        let text = self.text();
-        if attempt.usage.output == Count::ZERO || attempt.usage.prompt() == Some(0) {
-            let shown = json::read::<Shown>(text).unwrap_or_default();
-            let ours = Counted { usage: attempt.usage, ..Counted::default() };
-            attempt.usage = ours.believed(shown.bytes()).usage;
-        }
-        let is_answer = |text: &&str| text.contains("usage") || is_stream(text.as_bytes());
-        let told = Some(text).filter(is_answer).and_then(|text| answer(text, 1))?.ok()?;
-        let said = told.record.attempts.last()?;
-        by_answer(attempt, &said.model, asked);
-        by_name(attempt, &told.record.id);
-        let (ours, theirs) = (attempt.usage.told(), said.usage.told());
-        // Of a body that breaks off more is guessed than the row knows.
-        let is_surer = said.status != Status::Truncated || ours == 0;
-        if is_surer && said.usage.is_complete() && theirs > 0 && theirs >= ours {
-            attempt.usage = said.usage;
-            attempt.write_ttl = said.write_ttl;
-            attempt.estimated = said.estimated;
-        }
-        // One that says itself that it goes on, or went wrong; of a stream the row may have kept a part.
-        if attempt.status == Status::Ok
-            && matches!(said.status, Status::Truncated | Status::Failed)
-            && is_whole(text)
-        {
-            attempt.status = said.status;
-        }
-        attempt.estimated |= said.status == Status::Truncated && attempt.usage.is_known();
-        if attempt.terms.is_none() {
-            attempt.terms.clone_from(&said.terms);
-        }
-        if attempt.billed.is_empty() {
-            attempt.billed = said.billed.to_string().into();
-        }
-        told.keys[1]
+        complete(self.text(), attempt, asked)
     }
+}
+
+/// Lets the text of an answer complete what a row made of it: its own counts, where they say as much or more, its tier and
+/// meters. Returns the key by which the answer is known elsewhere. `asked` is the model that was asked for.
+pub(super) fn complete(text: &str, attempt: &mut Attempt<'_>, asked: &str) -> Option<u64> {
+    if attempt.usage.output == Count::ZERO || attempt.usage.prompt() == Some(0) {
+        let shown = json::read::<Shown>(text).unwrap_or_default();
+        let ours = Counted { usage: attempt.usage, ..Counted::default() };
+        attempt.usage = ours.believed(shown.bytes()).usage;
+    }
+    let is_answer = |text: &&str| text.contains("usage") || is_stream(text.as_bytes());
+    let told = Some(text).filter(is_answer).and_then(|text| answer(text, 1))?.ok()?;
+    let said = told.record.attempts.last()?;
+    by_answer(attempt, &said.model, asked);
+    by_name(attempt, &told.record.id);
+    let (ours, theirs) = (attempt.usage.told(), said.usage.told());
+    // Of a body that breaks off more is guessed than the row knows.
+    let is_surer = said.status != Status::Truncated || ours == 0;
+    if is_surer && said.usage.is_complete() && theirs > 0 && theirs >= ours {
+        attempt.usage = said.usage;
+        attempt.write_ttl = said.write_ttl;
+        attempt.estimated = said.estimated;
+    }
+    // One that says itself that it goes on, or went wrong; of a stream the row may have kept a part.
+    if attempt.status == Status::Ok
+        && matches!(said.status, Status::Truncated | Status::Failed)
+        && is_whole(text)
+    {
+        attempt.status = said.status;
+    }
+    attempt.estimated |= said.status == Status::Truncated && attempt.usage.is_known();
+    if attempt.terms.is_none() {
+        attempt.terms.clone_from(&said.terms);
+    }
+    if attempt.billed.is_empty() {
+        attempt.billed = said.billed.to_string().into();
+    }
+    told.keys[1]
 }

@@ -8,8 +8,15 @@ const UPKEEP: &str = "looks after files, batches or the like, and calls no model
 const HEALTH: &str = "a health check";
 const COUNTED: &str = "only counts tokens";
 
+/// What nearly all rows of `LiteLLM` are.
+const CALLS: [&str; 6] =
+    ["acompletion", "completion", "aresponses", "anthropic_messages", "aembedding", "atext_completion"];
+
 /// Says why a kind of call as `LiteLLM` names it is no call to a model.
 pub(super) fn by_call_type(name: &str) -> Option<&'static str> {
+    if CALLS.contains(&name) {
+        return None;
+    }
     let lower = name.to_ascii_lowercase();
     if lower.contains('/') {
         return by_endpoint("", &lower);

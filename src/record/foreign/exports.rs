@@ -122,7 +122,7 @@ pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(row.cost_usd),
         ..Record::default()
     };
-    Ok(Told { record, keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None })
 }
 
 fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
@@ -141,7 +141,7 @@ fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
     let is_billed_otherwise = calls::is_billed_otherwise(row.request_path.as_str());
     let mut counted = parts.counted(claim.open(true, true))?.without_answer(is_embedding);
     counted.is_guess |= row.prompt_cache_read_tokens.is_unknown || row.prompt_cache_write_tokens.is_unknown;
-    Ok(counted.unless_billed(row.cost_usd.as_str(), is_billed_otherwise))
+    Ok(counted.unless_billed(row.cost_usd.as_str(), || is_billed_otherwise))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -194,7 +194,7 @@ pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
     } else {
         let url = row.request_url.as_str();
         let counted = tokens.counted(Claim::WHOLE)?.without_answer(calls::embeds(url));
-        counted.unless_billed(row.cost.as_str(), calls::is_billed_otherwise(url))
+        counted.unless_billed(row.cost.as_str(), || calls::is_billed_otherwise(url))
     };
     let mut only = attempt(row.ai_model.0, counted, status);
     // The export has no columns for cached tokens, which cost less: what it bills may be lower than what this gives.
@@ -226,5 +226,5 @@ pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
         claimed_usd: dollars,
         ..Record::default()
     };
-    Ok(Told { record, keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None })
 }

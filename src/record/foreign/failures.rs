@@ -77,7 +77,7 @@ impl Failure {
         let attempts = Attempts::one(only);
         let (at, timing) = told_or_placed(None, line);
         Told {
-            record: Record { id: owned(id), at, timing, attempts, ..Record::default() },
+            record: Record { id: owned(id), at, timing, attempts, ..Record::default() }.into(),
             keys: [None, None],
             nested: None,
         }

@@ -13,14 +13,14 @@ use crate::units::{Instant, Span};
 pub const TRACE_EPOCH: Instant = Instant(1_767_225_600_000_000);
 
 /// Reads a moment: a date, or a number of seconds since 1970 (or milli-, micro-, nanoseconds, told by its size).
-pub(super) fn moment(field: &str, word: &Word) -> Result<Instant, Refusal> {
+pub(super) fn moment(field: &str, word: &str) -> Result<Instant, Refusal> {
     maybe_moment(field, word)?
         .ok_or_else(|| Refusal::Bad(format!("{field}: missing; a request needs its moment")))
 }
 
 /// Reads a moment that may be missing.
-pub(super) fn maybe_moment(field: &str, word: &Word) -> Result<Option<Instant>, Refusal> {
-    let text = word.as_str().trim();
+pub(super) fn maybe_moment(field: &str, word: &str) -> Result<Option<Instant>, Refusal> {
+    let text = word.trim();
     if text.is_empty() || text == "None" {
         return Ok(None);
     }

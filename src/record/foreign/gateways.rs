@@ -52,7 +52,7 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
     let is_from_cache = row.cached == Some(true);
     let is_nothing = counted.usage.prompt() == Some(0) && counted.usage.output.or_zero() == 0;
     let counted =
-        if is_from_cache { Counted::NOTHING } else { counted.unless_billed(row.cost.as_str(), false) };
+        if is_from_cache { Counted::NOTHING } else { counted.unless_billed(row.cost.as_str(), || false) };
     // A model that is not configured goes by `provider::model`.
     let short = row.model_name.as_str();
     let short = short.strip_prefix("tensorzero::model_name::").unwrap_or(short);
@@ -74,7 +74,7 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(row.cost),
         ..Record::default()
     };
-    Ok(Told { record, keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -140,7 +140,7 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
         ..Parts::default()
     }
     .counted(Claim::WHOLE)?
-    .unless_billed(row.total_cost.as_str(), false);
+    .unless_billed(row.total_cost.as_str(), || false);
     // One that its own cache answered reached no provider.
     let is_from_cache = !row.response_cache_source_id.is_empty();
     let counted = if is_from_cache { Counted::NOTHING } else { counted };
@@ -181,5 +181,5 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(row.total_cost),
         ..Record::default()
     };
-    Ok(Told { record, keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None })
 }

@@ -107,7 +107,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
     let counted = said?
         .believed(if is_embedding { 0 } else { row.output.0 })
         .without_answer(is_embedding)
-        .unless_billed(row.total_cost.as_str(), false);
+        .unless_billed(row.total_cost.as_str(), || false);
     let mut nested = None;
     if let Some(key) = key {
         let told = SpanTold {
@@ -146,7 +146,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
         claimed_usd: claimed(row.total_cost),
         ..Record::default()
     };
-    Ok(Told { record, keys: [key, None], nested })
+    Ok(Told { record: record.into(), keys: [key, None], nested })
 }
 
 /// Names under which Langfuse's keys tell cached, written and reasoning tokens.
@@ -213,7 +213,8 @@ fn counted(row: &Observation) -> Result<Counted, Refusal> {
             return Ok(counted);
         }
     }
-    let plain = OpenAiUsage::bare(row.prompt_tokens, row.completion_tokens, row.total_tokens);
+    let mut plain = OpenAiUsage::default();
+    plain.absorb_counts(row.prompt_tokens, row.completion_tokens, row.total_tokens);
     Ok(plain.counted()?)
 }
 

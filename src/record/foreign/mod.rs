@@ -32,11 +32,11 @@ pub(super) use fields::{epoch_micros, millis_between, status_of};
 pub(crate) use served::by_column;
 pub(super) use tagged::{Tags, words as tag_words};
 
-use super::InputFormat;
 use super::csv::Columns;
 use super::known::{Nest, Sink, Told};
 use super::recognise::is_stream;
 use super::skip::Refusal;
+use super::{InputFormat, Record};
 
 /// What was met so far that entries rest on.
 pub(crate) struct Met<'m> {
@@ -83,7 +83,7 @@ pub(crate) fn parse(
             return sink(Ok(told));
         }
     }
-    let unkeyed = |record| Told { record, keys: [None, None], nested: None };
+    let unkeyed = |record: Record<'static>| Told { record: record.into(), keys: [None, None], nested: None };
     let one = match format {
         // Read by others.
         F::Native | F::Mapped => return ControlFlow::Continue(()),
@@ -93,8 +93,7 @@ pub(crate) fn parse(
         F::ClaudeCode | F::Codex | F::OpenCode | F::GeminiCli => {
             return coding::entry(format, text, coding, sink);
         }
-        F::LiteLlmSpend => litellm::spend_row(text),
-        F::LiteLlmPayload => litellm::payload(text),
+        F::LiteLlmSpend | F::LiteLlmPayload => return sink(litellm::row(text)),
         F::OpenAi => answers::openai(text, line),
         F::Anthropic => answers::anthropic(text, line),
         F::Gemini => answers::gemini(text, line),

@@ -96,6 +96,11 @@ enum By {
 
 /// Says who serves a model by what a column says.
 fn by(provider: &str, model: &str) -> By {
+    let of = |word: &str| MAKERS.iter().position(|(words, _)| words.contains(&word));
+    // As nearly all columns have it; no word for a maker holds one for a host.
+    if let Some(maker) = of(provider) {
+        return made_by(maker, model);
+    }
     let word = provider.trim().to_ascii_lowercase();
     let plain = word.replace([' ', '-'], "_");
     let host = HOSTS.iter().find(|(part, _)| plain.contains(part));
@@ -104,12 +109,18 @@ fn by(provider: &str, model: &str) -> By {
     }
     // The AI SDK says which of a maker's interfaces it speaks: `openai.responses`.
     let bare = word.split('.').next().unwrap_or_default();
-    let of = |word: &str| MAKERS.iter().position(|(words, _)| words.contains(&word));
     let Some(maker) = of(&word).or_else(|| of(bare)) else {
         return if plain == "openrouter" { By::Maker } else { By::Somebody };
     };
-    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
-    let made_by = MAKERS.iter().position(|(_, names)| names.iter().any(|start| name.starts_with(start)));
+    made_by(maker, model)
+}
+
+/// Says who serves a model that a maker is said to serve: somebody, where it is another's.
+fn made_by(maker: usize, model: &str) -> By {
+    let name = model.rsplit('/').next().unwrap_or(model).as_bytes();
+    let is_start =
+        |start: &&str| name.get(..start.len()).is_some_and(|has| has.eq_ignore_ascii_case(start.as_bytes()));
+    let made_by = MAKERS.iter().position(|(_, names)| names.iter().any(&is_start));
     if made_by.is_some_and(|other| other != maker) { By::Somebody } else { By::Maker }
 }
 
@@ -137,12 +148,16 @@ const CLOUDS: [(&str, &str); 3] =
 
 /// Says who is at an address; nothing where it names no host.
 fn at(address: &str) -> Option<By> {
-    let address = address.trim().to_ascii_lowercase();
-    let rest = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
+    let address = address.trim();
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
-    if host.is_empty() {
-        return None;
+    match host {
+        "" => return None,
+        host if LISTED.contains(&host) => return Some(By::Maker),
+        _ => {}
     }
+    let host = host.to_ascii_lowercase();
+    let host = host.as_str();
     let is_within =
         |end: &str| host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     // A maker's own servers in one region have prices of their own.
@@ -273,6 +288,14 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(at(address), want, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_word_for_a_maker_is_none_for_a_host() {
+        for word in MAKERS.iter().flat_map(|(words, _)| *words) {
+            let plain = word.replace([' ', '-'], "_");
+            assert!(HOSTS.iter().all(|(part, _)| !plain.contains(part)), "{word}");
         }
     }
 

@@ -12,30 +12,28 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::record::json::{self, Word};
 use crate::routing::TAG;
-use crate::units::{tag_set, tags_of};
+use crate::units::tag_list;
 
 /// The value of a tag that is a word alone.
 const YES: &str = "yes";
 
 /// Tags as a map or a list, also within text as database dumps have it; anything else is "not said".
+pub(in crate::record) type Tags = TagsOf<'static>;
+
+/// Tags whose words may stand in a log still.
 #[derive(Clone, Debug, Default)]
-pub(in crate::record) struct Tags(Vec<(String, String)>);
+pub(in crate::record) struct TagsOf<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl Tags {
+impl<'a> TagsOf<'a> {
     /// Makes some of words: `env:prod`, `env=prod`, `beta`.
-    pub(in crate::record) fn of_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(in crate::record) fn of_words(words: impl IntoIterator<Item = Cow<'a, str>>) -> Self {
         Self(words.into_iter().map(of_word).collect())
-    }
-
-    /// Makes some of names and values.
-    pub(in crate::record) fn of_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(pairs.into_iter().collect())
     }
 
     /// Returns the value of one.
     pub(in crate::record) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+        found.map(|(_, value)| value.as_ref())
     }
 
     /// Says whether a word stands in the list.
@@ -44,24 +42,46 @@ impl Tags {
     }
 }
 
+impl Tags {
+    /// Makes some of names and values.
+    pub(in crate::record) fn of_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
 /// Cuts a word into name and value.
-fn of_word(word: &str) -> (String, String) {
+fn of_word(word: Cow<'_, str>) -> (Cow<'_, str>, Cow<'_, str>) {
+    match word {
+        Cow::Borrowed(word) => {
+            let (name, value) = cut(word);
+            (name.into(), value.into())
+        }
+        Cow::Owned(word) => {
+            let (name, value) = cut(&word);
+            (name.to_owned().into(), value.to_owned().into())
+        }
+    }
+}
+
+fn cut(word: &str) -> (&str, &str) {
     let (name, value) = word.split_once(['=', ':']).unwrap_or((word, YES));
-    (name.trim().to_owned(), value.trim().to_owned())
+    (name.trim(), value.trim())
 }
 
 /// Writes tags as they stand among what a record tells of its circumstances; `columns` are names that are no tags here.
-pub(in crate::record) fn words(tags: &[&Tags], columns: &[&str]) -> Vec<Cow<'static, str>> {
-    let told = tags.iter().flat_map(|tags| &tags.0).filter(|(name, _)| !columns.contains(&name.as_str()));
-    let set = tag_set(told.map(|(name, value)| (name.as_str(), value.as_str())));
-    tags_of(&set).map(|tag| format!("{TAG}{tag}").into()).collect()
+pub(in crate::record) fn words(tags: &[&TagsOf<'_>], columns: &[&str]) -> Vec<Cow<'static, str>> {
+    let told = tags.iter().flat_map(|tags| &tags.0).filter(|(name, _)| !columns.contains(&name.as_ref()));
+    let list = tag_list(told.map(|(name, value)| (name.as_ref(), value.as_ref())));
+    list.into_iter().map(|(name, value)| [TAG, name, "=", value].concat().into()).collect()
 }
+
+type Pair = (Cow<'static, str>, Cow<'static, str>);
 
 impl IntoIterator for Tags {
     type Item = (String, String);
-    type IntoIter = std::vec::IntoIter<(String, String)>;
+    type IntoIter = std::iter::Map<std::vec::IntoIter<Pair>, fn(Pair) -> Self::Item>;
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.0.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned()))
     }
 }
 
@@ -75,7 +95,7 @@ impl<'de> Deserialize<'de> for Tags {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Tags, A::Error> {
                 let words: Vec<Word> = Vec::deserialize(SeqAccessDeserializer::new(seq))?;
-                Ok(Tags::of_words(words.iter().map(Word::as_str)))
+                Ok(Tags::of_words(words.into_iter().map(|word| word.0.into())))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tags, A::Error> {
                 let map: BTreeMap<String, Word> = BTreeMap::deserialize(MapAccessDeserializer::new(map))?;

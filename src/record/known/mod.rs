@@ -54,7 +54,7 @@ impl Known {
             self.join(std::mem::take(&mut nested.joined), give)?;
         }
         if let Some(again) = told.nested.as_ref().and_then(|nested| nested.again) {
-            hear(self.held.iter_mut().map(|(_, held)| held), told.record, again);
+            hear(self.held.iter_mut().map(|(_, held)| held), *told.record, again);
             return give(line, Err(again.refusal()));
         }
         if told.keys == [None, None] {
@@ -174,7 +174,7 @@ impl Known {
                 continue;
             }
             if let Some((line, told)) = self.held.remove(around) {
-                hear(self.held.iter_mut().map(|(_, held)| held), told.record, again);
+                hear(self.held.iter_mut().map(|(_, held)| held), *told.record, again);
                 self.is_gone(outer);
                 give(line, Err(again.refusal()))?;
             }

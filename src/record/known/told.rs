@@ -15,7 +15,8 @@ pub(crate) const NAMED_TWICE: Refusal = Refusal::Repeated("a file that is named 
 /// A request as a reader gives it, with what it is known by.
 #[derive(Debug)]
 pub(crate) struct Told {
-    pub(crate) record: Record<'static>,
+    /// Apart, so that what is moved about is small.
+    pub(crate) record: Box<Record<'static>>,
     /// Names of the answer; two tellings that share one are of the same answer.
     pub(crate) keys: [Option<u64>; 2],
     /// How it stands to spans around and below it.
@@ -29,7 +30,7 @@ impl Told {
             let attempts = self.record.attempts.iter_mut();
             attempts.for_each(|attempt| attempt.estimated |= attempt.usage.is_known());
         }
-        self.record
+        *self.record
     }
 
     pub(super) fn is_within(&self, outer: u64) -> bool {
@@ -56,7 +57,7 @@ impl From<Record<'static>> for Told {
     /// Knows a request by its own id.
     fn from(record: Record<'static>) -> Self {
         let key = id_of(&[&record.id]);
-        Self { record, keys: [key, None], nested: None }
+        Self { record: record.into(), keys: [key, None], nested: None }
     }
 }
 

@@ -234,7 +234,7 @@ fn rows(mapping: &Mapping, shape: &Shape) -> String {
         .zip(shape.entries().iter().take(ROWS))
         .map(|(line, text)| {
             let told = super::entry(mapping, shape.header(), text, line);
-            told.map(|told| told.record).map_err(|refusal| refusal.at_line(line).reason)
+            told.map(|told| *told.record).map_err(|refusal| refusal.at_line(line).reason)
         })
         .collect();
     let fields: Vec<Field> =

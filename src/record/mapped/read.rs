@@ -128,7 +128,7 @@ impl Reading<'_, '_> {
 
     fn attempt(&self, status: Status) -> Result<Attempt<'static>, Refusal> {
         let cost = self.cost()?.unwrap_or_default();
-        let counted = or_refused(self.usage()?.unless_billed(&cost, false), status).answered(status);
+        let counted = or_refused(self.usage()?.unless_billed(&cost, || false), status).answered(status);
         let Counted { usage, write_ttl, is_guess, .. } = counted;
         let mut terms = Terms::default();
         terms.serve(&self.text(Field::Tier)?);

@@ -10,6 +10,7 @@ use super::line::{CheckWord, TokenKeys, Tokens};
 use super::request::{charged, usage};
 use crate::classifier::TaskClass;
 use crate::pricing::Terms;
+use crate::record::cursor::Cursor;
 use crate::record::{Attempt, Attempts, Record, Timing, WriteTtl, some_terms};
 use crate::routing::{Effort, Status};
 use crate::units::{Instant, PerMille};
@@ -83,7 +84,7 @@ fn line<'a>(text: &'a str, record: &mut Record<'a>) -> Option<()> {
             _ => return None,
         }
     }
-    if !has_moment || cursor.at != text.len() || has_list && only.any {
+    if !has_moment || !cursor.is_at_end() || has_list && only.any {
         return None;
     }
     if only.any {
@@ -262,124 +263,6 @@ fn take_number(record: &mut Record<'_>, key: CountKey, value: u64) -> Option<boo
     Some(true)
 }
 
-struct Cursor<'a> {
-    text: &'a str,
-    at: usize,
-    /// Whether its writer puts a space behind colons and commas, as the first colon tells.
-    is_spaced: bool,
-}
-
-impl<'a> Cursor<'a> {
-    fn new(text: &'a str) -> Self {
-        let mut first = text.as_bytes().iter().skip_while(|byte| **byte != b':');
-        Self { text, at: 0, is_spaced: first.nth(1) == Some(&b' ') }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn expect(&mut self, byte: u8) -> Option<()> {
-        (self.next()? == byte).then_some(())
-    }
-
-    /// Reads a key of up to 15 bytes and its colon, as a number.
-    #[inline]
-    fn key(&mut self) -> Option<u128> {
-        self.expect(b'"')?;
-        let rest = self.text.as_bytes().get(self.at..)?;
-        let start = u128::from_le_bytes(rest.first_chunk().copied().unwrap_or_else(|| padded(rest)));
-        #[expect(clippy::cast_possible_truncation, reason = "one half, then the other")]
-        let (low, high) = (stops(start as u64), stops((start >> 64) as u64));
-        let length = match (low, high) {
-            (0, 0) => return None,
-            (0, high) => 8 + high.trailing_zeros() / 8,
-            (low, _) => low.trailing_zeros() / 8,
-        };
-        self.at += length as usize;
-        self.expect(b'"')?;
-        self.expect(b':')?;
-        self.space();
-        Some(start & !(u128::MAX << (length * 8)))
-    }
-
-    /// Reads quoted text without escapes.
-    #[inline]
-    fn text(&mut self) -> Option<&'a str> {
-        self.expect(b'"')?;
-        let start = self.at;
-        let mut rest = self.text.as_bytes().get(start..)?;
-        let mut end = start;
-        // Eight bytes at once, up to the first that is a quote, a backslash or a control character.
-        while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
-            let stops = stops(u64::from_le_bytes(*eight));
-            if stops != 0 {
-                end += (stops.trailing_zeros() / 8) as usize;
-                return self.close(start, end);
-            }
-            end += 8;
-            rest = behind;
-        }
-        end += rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
-        self.close(start, end)
-    }
-
-    fn close(&mut self, start: usize, end: usize) -> Option<&'a str> {
-        self.at = end;
-        self.expect(b'"')?;
-        self.text.get(start..end)
-    }
-
-    /// Passes over a space behind a colon or a comma.
-    #[inline]
-    fn space(&mut self) {
-        self.at += usize::from(self.is_spaced && self.peek() == Some(b' '));
-    }
-
-    fn truth(&mut self) -> Option<bool> {
-        let rest = self.text.get(self.at..)?;
-        let (is_set, length) = if rest.starts_with("true") { (true, 4) } else { (false, 5) };
-        (is_set || rest.starts_with("false")).then(|| self.at += length)?;
-        Some(is_set)
-    }
-
-    /// Reads a whole number as JSON writes it.
-    #[inline]
-    fn number(&mut self) -> Option<u64> {
-        let start = self.at;
-        let mut value = 0u64;
-        while let Some(digit @ b'0'..=b'9') = self.peek() {
-            value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-            self.at += 1;
-        }
-        let leading_zero = self.at - start > 1 && self.text.as_bytes().get(start) == Some(&b'0');
-        (!leading_zero && self.at > start).then_some(value)
-    }
-}
-
-/// Returns the end of a line, and zeros behind it.
-#[cold]
-fn padded(rest: &[u8]) -> [u8; 16] {
-    std::array::from_fn(|at| rest.get(at).copied().unwrap_or(0))
-}
-
-/// Marks (with their high bits) bytes that end plain text; only the lowest mark is exact, which is the one used.
-fn stops(eight: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let quote = zero(eight ^ (ONES * u64::from(b'"')));
-    let backslash = zero(eight ^ (ONES * u64::from(b'\\')));
-    let control = eight.wrapping_sub(ONES * 0x20) & !eight & HIGHS;
-    quote | backslash | control
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -444,14 +327,6 @@ mod tests {
         #[test]
         fn fast_and_full_reader_agree(text in "\\{(\"(id|at|in|out|cache_read|turn|status|model|x|task)\":(\"[a-z\"\\\\é\u{7f}\t ]{0,12}\"|[0-9]{1,11}|ok|null),?){0,5}\\}") {
             prop_assert!(agrees(&text));
-        }
-
-        #[test]
-        fn every_stop_is_seen_first(bytes in any::<[u8; 8]>()) {
-            let want = bytes.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20));
-            let found = stops(u64::from_le_bytes(bytes));
-            let got = (found != 0).then(|| (found.trailing_zeros() / 8) as usize);
-            prop_assert_eq!(got, want);
         }
     }
 }

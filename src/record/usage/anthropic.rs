@@ -8,39 +8,50 @@ use super::meters::{Said, ServerTools, Unlisted, place};
 use super::shown::ServerBlocks;
 use super::{Claim, Counted, Parts, UsageError, Writes};
 use crate::pricing::Terms;
-use crate::record::json::{Num, nullable};
+use crate::record::json::Num;
 
 /// Usage as Anthropic reports it.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct AnthropicUsage {
     input_tokens: Num,
     cache_creation_input_tokens: Num,
     cache_read_input_tokens: Num,
-    #[serde(deserialize_with = "nullable")]
     cache_creation: Lifetimes,
     output_tokens: Num,
     total_tokens: Num,
-    #[serde(deserialize_with = "nullable")]
     output_tokens_details: Details,
     service_tier: Said,
     speed: Said,
     inference_geo: Said,
-    #[serde(deserialize_with = "nullable")]
     server_tool_use: ServerTools,
     iterations: Iterations,
-    #[serde(flatten)]
     unlisted: Unlisted,
     /// What the message itself shows besides its usage.
-    #[serde(skip)]
     shown: ServerBlocks,
 }
+
+members!(AnthropicUsage {
+    "input_tokens" => input_tokens,
+    "cache_creation_input_tokens" => cache_creation_input_tokens,
+    "cache_read_input_tokens" => cache_read_input_tokens,
+    "cache_creation" => cache_creation nullable,
+    "output_tokens" => output_tokens,
+    "total_tokens" => total_tokens,
+    "output_tokens_details" => output_tokens_details nullable,
+    "service_tier" => service_tier,
+    "speed" => speed,
+    "inference_geo" => inference_geo,
+    "server_tool_use" => server_tool_use nullable,
+    "iterations" => iterations,
+});
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Details {
     thinking_tokens: Num,
 }
+
+by_text!(Details);
 
 impl AnthropicUsage {
     /// Takes over what another event of the same stream says: its counts are running totals, so the largest holds.

@@ -7,42 +7,42 @@ use super::meters::{Said, Unlisted};
 use super::shown::Grounding;
 use super::{Claim, Counted, Parts, UsageError};
 use crate::pricing::Terms;
-use crate::record::json::{Num, nullable};
+use crate::record::json::Num;
 
 /// Usage as Gemini reports it.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct GeminiUsage {
-    #[serde(alias = "prompt_token_count")]
     prompt_token_count: Num,
-    #[serde(alias = "candidates_token_count")]
     candidates_token_count: Num,
-    #[serde(alias = "total_token_count")]
     total_token_count: Num,
-    #[serde(alias = "cached_content_token_count")]
     cached_content_token_count: Num,
-    #[serde(alias = "thoughts_token_count")]
     thoughts_token_count: Num,
-    #[serde(alias = "tool_use_prompt_token_count")]
     tool_use_prompt_token_count: Num,
-    #[serde(alias = "prompt_tokens_details", deserialize_with = "nullable")]
     prompt_tokens_details: Kinds,
-    #[serde(alias = "tool_use_prompt_tokens_details", deserialize_with = "nullable")]
     tool_use_prompt_tokens_details: Kinds,
-    #[serde(alias = "cache_tokens_details", deserialize_with = "nullable")]
     cache_tokens_details: Kinds,
-    #[serde(alias = "candidates_tokens_details", deserialize_with = "nullable")]
     candidates_tokens_details: Kinds,
-    #[serde(alias = "traffic_type")]
     traffic_type: Said,
-    #[serde(alias = "service_tier")]
     service_tier: Said,
-    #[serde(flatten)]
     unlisted: Unlisted,
     /// What the answer rests on.
-    #[serde(skip)]
     grounding: Grounding,
 }
+
+members!(GeminiUsage {
+    "promptTokenCount" | "prompt_token_count" => prompt_token_count,
+    "candidatesTokenCount" | "candidates_token_count" => candidates_token_count,
+    "totalTokenCount" | "total_token_count" => total_token_count,
+    "cachedContentTokenCount" | "cached_content_token_count" => cached_content_token_count,
+    "thoughtsTokenCount" | "thoughts_token_count" => thoughts_token_count,
+    "toolUsePromptTokenCount" | "tool_use_prompt_token_count" => tool_use_prompt_token_count,
+    "promptTokensDetails" | "prompt_tokens_details" => prompt_tokens_details nullable,
+    "toolUsePromptTokensDetails" | "tool_use_prompt_tokens_details" => tool_use_prompt_tokens_details nullable,
+    "cacheTokensDetails" | "cache_tokens_details" => cache_tokens_details nullable,
+    "candidatesTokensDetails" | "candidates_tokens_details" => candidates_tokens_details nullable,
+    "trafficType" | "traffic_type" => traffic_type,
+    "serviceTier" | "service_tier" => service_tier,
+});
 
 /// Tokens by kind, of which sound and pictures may have a price of their own.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,6 +84,8 @@ impl<'de> Deserialize<'de> for Kinds {
         Ok(kinds)
     }
 }
+
+by_text!(Kinds);
 
 impl Kinds {
     fn absorb(&mut self, then: Self) {

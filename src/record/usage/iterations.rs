@@ -47,6 +47,8 @@ pub(super) struct Lifetimes {
     pub(super) ephemeral_1h_input_tokens: Num,
 }
 
+by_text!(Lifetimes Iterations);
+
 impl Lifetimes {
     pub(super) fn absorb(&mut self, then: Self) {
         absorb!(then into self: ephemeral_5m_input_tokens ephemeral_1h_input_tokens);

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::pricing::{ShortName, Terms};
-use crate::record::json::{Num, Plain, Text};
+use crate::record::cursor::Cursor;
+use crate::record::json::{self, Num, Plain};
 
 /// A word that a provider says of an answer, like its service tier; anything else is no word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,17 +45,18 @@ impl<'de> Deserialize<'de> for Said {
 }
 
 /// Tools that a provider ran itself and bills by the call.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ServerTools {
-    #[serde(alias = "web_search_calls")]
     web_search_requests: Num,
     /// Free but for the tokens that it brings.
-    #[serde(rename = "web_fetch_requests")]
-    _web_fetch: IgnoredAny,
-    #[serde(flatten)]
+    web_fetch: IgnoredAny,
     unlisted: Unlisted,
 }
+
+members!(ServerTools {
+    "web_search_requests" | "web_search_calls" => web_search_requests,
+    "web_fetch_requests" => web_fetch,
+});
 
 impl ServerTools {
     pub(crate) fn absorb(&mut self, then: Self) {
@@ -91,10 +93,35 @@ pub(crate) struct Unlisted([(ShortName, u64); 2]);
 
 impl Unlisted {
     fn add(&mut self, name: ShortName, count: u64) {
+        if count == 0 {
+            return;
+        }
         let slot = self.0.iter_mut().find(|(known, there)| *known == name || *there == 0);
-        if let Some(slot) = slot.filter(|_| count > 0) {
+        if let Some(slot) = slot {
             *slot = (name, slot.1.max(count));
         }
+    }
+
+    /// Takes the value of a member of a block.
+    pub(super) fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        let quantity: Quantity = map.next_value()?;
+        // What counts nothing is no meter, and most that blocks tell besides is known.
+        let is_known = quantity.within.is_empty() && (quantity.count == 0 || HARMLESS.contains(&key));
+        if !is_known {
+            self.take(key, &quantity, "", true);
+        }
+        Ok(())
+    }
+
+    /// Takes the value of a member of a block that is read plainly.
+    pub(super) fn read_plainly(&mut self, key: &str, cursor: &mut Cursor<'_>) -> Option<()> {
+        let raw = cursor.value()?;
+        let is_known =
+            matches!(raw, "0" | "null") || (!raw.starts_with(['{', '[']) && HARMLESS.contains(&key));
+        if !is_known {
+            self.take(key, &json::read(raw).ok()?, "", true);
+        }
+        Some(())
     }
 
     pub(crate) fn absorb(&mut self, then: Self) {
@@ -102,7 +129,7 @@ impl Unlisted {
     }
 
     pub(crate) fn tell(&self, terms: &mut Terms) {
-        self.0.iter().for_each(|(name, count)| terms.meter(name.as_str(), *count));
+        self.0.iter().filter(|told| told.1 > 0).for_each(|(name, count)| terms.meter(name.as_str(), *count));
     }
 }
 
@@ -306,26 +333,6 @@ impl Unlisted {
     }
 }
 
-impl<'de> Deserialize<'de> for Unlisted {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Rest;
-        impl<'de> Visitor<'de> for Rest {
-            type Value = Unlisted;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("further keys")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unlisted, A::Error> {
-                let mut found = Unlisted::default();
-                while let Some((key, quantity)) = map.next_entry::<Text<'de>, Quantity>()? {
-                    found.take(&key.0, &quantity, "", true);
-                }
-                Ok(found)
-            }
-        }
-        deserializer.deserialize_map(Rest)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,7 +342,7 @@ mod tests {
     fn only_what_may_be_billed_is_a_meter() {
         let found = |text: &str| {
             let mut terms = Terms::NONE;
-            read::<Unlisted>(text).unwrap().tell(&mut terms);
+            read::<ServerTools>(text).unwrap().tell(&mut terms);
             terms.meters().map(|(name, count)| format!("{name}={count}")).collect::<Vec<_>>().join(" ")
         };
         for (text, want) in [

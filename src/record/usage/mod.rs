@@ -9,6 +9,121 @@ macro_rules! absorb {
     ($then:ident into $me:ident: $($field:ident)*) => { $($me.$field.absorb($then.$field);)* };
 }
 
+/// Has a block read member by member, what is not listed into its `unlisted`: had serde to flatten that into it, each member
+/// would be copied first. What is `nullable` may be written in other ways where it says nothing.
+macro_rules! members {
+    ($block:ident { $($name:literal $(| $other:literal)* => $field:ident $($nullable:ident)?,)* }) => {
+        const _: () = {
+            #[expect(non_camel_case_types, reason = "called as the members are")]
+            enum Member { $($field,)* }
+
+            struct Members;
+            impl<'de> serde::de::Visitor<'de> for Members {
+                type Value = $block;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str(concat!("struct ", stringify!($block)))
+                }
+                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$block, A::Error> {
+                    let (mut block, mut seen) = ($block::default(), 0u64);
+                    while let Some(key) = map.next_key::<crate::record::json::Text<'de>>()? {
+                        match &*key.0 {
+                            $($name $(| $other)* => {
+                                $crate::record::usage::once(&mut seen, Member::$field as u32, $name)?;
+                                block.$field = members!(@value map $($nullable)?);
+                            })*
+                            key => block.unlisted.read(key, &mut map)?,
+                        }
+                    }
+                    Ok(block)
+                }
+            }
+
+            impl<'de> serde::Deserialize<'de> for $block {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    deserializer.deserialize_map(Members)
+                }
+            }
+
+            impl $crate::record::usage::Plainly for $block {
+                fn plainly(&mut self, cursor: &mut crate::record::cursor::Cursor<'_>) -> Option<()> {
+                    if cursor.peek()? == b'n' {
+                        return cursor.skip();
+                    }
+                    let mut seen = 0u64;
+                    cursor.members(|cursor, name| match name {
+                        $($name $(| $other)* => {
+                            let is_first = seen & 1 << Member::$field as u32 == 0;
+                            seen |= 1 << Member::$field as u32;
+                            if is_first { self.$field.plainly(cursor) } else { None }
+                        })*
+                        name => self.unlisted.read_plainly(name, cursor),
+                    })
+                }
+            }
+        };
+    };
+    (@value $map:ident nullable) => { $map.next_value::<crate::record::json::Nullable<_>>()?.0 };
+    (@value $map:ident) => { $map.next_value()? };
+}
+
+/// Has values read from their text, where a block is read plainly.
+macro_rules! by_text {
+    ($($kind:ident)*) => {
+        $(impl $crate::record::usage::Plainly for $kind {
+            fn plainly(&mut self, cursor: &mut crate::record::cursor::Cursor<'_>) -> Option<()> {
+                let raw = cursor.value()?;
+                if raw != "null" {
+                    *self = crate::record::json::read(raw).ok()?;
+                }
+                Some(())
+            }
+        })*
+    };
+}
+
+/// What is read from a line without a detour, where it stands there in the usual way: just what its forgiving reader would
+/// make of it, or nothing.
+pub(in crate::record) trait Plainly {
+    /// Reads it into a default.
+    fn plainly(&mut self, cursor: &mut Cursor<'_>) -> Option<()>;
+}
+
+impl Plainly for Num {
+    fn plainly(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if cursor.peek()? == b'n' {
+            return cursor.skip();
+        }
+        self.0 = Some(cursor.number()?);
+        (!matches!(cursor.peek()?, b'.' | b'e' | b'E')).then_some(())
+    }
+}
+
+impl Plainly for Said {
+    fn plainly(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if cursor.peek()? != b'"' {
+            return cursor.skip();
+        }
+        *self = Self::new(cursor.text()?);
+        Some(())
+    }
+}
+
+impl Plainly for IgnoredAny {
+    fn plainly(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        cursor.skip()
+    }
+}
+
+/// Refuses a member that comes twice.
+fn once<E: serde::de::Error>(seen: &mut u64, member: u32, name: &'static str) -> Result<(), E> {
+    let bit = 1 << member;
+    if *seen & bit != 0 {
+        return Err(E::duplicate_field(name));
+    }
+    *seen |= bit;
+    Ok(())
+}
+
 mod anthropic;
 mod gemini;
 mod iterations;
@@ -28,7 +143,11 @@ use proof::{Cached, Ground, layout};
 pub(crate) use proof::{Claim, Parts, Writes};
 pub(crate) use shown::{Grounding, Offered, SESSIONS, ServerBlocks, ShownItem};
 
+use serde::de::IgnoredAny;
+
 use super::WriteTtl;
+use super::cursor::Cursor;
+use super::json::Num;
 use crate::pricing::{Terms, Usage};
 use crate::routing::Status;
 use crate::units::Count;
@@ -118,10 +237,14 @@ impl Counted {
 
     /// Takes zeros as not said where a cost is claimed for them, or the call is of a kind that is billed by something else.
     #[must_use]
-    pub(crate) fn unless_billed(mut self, claimed_cost: &str, is_billed_otherwise: bool) -> Self {
+    pub(crate) fn unless_billed(
+        mut self,
+        claimed_cost: &str,
+        is_billed_otherwise: impl FnOnce() -> bool,
+    ) -> Self {
         let is_zero = self.usage.prompt() == Some(0) && self.usage.output.or_zero() == 0;
         let is_explained = self.terms.meters().next().is_some();
-        if is_zero && !is_explained && (is_billed_otherwise || is_above_nothing(claimed_cost)) {
+        if is_zero && !is_explained && (is_above_nothing(claimed_cost) || is_billed_otherwise()) {
             self.usage = Usage::UNKNOWN;
         }
         self
@@ -328,9 +451,9 @@ mod tests {
             ("-1", false, true),
             ("", false, true),
         ] {
-            assert_eq!(zeros.unless_billed(claim, is_otherwise).usage.is_known(), want, "{claim}");
+            assert_eq!(zeros.unless_billed(claim, || is_otherwise).usage.is_known(), want, "{claim}");
         }
         let some = Counted { usage: Usage::plain(10, 0).unwrap(), ..Counted::default() };
-        assert_eq!(some.unless_billed("0.04", true), some);
+        assert_eq!(some.unless_billed("0.04", || true), some);
     }
 }

@@ -12,30 +12,22 @@ use super::meters::{Said, ServerTools, Unlisted, place};
 use super::shown::SESSIONS;
 use super::{Claim, Counted, Parts, UsageError, Writes};
 use crate::pricing::Terms;
-use crate::record::json::{Num, nullable};
+use crate::record::json::Num;
 
 /// Usage as OpenAI and compatible servers report it.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct OpenAiUsage {
     prompt_tokens: Num,
     input_tokens: Num,
     completion_tokens: Num,
     output_tokens: Num,
     total_tokens: Num,
-    #[serde(deserialize_with = "nullable")]
     prompt_tokens_details: PromptDetails,
-    #[serde(deserialize_with = "nullable")]
     prompt_token_details: PromptDetails,
-    #[serde(deserialize_with = "nullable")]
     input_tokens_details: PromptDetails,
-    #[serde(deserialize_with = "nullable")]
     input_token_details: PromptDetails,
-    #[serde(deserialize_with = "nullable")]
     completion_tokens_details: AnswerDetails,
-    #[serde(deserialize_with = "nullable")]
     output_tokens_details: AnswerDetails,
-    #[serde(deserialize_with = "nullable")]
     output_token_details: AnswerDetails,
     reasoning_tokens: Num,
     num_cached_tokens: Num,
@@ -44,28 +36,50 @@ pub struct OpenAiUsage {
     prompt_cache_miss_tokens: Num,
     cache_read_input_tokens: Num,
     cache_creation_input_tokens: Num,
-    #[serde(deserialize_with = "nullable")]
     cache_creation: Lifetimes,
-    #[serde(deserialize_with = "nullable")]
     billed_units: Billed,
     service_tier: Said,
     speed: Said,
     inference_geo: Said,
-    #[serde(deserialize_with = "nullable")]
     server_tool_use: ServerTools,
     iterations: Iterations,
-    #[serde(flatten)]
     unlisted: Unlisted,
     /// What the answer itself shows besides its usage.
-    #[serde(skip)]
     shown: Terms,
     /// Whether it quotes sources of a search.
-    #[serde(skip)]
     is_cited: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
+members!(OpenAiUsage {
+    "prompt_tokens" => prompt_tokens,
+    "input_tokens" => input_tokens,
+    "completion_tokens" => completion_tokens,
+    "output_tokens" => output_tokens,
+    "total_tokens" => total_tokens,
+    "prompt_tokens_details" => prompt_tokens_details nullable,
+    "prompt_token_details" => prompt_token_details nullable,
+    "input_tokens_details" => input_tokens_details nullable,
+    "input_token_details" => input_token_details nullable,
+    "completion_tokens_details" => completion_tokens_details nullable,
+    "output_tokens_details" => output_tokens_details nullable,
+    "output_token_details" => output_token_details nullable,
+    "reasoning_tokens" => reasoning_tokens,
+    "num_cached_tokens" => num_cached_tokens,
+    "cached_tokens" => cached_tokens,
+    "prompt_cache_hit_tokens" => prompt_cache_hit_tokens,
+    "prompt_cache_miss_tokens" => prompt_cache_miss_tokens,
+    "cache_read_input_tokens" => cache_read_input_tokens,
+    "cache_creation_input_tokens" => cache_creation_input_tokens,
+    "cache_creation" => cache_creation nullable,
+    "billed_units" => billed_units nullable,
+    "service_tier" => service_tier,
+    "speed" => speed,
+    "inference_geo" => inference_geo,
+    "server_tool_use" => server_tool_use nullable,
+    "iterations" => iterations,
+});
+
+#[derive(Clone, Copy, Debug, Default)]
 struct PromptDetails {
     cached_tokens: Num,
     cache_read: Num,
@@ -74,19 +88,29 @@ struct PromptDetails {
     cache_creation: Num,
     ephemeral_5m_input_tokens: Num,
     ephemeral_1h_input_tokens: Num,
-    #[serde(deserialize_with = "nullable")]
     cache_creation_token_details: Lifetimes,
-    #[serde(alias = "audio")]
     audio_tokens: Num,
-    #[serde(alias = "image")]
     image_tokens: Num,
     /// As LiteLLM has it.
     web_search_requests: Num,
-    #[serde(deserialize_with = "nullable")]
     cached_tokens_details: Sound,
-    #[serde(flatten)]
     unlisted: Unlisted,
 }
+
+members!(PromptDetails {
+    "cached_tokens" => cached_tokens,
+    "cache_read" => cache_read,
+    "cache_write_tokens" => cache_write_tokens,
+    "cache_creation_tokens" => cache_creation_tokens,
+    "cache_creation" => cache_creation,
+    "ephemeral_5m_input_tokens" => ephemeral_5m_input_tokens,
+    "ephemeral_1h_input_tokens" => ephemeral_1h_input_tokens,
+    "cache_creation_token_details" => cache_creation_token_details nullable,
+    "audio_tokens" | "audio" => audio_tokens,
+    "image_tokens" | "image" => image_tokens,
+    "web_search_requests" => web_search_requests,
+    "cached_tokens_details" => cached_tokens_details nullable,
+});
 
 /// Cached tokens by kind, as the realtime API has them.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -95,28 +119,35 @@ struct Sound {
     audio_tokens: Num,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct AnswerDetails {
     reasoning_tokens: Num,
     thinking_tokens: Num,
     reasoning: Num,
-    #[serde(alias = "audio")]
     audio_tokens: Num,
-    #[serde(alias = "image")]
     image_tokens: Num,
-    #[serde(flatten)]
     unlisted: Unlisted,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
+members!(AnswerDetails {
+    "reasoning_tokens" => reasoning_tokens,
+    "thinking_tokens" => thinking_tokens,
+    "reasoning" => reasoning,
+    "audio_tokens" | "audio" => audio_tokens,
+    "image_tokens" | "image" => image_tokens,
+});
+
+#[derive(Clone, Copy, Debug, Default)]
 struct Billed {
     input_tokens: Num,
     output_tokens: Num,
-    #[serde(flatten)]
     unlisted: Unlisted,
 }
+
+members!(Billed {
+    "input_tokens" => input_tokens,
+    "output_tokens" => output_tokens,
+});
 
 impl PromptDetails {
     fn absorb(&mut self, then: Self) {
@@ -146,6 +177,8 @@ impl AnswerDetails {
     }
 }
 
+by_text!(Sound);
+
 /// How the blocks of a model are counted where they do not show it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Custom {
@@ -161,9 +194,11 @@ impl Custom {
 }
 
 impl OpenAiUsage {
-    /// Builds a block from bare counts.
-    pub(crate) fn bare(prompt: Num, completion: Num, total: Num) -> Self {
-        Self { prompt_tokens: prompt, completion_tokens: completion, total_tokens: total, ..Self::default() }
+    /// Takes over what stands beside the block of its plain counts.
+    pub(crate) fn absorb_counts(&mut self, prompt: Num, completion: Num, total: Num) {
+        self.prompt_tokens.absorb(prompt);
+        self.completion_tokens.absorb(completion);
+        self.total_tokens.absorb(total);
     }
 
     /// Says whether the block carries any count at all.
@@ -204,6 +239,11 @@ impl OpenAiUsage {
         self.service_tier.absorb(Said::new(tier));
     }
 
+    /// Returns the service tier that the block tells.
+    pub(crate) fn tier(&self) -> Said {
+        self.service_tier
+    }
+
     /// Takes a source that an answer quotes for a search; how many there were, chat does not tell.
     pub(crate) fn cite(&mut self) {
         self.is_cited = true;
@@ -218,20 +258,18 @@ impl OpenAiUsage {
     }
 
     /// Says whether what is billed besides tokens follows from the answer without being counted in it.
-    fn is_shown_only(&self, terms: &Terms) -> bool {
+    fn is_shown_only(&self, prompt: &PromptDetails, terms: &Terms) -> bool {
         let counts = |searches: Num| searches.or_zero() > 0;
-        let is_counted =
-            counts(self.server_tool_use.searches()) || counts(self.prompt_details().web_search_requests);
+        let is_counted = counts(self.server_tool_use.searches()) || counts(prompt.web_search_requests);
         (self.is_cited && !is_counted) || terms.meters().any(|(name, _)| name == SESSIONS)
     }
 
     /// Returns what the answer is billed by besides tokens at the ordinary price.
-    fn terms(&self) -> Terms {
+    fn terms(&self, prompt: &PromptDetails) -> Terms {
         let mut terms = Terms::NONE;
         terms.serve(self.service_tier.as_str());
         terms.serve(self.speed.as_str());
         place(self.inference_geo, &mut terms);
-        let prompt = self.prompt_details();
         let mut answer = self.completion_tokens_details;
         answer.absorb(self.output_tokens_details);
         answer.absorb(self.output_token_details);
@@ -344,9 +382,9 @@ impl OpenAiUsage {
             total: if is_summed { None } else { self.total_tokens.0 },
             are_writes_cut: told.or_zero() < details.cache_write_tokens.or_zero(),
         };
-        let terms = self.terms();
+        let terms = self.terms(&details);
         let mut counted = parts.counted(claim)?.on(terms, &[self.service_tier, self.speed]);
-        counted.is_guess |= self.is_shown_only(&terms);
+        counted.is_guess |= self.is_shown_only(&details, &terms);
         Ok(counted)
     }
 }

@@ -36,7 +36,7 @@ pub struct SpendCell {
 
 impl SpendCell {
     /// Adds those calls of an operation that `is_own` takes, by their place; all of it where it takes all.
-    pub(super) fn add(
+    pub(in crate::telemetry) fn add(
         &mut self,
         evidence: &Evidence<'_>,
         settled: &Settled,

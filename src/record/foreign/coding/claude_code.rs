@@ -211,7 +211,7 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
         only.error = Cow::Owned(words.chars().take(120).collect());
         let key = id_of(&[line.uuid.as_str()]).or_else(|| id_of(&[message.id.as_str()]));
         let failed = record(line.uuid.0, moment("timestamp", &line.timestamp)?, &caller, only);
-        return Ok(Told { record: failed, keys: [key, None], nested: None });
+        return Ok(Told { record: failed.into(), keys: [key, None], nested: None });
     }
     if message.model.as_str() == "<synthetic>" || (message.model.is_empty() && message.usage.is_none()) {
         return Err(NO_ANSWER);
@@ -231,7 +231,7 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
     let keys = [answers.key(message.id.as_str(), line.request_id.as_str()), answer_key(message.id.as_str())];
     let mut record = record(message.id.0, moment("timestamp", &line.timestamp)?, &caller, only);
     record.claimed_usd = claimed(line.cost);
-    Ok(Told { record, keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None })
 }
 
 #[cfg(test)]

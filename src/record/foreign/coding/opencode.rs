@@ -159,7 +159,7 @@ pub(super) fn message(text: &str) -> Result<Told, Refusal> {
     };
     let mut record = record(row.id.0, at, &caller, only);
     record.claimed_usd = claimed(message.cost).filter(|cost| cost != "0");
-    Ok(Told { record, keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None })
 }
 
 fn sub_agent(agent: &Word, mode: &Word) -> String {

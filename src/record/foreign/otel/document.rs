@@ -130,7 +130,7 @@ impl Attributes {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for Attribute { value, .. } in whole {
             pairs.extend(json::read::<Tags>(value.text.as_str()).unwrap_or_default());
-            pairs.extend(Tags::of_words(value.list.values.iter().map(|item| item.text.as_str())));
+            pairs.extend(Tags::of_words(value.list.values.iter().map(|item| item.text.0.clone().into())));
         }
         for Attribute { key, value } in &self.0 {
             let name = names::TAGGED.iter().find_map(|prefix| key.as_str().strip_prefix(prefix));

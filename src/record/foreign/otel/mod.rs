@@ -129,7 +129,7 @@ fn tell_again(read: &mut [Read<'_>]) {
             if let Some((_, result)) = read.get_mut(place) {
                 *result = Err(again.refusal());
             }
-            hear(calls.iter_mut().map(|(_, (told, _))| told), other.record, again);
+            hear(calls.iter_mut().map(|(_, (told, _))| told), *other.record, again);
         }
         for (place, call) in calls {
             if let Some((_, result)) = read.get_mut(place) {
@@ -250,7 +250,7 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     let is_embedding = matches!(kind, Kind::Embedding | Kind::Around { is_embedding: true });
     let written = if is_embedding { 0 } else { written(of.get(WRITTEN).as_str()) };
     let counted = counted.believed(written).without_answer(is_embedding);
-    let counted = counted.unless_billed(of.get(COST).as_str(), false);
+    let counted = counted.unless_billed(of.get(COST).as_str(), || false);
     let mut only = attempt(model, counted, status);
     for name in ADDRESS {
         by_address(&mut only, of.get(&[name]).as_str());
@@ -302,5 +302,5 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
         claimed_usd: claimed(of.get(COST)),
         ..Record::default()
     };
-    Ok((Told { record, keys, nested: None }, kind))
+    Ok((Told { record: record.into(), keys, nested: None }, kind))
 }
