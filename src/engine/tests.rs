@@ -83,7 +83,7 @@ fn limit(amount: &str, mode: Mode, over: OverLimit) -> Limit {
 
 /// A prompt of a million tokens at most, and no answer.
 fn million() -> Needs {
-    let at_most = AtMost { prompt: 1_000_000, output: 0, any_tier: false };
+    let at_most = AtMost { prompt: 1_000_000, output: 0, ..AtMost::default() };
     Needs { at_most, ..Needs::default() }
 }
 
@@ -205,7 +205,7 @@ fn limits_turn_models_away_as_they_say_and_a_model_without_a_price_at_the_most_o
     let (claims, lacking) = claimed(vec![], &million());
     assert!(lacking.is_empty() && claims.over(LARGE).is_none(), "without limits nothing is claimed");
 
-    let at_most = AtMost { prompt: 500_000, output: 500_000, any_tier: false };
+    let at_most = AtMost { prompt: 500_000, output: 500_000, ..AtMost::default() };
     let prices = decider.prices();
     assert_eq!(most(prices, SMALL, Instant(7), at_most).map(whole), Some(usd("1")));
     assert_eq!(most(prices, ModelId(2), Instant(7), at_most), None);
