@@ -139,7 +139,9 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
         .routes
         .iter()
         .map(|route| {
-            (0..route.ladder.len().saturating_sub(1)).map(|rung| lowest(&trial, route, rung)).collect()
+            // By the place on the ladder; a fallback has nothing to prove.
+            let none = (0..route.movable().start).map(|_| (None, 0));
+            none.chain(route.movable().map(|rung| lowest(&trial, route, rung))).collect()
         })
         .collect();
     let of = |route: &Route, rung: usize| {
@@ -287,7 +289,8 @@ fn tenths(tenths: i128) -> String {
 fn route_report(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flips: &[u64]) -> RouteReport {
     let (route, span) = (trial.now.route(planned.route), trial.rated());
     let requests = planned.applied.requests;
-    let thresholds = route.ladder.iter().zip(&planned.thresholds).enumerate().map(|(at, (rung, to))| {
+    let rungs = route.ladder.iter().zip(&planned.thresholds).enumerate();
+    let thresholds = rungs.filter(|(_, (rung, _))| !rung.fallback).map(|(at, (rung, to))| {
         let (lowest, labels) = proved(route, at).unwrap_or((None, 0));
         RungReport {
             rung: rung.name.to_string(),

@@ -71,7 +71,7 @@ pub(super) fn of(operation: &mut Operation, dispatch: &Dispatch, outcome: &Outco
     };
     let settings = operation.gateway.settings.shadow.get(&*operation.placed.route)?.clone();
     let is_own = *dispatch.model == *settings.model || *dispatch.model == *settings.judge;
-    let is_cheap = dispatch.rung.is_some_and(|rung| usize::from(rung) + 1 < operation.placed.rungs);
+    let is_cheap = dispatch.rung.is_some_and(|rung| operation.placed.cheaper.contains(&rung.into()));
     (is_cheap && !is_own).then(|| Run {
         gateway: Arc::clone(&operation.gateway),
         settings,

@@ -108,7 +108,7 @@ impl Frontiers {
         let mut is_moved = vec![false; self.settings().len()];
         for (at, route) in now.routes.iter().enumerate() {
             let Ok(id) = u8::try_from(at).map(RouteId) else { continue };
-            if route.mode == Mode::Observe || route.ladder.len() < 2 {
+            if route.mode == Mode::Observe || route.movable().is_empty() {
                 continue;
             }
             let own: Vec<usize> = (0..is_moved.len())

@@ -185,6 +185,27 @@ pub(super) fn besides(sum: &CostSum) -> &'static str {
     if sum.unknown > 0 { " +?" } else { "" }
 }
 
+/// Says how to draw a difference of two amounts that is off by so much at most: in grey where that may be all of it, and in the
+/// colour of estimates where nobody knows how far off it is; less is better.
+pub(super) fn difference(change: Pico, error: Option<Pico>) -> (Role, bool) {
+    let size = change.0.saturating_abs();
+    match error {
+        _ if change.0 == 0 => (Role::Muted, false),
+        Some(error) if size <= error.0 => (Role::Muted, true),
+        Some(_) if change.0 < 0 => (Role::Better, false),
+        Some(_) => (Role::Worse, false),
+        None => (Role::Estimated, false),
+    }
+}
+
+/// Says how to draw what was saved beside the same tokens on the baseline model: how long that one's answers would have been nobody
+/// saw, so it is an estimate; and whether the cost's own error covers it.
+pub(super) fn saved(cell: &Cell) -> (Role, bool) {
+    let saved = cell.saved();
+    let error = Some(cell.cost_error()).filter(|error| saved.0.saturating_abs() <= error.0);
+    difference(Pico(-saved.0), error)
+}
+
 /// Writes one amount's share of another.
 pub(super) fn money_share(part: Pico, whole: Pico) -> Short {
     // A thousandth of a microdollar tells shares apart well enough and leaves room for billions.

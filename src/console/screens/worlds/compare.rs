@@ -88,7 +88,10 @@ fn cost(cell: &Cell, first: Option<&Cell>) -> Figure {
     let mark = if cell.cost.estimated != Pico::ZERO || first.cost.estimated != Pico::ZERO { "~" } else { "" };
     let squares = [cell.cost_error().0.saturating_pow(2), first.cost_error().0.saturating_pow(2)];
     let is_within = (now - before).0.saturating_pow(2) <= squares[0].saturating_add(squares[1]);
-    figure.change = format!("{mark}{}", format::percent_change(before.0, now.0));
+    figure.change = match is_within {
+        true => "unclear".to_owned(),
+        false => format!("{mark}{}", format::percent_change(before.0, now.0)),
+    };
     figure.change_role = Some(if is_within { Role::Muted } else { Wanted::Less.role(now < before) });
     figure
 }
@@ -105,7 +108,10 @@ fn late(cell: &Cell, first: Option<&Cell>, of: fn(crate::telemetry::Percentiles)
         return Figure { words, role, ..Figure::default() };
     };
     let change = format!("{mark}{}", format::percent_change(before.into(), millis.into()));
-    Figure { words, role, change, change_role: Some(Wanted::Less.role(millis < before)) }
+    // Nobody knows how far off an estimated latency is, so such a change is no better and no worse.
+    let is_estimate = cell.estimated > 0 || first.is_some_and(|first| first.estimated > 0);
+    let change_role = if is_estimate { Role::Estimated } else { Wanted::Less.role(millis < before) };
+    Figure { words, role, change, change_role: Some(change_role) }
 }
 
 impl<'a> Comparison<'a> {
