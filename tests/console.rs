@@ -8,6 +8,8 @@ mod certified;
 mod explored;
 #[path = "console/quality.rs"]
 mod quality;
+#[path = "console/spare.rs"]
+mod spare;
 #[path = "console/spend.rs"]
 mod spend;
 #[path = "console/warm.rs"]

@@ -21,6 +21,7 @@ mod remembered;
 mod runaways;
 mod saved;
 mod slips;
+mod spare;
 mod spending;
 mod tagged;
 mod trained;

@@ -62,6 +62,28 @@ fn too_few_labels_certify_nothing_and_say_how_many_are_missing() {
     assert!(sandbox.good("certify l.jsonl").contains("49 more labels"));
 }
 
+/// Both would be a certificate that nothing stands behind.
+#[test]
+fn labels_told_twice_or_on_another_scale_certify_nothing() {
+    let sandbox = Sandbox::new();
+    let line = |at: u32, good: u32| {
+        format!("{{\"id\":\"r-{at}\",\"confidence\":900,\"cheap\":{good},\"strong\":{good}}}\n")
+    };
+    let once: String = (0..100).map(|at| line(at, 1000)).collect();
+    sandbox.write("twice.jsonl", once.repeat(2));
+    let run = sandbox.run("certify twice.jsonl --format json");
+    let found = json(&run.out);
+    assert_eq!((&found["labels"], &found["certified_threshold"]), (&Value::from(100), &Value::Null));
+    assert!(run.err.contains("100 lines with an `id` told before"), "{}", run.err);
+    sandbox.write("shares.jsonl", (0..500).map(|at| line(at, at % 2)).collect::<String>());
+    let told = sandbox.refused("certify shares.jsonl");
+    assert!(told.contains("no quality is above 1 of 1000"), "{told}");
+    sandbox.write("weak.jsonl", (0..500).map(|at| line(at, 400)).collect::<String>());
+    let run = sandbox.run("certify weak.jsonl --format json");
+    assert_eq!(json(&run.out)["strong_acceptable"], 0);
+    assert!(run.err.contains("the certificate says nothing"), "{}", run.err);
+}
+
 #[test]
 fn labels_that_cannot_be_used_are_told_and_left_out() {
     let sandbox = Sandbox::new();

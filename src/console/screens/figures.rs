@@ -288,6 +288,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_difference_is_better_or_worse_only_where_it_is_more_than_its_error() {
+        let drawn = |change, error: Option<i128>| difference(Pico(change), error.map(Pico));
+        assert_eq!(drawn(-10, Some(9)), (Role::Better, false));
+        assert_eq!(drawn(10, Some(0)), (Role::Worse, false));
+        assert_eq!([drawn(-10, Some(10)), drawn(10, Some(11))], [(Role::Muted, true); 2]);
+        assert_eq!(drawn(0, Some(5)), (Role::Muted, false), "no difference is within no error");
+        assert_eq!(drawn(-10, None), (Role::Estimated, false), "nobody knows how far off it is");
+        let cell = |spread: i128| Cell {
+            baseline: CostSum { estimated: Pico(100), ..CostSum::default() },
+            compared: Pico(90),
+            spread: crate::outcome::Spread { habit: spread, ..Default::default() },
+            ..Cell::default()
+        };
+        assert_eq!((saved(&cell(0)), saved(&cell(10))), ((Role::Estimated, false), (Role::Muted, true)));
+    }
+
+    #[test]
     fn a_rate_of_mostly_unknown_costs_is_unknown_and_no_many_times_too_small_amount() {
         let sum = |unknown| CostSum { known: Pico::USD, unknown, ..CostSum::default() };
         let rate = |unknown, requests| at_rate(&sum(unknown), requests, Span::mins(30), Span::hours(1));
