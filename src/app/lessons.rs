@@ -304,8 +304,11 @@ impl<'a> Lessons<'a> {
             if let Entry::Label(label) = entry
                 && let Some(quality) = worth(&label.label)
             {
-                let is_judge = LabelSource::of(&label.label.source) == LabelSource::Judge;
-                let list = if is_judge { &mut judged } else { &mut late };
+                let source = LabelSource::of(&label.label.source);
+                if source == LabelSource::Simulated {
+                    return;
+                }
+                let list = if source == LabelSource::Judge { &mut judged } else { &mut late };
                 let said = (label.label.model.into_owned(), quality);
                 list.entry(label.id.into_owned()).or_default().push(said);
             }

@@ -271,7 +271,7 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         let trial = load_trial(&part, &paths, setup, &args.engine.read())?;
         (of_log(&trial, &promise, args.route.as_deref())?, 0, trial.damaged)
     };
-    for found in found.iter().filter(|found| found.strong_acceptable == Some(0)) {
+    for found in found.iter().filter(|found| found.labels > 0 && found.strong_acceptable == Some(0)) {
         let of = found.route.as_ref().zip(found.rung.as_ref());
         output::remark(&format!(
             "{}no strong answer is acceptable ({} or better), so none can be lost and the certificate says nothing",
@@ -377,7 +377,7 @@ fn of_log(trial: &Trial, promise: &Promise, only: Option<&str>) -> anyhow::Resul
     }
     if all.is_empty() {
         anyhow::bail!(
-            "no request of the log has labels of a route's models\nhint: both the cheap and the strong answer of a request have to be judged: `labels` of a line, or label events (LOG-FORMAT.md)"
+            "no request of the log has labels of a route's models\nhint: both the cheap and the strong answer of a request have to be judged: `labels` of a line, or label events (LOG-FORMAT.md); verdicts of a simulated judge count for nothing of real requests"
         );
     }
     Ok(all)

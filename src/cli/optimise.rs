@@ -243,7 +243,7 @@ fn report(
         feasible: plan.is_feasible,
         nearest: (!plan.is_feasible).then(|| {
             if !plan.too_slow.is_empty() {
-                format!("slower than that, whichever threshold is moved: {}", plan.too_slow.join(", "))
+                format!("slower than that, wherever thresholds stand: {}", plan.too_slow.join(", "))
             } else if is_quality {
                 format!(
                     "no thresholds reach it; the highest quality is {}",

@@ -80,7 +80,7 @@ fn words(plan: &Plan, aim: Aim, target: Target) -> String {
     if !plan.too_slow.is_empty() {
         let slowest = plan.routes.iter().filter_map(|route| route.p95_ms.1).max().unwrap_or(0);
         return format!(
-            "slower than that, whichever threshold is moved: {} (95 of 100 within {slowest} ms); staged the best there are",
+            "slower than that, wherever thresholds stand: {} (95 of 100 within {slowest} ms); staged the best there are",
             plan.too_slow.join(", ")
         );
     }

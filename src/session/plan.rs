@@ -2,7 +2,6 @@
 //!
 //! Invariant: what is said of a plan is read from the frontiers at its very thresholds, not from the sweep that found them.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::frontiers::{Frontiers, Setting, same_names};
@@ -35,8 +34,6 @@ pub struct Keeping<'a> {
     pub within_ms: Option<u64>,
 }
 
-/// Thresholds of which it is looked how slow they are.
-const GRID: u16 = 20;
 /// The quantile that is bounded, in thousandths.
 const SLOW: u64 = 950;
 
@@ -80,7 +77,7 @@ pub struct Plan {
     pub gap: i128,
     /// The next step that was not taken.
     pub margin: Option<Outcome>,
-    /// The routes that are slower than wanted, whichever of their thresholds is moved.
+    /// The routes that are slower than wanted, wherever their thresholds stand.
     pub too_slow: Vec<Arc<str>>,
 }
 
@@ -122,7 +119,8 @@ impl Frontiers {
                 (0..route.ladder.len() - 1).map(|rung| least(rung).unwrap_or_default()).collect();
             let frontiers: Vec<_> =
                 own.iter().filter_map(|&at| Some(&self.settings().get(at)?.frontier)).collect();
-            let Some((mut menu, basis)) = Menu::of(&frontiers, floors, route.thresholds()) else {
+            let menu = Menu::of(&frontiers, within_ms, floors, route.thresholds());
+            let Some((menu, basis)) = menu else {
                 continue;
             };
             let mut applied = Forecast::default();
@@ -136,9 +134,6 @@ impl Frontiers {
             }
             if applied.requests == 0 {
                 continue;
-            }
-            if let Some(within) = within_ms {
-                menu.barred = self.slow(&own, route, within);
             }
             // What was in force may have changed on the way: each stretch by its own thresholds.
             let before = self.filled(&own, basis);
@@ -212,39 +207,6 @@ impl Frontiers {
         })
     }
 
-    /// Lists by rung and threshold which are slower than wanted, the others as they are in force; of a rung that is so wherever its
-    /// threshold stands, none. Between two places that were looked at it is as slow as the slower one.
-    fn slow(&mut self, own: &[usize], route: &Route, within: u64) -> Vec<Vec<bool>> {
-        let now = route.thresholds();
-        let rungs = 0..now.len();
-        rungs
-            .map(|rung| {
-                if rung == 0 && route.has_fallback() {
-                    return Vec::new();
-                }
-                let places = (0..=1000 / GRID).filter_map(|step| PerMille::new(step * GRID));
-                let slow: Vec<bool> =
-                    places.map(|to| self.is_slow(own, &with(&now, rung, to), within)).collect();
-                if slow.iter().all(|slow| *slow) {
-                    return Vec::new();
-                }
-                let at = |place: usize| slow.get(place).copied().unwrap_or(false);
-                let grid = usize::from(GRID);
-                (0..PerMille::VALUES).map(|bin| at(bin / grid) || at(bin.div_ceil(grid))).collect()
-            })
-            .collect()
-    }
-
-    fn is_slow(&mut self, own: &[usize], thresholds: &[PerMille], within: u64) -> bool {
-        let mut all = Forecast::default();
-        for &at in own {
-            if let Some(setting) = self.setting(at) {
-                all.join(&setting.at(thresholds));
-            }
-        }
-        all.latency.quantile(SLOW).is_some_and(|found| found > within)
-    }
-
     /// Returns the quality of what was in force, each stretch by its own thresholds.
     fn filled(&self, own: &[usize], basis: Basis) -> i128 {
         own.iter()
@@ -256,16 +218,6 @@ impl Frontiers {
             })
             .sum()
     }
-}
-
-/// Returns thresholds with one moved, and those that it would cross along with it.
-fn with(thresholds: &Thresholds, rung: usize, to: PerMille) -> Thresholds {
-    let moved = |(at, own): (usize, &PerMille)| match at.cmp(&rung) {
-        Ordering::Less => (*own).max(to),
-        Ordering::Equal => to,
-        Ordering::Greater => (*own).min(to),
-    };
-    thresholds.iter().enumerate().map(moved).collect()
 }
 
 /// Says whether what a setting holds moves with a route's thresholds.

@@ -84,6 +84,33 @@ fn labels_told_twice_or_on_another_scale_certify_nothing() {
     assert!(run.err.contains("the certificate says nothing"), "{}", run.err);
 }
 
+/// A trial without keys is a rehearsal: what it makes up may not certify what is served.
+#[test]
+fn a_simulated_judge_certifies_nothing_of_real_requests() {
+    let sandbox = Sandbox::new();
+    let log = |source: &str, more: &str| -> String {
+        let line = |at: u32| {
+            let label = |model: &str| format!(r#"{{"model":"{model}","quality":1000,"source":"{source}"}}"#);
+            format!(
+                r#"{{"at":"2026-05-23T10:{:02}:{:02}Z","task":"classification","confidence":900{more},"model":"gpt-4.1","in":1000,"out":200,"labels":[{},{}]}}"#,
+                at / 60,
+                at % 60,
+                label("mistral-small-2503"),
+                label("gpt-4.1")
+            ) + "\n"
+        };
+        (0..300).map(line).collect()
+    };
+    sandbox.write("real.jsonl", log("judge claude-opus-4-6", ""));
+    assert_eq!(json(&sandbox.good("certify real.jsonl --format json"))["labels"], 300);
+    sandbox.write("made-up.jsonl", log("judge claude-opus-4-6 (simulated)", ""));
+    let told = sandbox.refused("certify made-up.jsonl");
+    assert!(told.contains("verdicts of a simulated judge count for nothing"), "{told}");
+    // Of requests that were simulated themselves they tell what they can.
+    sandbox.write("rehearsal.jsonl", log("judge claude-opus-4-6 (simulated)", r#","simulated":"no key""#));
+    assert_eq!(json(&sandbox.good("certify rehearsal.jsonl --format json"))["labels"], 300);
+}
+
 #[test]
 fn labels_that_cannot_be_used_are_told_and_left_out() {
     let sandbox = Sandbox::new();

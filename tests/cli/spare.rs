@@ -81,12 +81,11 @@ fn a_what_if_moves_the_thresholds_beside_a_fallback_alone() {
     assert_eq!((&split[0]["fallback"], &split[0]["threshold"]), (&Value::from(true), &Value::Null));
     assert_eq!((&split[0]["starts"], &split[1]["threshold"]), (&Value::from(0), &Value::from(400)));
     // Nobody near 1000 would be sent to the fallback: those explored are near the one threshold there is.
-    let [with, without] =
-        ["p.toml", "without.toml"].map(|policy| {
-            of(&sandbox, &format!("whatif l.jsonl --policy {policy} --set all=400"))["by_route"][0]["applied"]
+    let [with, without] = ["p.toml", "without.toml"].map(|policy| {
+        of(&sandbox, &format!("whatif l.jsonl --policy {policy} --set all=400"))["by_route"][0]["applied"]
                 ["exploring"]
                 .clone()
-        });
+    });
     assert!(with["requests"].as_u64().is_some_and(|requests| requests > 0), "{with}");
     assert_eq!(with, without);
     let why = sandbox.refused("whatif l.jsonl --policy p.toml --set all.spare=400");
