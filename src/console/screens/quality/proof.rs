@@ -116,7 +116,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     let inner = paint::margin(figures::frame(scene, 1, &title, "", area, buf));
     let Some(proof) = row.proof else {
         let words = if row.rung.fallback {
-            "a fallback serves where no other rung can"
+            "a fallback has no threshold"
         } else {
             "the last rung serves whatever is left"
         };
