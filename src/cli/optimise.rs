@@ -104,6 +104,9 @@ struct Report {
     applied: Side,
     planned: Side,
     change_percent: Option<String>,
+    /// Where a time was wanted: the routes of whose requests nobody knows how long they took, so that nothing is kept there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    untimed: Vec<String>,
     /// What no threshold moves: it is in both costs.
     fixed_usd: String,
     /// Requests whose cost is not known; what is known of them is counted.
@@ -265,6 +268,7 @@ fn report(
         applied: side(&plan.cost_before, plan.quality.0, plan.requests, span),
         planned: side(&plan.cost_after, plan.quality.1, plan.requests, span),
         change_percent: (before.0 > 0).then(|| tenths(Pico(change.0 * 1000).ratio(1, before.0).0)),
+        untimed: plan.untimed.iter().map(ToString::to_string).collect(),
         fixed_usd: plan.fixed.total().usd(),
         cost_unknown_requests: plan.cost_after.unknown,
         gap: if is_quality { Pico(plan.gap).usd() } else { share(plan.gap, plan.requests) },
@@ -353,6 +357,15 @@ fn sheets(report: &Report) -> Vec<Sheet> {
             String::new(),
             count(report.cost_unknown_requests),
             "what is known of them is counted".into(),
+        ]);
+    }
+    if !report.untimed.is_empty() {
+        let routes = report.untimed.join(", ");
+        all.push(vec![
+            "time".into(),
+            String::new(),
+            "unknown".into(),
+            format!("nobody knows how long requests of {routes} took"),
         ]);
     }
     if let Some(nearest) = &report.nearest {

@@ -189,8 +189,10 @@ impl Plan {
             let kept = usize::from(route.ladder.first().is_some_and(|one| one.fallback)).min(at);
             route.ladder.drain(kept..at);
             let last = route.ladder.len().saturating_sub(1);
-            for one in route.ladder.iter_mut().take(last).filter(|one| !one.fallback) {
-                one.threshold = Some(0);
+            for one in route.ladder.iter_mut().take(last) {
+                // Who shifts to the fallback itself has it serve like any rung.
+                one.fallback &= one.name.as_ref().unwrap_or(&one.model) != rung;
+                one.threshold = (!one.fallback).then_some(0);
             }
             route.no_signal = Some(rung.clone());
         }

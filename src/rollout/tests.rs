@@ -199,4 +199,11 @@ fn a_share_that_is_shifted_keeps_its_fallback() {
         done.routes[0].ladder.iter().map(|rung| (&*rung.model, rung.fallback, rung.threshold)).collect();
     assert_eq!(ladder, [("spare", true, None), ("large", false, None)]);
     assert!(crate::routing::Policy::compile(&done, 1, &mut crate::units::Names::default()).is_ok());
+    // To the fallback itself: it serves like any rung, and all of them.
+    let plan = Plan { change: Change { from: Some("spare".into()), ..Change::default() }, ..plan };
+    let done = plan.done(&spec).unwrap();
+    let first = &done.routes[0].ladder[0];
+    assert_eq!((&*first.model, first.fallback, first.threshold), ("spare", false, Some(0)));
+    assert_eq!(done.routes[0].no_signal.as_deref(), Some("spare"));
+    assert!(crate::routing::Policy::compile(&done, 1, &mut crate::units::Names::default()).is_ok());
 }

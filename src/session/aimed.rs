@@ -84,8 +84,12 @@ fn words(plan: &Plan, aim: Aim, target: Target) -> String {
             plan.too_slow.join(", ")
         );
     }
+    let untimed = match plan.untimed.as_slice() {
+        [] => String::new(),
+        routes => format!("; nobody knows how long requests of {} took", routes.join(", ")),
+    };
     match (plan.is_feasible, target) {
-        (true, _) => format!("staged, {aim}: ${cost} in the window, quality {quality}{basis}"),
+        (true, _) => format!("staged, {aim}: ${cost} in the window, quality {quality}{basis}{untimed}"),
         (false, Target::Quality(_) | Target::Least) => {
             format!("out of reach; staged what comes nearest: quality {quality}{basis} for ${cost}")
         }

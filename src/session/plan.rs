@@ -79,6 +79,8 @@ pub struct Plan {
     pub margin: Option<Outcome>,
     /// The routes that are slower than wanted, wherever their thresholds stand.
     pub too_slow: Vec<Arc<str>>,
+    /// Where a time was wanted: the routes of whose requests nobody knows how long they took.
+    pub untimed: Vec<Arc<str>>,
 }
 
 impl Plan {
@@ -173,7 +175,7 @@ impl Frontiers {
         let Optimum { choice, is_feasible, gap, price } = optimise(&menus, goal);
         let mut cost_after = fixed;
         let mut quality = (0, 0);
-        let mut too_slow = Vec::new();
+        let (mut too_slow, mut untimed) = (Vec::new(), Vec::new());
         for ((planned, thresholds), menu) in routes.iter_mut().zip(choice.thresholds).zip(&menus) {
             planned.quality.1 = menu.outcome(&thresholds).quality;
             let Some(route) = now.routes.get(planned.route.index()) else { continue };
@@ -186,6 +188,9 @@ impl Frontiers {
             planned.p95_ms = (p95(&planned.applied), p95(&planned.planned));
             if within_ms.zip(planned.p95_ms.1).is_some_and(|(within, found)| found > within) {
                 too_slow.push(Arc::clone(&route.name));
+            }
+            if within_ms.is_some() && planned.p95_ms.1.is_none() {
+                untimed.push(Arc::clone(&route.name));
             }
             cost_after += &planned.planned.cost;
             quality = (quality.0 + planned.quality.0, quality.1 + planned.quality.1);
@@ -204,6 +209,7 @@ impl Frontiers {
             gap,
             margin,
             too_slow,
+            untimed,
         })
     }
 

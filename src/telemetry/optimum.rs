@@ -127,7 +127,7 @@ impl Menu {
                 last = Some(step);
                 // Nothing that is in time is given up for what is not.
                 let there = here - now + step;
-                if there.late <= here.late.max(0) {
+                if there.late <= 0 || here.late > 0 {
                     all.push((there, Move { rung, to }));
                 }
             }
@@ -336,6 +336,9 @@ fn found(menus: &[Menu], goal: Goal) -> Optimum {
         return found(kept, false, 0, None);
     }
     if goal.is_kept(over.outcome) {
+        // On the hull of what is in time there may be better between two corners.
+        let minds_time = menus.iter().any(|menu| menu.steps.len() > 1 && menu.minds_time());
+        let over = if minds_time { exchange(menus, goal, over, i128::MAX / 8) } else { over };
         return found(over, true, 0, None);
     }
     // Between the two lies the limit; the hull's corner on either side of it is found chord by chord.

@@ -234,6 +234,11 @@ fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
         // Of thresholds that let the same requests through, the highest is taken.
         assert!((of("certified_threshold")..400).contains(&of("threshold")), "{route:#}");
     }
+    // A bound on time that nobody can look at is not called kept.
+    let timed = json(&sandbox.good("optimise log.jsonl --quality .9 --within 3s --format json"));
+    let untimed = timed["untimed"].as_array().map_or(0, Vec::len);
+    assert_eq!(untimed, timed["routes"].as_array().map_or(0, Vec::len), "{timed:#}");
+    assert!(sandbox.good("optimise log.jsonl --quality .9 --within 3s").contains("nobody knows how long"));
     assert!(sandbox.refused("optimise log.jsonl").contains("--budget"));
     assert!(sandbox.refused("optimise log.jsonl --quality 1.5").contains("no quality between 0 and 1"));
 }

@@ -291,3 +291,26 @@ impl<'a> Comparison<'a> {
 const NAME: u16 = 17;
 const VALUE: u16 = 13;
 const CHANGE: u16 = 9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Spread;
+    use crate::pricing::CostSum;
+
+    #[test]
+    fn a_change_that_its_error_covers_is_neither_better_nor_worse() {
+        let cell = |estimated: i128, habit: i128| Cell {
+            cost: CostSum { estimated: Pico(estimated), ..CostSum::default() },
+            spread: Spread { habit, ..Spread::NONE },
+            ..Cell::default()
+        };
+        let changed = |now: &Cell| {
+            let figure = cost(now, Some(&cell(1_000, 100)));
+            (figure.change, figure.change_role)
+        };
+        assert_eq!(changed(&cell(800, 100)), ("unclear".to_owned(), Some(Role::Muted)));
+        assert_eq!(changed(&cell(200, 10)).1, Some(Role::Better));
+        assert_eq!(changed(&cell(1_000, 100)), (String::new(), None));
+    }
+}
