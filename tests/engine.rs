@@ -220,7 +220,6 @@ proptest! {
                     let attempt: Attempt = on_model(&evidence(entry), Choice::plain(ModelId(u16::try_from(which % 5).unwrap())), &world.outlook());
                     engine.apply(Event::Attempted { key, attempt, evidence: None });
                 }
-                2 => drop(engine.apply(Event::Tick(entry.0.at))),
                 _ => {
                     let next = Policy { version: engine.policy().version + u32::try_from(key % 2).unwrap(), ..(*policy).clone() };
                     engine.apply(Event::PolicyChanged(Arc::new(next)));

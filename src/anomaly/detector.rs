@@ -130,12 +130,6 @@ impl Detector {
         scored
     }
 
-    /// Scores a point without learning it: the series stands still while something is wrong.
-    pub fn judge(&self, at: Instant, value: f64, noise: f64) -> Score {
-        let (value, noise) = (sound(value), sound(noise).abs());
-        self.score(&self.measure(at, value, noise))
-    }
-
     /// Counts the points learnt.
     pub fn seen(&self) -> f64 {
         self.seen

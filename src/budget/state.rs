@@ -390,11 +390,6 @@ impl Budgets {
         self.queue.leave(turn);
     }
 
-    /// Calls whoever is first anywhere.
-    pub fn call_all(&mut self) {
-        self.queue.call_all();
-    }
-
     /// Takes the turns of those that should ask again.
     pub fn called(&mut self) -> Vec<u64> {
         self.queue.take_called()

@@ -19,54 +19,6 @@ fn share(loss: PerMille) -> f64 {
     f64::from(loss.get()) / 1000.0
 }
 
-/// Evidence that the mean loss is below epsilon: enough of it licenses a threshold, at any moment.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Licence {
-    epsilon: f64,
-    logs: [f64; FOR.len()],
-    best: f64,
-    n: u64,
-    loss: u64,
-}
-
-impl Licence {
-    /// Starts with no evidence.
-    pub fn new(epsilon: f64) -> Self {
-        Self { epsilon, logs: [0.0; FOR.len()], best: 0.0, n: 0, loss: 0 }
-    }
-
-    /// Takes the loss of one request, which must not have been chosen by its outcome.
-    pub fn observe(&mut self, loss: PerMille) {
-        self.n += 1;
-        self.loss += u64::from(loss.get());
-        let off = self.epsilon - share(loss);
-        for (log, stake) in self.logs.iter_mut().zip(FOR) {
-            *log += (stake / (1.0 - self.epsilon) * off).ln_1p();
-        }
-        self.best = self.best.max(self.log_wealth());
-    }
-
-    /// Returns the logarithm of the evidence at present.
-    pub fn log_wealth(&self) -> f64 {
-        mean_of_exponents(&self.logs)
-    }
-
-    /// Says whether the evidence was ever enough, which is wrong with a chance of delta at most however often it is asked.
-    pub fn holds(&self, delta: f64) -> bool {
-        self.best >= -delta.ln()
-    }
-
-    /// Counts the labels.
-    pub fn n(&self) -> u64 {
-        self.n
-    }
-
-    /// Returns the losses, in per mille.
-    pub fn loss(&self) -> u64 {
-        self.loss
-    }
-}
-
 /// Evidence that the mean loss is above epsilon: from the start, and since whenever it may have changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alarm {

@@ -13,7 +13,7 @@ mod tails;
 mod watch;
 
 pub use drift::{Drift, DriftReading, Reference};
-pub use evidence::{Alarm, Licence, Steps};
+pub use evidence::{Alarm, Steps};
 pub use label::{Label, Loss};
 pub use learn::{Finding, Promise, Scope, Test, certify};
 pub use off_policy::{Estimate, Explored, LEAST, OffPolicy, off_policy};

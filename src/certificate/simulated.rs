@@ -1,6 +1,6 @@
 //! What is promised, tried on a thousand drawn worlds whose true loss is known.
 
-use super::{Label, Licence, Loss, Promise, Scope, certify};
+use super::{Label, Loss, Promise, Scope, Steps, certify};
 use crate::calibration::special::binomial_at_most;
 use crate::units::PerMille;
 
@@ -163,16 +163,17 @@ fn evidence_holds_however_often_it_is_looked_at() {
     let (mut falsely, mut peeking) = (0, 0);
     let mut draws = Draws(17);
     for _ in 0..DRAWS {
-        let mut licence = Licence::new(0.05);
-        let (mut failures, mut has_peeked) = (0, false);
+        let mut steps = Steps::new(0.05, 0.05);
+        let (mut failures, mut has_peeked, mut is_certified) = (0, false, false);
         for n in 1..=400 {
             let is_lost = draws.chance() < 0.05;
-            licence.observe(if is_lost { PerMille::ONE } else { PerMille::ZERO });
+            steps.observe(PerMille::ZERO, is_lost);
+            is_certified |= steps.certified().is_some_and(|(threshold, _)| threshold == PerMille::ZERO);
             failures += u64::from(is_lost);
             // A test for a number fixed ahead, looked at all along.
             has_peeked |= !has_peeked && binomial_at_most(failures, n, 0.05) <= 0.05;
         }
-        falsely += u64::from(licence.holds(0.05));
+        falsely += u64::from(is_certified);
         peeking += u64::from(has_peeked);
     }
     eprintln!(

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::tails::{betting, hoeffding_bentkus};
 use super::{
-    Alarm, Drift, Given, Judge, Label, Licence, Loss, Promise, Reference, Scope, Steps, Terms, Watch,
-    Withdrawn, certify, needed, needed_at_rate,
+    Alarm, Drift, Given, Judge, Label, Loss, Promise, Reference, Scope, Steps, Terms, Watch, Withdrawn,
+    certify, needed, needed_at_rate,
 };
 use crate::calibration::special::binomial_at_most;
 use crate::units::{Instant, PerMille, Span};
@@ -149,12 +149,10 @@ fn what_a_judge_may_hide_is_taken_off_the_promise() {
 
 #[test]
 fn evidence_and_alarm_are_the_mixtures() {
-    let mut licence = Licence::new(0.05);
-    for at in 0..200 {
-        licence.observe(if at == 50 || at == 120 { PerMille::ONE } else { PerMille::ZERO });
-    }
-    assert!(near(licence.log_wealth(), 3.938_844_708_900_978), "{}", licence.log_wealth());
-    assert_eq!((licence.n(), licence.loss(), licence.holds(0.05)), (200, 2000, true));
+    let mut steps = Steps::new(0.05, 0.05);
+    (0..200).for_each(|at| steps.observe(PerMille::ONE, at == 50 || at == 120));
+    assert!(near(-steps.p_value(PerMille::ONE).ln(), 3.938_844_708_900_978));
+    assert_eq!((steps.n(), steps.certified()), (200, Some((PerMille::ZERO, 2))));
     let mut alarm = Alarm::new(0.05);
     for at in 0..200 {
         alarm.observe(if at > 150 && at % 4 == 0 { PerMille::ONE } else { PerMille::ZERO });
@@ -199,19 +197,21 @@ fn drift_is_seen_by_the_chi_square_rule() {
 #[test]
 fn evidence_for_all_thresholds_is_that_of_each_alone() {
     let mut steps = Steps::new(0.05, 0.05);
-    let mut each: Vec<Licence> = (0..=1000).map(|_| Licence::new(0.05)).collect();
+    // The same, of one threshold after the other: ten stakes on the loss being below epsilon, their wealths' mean.
+    let stakes = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99].map(|share: f64| share / 0.95);
+    let mut each = vec![[1.0; 10]; 1001];
     let mut state = 5u32;
     for _ in 0..600 {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let confidence = per_mille(u16::try_from((state >> 16) % 1001).unwrap_or(0));
         let is_lost = (state >> 8) % 1000 < 300 - u32::from(confidence.get()) * 3 / 10;
         steps.observe(confidence, is_lost);
-        for (threshold, licence) in (0u16..).zip(&mut each) {
-            let counts = is_lost && confidence.get() >= threshold;
-            licence.observe(if counts { PerMille::ONE } else { PerMille::ZERO });
+        for (threshold, wealths) in (0u16..).zip(&mut each) {
+            let loss = if is_lost && confidence.get() >= threshold { 1.0 } else { 0.0 };
+            wealths.iter_mut().zip(stakes).for_each(|(wealth, stake)| *wealth *= 1.0 + stake * (0.05 - loss));
         }
     }
-    let wanted = each.iter().position(|licence| licence.log_wealth() >= 20f64.ln());
+    let wanted = each.iter().position(|wealths| wealths.iter().sum::<f64>() / 10.0 >= 20.0);
     assert_eq!(steps.certified().map(|(threshold, _)| threshold.bin()), wanted);
     let (threshold, losses) = steps.certified().unwrap_or_else(|| panic!("{steps:?}"));
     assert_eq!((losses, steps.needed(threshold)), (steps.losses_from(threshold), 0));

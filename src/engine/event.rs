@@ -8,7 +8,7 @@ use crate::pricing::{PriceRow, PriceTable};
 use crate::prompt_cache::Prompt;
 use crate::routing::{Circumstance, Decision, Policy};
 use crate::runaway::Whose;
-use crate::units::{Instant, ModelId};
+use crate::units::ModelId;
 
 /// Names an operation within one engine.
 pub type OperationKey = u64;
@@ -62,15 +62,6 @@ pub enum Event<'a> {
         /// Its outcome.
         settled: &'a Settled,
     },
-    /// A provider says that a model cannot be called before a moment, or can again.
-    Signal {
-        /// When.
-        at: Instant,
-        /// The model.
-        model: ModelId,
-        /// Until when; `None` where it can be called.
-        until: Option<Instant>,
-    },
     /// A new policy version is in force.
     PolicyChanged(Arc<Policy>),
     /// A price changed.
@@ -82,8 +73,6 @@ pub enum Event<'a> {
     },
     /// Prices of newly named models were looked up.
     PricesLoaded(Arc<PriceTable>),
-    /// Time passed.
-    Tick(Instant),
 }
 
 /// Something to be done.

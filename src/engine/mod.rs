@@ -71,14 +71,6 @@ impl Engine {
                 self.decider.load_prices(prices);
                 None
             }
-            Event::Signal { at, model, until } => {
-                self.decider.signal(at, model, until);
-                None
-            }
-            Event::Tick(at) => {
-                self.decider.seen(at);
-                None
-            }
         }
     }
 

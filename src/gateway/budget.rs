@@ -27,7 +27,17 @@ pub(super) struct Budget {
     held: AtomicUsize,
     /// What others hold, as they last said: the backlog of the log, the queue of the ledger.
     beside: AtomicUsize,
+    /// What bodies that are being read will hold, copies of them included, by what they announced.
+    begun: AtomicUsize,
     refused: AtomicU64,
+}
+
+/// A body that is being read. Without it many that come at once take the room from each other as they grow, and none is let
+/// in where some would have fitted.
+#[derive(Debug)]
+pub(super) struct Begun {
+    budget: Arc<Budget>,
+    bytes: usize,
 }
 
 /// A part of the budget that is in use.
@@ -51,8 +61,13 @@ impl AsRef<[u8]> for Owned {
 
 impl Budget {
     pub(super) fn new(most: usize) -> Arc<Self> {
-        let (held, beside) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { most, held, beside, refused: AtomicU64::new(0) })
+        Arc::new(Self {
+            most,
+            held: AtomicUsize::new(0),
+            beside: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+        })
     }
 
     /// Returns how much may be held.
@@ -84,12 +99,25 @@ impl Budget {
         has
     }
 
+    /// Begins to read a body of an announced length, where it and its copy will have room beside the others that are being
+    /// read; counts a refusal where they will not.
+    pub(super) fn begin(self: &Arc<Self>, length: usize) -> Option<Begun> {
+        let bytes = length.saturating_mul(2);
+        if !self.has_room(bytes) {
+            return None;
+        }
+        if !raise(&self.begun, bytes, self.most) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Begun { budget: Arc::clone(self), bytes })
+    }
+
     /// Counts bytes in, where there is room.
     pub(super) fn add(&self, bytes: usize) -> bool {
-        self.held.fetch_add(bytes, Ordering::Relaxed);
-        let fits = self.has_room(0);
+        let fits = raise(&self.held, bytes, self.most.saturating_sub(self.beside.load(Ordering::Relaxed)));
         if !fits {
-            self.sub(bytes);
+            self.refused.fetch_add(1, Ordering::Relaxed);
         }
         fits
     }
@@ -129,6 +157,12 @@ impl Budget {
         error.retry_after_ms = Some(AGAIN_MS);
         error
     }
+}
+
+/// Raises a count that may not pass a limit; never over it for a moment, which would refuse others that fit.
+fn raise(count: &AtomicUsize, by: usize, most: usize) -> bool {
+    let more = |count: usize| count.checked_add(by).filter(|sum| *sum <= most);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
 }
 
 impl Held {
@@ -195,9 +229,25 @@ impl Drop for Held {
     }
 }
 
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.budget.begun.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_bodies_that_come_at_once_as_many_begin_as_fit() {
+        let budget = Budget::new(32);
+        let begun: Vec<Begun> = (0..16).filter_map(|_| budget.begin(6)).collect();
+        assert_eq!((begun.len(), budget.refused()), (2, 14));
+        assert_eq!(budget.held(), 0, "what is announced is not held yet");
+        drop(begun);
+        assert!(budget.add(12) && budget.begin(10).is_some() && budget.begin(11).is_none());
+    }
 
     #[test]
     fn what_is_held_is_given_back_with_the_last_of_it() {

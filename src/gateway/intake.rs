@@ -4,6 +4,7 @@
 //! budget has no room for.
 
 use std::io::Read;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -25,6 +26,8 @@ const WINDOW: u32 = 23;
 const LARGE: usize = 16 * 1024;
 /// A body that is announced as no larger has room made for it at once; larger ones as they come.
 const AT_ONCE: usize = 1024 * 1024;
+/// How long a body that is slow to come keeps its room from others, by what it announced.
+const BEGUN: Duration = Duration::from_secs(3);
 /// How long the rest of a body that is refused is read, and half of how long its next piece is waited for.
 const SPILL: Duration = Duration::from_secs(10);
 const SPILL_PAUSE: Duration = Duration::from_millis(500);
@@ -175,18 +178,24 @@ async fn receive(
 ) -> Result<Bytes, ApiError> {
     let limits = &gateway.settings.limits;
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let read = async {
-        if announced.is_some_and(|length| length > limits.body) {
-            return Err(too_large(limits.body, "is larger"));
+    if announced.is_some_and(|length| length > limits.body) {
+        return Err(too_large(limits.body, "is larger"));
+    }
+    // One that will not fit is not begun with.
+    let begun = match announced {
+        Some(length) if length >= LARGE => {
+            Some(gateway.budget.begin(length).ok_or_else(|| gateway.budget.full())?)
         }
-        // One that will not fit is not begun with.
-        if announced.is_some_and(|length| length >= LARGE && !gateway.budget.has_room(length)) {
-            return Err(gateway.budget.full());
-        }
-        whole(gateway, announced, body, held).await
+        _ => None,
     };
     let patience = Duration::from_secs(limits.body_seconds);
-    tokio::time::timeout(patience, read).await.unwrap_or_else(|_| {
+    let quick = patience.min(BEGUN);
+    let mut read = pin!(whole(gateway, announced, body, held));
+    if let Ok(read) = tokio::time::timeout(quick, &mut read).await {
+        return read;
+    }
+    drop(begun);
+    tokio::time::timeout(patience.saturating_sub(quick), read).await.unwrap_or_else(|_| {
         let message = format!("the body took longer than {} s (limits.body-seconds)", limits.body_seconds);
         let mut error = ApiError::new(ErrorKind::Timeout, message);
         error.status = 408;

@@ -18,6 +18,7 @@ use crate::config::gateway::{Durability, Place, WhenFailing};
 use crate::engine::UnknownOperation;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry};
 use crate::pricing::Cost;
+use crate::record::WriteTtl;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch, Follow, Placed};
 use crate::units::{Count, Instant, Span};
@@ -244,7 +245,7 @@ impl Operation {
             n: self.n,
             model: called.billed.clone().unwrap_or_else(|| "".into()),
             usage: called.usage,
-            estimated: called.estimated || called.write_ttl == crate::record::WriteTtl::Assumed,
+            estimated: called.estimated,
             cost: Cost::Known(crate::units::Pico::ZERO),
             price: gateway.prices.at(&gateway.live.book(), billed, self.placed.at),
             status: called.status,
@@ -259,6 +260,13 @@ impl Operation {
             gap_ms: called.gap_ms,
         }
     }
+}
+
+/// Puts what a call came to into its entry. How long a cache keeps what was written matters only where the price does by it:
+/// elsewhere a lifetime that nobody told makes no estimate.
+pub(super) fn charged(ended: AttemptEnded, write_ttl: WriteTtl, cost: Cost) -> AttemptEnded {
+    let by_lifetime = write_ttl == WriteTtl::Assumed && matches!(cost, Cost::Estimated(_));
+    AttemptEnded { cost, estimated: ended.estimated || by_lifetime, ..ended }
 }
 
 impl Drop for Operation {
@@ -286,7 +294,7 @@ impl Operation {
             let dispatch = self.placed.send.clone().unwrap_or_else(|_| Dispatch::nowhere());
             let provider = Arc::from("");
             self.record_start(&dispatch, &provider);
-            (dispatch, provider, (crate::pricing::Usage::NONE, crate::record::WriteTtl::Reported, false))
+            (dispatch, provider, (crate::pricing::Usage::NONE, WriteTtl::Reported, false))
         };
         let called = Called {
             model: dispatch.model,
@@ -302,10 +310,10 @@ impl Operation {
             simulated: self.simulated,
             ..Called::default()
         };
-        let ended = self.ended_entry(&called);
+        let (ended, write_ttl) = (self.ended_entry(&called), called.write_ttl);
         let ended_live = self.gateway.live.ended(&mut self.placed.ticket, called, false);
         let (cost, _) = ended_live.unwrap_or_else(unknown_operation);
-        self.gateway.ledger.record(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
+        self.gateway.ledger.record(Entry::AttemptEnded(Box::new(charged(ended, write_ttl, cost))));
         self.close(Status::Truncated);
         self.gateway.ledger.wake();
     }

@@ -18,7 +18,7 @@ use super::arriving::{Hashes, open};
 use super::audience::{Audience, Client};
 use super::body::Reply;
 use super::gate::InFlight;
-use super::operation::{Attempted, Operation, Outcome, not_made, unknown_operation};
+use super::operation::{Attempted, Operation, Outcome, charged, not_made, unknown_operation};
 use super::pace::millis;
 use super::respond::{json, refuse};
 use super::runaways::halted;
@@ -27,7 +27,7 @@ use super::{Gateway, call, checked, headers, large, shadow};
 use crate::access::Caller;
 use crate::budget::Over;
 use crate::checks::{Says, Verdict};
-use crate::ledger::{AttemptEnded, Entry};
+use crate::ledger::Entry;
 use crate::pricing::Cost;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch, Follow, Refusal};
@@ -135,13 +135,15 @@ impl Operation {
                 let judged = checked::judge(&self, &dispatch, own, said).await;
                 (attempted.called.check, attempted.called.verdicts) = (judged.check, judged.verdicts);
             }
-            let ended = self.ended_entry(&attempted.called);
+            let (ended, write_ttl) = (self.ended_entry(&attempted.called), attempted.called.write_ttl);
             let by = failed_by(&attempted.called);
             let model = Arc::clone(&dispatch.model);
             let ended_live = self.gateway.live.ended(&mut self.placed.ticket, attempted.called, again);
             let (cost, follow) = ended_live.unwrap_or_else(unknown_operation);
             self.gateway.look_at(&model, status);
-            self.gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..ended })));
+            self.gateway
+                .ledger
+                .record_quietly(Entry::AttemptEnded(Box::new(charged(ended, write_ttl, cost))));
             self.underway = None;
             self.n += 1;
             match follow {

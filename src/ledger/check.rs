@@ -447,7 +447,13 @@ impl Call {
             return Some(cost);
         };
         let computed = charged(&self.model, &self.usage, terms, price, self.estimated);
-        if computed != cost {
+        // A lifetime that nobody told was once noted as an estimate where every lifetime has the same price, too.
+        let one_price = |row: &PriceRow| {
+            let rates = row.standard.for_prompt(self.usage.prompt().unwrap_or(0));
+            self.usage.write_5m.get().is_some_and(|written| written > 0) && rates.write_1h.is_none()
+        };
+        let was_noted = self.estimated && price.is_some_and(one_price) && computed == cost.as_estimate();
+        if computed != cost && !was_noted {
             report.find(format!(
                 "operation {seq}: call {n} to {} is charged {}, its usage and price make {}",
                 self.model,

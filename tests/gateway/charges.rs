@@ -2,7 +2,9 @@
 //! told, estimated or unknown elsewhere, never silently zero.
 
 use proptest::prelude::*;
+use serde_json::json;
 
+use crate::client::Ask;
 use crate::front::{Sandbox, Setup};
 use crate::stage::{MODELS, Speaks, all_lawful, nothing_held};
 use crate::upstream::upstream_script::Report;
@@ -66,4 +68,29 @@ proptest! {
         all_lawful(&rows, &upstream.served());
         upstream.wait("every connection is closed", |state| state.open == 0);
     }
+}
+
+/// Who writes to a cache at one price, however long that keeps it, is charged what is known; and the ledger proves it.
+#[test]
+fn a_lifetime_that_nobody_tells_makes_no_estimate_where_the_price_goes_by_none() {
+    let whole = json!({"id": "c", "object": "chat.completion", "model": "gpt-5.6",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200,
+            "prompt_tokens_details": {"cached_tokens": 512, "cache_write_tokens": 400}}});
+    let upstream = Upstream::with(move |_| Reply::json(&whole));
+    let setup = Setup::of(&upstream.url());
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    for (path, body) in [
+        ("/v1/chat/completions", json!({"model": "gpt-5.6", "messages": [{"role": "user", "content": "x"}]})),
+        ("/v1/responses", json!({"model": "gpt-5.6", "input": "x"})),
+    ] {
+        let answer = Ask::post(path, &body).send(front.address());
+        assert_eq!((answer.status(), answer.header("pointsman-cost-kind")), (200, Some("known")), "{path}");
+    }
+    for row in front.settle() {
+        let counted = (row.cache_read, row.write_5m, row.estimated, &*row.kind);
+        assert_eq!(counted, (Some(512), Some(400), false, "known"), "{row:?}");
+    }
+    sandbox.check();
 }
