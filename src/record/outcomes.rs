@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use super::cut::{BLOCK, MAX_ENTRY};
 use super::input::Stream;
@@ -107,7 +106,7 @@ pub struct OutcomeLine<'a> {
 #[derive(Deserialize)]
 struct Known<'a> {
     #[serde(borrow, rename = "outcomes")]
-    _outcomes: BTreeMap<Cow<'a, str>, Option<BTreeMap<Cow<'a, str>, IgnoredAny>>>,
+    _outcomes: BTreeMap<Cow<'a, str>, Option<Map<String, Value>>>,
 }
 
 /// Lines of outcomes on their way in.

@@ -88,9 +88,10 @@ fn cost(cell: &Cell, first: Option<&Cell>) -> Figure {
     let mark = if cell.cost.estimated != Pico::ZERO || first.cost.estimated != Pico::ZERO { "~" } else { "" };
     let squares = [cell.cost_error().0.saturating_pow(2), first.cost_error().0.saturating_pow(2)];
     let is_within = (now - before).0.saturating_pow(2) <= squares[0].saturating_add(squares[1]);
-    figure.change = match is_within {
-        true => "unclear".to_owned(),
-        false => format!("{mark}{}", format::percent_change(before.0, now.0)),
+    figure.change = if is_within {
+        "unclear".to_owned()
+    } else {
+        format!("{mark}{}", format::percent_change(before.0, now.0))
     };
     figure.change_role = Some(if is_within { Role::Muted } else { Wanted::Less.role(now < before) });
     figure
