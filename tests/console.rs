@@ -8,6 +8,8 @@ mod certified;
 mod explored;
 #[path = "console/quality.rs"]
 mod quality;
+#[path = "console/small.rs"]
+mod small;
 #[path = "console/spare.rs"]
 mod spare;
 #[path = "console/spend.rs"]

@@ -26,10 +26,13 @@ pub struct AgentLogs {
     pub path: PathBuf,
 }
 
-/// Lists the places that exist, by what the environment of this process says.
+/// Lists the places that hold logs, by what the environment of this process says. An agent that has not run yet, or has cleaned
+/// up after itself, leaves a folder without any.
 pub fn agent_logs() -> Vec<AgentLogs> {
     let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
-    places(home.as_deref(), |name| std::env::var_os(name).filter(|value| !value.is_empty()))
+    let mut found = places(home.as_deref(), |name| std::env::var_os(name).filter(|value| !value.is_empty()));
+    found.retain(|logs| files(&logs.path) > 0);
+    found
 }
 
 fn places(home: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Vec<AgentLogs> {

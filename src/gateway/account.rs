@@ -95,6 +95,10 @@ pub(super) fn terms(operation: &Operation, counted: Option<Counted>) -> (Terms, 
     if counted.is_some_and(|counted| counted.is_tier_told) {
         return (terms, false);
     }
+    if let Some(tier) = &operation.served_tier {
+        terms.serve(tier);
+        return (terms, false);
+    }
     let before = terms;
     match &operation.tier {
         Some(tier) => terms.serve(tier),

@@ -126,7 +126,7 @@ pub(super) async fn open(
     }
     Ok(Operation {
         gateway: Arc::clone(gateway),
-        ask: ask.received_at(u64::try_from(at.0 / 1_000_000).unwrap_or(0)),
+        ask: ask.received_as(Arc::clone(&id), u64::try_from(at.0 / 1_000_000).unwrap_or(0)),
         headers,
         id,
         placed,
@@ -141,6 +141,7 @@ pub(super) async fn open(
         escalated: None,
         left_out: Vec::new(),
         tier: None,
+        served_tier: None,
         place: None,
         underway: None,
         delivered: 0,

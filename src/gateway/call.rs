@@ -159,6 +159,7 @@ pub(super) async fn attempt(
     if !reply.is_success() {
         return Box::pin(declined(operation, dispatch, &target, permit, dialect, reply)).await;
     }
+    operation.served_tier = reply.served_tier().map(Arc::from);
     if operation.ask.stream() {
         audience.provider_began();
         let attempt = stream::Attempt { dispatch, target: &target, dialect, started };

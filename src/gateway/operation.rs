@@ -54,6 +54,8 @@ pub(super) struct Operation {
     pub(super) left_out: Vec<Arc<str>>,
     /// The service tier that its rung asks for in it.
     pub(super) tier: Option<Arc<str>>,
+    /// The tier in which the last call was served, where a header told.
+    pub(super) served_tier: Option<Arc<str>>,
     /// The meter of the place where its model runs, where that is said.
     pub(super) place: Option<Arc<str>>,
     /// The attempt under way, for the account of it should this task fail.

@@ -18,6 +18,8 @@ use super::wait;
 use crate::config::providers::Timeouts;
 use crate::wire::{Form, Unframed, WireError, conversed};
 
+/// The headers that name the service tier of an answer: Gemini's and Bedrock's.
+const SERVED_TIERS: [&str; 2] = ["x-gemini-service-tier", "x-amzn-bedrock-service-tier"];
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// For how long, and how far, an answer that is over is read on.
@@ -109,7 +111,7 @@ impl Reply {
         if form != Form::Plain && reply.is_success() {
             let kind = reply.headers.get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
             if kind.starts_with(b"application/vnd.amazon.eventstream") {
-                reply.unframed = Some(Unframed::new(form, reply.request_id(), model));
+                reply.unframed = Some(Unframed::new(form, &reply.request_id(), model));
             } else if form == Form::Converse {
                 reply.conversed = Some(Arc::clone(model));
             }
@@ -117,8 +119,20 @@ impl Reply {
         reply
     }
 
-    fn request_id(&self) -> &str {
-        self.headers.get("x-amzn-requestid").and_then(|id| id.to_str().ok()).unwrap_or_default()
+    /// Returns the id by which Amazon knows the request, or one of our own: clients tell answers apart by it.
+    fn request_id(&self) -> String {
+        let told = self.headers.get("x-amzn-requestid").and_then(|id| id.to_str().ok()).unwrap_or_default();
+        if told.is_empty() {
+            format!("{:016x}", getrandom::u64().unwrap_or_default())
+        } else {
+            told.to_owned()
+        }
+    }
+
+    /// Returns the tier in which it was served, where a header tells.
+    pub fn served_tier(&self) -> Option<&str> {
+        let told = |name| self.headers.get(name).and_then(|tier| tier.to_str().ok());
+        SERVED_TIERS.into_iter().find_map(told).filter(|tier| !tier.is_empty())
     }
 
     pub(super) fn simulated(mut simulation: Simulation, to: String, deadlines: Deadlines) -> Self {
@@ -249,7 +263,7 @@ impl Reply {
     /// Returns the whole body, if it is no longer than `limit`; `hold` hears how much of it is held and says whether that may be.
     pub async fn whole(mut self, limit: usize, hold: impl FnMut(usize) -> bool) -> Result<Bytes, CallError> {
         let model = self.conversed.take();
-        let id = model.as_ref().map(|_| self.request_id().to_owned());
+        let id = model.as_ref().map(|_| self.request_id());
         let whole = self.gathered(limit, hold).await?;
         Ok(match model.zip(id) {
             Some((model, id)) => conversed(&whole, &id, &model),

@@ -10,7 +10,7 @@ use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, logprobs
 use crate::checks::Said;
 use crate::record::json;
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
-use crate::routing::Check;
+use crate::routing::{Check, Status};
 use crate::units::Count;
 
 /// A finished answer.
@@ -170,10 +170,10 @@ fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer> {
     if list.is_none() && faults::reports_error(root) {
         return Err(WireError::Upstream(faults::read_event(from, root.raw())));
     }
-    let usage = root.get("usage").and_then(block::<OpenAiUsage>).map(|usage| usage.counted());
+    let usage = root.get("usage").and_then(block::<OpenAiUsage>).map(|usage| usage.of_embeddings().counted());
     let usage = usage
         .or_else(|| root.get("usageMetadata").and_then(block::<GeminiUsage>).map(|usage| usage.counted()));
-    let mut usage = usage.and_then(buckets);
+    let mut usage = usage.and_then(|counted| buckets(counted.map(|counted| counted.answered(Status::Ok))));
     if let Some(counted) = usage.as_mut().filter(|counted| !counted.usage.output.is_known()) {
         // There is none: vectors are no tokens.
         counted.usage.output = Count::ZERO;

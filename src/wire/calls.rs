@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -18,16 +19,16 @@ use super::{Ask, WireError, faults};
 /// Assigns the calls of one answer their ids.
 #[derive(Clone)]
 pub(super) struct CallIds {
-    /// The request, which grows with its conversation.
+    /// The request, which grows with its conversation, and its id.
     asked: Bytes,
-    received: u64,
+    asked_as: Arc<str>,
     used: BTreeSet<String>,
 }
 
 impl CallIds {
     /// Starts the answer to `ask`.
     pub(super) fn new(ask: &Ask) -> Self {
-        Self { asked: ask.body().clone(), received: ask.received(), used: BTreeSet::new() }
+        Self { asked: ask.body().clone(), asked_as: ask.id().into(), used: BTreeSet::new() }
     }
 
     /// Returns the id of call `nth`: the provider's, or one made up where it gives none, or one that is used already.
@@ -37,7 +38,7 @@ impl CallIds {
         }
         let mut digest = Sha256::new();
         digest.update(&self.asked);
-        digest.update(format!("\n{}\n{nth}\n{name}", self.received));
+        digest.update(format!("\n{}\n{nth}\n{name}", self.asked_as));
         let made = call_id(&digest.finalize());
         self.used.insert(made.clone());
         made
@@ -53,7 +54,7 @@ impl std::fmt::Debug for CallIds {
 
 /// Returns an id of the client's kind for an answer that a provider of another dialect called `id`.
 pub(super) fn own_id(prefix: &str, id: &str, ask: &Ask) -> String {
-    if id.is_empty() { format!("{prefix}{}", ask.received()) } else { as_own(prefix, id) }
+    if id.is_empty() { format!("{prefix}{}", ask.id()) } else { as_own(prefix, id) }
 }
 
 /// Returns a provider's id the beginning that ids of the client's dialect have.

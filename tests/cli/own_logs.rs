@@ -40,6 +40,8 @@ fn what_coding_agents_spent_is_found_and_added_up() {
             }
         }
     }
+    // An agent that was installed and has not run, or has cleaned up, keeps nobody from the figures of the others.
+    std::fs::create_dir_all(sandbox.path(".config/claude/projects")).expect("an empty folder");
     let report = json(&sandbox.good("mine --format json"));
     assert_eq!(report["calls"], 17);
     assert_eq!(report["all"]["unknown_calls"], 0);

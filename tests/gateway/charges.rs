@@ -94,3 +94,32 @@ fn a_lifetime_that_nobody_tells_makes_no_estimate_where_the_price_goes_by_none()
     }
     sandbox.check();
 }
+
+/// A server that counts nothing is no free one, and a total that stands alone is a count.
+#[test]
+fn embeddings_are_charged_for_their_texts_however_their_tokens_are_told() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let wanted = [
+        (json!({"prompt_tokens": 8, "total_tokens": 8}), "known", Some(8)),
+        (json!({"total_tokens": 8}), "known", Some(8)),
+        (json!({"prompt_tokens": 0, "total_tokens": 0}), "estimated", None),
+        (json!(null), "estimated", None),
+    ];
+    for (usage, kind, _) in &wanted {
+        upstream
+            .push(Reply::json(&json!({"object": "list", "model": "text-embedding-3-small", "usage": usage,
+            "data": [{"object": "embedding", "index": 0, "embedding": [0.1]}]})));
+        let body = json!({"model": "text-embedding-3-small", "input": "What is due, and when?"});
+        let answer = Ask::post("/v1/embeddings", &body).send(front.address());
+        assert_eq!((answer.status(), answer.header("pointsman-cost-kind")), (200, Some(*kind)), "{usage}");
+    }
+    for (row, (usage, kind, tokens)) in front.settle().iter().zip(&wanted) {
+        assert_eq!((&*row.kind, row.output), (*kind, Some(0)), "{usage}");
+        assert!(tokens.map_or(row.input > Some(1), |tokens| row.input == Some(tokens)), "{usage}: {row:?}");
+        assert!(row.amount.is_some_and(|amount| amount > 0), "{usage}");
+    }
+    sandbox.check();
+}

@@ -259,3 +259,54 @@ fn an_agents_loop_runs_on_the_simulator_in_every_dialect() {
     assert!(text_of(std::slice::from_ref(&last)).contains("Cargo.toml"), "{last}");
     front.settle();
 }
+
+/// Agents take answers, and calls of tools, of one id for one: what they log of parallel requests would be counted once.
+#[test]
+fn answers_that_a_provider_gives_no_id_have_one_of_their_own() {
+    let whole = json!({ "object": "chat.completion", "model": "gpt-4.1", "choices": [{ "index": 0, "finish_reason": "tool_calls",
+        "message": { "role": "assistant", "content": null,
+            "tool_calls": [{ "type": "function", "function": { "name": "look", "arguments": "{}" } }] } }],
+        "usage": { "prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13 } });
+    let upstream = Upstream::with(move |_| Reply::json(&whole));
+    let setup = Setup::of(&upstream.url());
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let look = json!({ "type": "object", "properties": {} });
+    let (messages, responses, gemini) =
+        ("/v1/messages", "/v1/responses", "/v1beta/models/gpt-4.1:generateContent");
+    for (path, body, id, call) in [
+        (
+            messages,
+            json!({ "model": "gpt-4.1", "max_tokens": 9, "messages": [{ "role": "user", "content": "x" }],
+                "tools": [{ "name": "look", "input_schema": look }] }),
+            "/id",
+            "/content/0/id",
+        ),
+        (
+            responses,
+            json!({ "model": "gpt-4.1", "input": "x", "tools": [{ "type": "function", "name": "look", "parameters": look }] }),
+            "/id",
+            "/output/0/call_id",
+        ),
+        (
+            gemini,
+            json!({ "contents": [{ "role": "user", "parts": [{ "text": "x" }] }],
+                "tools": [{ "functionDeclarations": [{ "name": "look" }] }] }),
+            "/responseId",
+            "/candidates/0/content/parts/0/functionCall/id",
+        ),
+    ] {
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..3 {
+            let answer = Ask::post(path, &body).send(front.address()).json();
+            for place in [id, call] {
+                let id = answer
+                    .pointer(place)
+                    .and_then(|id| id.as_str())
+                    .unwrap_or_else(|| panic!("{path}: {answer}"));
+                assert!(seen.insert(id.to_owned()), "{path}: {id} twice");
+            }
+        }
+    }
+    front.settle();
+}

@@ -209,6 +209,35 @@ fn a_tier_that_was_only_asked_for_gives_an_estimate_and_one_that_the_answer_name
     assert_eq!(replayed["estimated_requests"], 2, "{replayed}");
 }
 
+/// Google downgrades who asked for more than there is, and tells so in a header alone.
+#[test]
+fn the_tier_that_a_header_names_is_the_one_that_is_charged() {
+    let upstream = Upstream::start();
+    let setup = setup(&upstream, crate::front::POLICY);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let whole = json!({"candidates": [{"content": {"parts": [{"text": "hi"}], "role": "model"}, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 200, "totalTokenCount": 1200}});
+    let ask = |asked: Option<&str>, served: Option<&str>| {
+        let reply = Reply::json(&whole);
+        upstream
+            .push(served.into_iter().fold(reply, |reply, tier| reply.header("x-gemini-service-tier", tier)));
+        let mut own = json!({"model": "gemini-2.5-flash"});
+        own.as_object_mut().unwrap().extend(asked.map(|tier| ("service_tier".to_owned(), json!(tier))));
+        let answer = chat(&own).send(front.address());
+        let header = |name| answer.header(name).unwrap_or_default().to_owned();
+        (header("pointsman-cost-kind"), header("pointsman-cost-usd"))
+    };
+    let plain = ask(None, None);
+    assert_eq!(plain.0, "known");
+    assert_eq!(ask(Some("priority"), Some("standard")), plain);
+    let flex = ask(None, Some("flex"));
+    assert!(flex.0 == "known" && flex.1 != plain.1, "{flex:?}");
+    assert_eq!(ask(Some("priority"), Some("flex")), flex);
+    front.settle();
+    sandbox.check();
+}
+
 const LABELLED: &str = r#"
 name = "labelled"
 

@@ -323,6 +323,8 @@ fn embeddings_have_no_answer_to_count() {
         r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"aa","spanId":"01","startTimeUnixNano":"1777629600000000000","attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"embeddings"}},{"key":"gen_ai.request.model","value":{"stringValue":"text-embedding-3-small"}},{"key":"gen_ai.usage.input_tokens","value":{"intValue":"1000"}}]}]}]}]}"#,
         r#"{"id":"g","traceId":"t","type":"EMBEDDING","startTime":"2026-05-01T10:00:00Z","providedModelName":"text-embedding-3-small","usageDetails":{"input":1000}}"#,
         r#"{"request_id":"h","request_created_at":"2026-05-01T10:00:00Z","request_path":"/v1/embeddings","response_model":"text-embedding-3-small","provider":"OPENAI","prompt_tokens":1000}"#,
+        // Some tell the total alone.
+        r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1]}],"model":"text-embedding-3-small","usage":{"total_tokens":1000}}"#,
     ] {
         assert_eq!(costs(&builtin("list").unwrap(), log).0, ["known 0.00002"], "{log}");
     }

@@ -9,7 +9,7 @@ use crate::{answered, ask, relayed};
 
 fn gemini(body: &Value, stream: bool) -> Ask {
     let ask = Ask::read_for(Dialect::Gemini, Bytes::from(body.to_string()), Some("auto")).unwrap();
-    let ask = ask.received_at(1_700_000_000);
+    let ask = ask.received_as("1700000000".into(), 1_700_000_000);
     if stream { ask.streamed() } else { ask }
 }
 

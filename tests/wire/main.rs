@@ -40,7 +40,7 @@ use serde_json::{Value, json};
 pub(crate) const PROVIDERS: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::AnthropicMessages, Dialect::Gemini];
 
 pub(crate) fn ask(dialect: Dialect, body: &Value) -> Ask {
-    Ask::read(dialect, Bytes::from(body.to_string())).unwrap().received_at(1_700_000_000)
+    Ask::read(dialect, Bytes::from(body.to_string())).unwrap().received_as("1700000000".into(), 1_700_000_000)
 }
 
 pub(crate) fn sent(from: Dialect, body: &Value, to: Dialect, model: &str) -> Value {

@@ -11,6 +11,9 @@ use crate::console::frame;
 use crate::console::screen::{Scene, View};
 use crate::console::screens::{traffic, welcome};
 
+/// The columns and rows that a panel is copied in at least.
+const LEAST: (u16, u16) = (60, 16);
+
 impl App {
     /// Has the listed requests written, once the list is whole.
     pub(super) fn export(&mut self, form: Export) -> Vec<Do> {
@@ -42,12 +45,14 @@ impl App {
             let command = welcome::command(&shown);
             return command.map_or_else(|| self.copy(Action::CopyPanel), |command| vec![Do::Copy(command)]);
         }
-        let area = frame::parts(self.area).body;
+        // A terminal too small to show anything of it still takes it whole.
+        let body = frame::parts(self.area).body;
+        let area = Rect::new(0, 0, body.width.max(LEAST.0), body.height.max(LEAST.1));
         let scene = self.scene();
         let scene = Scene { view: View { zoomed: true, ..scene.view }, ..scene };
-        let mut buf = Buffer::empty(Rect { x: 0, y: 0, ..area });
+        let mut buf = Buffer::empty(area);
         let front = self.ui.front();
-        front.draw(scene, buf.area, &mut buf);
+        front.draw(scene, area, &mut buf);
         vec![Do::Copy(markdown(&buf, &frame::scope(scene, front, usize::MAX)))]
     }
 }

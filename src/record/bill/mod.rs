@@ -155,6 +155,16 @@ mod tests {
         assert_eq!(lines, days);
         assert!(refused("date,model,cost\n02/11/2026,m,1\n").contains("may be one of two days"));
         assert!(refused("note,date,cost\n\"a\nb\",2026-11-02,many\n").starts_with("bill:2: `many`"));
+        for amount in ["0,017", "12,34", "1.234,56", "1,23,456", ",5", "1,234,5"] {
+            let refused = refused(&format!("date,model,cost\n2026-11-02,m,\"{amount}\"\n"));
+            assert!(refused.starts_with("bill:2: ") && refused.contains("no thousands"), "{refused}");
+        }
+        for (amount, read_as) in
+            [("-1,234.5", "-1234.5"), ("1,234,567", "1234567"), (".5", "0.5"), ("2e-3", "0.002")]
+        {
+            let bill = read(&format!("date,model,cost\n2026-11-02,m,\"{amount}\"\n"));
+            assert_eq!(bill.lines[0].amount, Some(usd(read_as)), "{amount}");
+        }
     }
 
     #[test]

@@ -164,14 +164,31 @@ fn moment(text: &str) -> Option<Instant> {
     Instant::parse(&whole).ok().or_else(written)
 }
 
-/// Reads an amount: `1234.5`, `$1,234.50`, and `1.234,50` where semicolons part the fields.
+/// Reads an amount: `1234.5`, `$1,234.50`, and `1.234,50` where semicolons part the fields. A comma elsewhere that cannot stand
+/// for thousands is refused: whoever writes `0,017` writes `12,345` for twelve, too.
 fn amount(text: &str, delimiter: u8) -> Result<Option<Pico>, String> {
     let plain = text.trim().trim_start_matches('$').trim_end_matches("USD").trim();
     if plain.is_empty() || matches!(plain, "-" | "null" | "NULL") {
         return Ok(None);
     }
     let commas_are_points = delimiter == b';' && plain.contains(',');
-    let plain =
-        if commas_are_points { plain.replace('.', "").replace(',', ".") } else { plain.replace(',', "") };
+    let (mark, point) = if commas_are_points { ('.', ',') } else { (',', '.') };
+    let (whole, rest) = plain.split_once(point).unwrap_or((plain, ""));
+    if rest.contains(mark) || !parts_thousands(whole.trim_start_matches(['-', '+', '$']), mark) {
+        return Err(format!(
+            "`{text}` has a `{mark}` that parts no thousands; write amounts as 1234.56, or part the fields by semicolons where \
+             commas are decimal points"
+        ));
+    }
+    let plain = plain.replace(mark, "").replace(',', ".");
     Pico::from_others(&plain, 12).map(Some).map_err(|_| format!("`{text}` is no amount in dollars"))
+}
+
+/// Says whether marks in a whole number stand where thousands are parted, if there are any.
+fn parts_thousands(whole: &str, mark: char) -> bool {
+    let mut groups = whole.split(mark);
+    let first = groups.next().unwrap_or_default();
+    let mut behind = groups.peekable();
+    behind.peek().is_none()
+        || ((1..=3).contains(&first.len()) && !first.starts_with('0') && behind.all(|group| group.len() == 3))
 }

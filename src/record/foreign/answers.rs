@@ -152,6 +152,9 @@ impl OpenAiAnswer {
             all.get_or_insert_default().absorb(said);
         }
         let bytes = self.bytes();
+        // What is listed with tokens are vectors.
+        let is_list = self.object.as_str() == "list";
+        let all = all.map(|usage| if is_list { usage.of_embeddings() } else { usage });
         all.map_or(Ok(Counted::default()), |usage| Ok(usage.counted_of(self.model.as_str())?.believed(bytes)))
     }
 }

@@ -267,6 +267,16 @@ impl OpenAiUsage {
         all
     }
 
+    /// Takes the block for one of embeddings, which have no answer: a total that stands alone is the prompt.
+    #[must_use]
+    pub fn of_embeddings(mut self) -> Self {
+        let is_told = [self.prompt_tokens, self.input_tokens, self.billed_units.input_tokens];
+        if is_told.iter().all(|tokens| tokens.0.is_none()) {
+            self.prompt_tokens = self.total_tokens;
+        }
+        self
+    }
+
     /// Turns the block into disjoint buckets.
     pub fn counted(&self) -> Result<Counted, UsageError> {
         self.counted_by(Claim::WHOLE)

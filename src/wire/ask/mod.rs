@@ -18,6 +18,8 @@ mod splice;
 mod system;
 mod weigh;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::json::{check, quote};
@@ -45,13 +47,13 @@ impl Ask {
                 Dialect::Gemini => gemini::scan(&body, root, named.unwrap_or_default())?,
                 _ => gemini::scan_embeddings(&body, root, named.unwrap_or_default())?,
             };
-            return Ok(Self { dialect, body, scan, received: 0, is_put_back: false });
+            return Ok(Self { dialect, body, scan, id: Arc::default(), received: 0, is_put_back: false });
         }
         let root = check(&body)?;
         let has_no_model = || root.is_object() && !root.members().any(|(key, _)| key == "model");
         let Some(name) = named.filter(|_| has_no_model()) else {
             let scan = scan::scan(dialect, &body, root)?;
-            return Ok(Self { dialect, body, scan, received: 0, is_put_back: false });
+            return Ok(Self { dialect, body, scan, id: Arc::default(), received: 0, is_put_back: false });
         };
         let rest = root.raw().get(1..).unwrap_or_default();
         let mut out = Vec::with_capacity(rest.len() + name.len() + 16);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -20,6 +21,7 @@ pub struct Ask {
     pub(super) dialect: Dialect,
     pub(super) body: Bytes,
     pub(super) scan: Scan,
+    pub(super) id: Arc<str>,
     pub(super) received: u64,
     /// Whether an answer of its own dialect is in a form that the client does not know.
     pub(super) is_put_back: bool,
@@ -33,14 +35,20 @@ impl Ask {
         self
     }
 
-    /// Notes when the request came, in seconds since 1970; answers made by translation say so in `created`.
+    /// Notes by which id the request is known and when it came, in seconds since 1970: answers made by translation have that id
+    /// where the provider gives none, and say in `created` when.
     #[must_use]
-    pub fn received_at(mut self, unix_seconds: u64) -> Self {
-        self.received = unix_seconds;
+    pub fn received_as(mut self, id: Arc<str>, unix_seconds: u64) -> Self {
+        (self.id, self.received) = (id, unix_seconds);
         self
     }
 
-    /// Returns the time noted by [`Self::received_at`].
+    /// Returns the id noted by [`Self::received_as`].
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns the time noted by [`Self::received_as`].
     pub fn received(&self) -> u64 {
         self.received
     }

@@ -22,7 +22,7 @@ pub fn conversed(body: &Bytes, id: &str, model: &str) -> Bytes {
         o.array("content", |a| message.list("content").for_each(|block| whole(a, block)));
         stopped(o, root.text_of("stopReason"), root.get("additionalModelResponseFields"));
         if let Some(usage) = root.get("usage") {
-            o.object("usage", |o| counted(o, usage));
+            o.object("usage", |o| counted(o, usage, root));
         }
     });
     out.into()
@@ -64,10 +64,13 @@ fn stopped(o: &mut Object<'_>, reason: Option<Cow<'_, str>>, besides: Option<Val
     put!(o, "stop_sequence": besides.and_then(|besides| besides.text_of("stop_sequence")));
 }
 
-fn counted(o: &mut Object<'_>, usage: Value<'_>) {
+/// Writes what was used, and how it was served, which stands beside it.
+fn counted(o: &mut Object<'_>, usage: Value<'_>, beside: Value<'_>) {
     let number = |name| usage.get(name).and_then(Value::number);
     let (input, output) = (number("inputTokens"), number("outputTokens"));
-    let (read, written) = (number("cacheReadInputTokens"), number("cacheWriteInputTokens"));
+    // Their names once ended in `Count`.
+    let read = number("cacheReadInputTokens").or_else(|| number("cacheReadInputTokenCount"));
+    let written = number("cacheWriteInputTokens").or_else(|| number("cacheWriteInputTokenCount"));
     let cached = read.unwrap_or(0).saturating_add(written.unwrap_or(0));
     // What was cached stands beside the rest of the prompt; the total tells where a model counts it within.
     let is_within = cached > 0
@@ -83,6 +86,9 @@ fn counted(o: &mut Object<'_>, usage: Value<'_>) {
         put!(o, "cache_creation": { "ephemeral_5m_input_tokens": of("5m"), "ephemeral_1h_input_tokens": of("1h") });
     }
     put!(o, "output_tokens"?: output);
+    let told = |part, name| beside.get(part).and_then(|part: Value<'_>| part.text_of(name));
+    let latency = told("performanceConfig", "latency").filter(|latency| latency != "standard");
+    put!(o, "service_tier"?: told("serviceTier", "type").as_deref(), "speed"?: latency.as_deref());
 }
 
 /// Reads events.
@@ -134,7 +140,7 @@ impl Events {
                 });
                 self.stopped = Some(String::from_utf8(held).unwrap_or_default());
             }
-            "metadata" => self.stop(root.get("usage"), out),
+            "metadata" => self.stop(Some(root), out),
             _ => {}
         }
         Ok(())
@@ -202,12 +208,12 @@ impl Events {
     }
 
     /// Tells the end, with the tokens where they came.
-    fn stop(&mut self, usage: Option<Value<'_>>, out: &mut BytesMut) {
+    fn stop(&mut self, told: Option<Value<'_>>, out: &mut BytesMut) {
         let Some(stopped) = self.stopped.take() else { return };
         sse::event(out, "message_delta", |o| {
             put!(o, "type": "message_delta", "delta": Value::of(&stopped));
-            if let Some(usage) = usage {
-                o.object("usage", |o| counted(o, usage));
+            if let Some((told, usage)) = told.and_then(|told| Some((told, told.get("usage")?))) {
+                o.object("usage", |o| counted(o, usage, told));
             }
         });
         sse::event(out, "message_stop", |o| put!(o, "type": "message_stop"));

@@ -128,3 +128,25 @@ fn tokens_that_a_model_counts_within_the_prompt_are_told_apart() {
     assert_eq!(usage(185), (Some(100), Some(80)));
     assert_eq!(usage(105), (Some(20), Some(80)));
 }
+
+#[test]
+fn how_converse_served_is_billed_by() {
+    let usage = |beside: Value| {
+        let mut body = json!({ "output": { "message": { "content": [{ "text": "hi" }] } }, "stopReason": "end_turn",
+            "usage": { "inputTokens": 100, "outputTokens": 5, "cacheReadInputTokenCount": 80, "cacheWriteInputTokenCount": 7 } });
+        body.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+        let whole: Value =
+            serde_json::from_slice(&conversed(&Bytes::from(body.to_string()), "r", "m")).unwrap();
+        whole["usage"].clone()
+    };
+    let told =
+        usage(json!({ "serviceTier": { "type": "flex" }, "performanceConfig": { "latency": "optimized" } }));
+    assert_eq!((&told["service_tier"], &told["speed"]), (&json!("flex"), &json!("optimized")));
+    assert_eq!(
+        (&told["cache_read_input_tokens"], &told["cache_creation_input_tokens"]),
+        (&json!(80), &json!(7)),
+        "under their older names"
+    );
+    let plain = usage(json!({ "performanceConfig": { "latency": "standard" } }));
+    assert_eq!((plain.get("service_tier"), plain.get("speed")), (None, None));
+}
