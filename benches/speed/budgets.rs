@@ -95,7 +95,7 @@ fn live() {
         }
         started.elapsed() / 20_000
     };
-    let bounded = AtMost { prompt: 1024, output: 1024, any_tier: false };
+    let bounded = AtMost { prompt: 1024, output: 1024, ..AtMost::default() };
     let mut rounds: Vec<_> =
         (0..7).map(|_| (run(&plain, AtMost::default()), run(&limited, bounded))).collect();
     rounds.sort_by_key(|(plain, limited)| limited.saturating_sub(*plain));

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::budget::{Budgets, Draws, Mode, Over, OverLimit, Payer};
 use crate::outcome::Operation;
 use crate::pricing::{PriceTable, worst};
-use crate::routing::{AtMost, Bar, Decision, NO_RUNG, Needs, Policy, Short, Step, match_route};
+use crate::routing::{AtMost, Bar, Decision, NO_RUNG, Needs, Policy, Route, Short, Step, match_route};
 use crate::units::{Instant, ModelId, Names, Pico};
 
 /// One model's claim.
@@ -67,8 +67,9 @@ impl Claims {
             if draws.is_empty() {
                 continue;
             }
-            let known = most(prices, model, operation.at, needs.at_most);
-            let amount = known.unwrap_or_else(|| of_any(prices, operation.at, needs.at_most));
+            let at_most = within_context(needs.at_most, policy, route, prices, model);
+            let known = most(prices, model, operation.at, at_most);
+            let amount = known.unwrap_or_else(|| of_any(prices, operation.at, at_most));
             let is_unpriced = known.is_none();
             let wish = (amount, is_unpriced);
             let over = budgets.turning_away(&draws, wish, operation.at, turn).map(Box::new);
@@ -114,6 +115,22 @@ impl Claims {
     fn find(&self, model: ModelId) -> Option<&Claim> {
         self.0.iter().find(|claim| claim.model == model)
     }
+}
+
+/// Bounds a prompt of which nobody here knows how long it is by what policy says that the model takes.
+fn within_context(
+    at_most: AtMost,
+    policy: &Policy,
+    route: &Route,
+    prices: &PriceTable,
+    model: ModelId,
+) -> AtMost {
+    if !at_most.is_elsewhere {
+        return at_most;
+    }
+    let rung = route.ladder.iter().find(|rung| rung.model == model).map(|rung| rung.facts);
+    let facts = rung.unwrap_or_else(|| policy.facts(prices.identity(model)));
+    AtMost { prompt: facts.context.map_or(at_most.prompt, |context| at_most.prompt.min(context)), ..at_most }
 }
 
 /// Says how a limit without room turns a model away.

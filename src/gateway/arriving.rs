@@ -234,6 +234,9 @@ fn tie(ask: &Ask) -> Option<Tie> {
 /// Tokens that a provider's own words around a prompt may come to.
 const TEMPLATE: u64 = 256;
 
+/// The longest prompt that a model takes: what one is taken for of which nobody here knows how long it is.
+const LARGEST: u64 = 1 << 20;
+
 /// Says what the most is that a call can be billed for. An answer whose length the client leaves open is cut at `most`.
 fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
     let found = ask.measures();
@@ -241,9 +244,11 @@ fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
     let cap = found.max_output.unwrap_or(most);
     wants.cap = (found.max_output.is_none() && !embeds).then(|| u32::try_from(most).unwrap_or(u32::MAX));
     let output = if embeds { 0 } else { cap.saturating_mul(u64::from(found.choices.max(1))) };
+    // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
+    let prompt = found.estimated_prompt_tokens.saturating_mul(4).saturating_add(TEMPLATE);
     wants.at_most = AtMost {
-        // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
-        prompt: up_to_grid(found.estimated_prompt_tokens.saturating_mul(4).saturating_add(TEMPLATE)),
+        prompt: up_to_grid(if found.is_elsewhere { prompt.max(LARGEST) } else { prompt }),
+        is_elsewhere: found.is_elsewhere,
         output: up_to_grid(output),
         any_tier: ask
             .tier()

@@ -81,7 +81,7 @@ fn session(over: OverLimit, amount: Pico) -> Live {
 }
 
 fn arriving() -> Arriving<'static> {
-    let at_most = AtMost { prompt: 1024, output: 1024, any_tier: false };
+    let at_most = AtMost { prompt: 1024, output: 1024, ..AtMost::default() };
     Arriving { asked: "auto".into(), wants: Wants { at_most, ..Wants::default() }, ..Arriving::default() }
 }
 

@@ -32,6 +32,8 @@ pub struct AtMost {
     pub prompt: u32,
     /// Its answer.
     pub output: u32,
+    /// Whether part of the prompt lies elsewhere, so that what the model takes at most bounds it.
+    pub is_elsewhere: bool,
     /// Whether a service tier was asked for, which may cost more than the ordinary one.
     pub any_tier: bool,
 }
@@ -140,7 +142,7 @@ impl Circumstance {
             labels: Labels::NONE,
             window: 0,
             output: 0,
-            at_most: AtMost { prompt: 0, output: 0, any_tier: false },
+            at_most: AtMost { prompt: 0, output: 0, is_elsewhere: false, any_tier: false },
         },
         down: Vec::new(),
         down_as: Vec::new(),

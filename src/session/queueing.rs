@@ -288,7 +288,7 @@ mod tests {
         }
 
         fn arrive(&mut self, team: &'static str, now: Instant) {
-            let at_most = AtMost { prompt: 1024, output: 1024, any_tier: false };
+            let at_most = AtMost { prompt: 1024, output: 1024, ..AtMost::default() };
             let arriving = Arriving {
                 asked: "auto".into(),
                 team: team.into(),

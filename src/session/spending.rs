@@ -367,7 +367,7 @@ fn bound(
     }
     let (needs, at) = (&circumstance.needs, evidence.operation.at);
     let output = if needs.output == 0 { ANSWER } else { needs.output };
-    let at_most = AtMost { prompt: needs.window, output, any_tier: false };
+    let at_most = AtMost { prompt: needs.window, output, ..AtMost::default() };
     match most(outlook.prices, model, at, at_most) {
         Some(amount) => Bound::Cost(amount),
         None => Bound::Unpriced(of_any(outlook.prices, at, at_most)),

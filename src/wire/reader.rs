@@ -158,7 +158,7 @@ impl Reader<'_> {
     pub(super) fn data<'a>(self, data: Data<'a>, is_file: bool, place: &str) -> Result<Data<'a>> {
         let is_taken = match (&data, self.to) {
             (Data::Url(_), Dialect::Gemini) => false,
-            (Data::Url(_), Dialect::OpenAiChat) => !is_file,
+            (Data::Url(_), Dialect::OpenAiChat) => !is_file || self.accent == Accent::Mistral,
             (Data::Base64 { kind, .. }, Dialect::AnthropicMessages) => !is_file || kind == "application/pdf",
             _ => true,
         };

@@ -155,7 +155,7 @@ impl Stage {
                         at_most: AtMost {
                             prompt: up_to_grid(most * 5),
                             output: up_to_grid(*most),
-                            any_tier: false,
+                            ..AtMost::default()
                         },
                         key: ["k", "l"][*prompt % 2].into(),
                         ..Wants::default()

@@ -278,3 +278,53 @@ fn tags_pay_as_key_header_and_metadata_tell_them_also_after_a_restart_and_in_a_r
     let spent: Vec<_> = shown["budgets"].as_array().unwrap().iter().map(|row| row["spent"].clone()).collect();
     assert_eq!(spent, before.iter().map(|(_, _, spent)| spent.clone()).collect::<Vec<_>>());
 }
+
+/// What a request may cost is held before it is sent, also where its length is told twice or lies with somebody else.
+#[test]
+fn no_request_passes_a_hard_limit_by_what_it_leaves_unsaid() {
+    let upstream = Upstream::start();
+    let (mut setup, sandbox) =
+        sandbox(&upstream, "[budget.all]\nlimit = { lifetime = \"0.05\" }\nover = \"refuse\"\n");
+    setup.providers += &format!(
+        "\n[[provider]]\nname = \"texts\"\ndialect = \"openai\"\nbase_url = \"{}/v1\"\nmodels = [\"gpt-3.5-turbo\"]\ncompletions = true\n",
+        upstream.url()
+    );
+    let front = sandbox.serve(&setup);
+    let film = json!({"fileData": {"fileUri": "https://example.com/film", "mimeType": "video/mp4"}});
+    let document =
+        json!({"type": "document", "source": {"type": "url", "url": "https://example.com/book.pdf"}});
+    let x = json!([{"role": "user", "content": "x"}]);
+    let gemini = "/v1beta/models/gemini-2.5-flash:generateContent";
+    let few = json!({"maxOutputTokens": 10});
+    for (path, body) in [
+        (
+            "/v1/chat/completions",
+            json!({"model": "gpt-4.1", "messages": x, "max_tokens": 10, "max_completion_tokens": 20_000}),
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"model": "gpt-4.1", "messages": x, "max_completion_tokens": 20_000, "max_tokens": 10}),
+        ),
+        (
+            "/v1/completions",
+            json!({"model": "gpt-3.5-turbo", "prompt": "x", "max_tokens": 2000, "best_of": 20}),
+        ),
+        (gemini, json!({"contents": [{"parts": [film]}], "generationConfig": few})),
+        (
+            gemini,
+            json!({"contents": [{"parts": [{"text": "x"}]}], "cachedContent": "cachedContents/a", "generationConfig": few}),
+        ),
+        (
+            "/v1/messages",
+            json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": [{"role": "user", "content": [document]}]}),
+        ),
+    ] {
+        let answer = Ask::post(path, &body).send(front.address());
+        assert_eq!(answer.status(), 429, "{path} {body}: {}", answer.text());
+    }
+    assert!(upstream.served().is_empty());
+    let small = json!({"model": "gpt-4.1", "messages": x, "max_tokens": 10});
+    assert_eq!(Ask::post("/v1/chat/completions", &small).send(front.address()).status(), 200);
+    front.settle();
+    sandbox.check();
+}

@@ -124,6 +124,9 @@ fn mistral_gets_chat_as_it_takes_it() {
         want["messages"][3]["tool_calls"][place]["id"] = json!(short);
         want["messages"][4 + place]["tool_call_id"] = json!(short);
     }
+    let none = json!({"type":"object","properties":{}});
+    want["messages"][3]["tool_calls"][1]["function"]["arguments"] = json!("{}");
+    want["tools"][1]["function"]["parameters"] = none;
     let said = want.as_object_mut().unwrap();
     for unknown in
         ["max_completion_tokens", "seed", "user", "store", "n", "logprobs", "logit_bias", "presence_penalty"]
@@ -141,6 +144,54 @@ fn mistral_gets_chat_as_it_takes_it() {
     assert_eq!(other.get("stream_options"), None);
     assert_eq!(other["messages"][2]["tool_calls"][0]["id"], other["messages"][3]["tool_call_id"]);
     assert_eq!(other["messages"][3]["tool_call_id"].as_str().unwrap().len(), 9);
+}
+
+/// Mistral refuses a system message behind the assistant's, calls without arguments and functions without parameters, and has
+/// documents under a name of its own.
+#[test]
+fn what_mistral_takes_in_another_form_reaches_it_in_that_from_every_client() {
+    let mistral = Sending { accent: Accent::Mistral, ..Sending::default() };
+    let pdf = "data:application/pdf;base64,AAAA";
+    let chat = json!({"model":"auto","messages":[
+        {"role":"system","content":"Be kind."},
+        {"role":"user","content":[{"type":"text","text":"Read it."},{"type":"file","file":{"filename":"a.pdf","file_data":pdf}}]},
+        {"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"look","arguments":""}}]},
+        {"role":"tool","tool_call_id":"c1","content":"2"},
+        {"role":"assistant","content":"Done."},
+        {"role":"developer","content":[{"type":"text","text":"Be short."}]}],
+        "tools":[{"type":"function","function":{"name":"look","description":"Looks."}}]});
+    let messages = json!({"model":"auto","max_tokens":9,"system":"Be kind.","messages":[
+        {"role":"user","content":[{"type":"text","text":"Read it."},
+            {"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"AAAA"},"title":"a.pdf"},
+            {"type":"document","source":{"type":"url","url":"https://example.com/b.pdf"}}]},
+        {"role":"assistant","content":[{"type":"tool_use","id":"c1","name":"look","input":{}}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":"2"}]},
+        {"role":"assistant","content":"Done."},
+        {"role":"system","content":"Be short."},
+        {"role":"user","content":"x"}],
+        "tools":[{"name":"look","description":"Looks.","input_schema":{"type":"object","properties":{}}}]});
+    for (dialect, body) in [(OpenAiChat, chat), (AnthropicMessages, messages)] {
+        let sent = ask(dialect, &body).body_for(OpenAiChat, "mistral-small-2503", &mistral).unwrap();
+        let sent: Value = serde_json::from_slice(&sent.body).unwrap();
+        let said = &sent["messages"];
+        assert_eq!(said[0], json!({"role":"system","content":"Be kind."}));
+        assert_eq!(
+            said[1]["content"][1],
+            json!({"type":"document_url","document_url":pdf,"document_name":"a.pdf"})
+        );
+        if dialect == AnthropicMessages {
+            let by_address = json!({"type":"document_url","document_url":"https://example.com/b.pdf"});
+            assert_eq!(said[1]["content"][2], by_address);
+        }
+        assert_eq!(said[2]["tool_calls"][0]["function"], json!({"name":"look","arguments":"{}"}));
+        assert_eq!(said[5]["role"], "user");
+        assert!(said[5].to_string().contains("<system-reminder>\\nBe short.\\n</system-reminder>"), "{said}");
+        let parameters = json!({"type":"object","properties":{}});
+        assert_eq!(
+            sent["tools"][0]["function"],
+            json!({"name":"look","description":"Looks.","parameters":parameters})
+        );
+    }
 }
 
 #[test]
@@ -290,7 +341,8 @@ fn more_than_a_lot_of_effort_arrives_where_it_is_known() {
 #[test]
 fn mistral_gets_allowed_tools_a_turn_and_a_prefix() {
     let mistral = Sending { accent: Accent::Mistral, ..Sending::default() };
-    let tool = |name: &str| json!({"type":"function","function":{"name":name}});
+    let tool =
+        |name: &str| json!({"type":"function","function":{"name":name,"parameters":{"type":"object"}}});
     let body = json!({"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y"}],
         "tools":[tool("f"),tool("g")],"top_k":3,
         "tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[tool("g")]}}});

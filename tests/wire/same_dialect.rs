@@ -186,6 +186,37 @@ fn a_picture_counts_as_a_picture_not_as_its_bytes() {
 }
 
 #[test]
+fn a_prompt_that_lies_in_part_elsewhere_is_known_as_one() {
+    use Dialect::{AnthropicMessages as Messages, OpenAiChat as Chat, OpenAiResponses as Responses};
+    let user = |part: &str| {
+        format!(r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":[{part}]}}]}}"#)
+    };
+    let input = |part: &str| format!(r#"{{"model":"m","input":[{{"role":"user","content":[{part}]}}]}}"#);
+    for (dialect, body, is_elsewhere) in [
+        (Responses, r#"{"model":"m","input":"x","previous_response_id":"resp_1"}"#.to_owned(), true),
+        (Responses, r#"{"model":"m","input":"x","conversation":{"id":"conv_1"}}"#.to_owned(), true),
+        (Responses, r#"{"model":"m","input":"x","prompt":{"id":"pmpt_1"}}"#.to_owned(), true),
+        (
+            Responses,
+            r#"{"model":"m","input":"x","previous_response_id":null,"prompt":null}"#.to_owned(),
+            false,
+        ),
+        (Responses, input(r#"{"type":"input_file","file_id":"file_1"}"#), true),
+        (Responses, input(r#"{"type":"input_file","file_url":"https://example.com/a.pdf"}"#), true),
+        (Responses, input(r#"{"type":"input_file","filename":"a.pdf","file_data":"AAAA"}"#), false),
+        (Chat, user(r#"{"type":"file","file":{"file_id":"file_1"}}"#), true),
+        (Chat, user(r#"{"type":"file","file":{"filename":"a.pdf","file_data":"AAAA"}}"#), false),
+        (Chat, user(r#"{"type":"video_url","video_url":{"url":"https://example.com/film"}}"#), true),
+        (Chat, user(r#"{"type":"video_url","video_url":{"url":"data:video/mp4;base64,AAAA"}}"#), false),
+        (Chat, user(r#"{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}"#), false),
+        (Messages, user(r#"{"type":"document","source":{"type":"file","file_id":"file_1"}}"#), true),
+        (Messages, user(r#"{"type":"document","source":{"type":"text","data":"words"}}"#), false),
+    ] {
+        assert_eq!(ask(dialect, &body).measures().is_elsewhere, is_elsewhere, "{body}");
+    }
+}
+
+#[test]
 fn an_answer_in_the_clients_dialect_is_untouched_and_read() {
     let chat = ask(Dialect::OpenAiChat, r#"{"model":"m","messages":[]}"#);
     let body = r#"{"id":"1","model":"gpt-4.1-2025","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"length"}],

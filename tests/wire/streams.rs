@@ -239,6 +239,28 @@ fn calls_of_other_tools_come_back_as_what_they_are() {
     assert!(out.contains(r#""type":"custom""#));
 }
 
+/// An answer of nothing, for all that was said, makes agents ask again and again.
+#[test]
+fn what_a_chunk_calls_a_message_is_added_where_nothing_else_is() {
+    let chunk = |choice: Value| format!("data: {}\n\n", json!({"id":"c","model":"m","choices":[choice]}));
+    let said = |name: &str, text: &str| chunk(json!({"index":0, name: {"role":"assistant","content":text}}));
+    let end = chunk(json!({"index":0,"delta":{},"finish_reason":"stop"})) + "data: [DONE]\n\n";
+    let whole =
+        chunk(json!({"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}));
+    for stream in [
+        said("message", "Hel") + &said("message", "lo") + &end,
+        said("delta", "Hel") + &said("delta", "lo") + &end,
+        // The whole once more, behind its pieces.
+        said("delta", "Hel") + &said("delta", "lo") + &whole + "data: [DONE]\n\n",
+        whole.clone() + "data: [DONE]\n\n",
+    ] {
+        for client in [AnthropicMessages, OpenAiResponses] {
+            let (out, end, _) = relayed(OpenAiChat, &asked(client, true), stream.as_bytes(), &[]);
+            assert_eq!((end, &*heard(client, &out).text), (StreamEnd::Complete, "Hello"), "{stream}");
+        }
+    }
+}
+
 #[test]
 fn a_translated_stream_that_breaks_is_not_closed_as_whole() {
     for client in [OpenAiChat, AnthropicMessages, OpenAiResponses] {

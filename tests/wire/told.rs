@@ -109,9 +109,9 @@ fn a_beginning_of_blanks_and_a_call_too_many_for_the_older_form_are_told() {
 
 #[test]
 fn what_mistral_has_no_counterpart_for_is_refused_in_its_name() {
-    let document = json!([{"role":"user","content":[{"type":"document","source":{"type":"url","url":"https://a.b/c.pdf"}}]}]);
-    let document = with(AnthropicMessages, "messages", &document);
-    let ask = Ask::read(AnthropicMessages, document.to_string().into()).unwrap();
+    let call = json!([{"role":"user","content":[{"type":"tool_use","id":"t","name":"f","input":{}}]}]);
+    let call = with(AnthropicMessages, "messages", &call);
+    let ask = Ask::read(AnthropicMessages, call.to_string().into()).unwrap();
     let sending = Sending { accent: pointsman::wire::Accent::Mistral, ..Sending::default() };
     let error = ask.body_for(OpenAiChat, "m", &sending).unwrap_err().to_string();
     assert!(error.contains(": Mistral has no counterpart") && !error.contains("OpenAI"), "{error}");

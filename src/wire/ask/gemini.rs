@@ -31,6 +31,7 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
                 has_contents = true;
                 bytes += contents(value, body, &mut scan)?;
             }
+            "cachedContent" if !value.is_null() => scan.measures.is_elsewhere = true,
             "systemInstruction" => bytes += weigh::bytes(value),
             "tools" => {
                 bytes += weigh::bytes(value);
@@ -93,6 +94,7 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
             for part in std::iter::once(part).chain(result.into_iter().flat_map(Value::items)) {
                 let Some(weight) = weight(part) else { continue };
                 scan.measures.has_images |= weight.is_picture;
+                scan.measures.is_elsewhere |= weight.is_elsewhere;
                 bytes = bytes.saturating_sub(part.raw().len() as u64).saturating_add(weight.bytes);
             }
         }
@@ -118,7 +120,14 @@ fn weight(part: Value<'_>) -> Option<weigh::Weight> {
     let inline = member(part, "inlineData");
     let data = inline.or_else(|| member(part, "fileData"))?;
     let size = inline.and_then(|data| member(data, "data")).map_or(0, |data| data.raw().len() as u64);
-    text_of(data, "mimeType").and_then(|kind| weigh::of_media(&kind, size))
+    let kind = text_of(data, "mimeType").unwrap_or_default();
+    if inline.is_none() && !kind.starts_with("image/") {
+        return Some(weigh::Weight {
+            is_elsewhere: true,
+            ..weigh::of_media(&kind, size).unwrap_or_default()
+        });
+    }
+    weigh::of_media(&kind, size)
 }
 
 /// Counts the tools that a member of a tool declares.

@@ -14,7 +14,11 @@ pub struct AskMeasures {
     pub earlier_bytes: u64,
     /// Whether a picture or a film is part of the prompt, also within the result of a tool.
     pub has_images: bool,
-    /// The most tokens of output that the client allows.
+    /// Whether part of the prompt lies elsewhere (an earlier response, a cached content, a file by its address), so that nobody
+    /// here knows how long it is.
+    pub is_elsewhere: bool,
+    /// The most tokens of output that the client allows; the larger number where two names give one each, as providers differ
+    /// in which they go by.
     pub max_output: Option<u64>,
     /// The number of answers asked for.
     pub choices: u32,

@@ -66,7 +66,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     let mut prompt = Prompt::default();
     let mut seen = 0u32;
     let mut has_model = false;
-    let mut prompts = 1;
+    let (mut prompts, mut best_of) = (1, 1);
     scan.members.reserve(16);
     let mut members = root.members();
     while let Some((key, value)) = members.next() {
@@ -131,14 +131,24 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                         WireError::invalid(key, "has to be a whole number that is not negative")
                     })?;
                     scan.limits.push((name, value.span_in(body)));
-                    let now = scan.measures.max_output.unwrap_or(limit);
-                    scan.measures.max_output = Some(now.min(limit));
+                    scan.measures.max_output = scan.measures.max_output.max(Some(limit));
                 }
             }
             "n" if matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions) => {
-                let n = value.number().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=128).contains(n));
+                let n = value
+                    .number()
+                    .and_then(|n| u32::try_from(n).ok())
+                    .filter(|n| (1..=MOST_CHOICES).contains(n));
                 scan.measures.choices =
                     n.ok_or_else(|| WireError::invalid("n", "has to be from 1 to 128"))?;
+            }
+            "best_of" if dialect == Dialect::OpenAiCompletions => {
+                let n = value.number().and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
+                best_of = best_of.max(n.min(MOST_CHOICES));
+            }
+            // What was said before, or stands in a prompt of the provider's, lies there.
+            "previous_response_id" | "conversation" | "prompt" if dialect == Dialect::OpenAiResponses => {
+                scan.measures.is_elsewhere = true;
             }
             "user" => scan.user = value.text().map(Cow::into_owned),
             "metadata" if dialect == Dialect::AnthropicMessages => {
@@ -166,7 +176,8 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
         return Err(WireError::invalid(wanted, "is missing"));
     }
     prompt.into(&mut scan);
-    scan.measures.choices = scan.measures.choices.saturating_mul(prompts);
+    // All that are drawn are billed, however few are given.
+    scan.measures.choices = scan.measures.choices.max(best_of).saturating_mul(prompts);
     Ok(scan)
 }
 
@@ -204,6 +215,8 @@ fn format(dialect: Dialect, key: &str, value: Value<'_>, body: &[u8], scan: &mut
     }
 }
 
+/// The most answers that may be asked for at once.
+const MOST_CHOICES: u32 = 128;
 /// How many levels of parts within parts there are: a document within a tool's result holds the last.
 const DEEPEST: u8 = 2;
 
@@ -304,6 +317,7 @@ impl Prompt {
         if let Some(weight) = weigh::of_part(part) {
             let size = weigh::bytes(part);
             scan.measures.has_images |= weight.is_picture;
+            scan.measures.is_elsewhere |= weight.is_elsewhere;
             self.turns += weight.bytes.saturating_sub(size);
             return size.saturating_sub(weight.bytes);
         }

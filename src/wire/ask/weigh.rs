@@ -17,34 +17,45 @@ const MOST_PAGES: u64 = 600;
 const SOUND: u64 = 1024;
 
 /// A part that weighs something else than its bytes.
+#[derive(Default)]
 pub(super) struct Weight {
     pub(super) bytes: u64,
     /// Whether it takes a model that looks at pictures; films do as well.
     pub(super) is_picture: bool,
+    /// Whether it does not come along, so that it may be of any length.
+    pub(super) is_elsewhere: bool,
 }
 
 /// Returns what a part of a message weighs; nothing where its bytes are right.
 pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
-    let other = |bytes| Some(Weight { bytes, is_picture: false });
+    let other = |bytes| Some(Weight { bytes, is_picture: false, is_elsewhere: false });
+    let document = |size: Option<u64>| {
+        let bytes = pages(size.unwrap_or(0));
+        Some(Weight { bytes, is_picture: false, is_elsewhere: size.is_none() })
+    };
     let data = |holder: Option<Value<'_>>, name: &str| {
         holder.and_then(|holder| holder.get(name)).map(|data| data.raw().len() as u64)
     };
     match &*part.text_of("type")? {
         "image" | "image_url" | "input_image" | "computer_screenshot" => {
-            Some(Weight { bytes: PICTURE, is_picture: true })
+            Some(Weight { bytes: PICTURE, is_picture: true, is_elsewhere: false })
         }
-        "video_url" | "input_video" => Some(Weight { bytes: bytes(part), is_picture: true }),
+        "video_url" | "input_video" => {
+            let address = part.get("video_url").map(|film| film.text_of("url").or_else(|| film.text()));
+            let is_elsewhere = !address.flatten().is_some_and(|address| address.starts_with("data:"));
+            Some(Weight { bytes: bytes(part), is_picture: true, is_elsewhere })
+        }
         "document" => {
             let source = part.get("source")?;
             match &*source.text_of("type")? {
-                "base64" => other(pages(data(Some(source), "data")?)),
-                "url" | "file" => other(pages(0)),
+                "base64" => document(Some(data(Some(source), "data")?)),
+                "url" | "file" => document(None),
                 // Plain text, or parts of its own.
                 _ => None,
             }
         }
-        "file" => other(pages(data(part.get("file"), "file_data").unwrap_or(0))),
-        "input_file" => other(pages(data(Some(part), "file_data").unwrap_or(0))),
+        "file" => document(data(part.get("file"), "file_data")),
+        "input_file" => document(data(Some(part), "file_data")),
         "input_audio" => other(data(part.get("input_audio"), "data")? / SOUND * 4),
         _ => None,
     }
@@ -54,9 +65,13 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
 /// right.
 pub(super) fn of_media(kind: &str, size: u64) -> Option<Weight> {
     match kind.split('/').next()? {
-        "image" => Some(Weight { bytes: PICTURE, is_picture: true }),
-        kind @ ("audio" | "video") => Some(Weight { bytes: size / SOUND * 4, is_picture: kind == "video" }),
-        _ if kind == "application/pdf" => Some(Weight { bytes: pages(size), is_picture: false }),
+        "image" => Some(Weight { bytes: PICTURE, is_picture: true, is_elsewhere: false }),
+        kind @ ("audio" | "video") => {
+            Some(Weight { bytes: size / SOUND * 4, is_picture: kind == "video", is_elsewhere: false })
+        }
+        _ if kind == "application/pdf" => {
+            Some(Weight { bytes: pages(size), is_picture: false, is_elsewhere: false })
+        }
         _ => None,
     }
 }

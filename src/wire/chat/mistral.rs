@@ -11,9 +11,12 @@ use sha2::{Digest, Sha256};
 use crate::wire::WireError;
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Value, object, put};
-use crate::wire::prompt::Reader;
+use crate::wire::prompt::{Reader, reminder};
+use crate::wire::reply::content_text;
 use crate::wire::tools::{self, Offered};
 
+/// How the address of a document begins that is in it.
+const PDF: &str = "data:application/pdf;base64,";
 /// The members of a message that Mistral knows.
 const MESSAGE: [&str; 5] = ["content", "name", "prefix", "role", "tool_call_id"];
 
@@ -40,6 +43,7 @@ pub(in crate::wire) fn write(
     let said = root.get("messages");
     let speaker = Speaker {
         is_alone: said.into_iter().flat_map(Value::items).all(is_system),
+        begins: said.into_iter().flat_map(Value::items).take_while(|said| is_system(*said)).count(),
         last: said.map_or(0, |said| said.items().count()).saturating_sub(1),
     };
     object(&mut out, |o| {
@@ -85,6 +89,8 @@ pub(in crate::wire) fn write(
 struct Speaker {
     /// Whether nobody but the system does.
     is_alone: bool,
+    /// The place at which others than the system begin to.
+    begins: usize,
     /// The place of the last message.
     last: usize,
 }
@@ -105,7 +111,17 @@ fn is_allowed(tool: Value<'_>, allowed: Value<'_>) -> bool {
 /// Writes a tool; one that is no function becomes one.
 fn write_tool(a: &mut Array<'_>, tool: Value<'_>, reader: Reader<'_>) {
     match tools::custom_of_chat(tool) {
-        None if tool.text_of("type").is_none_or(|kind| kind == "function") => a.put(tool),
+        None if tool.text_of("type").is_none_or(|kind| kind == "function") => {
+            let lacks = |function: &Value<'_>| function.get("parameters").is_none_or(Value::is_null);
+            let Some(function) = tool.get("function").filter(lacks) else { return a.put(tool) };
+            a.object(|o| {
+                put!(o, "type": "function", "function": |o| {
+                    let kept = function.members().filter(|(key, _)| key != "parameters");
+                    kept.for_each(|(key, value)| o.put(&key, value));
+                    put!(o, "parameters": { "type": "object", "properties": {} });
+                });
+            });
+        }
         Some(Offered::Function { tool, .. }) => a.object(|o| {
             let parameters = tool.parameters.unwrap_or(Value::of("{}"));
             put!(o, "type": "function", "function": {
@@ -120,6 +136,11 @@ fn write_tool(a: &mut Array<'_>, tool: Value<'_>, reader: Reader<'_>) {
 }
 
 fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) {
+    if at >= speaker.begins && is_system(message) {
+        // Nobody but the user and its tools may speak after the assistant.
+        let said = message.get("content").map(|content| content_text(content).unwrap_or_default());
+        return put!(o, "role": "user", "content": &reminder(&said.unwrap_or_default()));
+    }
     let is_prefix = at == speaker.last && message.text_of("role").as_deref() == Some("assistant");
     let is_bare = is_prefix && message.get("prefix").is_none() && message.get("tool_calls").is_none();
     put!(o, "prefix"?: is_bare.then_some(true));
@@ -134,6 +155,10 @@ fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) 
             "tool_call_id" => put!(o, "tool_call_id": &short_id(&value.text().unwrap_or_default())),
             "content" if value.is_array() => o.array("content", |a| {
                 for part in value.items() {
+                    if let Some(document) = document(part) {
+                        a.put(Value::of(&document));
+                        continue;
+                    }
                     a.object(|o| {
                         let kept = part.members().filter(|(key, _)| key != "cache_control");
                         kept.for_each(|(key, value)| o.put(&key, value));
@@ -146,6 +171,14 @@ fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) 
                         for (key, value) in call.members() {
                             match &*key {
                                 "id" => put!(o, "id": short_id(&value.text().unwrap_or_default())),
+                                "function"
+                                    if value
+                                        .text_of("arguments")
+                                        .is_some_and(|said| said.trim().is_empty()) =>
+                                {
+                                    let name = value.get("name").unwrap_or(Value::of("\"\""));
+                                    put!(o, "function": { "name": name, "arguments": "{}" });
+                                }
                                 key => o.put(key, value),
                             }
                         }
@@ -156,6 +189,18 @@ fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) 
             _ => {}
         }
     }
+}
+
+/// Returns a document that comes along as Mistral takes one: by its address, which may hold it.
+fn document(part: Value<'_>) -> Option<String> {
+    let file = part.get("file").filter(|_| part.text_of("type").as_deref() == Some("file"))?;
+    let (address, name) = (file.text_of("file_data")?, file.text_of("filename"));
+    let address = if address.contains(':') { address } else { format!("{PDF}{address}").into() };
+    let mut out = Vec::new();
+    object(&mut out, |o| {
+        put!(o, "type": "document_url", "document_url": &address, "document_name"?: name.as_deref());
+    });
+    String::from_utf8(out).ok()
 }
 
 /// Returns an id that Mistral takes: the same for the same id, so that results find their calls.

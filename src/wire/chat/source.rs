@@ -45,6 +45,8 @@ pub(in crate::wire) struct Chunks {
     pages: Vec<Citation>,
     /// Whether a choice ends with an empty word, so far.
     has_empty_finish: bool,
+    /// Whether anything was added under its usual name.
+    has_deltas: bool,
 }
 
 impl Source for Chunks {
@@ -155,7 +157,10 @@ impl Chunks {
             self.at = nth;
             tell(Delta::Choice(nth));
         }
-        if let Some(message) = if place.is_some() { message } else { delta } {
+        self.has_deltas |= delta.is_some();
+        // Some servers call what is added a message; behind what was added one is the whole again.
+        let added = || delta.or(message.filter(|_| !self.has_deltas));
+        if let Some(message) = if place.is_some() { message } else { added() } {
             self.message(message, nth, place.is_some(), tell);
         }
         if place == Some(0) {

@@ -177,12 +177,17 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> 
             a.object(|o| {
                 if let Some(format) = audio_format(kind) {
                     put!(o, "type": "input_audio", "input_audio": { "data": bytes, "format": format });
+                } else if reader.accent == Accent::Mistral {
+                    put!(o, "type": "document_url", "document_url": data.url(), "document_name"?: name.as_deref());
                 } else {
                     let name = name.as_deref().unwrap_or("document.pdf");
                     put!(o, "type": "file", "file": { "filename": name, "file_data": data.url() });
                 }
             });
         }
+        Piece::File { data, name, .. } if reader.accent == Accent::Mistral => a.object(|o| {
+            put!(o, "type": "document_url", "document_url": data.url(), "document_name"?: name.as_deref());
+        }),
         Piece::File { .. } => return reader.refuse("a document by its address"),
         Piece::Call { .. } | Piece::Result(_) => return reader.refuse("a call of a tool in a user's turn"),
     }
