@@ -10,6 +10,8 @@ mod explored;
 mod quality;
 #[path = "console/small.rs"]
 mod small;
+#[path = "console/spare.rs"]
+mod spare;
 #[path = "console/spend.rs"]
 mod spend;
 #[path = "console/warm.rs"]

@@ -1,7 +1,7 @@
 //! What a classifier learns from or is judged by: questions with what several models' answers were worth, from sets or from logs.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -55,6 +55,19 @@ pub struct Taught {
     pub quality: f64,
 }
 
+/// What of a file could not be used.
+#[derive(Clone, Debug, Default)]
+pub struct Passed {
+    /// Lines that could not be read.
+    pub bad: u64,
+    /// What is wrong with the first of them.
+    pub first_bad: Option<String>,
+    /// Qualities outside 0 to 1.
+    pub outside: u64,
+    /// The first of them.
+    pub first_outside: Option<String>,
+}
+
 /// What a file holds.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
@@ -64,10 +77,10 @@ pub struct Contents {
     pub rows: u64,
     /// Those without a text.
     pub without_text: u64,
-    /// Lines that could not be read, and what is wrong with the first.
-    pub bad: u64,
-    /// The first of them.
-    pub first_bad: Option<String>,
+    /// Questions that an earlier row asked, too.
+    pub again: u64,
+    /// Lines that could not be read, and qualities that are none.
+    pub passed: Passed,
     /// Whether it is a log of requests.
     pub is_log: bool,
 }
@@ -108,8 +121,10 @@ impl<'a> Lessons<'a> {
         }
         let mut sums: BTreeMap<String, (u64, f64)> = BTreeMap::new();
         let mut contents = Contents { is_log, ..Contents::default() };
-        let (bad, first_bad) = lessons.each("looking through", |lesson| {
+        let mut questions = HashSet::new();
+        let passed = lessons.each("looking through", |lesson| {
             contents.rows += 1;
+            contents.again += u64::from(!questions.insert(lesson.question));
             contents.without_text += u64::from(lesson.prompt.is_none());
             for (model, quality, _) in &lesson.outcomes {
                 if let Some(quality) = quality {
@@ -122,7 +137,16 @@ impl<'a> Lessons<'a> {
                 }
             }
         })?;
-        (contents.bad, contents.first_bad) = (bad, first_bad);
+        let known: u64 = sums.values().map(|(rows, _)| rows).sum();
+        if let Some(first) = passed.first_outside.as_ref().filter(|_| passed.outside * 20 > known) {
+            anyhow::bail!(
+                "{}: {} of {} qualities lie outside 0 to 1; {first}\nhint: write qualities as shares of the best: 0 is worthless, 1 as good as can be",
+                path.display(),
+                passed.outside,
+                passed.outside + known
+            );
+        }
+        contents.passed = passed;
         contents.models = (sums.into_iter())
             .map(|(name, (rows, sum))| Taught { name, rows, quality: sum / rows as f64 })
             .collect();
@@ -130,39 +154,39 @@ impl<'a> Lessons<'a> {
         Ok((lessons, contents))
     }
 
-    /// Passes every question on; returns how many lines were bad, and what is wrong with the first.
+    /// Passes every question on; returns what could not be used.
     ///
     /// # Errors
     /// Where reading fails.
-    pub fn each(
-        &self,
-        doing: &str,
-        mut each: impl FnMut(&Lesson<'_>),
-    ) -> anyhow::Result<(u64, Option<String>)> {
+    pub fn each(&self, doing: &str, mut each: impl FnMut(&Lesson<'_>)) -> anyhow::Result<Passed> {
         if self.is_log { self.each_request(doing, &mut each) } else { self.each_outcome(doing, &mut each) }
     }
 
-    fn each_outcome(
-        &self,
-        doing: &str,
-        each: &mut dyn FnMut(&Lesson<'_>),
-    ) -> anyhow::Result<(u64, Option<String>)> {
+    fn each_outcome(&self, doing: &str, each: &mut dyn FnMut(&Lesson<'_>)) -> anyhow::Result<Passed> {
         let Some(outcomes) = Outcomes::open(&input(&[self.path.to_owned()]))? else {
             anyhow::bail!("{}: changed while it was read", self.path.display());
         };
         let mut progress = Progress::new(doing, outcomes.progress().1);
-        let (mut rows, mut bad, mut first_bad) = (0, 0, None);
+        let (mut rows, mut passed) = (0, Passed::default());
         outcomes.each(|number, line, reader| {
             rows += 1;
             progress.update(reader.progress().0, rows);
             let line = match line {
                 Ok(line) => line,
                 Err(problem) => {
-                    bad += 1;
-                    first_bad.get_or_insert_with(|| format!("line {number}: {problem}"));
+                    passed.bad += 1;
+                    passed.first_bad.get_or_insert_with(|| format!("line {number}: {problem}"));
                     return true;
                 }
             };
+            for (model, outcome) in &line.outcomes {
+                let quality = outcome.as_ref().and_then(|outcome| outcome.quality);
+                if let Some(quality) = quality.filter(|quality| !(0.0..=1.0).contains(quality)) {
+                    passed.outside += 1;
+                    let told = || format!("line {number}, outcomes.{model}.quality: {quality}");
+                    passed.first_outside.get_or_insert_with(told);
+                }
+            }
             let key = line.split_key.as_deref().filter(|key| !key.is_empty());
             let text = || line.prompt.as_deref().map_or_else(|| line.id.to_string(), str::to_owned);
             let question = key.map_or_else(
@@ -191,7 +215,7 @@ impl<'a> Lessons<'a> {
             true
         })?;
         progress.finish();
-        Ok((bad, first_bad))
+        Ok(passed)
     }
 
     /// Returns what was said of a model's answer beside the file.
@@ -210,11 +234,7 @@ impl<'a> Lessons<'a> {
         }
     }
 
-    fn each_request(
-        &self,
-        doing: &str,
-        each: &mut dyn FnMut(&Lesson<'_>),
-    ) -> anyhow::Result<(u64, Option<String>)> {
+    fn each_request(&self, doing: &str, each: &mut dyn FnMut(&Lesson<'_>)) -> anyhow::Result<Passed> {
         let mut rows = 0;
         self.each_entry(doing, &[self.path.to_owned()], |entry| {
             let Entry::Request(record) = entry else { return };
@@ -284,8 +304,11 @@ impl<'a> Lessons<'a> {
             if let Entry::Label(label) = entry
                 && let Some(quality) = worth(&label.label)
             {
-                let is_judge = LabelSource::of(&label.label.source) == LabelSource::Judge;
-                let list = if is_judge { &mut judged } else { &mut late };
+                let source = LabelSource::of(&label.label.source);
+                if source == LabelSource::Simulated {
+                    return;
+                }
+                let list = if source == LabelSource::Judge { &mut judged } else { &mut late };
                 let said = (label.label.model.into_owned(), quality);
                 list.entry(label.id.into_owned()).or_default().push(said);
             }
@@ -303,11 +326,11 @@ impl<'a> Lessons<'a> {
         doing: &str,
         paths: &[PathBuf],
         mut each: impl FnMut(Entry<'_>),
-    ) -> anyhow::Result<(u64, Option<String>)> {
+    ) -> anyhow::Result<Passed> {
         let mut source = record::open(&input(paths), self.read)?;
         let watch = source.progress();
         let mut progress = Progress::new(doing, watch.total);
-        let (mut rows, mut bad, mut first_bad) = (0, 0, None);
+        let (mut rows, mut passed) = (0, Passed::default());
         while let Some(block) = source.next_block() {
             let block = block?;
             let _ = block.for_each_new(source.known(), |_, entry| {
@@ -315,8 +338,8 @@ impl<'a> Lessons<'a> {
                 match entry {
                     Ok(entry) => each(entry),
                     Err(skip) => {
-                        bad += 1;
-                        first_bad.get_or_insert_with(|| skip.to_string());
+                        passed.bad += 1;
+                        passed.first_bad.get_or_insert_with(|| skip.to_string());
                     }
                 }
                 ControlFlow::Continue(())
@@ -324,7 +347,7 @@ impl<'a> Lessons<'a> {
             progress.update(watch.read(), rows);
         }
         progress.finish();
-        Ok((bad, first_bad))
+        Ok(passed)
     }
 }
 
@@ -381,8 +404,14 @@ pub fn meant(wanted: &str, contents: &Contents, path: &Path) -> anyhow::Result<S
 
 /// Lists the models that a file teaches of.
 pub fn list(contents: &Contents) -> String {
+    let Passed { bad, first_bad, .. } = &contents.passed;
+    if let Some(first) = first_bad.as_ref().filter(|_| contents.models.is_empty()) {
+        return format!("hint: {} could not be read; {first}", counted(*bad, "line"));
+    }
     if contents.models.is_empty() {
-        return if contents.is_log {
+        return if contents.rows == 0 {
+            "hint: it holds no questions and no requests".to_owned()
+        } else if contents.is_log {
             "hint: no request of the log says how good an answer was; label some (`labels` of its entries, label events, or checks)".to_owned()
         } else {
             "hint: no line says in outcomes.MODEL.quality, from 0 to 1, how good an answer was".to_owned()

@@ -167,6 +167,9 @@ struct Found {
     half_labels: u64,
     /// Qualities between 0 and 1000.
     graded_labels: u64,
+    /// Labels whose strong answer is acceptable: only there can anything be lost. None where losses are graded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strong_acceptable: Option<u64>,
     /// Whether confidences keep what they say of the cheap answer: that nothing is lost with it.
     calibration: Calibration,
 }
@@ -256,12 +259,26 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         if more > 0 {
             output::remark(&format!("{} more like these were passed over", counted(more, "line")));
         }
+        if judged.again > 0 {
+            output::remark(&format!(
+                "{} with an `id` told before: of each id the last counts",
+                counted(judged.again, "line")
+            ));
+        }
         (vec![of_lines(&judged, &promise)?], judged.bad, Vec::new())
     } else {
         let setup = args.engine.start()?;
         let trial = load_trial(&part, &paths, setup, &args.engine.read())?;
         (of_log(&trial, &promise, args.route.as_deref())?, 0, trial.damaged)
     };
+    for found in found.iter().filter(|found| found.labels > 0 && found.strong_acceptable == Some(0)) {
+        let of = found.route.as_ref().zip(found.rung.as_ref());
+        output::remark(&format!(
+            "{}no strong answer is acceptable ({} or better), so none can be lost and the certificate says nothing",
+            of.map_or_else(String::new, |(route, rung)| format!("route {route}, {rung}: ")),
+            args.promise.acceptable
+        ));
+    }
     let report = Report {
         schema: "pointsman.certify/1",
         labels_from: args.labels.display().to_string(),
@@ -311,6 +328,12 @@ fn of_lines(judged: &Judgements, promise: &Promise) -> anyhow::Result<Found> {
             "no label has all of `confidence`, `cheap` and `strong`; a line is {{\"confidence\":812,\"cheap\":1000,\"strong\":1000}}"
         );
     }
+    let most = labels.iter().map(|label| label.cheap.max(label.strong)).max();
+    if most == PerMille::new(1) {
+        anyhow::bail!(
+            "no quality is above 1 of 1000: these look like qualities from 0 to 1\nhint: write 1000 for a good answer, {{\"confidence\":812,\"cheap\":0,\"strong\":1000}}"
+        );
+    }
     if unsure > 0 {
         output::remark(&format!(
             "{} without a confidence: no threshold moves them, so they are left out",
@@ -334,8 +357,8 @@ fn of_log(trial: &Trial, promise: &Promise, only: Option<&str>) -> anyhow::Resul
     }
     let mut all = Vec::new();
     for route in policy.routes.iter().filter(|route| only.is_none_or(|only| only == &*route.name)) {
-        let Some((last, upper)) = route.ladder.split_last() else { continue };
-        for (at, rung) in upper.iter().enumerate() {
+        let Some(last) = route.ladder.last() else { continue };
+        for (at, rung) in route.movable().filter_map(|at| Some((at, route.ladder.get(at)?))) {
             let pairs = trial.pairs(route, at);
             if pairs.is_empty() && pairs.halves() == 0 {
                 continue;
@@ -354,7 +377,7 @@ fn of_log(trial: &Trial, promise: &Promise, only: Option<&str>) -> anyhow::Resul
     }
     if all.is_empty() {
         anyhow::bail!(
-            "no request of the log has labels of a route's models\nhint: both the cheap and the strong answer of a request have to be judged: `labels` of a line, or label events (LOG-FORMAT.md)"
+            "no request of the log has labels of a route's models\nhint: both the cheap and the strong answer of a request have to be judged: `labels` of a line, or label events (LOG-FORMAT.md); verdicts of a simulated judge count for nothing of real requests"
         );
     }
     Ok(all)
@@ -391,6 +414,12 @@ fn found(labels: &[Label], promise: &Promise) -> Found {
         judge_may_hide: promise.judge.map(|_| hidden),
         half_labels: 0,
         graded_labels: graded as u64,
+        strong_acceptable: match promise.loss {
+            Loss::Acceptable(floor) => {
+                Some(labels.iter().filter(|label| label.strong >= floor).count() as u64)
+            }
+            Loss::Graded => None,
+        },
         calibration: calibration(labels, promise.loss),
     }
 }

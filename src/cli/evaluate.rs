@@ -229,7 +229,7 @@ fn remarks(found: &Evaluation, trained: &[String], judged: &[String]) -> Vec<Str
             "the strong model is no better in the mean ({strong:.3} against {cheap:.3}): there is no gap to recover, and no APGR"
         ));
     } else if found.interval.is_none() {
-        remarks.push("too few questions for an interval: drawn anew, many samples show no gap".to_owned());
+        remarks.push("too few questions for an interval".to_owned());
     }
     if found.n < 100 {
         remarks.push(format!("only {}: chance weighs heavily", counted(found.n as u64, "question")));

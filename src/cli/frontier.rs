@@ -17,7 +17,7 @@ pub struct FrontierArgs {
     /// The route.
     #[arg(long, value_name = "ROUTE")]
     pub route: String,
-    /// The rung whose threshold moves: name, model or number from 1; the first where absent.
+    /// The rung whose threshold moves: name, model or number from 1; the first that has a threshold where absent.
     #[arg(long, value_name = "RUNG")]
     pub rung: Option<String>,
     /// Print only every N-th threshold.
@@ -79,18 +79,14 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     };
     let route = policy.route(id);
     let rung = match &args.rung {
-        None => 0,
+        None => route.movable().start,
         Some(text) => route.find_rung(text, &trial.names).ok_or_else(|| {
             let known: Vec<&str> = route.ladder.iter().map(|rung| &*rung.name).collect();
             anyhow::anyhow!("--rung {text}: route {} has no such rung; {}", route.name, choice(text, &known))
         })?,
     };
-    if rung + 1 >= route.ladder.len() {
-        anyhow::bail!(
-            "rung {} of route {} is the last one and has no threshold to move",
-            route.ladder[rung].name,
-            route.name
-        );
+    if let Some(why) = route.unmovable(rung) {
+        anyhow::bail!("route {}, rung {}: {why}", route.name, route.ladder[rung].name);
     }
     let routes = trial.consequences(&policy);
     // Policies may have given the route different rungs: all that have this one share the curve.

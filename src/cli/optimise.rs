@@ -104,6 +104,9 @@ struct Report {
     applied: Side,
     planned: Side,
     change_percent: Option<String>,
+    /// Where a time was wanted: the routes of whose requests nobody knows how long they took, so that nothing is kept there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    untimed: Vec<String>,
     /// What no threshold moves: it is in both costs.
     fixed_usd: String,
     /// Requests whose cost is not known; what is known of them is counted.
@@ -139,7 +142,9 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
         .routes
         .iter()
         .map(|route| {
-            (0..route.ladder.len().saturating_sub(1)).map(|rung| lowest(&trial, route, rung)).collect()
+            // By the place on the ladder; a fallback has nothing to prove.
+            let none = (0..route.movable().start).map(|_| (None, 0));
+            none.chain(route.movable().map(|rung| lowest(&trial, route, rung))).collect()
         })
         .collect();
     let of = |route: &Route, rung: usize| {
@@ -241,7 +246,7 @@ fn report(
         feasible: plan.is_feasible,
         nearest: (!plan.is_feasible).then(|| {
             if !plan.too_slow.is_empty() {
-                format!("slower than that, whichever threshold is moved: {}", plan.too_slow.join(", "))
+                format!("slower than that, wherever thresholds stand: {}", plan.too_slow.join(", "))
             } else if is_quality {
                 format!(
                     "no thresholds reach it; the highest quality is {}",
@@ -263,6 +268,7 @@ fn report(
         applied: side(&plan.cost_before, plan.quality.0, plan.requests, span),
         planned: side(&plan.cost_after, plan.quality.1, plan.requests, span),
         change_percent: (before.0 > 0).then(|| tenths(Pico(change.0 * 1000).ratio(1, before.0).0)),
+        untimed: plan.untimed.iter().map(ToString::to_string).collect(),
         fixed_usd: plan.fixed.total().usd(),
         cost_unknown_requests: plan.cost_after.unknown,
         gap: if is_quality { Pico(plan.gap).usd() } else { share(plan.gap, plan.requests) },
@@ -287,7 +293,8 @@ fn tenths(tenths: i128) -> String {
 fn route_report(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flips: &[u64]) -> RouteReport {
     let (route, span) = (trial.now.route(planned.route), trial.rated());
     let requests = planned.applied.requests;
-    let thresholds = route.ladder.iter().zip(&planned.thresholds).enumerate().map(|(at, (rung, to))| {
+    let rungs = route.ladder.iter().zip(&planned.thresholds).enumerate();
+    let thresholds = rungs.filter(|(_, (rung, _))| !rung.fallback).map(|(at, (rung, to))| {
         let (lowest, labels) = proved(route, at).unwrap_or((None, 0));
         RungReport {
             rung: rung.name.to_string(),
@@ -350,6 +357,15 @@ fn sheets(report: &Report) -> Vec<Sheet> {
             String::new(),
             count(report.cost_unknown_requests),
             "what is known of them is counted".into(),
+        ]);
+    }
+    if !report.untimed.is_empty() {
+        let routes = report.untimed.join(", ");
+        all.push(vec![
+            "time".into(),
+            String::new(),
+            "unknown".into(),
+            format!("nobody knows how long requests of {routes} took"),
         ]);
     }
     if let Some(nearest) = &report.nearest {

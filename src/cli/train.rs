@@ -112,8 +112,22 @@ pub fn ladder(
 
 /// Says what could not be used.
 pub fn tell(contents: &Contents) {
-    if let Some(first) = &contents.first_bad {
-        output::remark(&format!("{} could not be read; {first}", counted(contents.bad, "line")));
+    let passed = &contents.passed;
+    if let Some(first) = &passed.first_bad {
+        output::remark(&format!("{} could not be read; {first}", counted(passed.bad, "line")));
+    }
+    if let Some(first) = &passed.first_outside {
+        output::remark(&format!(
+            "qualities outside 0 to 1 are taken as not known: {} of them; {first}",
+            passed.outside
+        ));
+    }
+    if contents.again > 0 && !contents.is_log {
+        output::remark(&format!(
+            "{} of {} ask again what an earlier one asked: folds and intervals go by question",
+            contents.again,
+            counted(contents.rows, "row")
+        ));
     }
     if contents.without_text > 0 {
         let (of, all) = (contents.without_text, contents.rows);

@@ -27,7 +27,7 @@ use crate::console::format;
 use crate::record::{self, BudgetFiles, Timing};
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route};
-use crate::session::{RouteConsequences, Trial, carried, rechecked, reclassified};
+use crate::session::{RouteConsequences, Trial, carried, is_within_error, rechecked, reclassified};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -91,6 +91,8 @@ struct Share {
     rung: String,
     model: String,
     threshold: Option<u16>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    fallback: bool,
     starts: u64,
     answers: u64,
 }
@@ -107,6 +109,8 @@ struct RouteReport {
     flipped_requests: u64,
     applied: Side,
     staged: Side,
+    /// Whether the change of cost is no larger than its error.
+    within_error: bool,
     /// What explored requests say of the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     explored: Option<ExploredReport>,
@@ -150,6 +154,8 @@ struct ChangeReport {
     cost_usd: Option<String>,
     /// Half the width of a 95% interval of it: of what changes alone, not of what is estimated on both sides.
     cost_error_usd: Option<String>,
+    /// Whether that error is as large as the change.
+    within_error: bool,
     cost_percent: Option<String>,
     cost_per_month_usd: Option<String>,
     escalated: i64,
@@ -191,7 +197,8 @@ fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forec
         .map(|(at, rung)| Share {
             rung: rung.name.to_string(),
             model: names.model(rung.model).to_owned(),
-            threshold: thresholds.get(at).map(|threshold| threshold.get()),
+            threshold: thresholds.get(at).filter(|_| !rung.fallback).map(|threshold| threshold.get()),
+            fallback: rung.fallback,
             starts: forecast.placed[at],
             answers: forecast.answered[at],
         })
@@ -245,6 +252,7 @@ fn report(
                 ..side(&route.applied, span, split(&setting.thresholds(), &route.applied))
             },
             staged: side(&route.staged, span, split(&changed, &route.staged)),
+            within_error: is_within_error(std::iter::once(route)),
             explored: route.explored.as_ref().map(ExploredReport::new),
         });
     }
@@ -263,6 +271,7 @@ fn report(
         change: ChangeReport {
             cost_usd: difference.map(Pico::usd),
             cost_error_usd: difference.map(|_| change_error(consequences).usd()),
+            within_error: is_within_error(consequences.iter()),
             cost_percent: difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
             cost_per_month_usd: difference
                 .and_then(|difference| per_month(difference, span))
@@ -427,7 +436,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
-    compare(&mut all, report.timing, &report.applied, &report.staged);
+    compare(&mut all, report.timing, (&report.applied, &report.staged), report.change.within_error);
     let mut sheets = vec![all];
     for route in report.by_route.iter().filter(|route| route.flipped_requests > 0) {
         let mut sheet = Sheet::new(
@@ -444,10 +453,13 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
                 &["", ">applied", ">staged", ">change"]
             },
         );
-        compare(&mut sheet, report.timing, &route.applied, &route.staged);
+        compare(&mut sheet, report.timing, (&route.applied, &route.staged), route.within_error);
         for (before, after) in route.applied.split.iter().zip(&route.staged.split) {
             let threshold =
                 |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
+            if before.fallback && before.starts.max(after.starts) == 0 {
+                continue;
+            }
             sheet.push(vec![
                 format!("starts on {} ({})", before.rung, before.model),
                 if route.observes && before.starts == 0 {
@@ -484,11 +496,12 @@ fn on_screen(usd: &str) -> String {
     Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |amount| format::money(amount).to_string())
 }
 
-fn compare(sheet: &mut Sheet, timing: &str, applied: &Side, staged: &Side) {
+fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), is_within: bool) {
     let dollars = |a: &Option<String>, b: &Option<String>| {
         let (Some(a), Some(b)) = (a, b) else { return String::new() };
         let (Ok(a), Ok(b)) = (Pico::from_usd(a), Pico::from_usd(b)) else { return String::new() };
-        percent(a, b).map_or_else(String::new, |percent| format!("{percent} %"))
+        let within = if is_within { ", within error" } else { "" };
+        percent(a, b).map_or_else(String::new, |percent| format!("{percent} %{within}"))
     };
     let told = |usd: &Option<String>| usd.as_deref().map_or_else(|| "unknown".to_owned(), on_screen);
     sheet.push(vec![

@@ -123,7 +123,8 @@ fn summary(value: &Value) -> String {
     let rung = |rung: &Value| {
         let model = rung.get("model").map(short).unwrap_or_default();
         let from = rung.get("threshold").map(|threshold| format!(" from {threshold}")).unwrap_or_default();
-        model + &from
+        let fallback = rung.get("fallback").and_then(Value::as_bool).unwrap_or(false);
+        model + &from + if fallback { " as fallback" } else { "" }
     };
     let matched = table.get("match").map(|what| format!("{}: ", short(what))).unwrap_or_default();
     matched + &ladder.iter().map(rung).collect::<Vec<_>>().join(", then ")

@@ -66,7 +66,14 @@ pub const WORDS: &[(&str, &str)] = &[
     ("all at 560", "on a curve: that threshold over the whole window, though it changed within it"),
     ("last 1h", "the window that figures are of, by the traffic's own clock; w and W change it"),
     ("so far", "all that was played, from the start of the log"),
-    ("saved", "what the baseline model alone would have cost, less what was paid; failures save nothing"),
+    (
+        "saved",
+        "what the same tokens on the baseline model would have cost, less what was paid: an estimate; failures save nothing",
+    ),
+    (
+        "within error, unclear",
+        "in the place of a difference: its error is as large, so it is neither better nor worse",
+    ),
     ("saved, net", "on Spend: less also what routing itself cost, lost caches and shadow calls among it"),
     ("flip", "to be sent elsewhere by the staged policy"),
 ];

@@ -325,9 +325,12 @@ impl Gateway {
     /// Lists the policy's models whose answers are simulated.
     pub fn simulated_models(&self) -> Vec<String> {
         let (models, _) = self.live.offered();
-        let simulated =
-            |model: &String| self.providers.target(model).is_some_and(|target| target.simulated());
-        models.into_iter().filter(simulated).collect()
+        models.into_iter().filter(|model| self.is_simulated(model)).collect()
+    }
+
+    /// Says whether a model's answers are simulated.
+    pub(super) fn is_simulated(&self, model: &str) -> bool {
+        self.providers.target(model).is_some_and(|target| target.simulated())
     }
 
     /// Turns new requests away from now on.

@@ -64,6 +64,10 @@ async fn asked(
 ) -> Result<PerMille, &'static str> {
     let settings = gateway.settings.second.get(&*near.route).ok_or("the route asks nobody")?;
     let model: Arc<str> = settings.model.as_str().into();
+    // What is made up has no say in where a request goes that somebody real will answer.
+    if gateway.is_simulated(&model) && !gateway.is_simulated(&gateway.live.would_send(arriving)) {
+        return Err("its model has no key, and what it said would be made up");
+    }
     let question = question(&model, &arriving.prompt).ok_or("the question cannot be written")?;
     let most = {
         let book = gateway.live.book();

@@ -71,7 +71,18 @@ pub(super) fn of(operation: &mut Operation, dispatch: &Dispatch, outcome: &Outco
     };
     let settings = operation.gateway.settings.shadow.get(&*operation.placed.route)?.clone();
     let is_own = *dispatch.model == *settings.model || *dispatch.model == *settings.judge;
-    let is_cheap = dispatch.rung.is_some_and(|rung| usize::from(rung) + 1 < operation.placed.rungs);
+    let is_cheap = dispatch.rung.is_some_and(|rung| operation.placed.cheaper.contains(&rung.into()));
+    // Of a real answer nothing made up may say how good it was.
+    let gateway = &operation.gateway;
+    let made_up = [&*settings.model, &*settings.judge].into_iter().find(|model| gateway.is_simulated(model));
+    if let Some(model) = made_up.filter(|_| !gateway.is_simulated(&dispatch.model)) {
+        tracing::info!(
+            operation = &*operation.id,
+            route = &*operation.placed.route,
+            "no shadow run: {model} has no key, and what it said of a real answer would be made up"
+        );
+        return None;
+    }
     (is_cheap && !is_own).then(|| Run {
         gateway: Arc::clone(&operation.gateway),
         settings,

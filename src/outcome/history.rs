@@ -244,7 +244,7 @@ impl History {
                 operation.extra = u32::try_from(extras.len() - 1).unwrap_or(Operation::NO_EXTRA);
             }
             if let Some(extra) = extras.get_mut(operation.extra as usize) {
-                extra.judge(label);
+                extra.judge(label.about(operation.simulated));
             }
         });
     }

@@ -14,6 +14,8 @@ pub enum LabelSource {
     Person,
     /// A model.
     Judge,
+    /// A model for want of whose key its verdict was made up.
+    Simulated,
     /// A check of the answer.
     Check,
     /// Anybody else.
@@ -22,15 +24,17 @@ pub enum LabelSource {
 
 impl LabelSource {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Told, Self::Feedback, Self::Person, Self::Judge, Self::Check, Self::Other];
+    pub const ALL: [Self; 7] =
+        [Self::Told, Self::Feedback, Self::Person, Self::Judge, Self::Simulated, Self::Check, Self::Other];
 
-    /// Reads it off the words of a log, whose first says what it is: `feedback by ci`, `label by ann`, `judge gpt-5`.
+    /// Reads it off the words of a log, whose first says what it is: `feedback by ci`, `label by ann`, `judge gpt-5`, which may be
+    /// `(simulated)`.
     pub fn of(words: &str) -> Self {
         match words.split_whitespace().next() {
             None => Self::Told,
             Some("feedback") => Self::Feedback,
             Some("label") => Self::Person,
+            Some("judge") if words.trim_end().ends_with("(simulated)") => Self::Simulated,
             Some("judge") => Self::Judge,
             Some("check") => Self::Check,
             Some(_) => Self::Other,
@@ -44,9 +48,15 @@ impl LabelSource {
             Self::Feedback => "feedback",
             Self::Person => "people",
             Self::Judge => "judge",
+            Self::Simulated => "simulated judge",
             Self::Check => "checks",
             Self::Other => "other",
         }
+    }
+
+    /// Says whether a model judged, a real one or not.
+    pub const fn is_model(self) -> bool {
+        matches!(self, Self::Judge | Self::Simulated)
     }
 
     /// Says whether a person judged, as far as can be told.
@@ -68,6 +78,15 @@ pub struct ModelLabel {
     pub source: LabelSource,
 }
 
+impl ModelLabel {
+    /// Returns what it says of a request: a verdict that was made up says nothing of one that was served in truth.
+    #[must_use]
+    pub fn about(self, is_simulated: bool) -> Self {
+        let is_word = is_simulated || self.source != LabelSource::Simulated;
+        Self { quality: self.quality.filter(|_| is_word), output: self.output.filter(|_| is_word), ..self }
+    }
+}
+
 /// Takes in a label; of several from one source the latest word on each thing counts, and stands last.
 pub(super) fn judge(labels: &mut Vec<ModelLabel>, mut label: ModelLabel) {
     let same = |known: &ModelLabel| known.model == label.model && known.source == label.source;
@@ -84,7 +103,7 @@ pub(super) fn together(labels: impl Iterator<Item = ModelLabel>) -> Option<Model
     let mut all: Option<ModelLabel> = None;
     for label in labels {
         let known = *all.get_or_insert(label);
-        let yields = label.source == LabelSource::Judge && known.source != LabelSource::Judge;
+        let yields = label.source.is_model() && !known.source.is_model();
         let (first, second) = if yields { (known, label) } else { (label, known) };
         let source = if first.quality.is_some() { first.source } else { second.source };
         all = Some(ModelLabel {

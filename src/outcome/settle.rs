@@ -1,7 +1,7 @@
 //! The settled outcome of an operation under one of two readings: as recorded, or as routed by a policy.
 
 use super::attempt::seen_attempt;
-use super::{Attempt, Choice, Evidence, Outlook, calls, visit};
+use super::{Attempt, Choice, Evidence, Outlook, Spread, calls, visit};
 use crate::pricing::{Cost, PriceTable, Unpriced, charge};
 use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, after_attempt};
 use crate::units::{Millis, ModelId, PerMille, Pico, RouteTag};
@@ -97,6 +97,13 @@ impl Settled {
         self.model = attempt.model;
         self.estimated |= !attempt.observed;
         self.attempts.push(attempt);
+    }
+
+    /// Says how far off the estimated part of its cost may be.
+    pub fn spread(&self) -> Spread {
+        let mut all = Spread::NONE;
+        self.attempts.iter().for_each(|attempt| all.add(attempt.spread));
+        all
     }
 
     /// Returns the cost of each call.

@@ -74,8 +74,20 @@ fn a_judge_counts_only_where_nobody_else_spoke_and_the_latest_word_of_each_count
     assert_eq!(said(&[(Person, 700), (Judge, 100)]), (Some(700), 2), "it may come later");
     assert_eq!(said(&[(Person, 700), (Feedback, 0), (Judge, 100)]), (Some(0), 3));
     assert_eq!(said(&[(Feedback, 0), (Judge, 100), (Feedback, 1000)]), (Some(1000), 2));
-    let words = ["", "feedback by ci", "label by ann", "judge gpt-5", "check json", "somebody"];
+    let words = [
+        "",
+        "feedback by ci",
+        "label by ann",
+        "judge gpt-5",
+        "judge gpt-5 (simulated)",
+        "check json",
+        "somebody",
+    ];
     assert_eq!(words.map(LabelSource::of), LabelSource::ALL);
+    // What was made up says nothing of a request that somebody real answered.
+    let made_up = ModelLabel { source: LabelSource::Simulated, ..label(LARGE, Some(40)) };
+    assert_eq!([made_up.about(false).quality, made_up.about(true).quality], [None, made_up.quality]);
+    assert_eq!(label(LARGE, Some(40)).about(false), label(LARGE, Some(40)));
 }
 
 #[test]

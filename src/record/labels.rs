@@ -2,6 +2,7 @@
 //!
 //! Invariant: a outcome that is not there is unknown, never bad; a line that is none is told with its place.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -37,10 +38,15 @@ pub struct Judgements {
     pub bad: u64,
     /// The first of them, each with its file, its line and what is wrong.
     pub told: Vec<String>,
+    /// Lines in whose place a later one with the same `id` counts: the same request told twice is no more evidence than once.
+    pub again: u64,
 }
 
 #[derive(Deserialize)]
 struct Line {
+    /// Whose labels they are, where the line says.
+    #[serde(default)]
+    id: Value,
     #[serde(default)]
     confidence: Value,
     #[serde(default)]
@@ -85,14 +91,20 @@ impl Judgements {
                 return Err(Error::Bad { file: name, line: 0, reason });
             }
         }
-        let mut found = Self::default();
+        let (mut found, mut places) = (Self::default(), HashMap::new());
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         for (line, row) in (1u64..).zip(text.split(|byte| *byte == b'\n')) {
             if row.trim_ascii().is_empty() {
                 continue;
             }
             match judgement(row) {
-                Ok(judgement) => found.lines.push(judgement),
+                Ok((id, judgement)) => {
+                    let place = id.map(|id| *places.entry(id).or_insert(found.lines.len()));
+                    match place.and_then(|place| found.lines.get_mut(place)) {
+                        Some(known) => (*known, found.again) = (judgement, found.again + 1),
+                        None => found.lines.push(judgement),
+                    }
+                }
                 Err(reason) if is_strict => return Err(Error::Bad { file: name, line, reason }),
                 Err(reason) => {
                     found.bad += 1;
@@ -118,17 +130,20 @@ fn looks_like_labels(bytes: &[u8]) -> Option<bool> {
     })
 }
 
-fn judgement(row: &[u8]) -> Result<Judgement, String> {
+/// Reads a line: the id as it is written, where there is one, and what is said.
+fn judgement(row: &[u8]) -> Result<(Option<String>, Judgement), String> {
     if !row.trim_ascii_start().starts_with(b"{") {
         return Err("not an object of a label".to_owned());
     }
     let line: Line =
         serde_json::from_slice(row).map_err(|error| format!("not an object of a label: {error}"))?;
-    Ok(Judgement {
+    let id = (line.id.is_string() || line.id.is_number()).then(|| line.id.to_string());
+    let judgement = Judgement {
         confidence: per_mille("confidence", &line.confidence)?,
         cheap: per_mille("cheap", &line.cheap)?,
         strong: per_mille("strong", &line.strong)?,
-    })
+    };
+    Ok((id.filter(|id| id != "\"\""), judgement))
 }
 
 fn per_mille(key: &str, value: &Value) -> Result<Option<PerMille>, String> {
@@ -168,6 +183,21 @@ mod tests {
         ] {
             assert_eq!(read(log), None, "{log}");
         }
+    }
+
+    /// A file that was written twice into one would halve every chance of luck.
+    #[test]
+    fn the_same_id_counts_once_as_it_was_told_last() {
+        let line = |id: &str, cheap: u16| {
+            format!("{{\"id\":{id},\"confidence\":900,\"cheap\":{cheap},\"strong\":1000}}\n")
+        };
+        let found =
+            read(&[line("\"a\"", 0), line("7", 1000), line("\"a\"", 1000), line("\"7\"", 0)].concat())
+                .unwrap();
+        assert_eq!((found.lines.len(), found.again), (3, 1), "7 and \"7\" are two");
+        assert_eq!(found.lines[0].cheap, PerMille::new(1000));
+        let without = read(&[line("null", 0), line("\"\"", 0), line("null", 0)].concat()).unwrap();
+        assert_eq!((without.lines.len(), without.again), (3, 0), "whose they are is not told");
     }
 
     #[test]

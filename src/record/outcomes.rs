@@ -8,12 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use super::cut::{BLOCK, MAX_ENTRY};
 use super::input::Stream;
 use super::{Error, Input};
 use crate::units::Pico;
+
+/// The mark with which some write a text's beginning.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+/// Lines by which it is known what is read.
+const LOOKED_AT: usize = 64;
 
 /// What is known of one model's answer.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -97,6 +102,13 @@ pub struct OutcomeLine<'a> {
     pub outcomes: BTreeMap<Cow<'a, str>, Option<ModelOutcome>>,
 }
 
+/// What a line of outcomes is known by, whatever is wrong within it.
+#[derive(Deserialize)]
+struct Known<'a> {
+    #[serde(borrow, rename = "outcomes")]
+    _outcomes: BTreeMap<Cow<'a, str>, Option<Map<String, Value>>>,
+}
+
 /// Lines of outcomes on their way in.
 pub struct Outcomes {
     stream: Stream,
@@ -108,7 +120,7 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Opens the first part of an input, plain or packed; `None` where its first line is none of these.
+    /// Opens the first part of an input, plain or packed; `None` where none of its first lines is one of these.
     ///
     /// # Errors
     /// Where it cannot be read.
@@ -121,8 +133,12 @@ impl Outcomes {
         while !outcomes.bytes.contains(&b'\n') && outcomes.bytes.len() < MAX_ENTRY && !outcomes.is_over {
             outcomes.fill()?;
         }
-        let first = outcomes.bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-        let is_one = first.is_some_and(|line| serde_json::from_slice::<OutcomeLine<'_>>(line).is_ok());
+        if outcomes.bytes.starts_with(MARK) {
+            outcomes.bytes.drain(..MARK.len());
+        }
+        // A line may be bad, and is told as such; what is read is known by the first that is a line at all.
+        let lines = outcomes.bytes.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        let is_one = lines.take(LOOKED_AT).any(|line| serde_json::from_slice::<Known<'_>>(line).is_ok());
         Ok(is_one.then_some(outcomes))
     }
 

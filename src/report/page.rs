@@ -20,8 +20,8 @@ const MOST_ROWS: usize = 1_000;
 
 /// How pages look.
 pub(super) const STYLE: &str = "
-:root{color-scheme:light dark;--ink:#1c2430;--soft:#5c6878;--line:#d9dee6;--page:#fff;--card:#f6f8fa;--known:#2f6fb0;--estimated:#8fb8e0;--unknown:#b4562b;--saved:#2e8057}
-@media (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#9aa6b6;--line:#38424f;--page:#14191f;--card:#1d242c;--known:#5a9fe0;--estimated:#37608a;--unknown:#e08a5a;--saved:#5fbf8e}}
+:root{color-scheme:light dark;--ink:#1c2430;--soft:#5c6878;--line:#d9dee6;--page:#fff;--card:#f6f8fa;--known:#2f6fb0;--estimated:#8fb8e0;--unknown:#b4562b}
+@media (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#9aa6b6;--line:#38424f;--page:#14191f;--card:#1d242c;--known:#5a9fe0;--estimated:#37608a;--unknown:#e08a5a}}
 *{box-sizing:border-box}body{margin:0 auto;padding:2rem 1.5rem;max-width:64rem;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 h1{font-size:1.5rem;margin:0 0 .2rem}h2{font-size:1.05rem;margin:2rem 0 .6rem}p{margin:.3rem 0}.soft{color:var(--soft)}
 .cards{display:flex;flex-wrap:wrap;gap:.8rem;margin-top:1.2rem}.card{flex:1 1 10rem;background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.7rem .9rem}
@@ -30,7 +30,7 @@ table{border-collapse:collapse;width:100%;font-size:.85rem;font-variant-numeric:
 th{color:var(--soft);font-weight:600}.n{text-align:right;white-space:nowrap}tfoot td{font-weight:600;border-top:2px solid var(--line)}
 svg{display:block}text{fill:var(--ink);font:12px system-ui,sans-serif}.tick{fill:var(--soft);font-size:11px}.grid{stroke:var(--line)}
 .known{fill:var(--known)}.estimated{fill:var(--estimated)}.key{display:inline-block;width:.75rem;height:.75rem;border-radius:2px;margin:0 .35rem 0 .9rem;vertical-align:-1px}
-.k1{background:var(--known)}.k2{background:var(--estimated)}.warn{color:var(--unknown)}.good{color:var(--saved)}
+.k1{background:var(--known)}.k2{background:var(--estimated)}.warn{color:var(--unknown)}
 @media print{body{max-width:none;padding:0;font-size:11px}h2{break-after:avoid}svg,tr,.card{break-inside:avoid}.known,.estimated,.key{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 ";
 
@@ -118,12 +118,9 @@ impl SpendReport {
         }
         if sums.comparable > 0 {
             let saved = sums.baseline - sums.compared;
-            let (name, class) = if saved.0 < 0 {
-                ("more than the baseline", "warn")
-            } else {
-                ("saved against the baseline", "good")
-            };
-            card(&money(Pico(saved.0.abs())), name, class);
+            // How long the baseline's answers would have been nobody saw: no colour says more than that.
+            let name = if saved.0 < 0 { "more than the baseline" } else { "saved against the baseline" };
+            card(&money(Pico(saved.0.abs())), name, "");
         }
         if sums.cost.unknown > 0 {
             card(&count(sums.cost.unknown), "requests of unknown cost", "warn");

@@ -48,7 +48,11 @@ impl Change {
         let set = self.thresholds.iter().map(|(rung, to)| format!("{rung} from {to}‰"));
         let ladder = self.ladder.iter().map(|rung| {
             let name = rung.name.as_ref().unwrap_or(&rung.model);
-            rung.threshold.map_or_else(|| name.clone(), |threshold| format!("{name} from {threshold}‰"))
+            match rung.threshold {
+                Some(threshold) => format!("{name} from {threshold}‰"),
+                None if rung.fallback => format!("{name} as fallback"),
+                None => name.clone(),
+            }
         });
         let ladder: Vec<String> = ladder.collect();
         let ladder = (!ladder.is_empty()).then(|| format!("ladder {}", ladder.join(" > ")));
@@ -180,10 +184,15 @@ impl Plan {
         }
         if let Some(rung) = from {
             let at = route.ladder.iter().position(|one| one.name.as_ref().unwrap_or(&one.model) == rung);
-            route.ladder.drain(..at.ok_or_else(|| no_rung(base, rung))?);
+            let at = at.ok_or_else(|| no_rung(base, rung))?;
+            // A fallback serves where no other rung can, whichever those are.
+            let kept = usize::from(route.ladder.first().is_some_and(|one| one.fallback)).min(at);
+            route.ladder.drain(kept..at);
             let last = route.ladder.len().saturating_sub(1);
             for one in route.ladder.iter_mut().take(last) {
-                one.threshold = Some(0);
+                // Who shifts to the fallback itself has it serve like any rung.
+                one.fallback &= one.name.as_ref().unwrap_or(&one.model) != rung;
+                one.threshold = (!one.fallback).then_some(0);
             }
             route.no_signal = Some(rung.clone());
         }

@@ -186,3 +186,24 @@ proptest! {
         }
     }
 }
+
+/// Where all goes to the strong rung, an outage of that one still has somebody to step in.
+#[test]
+fn a_share_that_is_shifted_keeps_its_fallback() {
+    let mut spec = spec();
+    let spare = RungSpec { model: "spare".into(), fallback: true, ..RungSpec::default() };
+    spec.routes[0].ladder.insert(0, spare);
+    let plan = Plan { change: Change { from: Some("large".into()), ..Change::default() }, ..plan() };
+    let done = plan.done(&spec).unwrap();
+    let ladder: Vec<(&str, bool, Option<i64>)> =
+        done.routes[0].ladder.iter().map(|rung| (&*rung.model, rung.fallback, rung.threshold)).collect();
+    assert_eq!(ladder, [("spare", true, None), ("large", false, None)]);
+    assert!(crate::routing::Policy::compile(&done, 1, &mut crate::units::Names::default()).is_ok());
+    // To the fallback itself: it serves like any rung, and all of them.
+    let plan = Plan { change: Change { from: Some("spare".into()), ..Change::default() }, ..plan };
+    let done = plan.done(&spec).unwrap();
+    let first = &done.routes[0].ladder[0];
+    assert_eq!((&*first.model, first.fallback, first.threshold), ("spare", false, Some(0)));
+    assert_eq!(done.routes[0].no_signal.as_deref(), Some("spare"));
+    assert!(crate::routing::Policy::compile(&done, 1, &mut crate::units::Names::default()).is_ok());
+}

@@ -400,6 +400,8 @@ mod tests {
         assert_eq!(falls.after_failure(0), None);
         let mut moved = policy.clone();
         assert!(moved.set_threshold(RouteId(0), 0, PerMille::ZERO).is_err());
+        let unmovable: Vec<bool> = (0..5).map(|rung| route.unmovable(rung).is_some()).collect();
+        assert_eq!((route.movable(), unmovable), (1..3, vec![true, false, false, true, true]));
         moved.routes[0].set_thresholds(&[500, 400, 300].map(PerMille::clamped)).unwrap();
         let stands: Vec<u16> = moved.routes[0].thresholds().iter().map(|at| at.get()).collect();
         assert_eq!(stands, [1000, 400, 300]);
@@ -428,6 +430,11 @@ mod tests {
         assert_eq!(field(|s| s.routes[0].tasks = vec!["nonsense".into()]), "route.extraction.match.task");
         assert_eq!(field(|s| s.routes[0].ladder[1].fallback = true), "route.extraction.ladder[1].fallback");
         assert_eq!(field(|s| s.routes[0].ladder[0].fallback = true), "route.extraction.ladder[0].threshold");
+        let spare = |s: &mut PolicySpec| {
+            s.routes[0].ladder.insert(0, RungSpec { fallback: true, ..rung("spare", None) });
+            s.routes[0].no_signal = Some("spare".to_owned());
+        };
+        assert_eq!(field(spare), "route.extraction.no_signal");
         assert_eq!(field(|s| s.routes[1].teams = vec!["a".into()]), "route.rest.match");
         assert_eq!(field(|s| s.routes[0].tasks.clear()), "route.extraction.match");
         assert_eq!(field(|s| s.routes[0].no_signal = Some("x".into())), "route.extraction.no_signal");

@@ -3,6 +3,8 @@
 //! Invariants: a guard depends on its state, the request and the instant alone; what it bars, it bars with a reason; what
 //! cannot be called bars nothing where nothing else is left, so that a request is never refused for what may be over.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
 use super::holdout::hold_out;
@@ -143,9 +145,28 @@ impl Route {
         self.ladder.first().is_some_and(|rung| rung.fallback)
     }
 
+    /// Returns the places of the rungs that have a threshold: all but the last, and but a fallback.
+    pub fn movable(&self) -> Range<usize> {
+        let last = self.ladder.len().saturating_sub(1);
+        usize::from(self.has_fallback()).min(last)..last
+    }
+
     /// Returns the thresholds that place requests: a fallback's places none.
     pub fn placing_thresholds(&self) -> impl Iterator<Item = PerMille> {
-        self.ladder[..self.ladder.len() - 1].iter().filter(|rung| !rung.fallback).map(|rung| rung.threshold)
+        self.ladder[self.movable()].iter().map(|rung| rung.threshold)
+    }
+
+    /// Says why a rung has no threshold to move; none where it has one.
+    pub fn unmovable(&self, rung: usize) -> Option<&'static str> {
+        if self.movable().contains(&rung) {
+            return None;
+        }
+        let is_fallback = self.ladder.get(rung).is_some_and(|rung| rung.fallback);
+        Some(if is_fallback {
+            "a fallback has no threshold: it serves where no other rung can"
+        } else {
+            "the last rung has no threshold: it takes whatever the others leave"
+        })
     }
 
     /// Returns the fallback where a request may still come to it: where all that may serve it have failed in flight.

@@ -291,20 +291,13 @@ impl Policy {
         let Some(route) = self.routes.get_mut(route.index()) else {
             return Err(wrong("route".into(), "there is no such route"));
         };
-        let mut thresholds = route.thresholds();
-        if rung == 0 && route.has_fallback() {
-            return Err(wrong(
-                format!("route.{}.ladder[{rung}]", route.name),
-                "has no threshold: a fallback serves where no other rung can",
-            ));
+        if let Some(why) = route.unmovable(rung) {
+            return Err(wrong(format!("route.{}.ladder[{rung}].threshold", route.name), why));
         }
-        let Some(slot) = thresholds.get_mut(rung) else {
-            return Err(wrong(
-                format!("route.{}.ladder[{rung}]", route.name),
-                "has no threshold: the last rung takes whatever the others leave",
-            ));
-        };
-        *slot = to;
+        let mut thresholds = route.thresholds();
+        if let Some(slot) = thresholds.get_mut(rung) {
+            *slot = to;
+        }
         route.set_thresholds(&thresholds)
     }
 
@@ -438,6 +431,12 @@ impl Route {
                 )
             })?,
         };
+        if ladder.get(no_signal).is_some_and(|rung| rung.fallback) {
+            return Err(wrong(
+                field("no_signal"),
+                "is a fallback, which serves where no other rung can; name another rung",
+            ));
+        }
         check_limits(spec.stream).map_err(|problem| wrong(field("stream"), problem))?;
         let checks = Checks::compile(spec.check, &spec.checks);
         let checks =

@@ -193,10 +193,12 @@ impl Tally {
         match self.against {
             Against::Model(model) => beside(model),
             Against::MostExpensive => {
-                for (at, rung) in route.ladder.iter().enumerate() {
+                // Nobody would have had all of the traffic on the model that steps in where no other can be called.
+                let rungs = || route.ladder.iter().filter(|rung| !rung.fallback);
+                for (at, rung) in rungs().enumerate() {
                     // Rungs of one model are one baseline.
                     let same = |other: &crate::routing::Rung| outlook.prices.same(other.model, rung.model);
-                    if !route.ladder.iter().take(at).any(same) {
+                    if !rungs().take(at).any(same) {
                         beside(rung.model);
                     }
                 }

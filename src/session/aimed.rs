@@ -80,12 +80,16 @@ fn words(plan: &Plan, aim: Aim, target: Target) -> String {
     if !plan.too_slow.is_empty() {
         let slowest = plan.routes.iter().filter_map(|route| route.p95_ms.1).max().unwrap_or(0);
         return format!(
-            "slower than that, whichever threshold is moved: {} (95 of 100 within {slowest} ms); staged the best there are",
+            "slower than that, wherever thresholds stand: {} (95 of 100 within {slowest} ms); staged the best there are",
             plan.too_slow.join(", ")
         );
     }
+    let untimed = match plan.untimed.as_slice() {
+        [] => String::new(),
+        routes => format!("; nobody knows how long requests of {} took", routes.join(", ")),
+    };
     match (plan.is_feasible, target) {
-        (true, _) => format!("staged, {aim}: ${cost} in the window, quality {quality}{basis}"),
+        (true, _) => format!("staged, {aim}: ${cost} in the window, quality {quality}{basis}{untimed}"),
         (false, Target::Quality(_) | Target::Least) => {
             format!("out of reach; staged what comes nearest: quality {quality}{basis} for ${cost}")
         }

@@ -163,6 +163,7 @@ impl Player {
                 });
             }
             if let Some(waiting) = live.waiting.iter_mut().find(|waiting| *waiting.id == *late.id) {
+                let label = label.about(waiting.operation.simulated);
                 waiting.extra.get_or_insert_default().judge(label);
             } else if let Some(&index) = found.get(&*late.id) {
                 Arc::make_mut(&mut self.log).history.judge(index, label);

@@ -22,15 +22,19 @@ pub fn assigned(text: &str, policy: &Policy, names: &Names) -> Result<(RouteId, 
         .and_then(PerMille::new)
         .ok_or_else(|| format!("{text}: `{value}` is no whole number from 0 to 1000"))?;
     if let Some((index, route)) = policy.routes.iter().enumerate().find(|(_, route)| *route.name == *target) {
-        return match route.ladder.as_slice() {
-            [_, _] => Ok((id(index)?, 0, value)),
-            [_] => Err(format!("{text}: route {} has one rung, and so no threshold", route.name)),
-            [upper @ .., _] => {
+        let movable = route.movable();
+        return match movable.len() {
+            0 => Err(format!(
+                "{text}: route {} has one rung that confidences lead to, and so no threshold",
+                route.name
+            )),
+            1 => Ok((id(index)?, movable.start, value)),
+            _ => {
+                let rungs = route.ladder.get(movable).unwrap_or_default();
                 let known: Vec<String> =
-                    upper.iter().map(|rung| format!("{}.{}", route.name, rung.name)).collect();
+                    rungs.iter().map(|rung| format!("{}.{}", route.name, rung.name)).collect();
                 Err(format!("{text}: which threshold? write one of {}", known.join(", ")))
             }
-            [] => Err(format!("{text}: route {} has no rung", route.name)),
         };
     }
     for (index, route) in policy.routes.iter().enumerate() {
@@ -58,10 +62,8 @@ pub fn staged_by(policy: &Policy, set: &[String], names: &Names) -> Result<Polic
     let mut moved: Vec<Vec<(usize, PerMille)>> = vec![Vec::new(); policy.routes.len()];
     for text in set {
         let (route, rung, value) = assigned(text, policy, names)?;
-        if rung + 1 >= policy.route(route).ladder.len() {
-            return Err(format!(
-                "{text}: the last rung has no threshold, it takes whatever the others leave"
-            ));
+        if let Some(why) = policy.route(route).unmovable(rung) {
+            return Err(format!("{text}: {why}"));
         }
         if let Some(list) = moved.get_mut(route.index()) {
             list.retain(|(at, _)| *at != rung);

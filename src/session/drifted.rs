@@ -19,7 +19,7 @@ const BINS: usize = 10;
 pub struct Drifted {
     /// The route.
     pub route: Arc<str>,
-    /// The rung below the last.
+    /// The rung whose threshold confidences meet.
     pub rung: Arc<str>,
     /// Its model.
     pub model: Arc<str>,
@@ -55,14 +55,14 @@ pub fn drifted(log: &Log, (from, to): (Instant, Instant), loss: Loss) -> Vec<Dri
         let (operation, policy) = (evidence.operation, log.policy_at(index));
         let Some(confidence) = operation.confidence().filter(|_| operation.at >= from) else { continue };
         let route = policy.route(match_route(policy, &operation.signals_by(&log.prices)));
-        let Some((last, upper)) = route.ladder.split_last() else { continue };
+        let Some(last) = route.ladder.last() else { continue };
         if operation.pinned && route.pins(operation.class) {
             continue;
         }
         let is_later = operation.at >= to;
         let quality = |model| evidence.label(model, &log.prices).and_then(|label| label.quality);
         let strong = evidence.extra.and_then(|_| quality(last.model));
-        for (place, rung) in upper.iter().enumerate() {
+        for (place, rung) in route.movable().filter_map(|at| Some((at, route.ladder.get(at)?))) {
             let seen = all.entry((Arc::clone(&route.name), place)).or_default();
             let model = log.names.model(rung.model);
             seen.names.get_or_insert_with(|| [Arc::clone(&route.name), Arc::clone(&rung.name), model.into()]);

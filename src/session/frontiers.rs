@@ -280,14 +280,14 @@ impl Frontiers {
 
     /// Returns the curve of one rung's threshold, other staged changes in force.
     pub fn curve(&mut self, now: &Policy, staged: &Policy, route: &Route, rung: usize) -> Vec<CurvePoint> {
-        let Some(moved) = route.ladder.get(rung).filter(|_| rung + 1 < route.ladder.len()) else {
+        let Some(moved) = route.ladder.get(rung).filter(|_| route.movable().contains(&rung)) else {
             return Vec::new();
         };
         let mut sum: Vec<CurvePoint> = Vec::new();
         for setting in &mut self.held {
             let of = &setting.route;
-            let last = of.ladder.len() - 1;
-            let Some(place) = place_of(of, route, moved).filter(|place| *place < last) else { continue };
+            let place = place_of(of, route, moved).filter(|place| of.movable().contains(place));
+            let Some(place) = place else { continue };
             let thresholds = carried(of, now, staged);
             let (_, prefix) = setting.parts();
             let curve = prefix.curve(&thresholds, place);
@@ -410,7 +410,7 @@ impl RouteConsequences {
     pub fn moves_with(&self, route: &Route, rung: usize) -> bool {
         let own = &self.setting;
         let place = route.ladder.get(rung).and_then(|rung| place_of(own, route, rung));
-        place.is_some_and(|place| place + 1 < own.ladder.len())
+        place.is_some_and(|place| own.movable().contains(&place))
     }
 
     fn add_histogram(&mut self, more: Arc<Vec<u32>>) {

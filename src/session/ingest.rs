@@ -461,7 +461,7 @@ impl Ingest {
             waited,
         });
         for label in &record.labels {
-            let label = self.label(label);
+            let label = self.label(label).about(operation.simulated);
             if let Some(extra) = &mut extra {
                 extra.judge(label);
             }

@@ -2,7 +2,6 @@
 //!
 //! Invariant: what is said of a plan is read from the frontiers at its very thresholds, not from the sweep that found them.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::frontiers::{Frontiers, Setting, same_names};
@@ -35,8 +34,6 @@ pub struct Keeping<'a> {
     pub within_ms: Option<u64>,
 }
 
-/// Thresholds of which it is looked how slow they are.
-const GRID: u16 = 20;
 /// The quantile that is bounded, in thousandths.
 const SLOW: u64 = 950;
 
@@ -80,8 +77,10 @@ pub struct Plan {
     pub gap: i128,
     /// The next step that was not taken.
     pub margin: Option<Outcome>,
-    /// The routes that are slower than wanted, whichever of their thresholds is moved.
+    /// The routes that are slower than wanted, wherever their thresholds stand.
     pub too_slow: Vec<Arc<str>>,
+    /// Where a time was wanted: the routes of whose requests nobody knows how long they took.
+    pub untimed: Vec<Arc<str>>,
 }
 
 impl Plan {
@@ -108,7 +107,7 @@ impl Frontiers {
         let mut is_moved = vec![false; self.settings().len()];
         for (at, route) in now.routes.iter().enumerate() {
             let Ok(id) = u8::try_from(at).map(RouteId) else { continue };
-            if route.mode == Mode::Observe || route.ladder.len() < 2 {
+            if route.mode == Mode::Observe || route.movable().is_empty() {
                 continue;
             }
             let own: Vec<usize> = (0..is_moved.len())
@@ -122,7 +121,8 @@ impl Frontiers {
                 (0..route.ladder.len() - 1).map(|rung| least(rung).unwrap_or_default()).collect();
             let frontiers: Vec<_> =
                 own.iter().filter_map(|&at| Some(&self.settings().get(at)?.frontier)).collect();
-            let Some((mut menu, basis)) = Menu::of(&frontiers, floors, route.thresholds()) else {
+            let menu = Menu::of(&frontiers, within_ms, floors, route.thresholds());
+            let Some((menu, basis)) = menu else {
                 continue;
             };
             let mut applied = Forecast::default();
@@ -136,9 +136,6 @@ impl Frontiers {
             }
             if applied.requests == 0 {
                 continue;
-            }
-            if let Some(within) = within_ms {
-                menu.barred = self.slow(&own, route, within);
             }
             // What was in force may have changed on the way: each stretch by its own thresholds.
             let before = self.filled(&own, basis);
@@ -178,7 +175,7 @@ impl Frontiers {
         let Optimum { choice, is_feasible, gap, price } = optimise(&menus, goal);
         let mut cost_after = fixed;
         let mut quality = (0, 0);
-        let mut too_slow = Vec::new();
+        let (mut too_slow, mut untimed) = (Vec::new(), Vec::new());
         for ((planned, thresholds), menu) in routes.iter_mut().zip(choice.thresholds).zip(&menus) {
             planned.quality.1 = menu.outcome(&thresholds).quality;
             let Some(route) = now.routes.get(planned.route.index()) else { continue };
@@ -191,6 +188,9 @@ impl Frontiers {
             planned.p95_ms = (p95(&planned.applied), p95(&planned.planned));
             if within_ms.zip(planned.p95_ms.1).is_some_and(|(within, found)| found > within) {
                 too_slow.push(Arc::clone(&route.name));
+            }
+            if within_ms.is_some() && planned.p95_ms.1.is_none() {
+                untimed.push(Arc::clone(&route.name));
             }
             cost_after += &planned.planned.cost;
             quality = (quality.0 + planned.quality.0, quality.1 + planned.quality.1);
@@ -209,40 +209,8 @@ impl Frontiers {
             gap,
             margin,
             too_slow,
+            untimed,
         })
-    }
-
-    /// Lists by rung and threshold which are slower than wanted, the others as they are in force; of a rung that is so wherever its
-    /// threshold stands, none. Between two places that were looked at it is as slow as the slower one.
-    fn slow(&mut self, own: &[usize], route: &Route, within: u64) -> Vec<Vec<bool>> {
-        let now = route.thresholds();
-        let rungs = 0..now.len();
-        rungs
-            .map(|rung| {
-                if rung == 0 && route.has_fallback() {
-                    return Vec::new();
-                }
-                let places = (0..=1000 / GRID).filter_map(|step| PerMille::new(step * GRID));
-                let slow: Vec<bool> =
-                    places.map(|to| self.is_slow(own, &with(&now, rung, to), within)).collect();
-                if slow.iter().all(|slow| *slow) {
-                    return Vec::new();
-                }
-                let at = |place: usize| slow.get(place).copied().unwrap_or(false);
-                let grid = usize::from(GRID);
-                (0..PerMille::VALUES).map(|bin| at(bin / grid) || at(bin.div_ceil(grid))).collect()
-            })
-            .collect()
-    }
-
-    fn is_slow(&mut self, own: &[usize], thresholds: &[PerMille], within: u64) -> bool {
-        let mut all = Forecast::default();
-        for &at in own {
-            if let Some(setting) = self.setting(at) {
-                all.join(&setting.at(thresholds));
-            }
-        }
-        all.latency.quantile(SLOW).is_some_and(|found| found > within)
     }
 
     /// Returns the quality of what was in force, each stretch by its own thresholds.
@@ -256,16 +224,6 @@ impl Frontiers {
             })
             .sum()
     }
-}
-
-/// Returns thresholds with one moved, and those that it would cross along with it.
-fn with(thresholds: &Thresholds, rung: usize, to: PerMille) -> Thresholds {
-    let moved = |(at, own): (usize, &PerMille)| match at.cmp(&rung) {
-        Ordering::Less => (*own).max(to),
-        Ordering::Equal => to,
-        Ordering::Greater => (*own).min(to),
-    };
-    thresholds.iter().enumerate().map(moved).collect()
 }
 
 /// Says whether what a setting holds moves with a route's thresholds.

@@ -294,9 +294,8 @@ impl Player {
     fn stage_threshold(&mut self, route: RouteId, rung: usize, to: PerMille) {
         let mut policy = (**self.staged_policy()).clone();
         let Some(target) = policy.routes.get(route.index()) else { return };
-        if rung + 1 >= target.ladder.len() {
-            self.message =
-                Some("the last rung has no threshold: it takes whatever the others leave".to_owned());
+        if let Some(why) = target.unmovable(rung) {
+            self.message = Some(why.to_owned());
             return;
         }
         let (lowest, highest) = target.threshold_range(rung);

@@ -19,6 +19,8 @@ use crate::units::{Instant, ModelId, PerMille, RouteTag};
 #[derive(Clone, Debug)]
 struct Rung {
     models: (ModelId, ModelId),
+    /// Whether it is a fallback: how good its answers are is told, but no confidence leads to it, so there is nothing to certify.
+    is_fallback: bool,
     /// From when the prices of both hold.
     prices: (Option<Instant>, Option<Instant>),
     watch: Watch,
@@ -275,7 +277,9 @@ impl Rungs {
                 }
                 rung.prices = dated;
             }
-            rung.watch.arrive(at, confidence);
+            if !rung.is_fallback {
+                rung.watch.arrive(at, confidence);
+            }
             if evidence.extra.is_some_and(|extra| !extra.labels.is_empty()) {
                 rung.judge(prices, evidence, (confidence, acceptable), at);
             }
@@ -329,10 +333,11 @@ impl Rungs {
             let rungs = self.of.entry(route.tag).or_default();
             rungs.truncate(upper.len());
             for (place, step) in upper.iter().enumerate() {
-                let models = (step.model, last.model);
+                let (models, is_fallback) = ((step.model, last.model), step.fallback);
                 let Some(known) = rungs.get_mut(place) else {
                     rungs.push(Rung {
                         models,
+                        is_fallback,
                         prices: (None, None),
                         watch: Watch::new(self.terms),
                         pairs: Pairs::default(),
@@ -342,10 +347,12 @@ impl Rungs {
                     });
                     continue;
                 };
-                let why = if known.models == models { Withdrawn::Classifier } else { Withdrawn::Model };
-                if known.models == models && !is_another {
+                let is_same = known.models == models && known.is_fallback == is_fallback;
+                let why = if is_same { Withdrawn::Classifier } else { Withdrawn::Model };
+                if is_same && !is_another {
                     continue;
                 }
+                known.is_fallback = is_fallback;
                 let stood = known.watch.standing().given.is_some();
                 known.watch.withdraw(at, why);
                 if known.models != models {
@@ -390,9 +397,12 @@ impl Rung {
         if let Some((judge, person)) = both {
             self.quality.agreement.note(judge, person);
         }
+        self.told = None;
+        if self.is_fallback {
+            return;
+        }
         let [cheap, strong] = counts.map(|label| label.and_then(|label| label.quality));
         self.pairs.apply(confidence, cheap, strong, Sign::Plus);
-        self.told = None;
         if let (Some(cheap), Some(strong)) = (cheap, strong) {
             let label = Label { confidence, cheap, strong };
             if self.watch.labels() == 0 {

@@ -9,7 +9,9 @@ impl Frontier {
     /// Says what exploring comes to at most under thresholds.
     pub(super) fn exploring(&self, explore: Explore, thresholds: &[PerMille]) -> Exploring {
         let start = |by: PerMille| {
-            thresholds.iter().position(|threshold| by >= *threshold).unwrap_or(thresholds.len())
+            let first = thresholds.iter().position(|threshold| by >= *threshold).unwrap_or(thresholds.len());
+            // No confidence leads to a fallback.
+            first.max(self.shape().2)
         };
         let mut found = Exploring::default();
         let mut weighed = 0_i128;

@@ -245,6 +245,16 @@ impl Frontier {
         self.sums.get(rung * BINS..(rung + 1) * BINS).unwrap_or_default()
     }
 
+    /// Returns by confidence, then for the requests without one, how far those of a rung are from 950 of 1,000 being over in time:
+    /// above nothing where fewer are.
+    pub(super) fn late(&self, rung: usize, millis: u64) -> impl Iterator<Item = i128> {
+        let grid = self.latency.get(rung);
+        (0..BINS).map(move |bin| {
+            let (all, within) = grid.map_or((0, 0), |grid| grid.within(bin, millis));
+            i128::from(all) * 950 - i128::from(within) * 1000
+        })
+    }
+
     /// Returns the number of rungs, the one on which requests without a confidence start, and the first that is no fallback.
     pub(super) fn shape(&self) -> (usize, usize, usize) {
         (self.rungs, self.no_signal, self.lowest)

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::Sign;
-use super::latency::{BUCKETS, OCTAVE, bucket};
+use super::latency::{BUCKETS, OCTAVE, bucket, middle};
 use crate::units::PerMille;
 
 /// Bins: one per confidence value, and one for requests without a confidence.
@@ -88,6 +88,15 @@ impl LatencyGrid {
                 bin += 1;
             }
         }
+    }
+
+    /// Counts the latencies of a bin, and how many of them are within so many milliseconds, as they are shown.
+    pub(super) fn within(&self, bin: usize, millis: u64) -> (u64, u64) {
+        let row = self.row(&self.bins, bin).iter().zip(self.buckets.clone());
+        row.fold((0, 0), |(all, within), (&count, bucket)| {
+            let count = u64::from(count);
+            (all + count, within + if middle(bucket) <= millis { count } else { 0 })
+        })
     }
 
     /// Adds what another grid counted.

@@ -121,7 +121,7 @@ pub(crate) fn bucket(millis: u64) -> usize {
 }
 
 /// Returns the middle of a bucket in milliseconds.
-fn middle(bucket: usize) -> u64 {
+pub(super) fn middle(bucket: usize) -> u64 {
     if bucket < 16 {
         return bucket as u64;
     }

@@ -41,12 +41,19 @@ struct Place {
     cost: i128,
     quality: i128,
     labelled: i128,
+    late: i128,
 }
 
 impl Menu {
-    /// Makes one of frontiers of the same rungs; `None` where there is none.
-    pub fn of(frontiers: &[&Frontier], floors: Thresholds, applied: Thresholds) -> Option<(Self, Basis)> {
-        Self::made(None, frontiers, floors, applied)
+    /// Makes one of frontiers of the same rungs, where so said with 95 of 100 requests over in so many milliseconds; `None` where
+    /// there is none.
+    pub fn of(
+        frontiers: &[&Frontier],
+        within_ms: Option<u64>,
+        floors: Thresholds,
+        applied: Thresholds,
+    ) -> Option<(Self, Basis)> {
+        Self::made((None, within_ms), frontiers, floors, applied)
     }
 
     /// Makes one whose quality rests on what is told.
@@ -56,17 +63,17 @@ impl Menu {
         floors: Thresholds,
         applied: Thresholds,
     ) -> Option<(Self, Basis)> {
-        Self::made(Some(basis), frontiers, floors, applied)
+        Self::made((Some(basis), None), frontiers, floors, applied)
     }
 
     fn made(
-        basis: Option<Basis>,
+        (basis, within_ms): (Option<Basis>, Option<u64>),
         frontiers: &[&Frontier],
         floors: Thresholds,
         applied: Thresholds,
     ) -> Option<(Self, Basis)> {
         let (rungs, no_signal, lowest) = frontiers.first()?.shape();
-        let rows: Vec<Vec<Place>> = (0..rungs).map(|rung| row(frontiers, rung)).collect();
+        let rows: Vec<Vec<Place>> = (0..rungs).map(|rung| row(frontiers, rung, within_ms)).collect();
         let (last, upper) = rows.split_last()?;
         let is_judged = |row: &Vec<Place>| {
             row.iter().any(|place| place.labelled > 0) || row.iter().all(|place| place.requests == 0)
@@ -101,11 +108,11 @@ impl Menu {
                 steps
             })
             .collect();
-        Some((Self { base, steps, floors, applied, barred: Vec::new() }, basis))
+        Some((Self { base, steps, floors, applied }, basis))
     }
 }
 
-fn row(frontiers: &[&Frontier], rung: usize) -> Vec<Place> {
+fn row(frontiers: &[&Frontier], rung: usize, within_ms: Option<u64>) -> Vec<Place> {
     let mut places = vec![Place::default(); BINS];
     for frontier in frontiers {
         for (place, sums) in places.iter_mut().zip(frontier.row(rung)) {
@@ -114,6 +121,8 @@ fn row(frontiers: &[&Frontier], rung: usize) -> Vec<Place> {
             place.quality += i128::from(sums.quality);
             place.labelled += i128::from(sums.labelled);
         }
+        let late = within_ms.into_iter().flat_map(|millis| frontier.late(rung, millis));
+        places.iter_mut().zip(late).for_each(|(place, late)| place.late += late);
     }
     places
 }
@@ -137,7 +146,7 @@ fn by_labels(row: &[Place]) -> Vec<Outcome> {
             let unjudged = (place.requests - place.labelled).max(0);
             let band = if bin == NONE { bands.len() - 1 } else { bin / BAND };
             let filled = unjudged * bands.get(band).copied().unwrap_or(whole);
-            Outcome { cost: place.cost, quality: place.quality * 1000 + filled }
+            Outcome { cost: place.cost, quality: place.quality * 1000 + filled, late: place.late }
         })
         .collect()
 }
@@ -154,7 +163,7 @@ fn by_confidence(row: &[Place], above: usize, most: usize) -> Vec<Outcome> {
         .map(|(bin, place)| {
             // Without a confidence nothing is known: as good as a coin.
             let each = if bin == NONE && above > 0 { GOOD / 2 } else { of(bin) };
-            Outcome { cost: place.cost, quality: place.requests * each }
+            Outcome { cost: place.cost, quality: place.requests * each, late: place.late }
         })
         .collect()
 }

@@ -9,6 +9,7 @@ mod exploring;
 mod frontier;
 mod grid;
 mod health;
+mod in_time;
 mod latency;
 mod lots;
 mod menu;

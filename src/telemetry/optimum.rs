@@ -14,26 +14,30 @@ const CLOSE: i128 = 100_000;
 /// Corners of the hull that are looked at, at most.
 const CORNERS: usize = 400;
 
-/// What thresholds give: cost in pico-dollars and quality in millionths of a good answer.
+/// What thresholds give: cost in pico-dollars, quality in millionths of a good answer, and how far it is from being in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Outcome {
     /// Cost.
     pub cost: i128,
     /// Quality, summed over requests.
     pub quality: i128,
+    /// Above nothing where too few requests are over in time; nothing where that is all the same.
+    pub late: i128,
 }
 
 impl std::ops::Add for Outcome {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self { cost: self.cost + other.cost, quality: self.quality + other.quality }
+        let late = self.late + other.late;
+        Self { cost: self.cost + other.cost, quality: self.quality + other.quality, late }
     }
 }
 
 impl std::ops::Sub for Outcome {
     type Output = Self;
     fn sub(self, other: Self) -> Self {
-        Self { cost: self.cost - other.cost, quality: self.quality - other.quality }
+        let late = self.late - other.late;
+        Self { cost: self.cost - other.cost, quality: self.quality - other.quality, late }
     }
 }
 
@@ -48,17 +52,11 @@ pub struct Menu {
     pub floors: Thresholds,
     /// Those in force, which stand where others are no better.
     pub applied: Thresholds,
-    /// By rung and threshold, those that are not to be had though no floor forbids them; nothing where none is.
-    pub barred: Vec<Vec<bool>>,
 }
 
 impl Menu {
     fn floor(&self, rung: usize) -> usize {
         self.floors.get(rung).map_or(0, |floor| floor.bin())
-    }
-
-    fn is_barred(&self, rung: usize, threshold: usize) -> bool {
-        self.barred.get(rung).and_then(|of| of.get(threshold)).copied().unwrap_or(false)
     }
 
     /// Says what a setting gives.
@@ -80,8 +78,8 @@ impl Menu {
         }
     }
 
-    /// Finds the setting of the highest score, of equal ones the highest thresholds.
-    fn best(&self, score: &Score) -> Thresholds {
+    /// Finds the setting of the highest score, of equal ones the highest thresholds; whether it is in time is all the same.
+    pub(super) fn best(&self, score: &Score) -> Thresholds {
         // From the last threshold up: the best of the rungs from here on, where none may lie above a value.
         let mut tables: Vec<Vec<((i128, i128), usize)>> = Vec::with_capacity(self.steps.len());
         for (rung, steps) in self.steps.iter().enumerate().rev() {
@@ -93,8 +91,7 @@ impl Menu {
                 let below = tables.last().and_then(|table| table.get(threshold)).map_or((0, 0), |one| one.0);
                 let total = (own.0.saturating_add(below.0), own.1.saturating_add(below.1));
                 let is_high = threshold >= floor || threshold == PerMille::VALUES - 1;
-                let is_allowed = is_high && !self.is_barred(rung, threshold);
-                if is_allowed && best.is_none_or(|(known, _)| total >= known) {
+                if is_high && best.is_none_or(|(known, _)| total >= known) {
                     best = Some((total, threshold));
                 }
                 // Below the floor nothing is allowed: worse than anything.
@@ -125,10 +122,14 @@ impl Menu {
             let now = steps.get(own.bin()).copied().unwrap_or_default();
             let mut last = None;
             let allowed = (0..=most).rev().filter_map(PerMille::new).take_while(|to| to.bin() >= least);
-            for to in allowed.filter(|to| !self.is_barred(rung, to.bin())) {
+            for to in allowed {
                 let Some(&step) = steps.get(to.bin()).filter(|step| last != Some(**step)) else { continue };
                 last = Some(step);
-                all.push((here - now + step, Move { rung, to }));
+                // Nothing that is in time is given up for what is not.
+                let there = here - now + step;
+                if there.late <= 0 || here.late > 0 {
+                    all.push((there, Move { rung, to }));
+                }
             }
         }
         all.sort_unstable_by_key(|(outcome, _)| (goal.used(*outcome), -goal.gained(*outcome)));
@@ -189,19 +190,37 @@ impl Goal {
     }
 }
 
-/// How settings are weighed: `gain` times what is gained less `price` times what is used.
-struct Score {
+/// How settings are weighed: `gain` times what is gained less `price` times what is used, and that against being late.
+#[derive(Clone, Copy)]
+pub(super) struct Score {
     goal: Goal,
     gain: i128,
     price: i128,
     /// Of equal ones, whether the one that gains most is meant, or the one that uses least.
     gains_first: bool,
+    /// What all that counts against the time by which it is late.
+    weights: (i128, i128),
 }
 
 impl Score {
+    /// Returns it so that worth and being late count so much against each other.
+    pub(super) fn against_time(self, worth: i128, late: i128) -> Self {
+        Self { weights: (worth, late), ..self }
+    }
+
+    /// Weighs a setting, whether it is in time or not.
+    pub(super) fn worth(&self, outcome: Outcome) -> i128 {
+        let (gained, used) = (self.goal.gained(outcome), self.goal.used(outcome));
+        self.gain.saturating_mul(gained).saturating_sub(self.price.saturating_mul(used))
+    }
+
     fn of(&self, outcome: Outcome) -> (i128, i128) {
         let (gained, used) = (self.goal.gained(outcome), self.goal.used(outcome));
-        let first = self.gain.saturating_mul(gained).saturating_sub(self.price.saturating_mul(used));
+        let (worth, late) = self.weights;
+        let first = match late {
+            0 => self.worth(outcome),
+            _ => worth.saturating_mul(self.worth(outcome)).saturating_sub(late.saturating_mul(outcome.late)),
+        };
         (first, if self.gains_first { gained } else { -used })
     }
 }
@@ -245,7 +264,7 @@ impl<'a> Sweep<'a> {
                 let best = corners.iter().rev().max_by_key(|(outcome, _)| score.of(*outcome));
                 std::iter::once(best.map_or(PerMille::ONE, |(_, threshold)| *threshold)).collect()
             }
-            None => menu.best(score),
+            None => menu.best_in_time(score),
         };
         chosen(self.menus, self.menus.iter().zip(&self.corners).map(best).collect())
     }
@@ -256,9 +275,12 @@ fn corners(menu: &Menu, goal: Goal) -> Option<Vec<(Outcome, PerMille)>> {
     let [steps] = menu.steps.as_slice() else { return None };
     let floor = menu.floor(0);
     let allowed = (0..=1000u16).rev().filter_map(PerMille::new).take_while(|to| to.bin() >= floor);
-    let allowed = allowed.filter(|to| !menu.is_barred(0, to.bin()));
     let mut points: Vec<(Outcome, PerMille)> =
         allowed.filter_map(|to| Some((menu.base + *steps.get(to.bin())?, to))).collect();
+    // Where nothing is in time that is all the same, and told.
+    if points.iter().any(|(outcome, _)| outcome.late <= 0) {
+        points.retain(|(outcome, _)| outcome.late <= 0);
+    }
     // Of equal ones the highest threshold stays.
     crate::units::sort_by_key(&mut points, |(outcome, to)| {
         (goal.used(*outcome), -goal.gained(*outcome), std::cmp::Reverse(*to))
@@ -289,7 +311,18 @@ fn chosen(menus: &[Menu], thresholds: Vec<Thresholds>) -> Choice {
 
 /// Finds the best thresholds of all routes together.
 pub fn optimise(menus: &[Menu], goal: Goal) -> Optimum {
-    let weigh = |gain, price, gains_first| Score { goal, gain, price, gains_first };
+    let mut found = found(menus, goal);
+    // Of several thresholds that have to be in time together not every setting is looked at: none is better than the best of all.
+    if found.is_feasible && menus.iter().any(|menu| menu.steps.len() > 1 && menu.minds_time()) {
+        let most = self::found(&menus.iter().map(Menu::at_leisure).collect::<Vec<_>>(), goal);
+        let better = goal.gained(most.choice.outcome) + most.gap - goal.gained(found.choice.outcome);
+        found.gap = found.gap.max(better);
+    }
+    found
+}
+
+fn found(menus: &[Menu], goal: Goal) -> Optimum {
+    let weigh = |gain, price, gains_first| Score { goal, gain, price, gains_first, weights: (1, 0) };
     let sweep = Sweep::new(menus, goal);
     let mut kept = sweep.solve(&weigh(0, 1, true));
     let mut over = sweep.solve(&weigh(1, 0, false));
@@ -303,6 +336,9 @@ pub fn optimise(menus: &[Menu], goal: Goal) -> Optimum {
         return found(kept, false, 0, None);
     }
     if goal.is_kept(over.outcome) {
+        // On the hull of what is in time there may be better between two corners.
+        let minds_time = menus.iter().any(|menu| menu.steps.len() > 1 && menu.minds_time());
+        let over = if minds_time { exchange(menus, goal, over, i128::MAX / 8) } else { over };
         return found(over, true, 0, None);
     }
     // Between the two lies the limit; the hull's corner on either side of it is found chord by chord.
@@ -411,13 +447,11 @@ fn pair(
 /// Leaves a route's thresholds as they are in force where that gives the same.
 fn unmoved(menus: &[Menu], mut choice: Choice) -> Choice {
     for (menu, thresholds) in menus.iter().zip(&mut choice.thresholds) {
-        let is_allowed = menu.applied.iter().zip(0..).all(|(threshold, rung)| {
-            threshold.bin() >= menu.floor(rung) && !menu.is_barred(rung, threshold.bin())
-        });
-        if menu.applied.len() == menu.steps.len()
-            && is_allowed
-            && menu.outcome(&menu.applied) == menu.outcome(thresholds)
-        {
+        let is_high = |(threshold, rung): (&PerMille, usize)| threshold.bin() >= menu.floor(rung);
+        let is_allowed = menu.applied.len() == menu.steps.len() && menu.applied.iter().zip(0..).all(is_high);
+        let (now, then) = (menu.outcome(&menu.applied), menu.outcome(thresholds));
+        let is_same = (now.cost, now.quality) == (then.cost, then.quality) && now.late <= then.late.max(0);
+        if is_allowed && is_same {
             thresholds.clone_from(&menu.applied);
         }
     }
@@ -425,157 +459,5 @@ fn unmoved(menus: &[Menu], mut choice: Choice) -> Choice {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn per_mille(value: u16) -> PerMille {
-        PerMille::new(value).unwrap_or_default()
-    }
-
-    /// A route of two rungs: at each of a few confidences, what starting on the cheap one saves and loses.
-    fn menu(groups: &[(u16, i128, i128)], base: Outcome) -> Menu {
-        let mut steps = vec![Outcome::default(); PerMille::VALUES];
-        for &(confidence, saves, loses) in groups {
-            for step in steps.iter_mut().take(usize::from(confidence) + 1) {
-                *step = *step + Outcome { cost: -saves, quality: -loses };
-            }
-        }
-        Menu {
-            base,
-            steps: vec![steps],
-            floors: Thresholds::new(),
-            applied: Thresholds::new(),
-            barred: Vec::new(),
-        }
-    }
-
-    /// Numbers by counting.
-    fn drawn(seed: &mut u64, below: u64) -> u64 {
-        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (*seed >> 33) % below
-    }
-
-    fn worlds(seed: &mut u64) -> Vec<Menu> {
-        (0..3)
-            .map(|_| {
-                let groups: Vec<(u16, i128, i128)> = (0..8u16)
-                    .map(|at| {
-                        (at * 120 + 50, i128::from(drawn(seed, 1000)), i128::from(drawn(seed, 1000)) - 200)
-                    })
-                    .collect();
-                menu(&groups, Outcome { cost: 9000, quality: 9000 })
-            })
-            .collect()
-    }
-
-    /// Every setting of three routes that differs in anything.
-    fn all_of(menus: &[Menu]) -> Vec<Outcome> {
-        let distinct = |menu: &Menu| {
-            let mut steps = menu.steps[0].clone();
-            steps.dedup();
-            steps.into_iter().map(|step| menu.base + step).collect::<Vec<_>>()
-        };
-        let [a, b, c] = menus else { panic!("three routes") };
-        let (a, b, c) = (distinct(a), distinct(b), distinct(c));
-        let pairs = a.iter().flat_map(|a| b.iter().map(move |b| *a + *b)).collect::<Vec<_>>();
-        pairs.iter().flat_map(|ab| c.iter().map(move |c| *ab + *c)).collect()
-    }
-
-    #[test]
-    fn it_is_what_trying_every_setting_finds_or_says_by_how_much_not() {
-        let mut seed = 3;
-        let (mut exact, mut tried) = (0, 0);
-        for _ in 0..60 {
-            let menus = worlds(&mut seed);
-            let every = all_of(&menus);
-            for share in [20, 40, 60, 80] {
-                let (low, high) = (
-                    every.iter().map(|one| one.cost).min().unwrap_or(0),
-                    every.iter().map(|one| one.cost).max().unwrap_or(0),
-                );
-                let limit = low + (high - low) * share / 100;
-                let best =
-                    every.iter().filter(|one| one.cost <= limit).map(|one| one.quality).max().unwrap_or(0);
-                let found = optimise(&menus, Goal::Cost(limit));
-                assert!(found.is_feasible && found.choice.outcome.cost <= limit);
-                assert!(found.choice.outcome.quality <= best);
-                assert!(found.choice.outcome.quality + found.gap >= best, "the gap is a bound");
-                tried += 1;
-                exact += u32::from(found.choice.outcome.quality == best);
-
-                let cheapest = every.iter().filter(|one| one.quality >= best).map(|one| one.cost).min();
-                let found = optimise(&menus, Goal::Quality(best));
-                assert!(found.is_feasible && found.choice.outcome.quality >= best);
-                assert!(cheapest.is_some_and(|cost| found.choice.outcome.cost - found.gap <= cost));
-            }
-        }
-        assert!(exact * 10 >= tried * 9, "{exact} of {tried} exact");
-    }
-
-    #[test]
-    fn what_cannot_be_kept_is_said_with_what_comes_nearest() {
-        let menus = [menu(&[(500, 100, 50)], Outcome { cost: 1000, quality: 900 })];
-        let found = optimise(&menus, Goal::Cost(800));
-        assert!(!found.is_feasible);
-        assert_eq!(found.choice.outcome, Outcome { cost: 900, quality: 850 });
-        let found = optimise(&menus, Goal::Quality(950));
-        assert!(!found.is_feasible && found.choice.outcome.quality == 900);
-        let free = optimise(&menus, Goal::Cost(5000));
-        assert_eq!((free.is_feasible, free.price), (true, None));
-        assert_eq!(free.choice.thresholds[0][0].get(), 1000, "of equal ones the safest");
-    }
-
-    #[test]
-    fn what_is_barred_is_had_at_no_price_and_does_not_stay_though_it_is_in_force() {
-        let mut route = menu(&[(500, 100, 1), (800, 100, 1)], Outcome { cost: 1000, quality: 900 });
-        route.applied.push(per_mille(700));
-        // From 501 to 900 it would be too slow.
-        route.barred = vec![(0..PerMille::VALUES).map(|at| (501..=900).contains(&at)).collect()];
-        for (goal, at) in [(Goal::Quality(0), 500), (Goal::Quality(900), 1000), (Goal::Cost(950), 500)] {
-            let found = optimise(std::slice::from_ref(&route), goal);
-            let to = found.choice.thresholds[0][0].get();
-            assert_eq!((to, found.is_feasible), (at, true), "{goal:?}");
-        }
-        // Two thresholds, of which the lower one may not be had.
-        route.steps.push(route.steps[0].clone());
-        route.applied.clear();
-        route.barred.push(vec![true; 300]);
-        let found = optimise(std::slice::from_ref(&route), Goal::Quality(0));
-        let [high, low] = found.choice.thresholds[0][..] else { panic!("{found:?}") };
-        assert!(high >= low && !(501..=900).contains(&high.get()) && low.get() >= 300, "{found:?}");
-    }
-
-    #[test]
-    fn a_floor_is_kept_and_a_setting_that_is_as_good_stays() {
-        let mut route = menu(&[(500, 100, 1), (800, 100, 1)], Outcome { cost: 1000, quality: 900 });
-        route.floors.push(per_mille(600));
-        route.applied.push(per_mille(700));
-        let found = optimise(std::slice::from_ref(&route), Goal::Quality(0));
-        assert_eq!(found.choice.thresholds[0][0].get(), 700, "700 and 601 to 800 give the same");
-        assert_eq!(found.choice.outcome.cost, 900, "the saving at 500 lies below the floor");
-        let found = optimise(&[route], Goal::Cost(850));
-        assert!(!found.is_feasible);
-    }
-
-    #[test]
-    fn thresholds_of_more_rungs_stay_in_order() {
-        let mut seed = 9;
-        let mut route = worlds(&mut seed).swap_remove(0);
-        let second = worlds(&mut seed).swap_remove(0).steps.swap_remove(0);
-        route.steps.push(second);
-        let every: Vec<Outcome> = (0..=1000u16)
-            .step_by(10)
-            .flat_map(|upper| (0..=upper).step_by(10).map(move |lower| [per_mille(upper), per_mille(lower)]))
-            .map(|setting| route.outcome(&setting))
-            .collect();
-        let low = every.iter().map(|one| one.cost).min().unwrap_or(0);
-        for more in [0, 300, 900, 2000] {
-            let best = every.iter().filter(|one| one.cost <= low + more).map(|one| one.quality).max();
-            let found = optimise(std::slice::from_ref(&route), Goal::Cost(low + more));
-            let thresholds = &found.choice.thresholds[0];
-            assert!(thresholds[0] >= thresholds[1], "{thresholds:?}");
-            assert!(found.choice.outcome.cost <= low + more);
-            assert!(best.is_some_and(|best| found.choice.outcome.quality + found.gap >= best));
-        }
-    }
-}
+#[path = "optimum_tests.rs"]
+mod tests;

@@ -46,7 +46,7 @@ pub struct Plan {
 pub enum TrainError {
     /// Too few rows.
     #[error(
-        "{rows} rows tell what the answers of both {cheap} and {strong} were worth, and {FEWEST} are needed; name other models, or label more requests"
+        "what the answers of both {cheap} and {strong} were worth is known of {}, and {FEWEST} are needed; name other models, or label more requests", crate::units::counted(*.rows as u64, "row")
     )]
     TooFew {
         /// How many there are.

@@ -2,6 +2,8 @@
 
 use super::draw::Draw;
 
+/// Questions from which on an interval is drawn.
+const FEWEST: usize = 10;
 /// Samples drawn for an interval.
 const SAMPLES: usize = 1000;
 
@@ -65,11 +67,15 @@ fn weighted_area(sorted: &[Ranked], places: &[usize], weights: &[u32]) -> Option
     (won > 1e-9).then(|| area / (won * count))
 }
 
-/// Returns the 95% interval of the area, by drawing questions anew; nothing where many draws show no gap at all.
+/// Returns the 95% interval of the area, by drawing questions anew; nothing of so few that the draws hardly differ, and where many
+/// draws show no gap at all.
 pub(super) fn interval(sorted: &[Ranked], seed: u64) -> Option<(f64, f64)> {
     let mut groups: Vec<u64> = sorted.iter().map(|row| row.group).collect();
     groups.sort_unstable();
     groups.dedup();
+    if groups.len() < FEWEST {
+        return None;
+    }
     let places: Vec<usize> = sorted.iter().map(|row| groups.binary_search(&row.group).unwrap_or(0)).collect();
     let mut draw = Draw::new(seed);
     let mut found = Vec::with_capacity(SAMPLES);

@@ -22,6 +22,7 @@ mod remembered;
 mod runaways;
 mod saved;
 mod slips;
+mod spare;
 mod spending;
 mod tagged;
 mod trained;
@@ -171,7 +172,7 @@ fn what_cannot_be_used_is_refused_with_a_reason_and_exit_code_2() {
             "frontier small.jsonl --route extraction --rung nowhere",
             "has no such rung; write one of flash, 4.1, opus",
         ),
-        ("frontier small.jsonl --route extraction --rung opus", "no threshold to move"),
+        ("frontier small.jsonl --route extraction --rung opus", "the last rung has no threshold"),
         ("why small.jsonl nobody", "hint: ids are as in the log (first: r-1)"),
         ("why small.jsonl #0", "no request `#0` among 4"),
         ("why small.jsonl #5", "no request `#5` among 4"),

@@ -62,6 +62,55 @@ fn too_few_labels_certify_nothing_and_say_how_many_are_missing() {
     assert!(sandbox.good("certify l.jsonl").contains("49 more labels"));
 }
 
+/// Both would be a certificate that nothing stands behind.
+#[test]
+fn labels_told_twice_or_on_another_scale_certify_nothing() {
+    let sandbox = Sandbox::new();
+    let line = |at: u32, good: u32| {
+        format!("{{\"id\":\"r-{at}\",\"confidence\":900,\"cheap\":{good},\"strong\":{good}}}\n")
+    };
+    let once: String = (0..100).map(|at| line(at, 1000)).collect();
+    sandbox.write("twice.jsonl", once.repeat(2));
+    let run = sandbox.run("certify twice.jsonl --format json");
+    let found = json(&run.out);
+    assert_eq!((&found["labels"], &found["certified_threshold"]), (&Value::from(100), &Value::Null));
+    assert!(run.err.contains("100 lines with an `id` told before"), "{}", run.err);
+    sandbox.write("shares.jsonl", (0..500).map(|at| line(at, at % 2)).collect::<String>());
+    let told = sandbox.refused("certify shares.jsonl");
+    assert!(told.contains("no quality is above 1 of 1000"), "{told}");
+    sandbox.write("weak.jsonl", (0..500).map(|at| line(at, 400)).collect::<String>());
+    let run = sandbox.run("certify weak.jsonl --format json");
+    assert_eq!(json(&run.out)["strong_acceptable"], 0);
+    assert!(run.err.contains("the certificate says nothing"), "{}", run.err);
+}
+
+/// A trial without keys is a rehearsal: what it makes up may not certify what is served.
+#[test]
+fn a_simulated_judge_certifies_nothing_of_real_requests() {
+    let sandbox = Sandbox::new();
+    let log = |source: &str, more: &str| -> String {
+        let line = |at: u32| {
+            let label = |model: &str| format!(r#"{{"model":"{model}","quality":1000,"source":"{source}"}}"#);
+            format!(
+                r#"{{"at":"2026-05-23T10:{:02}:{:02}Z","task":"classification","confidence":900{more},"model":"gpt-4.1","in":1000,"out":200,"labels":[{},{}]}}"#,
+                at / 60,
+                at % 60,
+                label("mistral-small-2503"),
+                label("gpt-4.1")
+            ) + "\n"
+        };
+        (0..300).map(line).collect()
+    };
+    sandbox.write("real.jsonl", log("judge claude-opus-4-6", ""));
+    assert_eq!(json(&sandbox.good("certify real.jsonl --format json"))["labels"], 300);
+    sandbox.write("made-up.jsonl", log("judge claude-opus-4-6 (simulated)", ""));
+    let told = sandbox.refused("certify made-up.jsonl");
+    assert!(told.contains("verdicts of a simulated judge count for nothing"), "{told}");
+    // Of requests that were simulated themselves they tell what they can.
+    sandbox.write("rehearsal.jsonl", log("judge claude-opus-4-6 (simulated)", r#","simulated":"no key""#));
+    assert_eq!(json(&sandbox.good("certify rehearsal.jsonl --format json"))["labels"], 300);
+}
+
 #[test]
 fn labels_that_cannot_be_used_are_told_and_left_out() {
     let sandbox = Sandbox::new();
@@ -185,6 +234,11 @@ fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
         // Of thresholds that let the same requests through, the highest is taken.
         assert!((of("certified_threshold")..400).contains(&of("threshold")), "{route:#}");
     }
+    // A bound on time that nobody can look at is not called kept.
+    let timed = json(&sandbox.good("optimise log.jsonl --quality .9 --within 3s --format json"));
+    let untimed = timed["untimed"].as_array().map_or(0, Vec::len);
+    assert_eq!(untimed, timed["routes"].as_array().map_or(0, Vec::len), "{timed:#}");
+    assert!(sandbox.good("optimise log.jsonl --quality .9 --within 3s").contains("nobody knows how long"));
     assert!(sandbox.refused("optimise log.jsonl").contains("--budget"));
     assert!(sandbox.refused("optimise log.jsonl --quality 1.5").contains("no quality between 0 and 1"));
 }

@@ -129,3 +129,66 @@ fn what_is_missing_is_said() {
     sandbox.write("few.jsonl", questions(0, 8));
     assert!(sandbox.refused("train few.jsonl --cheap small-1 --strong large-1 -o w.toml").contains("8 rows"));
 }
+
+/// Grades on another scale, taken for what is not known where they do not fit, would teach from the worst answers alone.
+#[test]
+fn qualities_on_another_scale_are_refused_and_single_slips_are_told() {
+    let sandbox = sandbox();
+    let set = questions(0, 300);
+    sandbox.write("ten.jsonl", set.replace("\"quality\":1", "\"quality\":10"));
+    for args in [
+        "train ten.jsonl --cheap small --strong large -o w.toml",
+        "evaluate ten.jsonl --cheap small --strong large",
+    ] {
+        let told = sandbox.refused(args);
+        assert!(
+            told.contains("qualities lie outside 0 to 1; line 1, outcomes.acme/large-1.quality: 10"),
+            "{told}"
+        );
+    }
+    let quoted = set.replace("\"quality\":1", "\"quality\":\"1\"");
+    sandbox.write("text.jsonl", &quoted);
+    let told = sandbox.refused("train text.jsonl --cheap small --strong large -o w.toml");
+    assert!(told.contains("300 lines could not be read; line 1: invalid type: string"), "{told}");
+    // What is wrong here and there is told, and the rest is used as if that were not there.
+    let first = questions(900, 3);
+    let slips = [
+        first.replace("\"quality\":1", "\"quality\":NaN"),
+        questions(903, 1).replace("\"quality\":1", "\"quality\":7"),
+    ];
+    sandbox.write("slips.jsonl", format!("{}\n{set}", slips.join("\n")));
+    let run = sandbox.run("train slips.jsonl --cheap small --strong large -o w.toml");
+    assert!(run.err.contains("3 lines could not be read; line 1: "), "{}", run.err);
+    assert!(run.err.contains("taken as not known"), "{}", run.err);
+}
+
+#[test]
+fn a_set_is_read_whoever_wrote_it() {
+    let sandbox = sandbox();
+    let set = questions(0, 300);
+    sandbox.good("train set.jsonl --cheap small --strong large -o plain.toml --name w");
+    sandbox.write("windows.jsonl", format!("\u{feff}{}\r\n", set.replace('\n', "\r\n")));
+    sandbox.good("train windows.jsonl --cheap small --strong large -o windows.toml --name w");
+    let body = |name: &str| {
+        let text = sandbox.read(name);
+        text.lines().filter(|line| !line.contains("jsonl")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(body("plain.toml"), body("windows.toml"));
+    // The same questions once more teach nothing more, and make no interval narrower.
+    sandbox.write("twice.jsonl", format!("{set}\n{set}\n"));
+    let run = sandbox.run("evaluate twice.jsonl --cheap small --strong large --format json");
+    assert!(run.err.contains("300 of 600 rows ask again"), "{}", run.err);
+    let [once, twice] =
+        [sandbox.good("evaluate set.jsonl --cheap small --strong large --format json"), run.out]
+            .map(|text| json(&text));
+    for key in ["apgr", "apgr_low", "apgr_high"] {
+        let [once, twice] = [&once[key], &twice[key]].map(|value| value.as_f64().expect("a number"));
+        assert!((once - twice).abs() < 1e-9, "{key}: {once} against {twice}");
+    }
+    sandbox.write("few.jsonl", questions(0, 5));
+    let few = json(&sandbox.good("evaluate few.jsonl --cheap small --strong large --format json"));
+    assert!(
+        few["apgr_low"].is_null() && few["apgr_high"].is_null(),
+        "an interval of five says nothing: {few}"
+    );
+}

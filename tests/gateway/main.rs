@@ -53,6 +53,7 @@ mod stage;
 mod steering;
 mod streams;
 mod surface;
+mod tiers;
 mod tried;
 #[cfg(target_os = "linux")]
 mod turned_back;

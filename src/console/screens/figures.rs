@@ -185,6 +185,27 @@ pub(super) fn besides(sum: &CostSum) -> &'static str {
     if sum.unknown > 0 { " +?" } else { "" }
 }
 
+/// Says how to draw a difference of two amounts that is off by so much at most: in grey where that may be all of it, and in the
+/// colour of estimates where nobody knows how far off it is; less is better.
+pub(super) fn difference(change: Pico, error: Option<Pico>) -> (Role, bool) {
+    let size = change.0.saturating_abs();
+    match error {
+        _ if change.0 == 0 => (Role::Muted, false),
+        Some(error) if size <= error.0 => (Role::Muted, true),
+        Some(_) if change.0 < 0 => (Role::Better, false),
+        Some(_) => (Role::Worse, false),
+        None => (Role::Estimated, false),
+    }
+}
+
+/// Says how to draw what was saved beside the same tokens on the baseline model: how long that one's answers would have been nobody
+/// saw, so it is an estimate; and whether the cost's own error covers it.
+pub(super) fn saved(cell: &Cell) -> (Role, bool) {
+    let saved = cell.saved();
+    let error = Some(cell.cost_error()).filter(|error| saved.0.saturating_abs() <= error.0);
+    difference(Pico(-saved.0), error)
+}
+
 /// Writes one amount's share of another.
 pub(super) fn money_share(part: Pico, whole: Pico) -> Short {
     // A thousandth of a microdollar tells shares apart well enough and leaves room for billions.
@@ -265,6 +286,23 @@ pub(super) fn certificate(standing: &Standing) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_difference_is_better_or_worse_only_where_it_is_more_than_its_error() {
+        let drawn = |change, error: Option<i128>| difference(Pico(change), error.map(Pico));
+        assert_eq!(drawn(-10, Some(9)), (Role::Better, false));
+        assert_eq!(drawn(10, Some(0)), (Role::Worse, false));
+        assert_eq!([drawn(-10, Some(10)), drawn(10, Some(11))], [(Role::Muted, true); 2]);
+        assert_eq!(drawn(0, Some(5)), (Role::Muted, false), "no difference is within no error");
+        assert_eq!(drawn(-10, None), (Role::Estimated, false), "nobody knows how far off it is");
+        let cell = |spread: i128| Cell {
+            baseline: CostSum { estimated: Pico(100), ..CostSum::default() },
+            compared: Pico(90),
+            spread: crate::outcome::Spread { habit: spread, ..Default::default() },
+            ..Cell::default()
+        };
+        assert_eq!((saved(&cell(0)), saved(&cell(10))), ((Role::Estimated, false), (Role::Muted, true)));
+    }
 
     #[test]
     fn a_rate_of_mostly_unknown_costs_is_unknown_and_no_many_times_too_small_amount() {

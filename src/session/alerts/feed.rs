@@ -178,6 +178,7 @@ impl AlertFeed {
                 let label = self.ingest.label(&late.label);
                 self.prices.extend(&self.book, &self.ingest.names);
                 let Some(judged) = self.recent.known.get_mut(&*late.id) else { return };
+                let label = label.about(judged.operation.simulated);
                 if judged.labels.iter().any(|known| known.model == label.model) {
                     return;
                 }

@@ -224,7 +224,7 @@ impl Live {
             confidence: operation.confidence(),
             source: operation.source,
             route: Arc::clone(&route.name),
-            rungs: route.ladder.len(),
+            cheaper: route.movable(),
             policy_version: policy.version,
             reason: reason(&decision, &barred),
             trips: verdict.trips,

@@ -1,6 +1,7 @@
 //! What goes into a live session and comes out of it: a request that arrives, where it goes, a call that ended, what follows.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,8 +107,8 @@ pub struct Placed {
     pub source: ConfidenceSource,
     /// The route that took it.
     pub route: Arc<str>,
-    /// The rungs of its ladder.
-    pub rungs: usize,
+    /// The rungs of its ladder that confidences lead to, the last aside.
+    pub cheaper: Range<usize>,
     /// The policy's version.
     pub policy_version: u32,
     /// Why it starts where it does, in plain letters.

@@ -21,6 +21,7 @@ use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Scene, Screen, View};
+use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
@@ -29,7 +30,7 @@ use crate::outcome::{Attempt, Operation};
 use crate::pricing::{Cost, bill_lines};
 use crate::routing::{Check, ConfidenceSource, Policy, decide};
 use crate::session::{Explanation, Reading, Snapshot, cost_text, cost_text_of, explain, tokens_text};
-use crate::units::{Millis, Span};
+use crate::units::{Millis, Pico, Span};
 
 /// From this width on, what belongs together stands side by side.
 const WIDE: u16 = 110;
@@ -272,7 +273,11 @@ impl Page<'_> {
         let mut words = format!("would go to {to} instead of {from}: ");
         cost_short(outcome.cost, &mut words);
         if let (Some(before), Some(after)) = (self.found.routed.cost.amount(), outcome.cost.amount()) {
-            let _ = write!(words, ", {} against this policy", format::money_change(after - before));
+            let mut spread = outcome.spread();
+            spread.add(self.found.routed.spread());
+            let is_within = figures::difference(after - before, Some(spread.half_width())).1;
+            let within = if is_within { ", within error" } else { "" };
+            let _ = write!(words, ", {} against this policy{within}", format::money_change(after - before));
         }
         wrapped("staged", &words, LABEL, columns, (Role::Staged, Role::Staged))
     }
@@ -367,9 +372,11 @@ impl Page<'_> {
             total("baseline", &words, cost_role(settled.baseline))
                 .with(&format!("  all on {baseline}"), Role::Muted),
         );
-        lines.push(change("vs baseline", settled.cost, settled.baseline));
+        // How long the baseline's answer would have been, nobody knows.
+        lines.push(change("vs baseline", (settled.cost, settled.baseline), None));
         if reading == Reading::Routed {
-            lines.push(change("vs recorded", settled.cost, self.found.recorded.cost));
+            let error = Some(settled.spread().half_width());
+            lines.push(change("vs recorded", (settled.cost, self.found.recorded.cost), error));
         }
         lines
     }
@@ -459,18 +466,16 @@ fn latency_words(latency: Millis, observed: bool) -> (String, Role) {
     }
 }
 
-/// Compares a cost with another: less is better; nothing is compared with what nobody knows.
-fn change(name: &str, cost: Cost, with: Cost) -> Line {
+/// Compares a cost with another, where it is known how far off the difference may be: less is better; nothing is compared with what
+/// nobody knows.
+fn change(name: &str, (cost, with): (Cost, Cost), error: Option<Pico>) -> Line {
     let line = Line::default().with(name, Role::Muted).to(LABEL);
     let (Some(cost), Some(with)) = (cost.amount(), with.amount()) else {
         return line.with("unknown", Role::Unknown);
     };
     let difference = cost - with;
-    let role = match difference.0 {
-        0 => Role::Muted,
-        ..0 => Role::Better,
-        _ => Role::Worse,
-    };
+    let (role, is_within) = figures::difference(difference, error);
     let percent = format::percent_change(with.0, cost.0);
-    line.with(&format!("{}  {percent}", format::money_change(difference)), role)
+    let within = if is_within { "  within error" } else { "" };
+    line.with(&format!("{}  {percent}{within}", format::money_change(difference)), role)
 }

@@ -236,12 +236,10 @@ fn draw_table(
                 let baseline = cell.baseline.total();
                 let known = cell.comparable > 0;
                 let change = format::percent_change(baseline.0, baseline.0.saturating_add(cell.saved().0));
-                let role = match cell.saved().0 {
-                    _ if !known => Role::Unknown,
-                    0.. => Role::Better,
-                    _ => Role::Worse,
-                };
+                let (role, is_within) = figures::saved(cell);
+                let role = if known { role } else { Role::Unknown };
                 let change = change.strip_prefix('+').unwrap_or(&change);
+                let change = if known && is_within { "unclear" } else { change };
                 slot.text(buf, change, scene.look.style(role));
             }
             _ => {

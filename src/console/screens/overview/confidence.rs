@@ -13,7 +13,7 @@ use crate::console::screens::figures::{self, line};
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::histogram::{Histogram, Marker, MarkerKind, Segment};
-use crate::routing::{MAX_RUNGS, Mode, Route, Thresholds};
+use crate::routing::{MAX_RUNGS, Mode, Route, Rung, Thresholds};
 use crate::session::{RouteConsequences, Snapshot};
 use crate::units::PerMille;
 
@@ -30,7 +30,7 @@ pub(super) fn route(chosen: Option<usize>, snapshot: &Snapshot) -> Option<usize>
 
 /// The rungs from the least confidence up, as the histogram wants them.
 fn segments<'a>(scene: Scene<'_>, route: &'a Route) -> ArrayVec<Segment<'a>, MAX_RUNGS> {
-    let rungs = route.ladder.iter().rev().take(MAX_RUNGS);
+    let rungs = route.ladder.iter().rev().filter(|rung| !rung.fallback).take(MAX_RUNGS);
     rungs
         .map(|rung| Segment {
             from: rung.threshold,
@@ -100,7 +100,9 @@ fn placed(scene: Scene<'_>, route: &Route, found: &RouteConsequences, at: Rect, 
     let (mut before, gap) = if at.width >= 48 { ("starts on ", "   ") } else { ("", "  ") };
     // A route that observes starts nothing yet: where it would.
     let shown = if route.mode == Mode::Observe { &found.staged } else { &found.applied };
-    for (rung, &count) in route.ladder.iter().zip(&shown.placed) {
+    // A fallback is told of where it serves anybody.
+    let told = |(rung, count): &(&Rung, &u64)| !rung.fallback || **count > 0;
+    for (rung, &count) in route.ladder.iter().zip(&shown.placed).filter(told) {
         let share = format::percent(count, shown.requests);
         put(before, muted);
         before = gap;

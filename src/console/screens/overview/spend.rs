@@ -13,7 +13,7 @@ use crate::console::theme::Role;
 use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::key_values::{self, KeyValue};
 use crate::routing::Mode;
-use crate::session::Snapshot;
+use crate::session::{Snapshot, is_within_error};
 use crate::telemetry::Cell;
 use crate::units::{Pico, Span};
 
@@ -142,8 +142,11 @@ fn observed(snapshot: &Snapshot) -> Option<(Short, Short, Role)> {
             .observes()
             .then(|| (short(format_args!("OBSERVE")), short(format_args!("no requests")), Role::Warn));
     }
+    let observing = snapshot.consequences.routes.iter().filter(|one| one.setting.mode == Mode::Observe);
+    let is_within = is_within_error(observing);
+    let role = if on < asked && !is_within { Role::Better } else { Role::Muted };
     let change = format::percent_change(asked.0, on.0);
-    let role = if on < asked { Role::Better } else { Role::Muted };
+    let change = if is_within { "within error" } else { &*change };
     let value = short(format_args!("~{} {change}", format::money(on)));
     Some((short(format_args!("OBSERVE, if on")), value, role))
 }
@@ -182,11 +185,10 @@ fn saved(cell: &Cell) -> (Short, Role) {
     }
     let saved = cell.saved();
     let size = Pico(saved.0.saturating_abs());
-    let role = match saved.0 {
-        0 => Role::Muted,
-        ..0 => Role::Worse,
-        _ => Role::Better,
-    };
+    let (role, is_within) = figures::saved(cell);
+    if is_within {
+        return (short(format_args!("within error")), role);
+    }
     let percent = figures::money_share(size, baseline);
     (short(format_args!("~{}  {percent}", format::money(size))), role)
 }

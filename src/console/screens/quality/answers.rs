@@ -20,7 +20,7 @@ pub(super) struct Row<'a> {
     rung_at: usize,
     pub(super) route: &'a Route,
     pub(super) rung: &'a Rung,
-    /// What is proved of its threshold; none of the last rung, which has no threshold.
+    /// What is proved of its threshold; none of the last rung and of a fallback, which have none.
     pub(super) proof: Option<&'a RungProof>,
     answers: Graded,
 }
@@ -53,11 +53,12 @@ impl<'a> Rows<'a> {
             let proofs = snapshot.proofs.get(route_at).map_or(&[][..], Vec::as_slice);
             for (rung_at, rung) in route.ladder.iter().enumerate() {
                 let is_last = rung_at + 1 == route.ladder.len();
-                let proof = proofs.get(rung_at).filter(|_| !is_last);
-                let answers = match proof {
+                let own = proofs.get(rung_at).filter(|_| !is_last);
+                let answers = match own {
                     Some(proof) => proof.quality.cheap,
                     None => proofs.first().map(|proof| proof.quality.strong).unwrap_or_default(),
                 };
+                let proof = own.filter(|_| !rung.fallback);
                 rows.push(Row { route_at, rung_at, route, rung, proof, answers });
             }
         }
@@ -121,7 +122,10 @@ fn table(rows: &Rows<'_>, state: TableState, focus: bool) -> Table<'static> {
 
 /// Says in two or three words how the certificate stands.
 fn certificate(row: &Row<'_>) -> (Short, Role) {
-    let Some(proof) = row.proof else { return (short(format_args!("the strongest")), Role::Muted) };
+    let Some(proof) = row.proof else {
+        let words = if row.rung.fallback { "a fallback" } else { "the strongest" };
+        return (short(format_args!("{words}")), Role::Muted);
+    };
     match (proof.standing.given, proof.standing.withdrawn) {
         (Some(given), _) => (short(format_args!("from {} up", given.threshold)), Role::Ok),
         (None, Some(_)) => (short(format_args!("withdrawn")), Role::Warn),

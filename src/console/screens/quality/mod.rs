@@ -149,10 +149,11 @@ impl Screen for State {
     fn act(&mut self, _: View, action: Action, snapshot: &Snapshot) -> Asks {
         let rows = Rows::of(snapshot);
         if action == Action::Open {
-            let place = rows.iter().nth(self.row(&rows)).filter(|row| row.proof.is_some());
-            let Some((route, rung)) = place.map(answers::Row::place) else {
-                return vec![Ask::Refuse("the last rung has no threshold to tune".to_owned())];
-            };
+            let Some(row) = rows.iter().nth(self.row(&rows)) else { return Asks::new() };
+            let (route, rung) = row.place();
+            if let Some(why) = row.route.unmovable(rung) {
+                return vec![Ask::Refuse(why.to_owned())];
+            }
             let route = RouteId(u8::try_from(route).unwrap_or(0));
             return vec![Ask::Send(Command::Focus(route, rung)), Ask::Show(ScreenId::Tune)];
         }

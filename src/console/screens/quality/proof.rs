@@ -115,7 +115,12 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     let title = line(format_args!("Certificate · {} · {}", row.route.name, row.rung.name));
     let inner = paint::margin(figures::frame(scene, 1, &title, "", area, buf));
     let Some(proof) = row.proof else {
-        figures::nothing(scene, "the last rung serves whatever is left", inner, buf);
+        let words = if row.rung.fallback {
+            "a fallback has no threshold"
+        } else {
+            "the last rung serves whatever is left"
+        };
+        figures::nothing(scene, words, inner, buf);
         return;
     };
     let mut list = numbers(row, proof, scene.snapshot);

@@ -77,10 +77,10 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     let inner = paint::margin(figures::frame(scene, 2, &title, &scope, area, buf));
     let look = scene.look;
     let Some(quality) = row.proof.map(|proof| &proof.quality).filter(|_| pairs > 0) else {
-        let words = if row.proof.is_some() {
-            "no request of which both answers were judged"
-        } else {
-            "nothing is said of the last rung"
+        let words = match row.proof {
+            Some(_) => "no request of which both answers were judged",
+            None if row.rung.fallback => "nothing is said of a fallback",
+            None => "nothing is said of the last rung",
         };
         figures::nothing(scene, words, inner, buf);
         return;

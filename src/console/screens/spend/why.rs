@@ -69,11 +69,9 @@ pub(super) fn draw(
     }
     let names = &scene.snapshot.log.names;
     let change = split.change();
-    let toward = |amount: Pico| match amount.0 {
-        0 => Role::Muted,
-        1.. => Role::Worse,
-        _ => Role::Better,
-    };
+    // Estimates in the window are off by so much; what the log told is not.
+    let error = scene.snapshot.totals.all.cost_error();
+    let toward = |amount: Pico| figures::difference(amount, Some(error)).0;
     let head = format!(
         "{} to {}, {} ({})",
         format::money(split.before.cost),

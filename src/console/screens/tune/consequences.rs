@@ -158,8 +158,8 @@ fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64
         let sign = if b > a { '+' } else { '-' };
         short(format_args!("{sign}{}", figures::millis(a.abs_diff(b))))
     });
-    let role = both.map_or(Role::Muted, |(a, b)| verdict(whole(a), whole(b), Good::Less));
-    Line::new(key(name), [figures::latency(a), figures::latency(b), change], role)
+    // Nobody knows how far off an estimated latency is, so a change of it is no better and no worse.
+    Line::new(key(name), [figures::latency(a), figures::latency(b), change], Role::Estimated)
 }
 
 /// What labels say of the answers, where there are any.
@@ -260,6 +260,10 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     let observes = snapshot.policy.route(id).mode == Mode::Observe;
     let ladder = &snapshot.tried().route(id).ladder;
     for (at, rung) in ladder.iter().enumerate() {
+        // A fallback is told of where it serves anybody.
+        if rung.fallback && applied.placed[at].max(tried.placed[at]) == 0 {
+            continue;
+        }
         let share = |forecast: &Forecast| (forecast.placed[at], forecast.requests);
         let placed = |forecast: &Forecast| format::percent(forecast.placed[at], forecast.requests);
         let now = if observes && applied.placed[at] == 0 { key("-") } else { placed(applied) };
@@ -299,9 +303,12 @@ fn cache_lines(snapshot: &Snapshot) -> Vec<Line> {
         return Vec::new();
     };
     let [applied, tried] = &**both;
+    // What is estimated is off by nobody knows how much here: only what the log told is better or worse.
+    let is_known = [applied, tried].iter().all(|side| side.cost.estimated == Pico::ZERO);
     let money = |name: &str, a: Pico, b: Pico| {
         let cells = [format::money(a), format::money(b), format::money_change(b - a)];
-        Line::new(key(name), cells, verdict(a.0, b.0, Good::Less))
+        let role = if is_known { verdict(a.0, b.0, Good::Less) } else { Role::Estimated };
+        Line::new(key(name), cells, role)
     };
     vec![
         money("$ with caches run anew", applied.cost.total(), tried.cost.total()).yielding(1),

@@ -51,7 +51,7 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), area: Rect, buf: 
     let current = snapshot.consequences.route == id && snapshot.consequences.rung == rung;
     if requests == 0 || snapshot.consequences.curve.is_empty() || !current {
         let words = match requests {
-            _ if route.ladder.len() < 2 => "a single rung",
+            _ if route.movable().is_empty() => "no threshold to move",
             0 => "no requests in window",
             _ => "being worked out",
         };

@@ -55,7 +55,7 @@ pub struct State {
 /// Returns the route with the most requests in the window among those that have a threshold; the first of equals.
 fn busiest(snapshot: &Snapshot) -> usize {
     let requests = |at: usize| snapshot.consequences.routes.get(at).map_or(0, |one| one.applied.requests);
-    let routes = snapshot.policy.routes.iter().enumerate().filter(|(_, route)| route.ladder.len() > 1);
+    let routes = snapshot.policy.routes.iter().enumerate().filter(|(_, route)| !route.movable().is_empty());
     routes.map(|(at, _)| at).rev().max_by_key(|&at| requests(at)).unwrap_or(0)
 }
 
@@ -63,10 +63,9 @@ impl State {
     /// Returns the chosen route and rung, kept inside the policy.
     pub fn chosen(&self, policy: &Policy) -> (RouteId, usize) {
         let route = self.route.min(policy.routes.len().saturating_sub(1));
-        let most = policy.routes.get(route).map_or(0, |route| route.ladder.len().saturating_sub(2));
-        // A fallback has no threshold, where another rung has one.
-        let least = policy.routes.get(route).map_or(0, |route| usize::from(route.has_fallback())).min(most);
-        (RouteId(u8::try_from(route).unwrap_or(0)), self.rung.clamp(least, most))
+        let movable = policy.routes.get(route).map_or(0..0, Route::movable);
+        let most = movable.end.saturating_sub(1);
+        (RouteId(u8::try_from(route).unwrap_or(0)), self.rung.clamp(movable.start.min(most), most))
     }
 }
 
@@ -135,7 +134,7 @@ fn draw_confidence(scene: Scene<'_>, (id, rung): (RouteId, usize), area: Rect, b
     }
     // Segments run in order of confidence: the last rung first.
     let mut segments = arrayvec::ArrayVec::<Segment<'_>, MAX_RUNGS>::new();
-    for step in tried.ladder.iter().rev() {
+    for step in tried.ladder.iter().rev().filter(|step| !step.fallback) {
         segments.push(Segment {
             from: step.threshold,
             name: &step.name,
@@ -143,7 +142,8 @@ fn draw_confidence(scene: Scene<'_>, (id, rung): (RouteId, usize), area: Rect, b
         });
     }
     let mut markers = arrayvec::ArrayVec::<Marker, { MAX_RUNGS * 2 }>::new();
-    for (at, (now, then)) in route.thresholds().into_iter().zip(tried.thresholds()).enumerate() {
+    let thresholds = route.placing_thresholds().zip(tried.placing_thresholds());
+    for (at, (now, then)) in (route.movable().start..).zip(thresholds) {
         markers.push(Marker { at: now, kind: MarkerKind::Applied, chosen: at == rung && now == then });
         if now != then {
             markers.push(Marker { at: then, kind: MarkerKind::Staged, chosen: at == rung });
@@ -201,9 +201,10 @@ impl State {
     /// Goes along all thresholds of all routes, so that one key reaches every one of them.
     fn step_rung(&mut self, snapshot: &Snapshot, forward: bool) -> Asks {
         let policy = &snapshot.policy;
+        // A route without a threshold is come by all the same.
         let rungs = |route: &Route| {
-            let end = route.ladder.len().saturating_sub(1).max(1);
-            usize::from(route.has_fallback()).min(end - 1)..end
+            let movable = route.movable();
+            if movable.is_empty() { 0..1 } else { movable }
         };
         let places: Vec<(usize, usize)> = policy
             .routes
@@ -348,9 +349,9 @@ impl Screen for State {
                     return vec![Ask::Refuse(REFUSED.to_owned())];
                 }
                 let (route, _) = self.chosen(&snapshot.policy);
-                let thresholds = snapshot.tried().route(route).thresholds();
-                let far = |rung: &usize| thresholds[*rung].get().abs_diff(at.get());
-                let Some(rung) = (0..thresholds.len()).min_by_key(far) else { return Asks::new() };
+                let tried = snapshot.tried().route(route);
+                let far = |rung: &usize| tried.ladder[*rung].threshold.get().abs_diff(at.get());
+                let Some(rung) = tried.movable().min_by_key(far) else { return Asks::new() };
                 self.dragging = true;
                 self.choose(route.index(), rung, snapshot)
             }

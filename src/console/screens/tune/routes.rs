@@ -46,7 +46,7 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), typed: &str, area
         let tried = &snapshot.tried().routes[route_at];
         let rung = &route.ladder[rung_at];
         let last = rung_at + 1 == route.ladder.len();
-        let chosen = route_at == id.index() && rung_at == chosen_rung && !last;
+        let chosen = route_at == id.index() && rung_at == chosen_rung && !last && !rung.fallback;
         if chosen {
             paint::tint(buf, at, look.style(Role::Selection));
         }

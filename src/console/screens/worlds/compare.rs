@@ -88,7 +88,11 @@ fn cost(cell: &Cell, first: Option<&Cell>) -> Figure {
     let mark = if cell.cost.estimated != Pico::ZERO || first.cost.estimated != Pico::ZERO { "~" } else { "" };
     let squares = [cell.cost_error().0.saturating_pow(2), first.cost_error().0.saturating_pow(2)];
     let is_within = (now - before).0.saturating_pow(2) <= squares[0].saturating_add(squares[1]);
-    figure.change = format!("{mark}{}", format::percent_change(before.0, now.0));
+    figure.change = if is_within {
+        "unclear".to_owned()
+    } else {
+        format!("{mark}{}", format::percent_change(before.0, now.0))
+    };
     figure.change_role = Some(if is_within { Role::Muted } else { Wanted::Less.role(now < before) });
     figure
 }
@@ -105,7 +109,10 @@ fn late(cell: &Cell, first: Option<&Cell>, of: fn(crate::telemetry::Percentiles)
         return Figure { words, role, ..Figure::default() };
     };
     let change = format!("{mark}{}", format::percent_change(before.into(), millis.into()));
-    Figure { words, role, change, change_role: Some(Wanted::Less.role(millis < before)) }
+    // Nobody knows how far off an estimated latency is, so such a change is no better and no worse.
+    let is_estimate = cell.estimated > 0 || first.is_some_and(|first| first.estimated > 0);
+    let change_role = if is_estimate { Role::Estimated } else { Wanted::Less.role(millis < before) };
+    Figure { words, role, change, change_role: Some(change_role) }
 }
 
 impl<'a> Comparison<'a> {
@@ -289,3 +296,26 @@ impl<'a> Comparison<'a> {
 const NAME: u16 = 17;
 const VALUE: u16 = 13;
 const CHANGE: u16 = 9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Spread;
+    use crate::pricing::CostSum;
+
+    #[test]
+    fn a_change_that_its_error_covers_is_neither_better_nor_worse() {
+        let cell = |estimated: i128, habit: i128| Cell {
+            cost: CostSum { estimated: Pico(estimated), ..CostSum::default() },
+            spread: Spread { habit, ..Spread::NONE },
+            ..Cell::default()
+        };
+        let changed = |now: &Cell| {
+            let figure = cost(now, Some(&cell(1_000, 100)));
+            (figure.change, figure.change_role)
+        };
+        assert_eq!(changed(&cell(800, 100)), ("unclear".to_owned(), Some(Role::Muted)));
+        assert_eq!(changed(&cell(200, 10)).1, Some(Role::Better));
+        assert_eq!(changed(&cell(1_000, 100)), (String::new(), None));
+    }
+}
