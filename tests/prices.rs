@@ -13,7 +13,7 @@ use pointsman::cli::prices::{PricesArgs, run_to};
 use pointsman::config::prices::{
     Import, Reason, builtin, builtin_names, from_toml, import_litellm, resolve, to_toml,
 };
-use pointsman::pricing::{Cost, ModelPrices, PriceBook, PriceRow, Rates, Tier, Usage, charge};
+use pointsman::pricing::{Cost, Hours, ModelPrices, PriceBook, PriceRow, Rates, Tier, Usage, charge};
 use pointsman::units::{Count, Instant, Pico, PicoPerMillion};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -505,6 +505,12 @@ fn model() -> impl Strategy<Value = ModelPrices> {
             batch,
             source,
             ..PriceRow::default()
+        };
+        let row = |(from, prices): (Option<Instant>, _)| {
+            let lunch = Hours::parse("12:00-13:00, 23:00-01:30", "mon-fri").unwrap();
+            let weekend = Hours::parse("02:00-24:00", "sat, sun").unwrap();
+            let hours = if from.is_some() { vec![(lunch, 1_000), (weekend, 1_000)] } else { Vec::new() };
+            row((from, prices)).schedule(hours).unwrap()
         };
         rows.into_iter().map(row).collect::<Vec<_>>()
     });

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use pointsman::checks::{Says, Verdict};
 use pointsman::classifier::TaskClass;
-use pointsman::pricing::{Charged, Cost, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
+use pointsman::pricing::{Charged, Cost, Hours, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
 use pointsman::record::{
     Attempt, Attempts, Check, Entry, Header, Input, InputFormat, Label, Packed, PriceChange, ReadOptions,
     Record, RecordedNeeds, Status, TRACE_EPOCH, Timing, WriteTtl, Writer, open,
@@ -231,7 +231,12 @@ fn event() -> impl Strategy<Value = Entry<'static>> {
             let meters =
                 from.iter().map(|_| ("web search".to_owned(), PicoPerMillion(10_000_000_007))).collect();
             let factors = source.iter().map(|name: &String| (name.clone(), 1_100)).collect();
-            let row = PriceRow { from, standard, batch, tiers, meters, factors, source };
+            let row =
+                PriceRow { from, standard, batch, tiers, meters, factors, scheduled: Vec::new(), source };
+            let night =
+                Hours::parse("22:30-06:00, 12:00-13:00", if simulated { "fri-sun" } else { "" }).unwrap();
+            let hours = if from.is_some() { vec![(night, 2_000)] } else { Vec::new() };
+            let row = row.schedule(hours).unwrap();
             Entry::Price(Box::new(PriceChange { model: Cow::Owned(model), row, simulated }))
         });
     let note = (moment(), word(), any::<bool>()).prop_map(|(at, text, simulated)| Entry::Note {

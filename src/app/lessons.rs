@@ -226,7 +226,7 @@ impl<'a> Lessons<'a> {
 
     /// Prices tokens by the book, as it is now.
     fn priced(&self, model: &str, input: u64, output: u64) -> Option<Pico> {
-        let rates = &self.book.find(model)?.at(Instant(i64::MAX))?.standard;
+        let rates = &self.book.find(model)?.dated(Instant(i64::MAX))?.standard;
         let usage = Usage { input: Count::new(input)?, output: Count::new(output)?, ..Usage::NONE };
         match charge(&usage, Some(rates)) {
             Cost::Known(cost) | Cost::Estimated(cost) => Some(cost),

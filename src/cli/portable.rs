@@ -13,7 +13,6 @@ use super::args::{EngineArgs, input};
 use super::output;
 use crate::app::load_log;
 use crate::config::{self, budgets};
-use crate::pricing::PriceRow;
 use crate::record::{
     self, BudgetFiles, Entry, Header, Packed, PolicyChange, PriceChange, Record, Under, Writer,
 };
@@ -127,7 +126,7 @@ fn grounds(log: &Log, first: Instant, last: Instant) -> Vec<Entry<'static>> {
         models.insert(evidence.operation.asked);
     }
     for model in models.into_iter().filter(|model| model.is_some()) {
-        let at_first = log.prices.row(model, first).map(|row| PriceRow { from: Some(first), ..row.clone() });
+        let at_first = log.prices.dated(model, first).map(|row| row.clone().starting(Some(first)));
         let later = log.prices.rows(model).iter();
         let later = later.filter(|row| row.from.is_some_and(|from| from > first && from <= last)).cloned();
         let name = log.names.model(model).to_owned();

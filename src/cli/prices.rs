@@ -188,9 +188,23 @@ fn list(book: &PriceBook, filter: Option<&str>, out: &mut impl Write) -> io::Res
         rows.len(),
         counted(book.models.len() as u64, "model")
     )?;
-    let header =
-        ["model", "provider", ">input", ">output", ">cache read", ">write 5m", ">write 1h", ">long prompts"];
-    table(&header, rows, out)
+    let header = [
+        "model",
+        "provider",
+        ">input",
+        ">output",
+        ">cache read",
+        ">write 5m",
+        ">write 1h",
+        ">long prompts",
+        "hours",
+    ];
+    // Few models have hours.
+    let has_hours = rows.iter().any(|row: &Vec<String>| row.len() == header.len());
+    for row in rows.iter_mut().filter(|row| has_hours && row.len() < header.len()) {
+        row.push("-".to_owned());
+    }
+    table(header.get(..header.len() - usize::from(!has_hours)).unwrap_or_default(), rows, out)
 }
 
 fn list_line(name: &str, prices: &ModelPrices) -> Vec<String> {
@@ -210,13 +224,14 @@ fn list_line(name: &str, prices: &ModelPrices) -> Vec<String> {
         .map(|(tokens, tier)| format!("{} > {}", usd(Some(tier.input)), count(*tokens)))
         .collect();
     line.push(if tiers.is_empty() { "-".to_owned() } else { tiers.join(", ") });
+    line.extend(row.hours_text());
     line
 }
 
 fn show(book: &PriceBook, model: &str, at: Option<Instant>, out: &mut impl Write) -> anyhow::Result<()> {
     let Some((name, prices)) = book.find_named(model) else { bail!(not_found(book, model)) };
     let rows: Vec<&PriceRow> = match at {
-        Some(at) => prices.at(at).into_iter().collect(),
+        Some(at) => prices.dated(at).into_iter().collect(),
         None => prices.rows.iter().collect(),
     };
     if let (Some(at), true) = (at, rows.is_empty()) {
@@ -236,12 +251,22 @@ fn show(book: &PriceBook, model: &str, at: Option<Instant>, out: &mut impl Write
         tokens(prices.max_output),
         shown(prices.deprecated.as_deref().unwrap_or("-")),
     )?;
-    for row in rows {
+    for dated in rows {
         writeln!(
             out,
             "\nUSD per 1M tokens from {}",
-            row.from.map_or_else(|| "the start".to_owned(), Instant::rfc3339)
+            dated.from.map_or_else(|| "the start".to_owned(), Instant::rfc3339)
         )?;
+        let row = at.map_or(dated, |at| dated.in_force(at));
+        for one in &dated.scheduled {
+            let is_now = at.is_some_and(|at| one.hours.hold_at(at));
+            writeln!(
+                out,
+                "{}{}",
+                shown(&one.to_string()),
+                if is_now { ", in force then and below" } else { "" }
+            )?;
+        }
         let lines: Vec<_> = services(row).flat_map(|(name, rates)| rate_lines(name, rates)).collect();
         let header = [
             "service",

@@ -46,8 +46,9 @@ impl Worst {
         now: Instant,
     ) -> Result<Self, WorstError> {
         let rates = |model: &str| {
-            let row = book.find(model).and_then(|prices| prices.at(now));
-            row.map(|row| row.standard.clone()).ok_or_else(|| WorstError::NoPrice(model.to_owned()))
+            let row = book.find(model).and_then(|prices| prices.dated(now));
+            // A run may go on into hours that cost more.
+            row.map(|row| row.highest().standard.clone()).ok_or_else(|| WorstError::NoPrice(model.to_owned()))
         };
         let routes = match model.split_once('/') {
             _ if model == "auto" => policy.routes.iter().collect(),

@@ -64,7 +64,8 @@ impl Gateway {
 
 fn words(row: &PriceRow) -> String {
     let base = &row.standard.base;
-    format!("{} in, {} out per 1M", base.input.dollars(), base.output.dollars())
+    let hours = row.hours_text().map_or_else(String::new, |hours| format!(" ({hours})"));
+    format!("{} in, {} out per 1M{hours}", base.input.dollars(), base.output.dollars())
 }
 
 /// Says what became of prices; nothing where nothing did.

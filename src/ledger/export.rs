@@ -286,7 +286,7 @@ impl LedgerFile {
         Ok(found)
     }
 
-    /// Returns the prices charged at, by number.
+    /// Returns the rows of prices charged at, by number.
     fn rates(&self) -> Result<BTreeMap<i64, PriceRow>, LedgerError> {
         let fault = |source| self.failed(source);
         let mut all = self.conn.prepare("SELECT price, id, rates, source FROM price_rows").map_err(fault)?;
@@ -296,7 +296,7 @@ impl LedgerFile {
         let mut prices = BTreeMap::new();
         for row in found.map_err(fault)? {
             let (number, id, text, source) = row.map_err(fault)?;
-            let Some(row) = price::read(&text) else {
+            let Some(row) = price::read_dated(&text) else {
                 return Err(LedgerError::Value { seq: 0, field: "price", found: id });
             };
             prices.insert(number, PriceRow { source, ..row });
@@ -456,10 +456,13 @@ impl Prices {
             else {
                 continue;
             };
-            if self.told.get(model) == Some(&number) {
+            let told = self.told.get(model);
+            // What is asked in other hours of the same row was told with it.
+            let is_hour = |told| !row.scheduled.is_empty() && self.known.get(told) == Some(row);
+            if told.is_some_and(|told| *told == number || is_hour(told)) {
                 continue;
             }
-            let row = PriceRow { from: Some(at), ..row.clone() };
+            let row = row.clone().starting(Some(at));
             let change = PriceChange { model: model.into(), row, simulated: false };
             out.write(&Entry::Price(Box::new(change)))?;
             self.told.insert(model.to_owned(), number);

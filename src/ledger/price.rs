@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use crate::pricing::{PriceRow, Rates, Tier};
+use crate::pricing::{Hours, PriceRow, Rates, Tier, as_factor, thousandths};
 use crate::units::{Instant, PicoPerMillion, hex};
 
 /// A price row as the ledger keeps it. Make one per row of the book and share it: hashing is for once, not per request.
@@ -29,7 +29,13 @@ pub struct Price {
 impl Price {
     /// Takes a row of a price book under the name that the book lists.
     pub fn new(model: &str, row: &PriceRow) -> Self {
-        let text = write(row);
+        Self::in_force(model, row, row)
+    }
+
+    /// Takes what a row of a price book asks in an hour of the week.
+    pub fn in_force(model: &str, dated: &PriceRow, row: &PriceRow) -> Self {
+        let of = (dated != row).then(|| Box::new(RowText::new(dated)));
+        let text = serde_json::to_string(&RowText { of, ..RowText::new(row) }).unwrap_or_default();
         let hash = hash(model, row.from, &text);
         let from = row.from.map_or_else(|| "always".to_owned(), Instant::rfc3339);
         let id = format!("{model}@{from}#{}", hash.get(..12).unwrap_or(&hash));
@@ -61,6 +67,20 @@ struct RowText {
     meters: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     factors: BTreeMap<String, u32>,
+    /// The hours in which it is another price.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hours: Vec<HoursText>,
+    /// The row of the book, where this is what it asks in some of its hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of: Option<Box<RowText>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HoursText {
+    utc: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    days: Option<String>,
+    times: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,31 +130,59 @@ impl RatesText {
     }
 }
 
-fn write(row: &PriceRow) -> String {
-    let text = RowText {
-        standard: RatesText::new(&row.standard),
-        batch: row.batch.as_ref().map(RatesText::new),
-        tiers: row.tiers.iter().map(|(name, rates)| (name.clone(), RatesText::new(rates))).collect(),
-        meters: row.meters.iter().map(|(name, price)| (name.clone(), price.usd_per_token())).collect(),
-        factors: row.factors.clone(),
-    };
-    serde_json::to_string(&text).unwrap_or_default()
+impl RowText {
+    fn new(row: &PriceRow) -> Self {
+        let hours = row.scheduled.iter().map(|one| HoursText {
+            utc: one.hours.utc(),
+            days: one.hours.days(),
+            times: as_factor(one.times),
+        });
+        Self {
+            standard: RatesText::new(&row.standard),
+            batch: row.batch.as_ref().map(RatesText::new),
+            tiers: row.tiers.iter().map(|(name, rates)| (name.clone(), RatesText::new(rates))).collect(),
+            meters: row.meters.iter().map(|(name, price)| (name.clone(), price.usd_per_token())).collect(),
+            factors: row.factors.clone(),
+            hours: hours.collect(),
+            of: None,
+        }
+    }
+
+    /// Returns the prices, without hours.
+    fn row(self) -> Option<PriceRow> {
+        let meter =
+            |(name, price): (String, String)| Some((name, PicoPerMillion::from_usd_per_token(&price).ok()?));
+        Some(PriceRow {
+            from: None,
+            standard: self.standard.read(),
+            batch: self.batch.map(RatesText::read),
+            tiers: self.tiers.into_iter().map(|(name, rates)| (name, rates.read())).collect(),
+            meters: self.meters.into_iter().map(meter).collect::<Option<_>>()?,
+            factors: self.factors,
+            scheduled: Vec::new(),
+            source: None,
+        })
+    }
 }
 
-/// Reads a row back from its text, without start and source; `None` where the text is none that was written here.
+/// Reads what was charged at back from its text, without start and source; `None` where the text is none that was written here.
 pub(super) fn read(text: &str) -> Option<PriceRow> {
+    serde_json::from_str::<RowText>(text).ok()?.row()
+}
+
+/// Reads the book's row back, with all its hours.
+pub(super) fn read_dated(text: &str) -> Option<PriceRow> {
     let read: RowText = serde_json::from_str(text).ok()?;
-    let meter =
-        |(name, price): (String, String)| Some((name, PicoPerMillion::from_usd_per_token(&price).ok()?));
-    Some(PriceRow {
-        from: None,
-        standard: read.standard.read(),
-        batch: read.batch.map(RatesText::read),
-        tiers: read.tiers.into_iter().map(|(name, rates)| (name, rates.read())).collect(),
-        meters: read.meters.into_iter().map(meter).collect::<Option<_>>()?,
-        factors: read.factors,
-        source: None,
-    })
+    let mut dated = match read.of {
+        Some(of) => *of,
+        None => read,
+    };
+    let hours = std::mem::take(&mut dated.hours).into_iter().map(|one| {
+        let hours = Hours::parse(&one.utc, one.days.as_deref().unwrap_or_default()).ok()?;
+        Some((hours, thousandths(&one.times)?))
+    });
+    let hours = hours.collect::<Option<_>>()?;
+    dated.row()?.schedule(hours).ok()
 }
 
 #[cfg(test)]
@@ -158,6 +206,7 @@ mod tests {
             tiers: [("flex".to_owned(), Rates { base, above: vec![(1, dear)] })].into(),
             meters: [("web_search".to_owned(), usd("10000"))].into(),
             factors: [("region:us".to_owned(), 1100)].into(),
+            scheduled: Vec::new(),
             source: None,
         };
         let price = Price::new("openai/m", &row);
@@ -167,5 +216,19 @@ mod tests {
         assert_ne!(Price::new("openai/m", &dearer).id, price.id, "a changed price is another price");
         assert_ne!(Price::new("openai/m", &PriceRow { from: None, ..row }).id, price.id);
         assert!(read("{}").is_none());
+    }
+    #[test]
+    fn what_an_hour_asks_is_a_price_of_its_own_that_knows_its_row() {
+        let usd = |text| PicoPerMillion::from_usd_per_million(text).unwrap();
+        let base = Tier { input: usd("0.15"), output: usd("0.6"), ..Tier::default() };
+        let row = PriceRow { standard: Rates { base, above: vec![] }, ..PriceRow::default() };
+        let peak = Hours::parse("01:00-04:00, 06:00-10:00", "mon-fri").unwrap();
+        let row = row.schedule(vec![(peak, 2000)]).unwrap();
+        let then = &row.scheduled[0].row;
+        let (usual, dear) = (Price::in_force("m", &row, &row), Price::in_force("m", &row, then));
+        assert_ne!(usual.id, dear.id);
+        assert_eq!(read(&dear.text).as_ref(), Some(then), "it is billed as it stands there");
+        assert_eq!(read(&usual.text).unwrap().standard, row.standard);
+        assert_eq!([&usual, &dear].map(|price| read_dated(&price.text)), [Some(row.clone()), Some(row)]);
     }
 }

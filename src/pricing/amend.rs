@@ -38,7 +38,7 @@ impl PriceBook {
             }
             let old = self.models.entry(name.clone()).or_default();
             let rows = changes(old, prices, at);
-            let before = old.at(at).cloned();
+            let before = old.dated(at).cloned();
             *old = ModelPrices { rows: std::mem::take(&mut old.rows), ..prices.clone() };
             for row in &rows {
                 old.rows.retain(|known| known.from != row.from);
@@ -72,13 +72,13 @@ fn changes(old: &ModelPrices, new: &ModelPrices, at: Instant) -> Vec<PriceRow> {
     let mut starts: Vec<Instant> = starts.chain([at]).collect();
     starts.sort_unstable();
     starts.dedup();
-    let (mut rows, mut in_force): (Vec<PriceRow>, _) = (Vec::new(), old.at(at).cloned());
+    let (mut rows, mut in_force): (Vec<PriceRow>, _) = (Vec::new(), old.dated(at).cloned());
     for start in starts {
         if let Some(row) = old.rows.iter().find(|row| row.from == Some(start)) {
             in_force = Some(row.clone());
         }
-        let Some(wanted) = new.at(start) else { continue };
-        let row = PriceRow { from: Some(start), ..wanted.clone() };
+        let Some(wanted) = new.dated(start) else { continue };
+        let row = wanted.clone().starting(Some(start));
         if !in_force.is_some_and(|old| old.costs_as(&row)) {
             rows.push(row.clone());
         }
@@ -90,8 +90,11 @@ fn changes(old: &ModelPrices, new: &ModelPrices, at: Instant) -> Vec<PriceRow> {
 impl PriceRow {
     /// Says whether it asks the same of everything, whatever its start and source.
     fn costs_as(&self, other: &Self) -> bool {
-        let bare = |row: &Self| Self { from: None, source: None, ..row.clone() };
-        bare(self) == bare(other)
+        let bare = |row: &Self| Self { from: None, source: None, scheduled: Vec::new(), ..row.clone() };
+        let hours = |row: &Self| {
+            row.scheduled.iter().map(|one| (one.hours.clone(), bare(&one.row))).collect::<Vec<_>>()
+        };
+        bare(self) == bare(other) && hours(self) == hours(other)
     }
 }
 

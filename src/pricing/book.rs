@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Scheduled;
 use crate::units::{Instant, Listing, Pico, PicoPerMillion};
 
 /// Prices of one tier in pico-dollars per million tokens; an absent cache price means "billed as input".
@@ -70,6 +71,22 @@ impl Tier {
         Self::PRICES.into_iter().zip(prices).filter_map(|(name, price)| Some((name, price?)))
     }
 
+    fn map(&self, price: &mut impl FnMut(PicoPerMillion) -> PicoPerMillion) -> Self {
+        Self {
+            input: price(self.input),
+            cache_read: self.cache_read.map(&mut *price),
+            write_5m: self.write_5m.map(&mut *price),
+            write_1h: self.write_1h.map(&mut *price),
+            output: price(self.output),
+            reasoning: self.reasoning.map(&mut *price),
+            audio_input: self.audio_input.map(&mut *price),
+            audio_cached: self.audio_cached.map(&mut *price),
+            audio_output: self.audio_output.map(&mut *price),
+            image_input: self.image_input.map(&mut *price),
+            image_output: self.image_output.map(&mut *price),
+        }
+    }
+
     /// Returns the bucket that a part lies in (input, cache read, output), the price it is in the sum at, and its own.
     pub(super) fn part(&self, name: &str) -> Option<(usize, PicoPerMillion, Option<PicoPerMillion>)> {
         match name {
@@ -122,6 +139,12 @@ impl Rates {
     pub fn for_prompt(&self, prompt: u64) -> &Tier {
         self.above.iter().rev().find(|(above, _)| prompt > *above).map_or(&self.base, |(_, tier)| tier)
     }
+
+    /// Returns the same with every price replaced.
+    pub(super) fn map(&self, mut price: impl FnMut(PicoPerMillion) -> PicoPerMillion) -> Self {
+        let base = self.base.map(&mut price);
+        Self { base, above: self.above.iter().map(|(above, tier)| (*above, tier.map(&mut price))).collect() }
+    }
 }
 
 /// Prices of a model from one moment on.
@@ -139,6 +162,8 @@ pub struct PriceRow {
     pub meters: BTreeMap<String, PicoPerMillion>,
     /// What the price of tokens is multiplied by, in thousandths, where a meter of that name is told: `region:us`.
     pub factors: BTreeMap<String, u32>,
+    /// Hours of the week in which its price is another.
+    pub scheduled: Vec<Scheduled>,
     /// Where the price was read, for people.
     pub source: Option<String>,
 }
@@ -151,28 +176,17 @@ impl PriceRow {
             let scaled = Pico(i128::from(price.0)).ratio(i128::from(thousandths), 1000);
             PicoPerMillion(i64::try_from(scaled.0).unwrap_or(i64::MAX))
         };
-        let tier = |tier: &Tier| Tier {
-            input: price(tier.input),
-            cache_read: tier.cache_read.map(price),
-            write_5m: tier.write_5m.map(price),
-            write_1h: tier.write_1h.map(price),
-            output: price(tier.output),
-            reasoning: tier.reasoning.map(price),
-            audio_input: tier.audio_input.map(price),
-            audio_cached: tier.audio_cached.map(price),
-            audio_output: tier.audio_output.map(price),
-            image_input: tier.image_input.map(price),
-            image_output: tier.image_output.map(price),
-        };
-        let rates = |rates: &Rates| Rates {
-            base: tier(&rates.base),
-            above: rates.above.iter().map(|(above, one)| (*above, tier(one))).collect(),
-        };
+        let rates = |rates: &Rates| rates.map(price);
         Self {
             standard: rates(&self.standard),
             batch: self.batch.as_ref().map(rates),
             tiers: self.tiers.iter().map(|(name, one)| (name.clone(), rates(one))).collect(),
             meters: self.meters.iter().map(|(name, one)| (name.clone(), price(*one))).collect(),
+            scheduled: self
+                .scheduled
+                .iter()
+                .map(|one| Scheduled { row: one.row.times(thousandths), ..one.clone() })
+                .collect(),
             ..self.clone()
         }
     }
@@ -219,8 +233,13 @@ impl ModelPrices {
         self.rows.iter().any(|row| row.prices_meter(meter))
     }
 
-    /// Returns the row in force at a moment.
+    /// Returns the prices in force at a moment, those of its hour where the row has such.
     pub fn at(&self, at: Instant) -> Option<&PriceRow> {
+        self.dated(at).map(|row| row.in_force(at))
+    }
+
+    /// Returns the row in force at a moment, with all its hours.
+    pub fn dated(&self, at: Instant) -> Option<&PriceRow> {
         self.rows.iter().rev().find(|row| row.from.is_none_or(|from| from <= at))
     }
 }

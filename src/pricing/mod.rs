@@ -10,7 +10,9 @@ mod book;
 mod charge;
 mod charged;
 mod cost;
+mod hours;
 mod items;
+mod scheduled;
 mod table;
 mod terms;
 #[cfg(test)]
@@ -25,7 +27,9 @@ pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor, thousan
 pub use charge::{bill, charge, unpriced};
 pub use charged::{Charged, Recharge};
 pub use cost::{Cost, CostSum, Unpriced};
+pub use hours::{Hours, HoursError};
 pub use items::{Item, Items, items};
+pub use scheduled::Scheduled;
 pub use table::PriceTable;
 pub use terms::{ShortName, Terms, is_unlisted};
 pub use usage::Usage;

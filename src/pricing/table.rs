@@ -91,8 +91,13 @@ impl PriceTable {
         self.row(model, at).map(|row| &row.standard)
     }
 
-    /// Returns the prices of a model at a moment, those of every service tier and meter.
+    /// Returns the prices of a model at a moment, those of every service tier and meter, by the hour where that matters.
     pub fn row(&self, model: ModelId, at: Instant) -> Option<&PriceRow> {
+        self.dated(model, at).map(|row| row.in_force(at))
+    }
+
+    /// Returns the row of a model at a moment, with all its hours.
+    pub fn dated(&self, model: ModelId, at: Instant) -> Option<&PriceRow> {
         let rows = self.rows.get(self.identity(model).index()?)?;
         match rows.as_slice() {
             [only] if only.from.is_none() => Some(only),

@@ -164,11 +164,12 @@ pub fn advise(log: &Log, asked: &Asked) -> Advice {
         log.catalog.models.iter().filter(|(name, _)| !is_used(name)).collect();
     let mut models = Vec::new();
     for (&id, used) in uses.iter().filter(|(_, used)| !used.by_length.is_empty()) {
-        let Some(row) = log.prices.row(id, end) else { continue };
+        // What it costs in hours of their own is no price for all of a log.
+        let Some(row) = log.prices.dated(id, end) else { continue };
         let cost = used.cost(&row.standard);
         let cheaper = unused.iter().filter_map(|(name, prices)| {
             let is_too_short = prices.max_input.is_some_and(|most| most < used.longest);
-            let rates = &prices.at(end)?.standard;
+            let rates = &prices.dated(end)?.standard;
             // What has no price for answers gives none (embeddings), or somebody else pays.
             let is_priced = rates.base.input.0 > 0 && rates.base.output.0 > 0;
             let is_gone = prices.deprecated.as_ref().is_some_and(|day| *day <= end.to_string());

@@ -74,8 +74,9 @@ pub(super) fn policy_text(change: &record::PolicyChange<'_>) -> String {
 /// Says what a price of a log is from then on.
 pub(super) fn price_text(change: &record::PriceChange<'_>) -> String {
     let tier = &change.row.standard.base;
+    let hours = change.row.hours_text().map_or_else(String::new, |hours| format!(", {hours}"));
     format!(
-        "price of {} is now {} in, {} out per 1M",
+        "price of {} is now {} in, {} out per 1M{hours}",
         change.model,
         tier.input.dollars(),
         tier.output.dollars()

@@ -265,16 +265,17 @@ impl Quote {
                         standard,
                         tiers: BTreeMap::new(),
                         batch: None,
+                        scheduled: Vec::new(),
                         ..at(start).cloned().unwrap_or_default()
                     })
                 }
             };
             if let Some(row) = row {
-                prices.change(model, PriceRow { from: Some(start), ..row });
+                prices.change(model, row.starting(Some(start)));
             }
         }
         if let Some(row) = at(to).filter(|_| to < Instant(i64::MAX)) {
-            prices.change(model, PriceRow { from: Some(to), ..row.clone() });
+            prices.change(model, row.clone().starting(Some(to)));
         }
     }
 }

@@ -82,6 +82,9 @@ pub(super) fn run(set: &Set, user_dir: Option<&Path>, out: &mut impl Write) -> a
     if !row.standard.above.is_empty() || row.batch.is_some() || !row.tiers.is_empty() {
         writeln!(out, "its prices of long prompts, batches and service tiers stay as they were")?;
     }
+    if let Some(hours) = row.hours_text() {
+        writeln!(out, "its hours stay: {}", shown(&hours))?;
+    }
     if !set.yes && !agreed(&format!("write this to {}", path.display()), out)? {
         writeln!(out, "nothing was written")?;
         return Ok(());
@@ -110,7 +113,7 @@ impl Set {
         if told.iter().all(Option::is_none) {
             bail!("no price is told\nhint: --input 2 --output 8, in US dollars per million tokens");
         }
-        let held = book.find(&self.model).and_then(|prices| prices.at(from)).cloned();
+        let held = book.find(&self.model).and_then(|prices| prices.dated(from)).cloned();
         let mut row = match (held, input, output) {
             (Some(row), ..) => row,
             (None, Some(input), Some(output)) => {
@@ -128,7 +131,9 @@ impl Set {
         base.cache_read = self.cache_read.or(base.cache_read);
         base.write_5m = self.write_5m.or(base.write_5m);
         base.write_1h = self.write_1h.or(base.write_1h);
-        Ok(PriceRow { from: Some(from), source: Some("set by hand".to_owned()), ..row })
+        let row = PriceRow { source: Some("set by hand".to_owned()), ..row };
+        let row = row.rescheduled().with_context(|| format!("the hours of {}", shown(&self.model)))?;
+        Ok(row.starting(Some(from)))
     }
 }
 

@@ -5,9 +5,13 @@
 //! price of a web search where it is the same for all of them. Every other meter of an entry (images, seconds, grounding
 //! with a free share) is kept verbatim beside them and charged by nobody.
 //!
+//! Off-peak prices are taken over where they are one factor of all others.
+//!
 //! The semantics are LiteLLM's own: the whole prompt picks a tier and the tier bills every token; `_above_200k_tokens`
 //! begins strictly above (at xAI: at) 200,000; a range of `tiered_pricing` is `low < n <= high` and the last one has no
 //! upper end; a cache price missing inside a tier is that tier's input price.
+
+mod off_peak;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -74,7 +78,7 @@ pub enum Reason {
         /// What is wrong with the number.
         error: MoneyError,
     },
-    /// Its price depends on the time of day.
+    /// Its price depends on the time of day in a way that cannot be told as hours and a factor.
     TimeOfDay,
     /// Its tiers contradict each other or lack a price.
     Tiers(String),
@@ -261,9 +265,6 @@ fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
     if standard.is_empty() {
         return Err(Reason::NoTokenPrice(mode));
     }
-    if entry.contains_key("off_peak_pricing") {
-        return Err(Reason::TimeOfDay);
-    }
     let base = standard.get(&0).cloned().unwrap_or_default();
     tier(&base, answers).map_err(|missing| match missing {
         Missing::Input => Reason::NoInputPrice(mode.clone()),
@@ -295,8 +296,30 @@ fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
         other_meters.extend(left.map(|(field, value)| (field.clone(), value.to_string())));
     }
     let batch_rates = tiers.remove(BATCH);
+    let hours = match entry.get(off_peak::FIELD) {
+        None => Vec::new(),
+        // What long prompts and other services cost then, the entry does not say.
+        Some(_) if standard.len() > 1 || batch_rates.is_some() || !tiers.is_empty() => {
+            return Err(Reason::TimeOfDay);
+        }
+        Some(stated) => {
+            other_meters.remove(off_peak::FIELD);
+            off_peak::hours(stated, &base).ok_or(Reason::TimeOfDay)?
+        }
+    };
     let factors = factors(entry, &standard_rates, &mut tiers, &mut other_meters);
     let meters = search_fee(entry, provider.as_deref(), &mut other_meters);
+    let row = PriceRow {
+        from: None,
+        standard: standard_rates,
+        batch: batch_rates,
+        tiers,
+        meters,
+        factors,
+        scheduled: Vec::new(),
+        source: text("source"),
+    };
+    let row = row.schedule(hours).map_err(|_| Reason::TimeOfDay)?;
     Ok(Taken {
         prices: ModelPrices {
             provider,
@@ -304,15 +327,7 @@ fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
             max_output: entry.get("max_output_tokens").and_then(whole).filter(|tokens| *tokens > 0),
             deprecated: text("deprecation_date"),
             other_meters,
-            rows: vec![PriceRow {
-                from: None,
-                standard: standard_rates,
-                batch: batch_rates,
-                tiers,
-                meters,
-                factors,
-                source: text("source"),
-            }],
+            rows: vec![row],
         },
         batch_left_out,
     })
@@ -360,7 +375,7 @@ fn factors(
     let mut is_all = true;
     for (name, value) in own {
         match (name.as_str(), factor(value)) {
-            ("fast", Some(factor)) => match times(standard, factor) {
+            ("fast", Some(factor)) => match standard.times_exactly(factor) {
                 Some(rates) => _ = tiers.insert("fast".to_owned(), rates),
                 None => is_all = false,
             },
@@ -372,22 +387,6 @@ fn factors(
         other_meters.remove(OWN);
     }
     found
-}
-
-/// Multiplies rates; `None` where a price could then not be held exactly.
-fn times(rates: &Rates, thousandths: u32) -> Option<Rates> {
-    let tier = |tier: &Tier| {
-        let price = |name| match tier.prices().find(|(known, _)| *known == name) {
-            None => Ok(None),
-            Some((_, price)) => {
-                let scaled = price.0.checked_mul(i64::from(thousandths)).ok_or(())?;
-                if scaled % 1000 == 0 { Ok(Some(PicoPerMillion(scaled / 1000))) } else { Err(()) }
-            }
-        };
-        Tier::build(price, |_| ()).ok()
-    };
-    let above = rates.above.iter().map(|(above, prices)| Some((*above, tier(prices)?)));
-    Some(Rates { base: tier(&rates.base)?, above: above.collect::<Option<_>>()? })
 }
 
 /// Takes over the price of a web search where each is billed and all cost the same. Google leaves a share of them free,

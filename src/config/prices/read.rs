@@ -30,6 +30,7 @@
 //! tiers = { flex = { input = 0.5, output = 4 } }    # other service tiers, as the provider names them
 //! meters = { web_search = 0.01 }                    # dollars for one of it
 //! factors = { "region:us" = 1.1 }                   # tokens cost that much more there
+//! hours = [{ utc = "01:00-04:00", days = "mon-fri", times = 2 }]   # and that much more then
 //! ```
 
 use std::collections::BTreeMap;
@@ -39,15 +40,19 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Error;
-use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, thousandths};
+use crate::pricing::{Hours, HoursError, ModelPrices, PriceBook, PriceRow, Rates, Tier, thousandths};
 use crate::units::{Instant, MoneyError, PicoPerMillion, Slip, choice, line_of};
 
 const BOOK: [&str; 5] = ["name", "dated", "source", "aliases", "models"];
 const RATES_ONLY: [&str; 1] = ["above"];
-const ROW_ONLY: [&str; 6] = ["from", "batch", "tiers", "meters", "factors", "source"];
+const ROW_ONLY: [&str; 7] = ["from", "batch", "tiers", "meters", "factors", "hours", "source"];
+const HOURS: [&str; 3] = ["utc", "days", "times"];
 const MODEL: [&str; 6] = ["provider", "max_input", "max_output", "deprecated", "other_meters", "rows"];
 
 const METER_HINT: &str = "write dollars for one of it, like web_search = 0.01";
+const HOURS_HINT: &str =
+    "write utc = \"01:00-04:00, 22:00-06:00\", days = \"mon-fri\" (every day without), times = 2";
+const TIMES_HINT: &str = "write what the price of tokens is multiplied by then, like 2 or 0.5, above 0 and with three decimals at most";
 const FACTOR_HINT: &str = "write what the price of tokens is multiplied by, like \"region:us\" = 1.1";
 
 fn factor(digits: &str) -> Result<u32, MoneyError> {
@@ -307,15 +312,46 @@ impl<'a> Fields<'a> {
         for tier in self.tables("tiers")? {
             tiers.insert(tier.name.to_owned(), tier.fields.only_rates()?);
         }
-        Ok(PriceRow {
+        let row = PriceRow {
             from: self.moment("from")?,
             standard: self.rates()?,
             batch,
             tiers,
             meters: self.numbers("meters", PicoPerMillion::from_usd_per_token, METER_HINT)?,
             factors: self.numbers("factors", factor, FACTOR_HINT)?,
+            scheduled: Vec::new(),
             source: self.text("source")?,
-        })
+        };
+        let span = self.table.get("hours").map_or_else(|| self.span.clone(), Spanned::span);
+        row.schedule(self.hours()?).map_err(|error| self.no_hours("hours", &span, &error))
+    }
+
+    /// Reads the hours in which prices are multiplied, and by how many thousandths.
+    fn hours(&self) -> Result<Vec<(Hours, u32)>, Error> {
+        let mut all = Vec::new();
+        for hours in self.list("hours")? {
+            hours.only(&[&HOURS])?;
+            let utc = hours.required("utc", HOURS_HINT, Self::text)?;
+            let days = hours.text("days")?;
+            let times = hours
+                .required("times", TIMES_HINT, |fields, name| fields.decimal(name, factor, TIMES_HINT))?;
+            let read = Hours::parse(&utc, days.as_deref().unwrap_or_default()).map_err(|error| {
+                let field = if matches!(error, HoursError::Day(..)) { "days" } else { "utc" };
+                let span = hours.table.get(field).map_or_else(|| hours.span.clone(), Spanned::span);
+                hours.no_hours(field, &span, &error)
+            })?;
+            all.push((read, times));
+        }
+        Ok(all)
+    }
+
+    fn no_hours(&self, field: &str, span: &Range<usize>, error: &HoursError) -> Error {
+        let hint = match error {
+            HoursError::Overlap(_) => "let each moment of the week lie in one stretch at most",
+            HoursError::Inexact(_) => TIMES_HINT,
+            _ => HOURS_HINT,
+        };
+        self.error(field, span, error.to_string(), hint)
     }
 
     /// Reads a table of named numbers.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor};
+use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Scheduled, Tier, as_factor};
 use crate::units::PicoPerMillion;
 
 /// Writes a price book as TOML, models and aliases by name.
@@ -84,9 +84,18 @@ fn write_row(out: &mut String, row: &PriceRow) {
     inline_table(out, "tiers", &row.tiers, inline_rates);
     inline_table(out, "meters", &row.meters, |price| price.usd_per_token());
     inline_table(out, "factors", &row.factors, |factor| as_factor(*factor));
+    if !row.scheduled.is_empty() {
+        let all: Vec<String> = row.scheduled.iter().map(inline_hours).collect();
+        line(out, "hours", &format!("[{}]", all.join(", ")));
+    }
     if let Some(source) = &row.source {
         line(out, "source", &quote(source));
     }
+}
+
+fn inline_hours(one: &Scheduled) -> String {
+    let days = one.hours.days().map_or_else(String::new, |days| format!(", days = {}", quote(&days)));
+    format!("{{ utc = {}{days}, times = {} }}", quote(&one.hours.utc()), as_factor(one.times))
 }
 
 fn inline_table<T>(out: &mut String, field: &str, table: &BTreeMap<String, T>, write: impl Fn(&T) -> String) {

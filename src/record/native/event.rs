@@ -12,7 +12,7 @@ use super::budgets::BudgetFiles;
 use super::line::LabelKeys;
 use super::request;
 use crate::checks::{CheckSpec, CheckWhen};
-use crate::pricing::{Charged, PriceRow, Rates, Tier};
+use crate::pricing::{Charged, Hours, HoursError, PriceRow, Rates, Tier, thousandths};
 use crate::record::json::{self, Num, Text};
 use crate::record::skip::Refusal;
 use crate::record::{Correction, Entry, LateLabel, PolicyChange, PriceChange, Signal, Under};
@@ -114,6 +114,7 @@ struct EventKeys<'a> {
     meters: Option<BTreeMap<String, Text<'a>>>,
     #[serde(borrow)]
     factors: Option<BTreeMap<String, Text<'a>>>,
+    hours: Option<Vec<HoursKeys>>,
     simulated: Option<bool>,
 }
 
@@ -159,6 +160,25 @@ struct RatesKeys<'a> {
     #[serde(flatten, borrow)]
     base: TierKeys<'a>,
     above: Option<Vec<AboveKeys<'a>>>,
+}
+
+/// Hours in which a price is another.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HoursKeys {
+    utc: String,
+    days: String,
+    times: String,
+}
+
+fn scheduled(row: PriceRow, hours: Vec<HoursKeys>) -> Result<PriceRow, Refusal> {
+    let refused = |error: HoursError| Refusal::Bad(format!("hours: {error}"));
+    let hours = hours.into_iter().map(|keys| {
+        let times = thousandths(&keys.times)
+            .ok_or_else(|| Refusal::Bad(format!("hours: times: `{}` is no factor", keys.times)))?;
+        Ok((Hours::parse(&keys.utc, &keys.days).map_err(refused)?, times))
+    });
+    row.schedule(hours.collect::<Result<_, Refusal>>()?).map_err(refused)
 }
 
 /// The key that makes a line an event.
@@ -217,8 +237,10 @@ pub(super) fn parse(text: &str) -> Result<Special<'_>, Refusal> {
                     .collect::<Result<_, Refusal>>()?,
                 meters: meters(keys.meters.unwrap_or_default())?,
                 factors: factors(keys.factors.unwrap_or_default())?,
+                scheduled: Vec::new(),
                 source: keys.source,
             };
+            let row = scheduled(row, keys.hours.unwrap_or_default())?;
             Ok(Special::Event(Entry::Price(Box::new(PriceChange { model: keys.model.0, row, simulated }))))
         }
         "label" => label(at, text),

@@ -410,7 +410,7 @@ fn price(out: &mut Vec<u8>, change: &PriceChange<'_>) {
         rates(&mut inner, batch);
         inner.close();
     }
-    let PriceRow { tiers, meters, factors, .. } = &change.row;
+    let PriceRow { tiers, meters, factors, scheduled, .. } = &change.row;
     object.table("tiers", tiers, |out, prices| {
         let mut inner = Object::open(out);
         rates(&mut inner, prices);
@@ -418,6 +418,17 @@ fn price(out: &mut Vec<u8>, change: &PriceChange<'_>) {
     });
     object.table("meters", meters, |out, price| quoted(out, &price.usd_per_token()));
     object.table("factors", factors, |out, factor| quoted(out, &as_factor(*factor)));
+    if !scheduled.is_empty() {
+        object.list("hours", scheduled, |out, one| {
+            let mut inner = Object::open(out);
+            inner.text("utc", &one.hours.utc());
+            if let Some(days) = one.hours.days() {
+                inner.text("days", &days);
+            }
+            inner.text("times", &as_factor(one.times));
+            inner.close();
+        });
+    }
     if let Some(source) = &change.row.source {
         object.text("source", source);
     }

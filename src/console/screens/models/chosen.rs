@@ -213,6 +213,12 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer) -> u16 
         return used;
     };
     tiers(rates, &mut put);
+    // In which hours it is another, the present ones brighter.
+    let dated = snapshot.log.prices.dated(row.model, snapshot.clock);
+    for one in dated.into_iter().flat_map(|dated| &dated.scheduled) {
+        let role = if one.hours.hold_at(snapshot.clock) { Role::Text } else { Role::Muted };
+        put(&line(format_args!("{one}")), role);
+    }
     // What was said of this model's price in the log, the newest first.
     let known = snapshot.log.notes.iter().rev().filter(|note| note.kind == NoteKind::Price);
     let said = known.filter_map(|note| {
