@@ -4,6 +4,8 @@
 
 #[path = "ledger/chain.rs"]
 mod chain;
+#[path = "ledger/hours.rs"]
+mod hours;
 #[path = "ledger/left_open.rs"]
 mod left_open;
 #[path = "support/ledger.rs"]

@@ -18,6 +18,8 @@ use pointsman::units::{Count, Instant, Pico, PicoPerMillion};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
+#[path = "prices/hours.rs"]
+mod hours;
 #[path = "prices/listed.rs"]
 mod listed;
 #[path = "prices/tiers.rs"]

@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_week_reads_as_people_write_it() {
-        assert_eq!(Instant(MONDAY).rfc3339(), "2026-06-01T00:00:00Z", "a Monday");
+        assert_eq!(Instant(MONDAY).rfc3339(), "2026-06-01T00:00:00.000Z", "a Monday");
         let peak = Hours::parse("01:00-04:00, 06:00-10:00", "mon-fri").unwrap();
         let holds = |text: &str| peak.hold_at(Instant::parse(text).unwrap());
         assert!(!holds("2026-06-01T00:59:59.999Z") && holds("2026-06-01T01:00:00Z"));

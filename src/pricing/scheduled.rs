@@ -98,9 +98,10 @@ impl Rates {
     pub fn times_exactly(&self, thousandths: u32) -> Option<Self> {
         let mut is_exact = true;
         let scaled = self.map(|price| {
-            let scaled = price.0.checked_mul(i64::from(thousandths)).filter(|scaled| scaled % 1000 == 0);
-            is_exact &= scaled.is_some();
-            PicoPerMillion(scaled.unwrap_or(0) / 1000)
+            let scaled = i128::from(price.0) * i128::from(thousandths);
+            let exact = i64::try_from(scaled / 1000).ok().filter(|_| scaled % 1000 == 0);
+            is_exact &= exact.is_some();
+            PicoPerMillion(exact.unwrap_or(0))
         });
         is_exact.then_some(scaled)
     }

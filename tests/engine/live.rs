@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 use pointsman::classifier::{Classifier, Measures};
 use pointsman::config::budgets::parse;
-use pointsman::pricing::{Charged, Cost, CostSum, PriceBook, PriceRow, Rates, Tier, Unpriced, Usage};
+use pointsman::pricing::{Charged, Cost, CostSum, Hours, PriceBook, PriceRow, Rates, Tier, Unpriced, Usage};
 use pointsman::prompt_cache::{Rule, Rules};
 use pointsman::record::{self, Correction, Input, LateLabel, ReadOptions};
 use pointsman::rollout::{Change, Needs, Plan};
@@ -45,8 +45,9 @@ enum Deal {
     Judge { which: usize, quality: u16 },
     /// A charge of a request that is over is set right: which call, to how much, or to nobody knows.
     Correct { which: usize, call: Option<u32>, kind: u8, amount: u32 },
-    /// A price is edited: a model's, hundredths of a dollar per million, now or so many milliseconds later.
-    Price { model: usize, cents: u32, later: Option<i64> },
+    /// A price is edited: a model's, hundredths of a dollar per million, now or so many milliseconds later, and twice that in the
+    /// minute after this one, or not.
+    Price { model: usize, cents: u32, later: Option<i64>, by_hour: bool },
     /// Rules against runaways change: what becomes of who repeats a call, and of a session with so many calls.
     Watch { then: usize, cap: Option<usize>, calls: u64 },
     /// A rollout of a route takes a step, ends well, or is taken back.
@@ -65,8 +66,8 @@ fn deal() -> impl Strategy<Value = Deal> {
         6 => come.prop_map(|(prompt, team, asked, vision, tools, most, eu, call)| {
             Deal::Come { prompt, team, asked, vision, tools, most, eu, call }
         }),
-        1 => (0usize..5, 0u32..900, proptest::option::of(1i64..400))
-            .prop_map(|(model, cents, later)| Deal::Price { model, cents, later }),
+        1 => (0usize..5, 0u32..900, proptest::option::of(1i64..400), any::<bool>())
+            .prop_map(|(model, cents, later, by_hour)| Deal::Price { model, cents, later, by_hour }),
         1 => (0usize..4, proptest::option::of(0usize..4), 1u64..9)
             .prop_map(|(then, cap, calls)| Deal::Watch { then, cap, calls }),
         1 => (0usize..5, any::<bool>()).prop_map(|(whom, lifts)| Deal::Switch { whom, lifts }),
@@ -84,6 +85,11 @@ fn deal() -> impl Strategy<Value = Deal> {
         1 => (0u32..4_000, 0u32..2_000, 0usize..5, any::<bool>(), any::<bool>())
             .prop_map(|(all, team, model, soft, refuse)| Deal::Limit { all, team, model, soft, refuse }),
     ]
+}
+
+/// How long it is to the next: seldom long enough for another minute, and with it another price.
+fn pause() -> impl Strategy<Value = i64> {
+    prop_oneof![24 => 0i64..40_000, 1 => Just(41_000_000)]
 }
 
 const PROMPTS: [&str; 4] = [
@@ -212,7 +218,7 @@ impl Stage {
                     self.live.apply(&spec, "rollout", Deed::Change("step"), self.now).unwrap();
                 }
             }
-            Deal::Price { model, cents, later } => {
+            Deal::Price { model, cents, later, by_hour } => {
                 let price =
                     PicoPerMillion::from_usd_per_million(&format!("{}.{:02}", cents / 100, cents % 100))
                         .unwrap();
@@ -221,7 +227,11 @@ impl Stage {
                 let standard = Rates { base, above: Vec::new() };
                 let rows = &mut self.book.models.entry(MODELS[*model].to_owned()).or_default().rows;
                 rows.retain(|row| row.from < from);
-                rows.push(PriceRow { from, standard, ..PriceRow::default() });
+                let row = PriceRow { from, standard, ..PriceRow::default() };
+                let minute = self.now.0 / 60_000_000 + 1;
+                let clock = |minute: i64| format!("{:02}:{:02}", minute / 60 % 24, minute % 60);
+                let next = Hours::parse(&format!("{}-{}", clock(minute), clock(minute + 1)), "").unwrap();
+                rows.push(row.schedule(by_hour.then_some((next, 2_000)).into_iter().collect()).unwrap());
                 for change in self.live.reprice(&self.book, self.now).changes {
                     self.amended.insert((change.model, change.row.from));
                 }
@@ -362,7 +372,7 @@ proptest! {
 
     #[test]
     fn a_live_session_is_its_replay(
-        first in capped_policy(), deals in proptest::collection::vec((deal(), 0i64..40_000), 1..80), cut in 0usize..120,
+        first in capped_policy(), deals in proptest::collection::vec((deal(), pause()), 1..80), cut in 0usize..120,
     ) {
         let policy = Arc::new(compile(&first));
         let (send, lines) = channel::<Arc<str>>();
