@@ -279,3 +279,33 @@ impl Quote {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::Hours;
+    use crate::units::PicoPerMillion;
+
+    /// A world that makes a price dearer makes its hours dearer; one that names a price has no other in any hour.
+    #[test]
+    fn another_price_holds_in_every_hour_and_gives_the_old_ones_back() {
+        let base = Tier { input: PicoPerMillion(1_000), output: PicoPerMillion(1_000), ..Tier::default() };
+        let row = PriceRow { standard: Rates { base, above: Vec::new() }, ..PriceRow::default() };
+        let hours = Hours::parse("01:00-02:00", "").unwrap();
+        let mut table = PriceTable::default();
+        table.change(ModelId(0), row.schedule(vec![(hours, 2_000)]).unwrap());
+        let day = |days: i64| Moment::At(When::At(Instant(0) + Span::days(days)));
+        let stretch = Stretch { from: Some(day(1)), to: Some(day(2)) };
+        let input = |quote: Quote, minutes: i64| {
+            let change = Change { stretch, models: Models::default(), what: What::Price(quote) };
+            let world = World { changes: vec![change], ..World::default() };
+            let prices = world.prices(&table, Instant(0), |_, _| true);
+            prices.row(ModelId(0), Instant(minutes * 60_000_000)).unwrap().standard.base.input.0
+        };
+        let times = |minutes| input(Quote::Times(3_000), minutes);
+        assert_eq!([60, 1440, 1500, 1560, 2940, 3000].map(times), [2_000, 3_000, 6_000, 3_000, 2_000, 1_000]);
+        let named = Tier { input: PicoPerMillion(7), ..base };
+        let is = |minutes| input(Quote::Is(Box::new(named)), minutes);
+        assert_eq!([60, 1440, 1500, 1560, 2940].map(is), [2_000, 7, 7, 7, 2_000]);
+    }
+}

@@ -242,3 +242,41 @@ fn a_replay_tells_of_models_that_answer_for_others_and_of_those_that_end() {
     let table = sandbox.good("replay log.jsonl --prices book.toml");
     assert!(table.contains("move its traffic to another model (from 2026-05-21 10:00 on)"), "{table}");
 }
+
+/// A call at a provider's peak costs what it asks then: in a replay, in `why`, and told by the log itself.
+#[test]
+fn calls_at_either_side_of_an_hour_are_charged_by_its_price() {
+    let sandbox = Sandbox::new();
+    let call = |id: &str, at: &str, model: &str| {
+        format!(r#"{{"id":"{id}","at":"{at}","model":"{model}","in":1000000,"out":1000000}}"#)
+    };
+    let calls = [
+        call("before", "2026-11-30T00:59:59.999Z", "deepseek-v4-flash"),
+        call("peak", "2026-11-30T01:00:00Z", "deepseek/deepseek-v4-flash"),
+        call("between", "2026-11-30T04:00:00Z", "deepseek-v4-flash"),
+        call("weekend", "2026-12-05T02:00:00Z", "deepseek-v4-flash"),
+    ];
+    sandbox.write("edge.jsonl", calls.join("\n"));
+    for (id, cost) in [("before", "$0.75"), ("peak", "$1.5"), ("between", "$0.75"), ("weekend", "$0.75")] {
+        let why = sandbox.good(&format!("why edge.jsonl {id}"));
+        assert!(why.contains(&format!("{cost}\n")) || why.contains(&format!("{cost} ")), "{id}: {why}");
+    }
+    let total = |args: &str| {
+        let found = json(&sandbox.good(&format!("replay {args} --format json")));
+        found["cost_usd"].as_str().expect("dollars").to_owned()
+    };
+    assert_eq!(total("edge.jsonl"), "3.75");
+    // The log's own price holds from its moment on, in its own hours.
+    let told = r#"{"event":"price","at":"2026-11-30T03:00:00Z","model":"deepseek-v4-flash","input":"1","output":"1","hours":[{"utc":"00:00-24:00","days":"sat","times":"0.5"}]}"#;
+    sandbox.write("told.jsonl", format!("{}\n{told}\n", calls.join("\n")));
+    assert_eq!(total("told.jsonl"), "5.25", "0.75 and 1.5, then 2 and 1");
+    let bad = told.replace("sat", "caturday");
+    sandbox.write("bad.jsonl", format!("{}\n{bad}\n", calls.join("\n")));
+    let run = sandbox.run("replay bad.jsonl");
+    assert!(
+        run.err.contains("hours: `caturday` is no day of the week") || run.out.contains("hours: `caturday`"),
+        "{} {}",
+        run.out,
+        run.err
+    );
+}

@@ -116,6 +116,17 @@ fn off_peak_prices_of_the_catalogue_hold_at_their_minutes_or_are_refused() {
         assert!(model.other_meters.is_empty());
         assert_eq!(from_toml(&to_toml(&import.book), "x.toml").unwrap(), import.book);
     }
+    // A bare name never stands for prices that are the same at their peak alone.
+    let plain = entry(&format!("{prices},{windows}"), "").replace("\"m\"", "\"a/m\"").replace(
+        "\"ok\"",
+        "\"b/m\": {\"mode\":\"chat\",\"input_cost_per_token\":3e-07,\"output_cost_per_token\":1.2e-06,\"cache_read_input_token_cost\":6e-09}, \"ok\"",
+    );
+    let import = import_litellm(&plain, "x.json").unwrap();
+    assert!(
+        import.book.models.contains_key("a/m") && import.ambiguous.contains("m"),
+        "{:?}",
+        import.book.aliases
+    );
     let refused = [
         (format!("{prices},{windows},\"weekday_timezone\":\"Europe/Berlin\""), ""),
         (format!("{},{windows}", prices.replace("6e-07", "7e-07")), ""),

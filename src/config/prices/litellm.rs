@@ -178,7 +178,9 @@ fn add_bare_names(import: &mut Import) {
         let Some((first, price)) = names.first().and_then(|name| Some((*name, rows(name)?))) else {
             continue;
         };
-        let agreed = names.iter().filter_map(|name| rows(name)).all(|row| row.standard == price.standard);
+        let is_same =
+            |row: &PriceRow| row.standard == price.standard && row.hours_text() == price.hours_text();
+        let agreed = names.iter().filter_map(|name| rows(name)).all(is_same);
         if agreed && !refused.contains(short) && !is_free(&price.standard.base) {
             // The name with a batch price, if any, serves both services.
             let target = names.iter().copied().find(|name| rows(name).is_some_and(|row| row.batch.is_some()));
