@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Scheduled;
+use super::Hours;
 use crate::units::{Instant, Listing, Pico, PicoPerMillion};
 
 /// Prices of one tier in pico-dollars per million tokens; an absent cache price means "billed as input".
@@ -166,6 +166,17 @@ pub struct PriceRow {
     pub scheduled: Vec<Scheduled>,
     /// Where the price was read, for people.
     pub source: Option<String>,
+}
+
+/// Prices that hold in some hours of the week instead of the row's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// When.
+    pub hours: Hours,
+    /// What the price of tokens is multiplied by, in thousandths.
+    pub times: u32,
+    /// The row that comes of it, with the same start.
+    pub row: PriceRow,
 }
 
 impl PriceRow {

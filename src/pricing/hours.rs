@@ -79,8 +79,8 @@ impl Hours {
     }
 
     /// Returns the first moment of the week that lies in two stretches, where one does.
-    pub(super) fn overlap<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> Option<String> {
-        let is_twice = |minute: &u16| all.clone().map(|hours| hours.count(*minute)).sum::<usize>() > 1;
+    pub(super) fn overlap(all: &[&Self]) -> Option<String> {
+        let is_twice = |minute: &u16| all.iter().map(|hours| hours.count(*minute)).sum::<usize>() > 1;
         let minute = (0..WEEK).find(is_twice)?;
         let name = NAMES.get(usize::from(minute / DAY)).copied().unwrap_or_default();
         Some(format!("{name} {}", clock(minute % DAY)))
@@ -227,9 +227,9 @@ mod tests {
         }
         assert!(told("1:00-2:00", "mon-fry").starts_with("`fry` is no day of the week; "));
         let [one, two] = ["22:00-06:00", "05:00-07:00"].map(|utc| Hours::parse(utc, "mon").unwrap());
-        assert_eq!(Hours::overlap([&one, &two].into_iter()), None, "the night ends on Tuesday");
+        assert_eq!(Hours::overlap(&[&one, &two]), None, "the night ends on Tuesday");
         let two = Hours::parse("05:00-07:00", "tue").unwrap();
-        assert_eq!(Hours::overlap([&one, &two].into_iter()).unwrap(), "Tue 05:00");
+        assert_eq!(Hours::overlap(&[&one, &two]).unwrap(), "Tue 05:00");
     }
 
     proptest! {
@@ -251,7 +251,7 @@ mod tests {
                 prop_assert_eq!(hours.count(minute), naive[usize::from(minute)], "{}", minute);
                 prop_assert_eq!(hours.hold_at(at(minute)), naive[usize::from(minute)] > 0);
             }
-            prop_assert_eq!(Hours::overlap(std::iter::once(&hours)).is_some(), naive.iter().any(|count| *count > 1));
+            prop_assert_eq!(Hours::overlap(&[&hours]).is_some(), naive.iter().any(|count| *count > 1));
             prop_assert_eq!(Hours::parse(&hours.utc(), &hours.days().unwrap_or_default()).unwrap(), hours);
         }
     }

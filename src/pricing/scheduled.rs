@@ -4,19 +4,8 @@
 //! is charged by the price of the moment at which its request arrived.
 
 use super::hours::{Hours, HoursError};
-use super::{PriceRow, Rates, as_factor};
+use super::{PriceRow, Rates, Scheduled, as_factor};
 use crate::units::{Instant, PicoPerMillion};
-
-/// Prices that hold in some hours of the week instead of the row's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scheduled {
-    /// When.
-    pub hours: Hours,
-    /// What the price of tokens is multiplied by, in thousandths.
-    pub times: u32,
-    /// The row that comes of it, with the same start.
-    pub row: PriceRow,
-}
 
 impl PriceRow {
     /// Returns the same with hours in which its price of tokens is multiplied, by thousandths; hours that it had are gone.
@@ -24,7 +13,7 @@ impl PriceRow {
     /// # Errors
     /// Where a moment would have two prices, or a price more decimals than can be kept.
     pub fn schedule(mut self, hours: Vec<(Hours, u32)>) -> Result<Self, HoursError> {
-        if let Some(moment) = Hours::overlap(hours.iter().map(|(hours, _)| hours)) {
+        if let Some(moment) = Hours::overlap(&hours.iter().map(|(hours, _)| hours).collect::<Vec<_>>()) {
             return Err(HoursError::Overlap(moment));
         }
         self.scheduled = Vec::new();

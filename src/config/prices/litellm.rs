@@ -306,7 +306,8 @@ fn model(entry: &Map<String, Value>) -> Result<Taken, Reason> {
         }
         Some(stated) => {
             other_meters.remove(off_peak::FIELD);
-            off_peak::hours(stated, &base).ok_or(Reason::TimeOfDay)?
+            off_peak::hours(stated, &base, |field, value| Some((bucket(field)?, price(field, value).ok()?)))
+                .ok_or(Reason::TimeOfDay)?
         }
     };
     let factors = factors(entry, &standard_rates, &mut tiers, &mut other_meters);

@@ -4,10 +4,15 @@
 //! The semantics are LiteLLM's: a window whose start is its end is the whole day, one over midnight holds on both ends of each
 //! of its days, and days are those of UTC unless a zone is named.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
-use super::{Stated, bucket, price};
+use serde_json::Value;
+
 use crate::pricing::Hours;
+use crate::units::PicoPerMillion;
+
+/// Prices by name.
+type Named = BTreeMap<&'static str, PicoPerMillion>;
 
 /// The field.
 pub(super) const FIELD: &str = "off_peak_pricing";
@@ -15,8 +20,12 @@ pub(super) const FIELD: &str = "off_peak_pricing";
 const DAY: u16 = 1440;
 
 /// Reads the hours and what the prices beside them are multiplied by then, in thousandths; nothing where they are not all
-/// multiplied by one number, or the hours are written in a way that is not known here.
-pub(super) fn hours(stated: &Value, base: &Stated) -> Option<Vec<(Hours, u32)>> {
+/// multiplied by one number, or the hours are written in a way that is not known here. `price` reads one field.
+pub(super) fn hours(
+    stated: &Value,
+    base: &Named,
+    price: impl Fn(&str, &Value) -> Option<(&'static str, PicoPerMillion)>,
+) -> Option<Vec<(Hours, u32)>> {
     let mut block = stated.as_object()?.clone();
     // Ahead of UTC by so much the whole year round.
     let ahead = match block.remove("weekday_timezone") {
@@ -28,7 +37,8 @@ pub(super) fn hours(stated: &Value, base: &Stated) -> Option<Vec<(Hours, u32)>> 
         },
     };
     let windows = block.remove("windows")?;
-    let times = factor(&block, base)?;
+    let then = block.iter().map(|(field, value)| price(field, value)).collect::<Option<Named>>()?;
+    let times = factor(then, base)?;
     let mut all = Vec::new();
     for window in windows.as_array()? {
         let window = window.as_object()?;
@@ -63,12 +73,8 @@ pub(super) fn hours(stated: &Value, base: &Stated) -> Option<Vec<(Hours, u32)>> 
 }
 
 /// Returns the one number that all prices are multiplied by.
-fn factor(stated: &Map<String, Value>, base: &Stated) -> Option<u32> {
-    let mut then = Stated::new();
-    for (field, value) in stated {
-        then.insert(bucket(field)?, price(field, value).ok()?);
-    }
-    let ratio = |(name, usual): (&&'static str, &crate::units::PicoPerMillion)| {
+fn factor(mut then: Named, base: &Named) -> Option<u32> {
+    let ratio = |(name, usual): (&&'static str, &PicoPerMillion)| {
         let now = then.remove(name).map_or(0, |price| price.0);
         if usual.0 == 0 {
             return (now == 0).then_some(None);
