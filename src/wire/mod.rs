@@ -17,6 +17,7 @@ mod error;
 mod faults;
 mod finish;
 mod gemini;
+mod halves;
 mod hosted;
 mod json;
 mod known;

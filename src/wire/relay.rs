@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use super::calls::unfit_call;
 use super::error::Result;
 use super::finish::{ended_empty, unended};
+use super::halves::Halves;
 use super::json::{BYTE_ORDER_MARK, Value, check};
 use super::plain::{Form, is_event};
 use super::preface::{self, Preface};
@@ -41,6 +42,7 @@ pub struct Relay {
     form: Form,
     splitter: Splitter,
     source: Box<dyn Source>,
+    halves: Halves,
     /// Puts the answer into the client's dialect; none where that is the provider's.
     translation: Option<Translation>,
     hides_usage: bool,
@@ -93,6 +95,7 @@ impl Relay {
             form: Form::Unknown,
             splitter: Splitter::default(),
             source: source(from),
+            halves: Halves::default(),
             translation: ask.is_translated(from).then(|| Translation::new(ask)),
             hides_usage: !ask.wants_stream_usage(),
             hides_logprobs: false,
@@ -263,10 +266,11 @@ impl Relay {
                 translation.write(delta, out);
             }
         };
-        let seen = match event.data.trim() {
+        let data = self.halves.join(&event.data);
+        let seen = match data.trim() {
             "" => Ok(Seen::Some),
             "[DONE]" => self.source.done(),
-            _ => event.json().and_then(|root| self.source.event(root, &mut tell)),
+            _ => sse::json(&data).and_then(|root| self.source.event(root, &mut tell)),
         };
         let seen = match seen {
             Ok(seen) => seen,

@@ -101,12 +101,10 @@ pub(super) struct Event<'a> {
     pub(super) data: Cow<'a, str>,
 }
 
-impl Event<'_> {
-    /// Reads the data as JSON. What it says is not quoted in the error, as it may be part of an answer.
-    pub(super) fn json(&self) -> Result<Value<'_>> {
-        let reason = |_| WireError::Malformed("the data of an event is not JSON".to_owned());
-        check(self.data.as_bytes()).map_err(reason)
-    }
+/// Reads the data of an event as JSON. What it says is not quoted in the error, as it may be part of an answer.
+pub(super) fn json(data: &str) -> Result<Value<'_>> {
+    let reason = |_| WireError::Malformed("the data of an event is not JSON".to_owned());
+    check(data.as_bytes()).map_err(reason)
 }
 
 /// Reads the fields of one raw event.

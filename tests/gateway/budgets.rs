@@ -285,10 +285,11 @@ fn no_request_passes_a_hard_limit_by_what_it_leaves_unsaid() {
     let upstream = Upstream::start();
     let (mut setup, sandbox) =
         sandbox(&upstream, "[budget.all]\nlimit = { lifetime = \"0.05\" }\nover = \"refuse\"\n");
-    setup.providers += &format!(
+    let texts = format!(
         "\n[[provider]]\nname = \"texts\"\ndialect = \"openai\"\nbase_url = \"{}/v1\"\nmodels = [\"gpt-3.5-turbo\"]\ncompletions = true\n",
         upstream.url()
     );
+    setup.providers += &texts;
     let front = sandbox.serve(&setup);
     let film = json!({"fileData": {"fileUri": "https://example.com/film", "mimeType": "video/mp4"}});
     let document =

@@ -169,3 +169,21 @@ fn a_classifier_that_is_tried_decides_nothing_and_is_told_to_whoever_looks_later
     player.handle(pointsman::session::Command::StageClassifier);
     assert_eq!(player.snapshot().second.as_deref(), Some("c3086f2e"), "{:?}", player.snapshot().message);
 }
+
+#[test]
+fn a_model_without_a_key_places_no_request_that_somebody_real_answers() {
+    let upstream = upstream(|_| panic!("it has no provider"));
+    let mut setup = setup(&upstream, "30s", "5");
+    setup.providers = setup.providers.replace("\"mistral-*\"", "\"none-*\"");
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    for prompt in [EASY, HARD] {
+        assert!(ask(&front, "auto", prompt, None).starts_with("from the "));
+    }
+    // It does answer who asks for it by name, as what it is.
+    assert!(!ask(&front, ASKED, EASY, None).is_empty());
+    nothing_held(&front);
+    let rows = front.settle();
+    assert_eq!((rows.len(), upstream.served().len()), (3, 2), "{rows:#?}");
+    assert_eq!(rows.iter().filter(|row| !row.simulated.is_empty()).count(), 1, "{rows:#?}");
+}

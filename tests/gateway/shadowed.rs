@@ -143,3 +143,18 @@ fn a_day_has_its_cap_which_holds_after_a_restart() {
     assert_eq!(front.settle().iter().filter(|row| is_beside(row)).count(), 2, "nor after a restart");
     assert_eq!(upstream.served().len(), 5);
 }
+
+/// Verdicts that nobody gave certify thresholds and withdraw certificates.
+#[test]
+fn a_judge_without_a_key_grades_no_real_answer() {
+    let upstream = upstream(|_| panic!("the judge has no provider"));
+    let mut setup = Setup::of(&upstream.url()).gateway(&shadow("5.00"));
+    setup.providers = setup.providers.replace("\"mistral-*\"", "\"none-*\"");
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let asked = ask_all(&front);
+    nothing_held(&front);
+    let rows = front.settle();
+    assert_eq!((rows.len(), upstream.served().len()), (asked, asked), "{rows:#?}");
+    assert!(!sandbox.must(&["ledger", "export"]).contains(r#""event":"label""#));
+}

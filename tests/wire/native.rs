@@ -6,6 +6,7 @@ use pointsman::wire::Dialect::{self, AnthropicMessages, OpenAiChat, OpenAiRespon
 use pointsman::wire::{ApiError, ErrorKind, Relay, StreamEnd};
 use serde_json::{Value, json};
 
+use super::same_dialect::answered;
 use super::{ask, asked, relayed};
 
 /// Reads the data of every event, and of those with names that they are the types.
@@ -195,6 +196,17 @@ fn a_response_that_failed_says_so_in_its_own_words() {
     relay.fail(&ApiError::new(ErrorKind::Server, "***"), &mut out);
     let told = events(std::str::from_utf8(&out).unwrap());
     assert_eq!(told[0]["response"]["error"], json!({"code":"server_error","message":"***"}));
+}
+
+#[test]
+fn a_whole_response_that_failed_says_so_in_its_own_words() {
+    let failed = json!({"id":"resp_x","status":"failed","model":"m","error":{"code":"server_error","message":"it broke"},
+        "output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"half"}]}],
+        "usage":{"input_tokens":11,"output_tokens":3,"total_tokens":14}});
+    let read = answered(&asked(OpenAiResponses, false), OpenAiResponses, &failed.to_string());
+    let fault = read.fault.as_ref().unwrap();
+    assert!(fault.to_api().message.contains("it broke"), "{fault}");
+    assert_eq!(read.usage.unwrap().usage.input.get(), Some(11));
 }
 
 #[test]

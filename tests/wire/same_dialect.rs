@@ -21,7 +21,7 @@ fn sent(dialect: Dialect, body: &str, model: &str, sending: &Sending<'_>) -> Str
     String::from_utf8(body.to_vec()).unwrap()
 }
 
-fn answered(ask: &Ask, from: Dialect, body: &str) -> Answer {
+pub(crate) fn answered(ask: &Ask, from: Dialect, body: &str) -> Answer {
     answer(from, ask, Bytes::copy_from_slice(body.as_bytes())).unwrap()
 }
 

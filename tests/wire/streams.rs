@@ -239,6 +239,29 @@ fn calls_of_other_tools_come_back_as_what_they_are() {
     assert!(out.contains(r#""type":"custom""#));
 }
 
+/// Servers that stream by units of UTF-16 cut an emoji in two.
+#[test]
+fn a_character_that_is_cut_into_two_escapes_arrives_whole() {
+    let chat = |text: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
+        )
+    };
+    let stream = chat("a\\ud83c")
+        + &chat("\\udf89 b\\uD83D")
+        + ": alive\n\n"
+        + &chat("\\ude42")
+        + "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    for client in [AnthropicMessages, OpenAiResponses] {
+        let (out, end, relay) = relayed(OpenAiChat, &asked(client, true), stream.as_bytes(), &[]);
+        assert_eq!((end, &*heard(client, &out).text), (StreamEnd::Complete, "a🎉 b🙂"));
+        assert_eq!(relay.delivered(), "a🎉 b🙂");
+    }
+    // Who speaks the same dialect puts them together itself.
+    let (out, ..) = relayed(OpenAiChat, &asked(OpenAiChat, true), stream.as_bytes(), &[]);
+    assert!(out.contains("a\\ud83c") && out.contains("\\udf89 b"), "{out}");
+}
+
 /// An answer of nothing, for all that was said, makes agents ask again and again.
 #[test]
 fn what_a_chunk_calls_a_message_is_added_where_nothing_else_is() {

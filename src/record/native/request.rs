@@ -166,6 +166,11 @@ pub(super) fn charged(amount: &str, word: &str) -> Result<Charged, Refusal> {
     if let Some(why) = Unpriced::from_name(word) {
         return Ok(Charged::new(Cost::Unknown(why)));
     }
+    if !matches!(word, "" | "known" | "estimated") {
+        return Err(Refusal::Bad(format!(
+            "charged_as: `{word}` is neither known, estimated nor why a cost is unknown"
+        )));
+    }
     let amount = Pico::from_usd(amount).map_err(|error| Refusal::Bad(format!("charged: {error}")))?;
     if amount < Pico::ZERO {
         return Err(Refusal::bad("charged: less than nothing"));
@@ -175,11 +180,8 @@ pub(super) fn charged(amount: &str, word: &str) -> Result<Charged, Refusal> {
         charged => Ok(charged),
     };
     match word {
-        "" | "known" => held(Cost::Known(amount)),
         "estimated" => held(Cost::Estimated(amount)),
-        other => Err(Refusal::Bad(format!(
-            "charged_as: `{other}` is neither known, estimated nor why a cost is unknown"
-        ))),
+        _ => held(Cost::Known(amount)),
     }
 }
 

@@ -159,6 +159,10 @@ fn end(response: Value<'_>, tell: Tell<'_>) -> Result<()> {
             }
         }
         Some("in_progress" | "queued") | None => Finish::Other,
+        // What the provider says of it is worth more than the bare word.
+        Some(_) if response.get("error").is_some_and(is_error) => {
+            return Err(WireError::Upstream(read_event(OpenAiResponses, response.raw())));
+        }
         Some(status) => return Err(ended(OpenAiResponses, status)),
     };
     tell(Delta::Finish { finish, stop: None });
