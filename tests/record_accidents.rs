@@ -235,7 +235,7 @@ fn event() -> impl Strategy<Value = Entry<'static>> {
                 PriceRow { from, standard, batch, tiers, meters, factors, scheduled: Vec::new(), source };
             let night =
                 Hours::parse("22:30-06:00, 12:00-13:00", if simulated { "fri-sun" } else { "" }).unwrap();
-            let hours = if from.is_some() { vec![(night, 2_000)] } else { Vec::new() };
+            let hours = if from.is_some() { vec![(night, 1_000)] } else { Vec::new() };
             let row = row.schedule(hours).unwrap();
             Entry::Price(Box::new(PriceChange { model: Cow::Owned(model), row, simulated }))
         });

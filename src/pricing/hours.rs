@@ -40,8 +40,8 @@ pub enum HoursError {
     /// A moment lies in two stretches.
     #[error("{0} UTC lies in two stretches, and a moment has one price")]
     Overlap(String),
-    /// Multiplied, a price has more decimals than can be kept.
-    #[error("multiplied by {0}, a price has more decimals than can be kept exactly")]
+    /// Multiplied, a price cannot be held exactly.
+    #[error("multiplied by {0}, a price cannot be held exactly")]
     Inexact(String),
 }
 

@@ -11,7 +11,7 @@ impl PriceRow {
     /// Returns the same with hours in which its price of tokens is multiplied, by thousandths; hours that it had are gone.
     ///
     /// # Errors
-    /// Where a moment would have two prices, or a price more decimals than can be kept.
+    /// Where a moment would have two prices, or a price cannot be held exactly.
     pub fn schedule(mut self, hours: Vec<(Hours, u32)>) -> Result<Self, HoursError> {
         if let Some(moment) = Hours::overlap(&hours.iter().map(|(hours, _)| hours).collect::<Vec<_>>()) {
             return Err(HoursError::Overlap(moment));

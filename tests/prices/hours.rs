@@ -81,7 +81,7 @@ fn hours_that_cannot_be_meant_are_told_by_line_and_field() {
         .replace("= 1\n", "= 0.000000000001\n");
     let error = from_toml(&fine, "mine.toml").unwrap_err().to_string();
     assert!(
-        error.contains("multiplied by 0.5, a price has more decimals than can be kept exactly"),
+        error.contains("multiplied by 0.5, a price cannot be held exactly"),
         "{error}"
     );
 }
