@@ -100,6 +100,11 @@ impl Hours {
         (self.days != EVERY).then(|| self.named(&DAYS))
     }
 
+    /// Returns the days for people: `Mon-Fri`, or `daily`.
+    pub fn named_days(&self) -> String {
+        if self.days == EVERY { "daily".to_owned() } else { self.named(&NAMES) }
+    }
+
     fn named(&self, names: &[&'static str; 7]) -> String {
         let is_on = |day: usize| day < 7 && self.days & (1 << day) != 0;
         let mut parts = Vec::new();
@@ -123,8 +128,7 @@ impl Hours {
 
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let days = if self.days == EVERY { "daily".to_owned() } else { self.named(&NAMES) };
-        write!(f, "{days} {} UTC", self.utc())
+        write!(f, "{} {} UTC", self.named_days(), self.utc())
     }
 }
 

@@ -80,10 +80,7 @@ fn hours_that_cannot_be_meant_are_told_by_line_and_field() {
     let fine = format!("{head}hours = [{{ utc = \"05:00-06:00\", times = 0.5 }}]\n")
         .replace("= 1\n", "= 0.000000000001\n");
     let error = from_toml(&fine, "mine.toml").unwrap_err().to_string();
-    assert!(
-        error.contains("multiplied by 0.5, a price cannot be held exactly"),
-        "{error}"
-    );
+    assert!(error.contains("multiplied by 0.5, a price cannot be held exactly"), "{error}");
 }
 
 /// The catalogue's off-peak windows must mean at every minute what LiteLLM makes of them, or the entry is refused.

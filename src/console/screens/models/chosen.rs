@@ -16,7 +16,7 @@ use crate::console::screens::figures::{self, Line, List, line, short};
 use crate::console::theme::Role;
 use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::gauge;
-use crate::pricing::{Rates, Tier};
+use crate::pricing::{Rates, Tier, as_factor};
 use crate::routing::Rung;
 use crate::session::{NoteKind, warm_sessions};
 use crate::telemetry::Cell;
@@ -213,11 +213,14 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer) -> u16 
         return used;
     };
     tiers(rates, &mut put);
-    // In which hours it is another, the present ones brighter.
+    // In which hours it is another, and whether it is now.
     let dated = snapshot.log.prices.dated(row.model, snapshot.clock);
     for one in dated.into_iter().flat_map(|dated| &dated.scheduled) {
-        let role = if one.hours.hold_at(snapshot.clock) { Role::Text } else { Role::Muted };
-        put(&line(format_args!("{one}")), role);
+        let is_now = one.hours.hold_at(snapshot.clock);
+        let (now, role) = if is_now { (", now", Role::Text) } else { ("", Role::Muted) };
+        let times = as_factor(one.times);
+        put(&line(format_args!("x{times} {}{now}", one.hours.named_days())), role);
+        put(&line(format_args!("  {} UTC", one.hours.utc())), role);
     }
     // What was said of this model's price in the log, the newest first.
     let known = snapshot.log.notes.iter().rev().filter(|note| note.kind == NoteKind::Price);
