@@ -95,8 +95,9 @@ impl Bench {
         self.row(model).map(|_| ())
     }
 
+    /// Returns the row of a model that is in force, with all its hours.
     fn row(&self, model: &str) -> Result<&PriceRow, String> {
-        let row = self.book.find_named(model).and_then(|(_, prices)| prices.at(now()));
+        let row = self.book.find_named(model).and_then(|(_, prices)| prices.dated(now()));
         row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))
     }
 
@@ -104,8 +105,9 @@ impl Bench {
         let row = self.row(model)?;
         // No tokenizer makes more tokens of a text than it has bytes; about four are usual.
         let bytes = ask.body().len() as u64;
-        let most = worst(row, (bytes + TEMPLATE, u64::from(output)), false);
-        let about = worst(row, (bytes.div_ceil(4), usual.min(u64::from(output))), false);
+        // It may begin in an hour that costs more.
+        let most = worst(row.highest(), (bytes + TEMPLATE, u64::from(output)), false);
+        let about = worst(row.in_force(now()), (bytes.div_ceil(4), usual.min(u64::from(output))), false);
         Ok(Asked { ask, model: model.into(), output, most, about })
     }
 
@@ -161,7 +163,7 @@ impl Bench {
         let conversation = json!({"messages": messages(prompt)}).to_string();
         let ask = judge::question(model, &conversation, "", "")?;
         let tokens = (ask.body().len() as u64 + answers).div_ceil(4);
-        Ok(worst(self.row(model)?, (tokens, USUAL_VERDICT), false))
+        Ok(worst(self.row(model)?.in_force(now()), (tokens, USUAL_VERDICT), false))
     }
 
     /// Makes a call; waits where its provider asks to.
@@ -178,8 +180,9 @@ impl Bench {
             }
             waited += 1;
         };
+        let at = now();
         let (called, text) = ready.make(&self.providers, &self.settings, |_| true).await;
-        let row = self.row(&asked.model).ok();
+        let row = self.row(&asked.model).ok().map(|row| row.in_force(at));
         let cost = bill(&called.usage, &called.terms, row);
         Came {
             text: text.map_err(|_| called.error.clone()),

@@ -17,7 +17,7 @@ use super::aside::{self, Asked};
 use super::gate::InFlight;
 use super::judge::LONGEST;
 use super::{Gateway, now};
-use crate::pricing::worst;
+use crate::pricing::{PriceRow, worst};
 use crate::record::SECOND_STAGE;
 use crate::routing::Parameters;
 use crate::session::{Arriving, Near};
@@ -71,7 +71,8 @@ async fn asked(
     let question = question(&model, &arriving.prompt).ok_or("the question cannot be written")?;
     let most = {
         let book = gateway.live.book();
-        let row = book.find_named(&model).and_then(|(_, prices)| prices.at(now()));
+        // It may begin in an hour that costs more.
+        let row = book.find_named(&model).and_then(|(_, prices)| prices.dated(now())).map(PriceRow::highest);
         // No tokenizer makes more of a text than it has bytes.
         let prompt = question.body().len() as u64 + TEMPLATE;
         worst(row.ok_or("its model has no price")?, (prompt, ANSWER_TOKENS.into()), false)

@@ -19,7 +19,7 @@ use super::operation::{Operation, Outcome};
 use super::{Gateway, now};
 use crate::config::ShadowSettings;
 use crate::ledger::{Entry, Label};
-use crate::pricing::{Cost, worst};
+use crate::pricing::{Cost, PriceRow, worst};
 use crate::record;
 use crate::routing::Parameters;
 use crate::session::Dispatch;
@@ -155,7 +155,8 @@ impl Run {
     /// Returns the most that a call costs whose prompt has so many tokens at most.
     fn most(&self, model: &str, prompt: u64, output: u32) -> Result<Pico, String> {
         let book = self.gateway.live.book();
-        let row = book.find_named(model).and_then(|(_, prices)| prices.at(now()));
+        // It may begin in an hour that costs more.
+        let row = book.find_named(model).and_then(|(_, prices)| prices.dated(now())).map(PriceRow::highest);
         let row =
             row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
         Ok(worst(row, (prompt, u64::from(output)), false))
