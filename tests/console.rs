@@ -6,8 +6,6 @@
 mod certified;
 #[path = "console/explored.rs"]
 mod explored;
-#[path = "console/hours.rs"]
-mod hours;
 #[path = "console/quality.rs"]
 mod quality;
 #[path = "console/small.rs"]
