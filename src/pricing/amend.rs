@@ -140,6 +140,21 @@ mod tests {
     }
 
     #[test]
+    fn hours_that_are_edited_are_a_change_and_start_with_their_row() {
+        let mut held = book(&[(None, 2)]);
+        let hours = crate::pricing::Hours::parse("00:00-12:00", "").unwrap();
+        let mut edited = PriceBook::default();
+        edited.add_row("m", row(None, 2).schedule(vec![(hours, 2_000)]).unwrap());
+        let amended = held.amend(&edited, Instant(100));
+        assert_eq!(amended.changes.len(), 1);
+        assert_eq!([99, 100].map(|at| price(&held, at)), [Some(2), Some(4)]);
+        assert_eq!(held.find("m").unwrap().at(Instant(100)).unwrap().from, Some(Instant(100)));
+        assert_eq!(held.amend(&edited, Instant(150)), Amended::default(), "nothing changes twice");
+        held.amend(&book(&[(None, 2)]), Instant(200));
+        assert_eq!([199, 200].map(|at| price(&held, at)), [Some(4), Some(2)]);
+    }
+
+    #[test]
     fn what_is_taken_out_keeps_its_price_and_a_name_of_another_waits() {
         let mut held = book(&[(None, 2)]);
         let mut other = PriceBook::default();
