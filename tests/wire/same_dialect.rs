@@ -201,6 +201,7 @@ fn a_prompt_that_lies_in_part_elsewhere_is_known_as_one() {
             r#"{"model":"m","input":"x","previous_response_id":null,"prompt":null}"#.to_owned(),
             false,
         ),
+        (Responses, r#"{"model":"m","input":[{"type":"item_reference","id":"msg_1"}]}"#.to_owned(), true),
         (Responses, input(r#"{"type":"input_file","file_id":"file_1"}"#), true),
         (Responses, input(r#"{"type":"input_file","file_url":"https://example.com/a.pdf"}"#), true),
         (Responses, input(r#"{"type":"input_file","filename":"a.pdf","file_data":"AAAA"}"#), false),

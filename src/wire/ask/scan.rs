@@ -261,6 +261,7 @@ impl Prompt {
             let [role, content, output, kind] = turn.pick(["role", "content", "output", "type"]);
             let (role, kind) = (role.and_then(Value::text), kind.and_then(Value::text));
             self.brings_tools |= matches!(kind.as_deref(), Some("tool_search_output" | "additional_tools"));
+            scan.measures.is_elsewhere |= kind.as_deref() == Some("item_reference");
             scan.ends_with_assistant = role.as_deref() == Some("assistant");
             scan.turns = at + 1;
             self.last_turn(dialect, turn, (scan.ends_with_assistant, kind.as_deref()), body, scan);
