@@ -38,8 +38,9 @@ fn chat_becomes_messages() {
                  {"name":"clock","input_schema":{"type":"object","properties":{}}}],
         "tool_choice":{"type":"any"},"temperature":0.70,"top_p":0.9,"stop_sequences":["END"],"metadata":{"user_id":"u-1"},"stream":true});
     assert_eq!(got, want);
-    let sent =
-        ask(OpenAiChat, &chat_request()).body_for(AnthropicMessages, "claude-opus-4-6", &Sending::default()).unwrap();
+    let sent = ask(OpenAiChat, &chat_request())
+        .body_for(AnthropicMessages, "claude-opus-4-6", &Sending::default())
+        .unwrap();
     assert_eq!(sent.left_out, ["metadata", "seed", "store", "detail"]);
 }
 
