@@ -99,23 +99,6 @@ impl<'a> Plain<'a> {
     }
 }
 
-/// Text borrowed from the line unless it holds escapes; numbers are taken as they print, `null` as empty.
-///
-/// A plain `Cow` would not do: serde copies it whenever it sits inside an `Option`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Plain::deserialize(deserializer)? {
-            other @ (Plain::Truth(_) | Plain::List { .. } | Plain::Object) => {
-                Err(D::Error::custom(other.unfit("text")))
-            }
-            plain => Ok(Self(plain.word())),
-        }
-    }
-}
-
 /// A count: a whole number that is not negative, also as text or as `12.0`; `null` and `{}` are "not said".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Num(pub(crate) Option<u64>);

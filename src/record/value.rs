@@ -7,11 +7,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use sonic_rs::LazyValue;
 
 use super::cursor::{Cursor, mark};
-use super::json::{self, Measure, Num, Plain, Text};
+use super::json::{self, Measure, Num, Plain};
 
 /// A value, and the text that it stands in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -185,7 +183,15 @@ impl<'a> Value<'a> {
             Some(())
         });
         if read.is_none() || !cursor.is_at_end() {
-            members = self.typed::<Listed<'a>>()?.0;
+            members.clear();
+            for member in parted(self.inside()?, b',') {
+                let (mut name, mut value) = ("", "");
+                for (part, slot) in parted(member, b':').zip([&mut name, &mut value]) {
+                    *slot = part;
+                }
+                let name = Value { raw: name, ..self }.text()?;
+                members.push(Member { mark: mark(name.as_bytes()), name, raw: value });
+            }
         }
         Ok(Object { value: self, members })
     }
@@ -205,10 +211,15 @@ impl<'a> Value<'a> {
             Some(())
         });
         if read.is_none() || !cursor.is_at_end() {
-            let listed: Vec<LazyValue<'a>> = self.typed()?;
-            items = listed.iter().filter_map(|item| Some(Self { raw: standing(item)?, ..self })).collect();
+            items = parted(self.inside()?, b',').map(|raw| Self { raw, ..self }).collect();
         }
         Ok(items)
+    }
+
+    /// Returns what stands between the brackets, where all of it is sound.
+    fn inside(self) -> Result<&'a str, String> {
+        self.typed::<Plain<'a>>()?;
+        Ok(self.raw.get(1..self.raw.len().saturating_sub(1)).unwrap_or_default())
     }
 
     /// Returns an object's text, which may stand within text, as database dumps have it; empty where nothing is said.
@@ -227,34 +238,26 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Returns the text of a value that stands in another.
-fn standing<'a>(value: &LazyValue<'a>) -> Option<&'a str> {
-    if let Cow::Borrowed(raw) = value.as_raw_cow() { Some(raw) } else { None }
-}
-
-/// Members one by one, whatever they are called.
-struct Listed<'a>(Vec<Member<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Listed<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
-        impl<'de> Visitor<'de> for Names {
-            type Value = Listed<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+/// Cuts the inside of a list or an object that is sound at what parts its values.
+fn parted(inside: &str, at: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(inside).filter(|inside| !inside.trim_ascii().is_empty());
+    std::iter::from_fn(move || {
+        let (text, mut depth) = (rest?, 0u32);
+        let end = json::outside_texts(text.as_bytes()).find(|&(_, byte)| {
+            match byte {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Text(name), value)) = map.next_entry::<Text<'de>, LazyValue<'de>>()? {
-                    if let Some(raw) = standing(&value) {
-                        members.push(Member { mark: mark(name.as_bytes()), name, raw });
-                    }
-                }
-                Ok(Listed(members))
-            }
-        }
-        deserializer.deserialize_map(Names)
-    }
+            depth == 0 && byte == at
+        });
+        let (part, behind) = match end {
+            Some((end, _)) => (text.get(..end)?, text.get(end + 1..)),
+            None => (text, None),
+        };
+        rest = behind;
+        Some(part.trim_ascii())
+    })
 }
 
 impl<'a> Object<'a> {
@@ -265,7 +268,9 @@ impl<'a> Object<'a> {
         if value.raw.is_empty() || value.raw.starts_with('{') {
             return value.object();
         }
-        Ok(Self { value, members: value.typed::<Listed<'a>>()?.0 })
+        // What is no JSON at all is told as that.
+        value.typed::<Plain<'a>>()?;
+        Err(value.unfit("an object"))
     }
 
     /// Finds a member by one of its names, which are parted by `|`; `None` where it is not there.
@@ -436,9 +441,9 @@ mod tests {
 
     #[test]
     fn members_are_read_by_name_and_never_by_their_place_at_any_depth() {
-        let text = r#"{"\u0061":"x","b":1,"more":{"b":2},"list":[{"b":3},null]}"#;
+        let text = r#"{"\u0061":"x","b": 1 ,"more":{"b":2},"list":[ {"b":3} ,null],"\\,":"\\]\":,"}"#;
         let whole = Object::read(text).unwrap();
-        assert_eq!(whole.word("a").unwrap(), "x");
+        assert_eq!((&*whole.word("a").unwrap(), &*whole.word("\\,").unwrap()), ("x", "\\]\":,"));
         assert_eq!(whole.object("more").unwrap().count("b").unwrap().0, Some(2));
         let list: Vec<_> =
             whole.objects("list").unwrap().iter().map(|one| one.count("b").unwrap().0).collect();
@@ -517,7 +522,7 @@ mod tests {
             let told = told.unwrap_err();
             assert_eq!(told.split(" (column").next(), want.split(" (column").next(), "{told}");
         }
-        assert!(Object::read(r#"{"one":tru}"#).unwrap_err().starts_with("not JSON after `one`"));
+        assert!(Object::read(r#"{"\u00e9":tru}"#).unwrap_err().starts_with("not JSON after `\\u00e9`"));
         assert!(Object::read("tru").unwrap_err().starts_with("not JSON: "));
     }
 }
