@@ -197,7 +197,7 @@ impl Completing {
         let wide = u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(2).min(inside.width);
         for (row, (place, line)) in (0u16..).zip(self.lines.iter().enumerate().skip(first).take(shown)) {
             let here = paint::nth_row(inside, row);
-            paint::text(buf, here, line, look.theme.popup(), look.glyphs.ellipsis);
+            look.text(buf, here, line, look.theme.popup());
             if self.at == Some(place) {
                 let chosen = Rect { x: here.x.saturating_sub(1), width: wide, ..here };
                 paint::tint(buf, chosen.intersection(at), look.style(Role::Selection));
