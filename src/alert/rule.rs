@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Pattern;
 use crate::anomaly::Knobs;
-use crate::units::Span;
+use crate::units::{Span, named};
 
 /// What an alert comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,25 +33,11 @@ pub enum Source {
     Expected,
 }
 
-impl Source {
-    /// Every source, under its name.
-    pub const ALL: [(&'static str, Self); 9] = [
-        ("budget", Self::Budget),
-        ("forecast", Self::Forecast),
-        ("burn-rate", Self::BurnRate),
-        ("anomaly", Self::Anomaly),
-        ("unpriced", Self::Unpriced),
-        ("provider", Self::Provider),
-        ("runaway", Self::Runaway),
-        ("quality", Self::Quality),
-        ("expected", Self::Expected),
-    ];
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
-    }
-}
+named!(Source {
+    Budget = "budget", Forecast = "forecast", BurnRate = "burn-rate", Anomaly = "anomaly",
+    Unpriced = "unpriced", Provider = "provider", Runaway = "runaway", Quality = "quality",
+    Expected = "expected",
+});
 
 /// How urgent an alert is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -66,16 +52,7 @@ pub enum Level {
     Critical,
 }
 
-impl Level {
-    /// Every level, under its name.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("notice", Self::Notice), ("warning", Self::Warning), ("critical", Self::Critical)];
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
-    }
-}
+named!(Level { Notice = "notice", Warning = "warning", Critical = "critical" });
 
 /// Spending so many times faster than a limit can last, over a long stretch and the end of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,4 +38,4 @@ pub use sorting::{sort_by, sort_by_key};
 pub use tags::{is_tag_name, tag, tag_list, tag_set, tag_value, tags_of};
 pub use text::{clean, is_safe, line_of, marked, marked_lines};
 pub use when::When;
-pub(crate) use words::words;
+pub(crate) use words::{named, spelt, words};
