@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::{Instant, PerMille, Pico};
 
 /// How a limit's window stands.
@@ -16,7 +18,8 @@ pub struct Course {
 }
 
 /// A threshold that is moved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Moved {
     /// The route.
     pub route: Arc<str>,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use heading::{Course, Heading, Moved, Steps};
 pub use over::{SteeredWindow, steer_over};
-pub use row::{MoveRow, SteerRow};
+pub use row::SteerRow;
 
 use super::plan::{Keeping, Plan, Target};
 use super::proof::Rungs;

@@ -47,32 +47,7 @@ pub struct SteerRow {
     /// See there.
     pub best_p95_ms: Option<u64>,
     /// What is moved, or proposed.
-    pub moves: Vec<MoveRow>,
-}
-
-/// A threshold that is moved, in per mille.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct MoveRow {
-    /// The route.
-    pub route: String,
-    /// The rung.
-    pub rung: String,
-    /// Where it stands.
-    pub from: u16,
-    /// Where it is to stand.
-    pub to: u16,
-}
-
-impl From<&Moved> for MoveRow {
-    fn from(one: &Moved) -> Self {
-        Self {
-            route: one.route.to_string(),
-            rung: one.rung.to_string(),
-            from: one.from.get(),
-            to: one.to.get(),
-        }
-    }
+    pub moves: Vec<Moved>,
 }
 
 impl SteerRow {
@@ -120,7 +95,7 @@ impl SteerRow {
             |cost: Pico| Some(cost.proportion([1_000], [asked_of.max(1) as u64]).usd_rounded(6));
         let [now, wanted, best] = costs.map(per_thousand);
         (self.now_per_1000_usd, self.wanted_per_1000_usd, self.best_per_1000_usd) = (now, wanted, best);
-        self.moves = moves.iter().map(Into::into).collect();
+        self.moves = moves.to_vec();
     }
 
     /// Says in a line how it stands.
@@ -165,7 +140,7 @@ impl SteerRow {
 
     /// Lists what is moved.
     pub fn moved(&self) -> String {
-        let one = |one: &MoveRow| format!("{} {} {} to {}", one.route, one.rung, one.from, one.to);
+        let one = |one: &Moved| format!("{} {} {} to {}", one.route, one.rung, one.from, one.to);
         let all: Vec<String> = self.moves.iter().map(one).collect();
         if all.is_empty() { String::new() } else { format!(": {}", all.join(", ")) }
     }
