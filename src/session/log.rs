@@ -1,25 +1,24 @@
 //! A log held in memory, with all that its replay rests on: names, prices, profiles, policy.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::ingest::Ingest;
 use super::inserts::Inserts;
-use super::judged::Judged;
 use super::news::News;
 use super::shadowed::Shadowed;
-use super::strip::StripCell;
 use super::written::{policy_text, price_text};
 use crate::bandit::key_of;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
 use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
 use crate::prompt_cache::Rules;
-use crate::record::{self, BudgetFiles, Correction, Entry, Skip, SkipKind, Timing};
+use crate::record::{self, BudgetFiles, Correction, Entry, PriceChange, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
 use crate::runaway::ToldTrip;
-use crate::units::{Instant, Names, Span, counted};
+use crate::units::{Instant, ModelId, Names, PerMille, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
@@ -117,6 +116,13 @@ pub struct PolicySpan {
     pub policy: Arc<Policy>,
 }
 
+impl PolicySpan {
+    /// Returns the policy that decides an operation; the first of them decides what stands before it, too.
+    pub(super) fn in_force(spans: &[Self], index: usize) -> Option<&Arc<Policy>> {
+        spans.iter().rev().find(|span| span.from <= index).or(spans.first()).map(|span| &span.policy)
+    }
+}
+
 /// What kind of event a note tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteKind {
@@ -148,6 +154,65 @@ pub struct LogNote {
     pub text: String,
     /// Whether it was synthetic.
     pub simulated: bool,
+}
+
+impl LogNote {
+    pub(super) fn new(at: Instant, kind: NoteKind, text: String) -> Self {
+        Self { at, kind, text, simulated: false }
+    }
+
+    /// Notes a price that changes, of always where its start is not told.
+    pub(super) fn price(change: &PriceChange<'_>, always: Instant) -> Self {
+        let at = change.row.from.unwrap_or(always);
+        Self { simulated: change.simulated, ..Self::new(at, NoteKind::Price, price_text(change)) }
+    }
+
+    /// Notes what somebody wrote.
+    pub(super) fn told(at: Instant, text: Cow<'_, str>, simulated: bool) -> Self {
+        Self { simulated, ..Self::new(at, NoteKind::of(&text), text.into_owned()) }
+    }
+
+    /// Notes what a provider said of a model.
+    pub(super) fn signal(signal: &record::Signal<'_>) -> Self {
+        let why = if signal.why.is_empty() { String::new() } else { format!(" ({})", signal.why) };
+        let text = match signal.until {
+            Some(until) => format!("{} cannot be called before {}{why}", signal.model, until.clock()),
+            None => format!("{} can be called again{why}", signal.model),
+        };
+        Self::new(signal.at, NoteKind::Note, text)
+    }
+}
+
+/// What somebody said of a model's answer after its request had been told, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// When.
+    pub at: Instant,
+    /// The request, by the number of its id.
+    pub id: u64,
+    /// The model.
+    pub model: ModelId,
+    /// How good the answer was.
+    pub quality: PerMille,
+}
+
+/// One cell of the strip over the whole log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StripCell {
+    /// Operations.
+    pub requests: u32,
+    /// Operations with a failed attempt.
+    pub errors: u32,
+}
+
+impl StripCell {
+    /// A stretch is marked where at least one in so many requests failed.
+    const TROUBLE: u32 = 12;
+
+    /// Says whether many requests of this stretch had a failed call.
+    pub fn is_trouble(self) -> bool {
+        self.errors > 0 && self.errors.saturating_mul(Self::TROUBLE) >= self.requests
+    }
 }
 
 /// A log in memory. One that was loaded never changes; one that is live grows in copies that share nearly everything.
@@ -226,6 +291,11 @@ impl Log {
         place.checked_sub(1).and_then(|at| self.policies.get(at)).map_or(&self.policy, |span| &span.policy)
     }
 
+    /// Returns the policy of some spans that decides an operation; where there is none, the one to start with.
+    pub(super) fn policy_of<'p>(&'p self, spans: &'p [PolicySpan], index: usize) -> &'p Arc<Policy> {
+        PolicySpan::in_force(spans, index).unwrap_or(&self.policy)
+    }
+
     /// Counts the operations, those that memory let go included.
     pub fn len(&self) -> usize {
         self.history.len()
@@ -280,21 +350,11 @@ impl Log {
                         }
                     }
                     Ok(Entry::Price(change)) => {
-                        notes.push(LogNote {
-                            at: change.row.from.unwrap_or_default(),
-                            kind: NoteKind::Price,
-                            text: price_text(&change),
-                            simulated: change.simulated,
-                        });
+                        notes.push(LogNote::price(&change, Instant::default()));
                         changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
                     }
                     Ok(Entry::Policy(change)) => {
-                        notes.push(LogNote {
-                            at: change.at,
-                            kind: NoteKind::Policy,
-                            text: policy_text(&change),
-                            simulated: false,
-                        });
+                        notes.push(LogNote::new(change.at, NoteKind::Policy, policy_text(&change)));
                         match ingest.policy(&change) {
                             Ok(policy) => policies.extend(policy.map(|policy| (change.at, policy))),
                             Err(error) => {
@@ -306,14 +366,9 @@ impl Log {
                         labels.push((late.at, late.id.to_string(), ingest.label(&late.label)));
                     }
                     Ok(Entry::Correction(correction)) => corrections.push(correction.into_owned()),
-                    Ok(Entry::Signal(signal)) => notes.push(signal_note(&signal)),
+                    Ok(Entry::Signal(signal)) => notes.push(LogNote::signal(&signal)),
                     Ok(Entry::Note { at, text, simulated }) => {
-                        notes.push(LogNote {
-                            at,
-                            kind: NoteKind::of(&text),
-                            text: text.into_owned(),
-                            simulated,
-                        });
+                        notes.push(LogNote::told(at, text, simulated));
                     }
                     Err(skip) => {
                         stop = block.strict_error(&skip);
@@ -406,14 +461,13 @@ impl Log {
         let place = notes.partition_point(|note| note.at <= at);
         let remarks = recharge_text(&log.recharge, &shown_book, reprices).into_iter();
         let remarks = remarks.chain(unknown_meters.iter().map(|(meter, calls)| meter_text(meter, *calls)));
-        let remark = |kind| move |text: String| LogNote { at, kind, text, simulated: false };
+        let remark = |kind| move |text: String| LogNote::new(at, kind, text);
         let undated = undated.map(remark(NoteKind::Note));
         notes.splice(place..place, remarks.map(remark(NoteKind::Price)).chain(undated));
         // A gateway has told of them already.
         let is_new = |text: &String| notes.iter().all(|note| note.text != *text);
         let told = told_by(&log, book).into_iter().filter(|(_, text)| is_new(text));
-        let told: Vec<LogNote> =
-            told.map(|(at, text)| LogNote { at, kind: NoteKind::Price, text, simulated: false }).collect();
+        let told: Vec<LogNote> = told.map(|(at, text)| LogNote::new(at, NoteKind::Price, text)).collect();
         notes.extend(told);
         crate::units::sort_by_key(&mut notes, |note| note.at);
         let loaded = Self {
@@ -577,14 +631,4 @@ fn told_by(log: &Log, book: &PriceBook) -> Vec<(Instant, String)> {
         news.see(&evidence);
     }
     news.told(book, &log.prices, &log.names)
-}
-
-/// Writes what a provider said of a model.
-pub(super) fn signal_note(signal: &record::Signal<'_>) -> LogNote {
-    let why = if signal.why.is_empty() { String::new() } else { format!(" ({})", signal.why) };
-    let text = match signal.until {
-        Some(until) => format!("{} cannot be called before {}{why}", signal.model, until.clock()),
-        None => format!("{} can be called again{why}", signal.model),
-    };
-    LogNote { at: signal.at, kind: NoteKind::Note, text, simulated: false }
 }

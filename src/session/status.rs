@@ -207,7 +207,7 @@ impl ModelHealth {
 }
 
 /// What the player knows of the live session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LiveView {
     /// What it says of itself.
     pub status: Arc<LiveStatus>,

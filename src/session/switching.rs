@@ -26,8 +26,8 @@ pub fn switching(
         if index % 4096 == 0 && !goes_on() {
             return None;
         }
-        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first())?;
-        let (_, settled) = fold.arrive(index, &evidence, &span.policy, &outlook);
+        let policy = PolicySpan::in_force(policies, index)?;
+        let (_, settled) = fold.arrive(index, &evidence, policy, &outlook);
         let operation = evidence.operation;
         if index >= first {
             sum.cost.add_operation(settled.costs());
