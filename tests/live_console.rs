@@ -25,10 +25,10 @@ use pointsman::record::{self, Entry, Input, PolicyChange, ReadOptions};
 use pointsman::routing::{Policy, RouteId};
 use pointsman::sample;
 use pointsman::session::{
-    Answer, Breaker, Command, Deed, Feed, Headroom, Ingest, IngestOptions, LedgerState, LiveControl,
-    LiveStart, LiveStatus, ModelHealth, Outgoing, Play, Player, Question, Reply, Severity, Snapshot,
-    spawn_live,
+    Answer, Command, Deed, Feed, Ingest, IngestOptions, LedgerState, LiveControl, LiveStart, LiveStatus,
+    Outgoing, Play, Player, Question, Reply, Severity, Snapshot, spawn_live,
 };
+use pointsman::telemetry::{Breaker, Headroom, ModelHealth};
 use pointsman::units::{Instant, Names, Pico, Span};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -140,10 +140,7 @@ pub use snapshot::{
 };
 pub use speed::Speed;
 pub use spending::{Budgeted, Spending, Turned};
-pub use status::{
-    Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, QuotaWindow, Reply,
-    Severity, TurnedAway,
-};
+pub use status::{Answer, LedgerState, LiveStatus, LiveView, Question, Reply, Severity, TurnedAway};
 pub use steering::{Course, Heading, Moved, SteerRow, SteeredWindow, Steering, Steps, steer_over};
 pub use stream::{Asks, StreamOptions, stream};
 pub use streamed::{One, StreamResult};
