@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::following::{Live, Outgoing};
 use super::growth::Growth;
-use super::log::LogNote;
+use super::notes::LogNote;
 use super::settled::settle_one;
 use super::snapshot::{Play, Reading};
 use super::status::{LiveStatus, LiveView};

@@ -38,6 +38,7 @@ mod live;
 mod log;
 mod met;
 mod news;
+mod notes;
 mod pace;
 mod parse;
 mod picture;
@@ -78,7 +79,6 @@ mod tried;
 mod trying;
 mod view;
 mod wanted;
-mod warm_at;
 mod warmed;
 mod whatif;
 mod whose;
@@ -115,10 +115,8 @@ pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
     Refusal, SIMULATED, Ticket, Waiting, Wants, WarmModel,
 };
-pub use log::{
-    Judged, LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, StripCell, meter_text,
-    recharge_text,
-};
+pub use log::{Judged, LoadError, Log, PolicySpan, Skipped, SkippedLine, StripCell};
+pub use notes::{LogNote, NoteKind, meter_text, recharge_text};
 pub use pace::{Pace, pace};
 pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target};
 pub use player::Player;
@@ -147,12 +145,11 @@ pub use streamed::{One, StreamResult};
 pub use stretch::Stretch;
 pub use study::{Beside, Found, Studies, Topic};
 pub use sureness::{Scored, scored};
-pub use switching::switching;
+pub use switching::{switching, warm_sessions};
 pub use trial::Trial;
 pub use tried::{BudgetsTried, Switching, TriedAlert, TriedRow, TriedRun, TriedSide, Tries};
 pub use trying::{try_beside, try_budgets};
 pub use view::View;
 pub use wanted::{Search, Wanted};
-pub use warm_at::warm_sessions;
 pub use worker::Worker;
 pub use worlds::{Other, WorldError, branched};

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::held::{held_back, words_of};
+use super::runaways::{held_back, words_of};
 use super::ticket::Said;
 use super::{Arriving, Called, Core, Live, Placed, Refusal, Ticket, lock, needs};
 use crate::bandit::key_of;
