@@ -8,6 +8,7 @@ use http::HeaderMap;
 use super::audience::Audience;
 use super::estimate;
 use super::operation::{Attempted, Operation, Outcome};
+use super::unquoted::unquoted;
 use crate::config::providers::Speaks;
 use crate::pricing::{Terms, Usage};
 use crate::providers::{Failure, Outcome as Told, Permit, Target};
@@ -83,35 +84,6 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
     }
 }
 
-/// Returns what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for. Says
-/// besides whether it took that: whoever is short of a tier serves another, so the cost is then an estimate.
-pub(super) fn terms(operation: &Operation, counted: Option<Counted>) -> (Terms, bool) {
-    let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
-    if let Some(place) = &operation.place
-        && !terms.meters().any(|(meter, _)| meter.starts_with("region:"))
-    {
-        terms.meter(place, 1);
-    }
-    if counted.is_some_and(|counted| counted.is_tier_told) {
-        return (terms, false);
-    }
-    if let Some(tier) = &operation.served_tier {
-        terms.serve(tier);
-        return (terms, false);
-    }
-    let before = terms;
-    match &operation.tier {
-        Some(tier) => terms.serve(tier),
-        // What was left out was not asked for.
-        None if operation.left_out.iter().any(|name| TIERS.contains(&&**name)) => {}
-        None => terms.serve(&operation.ask.tier().unwrap_or_default()),
-    }
-    (terms, terms != before)
-}
-
-/// The members by which a tier is asked for.
-const TIERS: [&str; 3] = ["service_tier", "speed", "serviceTier"];
-
 /// Starts the account of a call to a target.
 pub(super) fn called(dispatch: &Dispatch, target: &Target) -> Called {
     Called {
@@ -153,7 +125,7 @@ pub(super) fn client_gone(
     told: Option<(Option<Counted>, u64)>,
 ) -> Attempted {
     let (counted, delivered) = told.unwrap_or((None, 0));
-    let terms = counted.map(|counted| counted.terms).unwrap_or_default();
+    let (terms, _) = operation.terms(counted);
     let prompt = operation.ask.measures().estimated_prompt_tokens;
     let (usage, write_ttl, _) = estimate::complete(counted, prompt, delivered);
     report(operation, permit, Status::Cancelled, Some(&usage), None);
@@ -175,7 +147,7 @@ pub(super) fn client_gone(
 /// Returns what a call came to that its provider refused under a good status: nothing, as where the status says so.
 pub(super) fn refused(error: &WireError) -> Option<(Usage, WriteTtl, bool)> {
     let WireError::Upstream(told) = error else { return None };
-    (400..500).contains(&told.status).then_some((Usage::NONE, WriteTtl::Reported, false))
+    matches!(told.status, 400..500 | 503 | 529).then_some((Usage::NONE, WriteTtl::Reported, false))
 }
 
 /// Ends a call that failed before the client had anything.
@@ -192,13 +164,22 @@ pub(super) fn failed(
     error.message = target.redact(&error.message).into_owned();
     let prompt = operation.ask.measures().estimated_prompt_tokens;
     let (usage, write_ttl, estimated) = usage.unwrap_or_else(|| estimate::complete(None, prompt, 0));
+    let (terms, is_assumed) = if usage == Usage::NONE { (Terms::NONE, false) } else { operation.terms(None) };
     let failure = Failure { status, begun: false, retry_after: None, should_retry: None };
-    report(operation, permit, status, Some(&usage), Some(error.message.clone()));
-    let said = error.message.clone();
+    let said = unquoted(&error.message, operation.ask.body()).into_owned();
+    report(operation, permit, status, Some(&usage), Some(said.clone()));
     // Where the provider stands is for the operator alone.
-    error.message = target.conceal(&said).into_owned();
+    error.message = target.conceal(&error.message).into_owned();
     Attempted {
-        called: Called { usage, write_ttl, estimated, status, error: said, ..called(dispatch, target) },
+        called: Called {
+            usage,
+            write_ttl,
+            terms,
+            estimated: estimated || is_assumed,
+            status,
+            error: said,
+            ..called(dispatch, target)
+        },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
         outcome: Outcome::Failed(error),
     }
@@ -215,8 +196,9 @@ pub(super) fn hollow(
     called: Called,
 ) -> Attempted {
     report(operation, permit, Status::Ok, Some(&called.usage), None);
-    let said = target.redact(&error.message).into_owned();
-    error.message = target.conceal(&said).into_owned();
+    let told = target.redact(&error.message).into_owned();
+    error.message = target.conceal(&told).into_owned();
+    let said = unquoted(&told, operation.ask.body()).into_owned();
     let stays = !dispatch.top && !can_escalate(operation, dispatch);
     let (status, check) = if stays { (Status::Truncated, Check::None) } else { (Status::Ok, Check::Failed) };
     Attempted {
@@ -224,6 +206,25 @@ pub(super) fn hollow(
         outcome: Outcome::Failed(error),
         retry: None,
     }
+}
+
+/// Says whether a provider refuses the gateway's own account, under a status that speaks of the request: Google a key, Anthropic
+/// and OpenAI one without credit.
+pub(super) fn is_account(error: &ApiError) -> bool {
+    const WORDS: [&str; 7] = [
+        "api_key_invalid",
+        "api key not valid",
+        "api key expired",
+        "credit balance is too low",
+        "billing_hard_limit_reached",
+        "billing hard limit has been reached",
+        "account is not active",
+    ];
+    let says = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        WORDS.iter().any(|word| text.contains(word))
+    };
+    error.status == 400 && (says(&error.message) || error.code.as_deref().is_some_and(says))
 }
 
 /// Says how an error that a provider told sees to routing. What this model does not take, another may.

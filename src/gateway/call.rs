@@ -10,15 +10,17 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    accent, billed, called, can_escalate, client_gone, failed, hollow, refused as refused_within, report,
-    terms, told, unfit, watched, written,
+    accent, billed, called, can_escalate, client_gone, failed, hollow, is_account, refused as refused_within,
+    report, told, unfit, watched, written,
 };
 use super::audience::Audience;
+use super::background::{self, Ended};
 use super::checked::{self, Judged};
 use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
-use super::{background, budget, estimate, stream};
+use super::unquoted::unquoted;
+use super::{arriving, budget, estimate, stream};
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Refused, Reply, Target};
 use crate::record::WriteTtl;
@@ -154,7 +156,7 @@ pub(super) async fn attempt(
     };
     let reply = match sent {
         Ok(reply) => reply,
-        Err(error) => return transport_error(operation, dispatch, &target, permit, &error),
+        Err(error) => return transport_error(operation, dispatch, &target, permit, &error, None),
     };
     if !reply.is_success() {
         return Box::pin(declined(operation, dispatch, &target, permit, dialect, reply)).await;
@@ -168,14 +170,13 @@ pub(super) async fn attempt(
     }
     let limit = gateway.settings.limits.answer;
     // One of the client's own dialect goes on as it came; another is read and written anew beside what came.
-    let ask = operation.ask.put_to(dialect, accent(&target));
-    let is_own = !ask.is_translated(dialect);
+    let is_own = !operation.ask.put_to(dialect, accent(&target)).is_translated(dialect);
     let copies = if is_own { 1 } else { 2 };
     let (mut held, mut beside) = (gateway.budget.hold(), gateway.budget.hold());
     let whole = {
         let may_hold =
             |size: usize| size < COUNTED || held.follow(size) && beside.follow(size.saturating_mul(copies));
-        let whole = std::pin::pin!(reply.whole(limit, may_hold));
+        let whole = std::pin::pin!(reply.whole_or_part(limit, may_hold));
         watched(operation, dispatch, audience, whole).await
     };
     let Some(whole) = whole else {
@@ -183,10 +184,27 @@ pub(super) async fn attempt(
     };
     let bytes = match whole {
         Ok(bytes) => held.tie(bytes),
-        Err(error) => return transport_error(operation, dispatch, &target, permit, &error),
+        Err(part) => {
+            let told = wire::used_in_part(dialect, &part.came);
+            // Vectors are no tokens.
+            let is_text = !matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
+            let written = if is_text { part.length.div_ceil(4) } else { 0 };
+            let (usage, write_ttl, _) = estimate::complete(told, measures.estimated_prompt_tokens, written);
+            let used = (usage, write_ttl, true);
+            return transport_error(operation, dispatch, &target, permit, &part.error, Some(used));
+        }
     };
     let bytes = if operation.ask.wants_background() {
-        Box::pin(background::settled(operation, dispatch, &target, bytes)).await
+        let most = arriving::most_output(measures, gateway.settings.max_output_default);
+        match Box::pin(background::settled(operation, dispatch, &target, (bytes, most))).await {
+            Ended::Answer(bytes) => bytes,
+            Ended::Lost(bytes, why) => {
+                let used =
+                    estimate::complete(wire::used(dialect, &bytes), measures.estimated_prompt_tokens, most);
+                let error = ApiError::new(ErrorKind::NotFound, format!("the answer is lost: {why}"));
+                return failed(operation, dispatch, &target, permit, Status::Cancelled, error, Some(used));
+            }
+        }
     } else {
         bytes
     };
@@ -194,7 +212,9 @@ pub(super) async fn attempt(
         let full = gateway.budget.full();
         return failed(operation, dispatch, &target, permit, Status::Cancelled, full, None);
     }
+    operation.delivered = 0;
     let is_checked = dispatch.checks.is_some();
+    let ask = operation.ask.put_to(dialect, accent(&target));
     let answer = if bytes.len() < LARGE {
         wire::answer_and_said(dialect, &ask, bytes.clone(), is_checked)
     } else {
@@ -205,7 +225,7 @@ pub(super) async fn attempt(
     match answer {
         Ok((answer, said)) => {
             let prompt = measures.estimated_prompt_tokens;
-            let (terms, is_assumed) = terms(operation, answer.usage);
+            let (terms, is_assumed) = operation.terms(answer.usage);
             let (usage, write_ttl, estimated) =
                 estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
             operation.left_out.extend(answer.left_out.iter().map(|name| name.as_str().into()));
@@ -327,13 +347,14 @@ fn transport_error(
     target: &Target,
     permit: Permit,
     error: &CallError,
+    used: Option<(Usage, WriteTtl, bool)>,
 ) -> Attempted {
     let api = match error {
         CallError::NoRoom { .. } => operation.gateway.budget.full(),
         _ => ApiError::new(error.kind(), error.to_string()),
     };
     // No connection, no bill; anything later may have been worked on.
-    let usage = error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
+    let usage = used.or_else(|| error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false)));
     failed(operation, dispatch, target, permit, error.status(), api, usage)
 }
 
@@ -359,11 +380,11 @@ async fn declined(
             error = provider_fault(format!("{provider} answered with a redirect, which is not followed"));
             (Status::Failed, Some(false))
         }
-        401..=403 => {
+        status if matches!(status, 401..=403) || is_account(&error) => {
             error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
             (Status::Failed, Some(false))
         }
-        404 => {
+        404 | 410 => {
             let upstream = target.upstream();
             error = provider_fault(format!("{provider} does not know {upstream}: {}", error.message));
             (Status::Failed, Some(false))
@@ -392,7 +413,7 @@ async fn declined(
         error.retry_after_ms = Some(u64::from(millis(wait)));
     }
     let failure = Failure { status, begun: false, retry_after, should_retry };
-    let message = format!("{http}: {}", error.message);
+    let message = format!("{http}: {}", unquoted(&error.message, operation.ask.body()));
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
     error.message = target.conceal(&error.message).into_owned();
     Attempted {

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::account::{
-    accent, billed, called, can_escalate, client_gone, failed, hollow, refused, report, terms, unfit, watched,
+    accent, billed, called, can_escalate, client_gone, failed, hollow, refused, report, unfit, watched,
 };
 use super::audience::Audience;
 use super::budget::Held;
@@ -206,7 +206,7 @@ pub(super) async fn relay(
         }
         Ended::Broke(why) if !stream.told && (stream.holds || !stream.relay.has_content()) => {
             let has_account = stream.relay.has_content() || stream.relay.usage().is_some();
-            let (terms, is_assumed) = terms(operation, stream.relay.usage());
+            let (terms, is_assumed) = operation.terms(stream.relay.usage());
             let usage = if has_account {
                 let (usage, write_ttl, estimated) = account(operation, &stream.attempt, &stream.relay).await;
                 // What was written before the break may not be all that was.
@@ -472,7 +472,7 @@ impl Stream<'_> {
 
     fn called(&self, operation: &Operation, usage: Usage, write_ttl: WriteTtl, estimated: bool) -> Called {
         let Attempt { dispatch, target, .. } = self.attempt;
-        let (terms, is_assumed) = terms(operation, self.relay.usage());
+        let (terms, is_assumed) = operation.terms(self.relay.usage());
         Called {
             usage,
             write_ttl,

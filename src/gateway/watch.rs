@@ -32,7 +32,7 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
             gateway.ledger.record(Entry::Note(Box::new(note)));
             say(&remark);
         }
-        if let Some(text) = gateway.look_at_limits() {
+        if let Some(text) = gateway.look_at_limits().await {
             gateway.live.note(&text, now());
             say(&text);
         }

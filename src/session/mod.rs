@@ -113,7 +113,7 @@ pub use inserts::Inserts;
 pub use limited::{LimitAim, TriedLimit};
 pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
-    Refusal, SIMULATED, Ticket, Waiting, Wants, WarmModel,
+    Refusal, SIMULATED, Ticket, Uncounted, Waiting, Wants, WarmModel,
 };
 pub use log::{Judged, LoadError, Log, PolicySpan, Skipped, SkippedLine, StripCell};
 pub use notes::{LogNote, NoteKind, meter_text, recharge_text};

@@ -15,7 +15,7 @@ use super::{Reading, settle_one};
 use crate::certificate::Alarm;
 use crate::outcome::{Evidence, Outlook, Settled};
 use crate::rollout::{Phase, Rollout, Seen, Side, Turn};
-use crate::routing::{Lot, Policy, Route, Status, match_route};
+use crate::routing::{Check, Lot, Policy, Route, Signals, Status, decide, match_route};
 use crate::units::{Instant, PerMille};
 
 /// The chance that an alarm is false, over all of a rollout.
@@ -49,7 +49,10 @@ struct Told {
 
 fn seen(lot: Lot, settled: &Settled) -> Seen {
     // A client that went away, or sent what nobody takes, says nothing of the model.
-    let failed = !settled.status.is_ok() && !matches!(settled.status, Status::Cancelled | Status::Rejected);
+    let has_none = !settled.status.is_ok() && !matches!(settled.status, Status::Cancelled | Status::Rejected);
+    // An answer of nothing, or one that fails its check, is none to whoever gets it.
+    let last = settled.attempts.last();
+    let failed = has_none || last.is_some_and(|last| last.check == Check::Failed);
     Seen { lot, cost: settled.cost, failed, escalated: settled.escalated, latency: settled.latency }
 }
 

@@ -4,6 +4,7 @@
 //! yet.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 
 use super::names::{camel, member, text_of};
 use super::read_schema::Schemas;
@@ -77,7 +78,27 @@ fn system<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> 
 #[derive(Default)]
 struct Calls<'a> {
     made: usize,
-    open: Vec<(Cow<'a, str>, String)>,
+    open: HashMap<usize, String>,
+    by_id: HashMap<String, VecDeque<usize>>,
+    by_name: HashMap<Cow<'a, str>, VecDeque<usize>>,
+}
+
+impl<'a> Calls<'a> {
+    fn begin(&mut self, name: Cow<'a, str>, id: String) {
+        self.by_id.entry(id.clone()).or_default().push_back(self.made);
+        self.by_name.entry(name).or_default().push_back(self.made);
+        self.open.insert(self.made, id);
+    }
+
+    /// Ends the first open call of an id, or where there is none given, of a name.
+    fn end(&mut self, id: Option<&str>, name: &str) -> Option<String> {
+        let list = match id {
+            Some(id) => self.by_id.get_mut(id)?,
+            None => self.by_name.get_mut(name)?,
+        };
+        let open = &mut self.open;
+        std::iter::from_fn(|| list.pop_front()).find_map(|at| open.remove(&at))
+    }
 }
 
 fn turn<'a>(
@@ -150,7 +171,7 @@ fn piece<'a>(
                 calls.made += 1;
                 let given = text_of(value, "id").filter(|id| !id.is_empty());
                 let id = given.map_or_else(|| format!("call_{}", calls.made), Cow::into_owned);
-                calls.open.push((name.clone(), id.clone()));
+                calls.begin(name.clone(), id.clone());
                 let call = reader.call(id.into(), name, arguments.into(), &format!("{place}.args"));
                 Piece::Call { call, cache: None }
             }
@@ -197,12 +218,8 @@ fn result<'a>(
     let place = format!("{place}.functionResponse");
     let name = text_of(value, "name").unwrap_or_default();
     let given = text_of(value, "id").filter(|id| !id.is_empty());
-    let at = calls.open.iter().position(|(called, id)| match &given {
-        Some(given) => id == given,
-        None => *called == name,
-    });
-    let call = match (at, given) {
-        (Some(at), _) => Cow::Owned(calls.open.remove(at).1),
+    let call = match (calls.end(given.as_deref(), &name), given) {
+        (Some(id), _) => Cow::Owned(id),
         (None, Some(given)) if prompt.tool_called(&given).is_some() => given,
         _ => return Err(WireError::invalid(place, "no earlier turn makes that call")),
     };
