@@ -16,7 +16,8 @@ use super::{Gateway, now};
 use crate::automation::{Proposal, Rule, Signal};
 use crate::budget::Standing;
 use crate::ledger::{Entry, Note};
-use crate::session::{AutomationRow, Automations, Deed, ModelHealth};
+use crate::session::{AutomationRow, Automations, Deed};
+use crate::telemetry::ModelHealth;
 use crate::units::counted;
 use crate::wire::{ApiError, ErrorKind};
 
@@ -150,8 +151,7 @@ impl Gateway {
 fn headroom(models: &[ModelHealth], name: &str) -> Option<u64> {
     let mut accounts: Vec<(&str, u64)> = Vec::new();
     for health in models {
-        let owner = health.provider.split_once('/').map_or(&*health.provider, |(owner, _)| owner);
-        if owner != name && health.provider != name && health.model != name {
+        if health.owner() != name && health.provider != name && health.model != name {
             continue;
         }
         let rooms = health.requests.into_iter().chain(health.tokens);
@@ -178,7 +178,7 @@ pub(super) fn standing(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Headroom, QuotaWindow};
+    use crate::telemetry::{Headroom, QuotaWindow};
 
     #[test]
     fn of_several_accounts_the_one_with_most_left_counts_and_of_one_its_tightest_limit() {

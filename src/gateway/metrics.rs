@@ -8,7 +8,7 @@ use super::{Gateway, now};
 use crate::budget::Standing;
 use crate::ledger::Health;
 use crate::pricing::CostSum;
-use crate::telemetry::{BreakerState, Cell};
+use crate::telemetry::{Breaker, Cell};
 use crate::units::{Names, Pico, is_safe};
 
 /// Writes the text exposition.
@@ -241,10 +241,10 @@ fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
 }
 
 fn health(out: &mut Page, gateway: &Gateway) {
-    let models = gateway.providers.health(std::time::Instant::now());
+    let models = gateway.providers.health(std::time::Instant::now(), super::now());
     out.head("pointsman_breaker_open", "gauge", "Whether a model is left alone after failures.");
     for model in &models {
-        let open = if model.breaker == BreakerState::Closed { "0" } else { "1" };
+        let open = if model.breaker == Breaker::Closed { "0" } else { "1" };
         out.line("pointsman_breaker_open", &[("provider", &model.provider), ("model", &model.model)], open);
     }
     out.head("pointsman_provider_in_flight", "gauge", "Calls under way.");

@@ -6,11 +6,8 @@ use std::time::Duration;
 use super::{Gateway, now};
 use crate::ledger::{Entry, Health, Note};
 use crate::prompt_cache::account_number;
-use crate::session::{
-    AlertsView, Breaker, BudgetsView, Headroom, LedgerState, LiveStatus, ModelHealth, QuotaWindow, Severity,
-    Tries,
-};
-use crate::telemetry::{BreakerState, QuotaLeft};
+use crate::session::{AlertsView, BudgetsView, LedgerState, LiveStatus, Severity, Tries};
+use crate::telemetry::{Breaker, ModelHealth};
 use crate::units::{Instant, Span};
 
 /// Tells of what becomes of the ledger, the file of keys and the clock, as long as the gateway serves: `say` hears it, and so do the readers
@@ -100,10 +97,7 @@ impl Clock {
 /// Returns how each model at each provider is at this moment.
 pub(super) fn model_health(gateway: &Gateway) -> Vec<ModelHealth> {
     let at = now();
-    let in_ms = |millis: u64| at + Span(i64::try_from(millis.saturating_mul(1000)).unwrap_or(i64::MAX / 4));
-    let room =
-        |left: Option<QuotaLeft>| left.map(|left| Headroom { left: left.remaining, limit: Some(left.limit) });
-    let found = gateway.providers.health(std::time::Instant::now());
+    let mut models = gateway.providers.health(std::time::Instant::now(), at);
     let held = gateway.live.minds_caches().then(|| gateway.live.warm(at).0);
     // Each account has caches of its own; a provider with but one has the number 0.
     let warm = |model: &str, provider: &str| {
@@ -111,38 +105,13 @@ pub(super) fn model_health(gateway: &Gateway) -> Vec<ModelHealth> {
         let here = held.as_ref()?.iter().filter(|one| *one.model == *model && one.account == number);
         Some(here.map(|one| one.sessions).sum())
     };
-    found
-        .into_iter()
-        .map(|health| ModelHealth {
-            breaker: match health.breaker {
-                BreakerState::Closed if health.blocked_ms > 0 => {
-                    Breaker::Open { until: in_ms(health.blocked_ms) }
-                }
-                BreakerState::Closed => Breaker::Closed,
-                BreakerState::Open { for_ms } => Breaker::Open { until: in_ms(for_ms) },
-                BreakerState::HalfOpen => Breaker::HalfOpen,
-            },
-            in_flight: u64::from(health.in_flight),
-            requests: room(health.requests),
-            tokens: room(health.tokens),
-            resets: health.tokens.into_iter().chain(health.requests).map(|left| in_ms(left.resets_ms)).max(),
-            windows: health
-                .windows
-                .into_iter()
-                .map(|window| QuotaWindow {
-                    resets: in_ms(window.resets_ms),
-                    name: window.name,
-                    used: window.used,
-                    is_closed: window.is_closed,
-                })
-                .collect(),
-            warm_sessions: warm(&health.model, &health.provider),
-            last_error: health.last_error.map_or_else(String::new, |(text, _)| text),
-            simulated: health.simulated,
-            provider: health.provider,
-            model: health.model,
-        })
-        .collect()
+    for health in &mut models {
+        if let (Breaker::Closed, Some(until)) = (health.breaker, health.blocked) {
+            health.breaker = Breaker::Open { until };
+        }
+        health.warm_sessions = warm(&health.model, &health.provider);
+    }
+    models
 }
 
 /// Returns the picture of this moment.

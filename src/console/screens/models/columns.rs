@@ -14,7 +14,7 @@ use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Order, Slot, Table, TableState, Width};
-use crate::session::ModelHealth;
+use crate::telemetry::ModelHealth;
 use crate::telemetry::{Cell, Percentiles};
 use crate::units::{Pico, PicoPerMillion};
 
