@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Raw, Value, object, put};
+use crate::wire::json::{Array, Object, Raw, Value, put, try_body};
 
 /// Members that Claude alone takes, beside what Converse knows.
 const CLAUDES: [&str; 5] = ["top_k", "thinking", "output_config", "context_management", "speed"];
@@ -20,12 +20,7 @@ pub(super) fn request(
     left_out: &mut Vec<String>,
 ) -> Result<Vec<u8>> {
     let is_claude = model.contains("claude") || model.contains("anthropic");
-    let mut wrong = Ok(());
-    let mut out = Vec::with_capacity(root.raw().len() + 256);
-    object(&mut out, |o| {
-        wrong = members(o, root, is_claude, betas, left_out);
-    });
-    wrong.map(|()| out)
+    try_body(root.raw().len() + 256, |o| members(o, root, is_claude, betas, left_out))
 }
 
 fn members(
@@ -35,14 +30,10 @@ fn members(
     betas: &[Cow<'_, str>],
     left_out: &mut Vec<String>,
 ) -> Result<()> {
-    let mut wrong = Ok(());
-    o.array("messages", |a| wrong = messages(a, root));
-    wrong?;
-    let mut wrong = Ok(());
+    o.array("messages", |a| messages(a, root))?;
     if let Some(system) = root.get("system").filter(|system| !system.is_null()) {
-        o.array("system", |a| wrong = blocks(a, system, "system"));
+        o.array("system", |a| blocks(a, system, "system"))?;
     }
-    wrong?;
     let number = |name| root.get(name).filter(|value: &Value<'_>| !value.is_null());
     put!(o, "inferenceConfig": {
         "maxTokens"?: number("max_tokens"),
@@ -59,9 +50,8 @@ fn members(
         if is_none {
             left_out.push("tool_choice".to_owned());
         }
-        let mut wrong = Ok(());
         o.object("toolConfig", |o| {
-            o.array("tools", |a| wrong = tools().try_for_each(|tool| offer(a, tool)));
+            o.array("tools", |a| tools().try_for_each(|tool| offer(a, tool)))?;
             match kind.as_deref() {
                 Some("auto") => put!(o, "toolChoice": { "auto": {} }),
                 Some("any") => put!(o, "toolChoice": { "any": {} }),
@@ -71,8 +61,8 @@ fn members(
                 }
                 _ => {}
             }
-        });
-        wrong?;
+            Ok::<_, WireError>(())
+        })?;
     }
     let own = || root.members().filter(|(key, value)| CLAUDES.contains(&&**key) && !value.is_null());
     if is_claude && (own().next().is_some() || !betas.is_empty()) {
@@ -116,13 +106,11 @@ fn has_calls(root: Value<'_>) -> bool {
 
 fn messages(a: &mut Array<'_>, root: Value<'_>) -> Result<()> {
     for (at, message) in root.list("messages").enumerate() {
-        let mut wrong = Ok(());
         a.object(|o| {
             put!(o, "role": message.text_of("role").unwrap_or_default());
             let content = message.get("content").unwrap_or(Value::of("\"\""));
-            o.array("content", |a| wrong = blocks(a, content, &format!("messages[{at}].content")));
-        });
-        wrong?;
+            o.array("content", |a| blocks(a, content, &format!("messages[{at}].content")))
+        })?;
     }
     Ok(())
 }
@@ -174,21 +162,18 @@ fn write(a: &mut Array<'_>, block: Value<'_>, at: usize, place: &str) -> Result<
             put!(o, "toolUse": { "toolUseId": text("id"), "name": text("name"), "input": input });
         }),
         "tool_result" => {
-            let mut wrong = Ok(());
+            let content = block.get("content").filter(|content| !content.is_null());
+            // A result says something.
+            let content = content.unwrap_or(Value::of("\" \""));
+            let is_error = block.get("is_error").and_then(Value::flag) == Some(true);
             a.object(|o| {
                 o.object("toolResult", |o| {
                     put!(o, "toolUseId": text("tool_use_id"));
-                    let content = block.get("content").filter(|content| !content.is_null());
-                    o.array("content", |a| match content {
-                        Some(content) => wrong = blocks(a, content, &format!("{place}.content")),
-                        None => a.object(|o| put!(o, "text": " ")),
-                    });
-                    if block.get("is_error").and_then(Value::flag) == Some(true) {
-                        put!(o, "status": "error");
-                    }
-                });
-            });
-            wrong?;
+                    let written = o.array("content", |a| blocks(a, content, &format!("{place}.content")));
+                    put!(o, "status"?: is_error.then_some("error"));
+                    written
+                })
+            })?;
         }
         "thinking" => a.object(|o| {
             let signature = block.text_of("signature").filter(|signature| !signature.is_empty());
