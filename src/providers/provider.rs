@@ -95,7 +95,7 @@ pub(crate) struct State {
     pub(crate) in_flight: u32,
     /// The calls so far.
     pub(crate) sent: u64,
-    pub(crate) last_error: Option<(String, Instant)>,
+    pub(crate) last_error: Option<String>,
 }
 
 impl fmt::Debug for Slot {

@@ -22,7 +22,8 @@ use crate::config::parameters::Parameters;
 use crate::config::providers::{AccountSpec, Drain, KeySource, ProvidersSpec, SimulatedSpec, Speaks};
 use crate::prompt_cache::account_number;
 use crate::routing::Status;
-use crate::telemetry::{BreakerState, ModelHealth, QuotaLeft, QuotaWindow};
+use crate::telemetry::{Breaker, Headroom, ModelHealth, QuotaWindow};
+use crate::units::{Instant as Moment, Span};
 use crate::wire::{Dialect, Form, Known};
 
 /// The most names whose provider is remembered; clients may name any.
@@ -406,8 +407,8 @@ impl Providers {
 
     /// Returns the health of every model that was asked for so far, by provider and name.
     pub fn health(&self, now: Instant) -> Vec<ModelHealth> {
-        let mut health: Vec<ModelHealth> =
-            self.accounts().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
+        let slots = self.accounts().flat_map(|provider| provider.slots());
+        let mut health: Vec<ModelHealth> = slots.map(|slot| of(&slot, now, wait::wall())).collect();
         crate::units::sort_by(&mut health, |a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         health
     }
@@ -457,47 +458,35 @@ fn blocked(slot: &Slot, now: Instant) -> Option<(Duration, &'static str)> {
     Some((until.saturating_duration_since(now), "quota"))
 }
 
-fn of(slot: &Slot, now: Instant) -> ModelHealth {
-    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+fn of(slot: &Slot, now: Instant, wall: Moment) -> ModelHealth {
+    let after = |wait: Duration| wall + Span(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX / 4));
+    let at = |until: Instant| after(until.saturating_duration_since(now));
     let state = slot.state();
-    let left = |left: Option<quota::Left>| {
-        left.map(|left| QuotaLeft {
-            remaining: left.available(now),
-            limit: left.limit,
-            resets_ms: millis(left.resets_in(now)),
-        })
-    };
+    let left = |left: quota::Left| Headroom { left: left.available(now), limit: Some(left.limit) };
+    let quota = &state.quota;
+    let windows = quota.windows.open(now).map(|window| QuotaWindow {
+        name: window.name.clone(),
+        used: window.used,
+        resets: at(window.resets_at),
+        is_closed: window.is_closed,
+    });
     ModelHealth {
         provider: slot.provider.name.to_string(),
         model: slot.upstream.to_string(),
-        simulated: slot.provider.simulated,
         breaker: match state.breaker.phase(now) {
-            Phase::Closed => BreakerState::Closed,
-            Phase::HalfOpen => BreakerState::HalfOpen,
-            Phase::Open(until) => BreakerState::Open { for_ms: millis(until.saturating_duration_since(now)) },
+            Phase::Closed => Breaker::Closed,
+            Phase::HalfOpen => Breaker::HalfOpen,
+            Phase::Open(until) => Breaker::Open { until: at(until) },
         },
-        blocked_ms: state
-            .quota
-            .closed_until(now)
-            .map_or(0, |until| millis(until.saturating_duration_since(now))),
-        windows: state
-            .quota
-            .windows
-            .open(now)
-            .map(|window| QuotaWindow {
-                name: window.name.clone(),
-                used: window.used,
-                resets_ms: millis(window.resets_at.saturating_duration_since(now)),
-                is_closed: window.is_closed,
-            })
-            .collect(),
-        requests: left(state.quota.requests),
-        tokens: left(state.quota.tokens),
-        in_flight: state.in_flight,
-        last_error: state
-            .last_error
-            .as_ref()
-            .map(|(text, at)| (text.clone(), millis(now.saturating_duration_since(*at)))),
+        in_flight: state.in_flight.into(),
+        requests: quota.requests.map(left),
+        tokens: quota.tokens.map(left),
+        resets: quota.tokens.into_iter().chain(quota.requests).map(|left| after(left.resets_in(now))).max(),
+        windows: windows.collect(),
+        warm_sessions: None,
+        last_error: state.last_error.clone().unwrap_or_default(),
+        blocked: quota.closed_until(now).filter(|until| *until > now).map(at),
+        simulated: slot.provider.simulated,
     }
 }
 
