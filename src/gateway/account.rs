@@ -9,8 +9,9 @@ use tokio::time::Instant as Clock;
 use super::audience::Audience;
 use super::estimate;
 use super::operation::{Attempted, Operation, Outcome};
+use super::unquoted::unquoted;
 use crate::config::providers::Speaks;
-use crate::pricing::{Terms, Usage};
+use crate::pricing::Usage;
 use crate::providers::{Failure, Outcome as Told, Permit, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
@@ -54,10 +55,15 @@ impl Attempt<'_> {
         counted: Option<Counted>,
         model: Option<&str>,
     ) -> Called {
-        let (terms, is_assumed) = terms(operation, counted);
+        let (terms, is_assumed) = operation.terms(counted);
         let (usage, write_ttl, estimated) = took;
         let billed = billed(operation, self.dispatch, model);
         Called { billed, terms, ..self.took((usage, write_ttl, estimated || is_assumed)) }
+    }
+
+    /// The same where nothing was answered; what took nothing is billed by no terms.
+    pub(super) fn unanswered(&self, operation: &Operation, took: Took) -> Called {
+        if took.0 == Usage::NONE { self.took(took) } else { self.billed(operation, took, None, None) }
     }
 }
 
@@ -127,35 +133,6 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
     }
 }
 
-/// Returns what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for. Says
-/// besides whether it took that: whoever is short of a tier serves another, so the cost is then an estimate.
-fn terms(operation: &Operation, counted: Option<Counted>) -> (Terms, bool) {
-    let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
-    if let Some(place) = &operation.place
-        && !terms.meters().any(|(meter, _)| meter.starts_with("region:"))
-    {
-        terms.meter(place, 1);
-    }
-    if counted.is_some_and(|counted| counted.is_tier_told) {
-        return (terms, false);
-    }
-    if let Some(tier) = &operation.served_tier {
-        terms.serve(tier);
-        return (terms, false);
-    }
-    let before = terms;
-    match &operation.tier {
-        Some(tier) => terms.serve(tier),
-        // What was left out was not asked for.
-        None if operation.left_out.iter().any(|name| TIERS.contains(&&**name)) => {}
-        None => terms.serve(&operation.ask.tier().unwrap_or_default()),
-    }
-    (terms, terms != before)
-}
-
-/// The members by which a tier is asked for.
-const TIERS: [&str; 3] = ["service_tier", "speed", "serviceTier"];
-
 /// Returns the model to bill where the answer names one that the book prices under another name.
 fn billed(operation: &Operation, dispatch: &Dispatch, said: Option<&str>) -> Option<Arc<str>> {
     let said = said.filter(|said| **said != *dispatch.model)?;
@@ -190,7 +167,7 @@ pub(super) fn client_gone(
     report(operation, permit, Status::Cancelled, Some(&usage), None);
     Attempted {
         called: Called {
-            terms: counted.map(|counted| counted.terms).unwrap_or_default(),
+            terms: operation.terms(counted).0,
             status: Status::Cancelled,
             error: "the client went away".to_owned(),
             ..attempt.took((usage, write_ttl, true))
@@ -219,12 +196,12 @@ pub(super) fn failed(
     // Part of it may be the provider's own words.
     error.message = target.redact(&error.message).into_owned();
     let prompt = operation.ask.measures().estimated_prompt_tokens;
-    let called = called.unwrap_or_else(|| attempt.took(estimate::complete(None, prompt, 0)));
+    let called = called.unwrap_or_else(|| attempt.unanswered(operation, estimate::complete(None, prompt, 0)));
     let failure = Failure { status, begun: false, retry_after: None, should_retry: None };
-    report(operation, permit, status, Some(&called.usage), Some(error.message.clone()));
-    let said = error.message.clone();
+    let said = unquoted(&error.message, operation.ask.body()).into_owned();
+    report(operation, permit, status, Some(&called.usage), Some(said.clone()));
     // Where the provider stands is for the operator alone.
-    error.message = target.conceal(&said).into_owned();
+    error.message = target.conceal(&error.message).into_owned();
     Attempted {
         called: Called { status, error: said, ..called },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
@@ -243,8 +220,9 @@ pub(super) fn hollow(
 ) -> Attempted {
     let Attempt { dispatch, target, .. } = attempt;
     report(operation, permit, Status::Ok, Some(&called.usage), None);
-    let said = target.redact(&error.message).into_owned();
-    error.message = target.conceal(&said).into_owned();
+    let told = target.redact(&error.message).into_owned();
+    error.message = target.conceal(&told).into_owned();
+    let said = unquoted(&told, operation.ask.body()).into_owned();
     let stays = !dispatch.top && !can_escalate(operation, dispatch);
     let (status, check) = if stays { (Status::Truncated, Check::None) } else { (Status::Ok, Check::Failed) };
     Attempted {
@@ -252,6 +230,25 @@ pub(super) fn hollow(
         outcome: Outcome::Failed(error),
         retry: None,
     }
+}
+
+/// Says whether a provider refuses the gateway's own account, under a status that speaks of the request: Google a key, Anthropic
+/// and OpenAI one without credit.
+pub(super) fn is_account(error: &ApiError) -> bool {
+    const WORDS: [&str; 7] = [
+        "api_key_invalid",
+        "api key not valid",
+        "api key expired",
+        "credit balance is too low",
+        "billing_hard_limit_reached",
+        "billing hard limit has been reached",
+        "account is not active",
+    ];
+    let says = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        WORDS.iter().any(|word| text.contains(word))
+    };
+    error.status == 400 && (says(&error.message) || error.code.as_deref().is_some_and(says))
 }
 
 /// Says how an error that a provider told sees to routing. What this model does not take, another may.

@@ -20,7 +20,7 @@ use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
 use crate::runaway::Call;
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
-use crate::wire::{ApiError, Ask, Dialect, prefix_ends};
+use crate::wire::{ApiError, Ask, AskMeasures, Dialect, prefix_ends};
 
 /// Hashes of a prompt.
 pub(super) struct Hashes {
@@ -240,15 +240,22 @@ const TEMPLATE: u64 = 256;
 /// The longest prompt that a model takes: what one is taken for of which nobody here knows how long it is.
 const LARGEST: u64 = 1 << 20;
 
+/// Returns how long all answers to a request may be together; one whose length the client leaves open is cut at `most`.
+pub(super) fn most_output(found: AskMeasures, most: u64) -> u64 {
+    found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)))
+}
+
 /// Says what the most is that a call can be billed for. An answer whose length the client leaves open is cut at `most`.
 fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
     let found = ask.measures();
     let embeds = matches!(ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
-    let cap = found.max_output.unwrap_or(most);
     wants.cap = (found.max_output.is_none() && !embeds).then(|| u32::try_from(most).unwrap_or(u32::MAX));
-    let output = if embeds { 0 } else { cap.saturating_mul(u64::from(found.choices.max(1))) };
+    let output = if embeds { 0 } else { most_output(found, most) };
     // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
-    let prompt = found.estimated_prompt_tokens.saturating_mul(4).saturating_add(TEMPLATE);
+    let prompt =
+        found.estimated_prompt_tokens.saturating_mul(4).saturating_add(found.beside).saturating_add(TEMPLATE);
+    // What is foretold wrongly is billed as what is written.
+    let output = output.saturating_add(found.predicted);
     wants.at_most = AtMost {
         prompt: up_to_grid(if found.is_elsewhere { prompt.max(LARGEST) } else { prompt }),
         is_elsewhere: found.is_elsewhere,

@@ -9,7 +9,7 @@ use super::single::Ready;
 use super::{Gateway, now};
 use crate::config::gateway::Durability;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, Opened};
-use crate::pricing::{Cost, PriceRow, worst};
+use crate::pricing::{Cost, PriceRow, Terms, worst};
 use crate::providers::Target;
 use crate::record::WriteTtl;
 use crate::routing::Parameters;
@@ -107,6 +107,7 @@ fn opened(gateway: &Gateway, asked: &Asked<'_>, target: &Target, (aside, id): (&
         effort: None,
         prompt_tokens: Count::from_option(Some(ask.measures().estimated_prompt_tokens)).unwrap_or_default(),
         price: gateway.prices.at(&gateway.live.book(), asked.model, aside.at),
+        terms: Terms::NONE,
     })));
 }
 

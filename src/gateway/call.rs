@@ -10,22 +10,24 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    Attempt, accent, can_escalate, client_gone, failed, hollow, refused as refused_within, report, told,
-    unfit, watched, written,
+    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, refused as refused_within,
+    report, told, unfit, watched, written,
 };
 use super::audience::Audience;
+use super::background::{self, Ended};
 use super::checked::{self, Judged};
 use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
-use super::{background, budget, estimate, stream};
+use super::unquoted::unquoted;
+use super::{arriving, budget, estimate, stream};
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Refused, Reply, Target};
 use crate::record::WriteTtl;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
 use crate::units::counted;
-use crate::wire::{self, ApiError, ErrorKind, WireError};
+use crate::wire::{self, ApiError, Dialect, ErrorKind, WireError};
 
 /// The largest error body that is read.
 const ERROR_BODY: usize = 256 * 1024;
@@ -149,7 +151,7 @@ pub(super) async fn attempt(
             let error = pace::too_slow(limit, dispatch, &operation.placed.route);
             return failed(operation, &attempt, permit, Status::Timeout, error, None);
         }
-        Some(Ok(Err(error))) => return transport_error(operation, &attempt, permit, &error),
+        Some(Ok(Err(error))) => return transport_error(operation, &attempt, permit, &error, None),
         Some(Ok(Ok(reply))) => reply,
     };
     if !reply.is_success() {
@@ -170,16 +172,34 @@ pub(super) async fn attempt(
     let whole = {
         let may_hold =
             |size: usize| size < COUNTED || held.follow(size) && beside.follow(size.saturating_mul(copies));
-        let whole = std::pin::pin!(reply.whole(limit, may_hold));
+        let whole = std::pin::pin!(reply.whole_or_part(limit, may_hold));
         watched(operation, dispatch, audience, whole).await
     };
     let bytes = match whole {
         None => return client_gone(operation, &attempt, permit, None),
-        Some(Err(error)) => return transport_error(operation, &attempt, permit, &error),
+        Some(Err(part)) => {
+            let told = wire::used_in_part(dialect, &part.came);
+            // Vectors are no tokens.
+            let is_text = !matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
+            let written = if is_text { part.length.div_ceil(4) } else { 0 };
+            let (usage, write_ttl, _) = estimate::complete(told, measures.estimated_prompt_tokens, written);
+            let used = (usage, write_ttl, true);
+            return transport_error(operation, &attempt, permit, &part.error, Some(used));
+        }
         Some(Ok(bytes)) => held.tie(bytes),
     };
     let bytes = if operation.ask.wants_background() {
-        Box::pin(background::settled(operation, dispatch, &target, bytes)).await
+        match Box::pin(background::settled(operation, dispatch, &target, bytes)).await {
+            Ended::Answer(bytes) => bytes,
+            Ended::Lost(bytes, why) => {
+                let most = arriving::most_output(measures, gateway.settings.max_output_default);
+                let used =
+                    estimate::complete(wire::used(dialect, &bytes), measures.estimated_prompt_tokens, most);
+                let error = ApiError::new(ErrorKind::NotFound, format!("the answer is lost: {why}"));
+                let called = Some(attempt.unanswered(operation, used));
+                return failed(operation, &attempt, permit, Status::Cancelled, error, called);
+            }
+        }
     } else {
         bytes
     };
@@ -249,7 +269,8 @@ pub(super) async fn attempt(
             let prompt = measures.estimated_prompt_tokens;
             let told =
                 wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, 0));
-            let told = told.or_else(|| refused_within(&error)).map(|took| attempt.took(took));
+            let told =
+                told.or_else(|| refused_within(&error)).map(|took| attempt.unanswered(operation, took));
             failed(operation, &attempt, permit, status, api, told)
         }
     }
@@ -301,14 +322,16 @@ fn transport_error(
     attempt: &Attempt<'_>,
     permit: Permit,
     error: &CallError,
+    used: Option<Took>,
 ) -> Attempted {
     let api = match error {
         CallError::NoRoom { .. } => operation.gateway.budget.full(),
         _ => ApiError::new(error.kind(), error.to_string()),
     };
     // No connection, no bill; anything later may have been worked on.
-    let none = error.is_untouched().then(|| attempt.took((Usage::NONE, WriteTtl::Reported, false)));
-    failed(operation, attempt, permit, error.status(), api, none)
+    let none = || error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
+    let called = used.or_else(none).map(|took| attempt.unanswered(operation, took));
+    failed(operation, attempt, permit, error.status(), api, called)
 }
 
 /// Ends a call that the provider answered with an error.
@@ -332,7 +355,7 @@ async fn declined(
             error = provider_fault(format!("{provider} answered with a redirect, which is not followed"));
             (Status::Failed, Some(false))
         }
-        401..=403 => {
+        status if matches!(status, 401..=403) || is_account(&error) => {
             error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
             (Status::Failed, Some(false))
         }
@@ -365,7 +388,7 @@ async fn declined(
         error.retry_after_ms = Some(u64::from(millis(wait)));
     }
     let failure = Failure { status, begun: false, retry_after, should_retry };
-    let message = format!("{http}: {}", error.message);
+    let message = format!("{http}: {}", unquoted(&error.message, operation.ask.body()));
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
     error.message = target.conceal(&error.message).into_owned();
     Attempted {

@@ -11,6 +11,7 @@ mod aside;
 mod audience;
 mod automations;
 mod automations_file;
+mod awaited;
 mod background;
 mod bench;
 mod billed;
@@ -63,6 +64,7 @@ mod signals;
 mod single;
 mod socket;
 mod spending;
+mod spent_before;
 mod steering;
 mod stored;
 mod stream;
@@ -71,6 +73,7 @@ mod tariff;
 #[cfg(test)]
 pub(crate) mod tests;
 mod turned_away;
+mod unquoted;
 mod watch;
 
 use std::hash::RandomState;
@@ -89,7 +92,7 @@ use crate::prompt_cache::Rules;
 use crate::providers::Providers;
 use crate::record;
 use crate::routing::{Policy, PolicyError, PolicySpec};
-use crate::session::{Applied, Automations, Deed, Live, Rollouts};
+use crate::session::{Applied, Automations, Deed, Live, Rollouts, Uncounted};
 use crate::units::{Instant, Names, hex};
 use crate::wire::PrefixKey;
 
@@ -104,6 +107,7 @@ pub use rollouts::RolloutOrder;
 pub use runaways::{StopRow, Switch, TripRow};
 pub use server::{ServeError, Server, is_place};
 pub use spending::{Limits, LimitsError};
+pub use spent_before::draw_before;
 pub use tariff::Tariff;
 pub use watch::{live_status, tell_of_ledger};
 
@@ -169,6 +173,9 @@ pub struct Gateway {
     tagged: tagged::Tagged,
     on_apply: Option<OnApply>,
     limits: Mutex<Limits>,
+    /// Limits that came into force while requests were under way, whose calls before them are counted as they end.
+    catch_up: Mutex<Vec<Uncounted>>,
+    awaited: awaited::Awaited,
     billed: Mutex<BillBeside>,
     tariff: Mutex<Tariff>,
     prefix_key: PrefixKey,
@@ -257,6 +264,8 @@ impl Gateway {
             tagged,
             on_apply: parts.on_apply,
             limits: Mutex::new(parts.limits),
+            catch_up: Mutex::default(),
+            awaited: awaited::Awaited::default(),
             billed: Mutex::new(BillBeside::new(parts.bills_beside)),
             tariff: Mutex::new(parts.tariff),
             prefix_key,

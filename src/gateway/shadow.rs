@@ -39,8 +39,10 @@ pub(super) fn is_wanted(operation: &Operation) -> bool {
     // What only certain models may see goes to no other.
     let is_open = !operation.placed.ticket.is_reserved();
     let is_plain = is_open && found.tools == 0 && !found.has_images && found.choices <= 1;
+    // Asked again, it would speak into a conversation that the provider keeps, and a judge would not see what it is about.
+    let is_whole = !found.is_elsewhere && operation.ask.leans_on().is_none();
     let is_text = !matches!(operation.ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
-    is_plain && is_text && drawn(&operation.id, "share") % 1_000_000 < u64::from(settings.share)
+    is_plain && is_whole && is_text && drawn(&operation.id, "share") % 1_000_000 < u64::from(settings.share)
 }
 
 /// A run to be made.
@@ -127,7 +129,8 @@ impl Run {
         let output =
             again.measures().max_output.and_then(|most| u32::try_from(most).ok()).unwrap_or(most).min(most);
         // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
-        let prompt = again.measures().estimated_prompt_tokens.saturating_mul(4).saturating_add(TEMPLATE);
+        let found = again.measures();
+        let prompt = found.estimated_prompt_tokens.saturating_mul(4).saturating_add(found.beside + TEMPLATE);
         let (model, judge): (Arc<str>, Arc<str>) =
             (self.settings.model.as_str().into(), self.settings.judge.as_str().into());
         // The judge reads the request and both answers.
@@ -240,11 +243,19 @@ const CONVERSATION: [&str; 8] = [
     "prompt",
 ];
 
+/// What is the client's own affair: how it is answered, how fast, and whether that is kept.
+const LEFT_OUT: [&str; 8] =
+    ["stream", "stream_options", "store", "background", "service_tier", "serviceTier", "speed", "prediction"];
+
 /// Makes a request to be asked again of a model, in one piece; and what of it a judge is shown.
 fn again(dialect: Dialect, mut body: Value, model: &str) -> Result<(Ask, String), String> {
     let members = body.as_object_mut().ok_or("the request is no object")?;
-    for member in ["stream", "stream_options", "store", "background"] {
+    for member in LEFT_OUT {
         members.remove(member);
+    }
+    // Nobody could ask for it later, or have it deleted.
+    if dialect == Dialect::OpenAiResponses {
+        members.insert("store".to_owned(), false.into());
     }
     if members.contains_key("model") {
         members.insert("model".to_owned(), model.into());
@@ -274,6 +285,9 @@ mod tests {
         let (ask, shown) = again(Dialect::OpenAiChat, body, "large").unwrap();
         assert_eq!((ask.model(), ask.stream(), ask.measures().max_output), ("large", false, Some(50)));
         assert_eq!(shown, r#"{"messages":[{"content":"why?","role":"user"}]}"#);
+        let kept = json!({"model": "auto", "input": "why?", "store": true, "service_tier": "priority"});
+        let (ask, _) = again(Dialect::OpenAiResponses, kept, "large").unwrap();
+        assert!(ask.keeps_nothing() && ask.tier().is_none(), "the provider would keep it in nobody's name");
     }
 
     #[test]

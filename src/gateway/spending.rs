@@ -131,15 +131,19 @@ impl Gateway {
     }
 
     /// Looks whether the file of budgets changed, and brings what it says into force. Returns what became of it in words.
-    pub(super) fn look_at_limits(&self) -> Option<String> {
+    pub(super) async fn look_at_limits(&self) -> Option<String> {
+        self.catch_up().await;
         let looked = lock(&self.limits).look()?;
         match looked {
             Ok(Changed { limits, rules, who, before, after }) => {
                 let (count, watched) = (limits.len(), rules.len());
                 self.tagged.learn(&limits);
-                self.live.limit(limits);
+                let new = self.live.limit(limits);
                 self.live.watch(rules);
                 self.audit(now(), &who, "budgets", (&before, &after));
+                if let Some(trouble) = self.count_before(new).await {
+                    return Some(trouble);
+                }
                 let counted = |count: usize, what| crate::units::counted(count as u64, what);
                 let rules = counted(watched, "rule");
                 Some(format!("budgets: {} in force, {rules} against runaways", counted(count, "limit")))

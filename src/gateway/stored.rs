@@ -122,6 +122,17 @@ pub(super) async fn answer(
     for provider in keepers {
         let mut held = gateway.budget.hold();
         let hold = &mut |size| held.follow(size);
+        // Once it is deleted nobody can tell any more what it cost.
+        if *method == Method::DELETE && gateway.awaited.contains(&id) {
+            let told = gateway.providers.stored(&provider, &Method::GET, &id, "", None, hold).await;
+            if let Ok(told) = told
+                && told.status == 200
+            {
+                gateway.awaited.bring(&id, held.tie(told.body));
+            }
+        }
+        let mut held = gateway.budget.hold();
+        let hold = &mut |size| held.follow(size);
         let told = gateway.providers.stored(&provider, method, &id, what, query.as_deref(), hold).await;
         match told.map(|told| Told { body: held.tie(told.body), ..told }) {
             Ok(told) if told.status == 404 => last = Some((provider, told)),

@@ -27,7 +27,8 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
             say(&remark);
         }
         lock(&gateway.billed).look();
-        let looked = [gateway.look_at_limits(), gateway.look_at_automations(), gateway.look_at_prices()];
+        let limits = gateway.look_at_limits().await;
+        let looked = [limits, gateway.look_at_automations(), gateway.look_at_prices()];
         let mut told: Vec<String> = looked.into_iter().flatten().collect();
         let trouble = gateway.access.trouble();
         if trouble != keys {

@@ -30,6 +30,7 @@ pub use self::beside::Aside;
 pub use self::foresee::Near;
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
+pub use self::spending::Uncounted;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
 pub use self::warmth::WarmModel;
 use super::reason::why_text;

@@ -65,7 +65,8 @@ pub struct Budgeted {
 impl Spending {
     /// Starts with nothing spent.
     pub fn new(limits: &LimitHistory, names: &Names) -> Self {
-        let budgets = Budgets::new(limits.first().iter().cloned());
+        let mut budgets = Budgets::new(limits.first().iter().cloned());
+        budgets.count(limits.later().iter().flat_map(|(_, later)| later.iter().cloned()));
         let history = limits.clone();
         Self {
             budgets,

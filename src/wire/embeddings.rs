@@ -133,6 +133,18 @@ fn text<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Cow<'
     all.ok_or_else(|| WireError::invalid(place, "hold no text"))
 }
 
+/// Counts the texts of which a request wants vectors; a list of tokens is one.
+pub(super) fn wanted(ask: &Ask) -> usize {
+    let root = ask.root();
+    if ask.dialect() == Dialect::GeminiEmbeddings {
+        return requests(root).len();
+    }
+    let input = root.get("input");
+    let texts =
+        input.map_or(0, |input| input.items().filter(|item| item.is_text() || item.is_array()).count());
+    texts.max(1)
+}
+
 /// Puts a provider's answer into the form that the client asked for.
 pub(super) fn answer(from: Dialect, ask: &Ask, root: Value<'_>, body: Bytes) -> Bytes {
     let is_batch = is_batch(ask.root());
@@ -143,13 +155,21 @@ pub(super) fn answer(from: Dialect, ask: &Ask, root: Value<'_>, body: Bytes) -> 
         Dialect::GeminiEmbeddings => ("embeddings", "values"),
         _ => ("data", "embedding"),
     };
-    let vectors = root.list(list);
-    let vectors = vectors.map(|vector| vector.get(values).map_or("[]", Value::raw));
+    // OpenAI's form promises the index alone, no order.
+    let mut found: Vec<(u64, &str)> = (0..)
+        .zip(root.list(list))
+        .map(|(at, vector)| {
+            let index = vector.get("index").and_then(Value::number).unwrap_or(at);
+            (index, vector.get(values).map_or("[]", Value::raw))
+        })
+        .collect();
+    found.sort_by_key(|(index, _)| *index);
+    let mut vectors = found.into_iter().map(|(_, vector)| vector);
     json::body(body.len(), |o| {
         if is_batch {
             put!(o, "embeddings": [for vector in vectors => { "values": Raw(vector) }]);
         } else {
-            put!(o, "embedding": { "values": Raw({ vectors }.next().unwrap_or("[]")) });
+            put!(o, "embedding": { "values": Raw(vectors.next().unwrap_or("[]")) });
         }
         if let Some(used) = member(root, "usageMetadata") {
             put!(o, "usageMetadata": used);

@@ -5,6 +5,9 @@
 //! is left out and told, or it is refused by its own name; arguments of calls are JSON objects once they are here.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,6 +48,39 @@ pub(super) struct Prompt<'a> {
     /// Members that go along as they were written, by chat's names.
     pub(super) passed: Vec<(&'static str, Value<'a>)>,
     pub(super) stream: bool,
+    /// Where tools stand that may be brought more than once.
+    pub(super) offered: HashMap<String, usize>,
+    called: RefCell<Called>,
+}
+
+/// The calls of the turns so far, so that nobody walks through all of them for each result.
+#[derive(Debug, Default)]
+struct Called {
+    /// The turn and its part from which on nothing is known yet.
+    turn: usize,
+    part: usize,
+    names: HashMap<Rc<str>, Rc<str>>,
+    ids: HashMap<Rc<str>, Rc<str>>,
+}
+
+impl Called {
+    fn read(&mut self, turns: &[Turn<'_>]) {
+        while let Some(turn) = turns.get(self.turn) {
+            for part in turn.parts.iter().skip(self.part) {
+                if let Piece::Call { call, .. } = part {
+                    let (id, name): (Rc<str>, Rc<str>) = (Rc::from(&*call.id), Rc::from(&*call.name));
+                    self.names.insert(Rc::clone(&id), Rc::clone(&name));
+                    self.ids.insert(name, id);
+                }
+            }
+            self.part = turn.parts.len();
+            // The last one may still grow.
+            if self.turn + 1 == turns.len() {
+                return;
+            }
+            (self.turn, self.part) = (self.turn + 1, 0);
+        }
+    }
 }
 
 /// A text, and the mark up to which Anthropic is to cache.
@@ -416,19 +452,17 @@ impl<'a> Prompt<'a> {
     }
 
     /// Returns the name of the tool that was called under an id, the latest first.
-    pub(super) fn tool_called(&self, id: &str) -> Option<&str> {
-        self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
-            Piece::Call { call, .. } if call.id == id => Some(&*call.name),
-            _ => None,
-        })
+    pub(super) fn tool_called(&self, id: &str) -> Option<Rc<str>> {
+        let mut called = self.called.borrow_mut();
+        called.read(&self.turns);
+        called.names.get(id).cloned()
     }
 
     /// Returns the id under which a tool was called last.
-    pub(super) fn called_as(&self, name: &str) -> Option<&str> {
-        self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
-            Piece::Call { call, .. } if call.name == name => Some(&*call.id),
-            _ => None,
-        })
+    pub(super) fn called_as(&self, name: &str) -> Option<Rc<str>> {
+        let mut called = self.called.borrow_mut();
+        called.read(&self.turns);
+        called.ids.get(name).cloned()
     }
 }
 

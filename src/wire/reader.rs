@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 
 use super::error::Result;
 use super::gemini::names::camel;
@@ -239,7 +240,8 @@ impl Reader<'_> {
         mode: Option<&str>,
         names: &[String],
     ) -> Result<ToolChoice<'a>> {
-        prompt.tools.retain(|tool| names.iter().any(|name| *name == tool.name));
+        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
+        prompt.tools.retain(|tool| names.contains(&*tool.name));
         if mode != Some("required") {
             return Ok(if prompt.tools.is_empty() { ToolChoice::None } else { ToolChoice::Auto });
         }

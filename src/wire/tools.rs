@@ -4,6 +4,7 @@
 //! find the same tool without anything kept in between.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
@@ -49,7 +50,7 @@ pub(super) struct ToolOrigin {
 
 /// The functions of a request that stand for other tools, by the names under which they were sent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ToolKinds(Vec<(String, ToolOrigin)>);
+pub(super) struct ToolKinds(HashMap<String, ToolOrigin>);
 
 /// What becomes of a tool.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ impl ToolKinds {
         let mut kinds = Self::default();
         let mut note = |offered: Offered<'_>| {
             if let Offered::Function { tool, origin: Some(origin) } = offered {
-                kinds.0.push((tool.name.into_owned(), origin));
+                kinds.0.entry(tool.name.into_owned()).or_insert(origin);
             }
         };
         let tools = root.list("tools");
@@ -93,7 +94,7 @@ impl ToolKinds {
 
     /// Returns the tool that a function stands for; nothing where it is an ordinary function.
     pub(super) fn origin(&self, sent: &str) -> Option<&ToolOrigin> {
-        self.0.iter().find(|(name, _)| name == sent).map(|(_, origin)| origin)
+        self.0.get(sent)
     }
 }
 

@@ -56,10 +56,10 @@ impl<'b> Edits<'b> {
     pub(super) fn remove_from(&mut self, members: &[Member], mut removed: Vec<usize>) {
         removed.sort_unstable();
         removed.dedup();
-        let is_removed = |at: usize| removed.binary_search(&at).is_ok();
-        for &at in &removed {
+        let mut cuts: Vec<Range<usize>> = Vec::with_capacity(removed.len());
+        for (nth, &at) in removed.iter().enumerate() {
             let Some(member) = members.get(at) else { continue };
-            let stays_before = (0..at).any(|before| !is_removed(before));
+            let stays_before = at > nth;
             let before = at.checked_sub(1).and_then(|before| members.get(before));
             let (from, to) = if let Some(before) = before.filter(|_| stays_before) {
                 (before.value.end, member.value.end)
@@ -69,9 +69,14 @@ impl<'b> Edits<'b> {
                 let comma = members.get(at + 1).and_then(|_| rest.iter().position(|byte| *byte == b','));
                 (member.key.start, member.value.end + comma.map_or(0, |comma| comma + 1))
             };
-            self.spans.retain(|(span, _)| span.start < from || span.end > to);
-            self.spans.push((from..to, Vec::new()));
+            cuts.push(from..to);
         }
+        // They stand in order, and none reaches into another.
+        self.spans.retain(|(span, _)| {
+            let cut = cuts.get(cuts.partition_point(|cut| cut.end < span.end));
+            cut.is_none_or(|cut| span.start < cut.start || span.end > cut.end)
+        });
+        self.spans.extend(cuts.into_iter().map(|cut| (cut, Vec::new())));
     }
 
     /// Returns the body with the changes; where there are none, the same bytes.

@@ -79,6 +79,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             }
             seen |= 1 << place;
         }
+        plain(key, members.key())?;
         match key {
             "model" => {
                 let name = value.text().filter(|name| !name.is_empty());
@@ -123,6 +124,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 for tool in value.items() {
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
                     scan.has_other_tools |= is_other_tool(tool);
+                    scan.measures.is_elsewhere |= is_hosted(tool);
                 }
             }
             "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
@@ -154,10 +156,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             "metadata" if dialect == Dialect::AnthropicMessages => {
                 scan.user = value.text_of("user_id").map(Cow::into_owned);
             }
+            "web_search_options" | "mcp_servers" | "plugins" => scan.measures.is_elsewhere = true,
+            "prediction" => scan.measures.predicted = weigh::bytes(value),
             "response_format" | "text" | "output_config" | "output_format" => {
+                scan.measures.beside += weigh::bytes(value);
                 format(dialect, key, value, body, &mut scan);
             }
-            _ => {}
+            // Some models are shown more than the prompt: documents, what comes after a gap.
+            _ => scan.measures.beside += weigh::bytes(value),
         }
     }
     if !has_model {
@@ -179,6 +185,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     // All that are drawn are billed, however few are given.
     scan.measures.choices = scan.measures.choices.max(best_of).saturating_mul(prompts);
     Ok(scan)
+}
+
+/// Refuses a name that is written with escapes: who compares names as they are written would take it for another one.
+pub(super) fn plain(key: &str, written: Value<'_>) -> Result<()> {
+    if key.is_ascii() && written.raw().len() != key.len() + 2 {
+        return Err(WireError::invalid(key, "is a name written with escapes; write it plainly"));
+    }
+    Ok(())
 }
 
 /// Counts the prompts of a request for completions: a list of texts, or of lists of tokens, is several.
@@ -313,6 +327,7 @@ impl<'b> Prompt<'b> {
             let size = weigh::bytes(part);
             scan.measures.has_images |= weight.is_picture;
             scan.measures.is_elsewhere |= weight.is_elsewhere;
+            scan.measures.beside += weight.most;
             self.turns += weight.bytes.saturating_sub(size);
             return size.saturating_sub(weight.bytes);
         }
@@ -339,6 +354,29 @@ impl<'b> Prompt<'b> {
 fn is_other_tool(tool: Value<'_>) -> bool {
     let kind = tool.members().find(|(key, _)| key == "type").and_then(|(_, kind)| kind.text());
     kind.is_some_and(|kind| kind != "function")
+}
+
+/// Says whether the provider runs a tool, so that what it finds is part of the prompt.
+fn is_hosted(tool: Value<'_>) -> bool {
+    const CLIENTS: [&str; 11] = [
+        "function",
+        "custom",
+        "local_shell",
+        "shell",
+        "apply_patch",
+        "namespace",
+        "bash",
+        "text_editor",
+        "memory",
+        "computer",
+        "computer_use_preview",
+    ];
+    let kind = tool.members().find(|(key, _)| key == "type").and_then(|(_, kind)| kind.text());
+    kind.is_some_and(|kind| {
+        // Anthropic's carry a date: `bash_20250124`.
+        let dated = kind.rsplit_once('_').filter(|(_, date)| date.bytes().all(|byte| byte.is_ascii_digit()));
+        !CLIENTS.contains(&dated.map_or(&*kind, |(name, _)| name))
+    })
 }
 
 /// Says whether the content of a user's message holds text of its own, not results of tools and reminders alone.

@@ -4,6 +4,7 @@
 //! yet.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 
 use super::names::{camel, member, text_of};
 use super::read_schema::Schemas;
@@ -21,7 +22,7 @@ pub(in crate::wire) fn read<'a>(
     reader: Reader<'_>,
 ) -> Result<Prompt<'a>> {
     let prompt = Prompt::default();
-    let mut reading = Reading { reader, schemas, prompt, made: 0, open: Vec::new() };
+    let mut reading = Reading { reader, schemas, prompt, calls: Calls::default() };
     let mut count = 0;
     for (key, value) in root.members() {
         let key = camel(&key);
@@ -58,14 +59,39 @@ fn contents(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
     value.items().chain(Some(value).filter(|value| value.is_object()))
 }
 
+/// The calls of earlier turns that wait for their results.
+#[derive(Default)]
+struct Calls<'a> {
+    made: usize,
+    open: HashMap<usize, String>,
+    by_id: HashMap<String, VecDeque<usize>>,
+    by_name: HashMap<Cow<'a, str>, VecDeque<usize>>,
+}
+
+impl<'a> Calls<'a> {
+    fn begin(&mut self, name: Cow<'a, str>, id: String) {
+        self.by_id.entry(id.clone()).or_default().push_back(self.made);
+        self.by_name.entry(name).or_default().push_back(self.made);
+        self.open.insert(self.made, id);
+    }
+
+    /// Ends the first open call of an id, or where there is none given, of a name.
+    fn end(&mut self, id: Option<&str>, name: &str) -> Option<String> {
+        let list = match id {
+            Some(id) => self.by_id.get_mut(id)?,
+            None => self.by_name.get_mut(name)?,
+        };
+        let open = &mut self.open;
+        std::iter::from_fn(|| list.pop_front()).find_map(|at| open.remove(&at))
+    }
+}
+
 /// A request that is being read.
 struct Reading<'r, 'a> {
     reader: Reader<'r>,
     schemas: &'a Schemas,
     prompt: Prompt<'a>,
-    /// The calls of earlier turns, and those that wait for their results: name and id.
-    made: usize,
-    open: Vec<(Cow<'a, str>, String)>,
+    calls: Calls<'a>,
 }
 
 impl<'a> Reading<'_, 'a> {
@@ -140,10 +166,10 @@ impl<'a> Reading<'_, 'a> {
                     let name = text_of(value, "name").filter(|name| !name.is_empty());
                     let name = name.ok_or_else(|| WireError::missing(&place, "name"))?;
                     let arguments = member(value, "args").map_or("{}", Value::raw);
-                    self.made += 1;
+                    self.calls.made += 1;
                     let given = text_of(value, "id").filter(|id| !id.is_empty());
-                    let id = given.map_or_else(|| format!("call_{}", self.made), Cow::into_owned);
-                    self.open.push((name.clone(), id.clone()));
+                    let id = given.map_or_else(|| format!("call_{}", self.calls.made), Cow::into_owned);
+                    self.calls.begin(name.clone(), id.clone());
                     let call = reader.call(id.into(), name, arguments.into(), &format!("{place}.args"));
                     Piece::Call { call, cache: None }
                 }
@@ -187,12 +213,8 @@ impl<'a> Reading<'_, 'a> {
         let place = format!("{place}.functionResponse");
         let name = text_of(value, "name").unwrap_or_default();
         let given = text_of(value, "id").filter(|id| !id.is_empty());
-        let at = self.open.iter().position(|(called, id)| match &given {
-            Some(given) => id == given,
-            None => *called == name,
-        });
-        let call = match (at, given) {
-            (Some(at), _) => Cow::Owned(self.open.remove(at).1),
+        let call = match (self.calls.end(given.as_deref(), &name), given) {
+            (Some(id), _) => Cow::Owned(id),
             (None, Some(given)) if self.prompt.tool_called(&given).is_some() => given,
             _ => return Err(WireError::invalid(place, "no earlier turn makes that call")),
         };

@@ -91,7 +91,7 @@ impl Writer<'_, '_> {
         };
         let key = if result.is_error { "error" } else { "output" };
         a.object(|o| {
-            put!(o, "functionResponse": { "name": name, "response": |o| o.put(key, &result.text()) });
+            put!(o, "functionResponse": { "name": &*name, "response": |o| o.put(key, &result.text()) });
         });
         let mut others = result.parts.iter().filter(|part| !matches!(part, Piece::Text(_)));
         others.try_for_each(|part| self.part(a, part))

@@ -2,6 +2,7 @@
 
 mod own_tools;
 pub(super) mod read_request;
+mod schema;
 pub(super) mod sink;
 pub(super) mod source;
 pub(super) mod write_request;

@@ -5,13 +5,15 @@
 
 use std::borrow::Cow;
 
+use super::schema;
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Raw, Value, array, object, put, try_body};
+use crate::wire::json::{Array, Object, Raw, Value, put, try_body};
 use crate::wire::prompt::{
-    Data, Format, Piece, Prompt, Reader, Text, ToolChoice, ToolResult, Turn, arguments, reminder, safe_id,
+    Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, Turn, arguments, reminder,
+    safe_id,
 };
 
 /// Writes a request.
@@ -154,8 +156,24 @@ fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader<'_>) -
 fn source(o: &mut Object<'_>, data: &Data<'_>) {
     match data {
         Data::Url(url) => put!(o, "type": "url", "url": url),
-        Data::Base64 { kind, bytes } => put!(o, "type": "base64", "media_type": kind, "data": bytes),
+        Data::Base64 { kind, bytes } => {
+            // It knows each by one name.
+            let kind = kind.to_ascii_lowercase();
+            let kind = if kind == "image/jpg" { "image/jpeg" } else { &*kind };
+            put!(o, "type": "base64", "media_type": kind, "data": bytes);
+        }
     }
+}
+
+/// Returns the schema of a tool's arguments; a strict one is held to what Anthropic takes.
+fn input_schema<'a>(tool: &Tool<'a>, is_strict: bool, reader: Reader<'_>) -> Cow<'a, str> {
+    let given = tool.schema();
+    if !is_strict {
+        return given;
+    }
+    let mut out = Vec::new();
+    schema::write(Value::of(&given), &mut out, reader);
+    String::from_utf8(out).map_or(given, Cow::Owned)
 }
 
 fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
@@ -166,10 +184,11 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     if lacks_strict && prompt.tools.iter().any(|tool| tool.strict == Some(true)) {
         reader.leave_out("tools.strict");
     }
+    let is_strict = |tool: &Tool<'_>| tool.strict == Some(true) && !lacks_strict;
     put!(o, "tools": [for tool in &prompt.tools => {
         "name": &tool.name, "description"?: &tool.description,
-        "input_schema": Raw(&tool.schema()),
-        "strict"?: tool.strict.filter(|strict| *strict && !lacks_strict), "cache_control"?: tool.cache,
+        "input_schema": Raw(&input_schema(tool, is_strict(tool), reader)),
+        "strict"?: is_strict(tool).then_some(true), "cache_control"?: tool.cache,
     }]);
     let one_at_a_time = prompt.parallel.filter(|parallel| !parallel).map(|_| true);
     if prompt.choice.is_none() && one_at_a_time.is_none() {
@@ -221,35 +240,9 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reade
         if let Some(schema) = schema {
             o.object("format", |o| {
                 put!(o, "type": "json_schema");
-                close(schema, o.named("\"schema\":"));
+                schema::write(schema, o.named("\"schema\":"), reader);
             });
         }
-    });
-}
-
-/// Writes a schema in which objects take no further members where it does not say: Anthropic wants that said, and whatever
-/// fits the narrower schema fits the one given.
-fn close(schema: Value<'_>, out: &mut Vec<u8>) {
-    if schema.is_array() {
-        return array(out, |a| schema.items().for_each(|item| close(item, a.item())));
-    }
-    let is_open = schema.is_object()
-        && schema.text_of("type").as_deref() == Some("object")
-        && schema.get("additionalProperties").is_none();
-    let is_closed = |schema: Value<'_>| !schema.is_object() || !schema.raw().contains("\"object\"");
-    if !is_open && is_closed(schema) {
-        out.extend_from_slice(schema.raw().as_bytes());
-        return;
-    }
-    object(out, |o| {
-        for (key, value) in schema.members() {
-            match &*key {
-                // Examples and the like are data, no schemas.
-                "const" | "enum" | "default" | "examples" => o.put(&key, value),
-                _ => close(value, o.key(&key)),
-            }
-        }
-        put!(o, "additionalProperties"?: is_open.then_some(false));
     });
 }
 
