@@ -1,5 +1,6 @@
 //! A request is taken in: what the engine hears of it, what the ledger keeps.
 
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant as Moment;
 
@@ -16,6 +17,7 @@ use crate::classifier::{self, Measures, TaskClass};
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
 use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
+use crate::runaway::Call;
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
 use crate::wire::{ApiError, Ask, AskMeasures, Dialect, prefix_ends};
@@ -53,7 +55,8 @@ pub(super) async fn open(
         bound(&mut arriving.wants, &ask, gateway.settings.max_output_default);
     }
     if gateway.live.compares_calls() {
-        arriving.call = gateway.calls.of(&ask);
+        let hasher = gateway.calls.build_hasher();
+        arriving.call = ask.last_call(hasher).map(|(hash, turns)| Call::new(hash, turns));
     }
     if gateway.live.explores() {
         arriving.after_tools = ask.last_call(FxHasher::default()).is_some();

@@ -472,7 +472,6 @@ fn of(slot: &Slot, now: Instant, date: units::Instant) -> ModelHealth {
     ModelHealth {
         provider: slot.provider.name.to_string(),
         model: slot.upstream.to_string(),
-        simulated: slot.provider.simulated,
         breaker: match state.breaker.phase(now) {
             Phase::Closed => Breaker::Closed,
             Phase::HalfOpen => Breaker::HalfOpen,
