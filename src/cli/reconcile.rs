@@ -8,7 +8,7 @@ use clap::Args;
 use super::args::{EngineArgs, input, names};
 use super::output;
 use super::report::or_own_ledger;
-use crate::app::{reconciled, spent};
+use crate::app::{Setup, reconciled, spent};
 use crate::config;
 use crate::record::Input;
 use crate::record::bill::Bill;
@@ -80,6 +80,8 @@ pub fn run(args: &ReconcileArgs) -> anyhow::Result<()> {
     let by = vec![Dimension::Day, Dimension::Model, Dimension::Provider];
     let options = SpendOptions { tables: vec![by], most: SpendOptions::MOST, meters: None };
     let setup = args.engine.start()?;
+    // The provider bills calls beside the traffic like any other.
+    let setup = Setup { ingest: setup.ingest.counting_beside(), ..setup };
     let found = spent(&input(&logs), names(&logs), &setup, &args.engine.read(), options)?;
     let report = reconciled(&found, &bills, &setup.book, provider, args.within);
     match args.format {
