@@ -140,47 +140,42 @@ impl Reply {
             self.choices.push(Choice::default());
         }
         let Some(choice) = self.choices.last_mut() else { return };
-        if let (Delta::Text(text), Some(Part::Text(last))) = (delta, choice.parts.last_mut()) {
-            return last.push_str(text);
-        }
-        choice.parts.push(match delta {
-            Delta::Text(text) => Part::Text(text.to_owned()),
-            Delta::Refusal(text) => Part::Refusal(text.to_owned()),
-            Delta::Thought(text) => Part::Thought(text.to_owned()),
-            Delta::Picture { mime, data } => Part::Picture { mime: mime.to_owned(), data: data.to_owned() },
-            Delta::Other(kind) => Part::Other(kind.to_owned()),
-            Delta::CallStart { id, name, .. } => {
-                let (id, name) = (id.to_owned().into(), name.to_owned().into());
-                Part::Call(Call { id, name, arguments: Cow::default() })
+        match (delta, choice.parts.last_mut()) {
+            (Delta::Text(text), Some(Part::Text(last))) => last.push_str(text),
+            (Delta::CallArguments { text, .. }, Some(Part::Call(call))) => {
+                call.arguments.to_mut().push_str(text);
             }
-            Delta::CallArguments { text, .. } => {
-                if let Some(Part::Call(call)) = choice.parts.last_mut() {
-                    call.arguments.to_mut().push_str(text);
-                }
-                return;
-            }
-            Delta::Finish { finish, stop } => {
+            (Delta::Finish { finish, stop }, _) => {
                 choice.finish = finish;
                 choice.stop = stop.map(str::to_owned);
-                return;
             }
-            Delta::Logprobs(told) => {
-                choice.logprobs = Some(told.kept());
-                return;
+            (Delta::Logprobs(told), _) => choice.logprobs = Some(told.kept()),
+            // One more tells that there were more.
+            (Delta::Cited(citation), _) if choice.citations.len() <= cited::MOST => {
+                choice.citations.push(citation.clone());
             }
-            Delta::Cited(citation) => {
-                // One more tells that there were more.
-                if choice.citations.len() <= cited::MOST {
-                    choice.citations.push(citation.clone());
-                }
-                return;
-            }
-            Delta::Start { .. } | Delta::Choice(_) | Delta::CallEnd { .. } => return,
-        });
+            (delta, _) => choice.parts.extend(Part::of(delta)),
+        }
     }
 }
 
 impl Part {
+    /// Keeps what is added, where that is a piece of its own.
+    pub(super) fn of(delta: Delta<'_>) -> Option<Self> {
+        Some(match delta {
+            Delta::Text(text) => Self::Text(text.to_owned()),
+            Delta::Refusal(text) => Self::Refusal(text.to_owned()),
+            Delta::Thought(text) => Self::Thought(text.to_owned()),
+            Delta::Picture { mime, data } => Self::Picture { mime: mime.to_owned(), data: data.to_owned() },
+            Delta::Other(kind) => Self::Other(kind.to_owned()),
+            Delta::CallStart { id, name, .. } => {
+                let (id, name) = (id.to_owned().into(), name.to_owned().into());
+                Self::Call(Call { id, name, arguments: Cow::default() })
+            }
+            _ => return None,
+        })
+    }
+
     /// Returns what it adds, but for the arguments of a call.
     pub(super) fn delta(&self) -> Delta<'_> {
         match self {
