@@ -15,8 +15,8 @@ use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Order, Slot, Table, TableState, Width};
 use crate::pricing::Tier;
-use crate::session::{ModelHealth, Snapshot};
-use crate::telemetry::{Cell, Percentiles};
+use crate::session::Snapshot;
+use crate::telemetry::{Cell, ModelHealth, Percentiles};
 use crate::units::{ModelId, Pico, PicoPerMillion};
 
 /// A column: its place, what sorts by it and how that order is called, what stands in its cells.

@@ -10,7 +10,8 @@ use crate::console::screens::figures::List;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::bars::Gauge;
-use crate::session::{Breaker, Headroom, ModelHealth, Snapshot};
+use crate::session::Snapshot;
+use crate::telemetry::{Breaker, Headroom, ModelHealth};
 use crate::units::Instant;
 
 /// Returns how a model is, where anybody says.
