@@ -394,7 +394,7 @@ impl Row<'_> {
 }
 
 /// Gathers and sorts the models of a snapshot.
-pub(super) fn roster(snapshot: &Snapshot, by: By, order: Order) -> Vec<Row<'_>> {
+pub(super) fn roster<'a>(snapshot: &'a Snapshot, by: By, order: Order) -> Vec<Row<'a>> {
     let (window, to_date) = (&*snapshot.totals, &*snapshot.to_date);
     let names = snapshot.log.names.models().len();
     let mut on_ladder = vec![false; names];
@@ -403,8 +403,8 @@ pub(super) fn roster(snapshot: &Snapshot, by: By, order: Order) -> Vec<Row<'_>> 
             *slot = true;
         }
     }
-    let live = |cell: Option<&Cell>| cell.filter(|cell| !cell.is_empty());
-    let row = |model, name, cell: Option<&Cell>| Row {
+    let live = |cell: Option<&'a Cell>| cell.filter(|cell| !cell.is_empty());
+    let row = |model, name, cell: Option<&'a Cell>| Row {
         model,
         name,
         cell,
@@ -427,7 +427,7 @@ pub(super) fn roster(snapshot: &Snapshot, by: By, order: Order) -> Vec<Row<'_>> 
         By::Name => None,
         By::Figure(of) => of(row),
     };
-    let mut ranked: Vec<_> = rows.into_iter().map(|row: Row<'_>| (figure(&row), row)).collect();
+    let mut ranked: Vec<_> = rows.into_iter().map(|row: Row<'a>| (figure(&row), row)).collect();
     crate::units::sort_by(&mut ranked, |(a, one), (b, other)| {
         let found = if matches!(by, By::Name) { one.name.cmp(other.name) } else { a.cmp(b) };
         if order == Order::Descending { found.reverse() } else { found }
