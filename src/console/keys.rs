@@ -187,7 +187,7 @@ impl Keymap {
 
     /// Lists the keys of an action as they were written, whether or not they work here.
     pub fn keys(&self, action: Action) -> &[Chord] {
-        self.written.get(action as usize).map_or(&[], |(chords, _)| chords)
+        self.written.get(action as usize).map_or(&[], |(chords, _)| chords.as_slice())
     }
 
     /// Lists those keys of an action that do it in these contexts, best first.

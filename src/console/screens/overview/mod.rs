@@ -128,12 +128,10 @@ impl Screen for State {
                 Panel::Traffic => traffic::draw(scene, place, at, buf),
                 Panel::Breakdown => breakdown::draw(scene, place, (self.dimension, self.parts), at, buf),
                 Panel::Events => {
-                    let scope = match scene.view.focus == place {
-                        true => "all so far, newest first; Enter goes there",
-                        false => "all so far, newest first",
-                    };
+                    let more = if scene.view.focus == place { "; Enter goes there" } else { "" };
+                    let scope = format!("all so far, newest first{more}");
                     let events = events::all(scene.snapshot);
-                    events::draw(scene, (place, "Events", scope), (self.events.selected, &events), at, buf);
+                    events::draw(scene, (place, "Events", &scope), (self.events.selected, &events), at, buf);
                 }
                 Panel::Rate => trend::draw(scene, place, Measure::Thousand, at, buf),
             }

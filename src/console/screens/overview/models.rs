@@ -57,7 +57,7 @@ pub(super) fn ranked(snapshot: &Snapshot) -> Vec<Model<'_>> {
 }
 
 /// Returns the columns that the longest name takes.
-fn longest(models: &[Model<'_>], snapshot: &Snapshot) -> u16 {
+fn longest_name(models: &[Model<'_>], snapshot: &Snapshot) -> u16 {
     models.iter().map(|model| text::columns(model.name(snapshot))).max().unwrap_or(0)
 }
 
@@ -105,7 +105,7 @@ pub(super) fn draw(
     stacked(scene, models, paint::split_top(spare, 1).1, buf);
     let unknown = all.cost.unknown > 0;
     let mut columns = COLUMNS;
-    let longest = longest(models, snapshot).max(6);
+    let longest = longest_name(models, snapshot).max(6);
     let room = if inner.width < NARROW {
         // Names before bars: whose share it is says more than its length. Beside them stand share and cost.
         columns[1].yields = 1;
@@ -257,7 +257,7 @@ pub(super) fn draw_latencies(
     let longest = percentiles.iter().flatten().map(|known| known.p99).max().unwrap_or(0);
     let mut columns = LATENCIES;
     // Whole names come before the curve of calls, and before their number.
-    let longest_name = longest(models, snapshot);
+    let longest_name = longest_name(models, snapshot);
     let room = FOR_FIGURES.map(|kept| inner.width.saturating_sub(kept));
     let room = room.into_iter().find(|room| *room >= longest_name).unwrap_or(room[2]);
     columns[0].width = Width::Fixed(longest_name.clamp(9, room.max(9)));

@@ -96,7 +96,7 @@ impl State {
     }
 
     fn table(&self, rows: &[Row<'_>]) -> TableState {
-        TableState { selected: (rows.len() > 0).then(|| self.row(rows)), offset: self.offset }
+        TableState { selected: (!rows.is_empty()).then(|| self.row(rows)), offset: self.offset }
     }
 
     fn choose(&mut self, row: usize, rows: &[Row<'_>]) {
