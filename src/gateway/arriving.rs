@@ -1,5 +1,6 @@
 //! A request is taken in: what the engine hears of it, what the ledger keeps.
 
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant as Moment;
 
@@ -16,6 +17,7 @@ use crate::classifier::{self, Measures, TaskClass};
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
 use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
+use crate::runaway::Call;
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
 use crate::wire::{ApiError, Ask, AskMeasures, Dialect, prefix_ends};
@@ -53,7 +55,8 @@ pub(super) async fn open(
         bound(&mut arriving.wants, &ask, gateway.settings.max_output_default);
     }
     if gateway.live.compares_calls() {
-        arriving.call = gateway.calls.of(&ask);
+        let hasher = gateway.calls.build_hasher();
+        arriving.call = ask.last_call(hasher).map(|(hash, turns)| Call::new(hash, turns));
     }
     if gateway.live.explores() {
         arriving.after_tools = ask.last_call(FxHasher::default()).is_some();
@@ -234,9 +237,6 @@ fn tie(ask: &Ask) -> Option<Tie> {
 /// Tokens that a provider's own words around a prompt may come to.
 const TEMPLATE: u64 = 256;
 
-/// The longest prompt that a model takes: what one is taken for of which nobody here knows how long it is.
-const LARGEST: u64 = 1 << 20;
-
 /// Returns how long all answers to a request may be together; one whose length the client leaves open is cut at `most`.
 pub(super) fn most_output(found: AskMeasures, most: u64) -> u64 {
     found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)))
@@ -254,7 +254,7 @@ fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
     // What is foretold wrongly is billed as what is written.
     let output = output.saturating_add(found.predicted);
     wants.at_most = AtMost {
-        prompt: up_to_grid(if found.is_elsewhere { prompt.max(LARGEST) } else { prompt }),
+        prompt: up_to_grid(prompt),
         is_elsewhere: found.is_elsewhere,
         output: up_to_grid(output),
         any_tier: ask

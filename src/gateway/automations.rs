@@ -4,26 +4,20 @@
 //! proposed a note; a rule that is changed or gone takes its canary with it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use http::{Response, StatusCode};
+use http::Response;
 
 use super::automations_file::AutomationsFile;
 use super::body::Reply;
-use super::respond::json;
+use super::respond::answer;
 use super::watch::model_health;
-use super::{Gateway, now};
+use super::{Gateway, lock, now};
 use crate::automation::{Proposal, Rule, Signal};
 use crate::budget::Standing;
-use crate::ledger::{Entry, Note};
-use crate::session::{AutomationRow, Automations, Deed};
+use crate::session::{Automations, Deed};
 use crate::telemetry::ModelHealth;
 use crate::units::counted;
-use crate::wire::{ApiError, ErrorKind};
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl Gateway {
     /// Returns the automations.
@@ -119,8 +113,7 @@ impl Gateway {
     }
 
     fn tell(&self, text: &str) {
-        let at = self.live.note(text, now());
-        self.ledger.record(Entry::Note(Box::new(Note { at, text: text.into(), simulated: false })));
+        self.remark(text);
         tracing::info!(text, "automation");
     }
 
@@ -167,12 +160,9 @@ fn headroom(models: &[ModelHealth], name: &str) -> Option<u64> {
 }
 
 /// Answers how all automations stand.
-pub(super) fn standing(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
-    let rows: Vec<AutomationRow> = lock(&gateway.automations).rows();
-    let rows =
-        serde_json::to_value(rows).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
-    let body = serde_json::json!({ "at": now().rfc3339(), "automations": rows });
-    Ok(json(StatusCode::OK, body.to_string()))
+pub(super) fn standing(gateway: &Gateway) -> Response<Reply> {
+    let rows = lock(&gateway.automations).rows();
+    answer(&serde_json::json!({ "at": now().rfc3339(), "automations": rows }))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What the gateway says of itself: for the console's header and Models screen, and for those attached.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Gateway, now};
-use crate::ledger::{Entry, Health, Note};
+use super::{Gateway, lock, now};
+use crate::ledger::Health;
 use crate::prompt_cache::account_number;
 use crate::session::{AlertsView, BudgetsView, LedgerState, LiveStatus, Severity, Tries};
 use crate::telemetry::{Breaker, ModelHealth};
@@ -20,45 +20,25 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
     loop {
         ticks.tick().await;
         let stepped = clock.step(now(), std::time::Instant::now());
-        for remark in gateway.ledger.take_remarks().into_iter().chain(stepped) {
-            let at = gateway.live.note(&remark, now());
-            let note = Note { at, text: remark.as_str().into(), simulated: false };
-            gateway.ledger.record(Entry::Note(Box::new(note)));
+        let remarks = gateway.ledger.take_remarks().into_iter().chain(stepped);
+        for remark in remarks.chain(gateway.alerts.take_remarks()) {
+            gateway.remark(&remark);
             say(&remark);
         }
-        for remark in gateway.alerts.take_remarks() {
-            let at = gateway.live.note(&remark, now());
-            let note = Note { at, text: remark.as_str().into(), simulated: false };
-            gateway.ledger.record(Entry::Note(Box::new(note)));
-            say(&remark);
-        }
-        if let Some(text) = gateway.look_at_limits().await {
-            gateway.live.note(&text, now());
-            say(&text);
-        }
-        gateway.billed.lock().unwrap_or_else(PoisonError::into_inner).look();
-        if let Some(text) = gateway.look_at_automations() {
-            gateway.live.note(&text, now());
-            say(&text);
-        }
-        if let Some(text) = gateway.look_at_prices() {
-            gateway.live.note(&text, now());
-            say(&text);
-        }
+        lock(&gateway.billed).look();
+        let limits = gateway.look_at_limits().await;
+        let looked = [limits, gateway.look_at_automations(), gateway.look_at_prices()];
+        let mut told: Vec<String> = looked.into_iter().flatten().collect();
         let trouble = gateway.access.trouble();
         if trouble != keys {
-            let text = trouble.as_deref().map_or_else(
-                || "keys: the file of keys is read again".to_owned(),
-                |trouble| format!("keys: {trouble}"),
-            );
+            told.push(format!("keys: {}", trouble.as_deref().unwrap_or("the file of keys is read again")));
             keys = trouble;
-            gateway.live.note(&text, now());
-            say(&text);
         }
         let LedgerState { text, severity } = ledger_state(&gateway);
         if std::mem::replace(&mut before, severity) != severity {
-            let text = if text.is_empty() { "written again" } else { &text };
-            let text = format!("ledger: {text}");
+            told.push(format!("ledger: {}", if text.is_empty() { "written again" } else { &text }));
+        }
+        for text in told {
             gateway.live.note(&text, now());
             say(&text);
         }
@@ -132,18 +112,18 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         open: gateway.live.open() as u64,
         ledger: ledger_state(gateway),
         budgets: BudgetsView::of(&standings, ""),
-        budgets_file: gateway.limits.lock().unwrap_or_else(PoisonError::into_inner).text(),
+        budgets_file: lock(&gateway.limits).text(),
         tries: Tries {
             limits: gateway.live.limits().iter().map(|limit| (**limit).clone()).collect::<Vec<_>>().into(),
             rules: Some(gateway.alerts.rules()),
             now: Arc::default(),
         },
-        billed: gateway.billed.lock().unwrap_or_else(PoisonError::into_inner).told(),
+        billed: lock(&gateway.billed).told(),
         alerts: AlertsView::told(gateway.alerts.shown()),
         stopped: gateway.live.stopped(),
-        rollouts: gateway.rollouts.lock().unwrap_or_else(PoisonError::into_inner).rows(at),
-        automations: gateway.automations.lock().unwrap_or_else(PoisonError::into_inner).rows(),
-        steering: gateway.steered.lock().unwrap_or_else(PoisonError::into_inner).rows.clone(),
+        rollouts: lock(&gateway.rollouts).rows(at),
+        automations: lock(&gateway.automations).rows(),
+        steering: lock(&gateway.steered).rows.clone(),
         keys: gateway.access.usable(at) as u64,
         turned_away: gateway.turned_away.told(),
         draining: gateway.is_draining(),

@@ -472,7 +472,6 @@ fn of(slot: &Slot, now: Instant, date: units::Instant) -> ModelHealth {
     ModelHealth {
         provider: slot.provider.name.to_string(),
         model: slot.upstream.to_string(),
-        simulated: slot.provider.simulated,
         breaker: match state.breaker.phase(now) {
             Phase::Closed => Breaker::Closed,
             Phase::HalfOpen => Breaker::HalfOpen,
@@ -499,6 +498,7 @@ fn of(slot: &Slot, now: Instant, date: units::Instant) -> ModelHealth {
         in_flight: u64::from(state.in_flight),
         warm_sessions: None,
         last_error: state.last_error.clone().unwrap_or_default(),
+        simulated: slot.provider.simulated,
     }
 }
 
