@@ -180,7 +180,7 @@ pub(super) fn client_gone(
 /// Returns what a call came to that its provider refused under a good status: nothing, as where the status says so.
 pub(super) fn refused(error: &WireError) -> Option<Took> {
     let WireError::Upstream(told) = error else { return None };
-    (400..500).contains(&told.status).then_some((Usage::NONE, WriteTtl::Reported, false))
+    matches!(told.status, 400..500 | 503 | 529).then_some((Usage::NONE, WriteTtl::Reported, false))
 }
 
 /// Ends a call that failed before the client had anything. Where nothing is known of what it took, that is an estimate.

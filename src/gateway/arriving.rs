@@ -237,9 +237,6 @@ fn tie(ask: &Ask) -> Option<Tie> {
 /// Tokens that a provider's own words around a prompt may come to.
 const TEMPLATE: u64 = 256;
 
-/// The longest prompt that a model takes: what one is taken for of which nobody here knows how long it is.
-const LARGEST: u64 = 1 << 20;
-
 /// Returns how long all answers to a request may be together; one whose length the client leaves open is cut at `most`.
 pub(super) fn most_output(found: AskMeasures, most: u64) -> u64 {
     found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)))
@@ -257,7 +254,7 @@ fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
     // What is foretold wrongly is billed as what is written.
     let output = output.saturating_add(found.predicted);
     wants.at_most = AtMost {
-        prompt: up_to_grid(if found.is_elsewhere { prompt.max(LARGEST) } else { prompt }),
+        prompt: up_to_grid(prompt),
         is_elsewhere: found.is_elsewhere,
         output: up_to_grid(output),
         any_tier: ask

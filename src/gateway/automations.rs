@@ -15,7 +15,8 @@ use super::watch::model_health;
 use super::{Gateway, lock, now};
 use crate::automation::{Proposal, Rule, Signal};
 use crate::budget::Standing;
-use crate::session::{Automations, Deed, ModelHealth};
+use crate::session::{Automations, Deed};
+use crate::telemetry::ModelHealth;
 use crate::units::counted;
 
 impl Gateway {
@@ -167,7 +168,7 @@ pub(super) fn standing(gateway: &Gateway) -> Response<Reply> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Headroom, QuotaWindow};
+    use crate::telemetry::{Headroom, QuotaWindow};
 
     #[test]
     fn of_several_accounts_the_one_with_most_left_counts_and_of_one_its_tightest_limit() {

@@ -55,13 +55,16 @@ pub(super) async fn run(
 
 /// Waits until an answer is there that the provider works on in the background; any other comes back as it is.
 pub(super) async fn settled(
-    operation: &Operation,
+    operation: &mut Operation,
     dispatch: &Dispatch,
     target: &Target,
-    body: Bytes,
+    (body, most): (Bytes, u64),
 ) -> Ended {
     let id = pending(&body).filter(|_| !target.simulated()).map(|ticket| ticket.id.to_owned());
     let Some(id) = id else { return Ended::Answer(body) };
+    // Should nobody be here any more when it is there, it counts as the longest that it may be.
+    operation.delivered = most;
+    operation.record_progress();
     let awaited = &operation.gateway.awaited;
     let mut brought = awaited.enter(&id);
     let sender = TICKET.try_with(|ticket| ticket.borrow_mut().take()).ok().flatten();

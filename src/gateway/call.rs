@@ -165,8 +165,7 @@ pub(super) async fn attempt(
     }
     let limit = gateway.settings.limits.answer;
     // One of the client's own dialect goes on as it came; another is read and written anew beside what came.
-    let ask = operation.ask.put_to(dialect, accent(&target));
-    let is_own = !ask.is_translated(dialect);
+    let is_own = !operation.ask.put_to(dialect, accent(&target)).is_translated(dialect);
     let copies = if is_own { 1 } else { 2 };
     let (mut held, mut beside) = (gateway.budget.hold(), gateway.budget.hold());
     let whole = {
@@ -189,10 +188,10 @@ pub(super) async fn attempt(
         Some(Ok(bytes)) => held.tie(bytes),
     };
     let bytes = if operation.ask.wants_background() {
-        match Box::pin(background::settled(operation, dispatch, &target, bytes)).await {
+        let most = arriving::most_output(measures, gateway.settings.max_output_default);
+        match Box::pin(background::settled(operation, dispatch, &target, (bytes, most))).await {
             Ended::Answer(bytes) => bytes,
             Ended::Lost(bytes, why) => {
-                let most = arriving::most_output(measures, gateway.settings.max_output_default);
                 let used =
                     estimate::complete(wire::used(dialect, &bytes), measures.estimated_prompt_tokens, most);
                 let error = ApiError::new(ErrorKind::NotFound, format!("the answer is lost: {why}"));
@@ -207,7 +206,9 @@ pub(super) async fn attempt(
         let full = gateway.budget.full();
         return failed(operation, &attempt, permit, Status::Cancelled, full, None);
     }
+    operation.delivered = 0;
     let is_checked = dispatch.checks.is_some();
+    let ask = operation.ask.put_to(dialect, accent(&target));
     let answer = if bytes.len() < LARGE {
         wire::answer_and_said(dialect, &ask, bytes.clone(), is_checked)
     } else {
@@ -359,7 +360,7 @@ async fn declined(
             error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
             (Status::Failed, Some(false))
         }
-        404 => {
+        404 | 410 => {
             let upstream = target.upstream();
             error = provider_fault(format!("{provider} does not know {upstream}: {}", error.message));
             (Status::Failed, Some(false))

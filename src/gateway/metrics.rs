@@ -215,7 +215,7 @@ fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
 }
 
 fn health(out: &mut Page, gateway: &Gateway) {
-    let models = gateway.providers.health(std::time::Instant::now());
+    let models = gateway.providers.health(std::time::Instant::now(), super::now());
     out.head("pointsman_breaker_open", "gauge", "Whether a model is left alone after failures.");
     for model in &models {
         let is_open = model.breaker != Breaker::Closed;

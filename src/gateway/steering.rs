@@ -79,7 +79,7 @@ impl Gateway {
             *threshold = i64::from(one.to.get());
         }
         let row = lock(&self.steered).rows.iter().find(|row| row.limit == limit).cloned().unwrap_or_default();
-        let row = SteerRow { moves: moves.iter().map(Into::into).collect(), ..row };
+        let row = SteerRow { moves: moves.to_vec(), ..row };
         let what = format!("towards {limit}{}", row.moved());
         self.apply(&spec, who, Deed::Change(&what)).map_err(|error| error.to_string())?;
         Ok(what)

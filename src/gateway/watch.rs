@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::{Gateway, lock, now};
 use crate::ledger::Health;
 use crate::prompt_cache::account_number;
-use crate::session::{
-    AlertsView, Breaker, BudgetsView, LedgerState, LiveStatus, ModelHealth, Severity, Tries, WarmModel,
-};
+use crate::session::{AlertsView, BudgetsView, LedgerState, LiveStatus, Severity, Tries};
+use crate::telemetry::{Breaker, ModelHealth};
 use crate::units::{Instant, Span};
 
 /// Tells of what becomes of the ledger, the file of keys and the clock, as long as the gateway serves: `say` hears it, and so do the readers
@@ -77,19 +76,22 @@ impl Clock {
 
 /// Returns how each model at each provider is at this moment.
 pub(super) fn model_health(gateway: &Gateway) -> Vec<ModelHealth> {
-    let mut found = gateway.providers.health(std::time::Instant::now());
-    let held = gateway.live.minds_caches().then(|| gateway.live.warm(now()).0);
-    for health in &mut found {
+    let at = now();
+    let mut models = gateway.providers.health(std::time::Instant::now(), at);
+    let held = gateway.live.minds_caches().then(|| gateway.live.warm(at).0);
+    // Each account has caches of its own; a provider with but one has the number 0.
+    let warm = |model: &str, provider: &str| {
+        let number = account_number(provider);
+        let here = held.as_ref()?.iter().filter(|one| *one.model == *model && one.account == number);
+        Some(here.map(|one| one.sessions).sum())
+    };
+    for health in &mut models {
         if let (Breaker::Closed, Some(until)) = (health.breaker, health.blocked) {
             health.breaker = Breaker::Open { until };
         }
-        // Each account has caches of its own; a provider with but one has the number 0.
-        let number = account_number(&health.provider);
-        let is_here = |one: &&WarmModel| *one.model == *health.model && one.account == number;
-        let sessions = |held: &Vec<WarmModel>| held.iter().filter(is_here).map(|one| one.sessions).sum();
-        health.warm_sessions = held.as_ref().map(sessions);
+        health.warm_sessions = warm(&health.model, &health.provider);
     }
-    found
+    models
 }
 
 /// Returns the picture of this moment.

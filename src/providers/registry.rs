@@ -23,7 +23,7 @@ use crate::config::providers::{AccountSpec, Drain, KeySource, ProvidersSpec, Sim
 use crate::prompt_cache::account_number;
 use crate::routing::Status;
 use crate::telemetry::{Breaker, Headroom, ModelHealth, QuotaWindow};
-use crate::units::{Instant as Moment, Span};
+use crate::units::{self, Span};
 use crate::wire::{Dialect, Form, Known};
 
 /// The most names whose provider is remembered; clients may name any.
@@ -405,10 +405,10 @@ impl Providers {
         accounts.filter(is_blocked).map(|account| account_number(&account.name)).collect()
     }
 
-    /// Returns the health of every model that was asked for so far, by provider and name.
-    pub fn health(&self, now: Instant) -> Vec<ModelHealth> {
+    /// Returns the health of every model that was asked for so far, by provider and name, at a moment of which the date is told.
+    pub fn health(&self, now: Instant, date: units::Instant) -> Vec<ModelHealth> {
         let slots = self.accounts().flat_map(|provider| provider.slots());
-        let mut health: Vec<ModelHealth> = slots.map(|slot| of(&slot, now, wait::wall())).collect();
+        let mut health: Vec<ModelHealth> = slots.map(|slot| of(&slot, now, date)).collect();
         crate::units::sort_by(&mut health, |a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         health
     }
@@ -458,18 +458,17 @@ fn blocked(slot: &Slot, now: Instant) -> Option<(Duration, &'static str)> {
     Some((until.saturating_duration_since(now), "quota"))
 }
 
-fn of(slot: &Slot, now: Instant, wall: Moment) -> ModelHealth {
-    let after = |wait: Duration| wall + Span(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX / 4));
-    let at = |until: Instant| after(until.saturating_duration_since(now));
+fn of(slot: &Slot, now: Instant, date: units::Instant) -> ModelHealth {
+    let after = |span: Duration| {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        date + Span(millis.saturating_mul(1000).min(i64::MAX / 4))
+    };
+    let at = |moment: Instant| after(moment.saturating_duration_since(now));
     let state = slot.state();
-    let left = |left: quota::Left| Headroom { left: left.available(now), limit: Some(left.limit) };
     let quota = &state.quota;
-    let windows = quota.windows.open(now).map(|window| QuotaWindow {
-        name: window.name.clone(),
-        used: window.used,
-        resets: at(window.resets_at),
-        is_closed: window.is_closed,
-    });
+    let left = |left: Option<quota::Left>| {
+        left.map(|left| Headroom { left: left.available(now), limit: Some(left.limit) })
+    };
     ModelHealth {
         provider: slot.provider.name.to_string(),
         model: slot.upstream.to_string(),
@@ -478,14 +477,27 @@ fn of(slot: &Slot, now: Instant, wall: Moment) -> ModelHealth {
             Phase::HalfOpen => Breaker::HalfOpen,
             Phase::Open(until) => Breaker::Open { until: at(until) },
         },
-        in_flight: state.in_flight.into(),
-        requests: quota.requests.map(left),
-        tokens: quota.tokens.map(left),
-        resets: quota.tokens.into_iter().chain(quota.requests).map(|left| after(left.resets_in(now))).max(),
-        windows: windows.collect(),
+        blocked: quota.closed_until(now).map(at).filter(|&until| until > date),
+        windows: quota
+            .windows
+            .open(now)
+            .map(|window| QuotaWindow {
+                name: window.name.clone(),
+                used: window.used,
+                resets: at(window.resets_at),
+                is_closed: window.is_closed,
+            })
+            .collect(),
+        requests: left(quota.requests),
+        tokens: left(quota.tokens),
+        resets: [quota.tokens, quota.requests]
+            .into_iter()
+            .flatten()
+            .map(|left| after(left.resets_in(now)))
+            .max(),
+        in_flight: u64::from(state.in_flight),
         warm_sessions: None,
         last_error: state.last_error.clone().unwrap_or_default(),
-        blocked: quota.closed_until(now).filter(|until| *until > now).map(at),
         simulated: slot.provider.simulated,
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AlertsView, AutomationRow, BudgetsView, RolloutRow, SteerRow, Tries};
 use crate::pricing::Billed;
-pub use crate::telemetry::{Breaker, Headroom, ModelHealth, QuotaWindow};
+use crate::telemetry::{Breaker, ModelHealth};
 use crate::units::{Instant, Pico, Span};
 
 /// How bad something is.
@@ -133,7 +133,7 @@ impl LiveStatus {
 }
 
 /// What the player knows of the live session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LiveView {
     /// What it says of itself.
     pub status: Arc<LiveStatus>,

@@ -52,6 +52,9 @@ pub struct ModelHealth {
     pub model: String,
     /// The breaker.
     pub breaker: Breaker,
+    /// Until when the provider asked to be left alone, where it did; the breaker knows nothing of it.
+    #[serde(skip)]
+    pub blocked: Option<Instant>,
     /// Calls going on.
     pub in_flight: u64,
     /// Requests left in the provider's quota, where it says.
@@ -68,9 +71,6 @@ pub struct ModelHealth {
     pub warm_sessions: Option<u64>,
     /// The last error; empty where there was none lately.
     pub last_error: String,
-    /// Until when the provider asked to be left alone, where the breaker does not keep calls away anyway; told as a breaker's.
-    #[serde(skip)]
-    pub blocked: Option<Instant>,
     /// Whether the answers are simulated.
     pub simulated: bool,
 }

@@ -5,7 +5,6 @@
 
 mod cascade;
 mod cell;
-mod exploring;
 mod frontier;
 mod grid;
 mod health;

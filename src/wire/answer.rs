@@ -111,6 +111,10 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
     if reply.choices.is_empty() {
         return Err(WireError::Malformed("it holds no answer".to_owned()));
     }
+    // What broke behind a gateway stands beside what had come by then.
+    if root.get("error").is_some_and(faults::is_error) {
+        fault = fault.or_else(|| Some(WireError::Upstream(faults::read_event(from, root.raw()))));
+    }
     let is_translated = ask.is_translated(from);
     for choice in &mut reply.choices {
         // A response that is still being made says so.

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::hash::Hasher as _;
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -451,6 +453,30 @@ impl<'a> Prompt<'a> {
         }
     }
 
+    /// Puts the results of a turn into the order of their calls: Google pairs them by their places.
+    pub(super) fn answer_in_order(&mut self) {
+        let mut order: HashMap<String, usize> = HashMap::new();
+        for turn in &mut self.turns {
+            if turn.is_user {
+                let place = |part: &Piece<'_>| match part {
+                    Piece::Result(result) => order.get(&*result.call).copied().unwrap_or(usize::MAX - 1),
+                    _ => usize::MAX,
+                };
+                if !turn.parts.is_sorted_by_key(place) {
+                    turn.parts.sort_by_key(place);
+                }
+                continue;
+            }
+            order.clear();
+            for part in &turn.parts {
+                if let Piece::Call { call, .. } = part {
+                    let next = order.len();
+                    order.entry(call.id.to_string()).or_insert(next);
+                }
+            }
+        }
+    }
+
     /// Returns the name of the tool that was called under an id, the latest first.
     pub(super) fn tool_called(&self, id: &str) -> Option<Rc<str>> {
         let mut called = self.called.borrow_mut();
@@ -531,6 +557,10 @@ pub(super) fn safe_id(id: &str) -> Cow<'_, str> {
     if !id.is_empty() && id.chars().all(is_safe) {
         return Cow::Borrowed(id);
     }
-    let replaced: String = id.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
-    Cow::Owned(if replaced.is_empty() { "call".to_owned() } else { replaced })
+    let mut safe: String = id.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
+    // Two ids that differ in what is not taken stay two.
+    let mut hasher = rustc_hash::FxHasher::default();
+    hasher.write(id.as_bytes());
+    let _ = write!(safe, "_{:08x}", hasher.finish() >> 32);
+    Cow::Owned(safe)
 }

@@ -267,6 +267,9 @@ impl Reader<'_> {
                 turn.parts.sort_by_key(|part| !is_result(part));
             }
         }
+        if self.to == Dialect::Gemini {
+            prompt.answer_in_order();
+        }
         let stops = prompt.stop.len();
         if self.to == Dialect::AnthropicMessages {
             prompt.stop.retain(|stop| !stop.trim().is_empty());

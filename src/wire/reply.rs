@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use serde::Deserialize;
-
 use super::cited::Citation;
 use super::error::Result;
 use super::faults::clean;
@@ -13,8 +11,8 @@ use super::json::Value;
 use super::logprobs::{Logprobs, Sureness, ToldLogprobs};
 use super::{Dialect, WireError, cited, table};
 use crate::checks::{self, Said};
-use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
+use crate::record::value::{FromValue, read};
 
 /// A finished answer: the parts that its source told, put together.
 #[derive(Debug, Default)]
@@ -425,8 +423,8 @@ pub(super) fn said(text: Option<Cow<'_, str>>, tell: impl FnOnce(&str)) {
 }
 
 /// Reads a usage block; one that cannot be right counts as not said, as an answer is worth more than its bill.
-pub(super) fn block<T: for<'de> Deserialize<'de>>(value: Value<'_>) -> Option<T> {
-    json::read(value.raw()).ok()
+pub(super) fn block<T: FromValue>(value: Value<'_>) -> Option<T> {
+    read(value.raw()).ok()
 }
 
 /// Returns the buckets of a block, where they say anything.

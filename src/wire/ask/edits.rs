@@ -51,6 +51,16 @@ impl<'b> Edits<'b> {
         self.removed.push(at);
     }
 
+    /// Takes out all top-level members of a name; says whether there was any.
+    pub(super) fn remove_all(&mut self, name: &str) -> bool {
+        let before = self.removed.len();
+        let named = |member: &&Member| is_named(name_of(&self.ask.body, &member.key), name);
+        let found =
+            self.ask.scan.members.iter().enumerate().filter(|(_, member)| named(member)).map(|(at, _)| at);
+        self.removed.extend(found);
+        self.removed.len() > before
+    }
+
     /// Takes members out of an object within the body, each with the comma before it; the first ones with the comma after
     /// them.
     pub(super) fn remove_from(&mut self, members: &[Member], mut removed: Vec<usize>) {

@@ -4,6 +4,7 @@
 //! - `stream_options.include_usage: true` in a chat stream, without which a provider would not say what it used;
 //! - what a rung of the policy writes (`parameters`, before everything else);
 //! - the limit of output, where policy sets a lower one than the client, and its name, where the model knows only the newer;
+//! - other models that the client would have asked, which is for policy to say;
 //! - what the model is known to refuse (`known`, `refused`), and messages of the system that it does not take (`system`);
 //! - a last turn by the assistant, where Claude would refuse it (`prefill`);
 //! - thoughts of another provider's model, as an earlier answer of ours told them (`returned`).
@@ -20,6 +21,9 @@ use crate::wire::completions::USUAL_LIMIT;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::json::{Value, quoted, spliced};
 use crate::wire::prompt::Reader;
+
+/// The members by which clients have a provider ask other models: Anthropic and OpenRouter.
+const ELSEWHERE: [&str; 2] = ["fallbacks", "models"];
 
 /// Returns the body with the splices that are needed; where none is, the same bytes.
 pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
@@ -58,6 +62,12 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
     let is_older = scan.limits.iter().any(|(name, _)| *name == "max_tokens");
     if to == Dialect::OpenAiChat && is_older && thinks_before_answering(model) {
         rename_limit(&mut edits);
+    }
+    // Which models may serve is for policy to say, and what they cost for budgets to hold.
+    for name in ELSEWHERE {
+        if edits.remove_all(name) {
+            reader.leave_out(name);
+        }
     }
     if !sending.known.rules.is_empty() {
         refused::leave_out(&mut edits, reader);
