@@ -12,7 +12,7 @@ use super::output;
 use crate::app::{STEERING, rows_at, said_at};
 use crate::budget::LimitHistory;
 use crate::report::{Format, Sheet, render};
-use crate::session::{MoveRow, SteerRow, SteeredWindow, steer_over};
+use crate::session::{Moved, SteerRow, SteeredWindow, steer_over};
 use crate::units::{Instant, Pico, counted, members};
 
 /// Moves thresholds so that what a budget's window costs comes out right below its limit.
@@ -118,7 +118,7 @@ members! {
     steered_share: Option<String> = share(one.steered, one.amount),
     requests: u64 = one.requests,
     moves: u64 = one.moves,
-    last: Vec<MoveRow> = one.last.iter().map(Into::into).collect(),
+    last: Vec<Moved> = one.last.clone(),
 }
 
 /// Returns a part of an amount as a number with three decimals.

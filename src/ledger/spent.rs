@@ -20,6 +20,8 @@ members! {
             row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()))
         };
     }
+    /// Its request's place in the order of arrival.
+    pub seq: u64 = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
     /// When its request arrived.
     pub at: Instant = Instant(row.get(1)?),
     /// The team.
