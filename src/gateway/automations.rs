@@ -15,8 +15,7 @@ use super::watch::model_health;
 use super::{Gateway, lock, now};
 use crate::automation::{Proposal, Rule, Signal};
 use crate::budget::Standing;
-use crate::ledger::{Entry, Note};
-use crate::session::{AutomationRow, Automations, Deed};
+use crate::session::{Automations, Deed};
 use crate::telemetry::ModelHealth;
 use crate::units::counted;
 

@@ -218,8 +218,8 @@ fn health(out: &mut Page, gateway: &Gateway) {
     let models = gateway.providers.health(std::time::Instant::now(), super::now());
     out.head("pointsman_breaker_open", "gauge", "Whether a model is left alone after failures.");
     for model in &models {
-        let open = if model.breaker == Breaker::Closed { "0" } else { "1" };
-        out.line("pointsman_breaker_open", &[("provider", &model.provider), ("model", &model.model)], open);
+        let is_open = model.breaker != Breaker::Closed;
+        out.line(&[("provider", &model.provider), ("model", &model.model)], u8::from(is_open));
     }
     out.head("pointsman_provider_in_flight", "gauge", "Calls under way.");
     for model in &models {

@@ -498,6 +498,7 @@ fn of(slot: &Slot, now: Instant, date: units::Instant) -> ModelHealth {
         in_flight: u64::from(state.in_flight),
         warm_sessions: None,
         last_error: state.last_error.clone().unwrap_or_default(),
+        simulated: slot.provider.simulated,
     }
 }
 

@@ -15,7 +15,7 @@ use super::{Reading, settle_one};
 use crate::certificate::Alarm;
 use crate::outcome::{Evidence, Outlook, Settled};
 use crate::rollout::{Phase, Rollout, Seen, Side, Turn};
-use crate::routing::{Check, Lot, Policy, Route, Signals, Status, decide, match_route};
+use crate::routing::{Check, Lot, Policy, Route, Status, match_route};
 use crate::units::{Instant, PerMille};
 
 /// The chance that an alarm is false, over all of a rollout.

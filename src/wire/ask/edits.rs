@@ -54,9 +54,9 @@ impl<'b> Edits<'b> {
     /// Takes out all top-level members of a name; says whether there was any.
     pub(super) fn remove_all(&mut self, name: &str) -> bool {
         let before = self.removed.len();
-        let named = |member: &&Member| is_named(name_of(self.body, &member.key), name);
+        let named = |member: &&Member| is_named(name_of(&self.ask.body, &member.key), name);
         let found =
-            self.scan.members.iter().enumerate().filter(|(_, member)| named(member)).map(|(at, _)| at);
+            self.ask.scan.members.iter().enumerate().filter(|(_, member)| named(member)).map(|(at, _)| at);
         self.removed.extend(found);
         self.removed.len() > before
     }
