@@ -14,7 +14,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeFloat, DeString, DeTable, DeValue};
 
 /// What [`Spanned`] and the dates of `toml` call themselves and their members; a test holds it.
 const PLACED: &str = "$__serde_spanned_private_Spanned";
@@ -89,11 +89,17 @@ enum Value<'i> {
     Yes(bool),
     Signed(i64),
     Unsigned(u64),
-    Real(f64),
-    /// A number that does not fit, by its kind.
-    TooLarge(&'static str),
+    Real(DeFloat<'i>),
+    /// A whole number that does not fit.
+    TooLarge,
     List(Items<'i>),
     Table(Members<'i>),
+}
+
+/// Returns a number with a fraction, where it fits.
+fn real(written: &DeFloat<'_>) -> Option<f64> {
+    let number: f64 = written.as_str().parse().ok()?;
+    (number.is_finite() || number.is_nan() || written.as_str().contains("inf")).then_some(number)
 }
 
 /// The members of a table, or of what stands for a place or a date.
@@ -113,14 +119,9 @@ impl<'i> Value<'i> {
                 let (digits, radix) = (number.as_str(), number.radix());
                 let signed = i64::from_str_radix(digits, radix).map(Self::Signed);
                 let number = signed.or_else(|_| u64::from_str_radix(digits, radix).map(Self::Unsigned));
-                number.unwrap_or(Self::TooLarge("integer"))
+                number.unwrap_or(Self::TooLarge)
             }
-            DeValue::Float(number) => {
-                let told = number.as_str();
-                let is_meant = |number: &f64| number.is_finite() || number.is_nan() || told.contains("inf");
-                let real = told.parse().ok().filter(is_meant);
-                real.map_or(Self::TooLarge("floating point"), Self::Real)
-            }
+            DeValue::Float(number) => Self::Real(number),
             DeValue::Datetime(at) => Self::Table(Members::of_date(at.to_string(), span.clone())),
             DeValue::Array(items) => Self::List(Items(items.into_iter())),
             DeValue::Table(table) => Self::of_table(table),
@@ -142,8 +143,8 @@ impl<'i> Value<'i> {
             Self::Yes(yes) => Unexpected::Bool(*yes),
             Self::Signed(number) => Unexpected::Signed(*number),
             Self::Unsigned(number) => Unexpected::Unsigned(*number),
-            Self::Real(number) => Unexpected::Float(*number),
-            Self::TooLarge(kind) => Unexpected::Other(kind),
+            Self::Real(number) => real(number).map_or(Unexpected::Other("number"), Unexpected::Float),
+            Self::TooLarge => Unexpected::Other("integer"),
             Self::List(_) => Unexpected::Seq,
             Self::Table(_) => Unexpected::Map,
         }
@@ -229,9 +230,11 @@ impl<'de> Deserializer<'de> for Node<'de> {
             Value::Yes(yes) => visitor.visit_bool(yes),
             Value::Signed(number) => visitor.visit_i64(number),
             Value::Unsigned(number) => visitor.visit_u64(number),
-            Value::Real(number) => visitor.visit_f64(number),
-            Value::TooLarge("integer") => Err(Fault::invalid_type(Unexpected::Other("integer"), &visitor)),
-            Value::TooLarge(_) => Err(Fault::custom("floating-point number overflowed")),
+            Value::Real(number) => match real(&number) {
+                Some(number) => visitor.visit_f64(number),
+                None => Err(Fault::custom("floating-point number overflowed")),
+            },
+            Value::TooLarge => Err(Fault::invalid_type(Unexpected::Other("integer"), &visitor)),
             Value::List(items) => visitor.visit_seq(items),
             Value::Table(members) => visitor.visit_map(members),
         }
