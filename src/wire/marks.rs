@@ -31,7 +31,7 @@ pub fn marked(body: &Bytes) -> Option<Bytes> {
         let block = last_block(system).or_else(|| last_block(root.get("tools")));
         spans.extend(block.and_then(before_end).map(|inner| (inner..inner, format!(",{MARK}"))));
     }
-    // Last, as the system may end where the request does.
+    // Last, where what the system says stands last.
     spans.push((end..end, format!(",{MARK}")));
     Some(spliced(body, spans).into())
 }
@@ -76,7 +76,7 @@ mod tests {
         for (before, after) in [
             (json!({"system":"Be\n\"brief\"","tools":tools}), json!({"system":block,"tools":tools})),
             (json!({"system":[{"type":"text","text":"Be\n\"brief\""}]}), json!({"system":block})),
-            (json!({"system":"Be\n\"brief\""}), json!({"system":block})),
+            (json!({"messages":[],"system":"Be\n\"brief\""}), json!({"messages":[],"system":block})),
             (json!({"tools":tools}), json!({"tools":marked_tools})),
             (json!({"system":"  ","tools":tools}), json!({"system":"  ","tools":marked_tools})),
             (json!({"system":[],"tools":[]}), json!({"system":[],"tools":[]})),
