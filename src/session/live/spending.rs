@@ -62,21 +62,19 @@ impl Live {
             let prices = Arc::clone(core.decider.prices());
             let listed = core.names.model(prices.identity(model)).to_owned();
             let payer = Payer { listed: &listed, ..drawn.payer };
-            let amount = match drawn.cost.amount() {
-                Some(amount) => amount,
+            let amount = if let Some(amount) = drawn.cost.amount() {
+                amount
+            } else {
                 // As much as would have been held for it.
-                None => {
-                    let (prompt, output) = drawn.at_most;
-                    let whole = |tokens| u32::try_from(tokens).unwrap_or(u32::MAX);
-                    let at_most = AtMost {
-                        prompt: whole(prompt),
-                        output: whole(output),
-                        is_elsewhere: false,
-                        any_tier: drawn.any_tier,
-                    };
-                    most(&prices, model, drawn.at, at_most)
-                        .unwrap_or_else(|| of_any(&prices, drawn.at, at_most))
-                }
+                let (prompt, output) = drawn.at_most;
+                let whole = |tokens| u32::try_from(tokens).unwrap_or(u32::MAX);
+                let at_most = AtMost {
+                    prompt: whole(prompt),
+                    output: whole(output),
+                    is_elsewhere: false,
+                    any_tier: drawn.any_tier,
+                };
+                most(&prices, model, drawn.at, at_most).unwrap_or_else(|| of_any(&prices, drawn.at, at_most))
             };
             let budgets = core.decider.budgets_mut();
             let mut draws = budgets.draws(&payer);
