@@ -95,7 +95,7 @@ impl Schedule {
             _ => vec![by],
         };
         let options =
-            SpendOptions { tables, most: SpendOptions::MOST, meters: is_focus.then_some(Period::Day) };
+            SpendOptions { tables, most: SpendOptions::MOST, meters: is_focus.then_some(Period::Day), ..SpendOptions::default() };
         let stretch = Stretch::new(Some(When::At(from)), Some(When::At(to)));
         let setup = self.setup.within(stretch);
         let logs = [self.ledger.clone()];

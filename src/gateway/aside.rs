@@ -12,7 +12,8 @@ use crate::pricing::{Cost, Terms};
 use crate::providers::Target;
 use crate::record::WriteTtl;
 use crate::routing::Parameters;
-use crate::session::{Aside, Called, SIMULATED};
+use crate::outcome::SIMULATED;
+use crate::session::{Aside, Called};
 use crate::units::{Count, SHADOW, Span};
 use crate::wire::Ask;
 

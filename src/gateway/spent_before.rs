@@ -21,7 +21,9 @@ use crate::units::{Instant, SHADOW, Span};
 /// Where it cannot be read.
 pub fn draw_before(live: &Live, ledger: &Path) -> Result<(), LedgerError> {
     let Some(from) = live.budgets_since(now()).filter(|_| ledger.is_file()) else { return Ok(()) };
-    let calls = spent(ledger, from, |_| true)?;
+    let mut calls = spent(ledger, from, |_| true)?;
+    // What a trial made up is no money once providers are real.
+    calls.retain(|call| !call.is_trial || live.is_trial());
     live.draw(&calls.iter().map(drawn).collect::<Vec<_>>(), None);
     Ok(())
 }
@@ -54,7 +56,7 @@ fn drawn(call: &SpentCall) -> Drawn<'_> {
     // As gateways reckon bounds: no prompt has more tokens than bytes, and the estimate is a quarter of those.
     let at_most = (call.prompt.unwrap_or(0).saturating_mul(4), call.output.unwrap_or(8192));
     let any_tier = call.cost == Cost::Unknown(Unpriced::NoTier);
-    Drawn { at: call.at, payer, cost: call.cost, at_most, any_tier }
+    Drawn { at: call.at, payer, cost: call.cost, at_most, billed: &call.billed, any_tier }
 }
 
 /// How long after a request arrived it may still be open when a limit comes into force, before its calls are looked for anew.

@@ -4,6 +4,7 @@ use super::LedgerError;
 use super::file::{LedgerFile, Range, WITHIN};
 use super::row::{amount_at, read_cost, read_list};
 use super::schema::CHAINED;
+use crate::outcome::{ALL_SIMULATED, is_stand_in};
 use crate::pricing::Cost;
 use crate::routing::TAG;
 use crate::units::{Instant, tag, tag_set};
@@ -33,6 +34,10 @@ pub struct SpentCall {
     pub tags: String,
     /// The model called.
     pub model: String,
+    /// The model billed.
+    pub billed: String,
+    /// Whether its answer was made up where all providers are simulated.
+    pub is_trial: bool,
     /// What it cost.
     pub cost: Cost,
     /// The tokens of its prompt, as they were estimated.
@@ -53,7 +58,7 @@ impl LedgerFile {
             .conn
             .prepare(&format!(
                 "SELECT o.seq, o.at, o.team, o.project, o.user, o.session, o.key_name, o.route, o.task, a.asked, a.prompt, \
-                 {output}, c.kind, c.why, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
+                 {output}, c.kind, c.why, a.model, o.simulated, a.n, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
                  CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN} ORDER BY o.seq, c.n",
                 self.amounts()
             ))
@@ -62,7 +67,7 @@ impl LedgerFile {
         while let Some(row) = rows.next().map_err(fault)? {
             let kind: String = row.get(13).map_err(fault)?;
             let why: Option<String> = row.get(14).map_err(fault)?;
-            let amount = amount_at(row, 15).map_err(fault)?;
+            let amount = amount_at(row, 18).map_err(fault)?;
             let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
             let count = |at: usize| {
                 row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()))
@@ -71,7 +76,7 @@ impl LedgerFile {
                 let seq = u64::try_from(row.get::<_, i64>(0).map_err(fault)?).unwrap_or(0);
                 return Err(LedgerError::Value { seq, field: "charge", found: kind });
             };
-            let call = || -> rusqlite::Result<SpentCall> {
+            let call = |word: &str| -> rusqlite::Result<SpentCall> {
                 Ok(SpentCall {
                     seq: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
                     at: Instant(row.get(1)?),
@@ -83,6 +88,8 @@ impl LedgerFile {
                     route: text(7)?,
                     task: text(8)?,
                     model: text(9)?,
+                    billed: text(15)?,
+                    is_trial: word == ALL_SIMULATED,
                     cost,
                     prompt: count(10)?,
                     output: count(11)?,
@@ -91,7 +98,11 @@ impl LedgerFile {
                     ),
                 })
             };
-            take(call().map_err(fault)?);
+            let (word, n) = (text(16).map_err(fault)?, count(17).map_err(fault)?.unwrap_or(0));
+            // What was made up in the place of a provider beside real ones is nobody's money.
+            if !is_stand_in(&word, usize::try_from(n).unwrap_or(usize::MAX)) {
+                take(call(&word).map_err(fault)?);
+            }
         }
         Ok(())
     }

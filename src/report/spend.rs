@@ -62,7 +62,7 @@ pub struct SpendReport {
 }
 
 /// The columns of figures.
-const FIGURES: [&str; 19] = [
+const FIGURES: [&str; 21] = [
     "requests",
     "calls",
     "failed_calls",
@@ -82,6 +82,8 @@ const FIGURES: [&str; 19] = [
     "as_charged_requests",
     "baseline_usd",
     "saved_usd",
+    "simulated_requests",
+    "simulated_usd",
 ];
 
 enum Cell {
@@ -114,6 +116,8 @@ impl SpendRow {
             Cell::Count(self.sums.charged_requests),
             Cell::Usd(compared(self.sums.baseline)),
             Cell::Usd(compared(self.sums.baseline - self.sums.compared)),
+            Cell::Count(self.sums.simulated_requests),
+            Cell::Usd((self.sums.simulated_requests > 0).then(|| amount(&self.sums.simulated)).flatten()),
         ]
     }
 
@@ -298,6 +302,13 @@ impl SpendReport {
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         let sums = &self.total.sums;
+        if sums.simulated_requests > 0 {
+            let amount = sums.simulated.usd().unwrap_or_else(|| "unknown".to_owned());
+            remarks.push(format!(
+                "of which simulated: {}, ${amount}, which nobody bills",
+                counted(sums.simulated_requests, "request")
+            ));
+        }
         if sums.cost.unknown > 0 {
             remarks.push(format!(
                 "the cost of {} of {} requests is unknown ({}); it is in no amount",

@@ -115,7 +115,7 @@ pub use judged::Judged;
 pub use limited::{LimitAim, TriedLimit};
 pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
-    Refusal, SIMULATED, Ticket, Uncounted, Waiting, Wants, WarmModel,
+    MadeUpCosts, Refusal, Ticket, Uncounted, Waiting, Wants, WarmModel,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,

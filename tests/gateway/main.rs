@@ -18,6 +18,7 @@ mod bounds;
 mod budgets;
 mod caps;
 mod charges;
+mod charged_to;
 mod checked;
 mod client;
 #[path = "../support/cloud.rs"]

@@ -255,6 +255,7 @@ impl Live {
                 cap: wants.cap,
                 down,
                 more_down: false,
+                is_trial: core.made_up.is_trial,
                 calls: Vec::with_capacity(1),
             },
         };

@@ -81,7 +81,12 @@ fn message<'a>(message: Value<'a>, at: usize, reader: Reader<'_>, prompt: &mut P
     let at_content = format!("{place}.content");
     let pieces = || match message.get("content") {
         Some(content) => {
-            read_pieces(content, &at_content, |part, place| piece(part, place, reader).map(Some))
+            read_pieces(content, &at_content, |part, place| {
+                if role == "assistant" && is_of_mistral(part) {
+                    return Ok(None);
+                }
+                piece(part, place, reader).map(Some)
+            })
         }
         None => Ok(Vec::new()),
     };
@@ -135,6 +140,11 @@ fn message<'a>(message: Value<'a>, at: usize, reader: Reader<'_>, prompt: &mut P
         }
     }
     Ok(())
+}
+
+/// Says whether a part of an answer is a thought of a model of Mistral's, which nobody else can read, or names a source that only it had.
+pub(in crate::wire) fn is_of_mistral(part: Value<'_>) -> bool {
+    part.is_object() && matches!(part.text_of("type").as_deref(), Some("thinking" | "reference"))
 }
 
 fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>> {
