@@ -293,7 +293,10 @@ fn failed_by(called: &Called) -> Option<Box<str>> {
 /// Keeps a request from being said twice into a conversation that its provider keeps, where the call may have come that far.
 fn stays_said(attempted: &mut Attempted) {
     let called = &mut attempted.called;
-    if called.status.is_retryable() && called.usage != Usage::NONE {
+    // Refused at the door, it was not heard: who is short of room or of a key answers so.
+    let was_heard = called.usage != Usage::NONE
+        || matches!(&attempted.outcome, Outcome::Failed(error) if matches!(error.status, 500 | 504));
+    if called.status.is_retryable() && was_heard {
         let was = if called.error.is_empty() { called.status.name() } else { &called.error };
         called.error = format!("not asked again: the conversation may hold it already ({was})");
         called.status = Status::Truncated;
