@@ -78,7 +78,12 @@ pub fn run(args: &ReconcileArgs) -> anyhow::Result<()> {
         _ => None,
     };
     let by = vec![Dimension::Day, Dimension::Model, Dimension::Provider];
-    let options = SpendOptions { tables: vec![by], most: SpendOptions::MOST, billed_only: true, ..SpendOptions::default() };
+    let options = SpendOptions {
+        tables: vec![by],
+        most: SpendOptions::MOST,
+        billed_only: true,
+        ..SpendOptions::default()
+    };
     let setup = args.engine.start()?;
     let found = spent(&input(&logs), names(&logs), &setup, &args.engine.read(), options)?;
     let report = reconciled(&found, &bills, &setup.book, provider, args.within);

@@ -107,7 +107,12 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         Stretches::Hour => Period::Hour,
         Stretches::Day => Period::Day,
     };
-    let options = SpendOptions { tables, most: SpendOptions::MOST, meters: is_focus.then_some(period), ..SpendOptions::default() };
+    let options = SpendOptions {
+        tables,
+        most: SpendOptions::MOST,
+        meters: is_focus.then_some(period),
+        ..SpendOptions::default()
+    };
     let setup = args.engine.start()?;
     let found = spent(&within(&logs, &args.engine), names(&logs), &setup, &args.engine.read(), options)?;
     if is_focus {

@@ -138,9 +138,10 @@ fn within_context(
 fn as_written(at_most: AtMost, route: &Route, model: ModelId) -> AtMost {
     let mut all = None;
     for rung in route.ladder.iter().filter(|rung| rung.model == model) {
-        let most = rung.with.max_output.map(|most| {
-            most.saturating_mul(at_most.choices.max(1)).saturating_add(at_most.predicted)
-        });
+        let most = rung
+            .with
+            .max_output
+            .map(|most| most.saturating_mul(at_most.choices.max(1)).saturating_add(at_most.predicted));
         let output = most.map_or(at_most.output, |most| at_most.output.min(most));
         let any_tier = rung.with.service_tier.as_deref().map_or(at_most.any_tier, may_cost_more);
         let so_far: AtMost = all.unwrap_or(AtMost { output, any_tier, ..at_most });

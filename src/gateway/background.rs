@@ -95,8 +95,9 @@ pub(super) fn given_up(called: &mut Called, most: u64) {
         called.status,
         Status::Cancelled | Status::Truncated | Status::Timeout | Status::ServerError
     );
-    if is_open && called.usage != Usage::NONE && called.usage.output.get().is_none_or(|output| output < most) {
-        called.usage.output = Count::from_option(Some(most));
+    if is_open && called.usage != Usage::NONE && called.usage.output.get().is_none_or(|output| output < most)
+    {
+        called.usage.output = Count::new(most).unwrap_or(called.usage.output);
         called.estimated = true;
     }
 }

@@ -68,10 +68,8 @@ pub(super) async fn attempt(
             "{member}: only models with certain labels may have this request, and by this member others would see it, or it would be \
              worked on elsewhere; leave it out"
         );
-        let error = ApiError {
-            param: Some(member.to_owned()),
-            ..ApiError::new(ErrorKind::InvalidRequest, message)
-        };
+        let error =
+            ApiError { param: Some(member.to_owned()), ..ApiError::new(ErrorKind::InvalidRequest, message) };
         return refused(operation, dispatch, &provider, error);
     }
     // What is sent is a copy, so there has to be room for it before it is written.

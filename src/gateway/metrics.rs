@@ -35,7 +35,11 @@ pub(super) fn render(gateway: &Gateway) -> String {
     out.line("pointsman_requests_in_flight", &[], &gateway.in_flight().to_string());
     let made_up = gateway.live.made_up();
     models(&mut out, &names, &snapshot.totals.models, &made_up);
-    out.head("pointsman_team_cost_usd_total", "counter", "Cost by team; kind is known, estimated or simulated.");
+    out.head(
+        "pointsman_team_cost_usd_total",
+        "counter",
+        "Cost by team; kind is known, estimated or simulated.",
+    );
     for (at, cell) in snapshot.totals.teams.0.iter().enumerate() {
         let team = names.teams().get(at).map_or("-", |name| name);
         let made_up = made_up.teams.get(&Some(at));

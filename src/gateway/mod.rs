@@ -287,7 +287,8 @@ impl Gateway {
         gateway.learn_names(&gateway.live.policy_spec().1);
         let providers = Arc::clone(&gateway.providers);
         let is_trial = !providers.has_real();
-        let is_simulated = move |model: &str| providers.target(model).is_some_and(|target| target.simulated());
+        let is_simulated =
+            move |model: &str| providers.target(model).is_some_and(|target| target.simulated());
         gateway.live.simulates(is_trial, is_simulated);
         gateway
     }

@@ -494,4 +494,3 @@ impl Called {
         Self { usage: Usage::NONE, status: Status::Refused, error: why.to_owned(), ..Self::default() }
     }
 }
-

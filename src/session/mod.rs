@@ -114,8 +114,8 @@ pub use inserts::Inserts;
 pub use judged::Judged;
 pub use limited::{LimitAim, TriedLimit};
 pub use live::{
-    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
-    MadeUpCosts, Refusal, Ticket, Uncounted, Waiting, Wants, WarmModel,
+    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, MadeUpCosts, Near,
+    Placed, Reader, Refusal, Ticket, Uncounted, Waiting, Wants, WarmModel,
 };
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,

@@ -240,11 +240,7 @@ fn checked(ask: &Ask, reply: &Reply) -> Check {
     all
 }
 
-fn checked_choice(
-    (wants_json, wants_object): (bool, bool),
-    required: &[String],
-    choice: &Choice,
-) -> Check {
+fn checked_choice((wants_json, wants_object): (bool, bool), required: &[String], choice: &Choice) -> Check {
     let text = choice.text();
     let has_calls = choice.calls().next().is_some();
     if choice.is_empty() || choice.calls().any(|call| !calls::is_fit(&call.arguments)) {

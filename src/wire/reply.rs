@@ -454,6 +454,7 @@ pub(super) fn content_text(content: Value<'_>) -> Option<Cow<'_, str>> {
 
 /// Says whether nothing of a text can be seen.
 pub(super) fn is_blank(text: &str) -> bool {
-    let is_unseen = |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
+    let is_unseen =
+        |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
     text.chars().all(is_unseen)
 }

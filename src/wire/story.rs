@@ -87,7 +87,9 @@ impl Story {
         Self {
             wants_json: measures.wants_json,
             wants_object: measures.wants_object,
-            choices: measures.choices.max(1), ..Self::default() }
+            choices: measures.choices.max(1),
+            ..Self::default()
+        }
     }
 
     /// Keeps the answer for checks; `wants_json` says that it has to be JSON for them.

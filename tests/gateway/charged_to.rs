@@ -20,7 +20,9 @@ fn sandbox(setup: &Setup, budgets: &str) -> Sandbox {
 }
 
 fn ladder(rungs: &str) -> String {
-    format!("name = \"p\"\nbaseline = \"gpt-4.1\"\n[[route]]\nname = \"all\"\nmode = \"active\"\nladder = [{rungs}]\n")
+    format!(
+        "name = \"p\"\nbaseline = \"gpt-4.1\"\n[[route]]\nname = \"all\"\nmode = \"active\"\nladder = [{rungs}]\n"
+    )
 }
 
 fn ask(front: &Front<'_>, model: &str, more: &Value) -> Answer {
@@ -107,9 +109,20 @@ fn a_budget_of_a_model_pays_what_is_billed_as_that_model_also_after_a_restart_an
     front.stop();
     let front = sandbox.serve(&setup);
     assert_eq!(paid(&front), [one, 0], "after a restart");
-    let args = ["budgets", "show", "live.jsonl", "--budgets", "config/budgets.toml", "--as", "recorded", "--format", "json"];
+    let args = [
+        "budgets",
+        "show",
+        "live.jsonl",
+        "--budgets",
+        "config/budgets.toml",
+        "--as",
+        "recorded",
+        "--format",
+        "json",
+    ];
     let report: Value = serde_json::from_str(&sandbox.must(&args)).unwrap();
-    let rows: Vec<i128> = report["budgets"].as_array().unwrap().iter().map(|row| usd(&row["spent"])).collect();
+    let rows: Vec<i128> =
+        report["budgets"].as_array().unwrap().iter().map(|row| usd(&row["spent"])).collect();
     assert_eq!(rows, [one, 0], "{report:#}");
 }
 
@@ -118,9 +131,10 @@ fn a_budget_of_a_model_pays_what_is_billed_as_that_model_also_after_a_restart_an
 fn what_is_made_up_for_want_of_a_key_is_nobodys_money() {
     let upstream = Upstream::with(|_| with_tokens(1000, 100));
     let mut setup = Setup::of(&upstream.url());
-    setup.providers = setup
-        .providers
-        .replace("name = \"up-messages\"\n", "name = \"up-messages\"\nkey = { env = \"POINTSMAN_NOBODY_HAS_THIS\" }\n");
+    setup.providers = setup.providers.replace(
+        "name = \"up-messages\"\n",
+        "name = \"up-messages\"\nkey = { env = \"POINTSMAN_NOBODY_HAS_THIS\" }\n",
+    );
     setup.providers.push_str("[simulated]\nspeed = 0\n");
     let budgets = "[budget.all]\nlimit = { day = \"0.05\" }\n";
     let sandbox = sandbox(&setup, budgets);
@@ -133,7 +147,10 @@ fn what_is_made_up_for_want_of_a_key_is_nobodys_money() {
         assert_eq!(answer.header("pointsman-cost-kind"), Some("simulated"));
     }
     assert_eq!(spent(&front), 0, "nobody spent anything");
-    assert_eq!(ask(&front, "gpt-4.1", &json!({"max_tokens": 1000})).header("pointsman-cost-kind"), Some("known"));
+    assert_eq!(
+        ask(&front, "gpt-4.1", &json!({"max_tokens": 1000})).header("pointsman-cost-kind"),
+        Some("known")
+    );
     let one = price("gpt-4.1", Tokens { input: 1000, output: 100, ..Tokens::default() });
     assert_eq!(spent(&front), one);
     let by_kind = |kind: &str| -> i128 {
@@ -150,7 +167,17 @@ fn what_is_made_up_for_want_of_a_key_is_nobodys_money() {
     assert_eq!(spent(&front), one, "after a restart");
     front.stop();
 
-    let args = ["budgets", "show", "live.jsonl", "--budgets", "config/budgets.toml", "--as", "recorded", "--format", "json"];
+    let args = [
+        "budgets",
+        "show",
+        "live.jsonl",
+        "--budgets",
+        "config/budgets.toml",
+        "--as",
+        "recorded",
+        "--format",
+        "json",
+    ];
     let report: Value = serde_json::from_str(&sandbox.must(&args)).unwrap();
     assert_eq!(usd(&report["budgets"][0]["spent"]), one, "in a replay: {report:#}");
     for log in ["live.jsonl", "data/ledger.db"] {
@@ -158,13 +185,16 @@ fn what_is_made_up_for_want_of_a_key_is_nobodys_money() {
             let text = sandbox.must(&["report", log, "--by", "model", "--format", format]);
             assert!(text.contains("of which simulated: 3 requests"), "{log} {format}: {text}");
         }
-        let json: Value = serde_json::from_str(&sandbox.must(&["report", log, "--by", "model", "--format", "json"])).unwrap();
+        let json: Value =
+            serde_json::from_str(&sandbox.must(&["report", log, "--by", "model", "--format", "json"]))
+                .unwrap();
         assert_eq!(json["total"]["simulated_requests"], 3, "{json:#}");
         assert!(usd(&json["total"]["simulated_usd"]) > 0, "{json:#}");
         let csv = sandbox.must(&["report", log, "--by", "model", "--format", "csv"]);
         assert!(csv.lines().next().unwrap().ends_with(",simulated_requests,simulated_usd"), "{csv}");
         let focus = sandbox.run(&["report", log, "--format", "focus"]);
-        let (rows, said) = (String::from_utf8(focus.stdout).unwrap(), String::from_utf8(focus.stderr).unwrap());
+        let (rows, said) =
+            (String::from_utf8(focus.stdout).unwrap(), String::from_utf8(focus.stderr).unwrap());
         assert!(!rows.contains("claude"), "{rows}");
         assert!(said.contains("left out: 3 calls simulated"), "{said}");
     }
@@ -186,7 +216,17 @@ fn a_trial_without_any_key_fills_its_budgets_and_they_are_empty_once_there_is_on
     let before = spent(&front);
     assert!(before > 0);
     save(&sandbox, &read(&mut feed, 1));
-    let args = ["budgets", "show", "live.jsonl", "--budgets", "config/budgets.toml", "--as", "recorded", "--format", "json"];
+    let args = [
+        "budgets",
+        "show",
+        "live.jsonl",
+        "--budgets",
+        "config/budgets.toml",
+        "--as",
+        "recorded",
+        "--format",
+        "json",
+    ];
     let report: Value = serde_json::from_str(&sandbox.must(&args)).unwrap();
     assert_eq!(usd(&report["budgets"][0]["spent"]), before, "{report:#}");
     front.stop();
@@ -204,7 +244,8 @@ fn a_background_answer_whose_stream_is_given_up_counts_as_the_longest_that_it_ma
     let upstream = Upstream::start();
     upstream.push(Reply::fault(At::Frame(4), Fault::Close));
     let mut setup = Setup::of(&upstream.url());
-    setup.providers = setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    setup.providers =
+        setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
     let sandbox = sandbox(&setup, "[budget.all]\nlimit = { day = 10 }\n");
     let front = sandbox.serve(&setup);
     let body = json!({"model": "gpt-4.1", "input": "x", "background": true, "stream": true, "max_output_tokens": 5000});

@@ -82,7 +82,12 @@ fn a_provider_that_cannot_serve_here_or_now_is_passed_over_whatever_its_status()
     for code in [409, 410, 421, 423, 424, 425, 449, 498] {
         upstream.push(Reply::status(code));
         let answer = chat(&json!({})).send(front.address());
-        assert_eq!((answer.status(), answer.header("pointsman-model")), (200, Some("gpt-4.1")), "{code}: {}", answer.text());
+        assert_eq!(
+            (answer.status(), answer.header("pointsman-model")),
+            (200, Some("gpt-4.1")),
+            "{code}: {}",
+            answer.text()
+        );
     }
     for (message, code) in [
         ("API key not valid. Please pass a valid API key.", "API_KEY_INVALID"),
@@ -113,7 +118,11 @@ fn what_a_provider_repeats_of_a_prompt_reaches_the_client_and_no_file() {
     let front = sandbox.serve(&setup);
     let mut feed = follow(&front);
     let secret = "My account number is 4711 0815 2342, and I live in the house with the green door.";
-    upstream.push(status(400, &format!("Input should be a valid list, input: {secret:?}"), "BadRequestError"));
+    upstream.push(status(
+        400,
+        &format!("Input should be a valid list, input: {secret:?}"),
+        "BadRequestError",
+    ));
     let body = json!({"model": "gpt-4.1", "messages": [{"role": "user", "content": secret}]});
     let answer = Ask::post("/v1/chat/completions", &body).send(front.address());
     assert!(answer.status() == 400 && answer.text().contains("green door"), "{}", answer.text());
@@ -132,7 +141,9 @@ fn what_an_overloaded_provider_says_within_a_good_status_costs_nothing() {
     let setup = Setup::of(&upstream.url());
     let sandbox = Sandbox::new(&setup);
     let front = sandbox.serve(&setup);
-    upstream.push(Reply::json(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})));
+    upstream.push(Reply::json(
+        &json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+    ));
     let body = json!({"model": "claude-opus-4-6", "max_tokens": 100, "messages": [{"role": "user", "content": "x"}]});
     let answer = Ask::post("/v1/messages", &body).send(front.address());
     assert_eq!(answer.status(), 529, "{}", answer.text());

@@ -297,7 +297,8 @@ fn an_answer_made_in_the_background_is_charged_once_when_it_is_there() {
 fn a_conversation_that_the_provider_keeps_hears_each_question_once() {
     let upstream = Upstream::start();
     let mut setup = Setup::of(&upstream.url());
-    setup.providers = setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    setup.providers =
+        setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
     setup.policy = "name = \"p\"\nbaseline = \"gpt-4.1\"\n[[route]]\nname = \"all\"\nno_signal = \"small\"\ncheck = \"before\"\n\
         checks = [{ kind = \"regex\", name = \"figures\", matches = '^[0-9]+$' }]\n\
         ladder = [{ rung = \"small\", model = \"gpt-4.1-nano\", threshold = 0 }, { rung = \"large\", model = \"gpt-4.1\" }]\n"
@@ -313,7 +314,12 @@ fn a_conversation_that_the_provider_keeps_hears_each_question_once() {
     // Its first answer stands, and the verdict is evidence.
     upstream.push(Reply::text("abc"));
     let answer = ask(within());
-    assert_eq!((answer.status(), answer.header("pointsman-model")), (200, Some("gpt-4.1-nano")), "{}", answer.text());
+    assert_eq!(
+        (answer.status(), answer.header("pointsman-model")),
+        (200, Some("gpt-4.1-nano")),
+        "{}",
+        answer.text()
+    );
     assert!(answer.text().contains("abc"), "{}", answer.text());
     // What may have been kept is not asked again; what was refused at the door is.
     upstream.push(Reply::status(500));

@@ -17,8 +17,8 @@ mod away;
 mod bounds;
 mod budgets;
 mod caps;
-mod charges;
 mod charged_to;
+mod charges;
 mod checked;
 mod client;
 #[path = "../support/cloud.rs"]

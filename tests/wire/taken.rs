@@ -5,7 +5,9 @@ use pointsman::routing::Check;
 use pointsman::wire::Dialect::{
     AnthropicMessages, Gemini, GeminiEmbeddings, OpenAiChat, OpenAiEmbeddings, OpenAiResponses,
 };
-use pointsman::wire::{ApiError, Ask, Dialect, Form, Sending, WireError, answer, error_body, framed, read_error};
+use pointsman::wire::{
+    ApiError, Ask, Dialect, Form, Sending, WireError, answer, error_body, framed, read_error,
+};
 use serde_json::{Value, json};
 
 use super::{ask, sent};
@@ -40,13 +42,18 @@ fn narrowed() -> Value {
 /// A request with such a schema would be refused whole, pinned or on a ladder, and so would every judge's question to Claude.
 #[test]
 fn anthropic_gets_of_a_schema_what_it_takes_and_the_rest_in_words() {
-    let format = json!({"type": "json_schema", "json_schema": {"name": "n", "strict": true, "schema": bounded()}});
+    let format =
+        json!({"type": "json_schema", "json_schema": {"name": "n", "strict": true, "schema": bounded()}});
     let asked = ask(OpenAiChat, &chat(&json!({"response_format": format})));
     let written = asked.body_for(AnthropicMessages, "claude-opus-4-6", &Sending::default()).unwrap();
     let body: Value = serde_json::from_slice(&written.body).unwrap();
     assert_eq!(body["output_config"]["format"]["schema"], narrowed());
     for told in ["schema.minimum", "schema.format", "schema.additionalProperties", "schema.maxItems"] {
-        assert!(written.left_out.iter().any(|name| name == told), "{told} is not told: {:?}", written.left_out);
+        assert!(
+            written.left_out.iter().any(|name| name == told),
+            "{told} is not told: {:?}",
+            written.left_out
+        );
     }
     let tool = |strict: bool| {
         let function = json!({"name": "f", "strict": strict, "parameters": bounded()});
@@ -59,7 +66,9 @@ fn anthropic_gets_of_a_schema_what_it_takes_and_the_rest_in_words() {
 
 #[test]
 fn pictures_go_to_anthropic_under_the_names_that_it_knows() {
-    for (given, want) in [("image/jpg", "image/jpeg"), ("image/PNG", "image/png"), ("image/webp", "image/webp")] {
+    for (given, want) in
+        [("image/jpg", "image/jpeg"), ("image/PNG", "image/png"), ("image/webp", "image/webp")]
+    {
         let url = format!("data:{given};base64,iVBORw0KGgo=");
         let body = json!({"model": "m", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]});
         let got = sent(OpenAiChat, &body, AnthropicMessages, "claude-opus-4-6");
@@ -100,7 +109,9 @@ fn ids_of_calls_that_differ_stay_apart_where_some_of_their_letters_are_not_taken
     let (calls, results) = (ids(1, "id"), ids(2, "tool_use_id"));
     assert_ne!(calls[0], calls[1], "two calls have one id");
     assert_eq!(results, [calls[1].clone(), calls[0].clone()], "each result finds its call");
-    assert!(calls.iter().flat_map(|id| id.chars()).all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+    assert!(
+        calls.iter().flat_map(|id| id.chars()).all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    );
 }
 
 /// What only Mistral knows of an earlier answer is nothing that another could read, and no reason to end a conversation.
@@ -125,7 +136,8 @@ fn other_models_that_a_client_names_are_left_out_and_told() {
     let messages = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
         "fallbacks": [{"model": "claude-opus-4-6"}]});
     let routed = chat(&json!({"models": ["openai/gpt-4.1"]}));
-    for (dialect, body, name) in [(AnthropicMessages, messages, "fallbacks"), (OpenAiChat, routed, "models")] {
+    for (dialect, body, name) in [(AnthropicMessages, messages, "fallbacks"), (OpenAiChat, routed, "models")]
+    {
         let written = ask(dialect, &body).body_for(dialect, "m", &Sending::default()).unwrap();
         let got: Value = serde_json::from_slice(&written.body).unwrap();
         assert_eq!((got.get(name), written.left_out.as_slice()), (None, [name.to_owned()].as_slice()));
@@ -145,14 +157,20 @@ fn turns(messages: &Value) -> Value {
 /// Each of these is a ValidationException, whatever model is asked.
 #[test]
 fn converse_is_sent_what_it_takes() {
-    let call = json!({"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}]});
+    let call =
+        json!({"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}]});
     let result = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1"}]});
     let got = turns(&json!([{"role": "user", "content": "x"}, call, result]));
     assert_eq!(got["toolConfig"]["tools"][0]["toolSpec"]["name"], "f", "calls need their tools: {got}");
     let said = &got["messages"][2]["content"][0]["toolResult"]["content"];
-    assert!(said[0]["text"].as_str().is_some_and(|text| !text.trim().is_empty()), "a result says something: {got}");
+    assert!(
+        said[0]["text"].as_str().is_some_and(|text| !text.trim().is_empty()),
+        "a result says something: {got}"
+    );
 
-    let got = turns(&json!([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]));
+    let got = turns(
+        &json!([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]),
+    );
     let roles: Vec<&Value> = got["messages"].as_array().unwrap().iter().map(|turn| &turn["role"]).collect();
     assert_eq!(roles, ["user", "assistant"], "turns alternate");
     assert_eq!(got["messages"][0]["content"], json!([{"text": "a"}, {"text": "b"}]));
@@ -160,26 +178,41 @@ fn converse_is_sent_what_it_takes() {
     let pdf = json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}});
     let got = turns(&json!([{"role": "user", "content": [pdf]}, {"role": "assistant", "content": "b"},
         {"role": "user", "content": [pdf, pdf, {"type": "text", "text": "c"}]}]));
-    let texts = got["messages"][0]["content"].as_array().unwrap().iter().filter(|block| block.get("text").is_some());
+    let texts =
+        got["messages"][0]["content"].as_array().unwrap().iter().filter(|block| block.get("text").is_some());
     assert_eq!(texts.count(), 1, "a document has a text beside it: {got}");
     let blocks = |turn: usize| got["messages"][turn]["content"].as_array().unwrap().clone();
-    let names = blocks(0).into_iter().chain(blocks(2)).filter_map(|block| block["document"]["name"].as_str().map(str::to_owned));
+    let names = blocks(0)
+        .into_iter()
+        .chain(blocks(2))
+        .filter_map(|block| block["document"]["name"].as_str().map(str::to_owned));
     let names: std::collections::BTreeSet<String> = names.collect();
     assert_eq!(names.len(), 3, "no two documents of a conversation have one name");
 
-    let got = converse(&json!({"max_tokens": 9, "messages": [{"role": "user", "content": " "}], "stop_sequences": [" ", "END"]}));
+    let got = converse(
+        &json!({"max_tokens": 9, "messages": [{"role": "user", "content": " "}], "stop_sequences": [" ", "END"]}),
+    );
     assert_eq!(got["inferenceConfig"]["stopSequences"], json!(["END"]));
-    assert!(got["messages"][0]["content"][0]["text"].as_str().is_some_and(|text| !text.trim().is_empty()), "{got}");
+    assert!(
+        got["messages"][0]["content"][0]["text"].as_str().is_some_and(|text| !text.trim().is_empty()),
+        "{got}"
+    );
 
     let schema = json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}});
-    let as_messages = sent(OpenAiChat, &chat(&json!({"response_format": schema})), AnthropicMessages, "eu.amazon.nova-pro-v1:0");
+    let as_messages = sent(
+        OpenAiChat,
+        &chat(&json!({"response_format": schema})),
+        AnthropicMessages,
+        "eu.amazon.nova-pro-v1:0",
+    );
     let got = converse(&as_messages);
     assert!(got["system"].to_string().contains("JSON schema"), "who has no schemas is told in words: {got}");
 }
 
 #[test]
 fn vectors_stand_at_their_texts_whatever_order_they_come_in() {
-    let requests: Vec<Value> = ["a", "b"].iter().map(|text| json!({"content": {"parts": [{"text": text}]}})).collect();
+    let requests: Vec<Value> =
+        ["a", "b"].iter().map(|text| json!({"content": {"parts": [{"text": text}]}})).collect();
     let body = Bytes::from(json!({"requests": requests}).to_string());
     let asked = Ask::read_for(GeminiEmbeddings, body, Some("e")).unwrap();
     let vector = |index: u32| json!({"object": "embedding", "index": index, "embedding": [index]});
@@ -189,13 +222,20 @@ fn vectors_stand_at_their_texts_whatever_order_they_come_in() {
     };
     let whole: Value = serde_json::from_slice(&told(&[vector(1), vector(0)]).unwrap().body).unwrap();
     assert_eq!(whole["embeddings"], json!([{"values": [0]}, {"values": [1]}]));
-    assert!(matches!(told(&[vector(0)]), Err(WireError::Malformed(_))), "one vector for two texts is no answer");
+    assert!(
+        matches!(told(&[vector(0)]), Err(WireError::Malformed(_))),
+        "one vector for two texts is no answer"
+    );
     let own = ask(OpenAiEmbeddings, &json!({"model": "e", "input": ["a", "b"]}));
     let none = json!({"object": "list", "data": [], "usage": {"prompt_tokens": 2, "total_tokens": 2}});
     assert!(answer(OpenAiEmbeddings, &own, Bytes::from(none.to_string())).is_err(), "nor is none");
     let tokens = ask(OpenAiEmbeddings, &json!({"model": "e", "input": [1, 2, 3]}));
-    let one = json!({"object": "list", "data": [vector(0)], "usage": {"prompt_tokens": 3, "total_tokens": 3}});
-    assert!(answer(OpenAiEmbeddings, &tokens, Bytes::from(one.to_string())).is_ok(), "a list of tokens is one text");
+    let one =
+        json!({"object": "list", "data": [vector(0)], "usage": {"prompt_tokens": 3, "total_tokens": 3}});
+    assert!(
+        answer(OpenAiEmbeddings, &tokens, Bytes::from(one.to_string())).is_ok(),
+        "a list of tokens is one text"
+    );
 }
 
 fn whole(text: &str) -> Value {
@@ -211,8 +251,16 @@ fn an_answer_with_an_error_beside_it_is_none() {
         let asked = match from {
             OpenAiChat => ask(from, &chat(&json!({}))),
             OpenAiResponses => ask(from, &json!({"model": "m", "input": "x"})),
-            Gemini => Ask::read_for(Gemini, Bytes::from_static(br#"{"contents":[{"parts":[{"text":"x"}]}]}"#), Some("m")).unwrap(),
-            _ => ask(from, &json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]})),
+            Gemini => Ask::read_for(
+                Gemini,
+                Bytes::from_static(br#"{"contents":[{"parts":[{"text":"x"}]}]}"#),
+                Some("m"),
+            )
+            .unwrap(),
+            _ => ask(
+                from,
+                &json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}),
+            ),
         };
         let mut body = whole("partial te");
         for nothing in [Value::Null, json!({})] {
@@ -230,8 +278,12 @@ fn an_answer_with_an_error_beside_it_is_none() {
 #[test]
 fn an_object_that_is_asked_for_is_no_number_and_what_cannot_be_seen_is_no_answer() {
     let asked = ask(OpenAiChat, &chat(&json!({"response_format": {"type": "json_object"}})));
-    let check = |asked: &Ask, text: &str| answer(OpenAiChat, asked, Bytes::from(whole(text).to_string())).unwrap().check;
-    for (text, wants) in [("{\"a\": 1}", Check::Passed), ("5", Check::Failed), ("[1]", Check::Failed), ("null", Check::Failed)] {
+    let check = |asked: &Ask, text: &str| {
+        answer(OpenAiChat, asked, Bytes::from(whole(text).to_string())).unwrap().check
+    };
+    for (text, wants) in
+        [("{\"a\": 1}", Check::Passed), ("5", Check::Failed), ("[1]", Check::Failed), ("null", Check::Failed)]
+    {
         assert_eq!(check(&asked, text), wants, "{text}");
     }
     let plain = ask(OpenAiChat, &chat(&json!({})));

@@ -58,7 +58,8 @@ impl Live {
     /// Hears whose answers are made up, and whether that is so of all providers.
     pub fn simulates(&self, is_trial: bool, is_one: impl Fn(&str) -> bool + Send + Sync + 'static) {
         let made_up = &mut lock(&self.core).made_up;
-        (made_up.is_trial, made_up.is_one) = (is_trial, Some(Arc::new(is_one)));
+        made_up.is_trial = is_trial;
+        made_up.is_one = Some(Arc::new(is_one));
     }
 
     /// Says whether all providers are simulated.

@@ -142,7 +142,12 @@ impl Live {
 
 impl Core {
     /// Names the model that was billed, also as the book lists it, where it is another than was called.
-    fn billed_instead(&mut self, billed: &str, called: ModelId, book: &PriceBook) -> Option<(String, String)> {
+    fn billed_instead(
+        &mut self,
+        billed: &str,
+        called: ModelId,
+        book: &PriceBook,
+    ) -> Option<(String, String)> {
         if billed.is_empty() {
             return None;
         }
@@ -155,7 +160,9 @@ impl Core {
 
     /// Has a call that ends booked on the accounts of the model billed, where that is another than was called.
     pub(super) fn pay_as_billed(&mut self, ticket: &Ticket, call: &Called, book: &PriceBook) {
-        let Some(billed) = call.billed.as_deref().filter(|_| !self.decider.budgets().is_empty()) else { return };
+        let Some(billed) = call.billed.as_deref().filter(|_| !self.decider.budgets().is_empty()) else {
+            return;
+        };
         if call.simulated && !self.made_up.is_trial {
             return;
         }

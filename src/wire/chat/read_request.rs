@@ -80,14 +80,12 @@ fn message<'a>(message: Value<'a>, at: usize, reader: Reader<'_>, prompt: &mut P
     reader.others(message, &[READ.as_slice(), &[named]].concat(), "messages");
     let at_content = format!("{place}.content");
     let pieces = || match message.get("content") {
-        Some(content) => {
-            read_pieces(content, &at_content, |part, place| {
-                if role == "assistant" && is_of_mistral(part) {
-                    return Ok(None);
-                }
-                piece(part, place, reader).map(Some)
-            })
-        }
+        Some(content) => read_pieces(content, &at_content, |part, place| {
+            if role == "assistant" && is_of_mistral(part) {
+                return Ok(None);
+            }
+            piece(part, place, reader).map(Some)
+        }),
         None => Ok(Vec::new()),
     };
     match &*role {

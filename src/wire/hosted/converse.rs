@@ -298,8 +298,9 @@ fn untranslatable(place: &str) -> WireError {
 /// Names a document by its place in the conversation: no two may have one name, and a later turn changes none.
 fn document_name(place: &str) -> String {
     let numbers = place.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty());
-    let numbers: Vec<String> =
-        numbers.map(|number| number.parse::<u64>().map_or(0, |at| at.saturating_add(1)).to_string()).collect();
+    let numbers: Vec<String> = numbers
+        .map(|number| number.parse::<u64>().map_or(0, |at| at.saturating_add(1)).to_string())
+        .collect();
     format!("document {}", numbers.join("-"))
 }
 
