@@ -307,3 +307,40 @@ fn a_prompt_that_is_too_long_is_told_in_the_clients_own_words() {
     let other = told(AnthropicMessages, "max_tokens: has to be at least 1", OpenAiChat);
     assert_ne!(other["error"]["code"], "context_length_exceeded");
 }
+
+#[test]
+fn openai_gets_as_many_stop_sequences_as_it_takes_and_google_film() {
+    let stops = json!({"model": "m", "max_tokens": 9, "stop_sequences": ["a", "b", "c", "d", "e"], "messages": [{"role": "user", "content": "x"}]});
+    let written =
+        ask(AnthropicMessages, &stops).body_for(OpenAiChat, "gpt-4.1", &Sending::default()).unwrap();
+    let body: Value = serde_json::from_slice(&written.body).unwrap();
+    assert_eq!(body["stop"], json!(["a", "b", "c", "d"]));
+    assert_eq!(written.left_out, ["stop_sequences (more than 4)"]);
+    let film = json!({"model": "m", "messages": [{"role": "user", "content": [{"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}]}]});
+    let got = sent(OpenAiChat, &film, Gemini, "gemini-2.5-flash");
+    assert_eq!(
+        got["contents"][0]["parts"][0]["inlineData"],
+        json!({"mimeType": "video/mp4", "data": "AAAA"})
+    );
+}
+
+/// A conversation of an agent's that has gone on for long is read in one walk, or it would hold up everybody for minutes.
+#[test]
+fn every_result_of_a_long_conversation_finds_its_call() {
+    const CALLS: usize = 20_000;
+    let calls: Vec<Value> = (0..CALLS)
+        .map(|at| json!({"type": "tool_use", "id": format!("t{at}"), "name": format!("f{at}"), "input": {}}))
+        .collect();
+    let results: Vec<Value> = (0..CALLS)
+        .rev()
+        .map(|at| json!({"type": "tool_result", "tool_use_id": format!("t{at}"), "content": "x"}))
+        .collect();
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"},
+        {"role": "assistant", "content": calls}, {"role": "user", "content": results}]});
+    let got = sent(AnthropicMessages, &body, Gemini, "gemini-2.5-flash");
+    let parts = got["contents"][2]["parts"].as_array().unwrap();
+    assert_eq!(parts.len(), CALLS);
+    for (at, part) in parts.iter().enumerate() {
+        assert_eq!(part["functionResponse"]["name"], format!("f{at}"));
+    }
+}
