@@ -4,7 +4,7 @@
 //! arrived, else from the ledger, once its request is over.
 
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use rustc_hash::FxHashSet;
 
@@ -21,19 +21,24 @@ use crate::units::{Instant, SHADOW, Span};
 /// Where it cannot be read.
 pub fn draw_before(live: &Live, ledger: &Path) -> Result<(), LedgerError> {
     let Some(from) = live.budgets_since(now()).filter(|_| ledger.is_file()) else { return Ok(()) };
-    let mut calls = spent(ledger, from, |_| true)?;
-    // What a trial made up is no money once providers are real.
-    calls.retain(|call| !call.is_trial || live.is_trial());
+    let calls = spent(live, ledger, from, |_| true)?;
     live.draw(&calls.iter().map(drawn).collect::<Vec<_>>(), None);
     Ok(())
 }
 
 /// Lists the calls for users of those requests since a moment that are wanted by their number.
-fn spent(ledger: &Path, from: Instant, wanted: impl Fn(u64) -> bool) -> Result<Vec<SpentCall>, LedgerError> {
+fn spent(
+    live: &Live,
+    ledger: &Path,
+    from: Instant,
+    wanted: impl Fn(u64) -> bool,
+) -> Result<Vec<SpentCall>, LedgerError> {
     let mut calls = Vec::new();
+    // What a trial made up is no money once providers are real.
+    let is_trial = live.is_trial();
     let range = Range { from: Some(from), ..Range::default() };
     LedgerFile::open(ledger)?.spent(&range, |call| {
-        if call.key != SHADOW && wanted(call.seq) {
+        if call.key != SHADOW && wanted(call.seq) && (is_trial || !call.is_trial) {
             calls.push(call);
         }
     })?;
@@ -106,8 +111,8 @@ impl Gateway {
         // What was over when the limit came into force may be recorded a moment later: within the first wait at most.
         self.ledger.commit().await?;
         self.ledger.commit().await?;
-        let (path, ledger) = (self.ledger.state().path, self.ledger.clone());
-        let read = move || spent(&path, from, |seq| wanted(ledger.number_of(seq)));
+        let (path, ledger, live) = (self.ledger.state().path, self.ledger.clone(), Arc::clone(&self.live));
+        let read = move || spent(&live, &path, from, |seq| wanted(ledger.number_of(seq)));
         let calls = tokio::task::spawn_blocking(read).await;
         let calls = calls.map_err(|_| LedgerError::Closed("the reader ended".to_owned()))??;
         self.live.draw(&calls.iter().map(drawn).collect::<Vec<_>>(), Some(limits));
