@@ -31,9 +31,9 @@ fn bounded() -> Value {
 
 fn narrowed() -> Value {
     json!({"type": "object", "required": ["n"], "additionalProperties": false, "properties": {
-        "n": {"type": "integer", "description": "How many.\n\n{minimum: 1, maximum: 9}"},
-        "s": {"type": "string", "enum": ["maximum"], "description": "{minLength: 2, format: \"phone\"}"},
-        "list": {"type": "array", "items": {"type": "number", "description": "{multipleOf: 0.5}"}, "description": "{minItems: 2, maxItems: 3}"},
+        "n": {"type": "integer", "description": "How many.\n\n{maximum: 9, minimum: 1}"},
+        "s": {"type": "string", "enum": ["maximum"], "description": "{format: \"phone\", minLength: 2}"},
+        "list": {"type": "array", "items": {"type": "number", "description": "{multipleOf: 0.5}"}, "description": "{maxItems: 3, minItems: 2}"},
         "some": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "date"}},
         "minimum": {"type": "object", "additionalProperties": false}
     }})
