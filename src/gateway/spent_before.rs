@@ -8,10 +8,13 @@ use std::sync::{Arc, PoisonError};
 
 use rustc_hash::FxHashSet;
 
+use super::estimate::TEMPLATE;
 use super::{Gateway, now};
 use crate::budget::{Drawn, Payer};
 use crate::ledger::{LedgerError, LedgerFile, Range, SpentCall};
+use crate::outcome::ALL_SIMULATED;
 use crate::pricing::{Cost, Unpriced};
+use crate::routing::up_to_grid;
 use crate::session::{Live, Uncounted};
 use crate::units::{Instant, SHADOW, Span};
 
@@ -38,7 +41,7 @@ fn spent(
     let is_trial = live.is_trial();
     let range = Range { from: Some(from), ..Range::default() };
     LedgerFile::open(ledger)?.spent(&range, |call| {
-        if call.key != SHADOW && wanted(call.seq) && (is_trial || !call.is_trial) {
+        if call.key != SHADOW && wanted(call.seq) && (is_trial || call.simulated != ALL_SIMULATED) {
             calls.push(call);
         }
     })?;
@@ -59,7 +62,8 @@ fn drawn(call: &SpentCall) -> Drawn<'_> {
         ..Payer::default()
     };
     // As gateways reckon bounds: no prompt has more tokens than bytes, and the estimate is a quarter of those.
-    let at_most = (call.prompt.unwrap_or(0).saturating_mul(4), call.output.unwrap_or(8192));
+    let prompt = call.prompt.unwrap_or(0).saturating_mul(4).saturating_add(TEMPLATE);
+    let at_most = (u64::from(up_to_grid(prompt)), u64::from(up_to_grid(call.output.unwrap_or(8192))));
     let any_tier = call.cost == Cost::Unknown(Unpriced::NoTier);
     Drawn { at: call.at, payer, cost: call.cost, at_most, billed: &call.billed, any_tier }
 }
