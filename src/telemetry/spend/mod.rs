@@ -105,7 +105,7 @@ impl Spend {
         let tags = outlook.circumstances.get(evidence.operation.circumstance).tags;
         let at = evidence.operation.at;
         let takes = |call: usize| !self.billed_only || !evidence.is_unbilled(call);
-        if !(0..settled.attempts.len()).any(takes) {
+        if self.billed_only && !(0..settled.attempts.len()).any(takes) {
             self.unbilled += 1;
             return;
         }
