@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
 
+use super::made_up::MadeUpCosts;
 use super::{Arriving, Called, Core, Live, Ticket, lock};
 use crate::budget::{Drawn, Limit, Payer, Standing};
 use crate::engine::{Claims, most, of_any};
@@ -30,6 +31,21 @@ pub struct Uncounted {
 }
 
 impl Live {
+    /// Hears whose answers are made up, and whether that is so of all providers.
+    pub fn simulates(&self, is_trial: bool, is_one: impl Fn(&str) -> bool + Send + Sync + 'static) {
+        lock(&self.core).made_up.hear(is_trial, Arc::new(is_one));
+    }
+
+    /// Says whether all providers are simulated.
+    pub fn is_trial(&self) -> bool {
+        lock(&self.core).made_up.is_trial
+    }
+
+    /// Returns what answers that were made up would have cost.
+    pub fn made_up(&self) -> MadeUpCosts {
+        lock(&self.core).made_up.costs()
+    }
+
     /// Says whether any budget is in force.
     pub fn has_budgets(&self) -> bool {
         self.has_budgets.load(Ordering::Relaxed)
