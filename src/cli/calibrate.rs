@@ -36,11 +36,13 @@ struct Row {
     error_raw: Option<f64>,
     error_calibrated: Option<f64>,
     curve: Option<Vec<[u16; 2]>>,
-    /// How often of a good and a bad answer the good one scores higher, out of fold: by the mean alone, by mean, worst and tail.
+    /// How often of a good and a bad answer the good one scores higher, out of fold: by the mean alone, by mean, worst,
+    /// tail and, where they are told, margin and entropy.
     ranks_mean: Option<f64>,
     ranks_words: Option<f64>,
-    /// Level, mean, worst and tail, where they tell more than the mean; `curve` is then theirs.
-    weights: Option<[i32; 4]>,
+    /// Level, mean, worst and tail, and margin and entropy where those tell more, where they tell more than the mean; `curve` is then
+    /// theirs.
+    weights: Option<Vec<i32>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,7 +79,7 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
             Row {
                 ranks_mean: ranks(0),
                 ranks_words: ranks(1),
-                weights: better.map(|words| words.weights),
+                weights: better.map(|words| words.weights.clone()),
                 route: route.to_string(),
                 model: model.to_string(),
                 scored: found.scored,
@@ -119,7 +121,7 @@ impl Row {
             "\n# {} on {}: `least` is then a chance that the answer is good\n{}curve = [{}]\n",
             self.model,
             self.route,
-            self.weights.map(|weights| format!("weights = {weights:?}\n")).unwrap_or_default(),
+            self.weights.as_ref().map(|weights| format!("weights = {weights:?}\n")).unwrap_or_default(),
             points.join(", ")
         ))
     }
@@ -138,7 +140,7 @@ fn sheet(report: &Report) -> Sheet {
             ">error",
             ">calibrated",
             ">ranks, mean",
-            ">all three",
+            ">all",
         ],
     );
     for row in &report.rows {

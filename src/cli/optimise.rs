@@ -11,9 +11,10 @@ use super::output;
 use crate::certificate::{Label, certify};
 use crate::console::format;
 use crate::pricing::CostSum;
-use crate::report::{Format, Sheet, count, quality, render, to_json};
+use crate::report::{Format, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::Route;
 use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
+use crate::telemetry::Forecast;
 use crate::units::{PerMille, Pico, Span, counted};
 
 /// Says what labels prove of a rung: the threshold, none where none can be, and how many labels there were.
@@ -51,9 +52,25 @@ pub struct OptimiseArgs {
 struct Side {
     cost_usd: String,
     cost_estimated_usd: String,
+    /// Half the width of a 95% interval of the cost; `null` where it is not known how far off an estimate is.
+    cost_error_usd: Option<String>,
     cost_per_month_usd: Option<String>,
     /// Per request, what nobody judged filled in.
     quality: String,
+    /// Half the width of a 95% interval of it, at its widest; `null` where it does not rest on labels.
+    quality_error: Option<String>,
+}
+
+/// What the plan changes, and how sure that is.
+#[derive(Debug, Serialize)]
+struct ChangeReport {
+    cost_usd: String,
+    /// Half the width of a 95% interval of it: of what moves alone, not of what is estimated on both sides.
+    cost_error_usd: String,
+    /// Whether that error is as large as the change.
+    cost_within_error: bool,
+    /// The same of quality, whose error is the wider one of both sides; `null` where it is not known.
+    quality_within_error: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,6 +120,7 @@ struct Report {
     delta: f64,
     applied: Side,
     planned: Side,
+    change: ChangeReport,
     change_percent: Option<String>,
     /// Where a time was wanted: the routes of whose requests nobody knows how long they took, so that nothing is kept there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -203,12 +221,19 @@ fn share(sum: i128, requests: u64) -> String {
     format!("{sign}{}.{:06}", (each / GOOD).abs(), (each % GOOD).abs())
 }
 
-fn side(cost: &CostSum, sum: i128, requests: u64, span: Option<Span>) -> Side {
+fn side(
+    (cost, cost_error): (&CostSum, Pico),
+    (sum, error): (i128, Option<i128>),
+    requests: u64,
+    span: Option<Span>,
+) -> Side {
     Side {
         cost_usd: cost.total().usd(),
         cost_estimated_usd: cost.estimated.usd(),
+        cost_error_usd: error_text(cost.estimated, cost_error),
         cost_per_month_usd: per_month(cost.total(), span),
         quality: share(sum, requests),
+        quality_error: error.map(|error| share(error, requests)),
     }
 }
 
@@ -234,6 +259,9 @@ fn report(
     let is_quality = matches!(aim, Aim::Quality(_) | Aim::Least);
     let change = plan.cost_after.total() - plan.cost_before.total();
     let before = plan.cost_before.total();
+    let (costs_off, qualities_off) = (plan.cost_error(), plan.quality_error());
+    let quality = (plan.quality.0, qualities_off.0);
+    let planned_quality = (plan.quality.1, qualities_off.1);
     Report {
         schema: "pointsman.optimise/1",
         log: trial.title.clone(),
@@ -265,8 +293,14 @@ fn report(
         flipped_requests: routes.iter().map(|route| route.flipped_requests).sum(),
         epsilon: args.promise.epsilon,
         delta: args.promise.delta,
-        applied: side(&plan.cost_before, plan.quality.0, plan.requests, span),
-        planned: side(&plan.cost_after, plan.quality.1, plan.requests, span),
+        applied: side((&plan.cost_before, costs_off.0), quality, plan.requests, span),
+        planned: side((&plan.cost_after, costs_off.1), planned_quality, plan.requests, span),
+        change: ChangeReport {
+            cost_usd: change.usd(),
+            cost_error_usd: plan.change_error().usd(),
+            cost_within_error: plan.is_cost_within_error(),
+            quality_within_error: plan.is_quality_within_error(),
+        },
         change_percent: (before.0 > 0).then(|| tenths(Pico(change.0 * 1000).ratio(1, before.0).0)),
         untimed: plan.untimed.iter().map(ToString::to_string).collect(),
         fixed_usd: plan.fixed.total().usd(),
@@ -293,6 +327,10 @@ fn tenths(tenths: i128) -> String {
 fn route_report(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flips: &[u64]) -> RouteReport {
     let (route, span) = (trial.now.route(planned.route), trial.rated());
     let requests = planned.applied.requests;
+    let errors = planned.quality_error();
+    let of = |forecast: &Forecast, sum: i128, error: Option<i128>| {
+        side((&forecast.cost, forecast.cost_error()), (sum, error), requests, span)
+    };
     let rungs = route.ladder.iter().zip(&planned.thresholds).enumerate();
     let thresholds = rungs.filter(|(_, (rung, _))| !rung.fallback).map(|(at, (rung, to))| {
         let (lowest, labels) = proved(route, at).unwrap_or((None, 0));
@@ -313,8 +351,8 @@ fn route_report(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flip
         quality_from: planned.basis.word(),
         labelled_requests: planned.planned.labelled,
         labelled_quality: quality(planned.planned.quality, planned.planned.labelled),
-        applied: side(&planned.applied.cost, planned.quality.0, requests, span),
-        planned: side(&planned.planned.cost, planned.quality.1, requests, span),
+        applied: of(&planned.applied, planned.quality.0, errors.0),
+        planned: of(&planned.planned, planned.quality.1, errors.1),
         applied_p95_ms: planned.p95_ms.0,
         planned_p95_ms: planned.p95_ms.1,
         thresholds: thresholds.collect(),
@@ -334,9 +372,17 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">planned", ""]);
-    let change = report.change_percent.as_ref().map_or_else(String::new, |change| format!("{change} %"));
+    let within = |is_within: bool| if is_within { ", within error" } else { "" };
+    let is_within = within(report.change.cost_within_error);
+    let change =
+        report.change_percent.as_ref().map_or_else(String::new, |change| format!("{change} %{is_within}"));
     let (applied, planned) = (&report.applied, &report.planned);
-    all.push(vec!["cost".into(), money(&applied.cost_usd), money(&planned.cost_usd), change]);
+    let cost = |side: &Side| match &side.cost_error_usd {
+        Some(error) if error == "0" => money(&side.cost_usd),
+        Some(error) => format!("{} ±{}", money(&side.cost_usd), money(error)),
+        None => format!("{} ±?", money(&side.cost_usd)),
+    };
+    all.push(vec!["cost".into(), cost(applied), cost(planned), change]);
     all.push(vec!["per month at this rate".into(), month(applied), month(planned), String::new()]);
     let guessed = report.routes.iter().filter(|route| route.quality_from == "confidence").count();
     let note = match guessed {
@@ -344,7 +390,12 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         some if some == report.routes.len() => "by confidence alone: nobody judged".to_owned(),
         some => format!("of {some} of {} routes by confidence alone", report.routes.len()),
     };
-    all.push(vec!["quality".into(), short(&applied.quality), short(&planned.quality), note]);
+    let note = note + within(report.change.quality_within_error == Some(true));
+    let good = |side: &Side| {
+        let error = side.quality_error.as_ref().map(|error| format!(" ±{}", short(error)));
+        short(&side.quality) + &error.unwrap_or_default()
+    };
+    all.push(vec!["quality".into(), good(applied), good(planned), note]);
     all.push(vec![
         "requests that flip".into(),
         String::new(),
@@ -405,8 +456,8 @@ fn sheets(report: &Report) -> Vec<Sheet> {
                 certified,
                 count(rung.labels),
                 first(money(&route.applied.cost_usd)),
-                first(money(&route.planned.cost_usd)),
-                first(short(&route.planned.quality)),
+                first(cost(&route.planned)),
+                first(good(&route.planned)),
                 first(route.quality_from.to_owned()),
                 first(millis(route.applied_p95_ms)),
                 first(millis(route.planned_p95_ms)),

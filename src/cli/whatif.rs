@@ -27,7 +27,7 @@ use crate::console::format;
 use crate::record::{self, BudgetFiles, Timing};
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route};
-use crate::session::{RouteConsequences, Trial, carried, is_within_error, rechecked, reclassified};
+use crate::session::{RouteConsequences, Trial, carried, change_error, is_within_error, rechecked, reclassified};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -205,13 +205,6 @@ fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forec
         .collect()
 }
 
-/// Returns how far off the change of all routes together may be.
-fn change_error(routes: &[RouteConsequences]) -> Pico {
-    let squared =
-        routes.iter().map(|route| route.change_error().0.saturating_pow(2)).fold(0, i128::saturating_add);
-    Pico(i128::try_from(squared.unsigned_abs().isqrt()).unwrap_or(i128::MAX))
-}
-
 fn report(
     trial: &Trial,
     consequences: &[RouteConsequences],
@@ -270,7 +263,7 @@ fn report(
         flipped_requests: consequences.iter().map(|route| route.flips).sum(),
         change: ChangeReport {
             cost_usd: difference.map(Pico::usd),
-            cost_error_usd: difference.map(|_| change_error(consequences).usd()),
+            cost_error_usd: difference.map(|_| change_error(consequences.iter()).usd()),
             within_error: is_within_error(consequences.iter()),
             cost_percent: difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
             cost_per_month_usd: difference

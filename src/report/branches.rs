@@ -13,6 +13,7 @@ use super::replay::Latency;
 use super::sheet::{Format, Sheet, render};
 use super::text::count;
 use crate::budget::StandingRow;
+use crate::outcome::Spread;
 use crate::runaway::Trip;
 use crate::telemetry::{Cell, Totals};
 use crate::units::{Instant, Names, Pico, Span};
@@ -113,6 +114,8 @@ pub struct Figures {
     pub cost_estimated_usd: String,
     /// Half-width of a 95% interval of that part, as far as it comes from estimated tokens.
     pub cost_error_usd: String,
+    /// The same of its difference to the first branch, request by request: what is estimated alike in both adds nothing.
+    pub change_error_usd: String,
     /// Requests whose cost is unknown.
     pub cost_unknown_requests: u64,
     /// Requests that ended without an answer, those refused left out.
@@ -144,7 +147,7 @@ pub struct ModelRow {
 
 impl Figures {
     /// Draws figures up.
-    pub fn new(totals: &Totals, refused: u64, names: &Names) -> Self {
+    pub fn new(totals: &Totals, refused: u64, apart: [Spread; 2], names: &Names) -> Self {
         let all = &totals.all;
         let row = |name: Option<&Arc<str>>, cell: &Cell| ModelRow {
             model: name.map(ToString::to_string),
@@ -168,6 +171,7 @@ impl Figures {
             cost_usd: all.cost.usd(),
             cost_estimated_usd: all.cost.estimated.usd(),
             cost_error_usd: all.cost_error().usd(),
+            change_error_usd: Spread::apart(apart).usd(),
             cost_unknown_requests: all.cost.unknown,
             failed: all.errors.saturating_sub(refused),
             refused,
@@ -346,7 +350,10 @@ impl BranchReport {
             let change = cost(figures).zip(first).filter(|(_, first)| first.0 != 0).map(|(cost, first)| {
                 let tenths = Pico((cost - first).0.saturating_mul(1000)).ratio(1, first.0.abs()).0;
                 let sign = if tenths < 0 { "-" } else { "+" };
-                format!("{sign}{}.{} %", tenths.abs() / 10, tenths.abs() % 10)
+                let error = Pico::from_usd(&figures.change_error_usd).unwrap_or_default();
+                let is_within = cost != first && (cost - first).0.abs() <= error.0;
+                let within = if is_within { ", within error" } else { "" };
+                format!("{sign}{}.{} %{within}", tenths.abs() / 10, tenths.abs() % 10)
             });
             let unknown = match figures.cost_unknown_requests {
                 0 => String::new(),

@@ -14,8 +14,10 @@ use crate::routing::Parameters;
 use crate::wire::Dialect;
 use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_always_thinks};
 use crate::wire::effort::{gemini_thinks, openai_word, thinks_before_answering};
+use crate::wire::gemini::names::member;
 use crate::wire::json::{Value, object, quote};
 use crate::wire::known::place;
+use crate::wire::logprobs::TOP;
 use crate::wire::prompt::{ORDINARY_TIER, Reader, gemini_tier, messages_tier};
 use crate::wire::sending::{Accent, Sending};
 
@@ -35,11 +37,11 @@ pub(super) fn written(
 ) -> Option<Bytes> {
     let mut settings = Vec::new();
     match reader.to {
-        Dialect::OpenAiChat => chat(sending.with, model, reader, &mut settings),
+        Dialect::OpenAiChat => chat((body, scan), sending.with, model, reader, &mut settings),
         Dialect::OpenAiResponses => responses((body, scan), sending.with, model, reader, &mut settings),
         Dialect::OpenAiCompletions => completions(sending.with, reader, &mut settings),
         Dialect::AnthropicMessages => messages(body, scan, model, sending, reader, &mut settings),
-        Dialect::Gemini => gemini(scan, model, sending, reader, &mut settings),
+        Dialect::Gemini => gemini((body, scan), model, sending, reader, &mut settings),
         Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {}
     }
     (!settings.is_empty()).then(|| put(body, scan, &settings))
@@ -77,7 +79,13 @@ fn openai_tier(tier: &str) -> Cow<'static, str> {
     quoted(if tier == "standard" { "default" } else { tier })
 }
 
-fn chat(with: &Parameters, model: &str, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+fn chat(
+    (body, scan): (&Bytes, &Scan),
+    with: &Parameters,
+    model: &str,
+    reader: Reader<'_>,
+    into: &mut Vec<Setting<'_>>,
+) {
     if let Some(effort) = with.effort {
         into.push(("reasoning_effort", Some(effort_word(effort, model, reader))));
         // As some servers have it as well.
@@ -88,8 +96,11 @@ fn chat(with: &Parameters, model: &str, reader: Reader<'_>, into: &mut Vec<Setti
         tier => into.extend(tier.map(|tier| ("service_tier", Some(openai_tier(tier))))),
     }
     temperature("temperature", with, into);
-    let is_told = with.logprobs && reader.accent == Accent::OpenAi;
-    into.extend(is_told.then_some(("logprobs", Some("true".into()))));
+    // A client that asks itself gets what it asked for, no more.
+    let asks = value_of(body, scan, "logprobs").and_then(Value::flag) == Some(true);
+    if with.logprobs && reader.accent == Accent::OpenAi && !asks {
+        into.extend([("logprobs", Some("true".into())), ("top_logprobs", Some(TOP.into()))]);
+    }
 }
 
 fn responses(
@@ -101,20 +112,21 @@ fn responses(
 ) {
     // Models that think before they answer tell nobody.
     if with.logprobs && !thinks_before_answering(model) {
-        into.push(("include", Some(with_logprobs(value_of(body, scan, "include")).into())));
+        let include = value_of(body, scan, "include");
+        let mut all: Vec<&str> = include.into_iter().flat_map(Value::items).map(Value::raw).collect();
+        let asks = all.contains(&LOGPROBS);
+        if !asks {
+            all.push(LOGPROBS);
+            into.push(("include", Some(format!("[{}]", all.join(",")).into())));
+        }
+        // A client that asks itself gets what it asked for, no more.
+        if !asks && value_of(body, scan, "top_logprobs").is_none() {
+            into.push(("top_logprobs", Some(TOP.into())));
+        }
     }
     into.extend(with.effort.map(|effort| ("reasoning.effort", Some(effort_word(effort, model, reader)))));
     into.extend(with.service_tier.as_deref().map(|tier| ("service_tier", Some(openai_tier(tier)))));
     temperature("temperature", with, into);
-}
-
-/// Returns what a response is asked to include, how likely its words were among it.
-fn with_logprobs(asked: Option<Value<'_>>) -> String {
-    let mut all: Vec<&str> = asked.into_iter().flat_map(Value::items).map(Value::raw).collect();
-    if !all.contains(&LOGPROBS) {
-        all.push(LOGPROBS);
-    }
-    format!("[{}]", all.join(","))
 }
 
 fn completions(with: &Parameters, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
@@ -205,7 +217,13 @@ fn may_think(body: &Bytes, scan: &Scan) -> bool {
     !is_forced && !is_sampled && !is_midway
 }
 
-fn gemini(scan: &Scan, model: &str, sending: &Sending<'_>, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+fn gemini(
+    (body, scan): (&Bytes, &Scan),
+    model: &str,
+    sending: &Sending<'_>,
+    reader: Reader<'_>,
+    into: &mut Vec<Setting<'_>>,
+) {
     let with = sending.with;
     match with.service_tier.as_deref().map(gemini_tier) {
         Some(Some(ORDINARY_TIER)) => into.push(("serviceTier", None)),
@@ -214,7 +232,12 @@ fn gemini(scan: &Scan, model: &str, sending: &Sending<'_>, reader: Reader<'_>, i
         None => {}
     }
     temperature("generationConfig.temperature", with, into);
-    into.extend(with.logprobs.then_some(("generationConfig.responseLogprobs", Some("true".into()))));
+    let config = value_of(body, scan, "generationConfig");
+    let asks = config.and_then(|config| member(config, "responseLogprobs")).and_then(Value::flag) == Some(true);
+    if with.logprobs && !asks {
+        into.push(("generationConfig.responseLogprobs", Some("true".into())));
+        into.push(("generationConfig.logprobs", Some(TOP.into())));
+    }
     if let Some(most) = with.max_output.filter(|_| scan.limits.is_empty()) {
         into.push(("generationConfig.maxOutputTokens", Some(most.to_string().into())));
     }
