@@ -127,7 +127,8 @@ fn logistic(rows: &[JudgedWords], figures: usize) -> [f64; FIGURES] {
 fn features(words: Words) -> [f64; FIGURES] {
     let others = words.others.unwrap_or_default();
     let [mean, worst, tail, margin, entropy] =
-        [words.mean, words.worst, words.tail, others.margin, others.entropy].map(|one| f64::from(one) / 1000.0);
+        [words.mean, words.worst, words.tail, others.margin, others.entropy]
+            .map(|one| f64::from(one) / 1000.0);
     [1.0, mean, worst, tail, margin, entropy]
 }
 
@@ -177,7 +178,8 @@ fn newton(rows: &[JudgedWords], used: [bool; FIGURES]) -> [f64; FIGURES] {
 /// Solves as many equations as there are figures by elimination; the ridge keeps them solvable.
 fn solved(mut rows: [[f64; FIGURES]; FIGURES], mut right: [f64; FIGURES]) -> [f64; FIGURES] {
     for at in 0..FIGURES {
-        let pivot = (at..FIGURES).max_by(|&a, &b| rows[a][at].abs().total_cmp(&rows[b][at].abs())).unwrap_or(at);
+        let pivot =
+            (at..FIGURES).max_by(|&a, &b| rows[a][at].abs().total_cmp(&rows[b][at].abs())).unwrap_or(at);
         rows.swap(at, pivot);
         right.swap(at, pivot);
         if rows[at][at].abs() < 1e-12 {
@@ -262,9 +264,11 @@ mod tests {
     #[test]
     fn what_only_the_other_words_tell_is_weighed_where_they_are_told_and_not_where_they_are_not() {
         let row = |at: u64, (score, words, _): JudgedWords| {
-            let lot = |k: u64| (at * 2 + k).wrapping_add(7).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
+            let lot =
+                |k: u64| (at * 2 + k).wrapping_add(7).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
             let lot = |k: u64| ((lot(k) ^ (lot(k) >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 54) as u16;
-            let others = crate::checks::Others { margin: lot(0).min(1000), entropy: 1_600 - lot(0).min(1000) };
+            let others =
+                crate::checks::Others { margin: lot(0).min(1000), entropy: 1_600 - lot(0).min(1000) };
             let odds = 5.0 * f64::from(others.margin) / 1000.0 - 2.0;
             (score, Words { others: Some(others), ..words }, f64::from(lot(1)) / 1024.0 < chance(odds))
         };

@@ -124,7 +124,8 @@ mod tests {
         assert_eq!(place(200, 1_000, 100), 500 + 1_050 / 16);
         assert!(place(200, 5_000, 100) < place(200, 1_000, 100));
         assert_eq!(place(u16::MAX, u16::MAX, 1000), 0);
-        for wrong in [&[0, 1, 0, 0][..], &[i32::MIN, 0, 0, 0], &[0, 0, 0, 0, -1, 0], &[0, 0, 0, 0, 0, 1], &[0; 5]]
+        for wrong in
+            [&[0, 1, 0, 0][..], &[i32::MIN, 0, 0, 0], &[0, 0, 0, 0, -1, 0], &[0, 0, 0, 0, 0, 1], &[0; 5]]
         {
             assert!(Weights::new(wrong).is_err(), "{wrong:?}");
         }

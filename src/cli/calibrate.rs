@@ -131,17 +131,7 @@ fn sheet(report: &Report) -> Sheet {
     let title = format!("{} · what scores of check {} are worth", report.log, report.check);
     let mut sheet = Sheet::new(
         title,
-        &[
-            "route",
-            "model",
-            ">scored",
-            ">judged",
-            "fit",
-            ">error",
-            ">calibrated",
-            ">ranks, mean",
-            ">all",
-        ],
+        &["route", "model", ">scored", ">judged", "fit", ">error", ">calibrated", ">ranks, mean", ">all"],
     );
     for row in &report.rows {
         let error = |error: Option<f64>| error.map_or_else(|| "-".to_owned(), |error| format!("{error:.3}"));

@@ -27,7 +27,9 @@ use crate::console::format;
 use crate::record::{self, BudgetFiles, Timing};
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route};
-use crate::session::{RouteConsequences, Trial, carried, change_error, is_within_error, rechecked, reclassified};
+use crate::session::{
+    RouteConsequences, Trial, carried, change_error, is_within_error, rechecked, reclassified,
+};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted};
 
@@ -75,6 +77,8 @@ pub struct Side {
     escalation_break_even: Option<String>,
     errors: u64,
     quality: Option<String>,
+    /// Half the width of a 95% interval of it, at its widest.
+    quality_error: Option<String>,
     labelled_requests: u64,
     latency_ms: Option<Latency>,
     split: Vec<Share>,
@@ -181,6 +185,9 @@ fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
         escalation_break_even: forecast.cascade.break_even().map(in_percent),
         errors: forecast.errors,
         quality: quality(forecast.quality, forecast.labelled),
+        quality_error: forecast
+            .quality_error()
+            .map(|error| format!("{}.{:03}", error / 1_000_000, error / 1000 % 1000)),
         labelled_requests: forecast.labelled,
         latency_ms: forecast.latency.percentiles().map(Latency::from),
         split,
@@ -396,6 +403,7 @@ fn flat(report: &WhatIfReport) -> Sheet {
         row("escalation_break_even", &|side| side.escalation_break_even.clone().unwrap_or_default());
         row("failed_requests", &|side| side.errors.to_string());
         row("quality", &|side| side.quality.clone().unwrap_or_default());
+        row("quality_error", &|side| side.quality_error.clone().unwrap_or_default());
         row("labelled_requests", &|side| side.labelled_requests.to_string());
         row("latency_p95_ms", &|side| {
             side.latency_ms.as_ref().map(|l| l.p95.to_string()).unwrap_or_default()
@@ -562,9 +570,11 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         String::new(),
     ]);
     let quality = |side: &Side| {
-        side.quality
-            .as_ref()
-            .map_or_else(|| "no labels".into(), |q| format!("{q} ({} labels)", count(side.labelled_requests)))
+        let told = side.quality.as_ref().zip(side.quality_error.as_ref());
+        told.map_or_else(
+            || "no labels".into(),
+            |(quality, error)| format!("{quality} ±{error} ({} labels)", count(side.labelled_requests)),
+        )
     };
     sheet.push(vec!["quality".into(), quality(applied), quality(staged), String::new()]);
 }

@@ -33,7 +33,8 @@ impl Spread {
     /// Returns that of the difference of two estimates of the same unknown tokens, at one price and at another.
     #[must_use]
     pub fn beside(self, other: Self) -> Self {
-        let root = |variance: i128| i128::try_from(variance.max(0).unsigned_abs().isqrt()).unwrap_or(i128::MAX);
+        let root =
+            |variance: i128| i128::try_from(variance.max(0).unsigned_abs().isqrt()).unwrap_or(i128::MAX);
         let chance = (root(self.chance) - root(other.chance)).saturating_pow(2);
         Self { chance, habit: (self.habit - other.habit).abs() }
     }

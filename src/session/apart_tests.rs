@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::super::{
-    BranchPlan, BranchesOf, Ingest, IngestOptions, Keeping, Log, Target, Trial, branch_out,
-};
+use super::super::{BranchPlan, BranchesOf, Ingest, IngestOptions, Keeping, Log, Target, Trial, branch_out};
 use crate::budget::LimitHistory;
 use crate::classifier::Classifier;
 use crate::outcome::Spread;
@@ -72,8 +70,14 @@ fn drawn(seed: u64) -> (Vec<Both>, Arc<Log>) {
         let mut labels = Vec::new();
         for model in 0..2 {
             let quality = if dice.below(1000) < one.good[model] { 1000 } else { 0 };
+            // Of some the other answer was made as well, and measured.
+            let output = if dice.below(4) == 0 {
+                format!(r#","output":{}"#, one.tokens[model][1])
+            } else {
+                String::new()
+            };
             if dice.below(3) == 0 {
-                labels.push(format!(r#"{{"model":"{}","quality":{quality}}}"#, MODELS[model]));
+                labels.push(format!(r#"{{"model":"{}","quality":{quality}{output}}}"#, MODELS[model]));
             }
         }
         let [input, output] = one.tokens[served];
@@ -89,11 +93,8 @@ fn drawn(seed: u64) -> (Vec<Both>, Arc<Log>) {
         all.push(one);
     }
     let mut names = Names::default();
-    let rung = |model: &str, threshold| RungSpec {
-        model: model.to_owned(),
-        threshold,
-        ..RungSpec::default()
-    };
+    let rung =
+        |model: &str, threshold| RungSpec { model: model.to_owned(), threshold, ..RungSpec::default() };
     let ladder = vec![rung(MODELS[0], Some(500)), rung(MODELS[1], None)];
     let route = RouteSpec { name: "all".to_owned(), ladder, ..RouteSpec::default() };
     let spec = PolicySpec { name: "one".to_owned(), routes: vec![route], ..PolicySpec::default() };

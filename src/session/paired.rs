@@ -36,7 +36,8 @@ impl Estimates {
         let here = place.map_or(&[][..], |place| self.of(place));
         let mut is_met = [false; 8];
         for (model, spread) in estimated(settled) {
-            let mut unmet = here.iter().zip(&mut is_met).filter(|((_, other, _), met)| *other == model && !**met);
+            let mut unmet =
+                here.iter().zip(&mut is_met).filter(|((_, other, _), met)| *other == model && !**met);
             if let Some(((.., before), met)) = unmet.next() {
                 *met = true;
                 sides[1].add(before.beside(spread));

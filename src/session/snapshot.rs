@@ -136,9 +136,9 @@ impl RouteConsequences {
 /// Says whether what changes in the cost of routes is no more than the error of what changes; what is the same on both sides
 /// adds nothing to either.
 pub fn is_within_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences> + Clone) -> bool {
-    let change = routes.clone().fold(Pico::ZERO, |change, route| {
-        change + route.staged.cost.total() - route.applied.cost.total()
-    });
+    let change = routes
+        .clone()
+        .fold(Pico::ZERO, |change, route| change + route.staged.cost.total() - route.applied.cost.total());
     change != Pico::ZERO && change.0.abs() <= change_error(routes).0
 }
 

@@ -166,7 +166,12 @@ pub(super) fn without(data: &str) -> Option<String> {
     }
     // Responses say how they were asked, too.
     for whole in [Some(root), root.get("response")].into_iter().flatten() {
-        all.extend(whole.get("top_logprobs").filter(|told| told.number().is_some_and(|n| n > 0)).map(|told| (told, "0")));
+        all.extend(
+            whole
+                .get("top_logprobs")
+                .filter(|told| told.number().is_some_and(|n| n > 0))
+                .map(|told| (told, "0")),
+        );
     }
     let mut spans: Vec<_> = all.iter().map(|(told, empty)| (told.span_in(data.as_bytes()), *empty)).collect();
     spans.sort_by_key(|(span, _)| span.start);

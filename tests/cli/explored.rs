@@ -220,7 +220,8 @@ fn what_the_mean_hides_weights_over_words_tell_and_the_policy_takes_them() {
             "labels": [{"model": "gpt-4.1-nano", "quality": quality, "source": "label by a"}]})
         .to_string()
     };
-    let lines = |both: [Value; 2]| (0..600).map(|at| written(at, both.clone())).collect::<Vec<_>>().join("\n");
+    let lines =
+        |both: [Value; 2]| (0..600).map(|at| written(at, both.clone())).collect::<Vec<_>>().join("\n");
     sandbox.write("p.toml", POLICY);
     sandbox.write("log.jsonl", lines([json!([200, 300, 0]), json!([200, 6_000, 150])]));
     let found = json(&sandbox.good("calibrate log.jsonl --policy p.toml --format json"));

@@ -306,12 +306,18 @@ fn how_near_other_words_came_is_read_of_every_dialect_and_sent_to_nobody_unasked
         let contents = json!([{"role": "user", "parts": [{"text": "Which day is it?"}]}]);
         let mut asked = Vec::new();
         for stream in [false, true] {
-            asked.push(Ask::post("/v1/chat/completions", &json!({"model": "auto", "messages": turns, "stream": stream})));
+            asked.push(Ask::post(
+                "/v1/chat/completions",
+                &json!({"model": "auto", "messages": turns, "stream": stream}),
+            ));
             asked.push(Ask::post(
                 "/v1/messages",
                 &json!({"model": "auto", "max_tokens": 99, "messages": turns, "stream": stream}),
             ));
-            asked.push(Ask::post("/v1/responses", &json!({"model": "auto", "input": "Which day is it?", "stream": stream})));
+            asked.push(Ask::post(
+                "/v1/responses",
+                &json!({"model": "auto", "input": "Which day is it?", "stream": stream}),
+            ));
             let path = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
             asked.push(Ask::post(&format!("/v1beta/models/auto:{path}"), &json!({"contents": contents})));
         }

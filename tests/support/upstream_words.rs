@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::super::upstream_script::Dialect;
 use super::Says;
-use crate::upstream::upstream_script::Dialect;
 
 /// The chances of a word and of what else might have stood there, likeliest first.
 const CHANCES: [f64; 6] = [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.03125];
@@ -51,11 +51,13 @@ impl Says<'_> {
     /// Returns the same as Gemini has it.
     pub(super) fn gemini_words(&self, pieces: &[String]) -> Option<Value> {
         let others = self.others()?;
-        let one = |text: &str, chance: f64| json!({"token": text, "tokenId": 7, "logProbability": chance.ln()});
+        let one =
+            |text: &str, chance: f64| json!({"token": text, "tokenId": 7, "logProbability": chance.ln()});
         let chosen: Value = pieces.iter().map(|text| one(text, CHANCES[0])).collect();
         let top = |text: &String| {
             let names = [text, "b", "c", "d", "e", "f"];
-            let all: Value = names.iter().zip(CHANCES).take(others).map(|(name, chance)| one(name, chance)).collect();
+            let all: Value =
+                names.iter().zip(CHANCES).take(others).map(|(name, chance)| one(name, chance)).collect();
             json!({"candidates": all})
         };
         let top: Value = pieces.iter().map(top).collect();

@@ -38,7 +38,11 @@ fn a_check_that_wants_it_has_the_provider_asked_and_no_other() {
             [sent["logprobs"].clone(), sent["top_logprobs"].clone()]
         };
         let nobody = [Value::Null, Value::Null];
-        assert_eq!(sent(&LOGPROBS, Accent::OpenAi, Dialect::OpenAiChat), [json!(true), json!(5)], "{dialect}");
+        assert_eq!(
+            sent(&LOGPROBS, Accent::OpenAi, Dialect::OpenAiChat),
+            [json!(true), json!(5)],
+            "{dialect}"
+        );
         assert_eq!(sent(&LOGPROBS, Accent::Mistral, Dialect::OpenAiChat), nobody, "{dialect}");
         assert_eq!(sent(&LOGPROBS, Accent::OpenAi, Dialect::AnthropicMessages), nobody, "{dialect}");
         assert_eq!(sent(&Parameters::NONE, Accent::OpenAi, Dialect::OpenAiChat), nobody, "{dialect}");
@@ -58,8 +62,7 @@ fn a_client_that_asks_itself_is_asked_for_as_it_asked() {
     let turns = json!([{"role": "user", "content": "x"}]);
     for top in [Value::Null, json!(2)] {
         let mut chat = json!({"model": "m", "messages": turns, "logprobs": true});
-        let mut responses =
-            json!({"model": "m", "input": "x", "include": ["message.output_text.logprobs"]});
+        let mut responses = json!({"model": "m", "input": "x", "include": ["message.output_text.logprobs"]});
         let mut gemini = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}],
             "generationConfig": {"responseLogprobs": true}});
         if !top.is_null() {

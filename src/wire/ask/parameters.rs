@@ -233,7 +233,8 @@ fn gemini(
     }
     temperature("generationConfig.temperature", with, into);
     let config = value_of(body, scan, "generationConfig");
-    let asks = config.and_then(|config| member(config, "responseLogprobs")).and_then(Value::flag) == Some(true);
+    let asks =
+        config.and_then(|config| member(config, "responseLogprobs")).and_then(Value::flag) == Some(true);
     if with.logprobs && !asks {
         into.push(("generationConfig.responseLogprobs", Some("true".into())));
         into.push(("generationConfig.logprobs", Some(TOP.into())));
