@@ -14,6 +14,7 @@ use crate::units::{Names, Pico, PicoPerMillion};
 use crate::world::{Branch, Change, Models, Quote, Stretch, What, World};
 
 const REQUESTS: usize = 240;
+const DRAWS: u64 = 150;
 /// Dollars a million tokens of prompt and of answer.
 const PRICES: [[i128; 2]; 2] = [[1, 4], [3, 15]];
 const MODELS: [&str; 2] = ["small", "large"];
@@ -63,12 +64,12 @@ fn drawn(seed: u64) -> (Vec<Both>, Arc<Log>) {
         let (prompt, answer) = (300 * dice.factor() / 1000, 200 * dice.factor() / 1000);
         let small = [prompt, answer * dice.factor() / 1000];
         let large = [prompt * habit[0] / 1000, answer * habit[1] / 1000 * dice.factor() / 1000];
-        let confidence = dice.below(1001) as u16;
+        let confidence = u16::try_from(dice.below(1001)).unwrap();
         let good = [u64::from(confidence) / 2 + 450, 930];
         let one = Both { confidence, tokens: [small, large], good };
-        let served = dice.below(2) as usize;
+        let served = usize::from(dice.below(2) == 1);
         let mut labels = Vec::new();
-        for model in 0..2 {
+        for (model, name) in MODELS.iter().enumerate() {
             let quality = if dice.below(1000) < one.good[model] { 1000 } else { 0 };
             // Of some the other answer was made as well, and measured.
             let output = if dice.below(4) == 0 {
@@ -77,7 +78,7 @@ fn drawn(seed: u64) -> (Vec<Both>, Arc<Log>) {
                 String::new()
             };
             if dice.below(3) == 0 {
-                labels.push(format!(r#"{{"model":"{}","quality":{quality}{output}}}"#, MODELS[model]));
+                labels.push(format!(r#"{{"model":"{name}","quality":{quality}{output}}}"#));
             }
         }
         let [input, output] = one.tokens[served];
@@ -127,7 +128,6 @@ fn plan() -> Arc<BranchPlan> {
 fn the_difference_of_branches_lies_within_its_error_and_is_not_that_of_strangers() {
     let plan = plan();
     let (mut within, mut seen, mut narrow, mut plain) = ([0; 2], [0; 2], Pico::ZERO, Pico::ZERO);
-    const DRAWS: u64 = 150;
     for seed in 0..DRAWS {
         let (all, log) = drawn(seed);
         let of = BranchesOf {
@@ -165,7 +165,6 @@ fn the_difference_of_branches_lies_within_its_error_and_is_not_that_of_strangers
 fn what_the_best_thresholds_cost_and_are_worth_lies_within_its_error() {
     let keeping = Keeping { floor: &|_, _| None, within_ms: None };
     let (mut costs, mut qualities, mut changes) = (0, 0, 0);
-    const DRAWS: u64 = 150;
     for seed in 1_000..1_000 + DRAWS {
         let (all, log) = drawn(seed);
         let plan = Trial::loaded(&log).plan(Target::Change(-150), &keeping).unwrap();

@@ -121,11 +121,11 @@ impl Plan {
     /// Returns half the width of a 95% interval of quality before and after, summed over requests as that is; none where that of
     /// a route does not rest on labels.
     pub fn quality_error(&self) -> (Option<i128>, Option<i128>) {
-        let all = |of: fn((Option<i128>, Option<i128>)) -> Option<i128>| {
-            let widths = self.routes.iter().map(|route| of(route.quality_error()).map(Pico));
-            widths.collect::<Option<Vec<Pico>>>().map(|widths| Spread::together(widths).0)
-        };
-        (all(|both| both.0), all(|both| both.1))
+        let both: Vec<_> = self.routes.iter().map(PlannedRoute::quality_error).collect();
+        let all = |widths: Option<Vec<Pico>>| widths.map(|widths| Spread::together(widths).0);
+        let before = both.iter().map(|(before, _)| before.map(Pico)).collect();
+        let after = both.iter().map(|(_, after)| after.map(Pico)).collect();
+        (all(before), all(after))
     }
 
     /// Says whether quality changes by no more than the wider of its errors; none where they are not known.

@@ -149,7 +149,7 @@ pub fn branch_out(
                     estimates.part(place, settled, &mut apart.inside);
                 }
             }
-            index % 4096 != 0 || tick(before + index.saturating_sub(from) as u64, all)
+            !index.is_multiple_of(4096) || tick(before + index.saturating_sub(from) as u64, all)
         };
         let world = (world.as_ref(), start);
         let Some(branch) = branched(of, &policies, &limits, world, incident, hear) else { return Ok(None) };
