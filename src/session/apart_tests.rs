@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::super::{BranchPlan, BranchesOf, Ingest, IngestOptions, Keeping, Log, Target, Trial, branch_out};
 use crate::budget::LimitHistory;
 use crate::classifier::Classifier;
 use crate::outcome::Spread;
 use crate::pricing::{PriceBook, PriceRow, Rates, Tier};
 use crate::record::{Input, ReadOptions, open};
 use crate::routing::{Policy, PolicySpec, RouteSpec, RungSpec};
+use crate::session::{
+    BranchPlan, BranchesOf, Ingest, IngestOptions, Keeping, Log, Target, Trial, branch_out,
+};
 use crate::units::{Names, Pico, PicoPerMillion};
 use crate::world::{Branch, Change, Models, Quote, Stretch, What, World};
 
