@@ -305,11 +305,11 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
         focus: true,
     };
     table.render(table_at, buf, look, |buf, slot| match slot.column {
-        0 => slot.text(buf, "14:03:20.412", look.style(Role::Muted)),
-        1 => slot.text(buf, "gemini \u{1b}[31m2.5 日本", look.style(Role::Text)),
+        0 => slot.say(buf, "14:03:20.412", look.style(Role::Muted)),
+        1 => slot.say(buf, "gemini \u{1b}[31m2.5 日本", look.style(Role::Text)),
         _ => {
             let cost = format::money(Pico(1_234_567_890 * slot.row as i128));
-            slot.text(buf, &cost, look.style(Role::Observed));
+            slot.say(buf, &cost, look.style(Role::Observed));
         }
     });
 

@@ -453,7 +453,7 @@ impl LiveControl for Attached {
     }
 
     fn rollout(&mut self, name: &str, order: Order, why: &str) -> Result<(), String> {
-        let word = Order::ALL.iter().find(|(_, one)| *one == order).map_or("hold", |(word, _)| *word);
+        let word = order.name();
         self.post(ROLLOUTS, &serde_json::json!({ word: name, "why": why }));
         Ok(())
     }

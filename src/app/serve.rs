@@ -18,19 +18,18 @@ use super::load::classifier;
 use super::scheduled::Schedule;
 use super::{Internal, Setup, logs};
 use crate::access::{self, Access};
-use crate::budget::{Drawn, Payer};
 use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
 use crate::config::providers::ProvidersSpec;
 use crate::config::{self, parameters, policy, providers};
-use crate::gateway::{Gateway, Limits, Parts, ServeError, Server, Tariff, is_place, now};
-use crate::ledger::{self, Ledger, LedgerError, LedgerFile, LedgerOptions, Run, SpentCall};
+use crate::gateway::{Gateway, Limits, Parts, ServeError, Server, Tariff, draw_before, is_place, now};
+use crate::ledger::{self, Ledger, LedgerError, LedgerFile, LedgerOptions, Run};
 use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
 use crate::record::{self, ReadOptions};
 use crate::routing::{Policy, PolicySpec};
 use crate::runaway::Stop;
 use crate::session::{Ingest, Live, LiveSetup, LoadError, Log};
-use crate::units::{Instant, Names, SHADOW, Span, hex};
+use crate::units::{Instant, Names, Span, hex};
 
 /// The file beside the ledger that holds the policy as it was last applied.
 const APPLIED: &str = "applied-policy.toml";
@@ -284,24 +283,10 @@ fn spending(live: &Live, options: &ServeOptions, ledger: &Path) -> anyhow::Resul
     let (limits, in_force, rules) = Limits::open(path, is_named)?;
     live.limit(in_force);
     live.watch(rules);
-    let Some(from) = live.budgets_since(now()).filter(|_| !options.no_ledger && ledger.is_file()) else {
-        return Ok(limits);
-    };
-    let mut calls = Vec::new();
-    let range = ledger::Range { from: Some(from), ..ledger::Range::default() };
-    let mut of_users = |call: SpentCall| {
-        if call.key != SHADOW {
-            calls.push(call);
-        }
-    };
-    let read = LedgerFile::open(ledger).and_then(|file| file.spent(&range, &mut of_users));
-    if let Err(error) = read {
+    if !options.no_ledger {
         // Whoever has budgets would rather not serve than spend what is spent already.
-        return Err(anyhow::Error::from(error)
-            .context("what was spent of the budgets cannot be read from the ledger"));
+        draw_before(live, ledger).context("what was spent of the budgets cannot be read from the ledger")?;
     }
-    let drawn: Vec<Drawn<'_>> = calls.iter().map(drawn).collect();
-    live.draw(&drawn);
     Ok(limits)
 }
 
@@ -404,24 +389,6 @@ fn recall_lessons(
         Ok(log) => log.iter().for_each(|log| gateway.live().go_on_learning(log)),
         Err(error) => tracing::warn!(%error, "routes learn anew: the ledger cannot be read"),
     }
-}
-
-fn drawn(call: &SpentCall) -> Drawn<'_> {
-    let payer = Payer {
-        team: &call.team,
-        project: &call.project,
-        user: &call.user,
-        key: &call.key,
-        session: &call.session,
-        route: &call.route,
-        model: &call.model,
-        task: &call.task,
-        tags: &call.tags,
-        ..Payer::default()
-    };
-    // As gateways reckon bounds: no prompt has more tokens than bytes, and the estimate is a quarter of those.
-    let at_most = (call.prompt.unwrap_or(0).saturating_mul(4), call.output.unwrap_or(8192));
-    Drawn { at: call.at, payer, cost: call.cost, at_most }
 }
 
 /// A ledger, and where it stands.

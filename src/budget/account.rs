@@ -38,6 +38,8 @@ pub struct Account {
     pub waited: u64,
     /// When it first had no room for a request.
     pub ran_out: Option<Instant>,
+    /// Whether the limit was in force when something was drawn on it.
+    pub(super) in_force: bool,
 }
 
 impl Account {
@@ -54,6 +56,7 @@ impl Account {
             moved: 0,
             waited: 0,
             ran_out: None,
+            in_force: false,
         }
     }
 

@@ -109,6 +109,8 @@ pub struct Drawn<'a> {
     pub cost: Cost,
     /// The tokens of its prompt and of its answer at most, should its cost be unknown.
     pub at_most: (u64, u64),
+    /// Whether a service tier was asked for that has no price.
+    pub any_tier: bool,
 }
 
 fn source(limit: &super::Limit, member: &str) -> String {

@@ -133,6 +133,11 @@ struct Slot {
 }
 
 impl Slot {
+    /// Says whether what was drawn on it was drawn on this limit, too.
+    fn is_of(&self, limit: &Limit) -> bool {
+        self.limit.scope == limit.scope && self.name == limit.name()
+    }
+
     /// Returns the window of a moment. A window that has begun keeps its end, whatever an edit makes of those to come.
     fn window(&mut self, at: Instant) -> Window {
         if let Some(current) = self.current.filter(|current| current.has(at)) {
@@ -159,20 +164,46 @@ impl Budgets {
         budgets
     }
 
-    /// Brings other limits into force. What was drawn on a limit of the same budget and period stands.
-    pub fn change(&mut self, limits: impl IntoIterator<Item = Limit>) {
+    /// Brings other limits into force. What was drawn on a limit of the same name, for the same people, stands, and whatever was
+    /// in force once goes on being counted. Returns the numbers of those that nobody counted so far.
+    pub fn change(&mut self, limits: impl IntoIterator<Item = Limit>) -> Vec<u16> {
         for slot in &mut self.limits {
             slot.in_force = false;
         }
+        let mut fresh = Vec::new();
         for limit in limits {
-            let (name, limit) = (limit.name(), Arc::new(limit));
-            if let Some(slot) = self.limits.iter_mut().find(|slot| slot.name == name) {
-                (slot.limit, slot.in_force) = (limit, true);
-            } else if self.limits.len() < usize::from(u16::MAX) {
-                self.limits.push(Slot { name, limit, in_force: true, current: None });
+            let (at, is_new) = self.slot(limit);
+            if let Some(slot) = self.limits.get_mut(usize::from(at)) {
+                slot.in_force = true;
+                fresh.extend(is_new.then_some(at));
             }
         }
         self.queue.call_all();
+        fresh
+    }
+
+    /// Counts what is drawn on limits that come into force later.
+    pub fn count(&mut self, later: impl IntoIterator<Item = Limit>) {
+        for limit in later {
+            if !self.limits.iter().any(|slot| slot.is_of(&limit)) {
+                self.slot(limit);
+            }
+        }
+    }
+
+    /// Finds the place of a limit, or makes one. Says whether it is new.
+    fn slot(&mut self, limit: Limit) -> (u16, bool) {
+        let known = self.limits.iter().position(|slot| slot.is_of(&limit));
+        let at = u16::try_from(known.unwrap_or(self.limits.len())).unwrap_or(u16::MAX);
+        let limit = Arc::new(limit);
+        match known.and_then(|known| self.limits.get_mut(known)) {
+            Some(slot) => slot.limit = limit,
+            None if at < u16::MAX => {
+                self.limits.push(Slot { name: limit.name(), limit, in_force: false, current: None });
+            }
+            None => {}
+        }
+        (at, known.is_none())
     }
 
     /// Says whether any limit is in force.
@@ -189,8 +220,7 @@ impl Budgets {
     pub fn draws(&mut self, payer: &Payer<'_>) -> Draws {
         let mut draws = Draws::new();
         for at in 0..self.limits.len() {
-            let slot = &self.limits[at];
-            let member = slot.in_force.then(|| slot.limit.scope.member(payer)).flatten();
+            let member = self.limits[at].limit.scope.member(payer);
             if let (Some(member), Ok(at)) = (member, u16::try_from(at)) {
                 draws.push((at, self.member(member)));
             }
@@ -245,14 +275,17 @@ impl Budgets {
     /// Finds the first hard limit that refuses models without a price: nothing has room for what may cost anything.
     fn refusing_unpriced(&mut self, draws: &Draws, at: Instant) -> Option<Over> {
         let is_refusing = |limit: &Limit| limit.mode == Mode::Hard && limit.unpriced == Unpriced::Refuse;
-        let of = |limit: u16| self.limits.get(usize::from(limit));
+        let of = |limit: u16| self.limits.get(usize::from(limit)).filter(|slot| slot.in_force);
         let one =
             draws.iter().copied().find(|(limit, _)| of(*limit).is_some_and(|slot| is_refusing(&slot.limit)));
         one.and_then(|draw| self.over_one(draw, Pico(i128::MAX), at, Mode::Hard))
     }
 
     fn over_one(&mut self, draw: (u16, Member), wants: Pico, when: Instant, mode: Mode) -> Option<Over> {
-        let slot = self.limits.get_mut(usize::from(draw.0)).filter(|slot| slot.limit.mode == mode)?;
+        let slot = self.limits.get_mut(usize::from(draw.0))?;
+        if slot.limit.mode != mode || !slot.in_force {
+            return None;
+        }
         let window = slot.window(when);
         let amount = slot.limit.amount_of(self.names.get(draw.1.0 as usize)?);
         let known = self.accounts.get_mut(&draw).and_then(|windows| windows.find(window.start));
@@ -300,8 +333,9 @@ impl Budgets {
                 windows.pace = Some(Pace::default());
             }
             let account = windows.open(window);
+            account.in_force |= slot.in_force;
             // A limit that refuses nothing runs out, too.
-            if !account.has_room(amount, most) {
+            if slot.in_force && !account.has_room(amount, most) {
                 account.ran_out = account.ran_out.or(Some(at));
             }
             account.held = Pico(account.held.0.saturating_add(amount.0));
@@ -362,7 +396,7 @@ impl Budgets {
         }
         let draw = draws.iter().copied().find(|draw| self.queue.is_before(*draw, turn))?;
         let slot = self.limits.get_mut(usize::from(draw.0))?;
-        if slot.limit.mode != Mode::Hard || slot.limit.over != OverLimit::Queue {
+        if slot.limit.mode != Mode::Hard || slot.limit.over != OverLimit::Queue || !slot.in_force {
             return None;
         }
         let window = slot.window(at);
@@ -380,6 +414,7 @@ impl Budgets {
         if is_new {
             let account = self.accounts.entry((limit, member)).or_default().open(window);
             account.waited += 1;
+            account.in_force = true;
             account.ran_out = account.ran_out.or(Some(at));
         }
         Some(turn)
@@ -400,22 +435,23 @@ impl Budgets {
         let (limit, member, window) = over.at;
         let account = self.accounts.entry((limit, member)).or_default().open(window);
         *(if refused { &mut account.refused } else { &mut account.moved }) += 1;
+        account.in_force = true;
         account.ran_out = account.ran_out.or(Some(at));
     }
 
     /// Adds what was spent in a window before the calls that are known here.
     pub fn carry(&mut self, limit: &Limit, member: &str, start: Instant, spent: Pico) {
-        let name = limit.name();
-        let Some(number) = self.limits.iter().position(|slot| slot.name == name) else { return };
+        let Some(number) = self.limits.iter().position(|slot| slot.is_of(limit)) else { return };
         let window = self.limits[number].window(start);
         let (number, member) = (u16::try_from(number).unwrap_or(u16::MAX), self.member(member));
         let account = self.accounts.entry((number, member)).or_default().open(window);
         account.spent = Pico(account.spent.0.saturating_add(spent.0.max(0)));
+        account.in_force = true;
     }
 
     /// Lists the accounts of the limits in force as they stand at a moment, in order of limits and of members' first
     /// appearance; a limit on which nobody has drawn stands there untouched. `all` lists windows of the past, too, and what was drawn
-    /// on limits that are no longer in force.
+    /// on limits that are no longer in force, in windows in which they were.
     pub fn standings(&self, at: Instant, all: bool) -> Vec<Standing> {
         let mut list = Vec::new();
         for (number, slot) in self.limits.iter().enumerate().filter(|(_, slot)| slot.in_force || all) {
@@ -428,8 +464,10 @@ impl Budgets {
                 let draw = (u16::try_from(number).unwrap_or(u16::MAX), *member);
                 let waiting = self.queue.len(draw);
                 let Some(name) = self.names.get(member.0 as usize) else { continue };
-                let kept =
-                    |account: &&Account| all || account.window.start == window.start || account.holds > 0;
+                let kept = |account: &&Account| {
+                    let is_now = account.window.start == window.start || account.holds > 0;
+                    (slot.in_force && is_now) || (all && account.in_force)
+                };
                 let amount = slot.limit.amount_of(name);
                 let heading = |account: &Account| {
                     let is_present = account.window.start == window.start;

@@ -339,7 +339,7 @@ pub fn request_dimension(name: &str) -> Result<Dimension, String> {
 
 fn one_of(name: &str, may: impl Fn(&Dimension) -> bool) -> Result<Dimension, String> {
     Dimension::named(name.trim()).filter(&may).ok_or_else(|| {
-        let all: Vec<Dimension> = Dimension::ALL.into_iter().filter(&may).collect();
+        let all: Vec<Dimension> = Dimension::NAMED.into_iter().map(|(_, one)| one).filter(&may).collect();
         let known: Vec<&str> = all.iter().map(Dimension::name).chain(["tag.NAME"]).collect();
         format!("`{name}` is nothing to tell spend apart by; {}", choice(name, &known))
     })

@@ -12,7 +12,7 @@ use super::output;
 use crate::app::{Cancel, Progress, accept_at, load_log, steering_at};
 use crate::budget::LimitHistory;
 use crate::report::{Format, Sheet, render, to_json};
-use crate::session::{MoveRow, SteerRow, SteeredWindow, steer_over};
+use crate::session::{Moved, SteerRow, SteeredWindow, steer_over};
 use crate::units::{Instant, Pico, counted};
 
 /// Moves thresholds so that what a budget's window costs comes out right below its limit.
@@ -114,7 +114,7 @@ struct Window {
     steered_share: Option<String>,
     requests: u64,
     moves: u64,
-    last: Vec<MoveRow>,
+    last: Vec<Moved>,
 }
 
 impl From<&SteeredWindow> for Window {
@@ -129,7 +129,7 @@ impl From<&SteeredWindow> for Window {
             steered_share: share(one.steered, one.amount),
             requests: one.requests,
             moves: one.moves,
-            last: one.last.iter().map(Into::into).collect(),
+            last: one.last.clone(),
         }
     }
 }

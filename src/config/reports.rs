@@ -95,7 +95,7 @@ impl ReportSettings {
         }
         match self.dimensions() {
             Err(name) => {
-                let hint = choice(name, &Dimension::ALL.map(|dimension| dimension.kind()));
+                let hint = choice(name, &Dimension::NAMED.map(|(name, _)| name));
                 return Some(("by", format!("by: `{name}` is not known here; {hint}")));
             }
             Ok(list) if list.is_empty() => return Some(("by", "by must name at least one".to_owned())),

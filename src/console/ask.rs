@@ -23,6 +23,7 @@ use tui_input::{Input, InputRequest};
 use super::format;
 use super::paint::{self, Look};
 use super::screens::detail::{Line, ruler, wrapped};
+use super::screens::figures;
 use super::text;
 use super::theme::Role;
 use super::widgets::panel::Panel;
@@ -254,7 +255,7 @@ impl AskBox {
         let height = usize::from(at.height).max(1);
         let first = (row + 1).saturating_sub(height);
         for (line, words) in (0..at.height).zip(rows.iter().skip(first)) {
-            paint::text(buf, paint::nth_row(at, line), words, style, look.glyphs.ellipsis);
+            look.text(buf, paint::nth_row(at, line), words, style);
         }
         if self.focus == 0 && !at.is_empty() {
             let x = at.x.saturating_add(u16::try_from(*column).unwrap_or(0)).min(at.right() - 1);
@@ -387,18 +388,10 @@ fn preview_lines(found: &Preview, snapshot: &Snapshot, columns: usize, look: Loo
     for (stage, words) in &found.trail {
         lines.extend(wrapped(stage, words, LABEL, columns, (Role::Muted, Role::Text)));
     }
-    let weighed: Vec<String> = found
-        .features
-        .iter()
-        .map(|(name, weight)| {
-            let sign = if *weight < 0 { '-' } else { '+' };
-            let size = weight.unsigned_abs();
-            format!("{sign}{}.{:02} {name}", size / 100, size % 100)
-        })
-        .collect();
+    let weighed: Vec<String> =
+        found.features.iter().map(|(name, weight)| format!("{} {name}", figures::weight(*weight))).collect();
     if !weighed.is_empty() {
-        let words = weighed.join(" · ");
-        lines.extend(wrapped("weighed", &words, LABEL, columns, (Role::Muted, Role::Text)));
+        lines.extend(wrapped("weighed", &weighed.join(" · "), LABEL, columns, (Role::Muted, Role::Text)));
     }
     lines
 }

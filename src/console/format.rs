@@ -14,8 +14,14 @@ pub type Short = ArrayString<40>;
 /// What stands for a number nobody knows.
 pub const UNKNOWN: &str = "–";
 
+/// Writes a short text; what does not fit is left out.
+macro_rules! short {
+    ($($words:tt)*) => { $crate::console::format::written(format_args!($($words)*)) };
+}
+pub(crate) use short;
+
 /// Writes into a short text; what does not fit is left out.
-fn short(arguments: std::fmt::Arguments<'_>) -> Short {
+pub fn written(arguments: std::fmt::Arguments<'_>) -> Short {
     let mut out = Short::new();
     let _ = out.write_fmt(arguments);
     out
@@ -84,7 +90,7 @@ fn signed_money(amount: Pico, plus: &str) -> Short {
     let sign = if amount.0 < 0 { "-" } else { plus };
     let smallest = PICO / 1_000_000;
     if size < smallest / 2 {
-        return short(format_args!("{sign}<$0.000001"));
+        return short!("{sign}<$0.000001");
     }
     let _ = write!(out, "{sign}$");
     // Rounding may carry into the next form: 0.99996 is $1.00, not $1.0000.
@@ -138,27 +144,27 @@ pub fn count_change(number: i64) -> Short {
 
 /// Writes a per mille: `620 ‰`.
 pub fn per_mille(value: PerMille) -> Short {
-    short(format_args!("{} ‰", value.get()))
+    short!("{} ‰", value.get())
 }
 
 /// Writes a share as percent: `64.9 %`; [`UNKNOWN`] where there is nothing to take a share of.
 pub fn percent(part: u64, whole: u64) -> Short {
     if whole == 0 {
-        return short(format_args!("{UNKNOWN}"));
+        return short!("{UNKNOWN}");
     }
     let tenths = divide(u128::from(part) * 1000, u128::from(whole));
     // What is not nothing is not shown as nothing, and what is not all not as all.
     match (tenths, part) {
-        (0, 1..) => short(format_args!("<0.1 %")),
-        (1000, _) if part < whole => short(format_args!(">99.9 %")),
-        _ => short(format_args!("{}.{} %", tenths / 10, tenths % 10)),
+        (0, 1..) => short!("<0.1 %"),
+        (1000, _) if part < whole => short!(">99.9 %"),
+        _ => short!("{}.{} %", tenths / 10, tenths % 10),
     }
 }
 
 /// Writes the change from one amount to another as percent: `-13.2 %`.
 pub fn percent_change(from: i128, to: i128) -> Short {
     if from == 0 {
-        return short(format_args!("{UNKNOWN}"));
+        return short!("{UNKNOWN}");
     }
     let change = to.saturating_sub(from);
     let tenths = divide(change.unsigned_abs().saturating_mul(1000), from.unsigned_abs());
@@ -167,7 +173,7 @@ pub fn percent_change(from: i128, to: i128) -> Short {
         true => "+",
         false => "-",
     };
-    short(format_args!("{sign}{}.{} %", tenths / 10, tenths % 10))
+    short!("{sign}{}.{} %", tenths / 10, tenths % 10)
 }
 
 /// Writes the change between two shares, each a part of a whole, in percentage points: `+6.4 pt`. Rounded once, so that what
@@ -183,7 +189,7 @@ pub fn points_change(from: (u64, u64), to: (u64, u64)) -> Short {
         1.. => "+",
         _ => "-",
     };
-    short(format_args!("{sign}{}.{} pt", tenths / 10, tenths % 10))
+    short!("{sign}{}.{} pt", tenths / 10, tenths % 10)
 }
 
 /// Writes a span: `850 µs`, `120 ms`, `2.84 s`, `41.2 s`, `3 m 20 s`, `2 h 05 m`, `3 d 04 h`.
@@ -192,29 +198,29 @@ pub fn duration(span: Span) -> Short {
     let micros = span.0.unsigned_abs();
     let seconds = (micros + 500_000) / 1_000_000;
     match micros {
-        0 => short(format_args!("0 ms")),
-        1..1_000 => short(format_args!("{sign}{micros} µs")),
-        1_000..999_500 => short(format_args!("{sign}{} ms", (micros + 500) / 1_000)),
+        0 => short!("0 ms"),
+        1..1_000 => short!("{sign}{micros} µs"),
+        1_000..999_500 => short!("{sign}{} ms", (micros + 500) / 1_000),
         999_500..9_995_000 => {
             let hundredths = (micros + 5_000) / 10_000;
-            short(format_args!("{sign}{}.{:02} s", hundredths / 100, hundredths % 100))
+            short!("{sign}{}.{:02} s", hundredths / 100, hundredths % 100)
         }
         9_995_000..59_950_000 => {
             let tenths = (micros + 50_000) / 100_000;
-            short(format_args!("{sign}{}.{} s", tenths / 10, tenths % 10))
+            short!("{sign}{}.{} s", tenths / 10, tenths % 10)
         }
-        _ if seconds < 3_600 => short(format_args!("{sign}{} m {:02} s", seconds / 60, seconds % 60)),
+        _ if seconds < 3_600 => short!("{sign}{} m {:02} s", seconds / 60, seconds % 60),
         _ if seconds < 86_400 => {
-            short(format_args!("{sign}{} h {:02} m", seconds / 3_600, seconds / 60 % 60))
+            short!("{sign}{} h {:02} m", seconds / 3_600, seconds / 60 % 60)
         }
-        _ => short(format_args!("{sign}{} d {:02} h", seconds / 86_400, seconds / 3_600 % 24)),
+        _ => short!("{sign}{} d {:02} h", seconds / 86_400, seconds / 3_600 % 24),
     }
 }
 
 /// Writes how often something happens, from a number of events in a span: `12.4/s`, `3.1/min`.
 pub fn rate(events: u64, span: Span) -> Short {
     let Some(micros) = u128::try_from(span.0).ok().filter(|&micros| micros > 0) else {
-        return short(format_args!("{UNKNOWN}"));
+        return short!("{UNKNOWN}");
     };
     let tenths =
         |micros_per_unit: u128| divide(u128::from(events).saturating_mul(micros_per_unit * 10), micros);
@@ -237,7 +243,7 @@ pub fn rate(events: u64, span: Span) -> Short {
 
 /// Writes a number that may be unknown.
 pub fn or_unknown<T>(value: Option<T>, write: impl FnOnce(T) -> Short) -> Short {
-    value.map_or_else(|| short(format_args!("{UNKNOWN}")), write)
+    value.map_or_else(|| short!("{UNKNOWN}"), write)
 }
 
 #[cfg(test)]

@@ -236,13 +236,7 @@ impl Help {
         let (_, mut rest) = paint::split_left(paint::nth_row(at, 0), 1);
         for (place, page) in self.pages.iter().enumerate() {
             let role = if place == self.page { Role::TabActive } else { Role::Tab };
-            let used = paint::text(
-                buf,
-                rest,
-                page.name,
-                look.theme.popup().patch(look.style(role)),
-                look.glyphs.ellipsis,
-            );
+            let used = look.text(buf, rest, page.name, look.theme.popup().patch(look.style(role)));
             rest = paint::split_left(rest, used + 2).1;
         }
         let keys: Cow<'_, str> =
@@ -271,7 +265,7 @@ fn render_line(line: &Line<'_>, first: u16, at: Rect, buf: &mut Buffer, look: Lo
             let (place, _) = paint::split_left(place, place.width.saturating_sub(1));
             look.text(buf, place, what, Role::Key);
             let (words_at, _) = paint::split_left(rest, rest.width.saturating_sub(1));
-            paint::text(buf, words_at, means, look.theme.popup(), look.glyphs.ellipsis);
+            look.text(buf, words_at, means, look.theme.popup());
         }
     }
 }

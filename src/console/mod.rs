@@ -22,7 +22,6 @@ pub mod palette;
 pub mod prompt;
 pub mod screen;
 pub mod screens;
-pub mod stop;
 pub mod svg;
 pub mod terminal;
 pub mod text;

@@ -97,6 +97,16 @@ pub struct View {
     pub read_only: bool,
 }
 
+impl View {
+    /// Gives all of an area to the panel with the keys where it is zoomed, or where the area is too low for more than one.
+    pub fn alone<const PANELS: usize>(self, area: Rect, least: u16) -> Option<[Rect; PANELS]> {
+        let none = Rect { width: 0, height: 0, ..area };
+        let focus = self.focus.min(PANELS - 1);
+        let places = || std::array::from_fn(|panel| if panel == focus { area } else { none });
+        (self.zoomed || area.height < least).then(places)
+    }
+}
+
 /// All that a drawing rests on, besides the screen's own state.
 #[derive(Clone, Copy)]
 pub struct Scene<'a> {

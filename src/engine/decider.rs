@@ -225,6 +225,11 @@ impl Decider {
         *self.learners = learners;
     }
 
+    /// Lists the operations that are open.
+    pub fn open_keys(&self) -> impl Iterator<Item = OperationKey> {
+        self.open.keys().copied()
+    }
+
     /// Says what the first call of an open operation was expected to cost.
     pub fn expected(&self, key: OperationKey) -> Option<std::num::NonZeroU64> {
         self.open.get(&key)?.operation.expected

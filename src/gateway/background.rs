@@ -1,17 +1,18 @@
 //! Answers that a provider works on in the background: the client has its ticket at once, the operation goes on until the
 //! answer is there, and is charged once, for what it then says.
 //!
-//! Invariant: waiting buys nothing: the answer is looked for, never asked for again.
+//! Invariants: waiting buys nothing: the answer is looked for, never asked for again; an answer that nobody saw the end of
+//! counts as the longest that it may have been.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
-use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::time::Instant as Clock;
 
+use super::awaited::{is_cancelled, pending};
 use super::body::Reply;
 use super::operation::Operation;
 use super::respond::json;
@@ -31,17 +32,12 @@ tokio::task_local! {
     static TICKET: RefCell<Option<oneshot::Sender<Response<Reply>>>>;
 }
 
-/// What of a response says how far it is.
-#[derive(Deserialize)]
-struct Ticket<'t> {
-    id: &'t str,
-    status: &'t str,
-}
-
-/// Reads an answer that is not there yet.
-fn pending(body: &[u8]) -> Option<Ticket<'_>> {
-    let ticket: Ticket<'_> = serde_json::from_slice(body).ok()?;
-    matches!(ticket.status, "queued" | "in_progress").then_some(ticket)
+/// What became of an answer that was waited for.
+pub(super) enum Ended {
+    /// It is there.
+    Answer(Bytes),
+    /// It will not come: what was last heard of it, and why.
+    Lost(Bytes, &'static str),
 }
 
 /// Runs an operation whose client gets a ticket, should the provider give one. The operation then goes on by itself.
@@ -59,15 +55,18 @@ pub(super) async fn run(
 
 /// Waits until an answer is there that the provider works on in the background; any other comes back as it is.
 pub(super) async fn settled(
-    operation: &Operation,
+    operation: &mut Operation,
     dispatch: &Dispatch,
     target: &Target,
-    body: Bytes,
-) -> Bytes {
-    if target.simulated() {
-        return body;
-    }
-    let Some(id) = pending(&body).map(|ticket| ticket.id.to_owned()) else { return body };
+    (body, most): (Bytes, u64),
+) -> Ended {
+    let id = pending(&body).filter(|_| !target.simulated()).map(|ticket| ticket.id.to_owned());
+    let Some(id) = id else { return Ended::Answer(body) };
+    // Should nobody be here any more when it is there, it counts as the longest that it may be.
+    operation.delivered = most;
+    operation.record_progress();
+    let awaited = &operation.gateway.awaited;
+    let mut brought = awaited.enter(&id);
     let sender = TICKET.try_with(|ticket| ticket.borrow_mut().take()).ok().flatten();
     if let Some(sender) = sender {
         let mut response = json(StatusCode::OK, body.clone());
@@ -76,44 +75,52 @@ pub(super) async fn settled(
         // Lets the client have it, and this operation a task of its own.
         tokio::task::yield_now().await;
     }
+    let ended = look(operation, target, &id, body, &mut brought).await;
+    awaited.leave(&id);
+    match ended {
+        Ended::Answer(body) if is_cancelled(&body) => {
+            Ended::Lost(body, "it was cancelled while it was worked on")
+        }
+        ended => ended,
+    }
+}
+
+/// Looks for an answer again and again.
+async fn look(
+    operation: &Operation,
+    target: &Target,
+    id: &str,
+    body: Bytes,
+    brought: &mut oneshot::Receiver<Bytes>,
+) -> Ended {
     let (until, mut pause, mut last) = (Clock::now() + PATIENCE, FIRST, body);
     while Clock::now() < until {
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            biased;
+            Ok(answer) = &mut *brought => return Ended::Answer(answer),
+            () = tokio::time::sleep(pause) => {}
+        }
         pause = (pause * 2).min(LONGEST);
         let gateway = &operation.gateway;
         let mut held = gateway.budget.hold();
         let hold = &mut |size| held.follow(size);
-        let told = gateway.providers.stored(target.provider(), &Method::GET, &id, "", None, hold).await;
+        let told = gateway.providers.stored(target.provider(), &Method::GET, id, "", None, hold).await;
         match told {
             Ok(told) if told.status == 200 => {
                 last = held.tie(told.body);
                 if pending(&last).is_none() {
-                    return last;
+                    return Ended::Answer(last);
                 }
             }
-            // Deleted, or never kept: what it used will not be known.
-            Ok(told) if matches!(told.status, 404 | 410) => return last,
+            // Deleted, or never kept. Whoever deleted it here brought it before, if it was there.
+            Ok(told) if matches!(told.status, 404 | 410) => {
+                return match brought.try_recv() {
+                    Ok(answer) => Ended::Answer(answer),
+                    Err(_) => Ended::Lost(last, "it was deleted before its end was seen"),
+                };
+            }
             _ => {}
         }
     }
-    last
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_not_there_yet_is_waited_for() {
-        for (body, id) in [
-            (r#"{"id":"resp_1","object":"response","status":"queued","output":[]}"#, Some("resp_1")),
-            (r#"{"status":"in_progress","id":"resp_2"}"#, Some("resp_2")),
-            (r#"{"id":"resp_1","status":"completed"}"#, None),
-            (r#"{"id":"resp_1","status":"failed"}"#, None),
-            (r#"{"id":"resp_1"}"#, None),
-            ("", None),
-        ] {
-            assert_eq!(pending(body.as_bytes()).map(|ticket| ticket.id), id, "{body}");
-        }
-    }
+    Ended::Lost(last, "it was not there within an hour")
 }

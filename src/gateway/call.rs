@@ -10,15 +10,17 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    accent, billed, called, can_escalate, client_gone, failed, hollow, refused as refused_within, report,
-    terms, told, unfit, watched, written,
+    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, refused as refused_within,
+    report, told, unfit, watched, written,
 };
 use super::audience::Audience;
+use super::background::{self, Ended};
 use super::checked::{self, Judged};
 use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
-use super::{background, budget, estimate, stream};
+use super::unquoted::unquoted;
+use super::{arriving, budget, estimate, stream};
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Refused, Reply, Target};
 use crate::record::WriteTtl;
@@ -142,59 +144,71 @@ pub(super) async fn attempt(
         });
         watched(operation, dispatch, audience, sending).await
     };
-    let Some(sent) = sent else {
-        return client_gone(operation, dispatch, &target, permit, None);
-    };
-    let sent = match sent {
-        Ok(sent) => sent,
-        Err(limit) => {
-            let error = pace::too_slow(limit, dispatch, &operation.placed.route);
-            return failed(operation, dispatch, &target, permit, Status::Timeout, error, None);
-        }
-    };
+    let attempt = Attempt { dispatch, target: &target, dialect, started };
     let reply = match sent {
-        Ok(reply) => reply,
-        Err(error) => return transport_error(operation, dispatch, &target, permit, &error),
+        None => return client_gone(operation, &attempt, permit, None),
+        Some(Err(limit)) => {
+            let error = pace::too_slow(limit, dispatch, &operation.placed.route);
+            return failed(operation, &attempt, permit, Status::Timeout, error, None);
+        }
+        Some(Ok(Err(error))) => return transport_error(operation, &attempt, permit, &error, None),
+        Some(Ok(Ok(reply))) => reply,
     };
     if !reply.is_success() {
-        return Box::pin(declined(operation, dispatch, &target, permit, dialect, reply)).await;
+        return Box::pin(declined(operation, attempt, permit, reply)).await;
     }
     operation.served_tier = reply.served_tier().map(Arc::from);
     if operation.ask.stream() {
         audience.provider_began();
-        let attempt = stream::Attempt { dispatch, target: &target, dialect, started };
         // What only some requests need does not make the others' futures large.
         return Box::pin(stream::relay(operation, attempt, permit, reply, audience)).await;
     }
     let limit = gateway.settings.limits.answer;
     // One of the client's own dialect goes on as it came; another is read and written anew beside what came.
-    let ask = operation.ask.put_to(dialect, accent(&target));
-    let is_own = !ask.is_translated(dialect);
+    let is_own = !operation.ask.put_to(dialect, accent(&target)).is_translated(dialect);
     let copies = if is_own { 1 } else { 2 };
     let (mut held, mut beside) = (gateway.budget.hold(), gateway.budget.hold());
     let whole = {
         let may_hold =
             |size: usize| size < COUNTED || held.follow(size) && beside.follow(size.saturating_mul(copies));
-        let whole = std::pin::pin!(reply.whole(limit, may_hold));
+        let whole = std::pin::pin!(reply.whole_or_part(limit, may_hold));
         watched(operation, dispatch, audience, whole).await
     };
-    let Some(whole) = whole else {
-        return client_gone(operation, dispatch, &target, permit, None);
-    };
     let bytes = match whole {
-        Ok(bytes) => held.tie(bytes),
-        Err(error) => return transport_error(operation, dispatch, &target, permit, &error),
+        None => return client_gone(operation, &attempt, permit, None),
+        Some(Err(part)) => {
+            let told = wire::used_in_part(dialect, &part.came);
+            // Vectors are no tokens.
+            let is_text = !matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
+            let written = if is_text { part.length.div_ceil(4) } else { 0 };
+            let (usage, write_ttl, _) = estimate::complete(told, measures.estimated_prompt_tokens, written);
+            let used = (usage, write_ttl, true);
+            return transport_error(operation, &attempt, permit, &part.error, Some(used));
+        }
+        Some(Ok(bytes)) => held.tie(bytes),
     };
     let bytes = if operation.ask.wants_background() {
-        Box::pin(background::settled(operation, dispatch, &target, bytes)).await
+        let most = arriving::most_output(measures, gateway.settings.max_output_default);
+        match Box::pin(background::settled(operation, dispatch, &target, (bytes, most))).await {
+            Ended::Answer(bytes) => bytes,
+            Ended::Lost(bytes, why) => {
+                let used =
+                    estimate::complete(wire::used(dialect, &bytes), measures.estimated_prompt_tokens, most);
+                let error = ApiError::new(ErrorKind::NotFound, format!("the answer is lost: {why}"));
+                let called = Some(attempt.unanswered(operation, used));
+                return failed(operation, &attempt, permit, Status::Cancelled, error, called);
+            }
+        }
     } else {
         bytes
     };
     if !beside.follow(bytes.len().saturating_mul(copies).saturating_add(budget::members(&bytes))) {
         let full = gateway.budget.full();
-        return failed(operation, dispatch, &target, permit, Status::Cancelled, full, None);
+        return failed(operation, &attempt, permit, Status::Cancelled, full, None);
     }
+    operation.delivered = 0;
     let is_checked = dispatch.checks.is_some();
+    let ask = operation.ask.put_to(dialect, accent(&target));
     let answer = if bytes.len() < LARGE {
         wire::answer_and_said(dialect, &ask, bytes.clone(), is_checked)
     } else {
@@ -205,31 +219,18 @@ pub(super) async fn attempt(
     match answer {
         Ok((answer, said)) => {
             let prompt = measures.estimated_prompt_tokens;
-            let (terms, is_assumed) = terms(operation, answer.usage);
-            let (usage, write_ttl, estimated) =
-                estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            let took = estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            let called = attempt.billed(operation, took, answer.usage, answer.model.as_deref());
             operation.left_out.extend(answer.left_out.iter().map(|name| name.as_str().into()));
-            if let Some(fault @ WireError::Unplaced { .. }) = &answer.fault {
-                let called = Called {
-                    usage,
-                    write_ttl,
-                    terms,
-                    estimated: estimated || is_assumed,
-                    billed: billed(operation, dispatch, answer.model.as_deref()),
-                    ..called(dispatch, &target)
-                };
-                return hollow(operation, dispatch, &target, permit, fault.to_api(), called);
+            match &answer.fault {
+                Some(fault @ WireError::Unplaced { .. }) => {
+                    return hollow(operation, &attempt, permit, fault.to_api(), called);
+                }
+                Some(fault) => {
+                    return failed(operation, &attempt, permit, unfit(fault), fault.to_api(), Some(called));
+                }
+                None => report(operation, permit, Status::Ok, Some(&called.usage), None),
             }
-            if let Some(fault) = &answer.fault {
-                let used = Some((usage, write_ttl, estimated));
-                let mut attempted =
-                    failed(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
-                (attempted.called.terms, attempted.called.estimated) =
-                    (terms, attempted.called.estimated || is_assumed);
-                attempted.called.billed = billed(operation, dispatch, answer.model.as_deref());
-                return attempted;
-            }
-            report(operation, permit, Status::Ok, Some(&usage), None);
             let (judged, said) = if operation.judges_later(dispatch) {
                 (Judged::default(), Some(said))
             } else if is_checked {
@@ -242,15 +243,10 @@ pub(super) async fn attempt(
             Attempted {
                 called: Called {
                     error: if stays { UNCHECKED.to_owned() } else { String::new() },
-                    usage,
-                    write_ttl,
-                    terms,
-                    estimated: estimated || is_assumed,
-                    billed: billed(operation, dispatch, answer.model.as_deref()),
                     check: if stays { Check::None } else { judged.check },
                     verdicts: judged.verdicts,
                     checking: judged.took,
-                    ..called(dispatch, &target)
+                    ..called
                 },
                 outcome: {
                     // What goes on as it came is counted already.
@@ -274,8 +270,9 @@ pub(super) async fn attempt(
             let prompt = measures.estimated_prompt_tokens;
             let told =
                 wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, 0));
-            let told = told.or_else(|| refused_within(&error));
-            failed(operation, dispatch, &target, permit, status, api, told)
+            let told =
+                told.or_else(|| refused_within(&error)).map(|took| attempt.unanswered(operation, took));
+            failed(operation, &attempt, permit, status, api, told)
         }
     }
 }
@@ -323,33 +320,33 @@ fn refused(
 /// Ends a call that got no answer, or only a part of one.
 fn transport_error(
     operation: &Operation,
-    dispatch: &Dispatch,
-    target: &Target,
+    attempt: &Attempt<'_>,
     permit: Permit,
     error: &CallError,
+    used: Option<Took>,
 ) -> Attempted {
     let api = match error {
         CallError::NoRoom { .. } => operation.gateway.budget.full(),
         _ => ApiError::new(error.kind(), error.to_string()),
     };
     // No connection, no bill; anything later may have been worked on.
-    let usage = error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
-    failed(operation, dispatch, target, permit, error.status(), api, usage)
+    let none = || error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
+    let called = used.or_else(none).map(|took| attempt.unanswered(operation, took));
+    failed(operation, attempt, permit, error.status(), api, called)
 }
 
 /// Ends a call that the provider answered with an error.
 async fn declined(
     operation: &Operation,
-    dispatch: &Dispatch,
-    target: &Target,
+    attempt: Attempt<'_>,
     mut permit: Permit,
-    dialect: Dialect,
     reply: Reply,
 ) -> Attempted {
+    let target = attempt.target;
     let (http, said) = (reply.status, reply.should_retry);
     let mut retry_after = reply.retry_after;
     let body = reply.whole(ERROR_BODY, |_| true).await.unwrap_or_default();
-    let mut error = wire::read_error(dialect, http, &body);
+    let mut error = wire::read_error(attempt.dialect, http, &body);
     error.message = target.redact(&error.message).into_owned();
     let provider = target.provider();
     // What the provider thinks of our key or our model name is none of the client's doing: somebody else may serve it.
@@ -359,11 +356,11 @@ async fn declined(
             error = provider_fault(format!("{provider} answered with a redirect, which is not followed"));
             (Status::Failed, Some(false))
         }
-        401..=403 => {
+        status if matches!(status, 401..=403) || is_account(&error) => {
             error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
             (Status::Failed, Some(false))
         }
-        404 => {
+        404 | 410 => {
             let upstream = target.upstream();
             error = provider_fault(format!("{provider} does not know {upstream}: {}", error.message));
             (Status::Failed, Some(false))
@@ -392,17 +389,11 @@ async fn declined(
         error.retry_after_ms = Some(u64::from(millis(wait)));
     }
     let failure = Failure { status, begun: false, retry_after, should_retry };
-    let message = format!("{http}: {}", error.message);
+    let message = format!("{http}: {}", unquoted(&error.message, operation.ask.body()));
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
     error.message = target.conceal(&error.message).into_owned();
     Attempted {
-        called: Called {
-            usage: Usage::NONE,
-            status,
-            check: Check::None,
-            error: message,
-            ..called(dispatch, target)
-        },
+        called: Called { status, error: message, ..attempt.took((Usage::NONE, WriteTtl::Reported, false)) },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
         outcome: Outcome::Failed(error),
     }

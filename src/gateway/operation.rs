@@ -17,8 +17,9 @@ use crate::checks::Said;
 use crate::config::gateway::{Durability, Place, WhenFailing};
 use crate::engine::UnknownOperation;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry};
-use crate::pricing::Cost;
+use crate::pricing::{Cost, Terms};
 use crate::record::WriteTtl;
+use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch, Follow, Placed};
 use crate::units::{Count, Instant, Span};
@@ -95,6 +96,9 @@ pub(super) struct Attempted {
     /// After what wait the same model may be asked once more.
     pub(super) retry: Option<Duration>,
 }
+
+/// The members by which a tier is asked for.
+const TIERS: [&str; 3] = ["service_tier", "speed", "serviceTier"];
 
 impl Operation {
     /// Says whether a call may be marked for a prompt cache.
@@ -213,6 +217,32 @@ impl Operation {
         self.committed().await
     }
 
+    /// Returns what a call is billed by: as the answer says, and where it is silent on the tier, the one that was asked for. Says
+    /// besides whether it took that: whoever is short of a tier serves another, so the cost is then an estimate.
+    pub(super) fn terms(&self, counted: Option<Counted>) -> (Terms, bool) {
+        let mut terms = counted.map(|counted| counted.terms).unwrap_or_default();
+        if let Some(place) = &self.place
+            && !terms.meters().any(|(meter, _)| meter.starts_with("region:"))
+        {
+            terms.meter(place, 1);
+        }
+        if counted.is_some_and(|counted| counted.is_tier_told) {
+            return (terms, false);
+        }
+        if let Some(tier) = &self.served_tier {
+            terms.serve(tier);
+            return (terms, false);
+        }
+        let before = terms;
+        match &self.tier {
+            Some(tier) => terms.serve(tier),
+            // What was left out was not asked for.
+            None if self.left_out.iter().any(|name| TIERS.contains(&&**name)) => {}
+            None => terms.serve(&self.ask.tier().unwrap_or_default()),
+        }
+        (terms, terms != before)
+    }
+
     /// Writes the start of an attempt into the ledger.
     pub(super) fn record_start(&mut self, dispatch: &Dispatch, provider: &Arc<str>) {
         self.call_began = self.now();
@@ -230,6 +260,7 @@ impl Operation {
             prompt_tokens: Count::from_option(Some(self.ask.measures().estimated_prompt_tokens))
                 .unwrap_or_default(),
             price: gateway.prices.at(&gateway.live.book(), &dispatch.model, self.placed.at),
+            terms: self.terms(None).0,
         })));
     }
 
@@ -240,27 +271,35 @@ impl Operation {
     }
 
     pub(super) fn ended_entry(&self, called: &Called) -> AttemptEnded {
-        let gateway = &self.gateway;
-        let billed = called.billed.as_ref().unwrap_or(&called.model);
-        AttemptEnded {
-            seq: self.placed.seq,
-            n: self.n,
-            model: called.billed.clone().unwrap_or_else(|| "".into()),
-            usage: called.usage,
-            estimated: called.estimated,
-            cost: Cost::Known(crate::units::Pico::ZERO),
-            price: gateway.prices.at(&gateway.live.book(), billed, self.placed.at),
-            status: called.status,
-            check: called.check,
-            verdicts: called.verdicts.clone(),
-            error: called.error.as_str().into(),
-            latency_ms: called.latency_ms,
-            ttft_ms: called.ttft_ms,
-            terms: called.terms,
-            left_out: called.left_out.clone(),
-            effort: called.effort,
-            gap_ms: called.gap_ms,
-        }
+        ended_entry(&self.gateway, called, (self.placed.seq, self.n, self.placed.at))
+    }
+}
+
+/// Writes the end of a call into its entry, but for what it cost: of which request, the how manieth, and when that arrived.
+pub(super) fn ended_entry(
+    gateway: &Gateway,
+    called: &Called,
+    (seq, n, at): (u64, u32, Instant),
+) -> AttemptEnded {
+    let billed = called.billed.as_ref().unwrap_or(&called.model);
+    AttemptEnded {
+        seq,
+        n,
+        model: called.billed.clone().unwrap_or_else(|| "".into()),
+        usage: called.usage,
+        estimated: called.estimated,
+        cost: Cost::Known(crate::units::Pico::ZERO),
+        price: gateway.prices.at(&gateway.live.book(), billed, at),
+        status: called.status,
+        check: called.check,
+        verdicts: called.verdicts.clone(),
+        error: called.error.as_str().into(),
+        latency_ms: called.latency_ms,
+        ttft_ms: called.ttft_ms,
+        terms: called.terms,
+        left_out: called.left_out.clone(),
+        effort: called.effort,
+        gap_ms: called.gap_ms,
     }
 }
 

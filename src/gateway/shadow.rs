@@ -18,9 +18,8 @@ use super::judge::{self, LONGEST, TEMPLATE, VERDICT_TOKENS, drawn};
 use super::operation::{Operation, Outcome};
 use super::{Gateway, now};
 use crate::config::ShadowSettings;
-use crate::ledger::{Entry, Label};
-use crate::pricing::{Cost, PriceRow, worst};
-use crate::record;
+use crate::ledger::Label;
+use crate::pricing::Cost;
 use crate::routing::Parameters;
 use crate::session::Dispatch;
 use crate::units::{PerMille, Pico};
@@ -40,8 +39,10 @@ pub(super) fn is_wanted(operation: &Operation) -> bool {
     // What only certain models may see goes to no other.
     let is_open = !operation.placed.ticket.is_reserved();
     let is_plain = is_open && found.tools == 0 && !found.has_images && found.choices <= 1;
+    // Asked again, it would speak into a conversation that the provider keeps, and a judge would not see what it is about.
+    let is_whole = !found.is_elsewhere && operation.ask.leans_on().is_none();
     let is_text = !matches!(operation.ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
-    is_plain && is_text && drawn(&operation.id, "share") % 1_000_000 < u64::from(settings.share)
+    is_plain && is_whole && is_text && drawn(&operation.id, "share") % 1_000_000 < u64::from(settings.share)
 }
 
 /// A run to be made.
@@ -128,7 +129,8 @@ impl Run {
         let output =
             again.measures().max_output.and_then(|most| u32::try_from(most).ok()).unwrap_or(most).min(most);
         // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
-        let prompt = again.measures().estimated_prompt_tokens.saturating_mul(4).saturating_add(TEMPLATE);
+        let found = again.measures();
+        let prompt = found.estimated_prompt_tokens.saturating_mul(4).saturating_add(found.beside + TEMPLATE);
         let (model, judge): (Arc<str>, Arc<str>) =
             (self.settings.model.as_str().into(), self.settings.judge.as_str().into());
         // The judge reads the request and both answers.
@@ -154,12 +156,8 @@ impl Run {
 
     /// Returns the most that a call costs whose prompt has so many tokens at most.
     fn most(&self, model: &str, prompt: u64, output: u32) -> Result<Pico, String> {
-        let book = self.gateway.live.book();
-        // It may begin in an hour that costs more.
-        let row = book.find_named(model).and_then(|(_, prices)| prices.dated(now())).map(PriceRow::highest);
-        let row =
-            row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
-        Ok(worst(row, (prompt, u64::from(output)), false))
+        let most = aside::most(&self.gateway, model, prompt, output);
+        most.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))
     }
 
     async fn compare(
@@ -227,25 +225,9 @@ impl Run {
 
     /// Tells ledger and readers of the log what the judge said of an answer.
     fn label(&self, model: &Arc<str>, quality: PerMille, output: Option<u64>) {
-        let (at, source) = (now(), format!("judge {}", self.settings.judge));
-        self.gateway.live.judge(&record::LateLabel {
-            at,
-            id: (&*self.id).into(),
-            label: record::Label {
-                model: (&**model).into(),
-                quality: Some(quality),
-                output,
-                source: source.as_str().into(),
-            },
-        });
-        self.gateway.ledger.record(Entry::Label(Box::new(Label {
-            seq: self.seq,
-            model: Arc::clone(model),
-            quality: Some(quality),
-            output,
-            source: source.into(),
-            at,
-        })));
+        let source = format!("judge {}", self.settings.judge).into();
+        let (seq, model, quality) = (self.seq, Arc::clone(model), Some(quality));
+        self.gateway.label(&self.id, Label { seq, model, quality, output, source, at: now() });
     }
 }
 
@@ -261,11 +243,19 @@ const CONVERSATION: [&str; 8] = [
     "prompt",
 ];
 
+/// What is the client's own affair: how it is answered, how fast, and whether that is kept.
+const LEFT_OUT: [&str; 8] =
+    ["stream", "stream_options", "store", "background", "service_tier", "serviceTier", "speed", "prediction"];
+
 /// Makes a request to be asked again of a model, in one piece; and what of it a judge is shown.
 fn again(dialect: Dialect, mut body: Value, model: &str) -> Result<(Ask, String), String> {
     let members = body.as_object_mut().ok_or("the request is no object")?;
-    for member in ["stream", "stream_options", "store", "background"] {
+    for member in LEFT_OUT {
         members.remove(member);
+    }
+    // Nobody could ask for it later, or have it deleted.
+    if dialect == Dialect::OpenAiResponses {
+        members.insert("store".to_owned(), false.into());
     }
     if members.contains_key("model") {
         members.insert("model".to_owned(), model.into());
@@ -295,6 +285,9 @@ mod tests {
         let (ask, shown) = again(Dialect::OpenAiChat, body, "large").unwrap();
         assert_eq!((ask.model(), ask.stream(), ask.measures().max_output), ("large", false, Some(50)));
         assert_eq!(shown, r#"{"messages":[{"content":"why?","role":"user"}]}"#);
+        let kept = json!({"model": "auto", "input": "why?", "store": true, "service_tier": "priority"});
+        let (ask, _) = again(Dialect::OpenAiResponses, kept, "large").unwrap();
+        assert!(ask.keeps_nothing() && ask.tier().is_none(), "the provider would keep it in nobody's name");
     }
 
     #[test]

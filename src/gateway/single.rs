@@ -10,6 +10,7 @@ use tokio::time::{Instant as Clock, timeout};
 use super::account::{accent, written};
 use super::estimate;
 use super::pace::millis;
+use super::unquoted::unquoted;
 use crate::config::gateway::GatewaySettings;
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Outcome as Told, Permit, Providers, Target};
@@ -122,7 +123,7 @@ impl<'a> Ready<'a> {
         };
         called.latency_ms = Some(millis(started.elapsed()));
         if let Err(why) = &text {
-            called.error = target.redact(why).into_owned();
+            called.error = unquoted(&target.redact(why), ask.body()).into_owned();
         }
         let used =
             called.usage.prompt().zip(called.usage.output.get()).map(|(prompt, output)| prompt + output);

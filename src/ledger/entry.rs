@@ -182,6 +182,8 @@ pub struct AttemptStarted {
     pub prompt_tokens: Count,
     /// The price in force when the request arrived.
     pub price: Option<Arc<Price>>,
+    /// What it would be billed by, should nobody hear of its end.
+    pub terms: Terms,
 }
 
 /// A call that ended.

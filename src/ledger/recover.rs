@@ -12,6 +12,7 @@ use super::file::{PolicyInForce, newest_policy};
 use super::interrupted::begin_lost;
 use super::options::Run;
 use super::price;
+use super::row::read_terms;
 use super::sqlite::Sqlite;
 use super::writing::{Writing, charge};
 use crate::pricing::{self, Cost, PriceRow, Terms, Unpriced, Usage};
@@ -44,6 +45,7 @@ struct OpenAttempt {
     delivered: Option<i64>,
     price: Option<i64>,
     rates: Option<String>,
+    terms: Terms,
 }
 
 /// Settles what a crash left open and begins a new run.
@@ -73,7 +75,7 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
     begin_lost(change, all)?;
     let open: Vec<OpenAttempt> = {
         let mut open = change.prepare(
-            "SELECT a.seq, a.n, a.model, coalesce(o.team, ''), a.prompt, a.delivered, a.price, p.rates \
+            "SELECT a.seq, a.n, a.model, coalesce(o.team, ''), a.prompt, a.delivered, a.price, p.rates, a.tier, a.meters \
              FROM attempts a LEFT JOIN operations o ON o.seq = a.seq LEFT JOIN price_rows p ON p.price = a.price \
              WHERE a.state = 'open' AND a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n",
         )?;
@@ -87,6 +89,10 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
                 delivered: row.get(5)?,
                 price: row.get(6)?,
                 rates: row.get(7)?,
+                terms: {
+                    let (tier, meters): (Option<String>, Option<String>) = (row.get(8)?, row.get(9)?);
+                    read_terms(tier.as_deref(), meters.as_deref()).unwrap_or_default()
+                },
             })
         })?;
         rows.collect::<rusqlite::Result<_>>()?
@@ -164,7 +170,7 @@ fn estimate(attempt: &OpenAttempt) -> (Usage, Cost) {
         ..Usage::NONE
     };
     let row = attempt.rates.as_deref().and_then(price::read);
-    (usage, charged(&attempt.model, &usage, &Terms::NONE, row.as_ref(), true))
+    (usage, charged(&attempt.model, &usage, &attempt.terms, row.as_ref(), true))
 }
 
 /// Computes what an attempt costs, as everyone does: at its own model, an estimate where the tokens are.

@@ -11,6 +11,8 @@ use crate::units::{Instant, tag, tag_set};
 /// A call that is over, and who paid for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpentCall {
+    /// Its request's place in the order of arrival.
+    pub seq: u64,
     /// When its request arrived.
     pub at: Instant,
     /// The team.
@@ -71,6 +73,7 @@ impl LedgerFile {
             };
             let call = || -> rusqlite::Result<SpentCall> {
                 Ok(SpentCall {
+                    seq: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
                     at: Instant(row.get(1)?),
                     team: text(2)?,
                     project: text(3)?,

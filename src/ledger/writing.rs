@@ -293,7 +293,8 @@ impl Writing<'_> {
              reasoning, estimated, tier, meters, left_out, gap_ms, effort) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
              ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
         )?;
-        let meters = ended.and_then(|ended| meters(&ended.terms));
+        let terms = ended.map_or(&started.terms, |ended| &ended.terms);
+        let meters = meters(terms);
         let left_out = ended.and_then(|ended| list(&ended.left_out));
         let checked = ended.and_then(|ended| check_text(ended.check, &ended.verdicts));
         let fields: [Field<'_>; 28] = [
@@ -320,7 +321,7 @@ impl Writing<'_> {
             output.into(),
             reasoning.into(),
             ended.is_some_and(|ended| ended.estimated).into(),
-            ended.and_then(|ended| word(ended.terms.tier())).into(),
+            word(terms.tier()).into(),
             meters.as_deref().into(),
             left_out.as_deref().into(),
             ended.and_then(|ended| ended.gap_ms).into(),

@@ -24,17 +24,41 @@ pub(crate) struct Ran {
 }
 
 /// Ends its program, and what that has started, should it still run.
-struct Leash(Child);
+struct Leash {
+    child: Child,
+    /// As it was at the start: one that has ended has no number any more, and what it started may go on.
+    #[cfg(unix)]
+    group: Option<rustix::process::Pid>,
+}
+
+impl Leash {
+    fn new(child: Child) -> Self {
+        Self {
+            #[cfg(unix)]
+            group: child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw),
+            child,
+        }
+    }
+
+    /// Waits for the program, and ends what it left behind.
+    async fn wait(&mut self) -> std::io::Result<std::process::ExitStatus> {
+        let status = self.child.wait().await;
+        self.end();
+        status
+    }
+
+    fn end(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = self.group.take() {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
 
 impl Drop for Leash {
     fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(group) =
-            self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
-        {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        let _ = self.0.start_kill();
+        self.end();
+        let _ = self.child.start_kill();
     }
 }
 
@@ -61,8 +85,8 @@ pub(crate) async fn run(
     #[cfg(unix)]
     command.process_group(0);
     let child = command.spawn().map_err(|error| format!("{} cannot be started: {error}", clean(program)))?;
-    let mut child = Leash(child);
-    let (to, from) = (child.0.stdin.take(), child.0.stdout.take());
+    let mut child = Leash::new(child);
+    let (to, from) = (child.child.stdin.take(), child.child.stdout.take());
     let write = async {
         if let Some(mut to) = to {
             // A program that does not read it may still do what it should.
@@ -77,7 +101,7 @@ pub(crate) async fn run(
         }
         said
     };
-    let work = async { tokio::join!(write, read, child.0.wait()) };
+    let work = async { tokio::join!(write, read, child.wait()) };
     match tokio::time::timeout(limit, work).await {
         Ok(((), said, Ok(status))) => Ok(Ran { code: status.code(), said }),
         Ok((.., Err(error))) => Err(format!("cannot be waited for: {error}")),

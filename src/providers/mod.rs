@@ -35,6 +35,6 @@ pub use lane::{LANES, enter_lane};
 pub use names::serving;
 pub use permit::{Outcome, Permit};
 pub use registry::{Failure, Providers, Target};
-pub use reply::Reply;
+pub use reply::{Part, Reply};
 pub use secret::{FoundKey, KeyError, from_system};
 pub use wait::retry_after;

@@ -48,6 +48,17 @@ pub struct Reply {
     conversed: Option<Arc<str>>,
 }
 
+/// What came of an answer that did not come whole.
+#[derive(Debug)]
+pub struct Part {
+    /// Why not.
+    pub error: CallError,
+    /// What came, as far as it was held.
+    pub came: Bytes,
+    /// How long it is, as far as is known.
+    pub length: u64,
+}
+
 #[derive(Debug)]
 enum Source {
     Network(Box<reqwest::Response>),
@@ -76,9 +87,9 @@ impl Deadlines {
 
     pub(super) fn missed_head(&self, to: String) -> CallError {
         if self.stream && self.first_byte <= self.total {
-            CallError::FirstByteTimeout { to, after: self.timeouts.first_byte }
+            CallError::FirstByteTimeout(to, self.timeouts.first_byte)
         } else {
-            CallError::TotalTimeout { to, after: self.timeouts.total }
+            CallError::TotalTimeout(to, self.timeouts.total)
         }
     }
 
@@ -90,9 +101,9 @@ impl Deadlines {
 
     fn missed(&self, deadline: Clock, begun: bool, to: String) -> CallError {
         match () {
-            () if deadline >= self.total => CallError::TotalTimeout { to, after: self.timeouts.total },
-            () if begun || !self.stream => CallError::IdleTimeout { to, after: self.timeouts.idle },
-            () => CallError::FirstByteTimeout { to, after: self.timeouts.first_byte },
+            () if deadline >= self.total => CallError::TotalTimeout(to, self.timeouts.total),
+            () if begun || !self.stream => CallError::IdleTimeout(to, self.timeouts.idle),
+            () => CallError::FirstByteTimeout(to, self.timeouts.first_byte),
         }
     }
 }
@@ -209,7 +220,7 @@ impl Reply {
     /// Ends an answer that cannot be unpacked.
     fn unreadable(&mut self, why: String) -> CallError {
         (self.source, self.packing) = (Source::Over, Packing::Plain);
-        CallError::Packed { to: self.to.clone(), why }
+        CallError::Packed(self.to.clone(), why)
     }
 
     /// Returns the next piece of the body as it comes.
@@ -229,7 +240,7 @@ impl Reply {
             },
             Source::Simulated(simulation) => match timeout_at(deadline, simulation.next()).await {
                 Ok(Ok(piece)) => Ok(piece),
-                Ok(Err(why)) => Err(CallError::Transport { to: self.to.clone(), why: safe(why) }),
+                Ok(Err(why)) => Err(CallError::Transport(self.to.clone(), safe(why))),
                 Err(_) => Err(self.deadlines.missed(deadline, self.begun, self.to.clone())),
             },
         };
@@ -261,10 +272,30 @@ impl Reply {
     }
 
     /// Returns the whole body, if it is no longer than `limit`; `hold` hears how much of it is held and says whether that may be.
-    pub async fn whole(mut self, limit: usize, hold: impl FnMut(usize) -> bool) -> Result<Bytes, CallError> {
+    pub async fn whole(self, limit: usize, hold: impl FnMut(usize) -> bool) -> Result<Bytes, CallError> {
+        self.whole_or_part(limit, hold).await.map_err(|part| part.error)
+    }
+
+    /// Does the same; where it fails, what had come is not lost: a provider bills it.
+    ///
+    /// # Errors
+    /// As [`Self::whole`], with the part that came.
+    pub async fn whole_or_part(
+        mut self,
+        limit: usize,
+        hold: impl FnMut(usize) -> bool,
+    ) -> Result<Bytes, Box<Part>> {
         let model = self.conversed.take();
         let id = model.as_ref().map(|_| self.request_id());
-        let whole = self.gathered(limit, hold).await?;
+        let mut body = BytesMut::new();
+        let mut length = 0;
+        let whole = match self.gathered(limit, hold, (&mut body, &mut length)).await {
+            Ok(whole) => whole,
+            Err(error) => {
+                let length = length.max(body.len() as u64);
+                return Err(Box::new(Part { error, came: body.freeze(), length }));
+            }
+        };
         Ok(match model.zip(id) {
             Some((model, id)) => conversed(&whole, &id, &model),
             None => whole,
@@ -275,25 +306,35 @@ impl Reply {
         mut self,
         limit: usize,
         mut hold: impl FnMut(usize) -> bool,
+        (body, length): (&mut BytesMut, &mut u64),
     ) -> Result<Bytes, CallError> {
-        let no_room = |to: &String| CallError::NoRoom { to: to.clone() };
+        let no_room = |to: &String| CallError::NoRoom(to.clone());
         let too_large = |to: &String| CallError::TooLarge { to: to.clone(), limit };
         let announced = match &self.source {
             Source::Network(response) => response.content_length(),
             Source::Simulated(_) | Source::Over => None,
         };
-        if announced.is_some_and(|length| length > limit as u64) {
+        *length = announced.unwrap_or(0);
+        if *length > limit as u64 {
             return Err(too_large(&self.to));
         }
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        *length = (*length).max(first.len() as u64);
         if first.len() > limit {
             return Err(too_large(&self.to));
         }
         if !hold(first.len()) {
             return Err(no_room(&self.to));
         }
-        let Some(second) = self.chunk().await? else { return Ok(first) };
-        let mut body = BytesMut::with_capacity(first.len() + second.len());
+        let second = match self.chunk().await {
+            Ok(Some(second)) => second,
+            Ok(None) => return Ok(first),
+            Err(error) => {
+                body.extend_from_slice(&first);
+                return Err(error);
+            }
+        };
+        body.reserve(first.len() + second.len());
         body.extend_from_slice(&first);
         let mut piece = Some(second);
         while let Some(more) = piece {
@@ -306,6 +347,6 @@ impl Reply {
             }
             piece = self.chunk().await?;
         }
-        Ok(body.freeze())
+        Ok(std::mem::take(body).freeze())
     }
 }

@@ -4,10 +4,9 @@
 //! number of the line on which it starts; memory is bounded by the longest entry that is read.
 
 use memchr::memmem;
-use serde::Deserialize;
 
 use super::cut::Piece;
-use super::json::{self, Word};
+use super::value::Object;
 
 /// What stands in the last event of a stream.
 const LAST: [&str; 4] =
@@ -29,13 +28,6 @@ pub(crate) struct Streams {
     id: String,
     has_data: bool,
     giant: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Named {
-    #[serde(alias = "responseId")]
-    id: Word,
 }
 
 impl Streams {
@@ -82,14 +74,14 @@ impl Streams {
             return;
         };
         let has = |words: &[&str]| words.iter().any(|word| memmem::find(event, word.as_bytes()).is_some());
-        let named: Named =
-            std::str::from_utf8(event).ok().and_then(|text| json::read(text).ok()).unwrap_or_default();
-        let id = named.id.as_str();
-        if has(&FIRST) || (!id.is_empty() && !self.id.is_empty() && id != self.id) {
+        let event_text = std::str::from_utf8(event).unwrap_or_default();
+        let named = Object::read(event_text).and_then(|event| event.word("id|responseId"));
+        let id = named.unwrap_or_default();
+        if has(&FIRST) || (!id.is_empty() && !self.id.is_empty() && *id != self.id) {
             self.finish(data, pieces);
         }
         if !id.is_empty() {
-            id.clone_into(&mut self.id);
+            self.id = id.into_owned();
         }
         let is_end = event.trim_ascii() == b"[DONE]";
         self.has_data |= !is_end;

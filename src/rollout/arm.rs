@@ -28,7 +28,7 @@ pub struct Seen {
     pub lot: Lot,
     /// What all its calls cost.
     pub cost: Cost,
-    /// Whether its client got no answer.
+    /// Whether its client got no answer, or one that failed its check.
     pub failed: bool,
     /// Whether it went up the ladder.
     pub escalated: bool,
@@ -41,7 +41,7 @@ pub struct Seen {
 pub struct Arm {
     /// Requests.
     pub requests: u64,
-    /// Of those, without an answer.
+    /// Of those, without an answer that passed its check.
     pub failed: u64,
     /// Of those, gone up the ladder.
     pub escalated: u64,

@@ -68,6 +68,8 @@ impl Status {
             429 => Self::RateLimited,
             408 | 504 => Self::Timeout,
             499 => Self::Cancelled,
+            // Gone, busy, locked, too early, no room at this price: not here or not now, which says nothing of the request.
+            409 | 410 | 421 | 423 | 424 | 425 | 449 | 498 => Self::ServerError,
             400..500 => Self::Rejected,
             _ => Self::ServerError,
         }

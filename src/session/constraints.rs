@@ -55,9 +55,12 @@ impl Constraints {
         let same = |one, other| prices.same(one, other);
         for call in evidence.attempts().filter(|call| call.status.is_call()) {
             self.checked += 1;
-            let Some(why) = forbids(policy, &signals, circumstance, (call.model, call.effort), same) else {
-                continue;
-            };
+            // Whoever was asked, what served is what was billed.
+            let served = [Some(call.model), Some(call.billed).filter(|billed| billed.is_some())];
+            let mut served = served.into_iter().flatten();
+            let broken =
+                served.find_map(|model| forbids(policy, &signals, circumstance, (model, call.effort), same));
+            let Some(why) = broken else { continue };
             self.broken += 1;
             if self.list.len() < LISTED {
                 let route = Arc::clone(&policy.route(match_route(policy, &signals)).name);

@@ -56,6 +56,16 @@ pub fn answer_and_said(
     let root = check(&body).map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
     if matches!(from, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) {
         let read = embedded(from, root)?;
+        let list = root.get(if from == Dialect::GeminiEmbeddings { "embeddings" } else { "data" });
+        let (found, wanted) = (list.map_or(0, |list| list.items().count()), embeddings::wanted(ask));
+        if found < wanted {
+            let what = format!(
+                "it has {} for {}",
+                crate::units::counted(found as u64, "vector"),
+                crate::units::counted(wanted as u64, "text")
+            );
+            return Err(WireError::Malformed(what));
+        }
         return Ok((Answer { body: embeddings::answer(from, ask, root, body.clone()), ..read }, Vec::new()));
     }
     let (mut reply, fault) = read(from, ask, root)?;
@@ -101,6 +111,10 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
     if reply.choices.is_empty() {
         return Err(WireError::Malformed("it holds no answer".to_owned()));
     }
+    // What broke behind a gateway stands beside what had come by then.
+    if root.get("error").is_some_and(faults::is_error) {
+        fault = fault.or_else(|| Some(WireError::Upstream(faults::read_event(from, root.raw()))));
+    }
     let is_translated = ask.is_translated(from);
     for choice in &mut reply.choices {
         // A response that is still being made says so.
@@ -141,6 +155,26 @@ pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let _ = source.whole(check(body).ok()?, &mut |_| {});
     source.usage()
+}
+
+/// Returns what the beginning of an answer says it took, where the account is in it.
+pub fn used_in_part(from: Dialect, part: &[u8]) -> Option<Counted> {
+    let key = if from == Dialect::Gemini { "usageMetadata" } else { "usage" };
+    let quoted = format!("\"{key}\"");
+    let at = memchr::memmem::rfind(part, quoted.as_bytes())?;
+    let rest = part.get(at + quoted.len()..)?;
+    let begin = memchr::memchr(b'{', rest)?;
+    let mut depth = 0u32;
+    let end = rest.iter().skip(begin).position(|byte| {
+        depth = match byte {
+            b'{' => depth + 1,
+            b'}' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        depth == 0
+    })?;
+    let account = std::str::from_utf8(rest.get(begin..=begin + end)?).ok()?;
+    used(from, format!("{{\"{key}\":{account}}}").as_bytes())
 }
 
 /// Says whether a body with an error in it holds an answer all the same.

@@ -85,9 +85,14 @@ pub(super) fn claude_keeps_thoughts(model: &str) -> bool {
     claude_version(model).is_some_and(|version| version >= (4, 7))
 }
 
-/// Says whether a Claude model is known to have no structured outputs, which came with Opus 4.1 and Sonnet 4.5.
+/// Says whether a model that is asked as Claude is has no structured outputs: they came with Opus 4.1 and Sonnet 4.5, and models
+/// of other makers that take messages have none.
 pub(super) fn claude_lacks_schemas(model: &str) -> bool {
-    model.contains("claude-3") || model.contains("claude-2") || claude_version(model) == Some((4, 0))
+    const CLAUDES: [&str; 7] = ["claude", "anthropic", "opus", "sonnet", "haiku", "fable", "mythos"];
+    !CLAUDES.iter().any(|name| model.contains(name))
+        || model.contains("claude-3")
+        || model.contains("claude-2")
+        || claude_version(model) == Some((4, 0))
 }
 
 /// Reads the version in the name of a Claude model.

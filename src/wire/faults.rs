@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::json::{BYTE_ORDER_MARK, Object, Value, check, object, put};
+use super::json::{BYTE_ORDER_MARK, Object, Value, body, check, put};
 use super::{ApiError, Dialect, ErrorKind};
 use crate::units::is_safe;
 
@@ -16,9 +16,7 @@ const READ: usize = 64 * 1024;
 
 /// Writes an error in the exact shape that the libraries of a dialect parse.
 pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
-    let mut out = Vec::with_capacity(160 + error.message.len());
-    object(&mut out, |o| write(o, to, error));
-    out.into()
+    body(160 + error.message.len(), |o| write(o, to, error)).into()
 }
 
 fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
@@ -31,7 +29,11 @@ fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
         Dialect::AnthropicMessages => {
             put!(o, "type": "error");
             o.object("error", |o| {
-                put!(o, "type": words(error.kind).2, "message": message);
+                // By these words its clients know that a conversation has to be made shorter.
+                let words_of_it = "prompt is too long";
+                let is_lacking = code.as_deref() == Some(TOO_LONG) && !message.contains(words_of_it);
+                let said = if is_lacking { format!("{words_of_it}: {message}") } else { message.clone() };
+                put!(o, "type": words(error.kind).2, "message": &said);
                 // By these words Anthropic's libraries know that a thread goes on in another way, or not at all.
                 let is_told = |code: &&str| code.starts_with("thread_") || *code == NO_MODEL_MAY_SERVE;
                 if let Some(code) = code.as_deref().filter(is_told) {
@@ -49,6 +51,24 @@ fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
             spent(o, error);
         }),
     }
+}
+
+/// The code by which OpenAI's clients know that a prompt is longer than the model takes.
+const TOO_LONG: &str = "context_length_exceeded";
+
+/// Says whether a provider refuses a prompt for its length: each has other words for it.
+fn is_too_long(error: &ApiError) -> bool {
+    const WORDS: [&str; 7] = [
+        "prompt is too long",
+        "maximum context length",
+        "exceeds the context window",
+        "exceed context limit",
+        "exceeds the maximum number of tokens",
+        "input is too long for requested model",
+        "too large for model with",
+    ];
+    let text = error.message.to_ascii_lowercase();
+    error.code.as_deref() == Some(TOO_LONG) || WORDS.iter().any(|word| text.contains(word))
 }
 
 /// The code of the error by which a request is refused that no model may serve.
@@ -120,6 +140,9 @@ pub fn read_error(from: Dialect, status: u16, body: &[u8]) -> ApiError {
     }
     error.message = clean(&error.message);
     error.code = error.code.map(|code| clean(&code)).filter(|code| !code.is_empty());
+    if matches!(error.status, 400 | 413 | 422) && is_too_long(&error) {
+        error.code = Some(TOO_LONG.to_owned());
+    }
     error.param = error.param.map(|param| clean(&param)).filter(|param| !param.is_empty());
     error
 }

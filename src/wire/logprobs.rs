@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::gemini::names::member;
-use super::json::{Array, Object, Progress, Raw, Value, Within, array, put};
+use super::json::{Array, Object, Progress, Raw, Value, Within, array, put, spliced};
 use crate::checks::{Others, Words};
 use crate::units::PerMille;
 
@@ -166,24 +166,11 @@ pub(super) fn without(data: &str) -> Option<String> {
     }
     // Responses say how they were asked, too.
     for whole in [Some(root), root.get("response")].into_iter().flatten() {
-        all.extend(
-            whole
-                .get("top_logprobs")
-                .filter(|told| told.number().is_some_and(|n| n > 0))
-                .map(|told| (told, "0")),
-        );
+        let told = whole.get("top_logprobs").filter(|told| told.number().is_some_and(|top| top > 0));
+        all.extend(told.map(|told| (told, "0")));
     }
-    let mut spans: Vec<_> = all.iter().map(|(told, empty)| (told.span_in(data.as_bytes()), *empty)).collect();
-    spans.sort_by_key(|(span, _)| span.start);
-    let mut out = String::with_capacity(data.len());
-    let mut at = 0;
-    for (span, empty) in spans {
-        out.push_str(data.get(at..span.start)?);
-        out.push_str(empty);
-        at = span.end;
-    }
-    out.push_str(data.get(at..)?);
-    (at > 0).then_some(out)
+    let spans: Vec<_> = all.iter().map(|(told, empty)| (told.span_in(data.as_bytes()), *empty)).collect();
+    if spans.is_empty() { None } else { String::from_utf8(spliced(data.as_bytes(), spans)).ok() }
 }
 
 /// A token, how likely it was, and what else might have stood in its place.

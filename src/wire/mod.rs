@@ -43,7 +43,7 @@ mod tools;
 mod translate;
 mod usage;
 
-pub use answer::{Answer, answer, answer_and_said, said, used};
+pub use answer::{Answer, answer, answer_and_said, said, used, used_in_part};
 pub use ask::{Ask, AskMeasures, PrefixKey, prefix_ends};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind, Halted, SpentBudget, WireError};

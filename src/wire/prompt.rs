@@ -5,6 +5,11 @@
 //! is left out and told, or it is refused by its own name; arguments of calls are JSON objects once they are here.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::hash::Hasher as _;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,11 +17,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::effort::Effort;
 use super::error::Result;
 use super::json::{Value, put, written};
-use super::known::{Change, Known, place};
+use super::known::{Change, place};
 use super::logprobs::TOP;
 use super::reply::Call;
 use super::{Accent, Dialect};
-use crate::routing::Parameters;
 
 pub(super) use super::reader::{Reader, pieces as read_pieces};
 
@@ -47,6 +51,39 @@ pub(super) struct Prompt<'a> {
     /// Members that go along as they were written, by chat's names.
     pub(super) passed: Vec<(&'static str, Value<'a>)>,
     pub(super) stream: bool,
+    /// Where tools stand that may be brought more than once.
+    pub(super) offered: HashMap<String, usize>,
+    called: RefCell<Called>,
+}
+
+/// The calls of the turns so far, so that nobody walks through all of them for each result.
+#[derive(Debug, Default)]
+struct Called {
+    /// The turn and its part from which on nothing is known yet.
+    turn: usize,
+    part: usize,
+    names: HashMap<Rc<str>, Rc<str>>,
+    ids: HashMap<Rc<str>, Rc<str>>,
+}
+
+impl Called {
+    fn read(&mut self, turns: &[Turn<'_>]) {
+        while let Some(turn) = turns.get(self.turn) {
+            for part in turn.parts.iter().skip(self.part) {
+                if let Piece::Call { call, .. } = part {
+                    let (id, name): (Rc<str>, Rc<str>) = (Rc::from(&*call.id), Rc::from(&*call.name));
+                    self.names.insert(Rc::clone(&id), Rc::clone(&name));
+                    self.ids.insert(name, id);
+                }
+            }
+            self.part = turn.parts.len();
+            // The last one may still grow.
+            if self.turn + 1 == turns.len() {
+                return;
+            }
+            (self.turn, self.part) = (self.turn + 1, 0);
+        }
+    }
 }
 
 /// A text, and the mark up to which Anthropic is to cache.
@@ -297,7 +334,8 @@ impl<'a> Prompt<'a> {
     }
 
     /// Takes what policy writes into the request; `temperature` is its text.
-    pub(super) fn follow(&mut self, with: &Parameters, temperature: Option<&'a str>, reader: Reader<'_>) {
+    pub(super) fn follow(&mut self, temperature: Option<&'a str>, reader: Reader<'_>) {
+        let with = reader.sending.with;
         if let Some(effort) = with.effort {
             reader.notes.forget(&EFFORTS);
             (self.effort, self.budget, self.is_effort_policys) = (Some(effort), None, true);
@@ -311,7 +349,7 @@ impl<'a> Prompt<'a> {
         if let Some(temperature) = temperature {
             self.set("temperature", Value::of(temperature));
         }
-        let is_openais = reader.to == Dialect::OpenAiChat && reader.accent == Accent::OpenAi;
+        let is_openais = reader.to == Dialect::OpenAiChat && reader.sending.accent == Accent::OpenAi;
         // A client that asks itself gets what it asked for, no more.
         let asks = self.get("logprobs").and_then(Value::flag) == Some(true);
         if with.logprobs && !asks && (is_openais || reader.to == Dialect::Gemini) {
@@ -324,7 +362,7 @@ impl<'a> Prompt<'a> {
         self.passed.retain(|(field, _)| *field != "service_tier");
         match (reader.to, messages_tier(tier)) {
             (Dialect::AnthropicMessages, Some(word)) => self.set("service_tier", Value::of(word)),
-            (Dialect::OpenAiChat, _) if reader.accent == Accent::OpenAi => {
+            (Dialect::OpenAiChat, _) if reader.sending.accent == Accent::OpenAi => {
                 self.tier = Some(if tier == "standard" { "default".into() } else { tier.to_owned().into() });
             }
             (Dialect::Gemini, _) if gemini_tier(tier).is_some() => self.tier = Some(tier.to_owned().into()),
@@ -333,11 +371,8 @@ impl<'a> Prompt<'a> {
     }
 
     /// Leaves out what the model is known to refuse.
-    pub(super) fn obey(&mut self, known: &Known, reader: Reader<'_>) {
-        if known.rules.is_empty() {
-            return;
-        }
-        for change in known.changes(reader.to, &|name| self.said(name)) {
+    pub(super) fn obey(&mut self, reader: Reader<'_>) {
+        for change in reader.sending.known.changes(reader.to, &|name| self.said(name)) {
             if let Some(told) = self.change(change, reader) {
                 reader.leave_out(told);
             }
@@ -379,11 +414,11 @@ impl<'a> Prompt<'a> {
 
     /// Settles a last turn by the assistant: a provider that goes on with one gets it without blanks at its end, which Claude
     /// refuses; others are asked to go on.
-    pub(super) fn settle_prefill(&mut self, known: &Known, reader: Reader<'_>) {
+    pub(super) fn settle_prefill(&mut self, reader: Reader<'_>) {
         let Some(last) = self.turns.last_mut().filter(|turn| !turn.is_user) else { return };
         let takes = match reader.to {
-            Dialect::OpenAiChat => reader.accent == Accent::Mistral,
-            to => to == Dialect::AnthropicMessages && !known.refuses_prefill(to),
+            Dialect::OpenAiChat => reader.sending.accent == Accent::Mistral,
+            to => to == Dialect::AnthropicMessages && !reader.sending.known.refuses_prefill(to),
         };
         if !takes {
             reader.leave_out(&format!("{} (prefill)", reader.turns()));
@@ -422,20 +457,42 @@ impl<'a> Prompt<'a> {
         }
     }
 
+    /// Puts the results of a turn into the order of their calls: Google pairs them by their places.
+    pub(super) fn answer_in_order(&mut self) {
+        let mut order: HashMap<String, usize> = HashMap::new();
+        for turn in &mut self.turns {
+            if turn.is_user {
+                let place = |part: &Piece<'_>| match part {
+                    Piece::Result(result) => order.get(&*result.call).copied().unwrap_or(usize::MAX - 1),
+                    _ => usize::MAX,
+                };
+                if !turn.parts.is_sorted_by_key(place) {
+                    turn.parts.sort_by_key(place);
+                }
+                continue;
+            }
+            order.clear();
+            for part in &turn.parts {
+                if let Piece::Call { call, .. } = part {
+                    let next = order.len();
+                    order.entry(call.id.to_string()).or_insert(next);
+                }
+            }
+        }
+    }
+
     /// Returns the name of the tool that was called under an id, the latest first.
-    pub(super) fn tool_called(&self, id: &str) -> Option<&str> {
-        self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
-            Piece::Call { call, .. } if call.id == id => Some(&*call.name),
-            _ => None,
-        })
+    pub(super) fn tool_called(&self, id: &str) -> Option<Rc<str>> {
+        let mut called = self.called.borrow_mut();
+        called.read(&self.turns);
+        called.names.get(id).cloned()
     }
 
     /// Returns the id under which a tool was called last.
-    pub(super) fn called_as(&self, name: &str) -> Option<&str> {
-        self.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev()).find_map(|part| match part {
-            Piece::Call { call, .. } if call.name == name => Some(&*call.id),
-            _ => None,
-        })
+    pub(super) fn called_as(&self, name: &str) -> Option<Rc<str>> {
+        let mut called = self.called.borrow_mut();
+        called.read(&self.turns);
+        called.ids.get(name).cloned()
     }
 }
 
@@ -504,6 +561,10 @@ pub(super) fn safe_id(id: &str) -> Cow<'_, str> {
     if !id.is_empty() && id.chars().all(is_safe) {
         return Cow::Borrowed(id);
     }
-    let replaced: String = id.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
-    Cow::Owned(if replaced.is_empty() { "call".to_owned() } else { replaced })
+    let mut safe: String = id.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
+    // Two ids that differ in what is not taken stay two.
+    let mut hasher = rustc_hash::FxHasher::default();
+    hasher.write(id.as_bytes());
+    let _ = write!(safe, "_{:08x}", hasher.finish() >> 32);
+    Cow::Owned(safe)
 }

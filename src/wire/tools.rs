@@ -4,6 +4,7 @@
 //! find the same tool without anything kept in between.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,6 +12,7 @@ use super::Dialect;
 use super::json::{Object, Value, put, written};
 use super::prompt::Tool;
 use super::reply::Call;
+use crate::units::hex;
 
 /// The longest name of a function that every provider takes.
 const LONGEST_NAME: usize = 64;
@@ -48,7 +50,7 @@ pub(super) struct ToolOrigin {
 
 /// The functions of a request that stand for other tools, by the names under which they were sent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ToolKinds(Vec<(String, ToolOrigin)>);
+pub(super) struct ToolKinds(HashMap<String, ToolOrigin>);
 
 /// What becomes of a tool.
 #[derive(Debug)]
@@ -67,7 +69,7 @@ impl ToolKinds {
         let mut kinds = Self::default();
         let mut note = |offered: Offered<'_>| {
             if let Offered::Function { tool, origin: Some(origin) } = offered {
-                kinds.0.push((tool.name.into_owned(), origin));
+                kinds.0.entry(tool.name.into_owned()).or_insert(origin);
             }
         };
         let tools = root.list("tools");
@@ -92,7 +94,7 @@ impl ToolKinds {
 
     /// Returns the tool that a function stands for; nothing where it is an ordinary function.
     pub(super) fn origin(&self, sent: &str) -> Option<&ToolOrigin> {
-        self.0.iter().find(|(name, _)| name == sent).map(|(_, origin)| origin)
+        self.0.get(sent)
     }
 }
 
@@ -206,9 +208,8 @@ pub(super) fn sent_name(namespace: Option<&str>, name: &str) -> String {
         return whole;
     }
     let digest = Sha256::digest(whole.as_bytes());
-    let hex = digest.iter().take(4).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let kept: String = safe.chars().take(LONGEST_NAME - 9).collect();
-    format!("{kept}_{hex}")
+    format!("{kept}_{}", hex(digest.get(..4).unwrap_or_default()))
 }
 
 /// Reads a call of such a tool in an earlier turn: the function's name and its arguments.

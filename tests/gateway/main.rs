@@ -57,6 +57,7 @@ mod tiers;
 mod tried;
 #[cfg(target_os = "linux")]
 mod turned_back;
+mod unseen;
 #[path = "../support/upstream.rs"]
 mod upstream;
 mod warm;

@@ -34,12 +34,13 @@ fn chat_becomes_messages() {
             {"role":"user","content":[{"type":"text","text":"Weather here?"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBO"}}]},
             {"role":"assistant","content":[{"type":"text","text":"I look."},{"type":"tool_use","id":"call_1","name":"weather","input":{"city":"Basel","n":1.5}},{"type":"tool_use","id":"call_2","name":"clock","input":{}}]},
             {"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":"12 degrees"},{"type":"tool_result","tool_use_id":"call_2","content":"noon"},{"type":"text","text":"And tomorrow?"}]}],
-        "tools":[{"name":"weather","description":"Looks it up.","input_schema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]},"strict":true},
+        "tools":[{"name":"weather","description":"Looks it up.","input_schema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"],"additionalProperties":false},"strict":true},
                  {"name":"clock","input_schema":{"type":"object","properties":{}}}],
         "tool_choice":{"type":"any"},"temperature":0.70,"top_p":0.9,"stop_sequences":["END"],"metadata":{"user_id":"u-1"},"stream":true});
     assert_eq!(got, want);
-    let sent =
-        ask(OpenAiChat, &chat_request()).body_for(AnthropicMessages, "m", &Sending::default()).unwrap();
+    let sent = ask(OpenAiChat, &chat_request())
+        .body_for(AnthropicMessages, "claude-opus-4-6", &Sending::default())
+        .unwrap();
     assert_eq!(sent.left_out, ["metadata", "seed", "store", "detail"]);
 }
 

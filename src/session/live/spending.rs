@@ -3,13 +3,25 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rustc_hash::FxHashSet;
+
 use super::{Arriving, Core, Live, Ticket, lock};
 use crate::budget::{Drawn, Limit, Payer, Standing};
-use crate::engine::Claims;
+use crate::engine::{Claims, most, of_any};
 use crate::outcome::Operation;
-use crate::pricing::worst;
-use crate::routing::{Bar, Decision, Needs, Short, Step};
-use crate::units::{Instant, ModelId, Pico};
+use crate::routing::{AtMost, Bar, Decision, Needs, Short, Step};
+use crate::units::{Instant, ModelId};
+
+/// Limits that came into force while requests arrived, on which nothing stands of what was spent before.
+#[derive(Debug, Default)]
+pub struct Uncounted {
+    /// Their numbers.
+    pub limits: Vec<u16>,
+    /// The first request that draws on them.
+    pub next: u64,
+    /// Those before it that were under way.
+    pub open: FxHashSet<u64>,
+}
 
 impl Live {
     /// Says whether any budget is in force.
@@ -17,12 +29,22 @@ impl Live {
         self.has_budgets.load(Ordering::Relaxed)
     }
 
-    /// Brings other limits into force; what was drawn on those of the same names stands.
-    pub fn limit(&self, limits: Vec<Limit>) {
+    /// Brings other limits into force; what was drawn on those that were in force before stands. Returns those that nobody
+    /// counted so far.
+    pub fn limit(&self, limits: Vec<Limit>) -> Uncounted {
         let mut core = lock(&self.core);
-        core.decider.budgets_mut().change(limits);
+        let limits = core.decider.budgets_mut().change(limits);
         core.ring();
         self.has_budgets.store(!core.decider.budgets().is_empty(), Ordering::Relaxed);
+        let open = if limits.is_empty() { FxHashSet::default() } else { core.decider.open_keys().collect() };
+        Uncounted { limits, next: core.next_seq, open }
+    }
+
+    /// Returns those of some operations that are over.
+    pub fn ended_of(&self, open: &FxHashSet<u64>) -> FxHashSet<u64> {
+        let core = lock(&self.core);
+        let still: FxHashSet<u64> = core.decider.open_keys().filter(|key| open.contains(key)).collect();
+        open.difference(&still).copied().collect()
     }
 
     /// Lists the limits in force.
@@ -30,8 +52,8 @@ impl Live {
         lock(&self.core).decider.budgets().limits().cloned().collect()
     }
 
-    /// Books what was spent before this session, in the order in which requests arrived.
-    pub fn draw(&self, before: &[Drawn<'_>]) {
+    /// Books what was spent before limits were in force, in the order in which requests arrived: on all, or on those named.
+    pub fn draw(&self, before: &[Drawn<'_>], on: Option<&[u16]>) {
         let mut core = lock(&self.core);
         for drawn in before {
             let book = self.book();
@@ -44,11 +66,21 @@ impl Live {
                 Some(amount) => amount,
                 // As much as would have been held for it.
                 None => {
-                    prices.row(model, drawn.at).map_or(Pico::ZERO, |row| worst(row, drawn.at_most, false))
+                    let (prompt, output) = drawn.at_most;
+                    let whole = |tokens| u32::try_from(tokens).unwrap_or(u32::MAX);
+                    let at_most = AtMost {
+                        prompt: whole(prompt),
+                        output: whole(output),
+                        is_elsewhere: false,
+                        any_tier: drawn.any_tier,
+                    };
+                    most(&prices, model, drawn.at, at_most)
+                        .unwrap_or_else(|| of_any(&prices, drawn.at, at_most))
                 }
             };
             let budgets = core.decider.budgets_mut();
-            let draws = budgets.draws(&payer);
+            let mut draws = budgets.draws(&payer);
+            draws.retain(|(limit, _)| on.is_none_or(|on| on.contains(limit)));
             let hold = budgets.take(&draws, amount, drawn.at);
             budgets.settle(hold, drawn.cost);
         }
@@ -93,7 +125,7 @@ impl Live {
         }
         let core = lock(&self.core);
         for model in later {
-            ticket.down.push(format!("{}{}", Short::Later.prefix(), core.names.model(model)).into());
+            ticket.down.push(format!("{}{}", Short::Later.name(), core.names.model(model)).into());
             ticket.more_down = true;
         }
     }

@@ -1,7 +1,7 @@
 //! One pass over a request in Gemini's form, whose model and manner of answering stand in the address.
 
 use super::measures::AskMeasures;
-use super::scan::{Member, Scan};
+use super::scan::{Member, Scan, plain};
 use super::weigh;
 use crate::wire::error::Result;
 use crate::wire::gemini::names::{camel, member, text_of};
@@ -19,6 +19,7 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
     let mut has_contents = false;
     let mut members = root.members();
     while let Some((key, value)) = members.next() {
+        plain(&key, members.key())?;
         scan.members.push(Member { key: members.key().span_in(body), value: value.span_in(body) });
         let key = camel(&key);
         if let Some(seen) = READ.iter().position(|read| *read == key).and_then(|at| seen.get_mut(at))
@@ -35,12 +36,17 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
             "systemInstruction" => bytes += weigh::bytes(value),
             "tools" => {
                 bytes += weigh::bytes(value);
+                let mut kinds = value.items().flat_map(Value::members);
+                scan.measures.is_elsewhere |= kinds.any(|(kind, _)| is_hosted(&camel(&kind)));
                 // Functions one by one; each tool of Google's own is one as well.
                 let count: usize = value.items().flat_map(Value::members).map(count).sum();
                 scan.measures.tools = u32::try_from(count).unwrap_or(u32::MAX);
             }
-            "generationConfig" => settings(value, body, &mut scan)?,
-            _ => {}
+            "generationConfig" => {
+                scan.measures.beside += weigh::bytes(value);
+                settings(value, body, &mut scan)?;
+            }
+            _ => scan.measures.beside += weigh::bytes(value),
         }
     }
     if !has_contents {
@@ -95,6 +101,7 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
                 let Some(weight) = weight(part) else { continue };
                 scan.measures.has_images |= weight.is_picture;
                 scan.measures.is_elsewhere |= weight.is_elsewhere;
+                scan.measures.beside += weight.most;
                 bytes = bytes.saturating_sub(part.raw().len() as u64).saturating_add(weight.bytes);
             }
         }
@@ -128,6 +135,11 @@ fn weight(part: Value<'_>) -> Option<weigh::Weight> {
         });
     }
     weigh::of_media(&kind, size)
+}
+
+/// Says whether Google runs a tool, so that what it finds is part of the prompt.
+fn is_hosted(kind: &str) -> bool {
+    !matches!(kind, "functionDeclarations" | "computerUse")
 }
 
 /// Counts the tools that a member of a tool declares.

@@ -14,9 +14,14 @@ pub struct AskMeasures {
     pub earlier_bytes: u64,
     /// Whether a picture or a film is part of the prompt, also within the result of a tool.
     pub has_images: bool,
-    /// Whether part of the prompt lies elsewhere (an earlier response, a cached content, a file by its address), so that nobody
-    /// here knows how long it is.
+    /// Whether part of the prompt lies elsewhere (an earlier response, a cached content, a file by its address, what a tool
+    /// finds that the provider runs), so that nobody here knows how long it is.
     pub is_elsewhere: bool,
+    /// How many more tokens the prompt may have than the estimate allows for: by members beside it that models may be shown, such
+    /// as the schema of the answer, and by sound and film that is packed densely.
+    pub beside: u64,
+    /// The most tokens of an answer that the client foretells.
+    pub predicted: u64,
     /// The most tokens of output that the client allows; the larger number where two names give one each, as providers differ
     /// in which they go by.
     pub max_output: Option<u64>,

@@ -63,7 +63,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
         return Err(WireError::NotJson("the body has to be an object".to_owned()));
     }
     let mut scan = Scan { measures: AskMeasures { choices: 1, ..AskMeasures::default() }, ..Scan::default() };
-    let mut prompt = Prompt::default();
+    let mut prompt = Prompt::new(dialect, body);
     let mut seen = 0u32;
     let mut has_model = false;
     let (mut prompts, mut best_of) = (1, 1);
@@ -79,6 +79,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             }
             seen |= 1 << place;
         }
+        plain(key, members.key())?;
         match key {
             "model" => {
                 let name = value.text().filter(|name| !name.is_empty());
@@ -101,18 +102,18 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                     value.flag().ok_or_else(|| WireError::invalid("stream", "has to be true or false"))?;
             }
             "messages" if matches!(dialect, Dialect::OpenAiChat | Dialect::AnthropicMessages) => {
-                prompt.turns(dialect, "messages", value, body, &mut scan)?;
+                prompt.turns("messages", value, &mut scan)?;
             }
             "input" if dialect == Dialect::OpenAiResponses => {
                 if value.is_text() {
-                    prompt.sole(value, body, &mut scan);
+                    prompt.sole(value, &mut scan);
                 } else {
-                    prompt.turns(dialect, "input", value, body, &mut scan)?;
+                    prompt.turns("input", value, &mut scan)?;
                 }
             }
-            "input" if dialect == Dialect::OpenAiEmbeddings => prompt.sole(value, body, &mut scan),
+            "input" if dialect == Dialect::OpenAiEmbeddings => prompt.sole(value, &mut scan),
             "prompt" if dialect == Dialect::OpenAiCompletions => {
-                prompt.sole(value, body, &mut scan);
+                prompt.sole(value, &mut scan);
                 prompts = prompts_of(value);
             }
             "system" | "instructions" => prompt.bytes += weigh::bytes(value),
@@ -123,6 +124,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 for tool in value.items() {
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
                     scan.has_other_tools |= is_other_tool(tool);
+                    scan.measures.is_elsewhere |= is_hosted(tool);
                 }
             }
             "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
@@ -154,10 +156,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             "metadata" if dialect == Dialect::AnthropicMessages => {
                 scan.user = value.text_of("user_id").map(Cow::into_owned);
             }
+            "web_search_options" | "mcp_servers" | "plugins" => scan.measures.is_elsewhere = true,
+            "prediction" => scan.measures.predicted = weigh::bytes(value),
             "response_format" | "text" | "output_config" | "output_format" => {
+                scan.measures.beside += weigh::bytes(value);
                 format(dialect, key, value, body, &mut scan);
             }
-            _ => {}
+            // Some models are shown more than the prompt: documents, what comes after a gap.
+            _ => scan.measures.beside += weigh::bytes(value),
         }
     }
     if !has_model {
@@ -179,6 +185,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     // All that are drawn are billed, however few are given.
     scan.measures.choices = scan.measures.choices.max(best_of).saturating_mul(prompts);
     Ok(scan)
+}
+
+/// Refuses a name that is written with escapes: who compares names as they are written would take it for another one.
+pub(super) fn plain(key: &str, written: Value<'_>) -> Result<()> {
+    if key.is_ascii() && written.raw().len() != key.len() + 2 {
+        return Err(WireError::invalid(key, "is a name written with escapes; write it plainly"));
+    }
+    Ok(())
 }
 
 /// Counts the prompts of a request for completions: a list of texts, or of lists of tokens, is several.
@@ -221,8 +235,9 @@ const MOST_CHOICES: u32 = 128;
 const DEEPEST: u8 = 2;
 
 /// What is known of the prompt so far, besides what the scan holds.
-#[derive(Default)]
-struct Prompt {
+struct Prompt<'b> {
+    dialect: Dialect,
+    body: &'b [u8],
     is_there: bool,
     bytes: u64,
     turns: u64,
@@ -232,23 +247,22 @@ struct Prompt {
     is_answered: bool,
 }
 
-impl Prompt {
+impl<'b> Prompt<'b> {
+    fn new(dialect: Dialect, body: &'b [u8]) -> Self {
+        let (is_there, brings_tools, is_answered) = (false, false, false);
+        Self { dialect, body, is_there, bytes: 0, turns: 0, user_turns: 0, brings_tools, is_answered }
+    }
+
     /// Takes the whole input as what the user asks.
-    fn sole(&mut self, value: Value<'_>, body: &[u8], scan: &mut Scan) {
+    fn sole(&mut self, value: Value<'_>, scan: &mut Scan) {
         self.is_there = true;
         self.bytes += weigh::bytes(value);
         self.user_turns = 1;
-        scan.ask = Some(value.span_in(body));
+        scan.ask = Some(value.span_in(self.body));
     }
 
-    fn turns(
-        &mut self,
-        dialect: Dialect,
-        field: &str,
-        value: Value<'_>,
-        body: &[u8],
-        scan: &mut Scan,
-    ) -> Result<()> {
+    fn turns(&mut self, field: &str, value: Value<'_>, scan: &mut Scan) -> Result<()> {
+        let (dialect, body) = (self.dialect, self.body);
         self.is_there = true;
         if !value.is_array() {
             return Err(WireError::invalid(field, "has to be a list"));
@@ -264,7 +278,7 @@ impl Prompt {
             scan.measures.is_elsewhere |= kind.as_deref() == Some("item_reference");
             scan.ends_with_assistant = role.as_deref() == Some("assistant");
             scan.turns = at + 1;
-            self.last_turn(dialect, turn, (scan.ends_with_assistant, kind.as_deref()), body, scan);
+            self.last_turn(turn, (scan.ends_with_assistant, kind.as_deref()), scan);
             scan.has_system_turns |=
                 dialect == Dialect::AnthropicMessages && role.as_deref() == Some("system");
             if role.is_none() && dialect != Dialect::OpenAiResponses {
@@ -287,22 +301,16 @@ impl Prompt {
 
     /// Notes the assistant's last turn. A response has each call as an item of its own; those that no result parts belong
     /// together.
-    fn last_turn(
-        &mut self,
-        dialect: Dialect,
-        turn: Value<'_>,
-        (is_assistants, kind): (bool, Option<&str>),
-        body: &[u8],
-        scan: &mut Scan,
-    ) {
-        let is_call = dialect == Dialect::OpenAiResponses && kind.is_some_and(|kind| kind.ends_with("_call"));
+    fn last_turn(&mut self, turn: Value<'_>, (is_assistants, kind): (bool, Option<&str>), scan: &mut Scan) {
+        let is_call =
+            self.dialect == Dialect::OpenAiResponses && kind.is_some_and(|kind| kind.ends_with("_call"));
         self.is_answered |= kind.is_some_and(|kind| kind.ends_with("_output"));
         if is_assistants || (is_call && self.is_answered) {
             scan.last_turn.clear();
             self.is_answered = false;
         }
         if is_assistants || is_call {
-            scan.last_turn.push(turn.span_in(body));
+            scan.last_turn.push(turn.span_in(self.body));
         }
     }
 
@@ -319,6 +327,7 @@ impl Prompt {
             let size = weigh::bytes(part);
             scan.measures.has_images |= weight.is_picture;
             scan.measures.is_elsewhere |= weight.is_elsewhere;
+            scan.measures.beside += weight.most;
             self.turns += weight.bytes.saturating_sub(size);
             return size.saturating_sub(weight.bytes);
         }
@@ -345,6 +354,29 @@ impl Prompt {
 fn is_other_tool(tool: Value<'_>) -> bool {
     let kind = tool.members().find(|(key, _)| key == "type").and_then(|(_, kind)| kind.text());
     kind.is_some_and(|kind| kind != "function")
+}
+
+/// Says whether the provider runs a tool, so that what it finds is part of the prompt.
+fn is_hosted(tool: Value<'_>) -> bool {
+    const CLIENTS: [&str; 11] = [
+        "function",
+        "custom",
+        "local_shell",
+        "shell",
+        "apply_patch",
+        "namespace",
+        "bash",
+        "text_editor",
+        "memory",
+        "computer",
+        "computer_use_preview",
+    ];
+    let kind = tool.members().find(|(key, _)| key == "type").and_then(|(_, kind)| kind.text());
+    kind.is_some_and(|kind| {
+        // Anthropic's carry a date: `bash_20250124`.
+        let dated = kind.rsplit_once('_').filter(|(_, date)| date.bytes().all(|byte| byte.is_ascii_digit()));
+        !CLIENTS.contains(&dated.map_or(&*kind, |(name, _)| name))
+    })
 }
 
 /// Says whether the content of a user's message holds text of its own, not results of tools and reminders alone.

@@ -15,6 +15,10 @@ const PAGE_SIZE: u64 = 50 * 1024;
 const MOST_PAGES: u64 = 600;
 /// So many characters of base64 of sound are taken to be a token: between what is packed and what is not.
 const SOUND: u64 = 1024;
+/// So many may be one where it is packed: 32 tokens a second at 2 kbit/s, which is silence as a rule.
+const PACKED: u64 = 8;
+/// Likewise of a film: 290 tokens a second of a still picture.
+const FILM: u64 = 2;
 
 /// A part that weighs something else than its bytes.
 #[derive(Default)]
@@ -24,26 +28,27 @@ pub(super) struct Weight {
     pub(super) is_picture: bool,
     /// Whether it does not come along, so that it may be of any length.
     pub(super) is_elsewhere: bool,
+    /// The most tokens that it may have.
+    pub(super) most: u64,
 }
 
 /// Returns what a part of a message weighs; nothing where its bytes are right.
 pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
-    let other = |bytes| Some(Weight { bytes, is_picture: false, is_elsewhere: false });
     let document = |size: Option<u64>| {
         let bytes = pages(size.unwrap_or(0));
-        Some(Weight { bytes, is_picture: false, is_elsewhere: size.is_none() })
+        Some(Weight { bytes, is_elsewhere: size.is_none(), ..Weight::default() })
     };
     let data = |holder: Option<Value<'_>>, name: &str| {
         holder.and_then(|holder| holder.get(name)).map(|data| data.raw().len() as u64)
     };
     match &*part.text_of("type")? {
         "image" | "image_url" | "input_image" | "computer_screenshot" => {
-            Some(Weight { bytes: PICTURE, is_picture: true, is_elsewhere: false })
+            Some(Weight { bytes: PICTURE, is_picture: true, ..Weight::default() })
         }
         "video_url" | "input_video" => {
             let address = part.get("video_url").map(|film| film.text_of("url").or_else(|| film.text()));
             let is_elsewhere = !address.flatten().is_some_and(|address| address.starts_with("data:"));
-            Some(Weight { bytes: bytes(part), is_picture: true, is_elsewhere })
+            Some(Weight { bytes: bytes(part), is_picture: true, is_elsewhere, most: 0 })
         }
         "document" => {
             let source = part.get("source")?;
@@ -56,7 +61,11 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
         }
         "file" => document(data(part.get("file"), "file_data")),
         "input_file" => document(data(Some(part), "file_data")),
-        "input_audio" => other(data(part.get("input_audio"), "data")? / SOUND * 4),
+        "input_audio" => {
+            let sound = part.get("input_audio")?;
+            let form = sound.text_of("format").unwrap_or_default();
+            of_media(&format!("audio/{form}"), data(Some(sound), "data")?)
+        }
         _ => None,
     }
 }
@@ -65,13 +74,17 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
 /// right.
 pub(super) fn of_media(kind: &str, size: u64) -> Option<Weight> {
     match kind.split('/').next()? {
-        "image" => Some(Weight { bytes: PICTURE, is_picture: true, is_elsewhere: false }),
-        kind @ ("audio" | "video") => {
-            Some(Weight { bytes: size / SOUND * 4, is_picture: kind == "video", is_elsewhere: false })
+        "image" => Some(Weight { bytes: PICTURE, is_picture: true, ..Weight::default() }),
+        top @ ("audio" | "video") => {
+            let is_plain = ["wav", "pcm", "l16"].iter().any(|form| kind.to_ascii_lowercase().contains(form));
+            let most = match top {
+                "video" => size / FILM,
+                _ if is_plain => 0,
+                _ => size / PACKED,
+            };
+            Some(Weight { bytes: size / SOUND * 4, is_picture: top == "video", most, ..Weight::default() })
         }
-        _ if kind == "application/pdf" => {
-            Some(Weight { bytes: pages(size), is_picture: false, is_elsewhere: false })
-        }
+        _ if kind == "application/pdf" => Some(Weight { bytes: pages(size), ..Weight::default() }),
         _ => None,
     }
 }

@@ -125,7 +125,7 @@ fn message<'a>(message: Value<'a>, at: usize, reader: Reader<'_>, prompt: &mut P
         "function" => {
             let name = message.text_of("name").unwrap_or_default();
             let what = "no earlier turn calls that function";
-            let call = prompt.called_as(&name).map(str::to_owned);
+            let call = prompt.called_as(&name).map(|id| id.to_string());
             let call = call.ok_or_else(|| WireError::invalid(format!("{place}.name"), what))?;
             prompt.say(true, vec![Piece::result(call.into(), pieces()?)]);
         }

@@ -4,10 +4,11 @@
 //! otherwise.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Raw, Value, object, put};
+use crate::wire::json::{Array, Object, Put, Raw, Value, array, put, try_body};
 
 /// Members that Claude alone takes, beside what Converse knows.
 const CLAUDES: [&str; 5] = ["top_k", "thinking", "output_config", "context_management", "speed"];
@@ -20,12 +21,7 @@ pub(super) fn request(
     left_out: &mut Vec<String>,
 ) -> Result<Vec<u8>> {
     let is_claude = model.contains("claude") || model.contains("anthropic");
-    let mut wrong = Ok(());
-    let mut out = Vec::with_capacity(root.raw().len() + 256);
-    object(&mut out, |o| {
-        wrong = members(o, root, is_claude, betas, left_out);
-    });
-    wrong.map(|()| out)
+    try_body(root.raw().len() + 256, |o| members(o, root, is_claude, betas, left_out))
 }
 
 fn members(
@@ -35,33 +31,34 @@ fn members(
     betas: &[Cow<'_, str>],
     left_out: &mut Vec<String>,
 ) -> Result<()> {
-    let mut wrong = Ok(());
-    o.array("messages", |a| wrong = messages(a, root));
-    wrong?;
-    let mut wrong = Ok(());
+    o.array("messages", |a| messages(a, root))?;
     if let Some(system) = root.get("system").filter(|system| !system.is_null()) {
-        o.array("system", |a| wrong = blocks(a, system, "system"));
+        o.array("system", |a| blocks(a, system, "system"))?;
     }
-    wrong?;
     let number = |name| root.get(name).filter(|value: &Value<'_>| !value.is_null());
     put!(o, "inferenceConfig": {
         "maxTokens"?: number("max_tokens"),
         "temperature"?: number("temperature"),
         "topP"?: number("top_p"),
-        "stopSequences"?: number("stop_sequences").filter(|list| list.items().next().is_some()),
+        "stopSequences"?: Some(Stops(root)).filter(|stops| stops.list().next().is_some()),
     });
     let choice = root.get("tool_choice");
     let kind = choice.and_then(|choice| choice.text_of("type"));
     let tools = || root.list("tools");
     // There is no word for "none"; where calls stand in the conversation, its tools have to be told all the same.
     let is_none = kind.as_deref() == Some("none");
-    if (!is_none || has_calls(root)) && tools().next().is_some() {
+    let is_midway = has_calls(root);
+    if is_midway || (!is_none && tools().next().is_some()) {
         if is_none {
             left_out.push("tool_choice".to_owned());
         }
-        let mut wrong = Ok(());
         o.object("toolConfig", |o| {
-            o.array("tools", |a| wrong = tools().try_for_each(|tool| offer(a, tool)));
+            o.array("tools", |a| {
+                if tools().next().is_none() {
+                    called(a, root);
+                }
+                tools().try_for_each(|tool| offer(a, tool))
+            })?;
             match kind.as_deref() {
                 Some("auto") => put!(o, "toolChoice": { "auto": {} }),
                 Some("any") => put!(o, "toolChoice": { "any": {} }),
@@ -71,8 +68,8 @@ fn members(
                 }
                 _ => {}
             }
-        });
-        wrong?;
+            Ok::<_, WireError>(())
+        })?;
     }
     let own = || root.members().filter(|(key, value)| CLAUDES.contains(&&**key) && !value.is_null());
     if is_claude && (own().next().is_some() || !betas.is_empty()) {
@@ -114,32 +111,109 @@ fn has_calls(root: Value<'_>) -> bool {
     })
 }
 
-fn messages(a: &mut Array<'_>, root: Value<'_>) -> Result<()> {
-    for (at, message) in root.list("messages").enumerate() {
-        let mut wrong = Ok(());
+/// Offers the tools that were called in the conversation, where none is offered: they have to be told all the same.
+fn called(a: &mut Array<'_>, root: Value<'_>) {
+    let mut names = BTreeSet::new();
+    for block in root.list("messages").flat_map(|message| message.list("content")) {
+        if block.text_of("type").as_deref() == Some("tool_use") {
+            names.extend(block.text_of("name"));
+        }
+    }
+    let none = names.is_empty().then_some(Cow::Borrowed("tool"));
+    for name in names.into_iter().chain(none) {
+        let schema = "{\"type\":\"object\"}";
         a.object(|o| {
-            put!(o, "role": message.text_of("role").unwrap_or_default());
-            let content = message.get("content").unwrap_or(Value::of("\"\""));
-            o.array("content", |a| wrong = blocks(a, content, &format!("messages[{at}].content")));
+            put!(o, "toolSpec": {
+                "name": name, "description": "No longer offered: do not call it.", "inputSchema": { "json": Raw(schema) },
+            });
         });
-        wrong?;
+    }
+}
+
+/// The stop sequences that say something.
+struct Stops<'a>(Value<'a>);
+
+impl<'a> Stops<'a> {
+    fn list(&self) -> impl Iterator<Item = Cow<'a, str>> {
+        self.0.list("stop_sequences").filter_map(Value::text).filter(|stop| !stop.trim().is_empty())
+    }
+}
+
+impl Put for Stops<'_> {
+    fn put(self, out: &mut Vec<u8>) {
+        array(out, |a| self.list().for_each(|stop| (&*stop).put(a.item())));
+    }
+}
+
+/// Writes the conversation. Turns of one side that follow each other are one: Anthropic joins them, Converse refuses them.
+fn messages(a: &mut Array<'_>, root: Value<'_>) -> Result<()> {
+    let all: Vec<Value<'_>> = root.list("messages").collect();
+    let mut at = 0;
+    for turns in all.chunk_by(|one, other| role(one) == role(other)) {
+        a.object(|o| {
+            put!(o, "role": turns.first().map(role).unwrap_or_default());
+            o.array("content", |a| turn(a, turns, at))
+        })?;
+        at += turns.len();
     }
     Ok(())
 }
 
-/// Writes content: a text, or a list of blocks.
-fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str) -> Result<()> {
-    if let Some(text) = content.text() {
-        if !text.is_empty() {
-            a.object(|o| put!(o, "text": &text));
-        }
-        return Ok(());
+fn role<'a>(message: &Value<'a>) -> Cow<'a, str> {
+    message.text_of("role").unwrap_or_default()
+}
+
+/// Writes what one side says; `first` is its place in the request.
+fn turn(a: &mut Array<'_>, turns: &[Value<'_>], first: usize) -> Result<()> {
+    let mut has = Has::default();
+    for (nth, message) in turns.iter().enumerate() {
+        let content = message.get("content").unwrap_or(Value::of("\"\""));
+        let more = blocks(a, content, &format!("messages[{}].content", first + nth))?;
+        has = Has {
+            text: has.text | more.text,
+            document: has.document | more.document,
+            any: has.any | more.any,
+        };
     }
-    for (at, block) in content.items().enumerate() {
-        write(a, block, at, &format!("{place}[{at}]"))?;
-        point(a, block);
+    if has.document && !has.text {
+        // Documents are taken beside a text alone.
+        a.object(|o| put!(o, "text": "The document is attached."));
+    } else if !has.any {
+        a.object(|o| put!(o, "text": "..."));
     }
     Ok(())
+}
+
+/// What a content has.
+#[derive(Clone, Copy, Default)]
+struct Has {
+    text: bool,
+    document: bool,
+    any: bool,
+}
+
+/// Writes content: a text, or a list of blocks. A text of nothing is refused there.
+fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str) -> Result<Has> {
+    let mut has = Has::default();
+    if let Some(text) = content.text() {
+        if !text.trim().is_empty() {
+            a.object(|o| put!(o, "text": &text));
+            has = Has { text: true, any: true, ..has };
+        }
+        return Ok(has);
+    }
+    for (at, block) in content.items().enumerate() {
+        let kind = block.text_of("type").unwrap_or_default();
+        let is_blank = kind == "text" && block.text_of("text").is_none_or(|text| text.trim().is_empty());
+        if !is_blank {
+            write(a, block, at, &format!("{place}[{at}]"))?;
+            has.any = true;
+            has.text |= kind == "text";
+            has.document |= kind == "document";
+        }
+        point(a, block);
+    }
+    Ok(has)
 }
 
 /// Writes where the provider is to keep the prompt so far.
@@ -153,8 +227,6 @@ fn point(a: &mut Array<'_>, block: Value<'_>) {
 fn write(a: &mut Array<'_>, block: Value<'_>, at: usize, place: &str) -> Result<()> {
     let text = |name| block.text_of(name).unwrap_or_default();
     match &*text("type") {
-        // A block of nothing is refused there.
-        "text" if text("text").is_empty() => {}
         "text" => a.object(|o| put!(o, "text": text("text"))),
         kind @ ("image" | "document") => {
             let (format, bytes) = source(block, place)?;
@@ -174,21 +246,24 @@ fn write(a: &mut Array<'_>, block: Value<'_>, at: usize, place: &str) -> Result<
             put!(o, "toolUse": { "toolUseId": text("id"), "name": text("name"), "input": input });
         }),
         "tool_result" => {
-            let mut wrong = Ok(());
+            let content = block.get("content").filter(|content| !content.is_null());
+            let content = content.unwrap_or(Value::of("\"\""));
+            let is_error = block.get("is_error").and_then(Value::flag) == Some(true);
             a.object(|o| {
                 o.object("toolResult", |o| {
                     put!(o, "toolUseId": text("tool_use_id"));
-                    let content = block.get("content").filter(|content| !content.is_null());
-                    o.array("content", |a| match content {
-                        Some(content) => wrong = blocks(a, content, &format!("{place}.content")),
-                        None => a.object(|o| put!(o, "text": " ")),
+                    let written = o.array("content", |a| {
+                        let has = blocks(a, content, &format!("{place}.content"));
+                        has.map(|has| {
+                            if !has.any {
+                                a.object(|o| put!(o, "text": "(no output)"));
+                            }
+                        })
                     });
-                    if block.get("is_error").and_then(Value::flag) == Some(true) {
-                        put!(o, "status": "error");
-                    }
-                });
-            });
-            wrong?;
+                    put!(o, "status"?: is_error.then_some("error"));
+                    written
+                })
+            })?;
         }
         "thinking" => a.object(|o| {
             let signature = block.text_of("signature").filter(|signature| !signature.is_empty());
@@ -216,7 +291,7 @@ fn source<'a>(block: Value<'a>, place: &str) -> Result<(Cow<'static, str>, Cow<'
     let data = source.text_of("data").unwrap_or_default();
     match source.text_of("type").as_deref() {
         Some("base64") => {
-            let media = source.text_of("media_type").unwrap_or_default();
+            let media = source.text_of("media_type").unwrap_or_default().to_ascii_lowercase();
             let format = match media.rsplit_once('/').map_or("", |(_, format)| format) {
                 "jpg" => "jpeg",
                 "plain" => "txt",

@@ -73,8 +73,12 @@ fn offer<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut Prom
     tools::responses(tool, &mut |offered| match offered {
         Offered::Function { tool, .. } => {
             let says = |tool: &Tool<'_>| tool.parameters.map(|schema| schema.raw().to_owned());
-            match prompt.tools.iter().find(|known| known.name == tool.name) {
-                None => prompt.tools.push(tool),
+            let known = prompt.offered.get(&*tool.name).and_then(|at| prompt.tools.get(*at));
+            match known {
+                None => {
+                    prompt.offered.insert(tool.name.clone().into_owned(), prompt.tools.len());
+                    prompt.tools.push(tool);
+                }
                 // A search may find what was offered already.
                 Some(known) if known.description == tool.description && says(known) == says(&tool) => {}
                 Some(_) => reader.leave_out(&format!("tools ({} twice)", tool.name)),

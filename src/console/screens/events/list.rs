@@ -9,7 +9,7 @@ use crate::console::format;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, Line, line};
+use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::session::{LogNote, NoteKind, Snapshot};
@@ -162,76 +162,52 @@ impl Event<'_> {
         }
     }
 
-    fn words(&self) -> Line {
-        match self.what {
-            What::Note(note) => {
-                let mut words = line(format_args!("{}", if note.simulated { "simulated: " } else { "" }));
-                push(&mut words, &note.text);
-                words
-            }
-            What::Policy(version, who, what) => {
-                let mut words = line(format_args!("policy {version}"));
-                if !who.is_empty() {
-                    push(&mut words, " by ");
-                    push(&mut words, &text::clean(who));
-                }
-                push(&mut words, ": ");
-                push(&mut words, what);
-                words
-            }
+    /// Says it in a line.
+    pub(in crate::console::screens) fn words(&self) -> String {
+        bounded(match self.what {
+            What::Note(note) => format!("{}{}", if note.simulated { "simulated: " } else { "" }, note.text),
+            What::Policy(version, "", what) => format!("policy {version}: {what}"),
+            What::Policy(version, who, what) => format!("policy {version} by {}: {what}", text::clean(who)),
             What::Alert(alert) | What::Over(alert) => {
-                let mut words = Line::new();
-                if matches!(self.what, What::Over(_)) {
-                    push(&mut words, "over: ");
-                } else {
-                    push(&mut words, alert.level.name());
-                    push(&mut words, ": ");
-                }
-                push(&mut words, &text::clean(&alert.words));
-                if let (What::Alert(_), Some(who)) = (self.what, &alert.acked) {
-                    push(&mut words, " (noted by ");
-                    push(&mut words, &text::clean(who));
-                    push(&mut words, ")");
-                }
-                if alert.silenced {
-                    push(&mut words, " (silenced)");
-                }
-                words
+                let is_over = matches!(self.what, What::Over(_));
+                let head = if is_over { "over" } else { alert.level.name() };
+                let noted = alert.acked.as_ref().filter(|_| !is_over);
+                let noted = noted.map_or_else(String::new, |who| format!(" (noted by {})", text::clean(who)));
+                let silenced = if alert.silenced { " (silenced)" } else { "" };
+                format!("{head}: {}{noted}{silenced}", text::clean(&alert.words))
             }
             What::Certificate(route, rung, Turn::Given(from)) => {
-                line(format_args!("{route} · {rung}: certified from {from}, by labels"))
+                format!("{route} · {rung}: certified from {from}, by labels")
             }
             What::Certificate(route, rung, Turn::Withdrawn(why)) => {
-                line(format_args!("{route} · {rung}: certificate withdrawn, {}", why.reason()))
+                format!("{route} · {rung}: certificate withdrawn, {}", why.reason())
             }
-            What::Failed(1) => line(format_args!("1 fault: a request with a failed call")),
+            What::Failed(1) => "1 fault: a request with a failed call".to_owned(),
             What::Failed(count) => {
                 let count = format::count(count as u64);
-                line(format_args!("{count} faults up to here: requests with a failed call"))
+                format!("{count} faults up to here: requests with a failed call")
             }
-        }
-    }
-
-    /// Says it in a line.
-    pub(in crate::console::screens) fn line(&self) -> Line {
-        self.words()
+        })
     }
 
     /// The sign, its look, and the words.
-    pub(in crate::console::screens) fn show(&self, scene: Scene<'_>) -> (char, Role, Line) {
+    pub(in crate::console::screens) fn show(&self, scene: Scene<'_>) -> (char, Role, String) {
         let (sign, role) = self.sign(scene.look.glyphs);
         (sign, role, self.words())
     }
 }
 
-/// Adds as much of a text as fits; what does not is marked.
-fn push(out: &mut Line, words: &str) {
-    for letter in words.chars() {
-        if out.try_push(letter).is_err() {
-            while out.try_push('…').is_err() && out.pop().is_some() {}
-            break;
-        }
+/// The longest line, in bytes.
+const LONGEST: usize = 480;
+
+/// Keeps as much of a text as a line holds; that it was longer is marked.
+fn bounded(mut words: String) -> String {
+    if words.len() > LONGEST {
+        let end = (0..=LONGEST - '…'.len_utf8()).rev().find(|&end| words.is_char_boundary(end));
+        words.truncate(end.unwrap_or(0));
+        words.push('…');
     }
+    words
 }
 
 /// The most lines of one event.
@@ -312,9 +288,7 @@ pub(in crate::console::screens) fn draw(
         let moment = figures::moment(snapshot, event.at);
         look.text(buf, time, &moment, Role::Muted);
         let (mark, rest) = paint::split_left(rest, 2);
-        if mark.width > 0 {
-            look.sign(buf, mark.x, mark.y, sign, role);
-        }
+        look.mark(buf, mark, sign, role);
         look.wrapped(buf, rest, &words, Role::Text);
         if chosen == Some(row) {
             paint::tint(buf, at, look.style(if focus { Role::Selection } else { Role::Title }));

@@ -53,7 +53,7 @@ pub fn headline(snapshot: &Snapshot) -> Option<(String, Role)> {
 }
 
 fn key(event: Event<'_>) -> (Instant, String) {
-    (event.at, event.line().to_string())
+    (event.at, event.words())
 }
 
 impl State {
@@ -70,7 +70,7 @@ impl State {
     fn place(&self, events: &Events<'_>) -> usize {
         let Some((at, words)) = &self.chosen else { return 0 };
         let all = || (0..events.len()).filter_map(|row| Some((row, events.at(row)?)));
-        let same = all().find(|(_, event)| event.at == *at && *event.line() == **words);
+        let same = all().find(|(_, event)| event.at == *at && event.words() == *words);
         let near = || all().find(|(_, event)| event.at <= *at);
         same.or_else(near).map_or(events.len().saturating_sub(1), |(row, _)| row)
     }

@@ -7,14 +7,14 @@ use ratatui::style::Style;
 
 use super::health;
 use super::roster::{By, Roster, Row};
-use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, line, short};
+use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Order, Slot, Table, TableState, Width};
-use crate::session::ModelHealth;
+use crate::telemetry::ModelHealth;
 use crate::telemetry::{Cell, Percentiles};
 use crate::units::{Pico, PicoPerMillion};
 
@@ -25,14 +25,6 @@ struct Spec {
     live: bool,
     sort: Option<(&'static str, By)>,
     draw: Draw,
-}
-
-const fn right(name: &'static str, width: u16, yields: u8) -> Column<'static> {
-    Column { name, width: Width::Fixed(width), right: true, yields }
-}
-
-const fn left(name: &'static str, width: Width, yields: u8) -> Column<'static> {
-    Column { name, width, right: false, yields }
 }
 
 type Draw = fn(&Figures<'_>, Slot<'_>, &mut Buffer);
@@ -52,110 +44,116 @@ const fn by(name: &'static str, figure: fn(&Row<'_>) -> Option<i128>) -> Option<
 
 /// In their order from the left; those that matter least yield first.
 static COLUMNS: [Spec; 25] = [
-    every(left("", Width::Fixed(1), 0), None, |_, slot, buf| {
-        if slot.selected && slot.at.width > 0 {
-            slot.look.sign(buf, slot.at.x, slot.at.y, slot.look.glyphs.chosen, Role::Accent);
-        }
+    every(Column::left("", Width::Fixed(1), 0), None, |_, slot, buf| {
+        slot.mark_chosen(buf);
     }),
-    every(left("model", Width::Fill(20), 0), Some(("name", By::Name)), |of, slot, buf| {
+    every(Column::left("model", Width::Fill(20), 0), Some(("name", By::Name)), |of, slot, buf| {
         let look = slot.look;
         let rest = signed(look.glyphs.right[8], series(look, of.row), slot, buf);
         look.text(buf, rest, of.row.name, Role::Text);
     }),
-    every(left("state", Width::Fixed(16), 1), None, |of, slot, buf| {
+    every(Column::left("state", Width::Fixed(16), 1), None, |of, slot, buf| {
         state(state_of(slot.look, of.row.cell), slot, buf);
     }),
-    live(left("breaker", Width::Fixed(12), 1), |of, slot, buf| {
+    live(Column::left("breaker", Width::Fixed(12), 1), |of, slot, buf| {
         of.health(slot, buf, |found, slot, buf| state(health::breaker(of.scene, found), slot, buf));
     }),
-    live(right("open", 5, 12), |of, slot, buf| {
+    live(Column::right("open", 5, 12), |of, slot, buf| {
         of.health(slot, buf, |found, slot, buf| slot.say(buf, &format::count(found.in_flight), Role::Text));
     }),
-    live(left("quota used", Width::Fixed(12), 3), |of, slot, buf| {
+    live(Column::left("quota used", Width::Fixed(12), 3), |of, slot, buf| {
         of.health(slot, buf, |found, slot, buf| health::quota(found, slot.at, buf, slot.look));
     }),
-    live(left("last error", Width::Fill(14), 12), |of, slot, buf| {
+    live(Column::left("last error", Width::Fill(14), 12), |of, slot, buf| {
         of.health(slot, buf, |found, slot, buf| match &*found.last_error {
             "" => slot.say(buf, "none", Role::Muted),
             error => slot.say(buf, &text::clean(error), Role::Error),
         });
     }),
-    every(right("share", 7, 3), None, |of, slot, buf| {
+    every(Column::right("share", 7, 3), None, |of, slot, buf| {
         of.cell(slot, buf, |cell, all| (format::percent(cell.requests, all.requests), Role::Text));
     }),
-    every(right("requests", 9, 2), by("requests", |row| row.count(|cell| cell.requests)), |of, slot, buf| {
-        of.cell(slot, buf, |cell, _| (format::count_short(cell.requests), Role::Text));
-    }),
-    every(right("calls", 8, 13), by("calls", |row| row.count(|cell| cell.attempts)), |of, slot, buf| {
-        of.cell(slot, buf, |cell, _| (format::count_short(cell.attempts), Role::Text));
-    }),
-    every(right("failed calls", 12, 19), None, |of, slot, buf| {
+    every(
+        Column::right("requests", 9, 2),
+        by("requests", |row| row.count(|cell| cell.requests)),
+        |of, slot, buf| {
+            of.cell(slot, buf, |cell, _| (format::count_short(cell.requests), Role::Text));
+        },
+    ),
+    every(
+        Column::right("calls", 8, 13),
+        by("calls", |row| row.count(|cell| cell.attempts)),
+        |of, slot, buf| {
+            of.cell(slot, buf, |cell, _| (format::count_short(cell.attempts), Role::Text));
+        },
+    ),
+    every(Column::right("failed calls", 12, 19), None, |of, slot, buf| {
         of.cell(slot, buf, |cell, _| (format::count_short(cell.errors), error_role(cell)));
     }),
-    every(right("fail %", 7, 9), by("share of failed calls", error_share), |of, slot, buf| {
+    every(Column::right("fail %", 7, 9), by("share of failed calls", error_share), |of, slot, buf| {
         of.cell(slot, buf, |cell, _| (format::percent(cell.errors, cell.attempts), error_role(cell)));
     }),
-    every(right("p50", 8, 10), by("p50", |row| row.late(|known| known.p50)), |of, slot, buf| {
+    every(Column::right("p50", 8, 10), by("p50", |row| row.late(|known| known.p50)), |of, slot, buf| {
         of.late(slot, buf, |known| known.p50);
     }),
-    every(right("p95", 8, 3), by("p95", |row| row.late(|known| known.p95)), |of, slot, buf| {
+    every(Column::right("p95", 8, 3), by("p95", |row| row.late(|known| known.p95)), |of, slot, buf| {
         of.late(slot, buf, |known| known.p95);
     }),
-    every(right("p99", 8, 11), by("p99", |row| row.late(|known| known.p99)), |of, slot, buf| {
+    every(Column::right("p99", 8, 11), by("p99", |row| row.late(|known| known.p99)), |of, slot, buf| {
         of.late(slot, buf, |known| known.p99);
     }),
     every(
-        right("tok in", 7, 14),
+        Column::right("tok in", 7, 14),
         by("prompt tokens", |row| row.count(|cell| cell.tokens.prompt())),
         |of, slot, buf| {
             of.cell(slot, buf, |cell, _| (format::count_short(cell.tokens.prompt()), Role::Text));
         },
     ),
-    every(right("cached", 7, 8), by("share of cache reads", cache_share), |of, slot, buf| {
+    every(Column::right("cached", 7, 8), by("share of cache reads", cache_share), |of, slot, buf| {
         of.cell(slot, buf, |cell, _| (figures::cache_share(cell), Role::Text));
     }),
     every(
-        right("tok out", 7, 15),
+        Column::right("tok out", 7, 15),
         by("answer tokens", |row| row.count(|cell| cell.tokens.output)),
         |of, slot, buf| {
             of.cell(slot, buf, |cell, _| (format::count_short(cell.tokens.output), Role::Text));
         },
     ),
     every(
-        right("cost", 12, 1),
+        Column::right("cost", 12, 1),
         by("cost", |row| Some(row.cell.map_or(0, |cell| cell.cost.total().0))),
         |of, slot, buf| {
             of.cell(slot, buf, |cell, all| figures::cost_in_column(&cell.cost, all.cost.unknown > 0));
         },
     ),
-    every(right("of cost", 7, 17), None, |of, slot, buf| {
+    every(Column::right("of cost", 7, 17), None, |of, slot, buf| {
         of.cell(slot, buf, |cell, all| (figures::cost_share(&cell.cost, all.cost.total()), Role::Text));
     }),
     every(
-        right("$/1k calls", 11, 7),
+        Column::right("$/1k calls", 11, 7),
         by("cost per 1,000 calls", |row| Some(thousand(row)?.0)),
         |of, slot, buf| {
             slot.say(buf, &format::or_unknown(thousand(of.row), format::money), Role::Text);
         },
     ),
     every(
-        right("$in/1M", 8, 4),
+        Column::right("$in/1M", 8, 4),
         by("price of prompts", |row| Some(row.tier?.input.0.into())),
         |of, slot, buf| {
             price(of.row.tier.map(|tier| tier.input), slot, buf);
         },
     ),
     every(
-        right("$out/1M", 8, 4),
+        Column::right("$out/1M", 8, 4),
         by("price of answers", |row| Some(row.tier?.output.0.into())),
         |of, slot, buf| {
             price(of.row.tier.map(|tier| tier.output), slot, buf);
         },
     ),
-    every(right("$read/1M", 8, 16), None, |of, slot, buf| {
+    every(Column::right("$read/1M", 8, 16), None, |of, slot, buf| {
         price(of.row.tier.and_then(|tier| tier.cache_read), slot, buf);
     }),
-    every(right("rungs", 5, 18), None, |of, slot, buf| {
+    every(Column::right("rungs", 5, 18), None, |of, slot, buf| {
         let model = of.row.model;
         let ladders = of.scene.snapshot.policy.routes.iter().flat_map(|route| &route.ladder);
         let count = ladders.filter(|rung| rung.model == model && model.is_some()).count();
@@ -241,7 +239,7 @@ struct Figures<'a> {
 impl Figures<'_> {
     /// Writes a figure of the model's sums, beside those of all.
     fn cell(&self, slot: Slot<'_>, buf: &mut Buffer, write: fn(&Cell, &Cell) -> (Short, Role)) {
-        let unknown = || (short(format_args!("{UNKNOWN}")), Role::Unknown);
+        let unknown = || (short!("{UNKNOWN}"), Role::Unknown);
         let all = &self.scene.snapshot.totals.all;
         let (words, role) = self.row.cell.map_or_else(unknown, |cell| write(cell, all));
         slot.say(buf, &words, role);
@@ -269,7 +267,7 @@ impl Figures<'_> {
 pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, sorted: &Sorted, area: Rect, buf: &mut Buffer) {
     let glyphs = scene.look.glyphs;
     let arrow = if sorted.order == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
-    let title = line(format_args!("Models by {} {arrow}", sorted.by.sort().0));
+    let title = format!("Models by {} {arrow}", sorted.by.sort().0);
     let inner = inside(figures::frame(scene, 0, &title, "", area, buf));
     let mut last: Option<(usize, Figures<'_>)> = None;
     let shown = Shown::of(scene.snapshot.live.is_some());
@@ -288,9 +286,7 @@ pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, sorted: &Sorted, area:
 /// Draws a sign at the start of a cell and returns what is behind it.
 fn signed(sign: char, style: Style, slot: Slot<'_>, buf: &mut Buffer) -> Rect {
     let (at, rest) = paint::split_left(slot.at, 2);
-    if at.width > 0 {
-        paint::sign(buf, at.x, at.y, sign, style);
-    }
+    slot.look.mark(buf, at, sign, style);
     rest
 }
 
@@ -344,13 +340,13 @@ pub(super) fn error_role(cell: &Cell) -> Role {
 pub(super) fn state_of(look: Look<'_>, cell: Option<&Cell>) -> (char, Role, Short) {
     let (wrong, look_at, well) = look.glyphs.state;
     match cell {
-        None => (look.glyphs.absent, Role::Unknown, short(format_args!("not seen"))),
+        None => (look.glyphs.absent, Role::Unknown, short!("not seen")),
         Some(cell) => {
-            let words = || short(format_args!("{} fail", format::percent(cell.errors, cell.attempts)));
+            let words = || short!("{} fail", format::percent(cell.errors, cell.attempts));
             match error_role(cell) {
                 Role::Error => (wrong, Role::Error, words()),
                 Role::Warn => (look_at, Role::Warn, words()),
-                _ => (well, Role::Ok, short(format_args!("ok"))),
+                _ => (well, Role::Ok, short!("ok")),
             }
         }
     }

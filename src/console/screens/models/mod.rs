@@ -83,9 +83,8 @@ const LEAST_COMPARED: u16 = 12;
 
 /// Where the panels lie: the table as high as it needs to be, the chosen model, and the comparison where there is room.
 fn places(view: View, rows: usize, area: Rect) -> [Rect; 3] {
-    let none = Rect { width: 0, height: 0, ..area };
-    if view.zoomed || area.height < 12 {
-        return if view.focus == 1 { [none, area, none] } else { [area, none, none] };
+    if let Some(places) = view.alone(area, 12) {
+        return places;
     }
     let wanted = u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX).max(7);
     let most = if area.height < 26 {
@@ -95,7 +94,7 @@ fn places(view: View, rows: usize, area: Rect) -> [Rect; 3] {
     };
     let (table, rest) = paint::split_top(area, wanted.min(most));
     if rest.height < CHOSEN + LEAST_COMPARED {
-        return [table, rest, none];
+        return [table, rest, Rect { width: 0, height: 0, ..area }];
     }
     let (chosen, compared) = paint::split_top(rest, CHOSEN);
     [table, chosen, compared]

@@ -18,12 +18,12 @@ use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
 use crate::telemetry::Percentiles;
 
 const COLUMNS: [Column<'_>; 6] = [
-    Column { name: "model", width: Width::Fill(13), right: false, yields: 0 },
-    Column { name: "p50", width: Width::Fixed(7), right: true, yields: 0 },
-    Column { name: "p95", width: Width::Fixed(7), right: true, yields: 0 },
-    Column { name: "p99", width: Width::Fixed(8), right: true, yields: 0 },
-    Column { name: "", width: Width::Fill(8), right: false, yields: 3 },
-    Column { name: "calls", width: Width::Fixed(7), right: true, yields: 5 },
+    Column::left("model", Width::Fill(13), 0),
+    Column::right("p50", 7, 0),
+    Column::right("p95", 7, 0),
+    Column::right("p99", 8, 0),
+    Column::left("", Width::Fill(8), 3),
+    Column::right("calls", 7, 5),
 ];
 
 const TITLE: &str = "Latency per call";
@@ -61,28 +61,23 @@ pub(super) fn draw(
     let room = FOR_FIGURES.map(|kept| inner.width.saturating_sub(kept));
     let room = room.into_iter().find(|room| *room >= longest_name).unwrap_or(room[2]);
     columns[0].width = Width::Fixed(longest_name.clamp(9, room.max(9)));
-    let table = Table {
-        columns: &columns,
-        rows: models.len(),
-        sorted: None,
-        state,
-        focus: scene.view.focus == place,
-    };
+    let focus = scene.view.focus == place;
+    let table = Table { columns: &columns, rows: models.len(), sorted: None, state, focus };
     table.render(inner, buf, scene.look, |buf, slot| {
         let known = slot.row.checked_sub(state.offset).and_then(|at| percentiles.get(at)).copied().flatten();
         let Some(cell) = models.cell(slot.row) else { return };
-        let style = scene.look.style(if known.is_some() { Role::Text } else { Role::Unknown });
+        let role = if known.is_some() { Role::Text } else { Role::Unknown };
         match slot.column {
-            0 => slot.text(buf, models.name(slot.row, snapshot), scene.look.style(Role::Text)),
-            1 => slot.text(buf, &figures::latency(known.map(|known| known.p50)), style),
-            2 => slot.text(buf, &figures::latency(known.map(|known| known.p95)), style),
-            3 => slot.text(buf, &figures::latency(known.map(|known| known.p99)), style),
+            0 => slot.say(buf, models.name(slot.row, snapshot), Role::Text),
+            1 => slot.say(buf, &figures::latency(known.map(|known| known.p50)), role),
+            2 => slot.say(buf, &figures::latency(known.map(|known| known.p95)), role),
+            3 => slot.say(buf, &figures::latency(known.map(|known| known.p99)), role),
             4 => {
                 if let Some(known) = known {
                     spread(scene, buf, slot, known, longest, models.series(slot.row));
                 }
             }
-            _ => slot.text(buf, &format::count_short(cell.attempts), scene.look.style(Role::Muted)),
+            _ => slot.say(buf, &format::count_short(cell.attempts), Role::Muted),
         }
     });
 }

@@ -133,11 +133,9 @@ impl Screen for State {
                 Panel::Traffic => traffic::draw(scene, place, at, buf),
                 Panel::Breakdown => breakdown::draw(scene, place, (self.dimension, self.parts), at, buf),
                 Panel::Events => {
-                    let focus = scene.view.focus == place;
-                    let scope = if focus {
-                        "all so far, newest first; Enter goes there"
-                    } else {
-                        "all so far, newest first"
+                    let scope = match scene.view.focus == place {
+                        true => "all so far, newest first; Enter goes there",
+                        false => "all so far, newest first",
                     };
                     let events = events::Events::of(scene.snapshot);
                     events::draw(scene, (place, "Events", scope), (self.events.selected, &events), at, buf);
@@ -163,7 +161,7 @@ impl Screen for State {
 
     fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
         let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
-        let hit = layout::places(*view, area).find(|(_, at)| at.contains((x, y).into()));
+        let hit = layout::places(*view, area).into_iter().find(|(_, at)| at.contains((x, y).into()));
         let Some((panel, at)) = hit else { return Asks::new() };
         if let Pointer::Wheel(_, _, by) = pointer {
             let rows = if panel == Panel::Breakdown { 3 } else { 1 };

@@ -9,7 +9,7 @@ use ratatui::style::Modifier;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, Line, line};
+use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::gauge;
@@ -57,8 +57,7 @@ impl<'a> Ranked<'a> {
 
     /// Returns the columns that the longest name takes.
     pub(super) fn longest(&self, snapshot: &Snapshot) -> u16 {
-        let widest = (0..self.len()).map(|row| text::width(self.name(row, snapshot))).max().unwrap_or(0);
-        u16::try_from(widest).unwrap_or(u16::MAX)
+        (0..self.len()).map(|row| text::columns(self.name(row, snapshot))).max().unwrap_or(0)
     }
 
     /// Returns the number of the colour that stands for a row's model everywhere.
@@ -68,13 +67,13 @@ impl<'a> Ranked<'a> {
 }
 
 const COLUMNS: [Column<'_>; 7] = [
-    Column { name: "model", width: Width::Fill(10), right: false, yields: 0 },
-    Column { name: "", width: Width::Fill(6), right: false, yields: 0 },
-    Column { name: "share", width: Width::Fixed(7), right: true, yields: 0 },
-    Column { name: "requests", width: Width::Fixed(9), right: true, yields: 2 },
-    Column { name: "cost", width: Width::Fixed(12), right: true, yields: 0 },
-    Column { name: "of cost", width: Width::Fixed(7), right: true, yields: 3 },
-    Column { name: "$/1k calls", width: Width::Fixed(10), right: true, yields: 4 },
+    Column::left("model", Width::Fill(10), 0),
+    Column::left("", Width::Fill(6), 0),
+    Column::right("share", 7, 0),
+    Column::right("requests", 9, 2),
+    Column::right("cost", 12, 0),
+    Column::right("of cost", 7, 3),
+    Column::right("$/1k calls", 10, 4),
 ];
 
 /// The columns below which bars make way for names.
@@ -124,29 +123,24 @@ pub(super) fn draw(
     let table = Table { columns: &columns, rows: models.len(), sorted: None, state, focus };
     table.render(inner, buf, scene.look, |buf, slot| {
         let Some(cell) = models.cell(slot.row) else { return };
-        let text = scene.look.style(Role::Text);
+        let text = Role::Text;
         match slot.column {
-            0 => slot.text(buf, models.name(slot.row, snapshot), text),
+            0 => slot.say(buf, models.name(slot.row, snapshot), text),
             1 => {
                 let style = scene.look.theme.series(models.series(slot.row));
-                gauge::bar(
-                    buf,
-                    slot.at,
-                    figures::thousandths(cell.requests, all.requests),
-                    style,
-                    scene.look,
-                );
+                let filled = figures::thousandths(cell.requests, all.requests);
+                gauge::bar(buf, slot.at, filled, style, scene.look);
             }
-            2 => slot.text(buf, &format::percent(cell.requests, all.requests), text),
-            3 => slot.text(buf, &format::count_short(cell.requests), text),
+            2 => slot.say(buf, &format::percent(cell.requests, all.requests), text),
+            3 => slot.say(buf, &format::count_short(cell.requests), text),
             4 => {
                 let (cost, role) = figures::cost_in_column(&cell.cost, unknown);
-                slot.text(buf, &cost, scene.look.style(role));
+                slot.say(buf, &cost, role);
             }
-            5 => slot.text(buf, &figures::cost_share(&cell.cost, total), text),
+            5 => slot.say(buf, &figures::cost_share(&cell.cost, total), text),
             _ => {
                 let thousand = figures::per_thousand(&cell.cost, cell.attempts);
-                slot.text(buf, &format::or_unknown(thousand, format::money), text);
+                slot.say(buf, &format::or_unknown(thousand, format::money), text);
             }
         }
     });
@@ -199,33 +193,21 @@ fn whole(
         if part.width > 2 {
             paint::sign(buf, part.right() - 1, part.y, look.glyphs.right[6], style);
         }
-        let words = models.name(row, scene.snapshot);
-        if names.height > 0 {
-            let at = Rect { width: part.width - 1, y: names.y, height: names.height, ..part };
-            paint::text(
-                buf,
-                at,
-                &fitting(words, at.width, look.glyphs.ellipsis),
-                style,
-                look.glyphs.ellipsis,
-            );
-        } else if let Some(room) = part.width.checked_sub(3) {
-            // Where there is no row for names, a part says inside whose it is.
-            let at = Rect { x: part.x + 1, width: room, ..part };
-            paint::text(
-                buf,
-                at,
-                &fitting(words, room, look.glyphs.ellipsis),
-                style.add_modifier(Modifier::REVERSED),
-                look.glyphs.ellipsis,
-            );
-        }
+        // Where there is no row for names, a part says inside whose it is.
+        let (at, style) = if names.height > 0 {
+            (Rect { width: part.width - 1, y: names.y, height: names.height, ..part }, style)
+        } else {
+            let inside = Rect { x: part.x + 1, width: part.width.saturating_sub(3), ..part };
+            (inside, style.add_modifier(Modifier::REVERSED))
+        };
+        let name = models.name(row, scene.snapshot);
+        look.text(buf, at, &fitting(name, at.width, look.glyphs.ellipsis), style);
     }
 }
 
 /// Returns as much of a model's name as has room, marked where it is truncated: the whole, or what stands behind a dash, which tells
 /// siblings apart, without its date or version where it has a word; nothing where less than three letters would be left.
-fn fitting(name: &str, room: u16, ellipsis: char) -> Line {
+fn fitting(name: &str, room: u16, ellipsis: char) -> String {
     fn tails(name: &str) -> impl Iterator<Item = &str> {
         name.match_indices('-').filter_map(|(at, _)| name.get(at + 1..))
     }
@@ -233,14 +215,11 @@ fn fitting(name: &str, room: u16, ellipsis: char) -> Line {
     let core = name.trim_end_matches(|c: char| c == '-' || c == '.' || c.is_ascii_digit());
     let forms = std::iter::once(name).chain(tails(name).filter(has_word));
     let forms = forms.chain(tails(core)).chain(tails(name));
-    let marked = forms.filter(|form| form.len() >= 3).map(|form| {
-        let sign = |is_truncated: bool| {
-            if is_truncated { ellipsis.encode_utf8(&mut [0; 4]).to_owned() } else { String::new() }
-        };
-        line(format_args!("{}{form}{}", sign(!name.starts_with(form)), sign(!name.ends_with(form))))
+    let mut marked = forms.filter(|form| form.len() >= 3).map(|form| {
+        let sign = |is_whole: bool| if is_whole { String::new() } else { ellipsis.to_string() };
+        format!("{}{form}{}", sign(name.starts_with(form)), sign(name.ends_with(form)))
     });
-    let mut marked = marked.filter(|form| text::width(form) <= usize::from(room));
-    marked.next().unwrap_or_default()
+    marked.find(|form| text::width(form) <= usize::from(room)).unwrap_or_default()
 }
 
 #[cfg(test)]

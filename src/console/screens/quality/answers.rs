@@ -3,10 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format::{self, Short};
+use crate::console::format::{self, Short, short};
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, Line, line, short};
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
 use crate::outcome::LabelSource;
@@ -84,36 +84,28 @@ impl<'a> Rows<'a> {
 /// Writes a share between 0 and 1: `.912`, `1.000`.
 pub(super) fn share(value: f64) -> Short {
     let per_mille = (value.clamp(0.0, 1.0) * 1000.0).round();
-    if per_mille >= 1000.0 { short(format_args!("1.000")) } else { short(format_args!(".{per_mille:03}")) }
+    if per_mille >= 1000.0 { short!("1.000") } else { short!(".{per_mille:03}") }
 }
 
 /// Says who judged, those with most judgements first.
-pub(super) fn sources(graded: &Graded) -> Line {
+pub(super) fn sources(graded: &Graded) -> String {
     let mut by: Vec<(u64, LabelSource)> =
         graded.by.iter().copied().zip(LabelSource::ALL).filter(|(count, _)| *count > 0).collect();
     crate::units::sort_by_key(&mut by, |(count, _)| std::cmp::Reverse(*count));
-    let mut out = Line::new();
-    for (at, (count, source)) in by.into_iter().enumerate() {
-        let comma = if at == 0 { "" } else { ", " };
-        let words = line(format_args!("{comma}{} {}", source.name(), format::count_short(count)));
-        let _ = out.try_push_str(&words);
-    }
-    out
-}
-
-const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Column<'static> {
-    Column { name, width, right, yields }
+    let words =
+        by.into_iter().map(|(count, source)| format!("{} {}", source.name(), format::count_short(count)));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 const COLUMNS: [Column<'static>; 8] = [
-    column("", Width::Fixed(1), false, 0),
-    column("route", Width::Fill(9), false, 0),
-    column("model", Width::Fill(14), false, 0),
-    column("labels", Width::Fixed(6), true, 0),
-    column("quality", Width::Fixed(7), true, 0),
-    column("95 %", Width::Fixed(12), false, 1),
-    column("judged by", Width::Fill(14), false, 3),
-    column("certificate", Width::Fill(15), false, 2),
+    Column::left("", Width::Fixed(1), 0),
+    Column::left("route", Width::Fill(9), 0),
+    Column::left("model", Width::Fill(14), 0),
+    Column::right("labels", 6, 0),
+    Column::right("quality", 7, 0),
+    Column::left("95 %", Width::Fixed(12), 1),
+    Column::left("judged by", Width::Fill(14), 3),
+    Column::left("certificate", Width::Fill(15), 2),
 ];
 
 fn table(rows: &Rows<'_>, state: TableState, focus: bool) -> Table<'static> {
@@ -124,15 +116,15 @@ fn table(rows: &Rows<'_>, state: TableState, focus: bool) -> Table<'static> {
 fn certificate(row: &Row<'_>) -> (Short, Role) {
     let Some(proof) = row.proof else {
         let words = if row.rung.fallback { "a fallback" } else { "the strongest" };
-        return (short(format_args!("{words}")), Role::Muted);
+        return (short!("{words}"), Role::Muted);
     };
     match (proof.standing.given, proof.standing.withdrawn) {
-        (Some(given), _) => (short(format_args!("from {} up", given.threshold)), Role::Ok),
-        (None, Some(_)) => (short(format_args!("withdrawn")), Role::Warn),
-        (None, None) if proof.standing.n == 0 => (short(format_args!("no pairs")), Role::Muted),
+        (Some(given), _) => (short!("from {} up", given.threshold), Role::Ok),
+        (None, Some(_)) => (short!("withdrawn"), Role::Warn),
+        (None, None) if proof.standing.n == 0 => (short!("no pairs"), Role::Muted),
         (None, None) => {
             let needed = format::count_short(proof.standing.needed);
-            (short(format_args!("{needed} more labels")), Role::Text)
+            (short!("{needed} more labels"), Role::Text)
         }
     }
 }
@@ -140,7 +132,7 @@ fn certificate(row: &Row<'_>) -> (Short, Role) {
 fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
     let Some(row) = rows.0.get(slot.row) else { return };
     let mean = row.answers.mean();
-    let unknown = || short(format_args!("{}", scene.look.glyphs.absent));
+    let unknown = || short!("{}", scene.look.glyphs.absent);
     match slot.column {
         0 if slot.selected && slot.at.width > 0 => {
             slot.look.sign(buf, slot.at.x, slot.at.y, slot.look.glyphs.chosen, Role::Accent);
@@ -149,7 +141,7 @@ fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
             let role = if row.rung_at == 0 { Role::Text } else { Role::Muted };
             slot.say(buf, &row.route.name, role);
         }
-        2 => slot.text(buf, row.model(scene.snapshot), figures::series(scene.look, row.rung.model)),
+        2 => slot.say(buf, row.model(scene.snapshot), figures::series(scene.look, row.rung.model)),
         3 => slot.say(buf, &format::count_short(row.answers.n), Role::Text),
         4 => match mean {
             Some((mean, ..)) => slot.say(buf, &share(mean), Role::Observed),
@@ -157,7 +149,7 @@ fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
         },
         5 => {
             if let Some((_, low, high)) = mean {
-                slot.say(buf, &short(format_args!("{} to {}", share(low), share(high))), Role::Muted);
+                slot.say(buf, &short!("{} to {}", share(low), share(high)), Role::Muted);
             }
         }
         6 => slot.say(buf, &sources(&row.answers), Role::Muted),

@@ -4,64 +4,58 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::answers::{Row, share, sources};
-use crate::calibration::Agreement;
 use crate::console::format;
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, Line, List, line};
+use crate::console::screens::figures::{self, List};
 use crate::console::theme::Role;
 use crate::session::{Quality, Shadowed};
 
 fn outcomes(quality: &Quality) -> List {
-    let mut out = List::new();
+    let mut out = List::default();
     let verdicts = &quality.verdicts;
     let all = quality.diagram.n();
-    let mut put = |key, count: u64, role| {
-        let words = line(format_args!("{}  {}", format::count(count), format::percent(count, all)));
-        let _ = out.try_push((key, words, role));
-    };
-    put("both acceptable", verdicts.both, Role::Text);
-    put("only the strong one: lost", verdicts.only_strong, Role::Worse);
-    put("only the cheap one", verdicts.only_cheap, Role::Better);
-    put("neither", verdicts.neither, Role::Muted);
+    let of = |count| format!("{}  {}", format::count(count), format::percent(count, all));
+    out.put("both acceptable", of(verdicts.both), Role::Text);
+    out.put("only the strong one: lost", of(verdicts.only_strong), Role::Worse);
+    out.put("only the cheap one", of(verdicts.only_cheap), Role::Better);
+    out.put("neither", of(verdicts.neither), Role::Muted);
     out
 }
 
-fn agreement(quality: &Quality, of: &Agreement, shadowed: &Shadowed) -> List {
-    let mut out = List::new();
-    let mut put = |key, value: Line, role| {
-        let _ = out.try_push((key, value, role));
-    };
-    put("cheap answers", sources(&quality.cheap), Role::Text);
-    put("strong answers", sources(&quality.strong), Role::Text);
+fn agreement(quality: &Quality, shadowed: &Shadowed) -> List {
+    let of = &quality.agreement;
+    let mut out = List::default();
+    out.put("cheap answers", sources(&quality.cheap), Role::Text);
+    out.put("strong answers", sources(&quality.strong), Role::Text);
     if shadowed.calls > 0 {
         let (cost, role) = figures::cost(&shadowed.cost);
         let calls = figures::plural(shadowed.calls, "call");
-        put("shadow runs, all routes", line(format_args!("{calls}, {cost}")), role);
+        out.put("shadow runs, all routes", format!("{calls}, {cost}"), role);
     }
     if of.n() == 0 {
-        put("judge and people", line(format_args!("no answer judged by both")), Role::Muted);
+        out.put("judge and people", "no answer judged by both", Role::Muted);
         return out;
     }
     let alike = format::percent(of.alike(), of.n());
-    put("judge and people agree", line(format_args!("{alike} of {}", format::count(of.n()))), Role::Text);
+    out.put("judge and people agree", format!("{alike} of {}", format::count(of.n())), Role::Text);
     match of.kappa() {
         Some(kappa) => {
             let role = if kappa.low > 0.4 { Role::Ok } else { Role::Warn };
             let sign = if kappa.value < 0.0 { "-" } else { "" };
             let low = if kappa.low < 0.0 { "-" } else { "" };
-            let words = line(format_args!(
+            let words = format!(
                 "{sign}{} ({low}{} to {})",
                 share(kappa.value.abs()),
                 share(kappa.low.abs()),
                 share(kappa.high)
-            ));
-            put("beyond chance (kappa)", words, role);
+            );
+            out.put("beyond chance (kappa)", words, role);
         }
-        None => put("beyond chance (kappa)", line(format_args!("one always says the same")), Role::Unknown),
+        None => out.put("beyond chance (kappa)", "one always says the same", Role::Unknown),
     }
-    let wrong = line(format_args!("--judge {}/{}", of.only_first(), of.n()));
-    put("bad answers it called good", wrong, Role::Text);
+    let wrong = format!("--judge {}/{}", of.only_first(), of.n());
+    out.put("bad answers it called good", wrong, Role::Text);
     out
 }
 
@@ -72,11 +66,6 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
         figures::nothing(scene, "choose a rung with a threshold", inner, buf);
         return;
     };
-    let below = figures::list(scene, &outcomes(&proof.quality), inner, buf);
-    figures::list(
-        scene,
-        &agreement(&proof.quality, &proof.quality.agreement, &scene.snapshot.log.shadowed),
-        below,
-        buf,
-    );
+    let below = outcomes(&proof.quality).draw(scene, inner, buf);
+    agreement(&proof.quality, &scene.snapshot.log.shadowed).draw(scene, below, buf);
 }

@@ -42,13 +42,8 @@ pub struct State {
 
 /// Where the panels lie: answers, certificate, reliability, judges.
 fn places(view: View, rows: usize, area: Rect) -> [Rect; 4] {
-    let none = Rect { width: 0, height: 0, ..area };
-    if view.zoomed || area.height < 12 {
-        let mut all = [none; 4];
-        if let Some(at) = all.get_mut(view.focus.min(3)) {
-            *at = area;
-        }
-        return all;
+    if let Some(places) = view.alone(area, 12) {
+        return places;
     }
     let wanted = u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX).max(5);
     let (table, rest) = paint::split_top(area, wanted.min(area.height * 2 / 5).max(5));
@@ -63,7 +58,7 @@ fn places(view: View, rows: usize, area: Rect) -> [Rect; 4] {
         let (reliability, judges) = paint::split_top(right, (rest.height - 8).min(16));
         return [table, left, reliability, judges];
     }
-    [table, left, right, none]
+    [table, left, right, Rect { width: 0, height: 0, ..area }]
 }
 
 /// Says how labels come, where there are none.
@@ -89,10 +84,7 @@ fn draw_none(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let high = u16::try_from(lines.len()).unwrap_or(0);
     let (_, mut below) = paint::split_top(inner, inner.height.saturating_sub(high) / 3);
     for (words, role) in lines {
-        let wrapped = crate::console::text::wrap(words, usize::from(inner.width).max(8)).count().max(1);
-        let (at, rest) = paint::split_top(below, u16::try_from(wrapped).unwrap_or(1));
-        scene.look.wrapped(buf, at, words, role);
-        below = rest;
+        below = figures::say(scene, words, role, below, buf);
     }
 }
 

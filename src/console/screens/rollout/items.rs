@@ -138,15 +138,11 @@ impl<'a> Items<'a> {
     }
 }
 
-const fn column(name: &'static str, width: Width) -> Column<'static> {
-    Column { name, width, right: false, yields: 0 }
-}
-
 const COLUMNS: [Column<'static>; 4] = [
-    column("", Width::Fixed(1)),
-    column("name", Width::Fill(18)),
-    column("kind", Width::Fixed(10)),
-    column("where it stands", Width::Fill(34)),
+    Column::left("", Width::Fixed(1), 0),
+    Column::left("name", Width::Fill(18), 0),
+    Column::left("kind", Width::Fixed(10), 0),
+    Column::left("where it stands", Width::Fill(34), 0),
 ];
 
 fn table(items: &Items<'_>, state: TableState, focus: bool) -> Table<'static> {

@@ -49,13 +49,11 @@ pub struct State {
 
 /// Where the panels lie: the list, what is chosen.
 fn places(view: View, rows: usize, area: Rect) -> [Rect; 2] {
-    let none = Rect { width: 0, height: 0, ..area };
-    if view.zoomed || area.height < 12 {
-        return if view.focus == 1 { [none, area] } else { [area, none] };
+    if let Some(places) = view.alone(area, 12) {
+        return places;
     }
     let wanted = u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX).max(5);
-    let (above, below) = paint::split_top(area, wanted.min(area.height * 2 / 5).max(5));
-    [above, below]
+    paint::split_top(area, wanted.min(area.height * 2 / 5).max(5)).into()
 }
 
 impl State {

@@ -7,7 +7,6 @@ use super::items::Plans;
 use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 
 /// Draws the screen where there is nothing to list.
@@ -52,10 +51,6 @@ pub(super) fn draw_none(scene: Scene<'_>, plans: &Plans, area: Rect, buf: &mut B
     }
     let mut below = paint::split_top(inner, u16::from(inner.height > 14)).1;
     for (words, role) in lines {
-        let words = text::clean(&words);
-        let high = text::wrap(&words, usize::from(inner.width).max(8)).count().max(1);
-        let (at, rest) = paint::split_top(below, u16::try_from(high).unwrap_or(1));
-        scene.look.wrapped(buf, at, &words, role);
-        below = rest;
+        below = figures::say(scene, &words, role, below, buf);
     }
 }

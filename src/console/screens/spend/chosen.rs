@@ -3,8 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::account::{name, text_role};
-use super::table::{anew, spent};
+use super::table::{self, anew, name, spent, text_role};
 use crate::budget::Mode;
 use crate::console::format;
 use crate::console::paint;
@@ -14,7 +13,7 @@ use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::runaway::ToldTrip;
 use crate::session::{BudgetRow, LogNote, NoteKind};
-use crate::units::{Pico, counted};
+use crate::units::{Instant, Pico, counted};
 
 /// Rows of the panel.
 pub(super) const ROWS: u16 = 13;
@@ -55,7 +54,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     let inside = Panel { title: &title, scope: &text::clean(&row.scope), focus }.render(area, buf, look);
     let inside = paint::margin(inside);
     let now = scene.snapshot.live.as_ref().map_or(scene.snapshot.clock, |live| live.now);
-    let moment = |at: crate::units::Instant| format!("{} {}", at.date(), at.clock());
+    let moment = |at: Instant| format!("{} {}", at.date(), at.clock());
     // A window seldom starts within a minute.
     let edge = |at| {
         let moment = moment(at);
@@ -123,7 +122,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
                 format!(" ({} to {}, 8 in 10)", format::money(low), format::money(high))
             });
             let end = end
-                .map(|_| super::table::expected(row).0)
+                .map(|_| table::expected(row).0)
                 .map_or_else(String::new, |end| format!("{end} at its end{range}"));
             let gone = gone.map_or_else(String::new, |at| format!(", spent {} UTC", edge(at)));
             let role = if gone.is_empty() { Role::Text } else { Role::Warn };
@@ -151,7 +150,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
         lines.push(("requests", "Enter lists them in Traffic".to_owned(), Role::Muted));
     }
     let (bar, rest) = paint::split_top(inside, u16::from(inside.height > 9));
-    super::table::bar(row, bar, look, buf);
+    table::bar(row, bar, look, buf);
     let room = usize::from(rest.width.saturating_sub(NAMES)).max(8);
     let (mut rest, mut left) = (rest, u16::try_from(lines.len()).unwrap_or(u16::MAX));
     for (key, words, role) in &lines {

@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::lines::{Row, rows};
-use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, short};
+use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::pricing::Billed;
@@ -23,7 +23,7 @@ pub(super) fn off_by(billed: &Billed) -> Option<(Short, Role)> {
     let role = if error.abs() < OFF { Role::Text } else { Role::Warn };
     let sign = if error < 0 { '-' } else { '+' };
     let hundredths = error.unsigned_abs();
-    Some((short(format_args!("{sign}{}.{:02} %", hundredths / 100, hundredths % 100)), role))
+    Some((short!("{sign}{}.{:02} %", hundredths / 100, hundredths % 100), role))
 }
 
 fn billed(billed: &Billed) -> Option<Row<'static>> {
@@ -38,12 +38,8 @@ fn billed(billed: &Billed) -> Option<Row<'static>> {
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let scope = short(format_args!(
-        "{} {} {}",
-        figures::window(snapshot),
-        scene.look.glyphs.dot,
-        snapshot.reading.name()
-    ));
+    let (window, dot) = (figures::window(snapshot), scene.look.glyphs.dot);
+    let scope = short!("{window} {dot} {}", snapshot.reading.name());
     let inside = figures::frame(scene, place, "Saved", &scope, area, buf);
     let inside = crate::console::paint::margin(inside);
     let Some(found) = found else { return figures::nothing(scene, "working it out", inside, buf) };
@@ -75,7 +71,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
         None => format!("{of}, nobody knows how sure"),
     };
     // What was not bought is never more than worked out.
-    let about = |amount| short(format_args!("~{}", format::money(amount)));
+    let about = |amount| short!("~{}", format::money(amount));
     let mut list = vec![
         // First, so that it is there in the smallest window.
         Row::new("saved, net", about(saved.net), role).bar(share(saved.net), role).note(sure),
@@ -100,9 +96,9 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
             Line::Estimated(amount) => {
                 Row::new(name, about(amount), Role::Estimated).bar(share(amount), Role::Worse)
             }
-            Line::Unknown(why) => Row::new(name, short(format_args!("{UNKNOWN}")), Role::Unknown).note(why),
+            Line::Unknown(why) => Row::new(name, short!("{UNKNOWN}"), Role::Unknown).note(why),
             Line::Absent(why) => {
-                Row::new(name, short(format_args!("{}", scene.look.glyphs.absent)), Role::Muted).note(why)
+                Row::new(name, short!("{}", scene.look.glyphs.absent), Role::Muted).note(why)
             }
         };
         if calls > 0 && line.amount().is_some() {

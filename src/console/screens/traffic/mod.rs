@@ -10,7 +10,7 @@ use std::cell::Cell;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub use columns::{cost_short, status_role, status_word};
+pub use columns::{status_role, status_word};
 
 use columns::{Cells, Clock, columns, sorted_column};
 
@@ -251,12 +251,12 @@ struct Along<'a> {
 impl Along<'_> {
     /// Writes words and a gap; leaves them out where they do not fit whole.
     fn say(&mut self, buf: &mut Buffer, words: &str, role: Role) {
-        let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX);
+        let wide = text::columns(words);
         if wide > self.rest.width {
             self.rest.width = 0;
             return;
         }
-        let used = paint::text(buf, self.rest, words, self.look.style(role), self.look.glyphs.ellipsis);
+        let used = self.look.text(buf, self.rest, words, role);
         self.rest = paint::split_left(self.rest, used.saturating_add(2)).1;
     }
 }

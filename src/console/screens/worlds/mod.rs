@@ -43,13 +43,8 @@ pub struct State {
 
 /// Where the panels lie: worlds, comparison.
 fn places(view: View, area: Rect) -> [Rect; 2] {
-    let none = Rect { width: 0, height: 0, ..area };
-    if view.zoomed {
-        return if view.focus == 1 { [none, area] } else { [area, none] };
-    }
     let wide = if area.width < 100 { 19 } else { 26 };
-    let (list, compared) = paint::split_left(area, wide);
-    [list, compared]
+    view.alone(area, 0).unwrap_or_else(|| paint::split_left(area, wide).into())
 }
 
 impl State {

@@ -8,7 +8,6 @@ use crate::console::format;
 use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::gauge;
 use crate::session::{BranchState, Snapshot};
@@ -40,20 +39,13 @@ pub(super) fn draw(
     let mut below =
         paint::margin(figures::frame(scene, 1, "Branches side by side", "not tried yet", area, buf));
     let mut say = |words: &str, role: Role, buf: &mut Buffer| {
-        let words = text::clean(words);
-        let high = text::wrap(&words, usize::from(below.width).max(8)).count();
-        let (at, rest) = paint::split_top(below, u16::try_from(high.max(1)).unwrap_or(1));
-        look.wrapped(buf, at, &words, role);
-        below = rest;
+        below = figures::say(scene, words, role, below, buf);
     };
     match state {
         BranchState::Running { file, done, total } => {
             let share = format::percent(*done, *total);
-            say(
-                &format!("{file}: {share} of {} requests, all branches together", format::count(*total)),
-                Role::Text,
-                buf,
-            );
+            let all = format::count(*total);
+            say(&format!("{file}: {share} of {all} requests, all branches together"), Role::Text, buf);
             say("x cancels", Role::Muted, buf);
             let (bar, _) = paint::split_top(below, 1);
             gauge::bar(buf, bar, figures::thousandths(*done, *total), look.style(Role::GaugeFill), look);
@@ -71,9 +63,6 @@ pub(super) fn draw(
     }
     say("", Role::Text, buf);
     say(&format!("Enter tries it {}.", from(scene.snapshot)), Role::Title, buf);
-    say(
-        "a tries it beside a policy or thresholds of yours, or another file; what is staged on Tune is a branch, too.",
-        Role::Muted,
-        buf,
-    );
+    let more = "a tries it beside a policy or thresholds of yours, or another file; what is staged on Tune is a branch, too.";
+    say(more, Role::Muted, buf);
 }

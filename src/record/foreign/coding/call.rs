@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use super::called::Called;
 use crate::classifier::TaskClass;
+use crate::record::foreign::fields::owned;
+use crate::record::json::Plain;
 use crate::record::skip::Refusal;
+use crate::record::value::{Object, Value};
 use crate::record::{Attempt, Attempts, Record, RecordedNeeds};
 use crate::units::Instant;
 
@@ -29,15 +32,10 @@ pub(super) struct Caller<'c> {
 }
 
 /// Makes a record of one call.
-pub(super) fn record(
-    id: String,
-    at: Instant,
-    caller: &Caller<'_>,
-    only: Attempt<'static>,
-) -> Record<'static> {
+pub(super) fn record(id: &str, at: Instant, caller: &Caller<'_>, only: Attempt<'static>) -> Record<'static> {
     let sub_agent = if caller.sub_agent.is_empty() { MAIN } else { caller.sub_agent };
     Record {
-        id: Cow::Owned(id),
+        id: owned(id),
         at,
         team: Cow::Borrowed(caller.agent),
         project: Cow::Owned(last_part(caller.folder).to_owned()),
@@ -53,6 +51,17 @@ pub(super) fn record(
         },
         ..Record::default()
     }
+}
+
+/// Joins the texts of those parts of a message that are asked for.
+pub(super) fn texts(parts: &[Value<'_>], is_asked: impl Fn(&Object<'_>) -> bool) -> String {
+    let objects =
+        parts.iter().filter(|part| part.raw().starts_with('{')).filter_map(|part| part.object().ok());
+    let text = |part: Object<'_>| match part.get("text").ok()?.plain().ok()? {
+        Plain::Text(text) => Some(text.into_owned()),
+        _ => None,
+    };
+    objects.filter(is_asked).filter_map(text).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the last part of a path, of either kind.

@@ -1,0 +1,114 @@
+//! What the ledger says was spent of budgets before they were in force: at a start, and where an edit brings new ones.
+//!
+//! Invariant: every call of the ledger is counted once: by whoever made it where the limit was in force when its request
+//! arrived, else from the ledger, once its request is over.
+
+use std::path::Path;
+use std::sync::PoisonError;
+
+use rustc_hash::FxHashSet;
+
+use super::{Gateway, now};
+use crate::budget::{Drawn, Payer};
+use crate::ledger::{LedgerError, LedgerFile, Range, SpentCall};
+use crate::pricing::{Cost, Unpriced};
+use crate::session::{Live, Uncounted};
+use crate::units::{Instant, SHADOW, Span};
+
+/// Books what the ledger says was spent of the limits in force in the windows that are under way.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn draw_before(live: &Live, ledger: &Path) -> Result<(), LedgerError> {
+    let Some(from) = live.budgets_since(now()).filter(|_| ledger.is_file()) else { return Ok(()) };
+    let calls = spent(ledger, from, |_| true)?;
+    live.draw(&calls.iter().map(drawn).collect::<Vec<_>>(), None);
+    Ok(())
+}
+
+/// Lists the calls for users of those requests since a moment that are wanted by their number.
+fn spent(ledger: &Path, from: Instant, wanted: impl Fn(u64) -> bool) -> Result<Vec<SpentCall>, LedgerError> {
+    let mut calls = Vec::new();
+    let range = Range { from: Some(from), ..Range::default() };
+    LedgerFile::open(ledger)?.spent(&range, |call| {
+        if call.key != SHADOW && wanted(call.seq) {
+            calls.push(call);
+        }
+    })?;
+    Ok(calls)
+}
+
+fn drawn(call: &SpentCall) -> Drawn<'_> {
+    let payer = Payer {
+        team: &call.team,
+        project: &call.project,
+        user: &call.user,
+        key: &call.key,
+        session: &call.session,
+        route: &call.route,
+        model: &call.model,
+        task: &call.task,
+        tags: &call.tags,
+        ..Payer::default()
+    };
+    // As gateways reckon bounds: no prompt has more tokens than bytes, and the estimate is a quarter of those.
+    let at_most = (call.prompt.unwrap_or(0).saturating_mul(4), call.output.unwrap_or(8192));
+    let any_tier = call.cost == Cost::Unknown(Unpriced::NoTier);
+    Drawn { at: call.at, payer, cost: call.cost, at_most, any_tier }
+}
+
+/// How long after a request arrived it may still be open when a limit comes into force, before its calls are looked for anew.
+const EARLIER: Span = Span::hours(24);
+
+impl Gateway {
+    /// Books on new limits what was spent before them. What belongs to requests that are under way follows when they are over.
+    pub(super) async fn count_before(&self, new: Uncounted) -> Option<String> {
+        if !self.keeps_ledger || new.limits.is_empty() {
+            return None;
+        }
+        let from = self.live.budgets_since(now())?;
+        let (next, open) = (new.next, new.open.clone());
+        // Operations of earlier runs may have numbers beyond all.
+        let is_before = move |seq: u64| (seq < next || seq > u64::MAX / 2) && !open.contains(&seq);
+        let trouble = self.book(from, &new.limits, is_before).await.err();
+        if !new.open.is_empty() {
+            self.catch_up.lock().unwrap_or_else(PoisonError::into_inner).push(new);
+        }
+        trouble.map(|why| format!("budgets: what was spent of new limits before now is not counted: {why}"))
+    }
+
+    /// Books on them what has come to an end of what was under way then.
+    pub(super) async fn catch_up(&self) {
+        let waiting = std::mem::take(&mut *self.catch_up.lock().unwrap_or_else(PoisonError::into_inner));
+        for mut new in waiting {
+            let over: FxHashSet<u64> = self.live.ended_of(&new.open);
+            let from = now() + Span(-EARLIER.0);
+            let wanted = over.clone();
+            let is_booked = over.is_empty()
+                || self.book(from, &new.limits, move |seq| wanted.contains(&seq)).await.is_ok();
+            if is_booked {
+                new.open.retain(|seq| !over.contains(seq));
+            }
+            if !new.open.is_empty() {
+                self.catch_up.lock().unwrap_or_else(PoisonError::into_inner).push(new);
+            }
+        }
+    }
+
+    async fn book(
+        &self,
+        from: Instant,
+        limits: &[u16],
+        wanted: impl Fn(u64) -> bool + Send + 'static,
+    ) -> Result<(), LedgerError> {
+        // What was over when the limit came into force may be recorded a moment later: within the first wait at most.
+        self.ledger.commit().await?;
+        self.ledger.commit().await?;
+        let (path, ledger) = (self.ledger.state().path, self.ledger.clone());
+        let read = move || spent(&path, from, |seq| wanted(ledger.number_of(seq)));
+        let calls = tokio::task::spawn_blocking(read).await;
+        let calls = calls.map_err(|_| LedgerError::Closed("the reader ended".to_owned()))??;
+        self.live.draw(&calls.iter().map(drawn).collect::<Vec<_>>(), Some(limits));
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+//! What a gateway does not see at first: what was spent before a limit was in force, answers that are deleted before their
+//! end, that break off, or are worked on while it stops; and whatever else of a prompt is billed beside its text.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::budgets::{sandbox, standings, stands, usd};
+use crate::client::Ask;
+use crate::front::{Sandbox, Setup};
+use crate::stage::{chat, price};
+use crate::upstream::{Dialect, Framing, Reply, Tokens, Upstream};
+
+/// Works on every response in the background until it is let go on.
+fn background(done: &'static AtomicBool) -> Upstream {
+    Upstream::with(move |call| {
+        let status = if done.load(Ordering::Relaxed) { "completed" } else { "in_progress" };
+        let mut ticket = json!({"id": "resp_bg", "object": "response", "status": status, "model": "gpt-4.1",
+            "output": [], "usage": null, "background": true});
+        if call.dialect == Dialect::Responses {
+            ticket["status"] = json!("queued");
+        } else if call.path.ends_with("/cancel") {
+            ticket["status"] = json!("cancelled");
+        } else if status == "completed" {
+            ticket["output"] = json!([{"type": "message", "id": "msg_1", "status": "completed", "role": "assistant",
+                "content": [{"type": "output_text", "text": "Monday.", "annotations": []}]}]);
+            ticket["usage"] = json!({"input_tokens": 100, "output_tokens": 10, "total_tokens": 110});
+        }
+        Reply::json(&ticket)
+    })
+}
+
+/// Where one may spend ten dollars a day, and responses are kept.
+fn keeping(upstream: &Upstream) -> (Setup, Sandbox) {
+    let (setup, sandbox) = sandbox(upstream, "[budget.all]\nlimit = { day = 10 }\n");
+    let providers = setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    fs::write(sandbox.path().join("config/providers.toml"), providers).unwrap();
+    (setup, sandbox)
+}
+
+fn ask() -> Ask {
+    let body =
+        json!({"model": "gpt-4.1", "input": "What is due?", "background": true, "max_output_tokens": 5000});
+    Ask::post("/v1/responses", &body)
+}
+
+/// What 5,000 tokens of output cost at least.
+const MOST: i128 = 5_000 * 8_000_000;
+
+#[test]
+fn an_answer_that_its_client_reads_and_deletes_at_once_is_charged_whole() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    let upstream = background(&DONE);
+    let (setup, sandbox) = keeping(&upstream);
+    let front = sandbox.serve(&setup);
+    assert_eq!(ask().send(front.address()).json()["status"], "queued");
+    // The gateway looks seldom once it has looked a few times; the client looks at this moment.
+    upstream.wait("it is looked for", |state| state.served.len() > 3);
+    DONE.store(true, Ordering::Relaxed);
+    let delete = Ask::get("/v1/responses/resp_bg").method("DELETE").send(front.address());
+    assert_eq!(delete.status(), 200);
+    let rows = front.settle();
+    let whole = price("gpt-4.1", Tokens { input: 100, output: 10, ..Tokens::default() });
+    assert_eq!((rows.len(), rows[0].kind.as_str(), rows[0].amount), (1, "known", Some(whole)), "{rows:#?}");
+}
+
+#[test]
+fn an_answer_whose_end_nobody_saw_counts_as_the_longest_that_it_may_have_been() {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    let upstream = Upstream::with(|call| {
+        let error = json!({"error": {"message": "no such response", "type": "invalid_request_error"}});
+        if call.path.starts_with("/v1/responses/") {
+            return Reply { status: 404, ..Reply::json(&error) };
+        }
+        Reply::json(&json!({"id": "resp_bg", "object": "response", "status": "queued", "model": "gpt-4.1",
+            "output": [], "usage": null, "background": true}))
+    });
+    let (setup, sandbox) = keeping(&upstream);
+    let front = sandbox.serve(&setup);
+    assert_eq!(ask().send(front.address()).status(), 200);
+    let found = stands(&front, "it is over", |found| found["open_holds"] == 0);
+    assert!(usd(&found["budgets"][0]["spent"]) >= MOST, "{found:#}");
+    let rows = front.settle();
+    assert_eq!(
+        (rows[0].kind.as_str(), rows[0].operation_status.as_str()),
+        ("estimated", "cancelled"),
+        "{rows:#?}"
+    );
+
+    // So does one that is worked on while the gateway stops.
+    let upstream = background(&NEVER);
+    let (setup, sandbox) = keeping(&upstream);
+    let front = sandbox.serve(&setup);
+    assert_eq!(ask().send(front.address()).status(), 200);
+    upstream.wait("it is looked for", |state| state.served.len() > 1);
+    front.kill();
+    let front = sandbox.serve(&setup);
+    let found = standings(&front);
+    assert!(usd(&found["budgets"][0]["spent"]) >= MOST, "{found:#}");
+}
+
+#[test]
+fn a_limit_that_comes_into_force_late_knows_what_was_spent_before() {
+    let upstream = Upstream::start();
+    let of = |text: &str| format!("[budget.{text}\n");
+    let (setup, sandbox) = sandbox(&upstream, &of("all]\nlimit = { day = 10 }\neach = \"team\""));
+    let front = sandbox.serve(&setup);
+    for team in ["search", "ads", "ads"] {
+        let answer = chat("gpt-4.1", false).header("pointsman-team", team).send(front.address());
+        assert_eq!(answer.status(), 200);
+    }
+    let one = usd(
+        &stands(&front, "all are over", |found| found["budgets"].as_array().unwrap().len() == 2)["budgets"]
+            [0]["spent"],
+    );
+    assert!(one > 0);
+    let edit = |text: &str, sum: i128, what: &str| {
+        fs::write(sandbox.path().join("config/budgets.toml"), of(text)).unwrap();
+        stands(&front, what, |found| {
+            let all = found["budgets"].as_array().unwrap();
+            all.len() == 1 && usd(&all[0]["spent"]) == sum
+        });
+    };
+    edit("all]\nlimit = { day = 10 }", 3 * one, "all together");
+    edit("other]\nlimit = { day = 10 }", 3 * one, "under another name");
+    edit("other]\nlimit = { month = 10 }", 3 * one, "in another window");
+    edit("other]\nlimit = { month = 10 }\nteam = [\"ads\"]", 2 * one, "of one team");
+    let more = chat("gpt-4.1", false).header("pointsman-team", "ads").send(front.address());
+    assert_eq!(more.status(), 200);
+    edit("all]\nlimit = { day = 10 }", 4 * one, "what was in force once is counted all the while");
+    front.stop();
+    let front = sandbox.serve(&setup);
+    assert_eq!(
+        usd(&standings(&front)["budgets"][0]["spent"]),
+        4 * one,
+        "after a restart it stands where it stood"
+    );
+}
+
+#[test]
+fn what_a_model_without_a_price_spent_is_held_after_a_restart_too() {
+    let upstream = Upstream::start();
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { day = 100 }\nunpriced = \"hold\"\n");
+    let front = sandbox.serve(&setup);
+    let answer = chat("gpt-nobody-knows", false).send(front.address());
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let found = stands(&front, "it is over", |found| found["open_holds"] == 0);
+    let before = usd(&found["budgets"][0]["spent"]);
+    front.stop();
+    let front = sandbox.serve(&setup);
+    let after = usd(&standings(&front)["budgets"][0]["spent"]);
+    assert!(before > 0 && after >= before, "{after} after {before}");
+}
+
+#[test]
+fn whatever_is_billed_beside_the_text_is_held_for() {
+    let upstream = Upstream::start();
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { day = \"0.05\" }\n");
+    let front = sandbox.serve(&setup);
+    let ask = |more: Value| {
+        let mut body = json!({"model": "gpt-4.1", "max_completion_tokens": 10, "messages": [{"role": "user", "content": "x"}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Ask::post("/v1/chat/completions", &body).send(front.address())
+    };
+    let long = "word ".repeat(24_000);
+    let schema = json!({"type": "object", "description": long, "properties": {}});
+    for (what, more) in [
+        ("an answer that is foretold", json!({"prediction": {"type": "content", "content": long}})),
+        (
+            "the schema of the answer",
+            json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}),
+        ),
+        ("what a search finds", json!({"web_search_options": {}})),
+        ("what a server's tools give", json!({"tools": [{"type": "mcp", "server_label": "d"}]})),
+    ] {
+        let answer = ask(more);
+        assert_eq!(answer.status(), 429, "{what}: {}", answer.text());
+    }
+    let body = r#"{"model":"gpt-4.1","max_tokens":10,"messages":[{"role":"user","content":"x"}],"service_t\u0069er":"priority"}"#;
+    let answer = Ask::bytes("/v1/chat/completions", body.as_bytes()).send(front.address());
+    assert_eq!(answer.status(), 400, "a name that others would read otherwise: {}", answer.text());
+    assert_eq!(ask(json!({"tools": [{"type": "function", "function": {"name": "f"}}]})).status(), 200);
+    assert_eq!(upstream.served().len(), 1);
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_charged_for_what_came() {
+    let upstream = Upstream::start();
+    let (setup, sandbox) = sandbox(&upstream, "");
+    let front = sandbox.serve(&setup);
+    upstream.push(Reply::default().framed(Framing::TooLong));
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 502);
+    let told = upstream.served()[0].tokens;
+    let rows = front.settle();
+    assert_eq!(rows[0].kind, "estimated", "{rows:#?}");
+    assert_eq!(rows[0].amount, Some(price("gpt-4.1", told)), "its account had come: {rows:#?}");
+}
