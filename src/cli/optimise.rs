@@ -8,14 +8,14 @@ use serde::Serialize;
 use super::args::LogArgs;
 use super::certify::PromiseArgs;
 use super::output;
+use super::whatif::rates;
 use crate::certificate::{Label, certify};
-use crate::console::format;
 use crate::pricing::CostSum;
-use crate::report::{Format, Sheet, count, error_text, quality, render, to_json};
+use crate::report::{Format, Sheet, count, error_text, quality, render};
 use crate::routing::Route;
 use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
 use crate::telemetry::Forecast;
-use crate::units::{PerMille, Pico, Span, counted};
+use crate::units::{PerMille, Pico, Span, counted, members};
 
 /// Says what labels prove of a rung: the threshold, none where none can be, and how many labels there were.
 type Proved<'a> = dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)> + 'a;
@@ -48,29 +48,38 @@ pub struct OptimiseArgs {
     pub(crate) input: LogArgs,
 }
 
-#[derive(Debug, Serialize)]
-struct Side {
-    cost_usd: String,
-    cost_estimated_usd: String,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Side;
+    fn new(
+        (cost, cost_error): (&CostSum, Pico),
+        (sum, error): (i128, Option<i128>),
+        requests: u64,
+        span: Option<Span>,
+    ) {}
+    cost_usd: String = cost.total().usd(),
+    cost_estimated_usd: String = cost.estimated.usd(),
     /// Half the width of a 95% interval of the cost; `null` where it is not known how far off an estimate is.
-    cost_error_usd: Option<String>,
-    cost_per_month_usd: Option<String>,
+    cost_error_usd: Option<String> = error_text(cost.estimated, cost_error),
+    cost_per_month_usd: Option<String> = per_month(cost.total(), span),
     /// Per request, what nobody judged filled in.
-    quality: String,
+    quality: String = share(sum, requests),
     /// Half the width of a 95% interval of it, at its widest; `null` where it does not rest on labels.
-    quality_error: Option<String>,
+    quality_error: Option<String> = error.map(|error| share(error, requests)),
 }
 
-/// What the plan changes, and how sure that is.
-#[derive(Debug, Serialize)]
-struct ChangeReport {
-    cost_usd: String,
+members! {
+    /// What the plan changes, and how sure that is.
+    #[derive(Debug, Serialize)]
+    struct ChangeReport;
+    fn new(plan: &Plan) {}
+    cost_usd: String = (plan.cost_after.total() - plan.cost_before.total()).usd(),
     /// Half the width of a 95% interval of it: of what moves alone, not of what is estimated on both sides.
-    cost_error_usd: String,
+    cost_error_usd: String = plan.change_error().usd(),
     /// Whether that error is as large as the change.
-    cost_within_error: bool,
+    cost_within_error: bool = plan.is_cost_within_error(),
     /// The same of quality, whose error is the wider one of both sides; `null` where it is not known.
-    quality_within_error: Option<bool>,
+    quality_within_error: Option<bool> = plan.is_quality_within_error(),
 }
 
 #[derive(Debug, Serialize)]
@@ -86,58 +95,130 @@ struct RungReport {
     labels: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct RouteReport {
-    route: String,
-    requests: u64,
-    flipped_requests: u64,
+members! {
+    #[derive(Debug, Serialize)]
+    struct RouteReport;
+    fn new(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flips: &[u64]) {
+        let (route, span) = (trial.now.route(planned.route), trial.rated());
+        let requests = planned.applied.requests;
+        let errors = planned.quality_error();
+        let side = |forecast: &Forecast, quality: (i128, Option<i128>)| {
+            Side::new((&forecast.cost, forecast.cost_error()), quality, requests, span)
+        };
+        let rungs = route.ladder.iter().zip(&planned.thresholds).enumerate();
+        let thresholds = rungs.filter(|(_, (rung, _))| !rung.fallback).map(|(at, (rung, to))| {
+            let (lowest, labels) = proved(route, at).unwrap_or((None, 0));
+            RungReport {
+                rung: rung.name.to_string(),
+                model: trial.names.model(rung.model).to_owned(),
+                applied_threshold: rung.threshold.get(),
+                threshold: to.get(),
+                certified: (labels > 0).then(|| lowest.is_some_and(|lowest| *to >= lowest)),
+                certified_threshold: lowest.map(PerMille::get),
+                labels,
+            }
+        });
+    }
+    route: String = route.name.to_string(),
+    requests: u64 = requests,
+    flipped_requests: u64 = flips.get(planned.route.index()).copied().unwrap_or(0),
     /// What quality rests on: `labels`, or `confidence` where there are none.
-    quality_from: &'static str,
-    labelled_requests: u64,
+    quality_from: &'static str = planned.basis.word(),
+    labelled_requests: u64 = planned.planned.labelled,
     /// Of the labels alone, as `whatif` has it.
-    labelled_quality: Option<String>,
-    applied: Side,
-    planned: Side,
+    labelled_quality: Option<String> = quality(planned.planned.quality, planned.planned.labelled),
+    applied: Side = side(&planned.applied, (planned.quality.0, errors.0)),
+    planned: Side = side(&planned.planned, (planned.quality.1, errors.1)),
     /// Within how many milliseconds 95 of 100 requests are over, as far as latencies are known.
-    applied_p95_ms: Option<u64>,
-    planned_p95_ms: Option<u64>,
-    thresholds: Vec<RungReport>,
+    applied_p95_ms: Option<u64> = planned.p95_ms.0,
+    planned_p95_ms: Option<u64> = planned.p95_ms.1,
+    thresholds: Vec<RungReport> = thresholds.collect(),
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: &'static str,
-    log: String,
-    prices: String,
-    goal: String,
-    feasible: bool,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Report;
+    fn new(
+        args: &OptimiseArgs,
+        aim: &Aim,
+        trial: &Trial,
+        plan: &Plan,
+        proved: &Proved<'_>,
+        flips: &[u64],
+    ) {
+        let (now, span) = (&trial.now, trial.rated());
+        let routes: Vec<RouteReport> =
+            plan.routes.iter().map(|planned| RouteReport::new(trial, planned, proved, flips)).collect();
+        let set = plan.routes.iter().flat_map(|planned| {
+            let route = now.route(planned.route);
+            let moved = route.ladder.iter().zip(&planned.thresholds);
+            moved
+                .filter(|(rung, to)| rung.threshold != **to)
+                .map(|(rung, to)| format!("{}.{}={to}", route.name, rung.name))
+                .collect::<Vec<_>>()
+        });
+        let is_quality = matches!(aim, Aim::Quality(_) | Aim::Least);
+        let (before, after) = (plan.cost_before.total(), plan.cost_after.total());
+        let (costs_off, qualities_off) = (plan.cost_error(), plan.quality_error());
+        let side = |cost: (&CostSum, Pico), quality: (i128, Option<i128>)| {
+            Side::new(cost, quality, plan.requests, span)
+        };
+    }
+    schema: &'static str = "pointsman.optimise/1",
+    log: String = trial.title.clone(),
+    prices: String = trial.book.clone(),
+    goal: String = format!(
+        "{aim}{}{}",
+        if args.certified { ", within what is certified" } else { "" },
+        args.within.map_or_else(String::new, |within| format!(", 95 of 100 within {} ms", count(within)))
+    ),
+    feasible: bool = plan.is_feasible,
     /// Where the goal is out of reach: that what follows comes nearest to it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    nearest: Option<String>,
-    requests: u64,
-    flipped_requests: u64,
-    epsilon: f64,
-    delta: f64,
-    applied: Side,
-    planned: Side,
-    change: ChangeReport,
-    change_percent: Option<String>,
+    nearest: Option<String> = (!plan.is_feasible).then(|| {
+        if !plan.too_slow.is_empty() {
+            format!("slower than that, wherever thresholds stand: {}", plan.too_slow.join(", "))
+        } else if is_quality {
+            format!(
+                "no thresholds reach it; the highest quality is {}",
+                share(plan.quality.1, plan.requests)
+            )
+        } else {
+            let month = per_month(plan.cost_after.total(), span);
+            format!(
+                "no thresholds keep it; the least cost is ${}{}",
+                plan.cost_after.total().usd_rounded(6),
+                month.map_or_else(String::new, |month| format!(", ${month} a month at this rate"))
+            )
+        }
+    }),
+    requests: u64 = plan.requests,
+    flipped_requests: u64 = routes.iter().map(|route| route.flipped_requests).sum(),
+    epsilon: f64 = args.promise.epsilon,
+    delta: f64 = args.promise.delta,
+    applied: Side = side((&plan.cost_before, costs_off.0), (plan.quality.0, qualities_off.0)),
+    planned: Side = side((&plan.cost_after, costs_off.1), (plan.quality.1, qualities_off.1)),
+    change: ChangeReport = ChangeReport::new(plan),
+    change_percent: Option<String> = rates::percent(before, after).filter(|_| before.0 > 0),
     /// Where a time was wanted: the routes of whose requests nobody knows how long they took, so that nothing is kept there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    untimed: Vec<String>,
+    untimed: Vec<String> = plan.untimed.iter().map(ToString::to_string).collect(),
     /// What no threshold moves: it is in both costs.
-    fixed_usd: String,
+    fixed_usd: String = plan.fixed.total().usd(),
     /// Requests whose cost is not known; what is known of them is counted.
-    cost_unknown_requests: u64,
+    cost_unknown_requests: u64 = plan.cost_after.unknown,
     /// Any other thresholds are better by at most this, in quality or, of a least cost, in USD.
-    gap: String,
+    gap: String = if is_quality { Pico(plan.gap).usd() } else { share(plan.gap, plan.requests) },
     /// What a dollar more buys here, in good answers.
-    answers_per_usd: Option<String>,
+    answers_per_usd: Option<String> = plan.margin.filter(|margin| margin.cost > 0).map(|margin| {
+        // Pico-dollars and millionths of an answer: millionths of an answer a dollar.
+        share(margin.quality.saturating_mul(1_000_000_000_000) / margin.cost, 1)
+    }),
     /// Whether calls are capped, so that only a full run tells exactly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    approximate: bool,
-    set: Vec<String>,
-    routes: Vec<RouteReport>,
+    approximate: bool = now.remembers(),
+    set: Vec<String> = set.collect(),
+    routes: Vec<RouteReport> = routes,
 }
 
 /// Runs the subcommand.
@@ -184,11 +265,8 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
         let of = |route: &Route| rows.iter().filter(|row| row.is_of(route)).map(|row| row.flips).sum();
         now.routes.iter().map(of).collect()
     };
-    let report = report(args, &aim, &trial, &plan, &of, &flips);
-    match args.input.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&render(&sheets(&report), format))?,
-    }
+    let report = Report::new(args, &aim, &trial, &plan, &of, &flips);
+    output::report(args.input.format, &report, || render(&sheets(&report), args.input.format))?;
     // A table says it itself.
     if let Some(nearest) = report.nearest.as_ref().filter(|_| args.input.format == Format::Json) {
         output::say(&format!("infeasible: {nearest}"));
@@ -209,9 +287,7 @@ fn aim(args: &OptimiseArgs) -> anyhow::Result<Aim> {
 }
 
 fn per_month(cost: Pico, span: Option<Span>) -> Option<String> {
-    let span = span.filter(|span| *span >= Span::mins(1))?;
-    let amount = cost.ratio(i128::from(Span::days(30).0), i128::from(span.0));
-    Some(amount.usd_rounded(2).replace(',', ""))
+    rates::per_month(cost, span).map(|amount| amount.usd_rounded(2).replace(',', ""))
 }
 
 /// Writes quality in millionths, summed over requests, as a share of them.
@@ -221,148 +297,13 @@ fn share(sum: i128, requests: u64) -> String {
     format!("{sign}{}.{:06}", (each / GOOD).abs(), (each % GOOD).abs())
 }
 
-fn side(
-    (cost, cost_error): (&CostSum, Pico),
-    (sum, error): (i128, Option<i128>),
-    requests: u64,
-    span: Option<Span>,
-) -> Side {
-    Side {
-        cost_usd: cost.total().usd(),
-        cost_estimated_usd: cost.estimated.usd(),
-        cost_error_usd: error_text(cost.estimated, cost_error),
-        cost_per_month_usd: per_month(cost.total(), span),
-        quality: share(sum, requests),
-        quality_error: error.map(|error| share(error, requests)),
-    }
-}
-
-fn report(
-    args: &OptimiseArgs,
-    aim: &Aim,
-    trial: &Trial,
-    plan: &Plan,
-    proved: &Proved<'_>,
-    flips: &[u64],
-) -> Report {
-    let (now, span) = (&trial.now, trial.rated());
-    let routes: Vec<RouteReport> =
-        plan.routes.iter().map(|planned| route_report(trial, planned, proved, flips)).collect();
-    let set = plan.routes.iter().flat_map(|planned| {
-        let route = now.route(planned.route);
-        let moved = route.ladder.iter().zip(&planned.thresholds);
-        moved
-            .filter(|(rung, to)| rung.threshold != **to)
-            .map(|(rung, to)| format!("{}.{}={to}", route.name, rung.name))
-            .collect::<Vec<_>>()
-    });
-    let is_quality = matches!(aim, Aim::Quality(_) | Aim::Least);
-    let change = plan.cost_after.total() - plan.cost_before.total();
-    let before = plan.cost_before.total();
-    let (costs_off, qualities_off) = (plan.cost_error(), plan.quality_error());
-    let quality = (plan.quality.0, qualities_off.0);
-    let planned_quality = (plan.quality.1, qualities_off.1);
-    Report {
-        schema: "pointsman.optimise/1",
-        log: trial.title.clone(),
-        prices: trial.book.clone(),
-        goal: format!(
-            "{aim}{}{}",
-            if args.certified { ", within what is certified" } else { "" },
-            args.within.map_or_else(String::new, |within| format!(", 95 of 100 within {} ms", count(within)))
-        ),
-        feasible: plan.is_feasible,
-        nearest: (!plan.is_feasible).then(|| {
-            if !plan.too_slow.is_empty() {
-                format!("slower than that, wherever thresholds stand: {}", plan.too_slow.join(", "))
-            } else if is_quality {
-                format!(
-                    "no thresholds reach it; the highest quality is {}",
-                    share(plan.quality.1, plan.requests)
-                )
-            } else {
-                let month = per_month(plan.cost_after.total(), span);
-                format!(
-                    "no thresholds keep it; the least cost is ${}{}",
-                    plan.cost_after.total().usd_rounded(6),
-                    month.map_or_else(String::new, |month| format!(", ${month} a month at this rate"))
-                )
-            }
-        }),
-        requests: plan.requests,
-        flipped_requests: routes.iter().map(|route| route.flipped_requests).sum(),
-        epsilon: args.promise.epsilon,
-        delta: args.promise.delta,
-        applied: side((&plan.cost_before, costs_off.0), quality, plan.requests, span),
-        planned: side((&plan.cost_after, costs_off.1), planned_quality, plan.requests, span),
-        change: ChangeReport {
-            cost_usd: change.usd(),
-            cost_error_usd: plan.change_error().usd(),
-            cost_within_error: plan.is_cost_within_error(),
-            quality_within_error: plan.is_quality_within_error(),
-        },
-        change_percent: (before.0 > 0).then(|| tenths(Pico(change.0 * 1000).ratio(1, before.0).0)),
-        untimed: plan.untimed.iter().map(ToString::to_string).collect(),
-        fixed_usd: plan.fixed.total().usd(),
-        cost_unknown_requests: plan.cost_after.unknown,
-        gap: if is_quality { Pico(plan.gap).usd() } else { share(plan.gap, plan.requests) },
-        answers_per_usd: plan.margin.filter(|margin| margin.cost > 0).map(|margin| {
-            // Pico-dollars and millionths of an answer: millionths of an answer a dollar.
-            share(margin.quality.saturating_mul(1_000_000_000_000) / margin.cost, 1)
-        }),
-        approximate: now.remembers(),
-        set: set.collect(),
-        routes,
-    }
-}
-
 fn millis(millis: Option<u64>) -> String {
     millis.map_or_else(|| "-".to_owned(), |millis| format!("{} ms", count(millis)))
 }
 
-fn tenths(tenths: i128) -> String {
-    format!("{}{}.{}", if tenths < 0 { "-" } else { "+" }, tenths.abs() / 10, tenths.abs() % 10)
-}
-
-fn route_report(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flips: &[u64]) -> RouteReport {
-    let (route, span) = (trial.now.route(planned.route), trial.rated());
-    let requests = planned.applied.requests;
-    let errors = planned.quality_error();
-    let of = |forecast: &Forecast, sum: i128, error: Option<i128>| {
-        side((&forecast.cost, forecast.cost_error()), (sum, error), requests, span)
-    };
-    let rungs = route.ladder.iter().zip(&planned.thresholds).enumerate();
-    let thresholds = rungs.filter(|(_, (rung, _))| !rung.fallback).map(|(at, (rung, to))| {
-        let (lowest, labels) = proved(route, at).unwrap_or((None, 0));
-        RungReport {
-            rung: rung.name.to_string(),
-            model: trial.names.model(rung.model).to_owned(),
-            applied_threshold: rung.threshold.get(),
-            threshold: to.get(),
-            certified: (labels > 0).then(|| lowest.is_some_and(|lowest| *to >= lowest)),
-            certified_threshold: lowest.map(PerMille::get),
-            labels,
-        }
-    });
-    RouteReport {
-        route: route.name.to_string(),
-        requests,
-        flipped_requests: flips.get(planned.route.index()).copied().unwrap_or(0),
-        quality_from: planned.basis.word(),
-        labelled_requests: planned.planned.labelled,
-        labelled_quality: quality(planned.planned.quality, planned.planned.labelled),
-        applied: of(&planned.applied, planned.quality.0, errors.0),
-        planned: of(&planned.planned, planned.quality.1, errors.1),
-        applied_p95_ms: planned.p95_ms.0,
-        planned_p95_ms: planned.p95_ms.1,
-        thresholds: thresholds.collect(),
-    }
-}
-
 fn sheets(report: &Report) -> Vec<Sheet> {
-    let money =
-        |usd: &str| Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |usd| format::money(usd).to_string());
-    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".to_owned(), money);
+    let month =
+        |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".to_owned(), output::money);
     let short = |text: &str| text.get(..text.len().saturating_sub(2)).unwrap_or(text).to_owned();
     let title = format!(
         "{} · {} · {} · prices {}",
@@ -378,9 +319,9 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         report.change_percent.as_ref().map_or_else(String::new, |change| format!("{change} %{is_within}"));
     let (applied, planned) = (&report.applied, &report.planned);
     let cost = |side: &Side| match &side.cost_error_usd {
-        Some(error) if error == "0" => money(&side.cost_usd),
-        Some(error) => format!("{} ±{}", money(&side.cost_usd), money(error)),
-        None => format!("{} ±?", money(&side.cost_usd)),
+        Some(error) if error == "0" => output::money(&side.cost_usd),
+        Some(error) => format!("{} ±{}", output::money(&side.cost_usd), output::money(error)),
+        None => format!("{} ±?", output::money(&side.cost_usd)),
     };
     all.push(vec!["cost".into(), cost(applied), cost(planned), change]);
     all.push(vec!["per month at this rate".into(), month(applied), month(planned), String::new()]);
@@ -455,7 +396,7 @@ fn sheets(report: &Report) -> Vec<Sheet> {
                 format!("{}‰", rung.threshold),
                 certified,
                 count(rung.labels),
-                first(money(&route.applied.cost_usd)),
+                first(output::money(&route.applied.cost_usd)),
                 first(cost(&route.planned)),
                 first(good(&route.planned)),
                 first(route.quality_from.to_owned()),

@@ -256,6 +256,11 @@ impl Action {
         ACTIONS.get(self as usize).unwrap_or(&ACTIONS[0])
     }
 
+    /// Says whether it belongs to one context alone.
+    pub fn is_of(self, context: Context) -> bool {
+        self.spec().contexts == [context]
+    }
+
     /// Returns the rows that it moves a choice by, a page being ten; what is far enough for any list stands for its ends.
     pub fn rows(self) -> Option<isize> {
         match self {

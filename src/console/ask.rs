@@ -20,14 +20,13 @@ use ratatui::style::Modifier;
 use tui_input::backend::crossterm::to_input_request;
 use tui_input::{Input, InputRequest};
 
-use super::format;
 use super::paint::{self, Look};
 use super::screens::detail::{Line, ruler, wrapped};
 use super::screens::figures;
-use super::text;
 use super::theme::Role;
 use super::widgets::panel::Panel;
 use super::widgets::table::scrollbar;
+use super::{format, text};
 use crate::session::{Answer, Preview, Question, Reply, Snapshot, cost_text, preview};
 
 /// The longest prompt, in characters.
@@ -161,8 +160,7 @@ impl AskBox {
     /// Returns the box's place.
     fn place(area: Rect) -> Rect {
         let width = paint::box_width(area, 112);
-        let height = area.height.saturating_sub(2).min(34);
-        Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+        paint::centred(area, width, area.height.saturating_sub(2).min(34))
     }
 
     /// Draws the box over the screen.

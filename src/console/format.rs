@@ -31,7 +31,8 @@ fn divide(number: u128, by: u128) -> u128 {
     number.saturating_add(by / 2).checked_div(by).unwrap_or(0)
 }
 
-fn push_grouped(out: &mut Short, number: u128) {
+/// Writes a number in full, its thousands apart.
+fn grouped(number: u128) -> Short {
     let mut groups = [0u16; 13];
     let mut used = 0;
     let mut rest = number;
@@ -43,30 +44,31 @@ fn push_grouped(out: &mut Short, number: u128) {
             break;
         }
     }
+    let mut out = Short::new();
     for (at, group) in groups.iter().take(used).rev().enumerate() {
         let _ = if at == 0 { write!(out, "{group}") } else { write!(out, ",{group:03}") };
     }
+    out
 }
 
 /// The steps of large numbers.
 const LARGE: [(u128, char); 4] =
     [(1_000_000, 'M'), (1_000_000_000, 'B'), (1_000_000_000_000, 'T'), (1_000_000_000_000_000, 'P')];
 
-/// Writes `number / scale` with a unit where it reaches a million; `None` below.
-fn push_large(out: &mut Short, number: u128, scale: u128) -> Option<()> {
+/// Writes `number / scale` with a unit where it reaches a million, in full below.
+fn large(number: u128, scale: u128) -> Short {
     if divide(number, scale) < 1_000_000 {
-        return None;
+        return grouped(divide(number, scale));
     }
     // The least unit in which no more than three digits stand before the point, after rounding.
     let fits = |step: u128| divide(number, scale.saturating_mul(step)) < 1000;
-    let (step, unit) = LARGE.iter().copied().find(|&(step, _)| fits(step)).or(LARGE.last().copied())?;
+    let [.., most] = LARGE;
+    let (step, unit) = LARGE.into_iter().find(|&(step, _)| fits(step)).unwrap_or(most);
     let tenths = divide(number, scale.saturating_mul(step / 10));
     if tenths >= 1000 {
-        push_grouped(out, divide(number, scale.saturating_mul(step)));
-    } else {
-        let _ = write!(out, "{}.{}", tenths / 10, tenths % 10);
+        return short!("{}{unit}", grouped(divide(number, scale.saturating_mul(step))));
     }
-    out.try_push(unit).ok()
+    short!("{}.{}{unit}", tenths / 10, tenths % 10)
 }
 
 /// Writes dollars: `$0.000123`, `$0.0123`, `$41.87`, `$9,120`, `$1.2M`.
@@ -82,17 +84,13 @@ pub fn money_change(amount: Pico) -> Short {
 fn signed_money(amount: Pico, plus: &str) -> Short {
     const PICO: u128 = 1_000_000_000_000;
     let size = amount.0.unsigned_abs();
-    let mut out = Short::new();
     if size == 0 {
-        let _ = out.write_str("$0");
-        return out;
+        return short!("$0");
     }
     let sign = if amount.0 < 0 { "-" } else { plus };
-    let smallest = PICO / 1_000_000;
-    if size < smallest / 2 {
+    if size < PICO / 1_000_000 / 2 {
         return short!("{sign}<$0.000001");
     }
-    let _ = write!(out, "{sign}$");
     // Rounding may carry into the next form: 0.99996 is $1.00, not $1.0000.
     let decimals: u32 = if divide(size, PICO / 1_000_000) < 1_000 {
         6
@@ -101,45 +99,31 @@ fn signed_money(amount: Pico, plus: &str) -> Short {
     } else if divide(size, PICO / 100) < 100_000 {
         2
     } else {
-        0
+        return short!("{sign}${}", large(size, PICO));
     };
-    if decimals == 0 {
-        if push_large(&mut out, size, PICO).is_none() {
-            push_grouped(&mut out, divide(size, PICO));
-        }
-        return out;
-    }
     let scale = 10u128.pow(decimals);
     let units = divide(size, PICO / scale);
-    push_grouped(&mut out, units / scale);
-    let _ = write!(out, ".{:0width$}", units % scale, width = decimals as usize);
-    out
+    short!("{sign}${}.{:0width$}", grouped(units / scale), units % scale, width = decimals as usize)
 }
 
 /// Writes a count in full: `12,408`.
 pub fn count(number: u64) -> Short {
-    let mut out = Short::new();
-    push_grouped(&mut out, u128::from(number));
-    out
+    grouped(number.into())
 }
 
 /// Writes a count short from a million on: `12,408`, `1.2M`.
 pub fn count_short(number: u64) -> Short {
-    let mut out = Short::new();
-    if push_large(&mut out, u128::from(number), 1).is_none() {
-        push_grouped(&mut out, u128::from(number));
-    }
-    out
+    large(number.into(), 1)
 }
 
 /// Writes a change of a count with its sign: `+794`, `-1,203`.
 pub fn count_change(number: i64) -> Short {
-    let mut out = Short::new();
-    if number != 0 {
-        let _ = out.write_char(if number < 0 { '-' } else { '+' });
-    }
-    push_grouped(&mut out, u128::from(number.unsigned_abs()));
-    out
+    let sign = match number {
+        ..0 => "-",
+        0 => "",
+        _ => "+",
+    };
+    short!("{sign}{}", count(number.unsigned_abs()))
 }
 
 /// Writes a per mille: `620 ‰`.
@@ -231,14 +215,10 @@ pub fn rate(events: u64, span: Span) -> Short {
             _ => (tenths(3_600_000_000), "h"),
         },
     };
-    let mut out = Short::new();
-    if tenths >= 10_000 {
-        push_grouped(&mut out, divide(tenths, 10));
-    } else {
-        let _ = write!(out, "{}.{}", tenths / 10, tenths % 10);
+    match tenths {
+        10_000.. => short!("{}/{unit}", grouped(divide(tenths, 10))),
+        _ => short!("{}.{}/{unit}", tenths / 10, tenths % 10),
     }
-    let _ = write!(out, "/{unit}");
-    out
 }
 
 /// Writes a number that may be unknown.

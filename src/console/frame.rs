@@ -11,13 +11,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write as _;
 
-use super::format;
 use super::paint::{self, Look};
 use super::screen::{FiguresOf, Scene, Screen, ScreenId};
 use super::screens::{events, spend};
-use super::text;
 use super::theme::Role;
 use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
+use super::{format, text};
 use crate::session::{LiveView, Log, NoteKind, Play, Reading, Severity, Snapshot, Speed, window_label};
 use crate::units::Instant;
 

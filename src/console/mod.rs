@@ -15,7 +15,6 @@ pub mod goto;
 pub mod ground;
 pub mod help;
 pub mod keys;
-pub mod legend;
 pub mod ordered;
 pub mod paint;
 pub mod palette;

@@ -64,12 +64,7 @@ pub fn confirm(ordered: &Ordered, screen: Rect, buf: &mut Buffer, look: Look<'_>
     let room = usize::from(width.saturating_sub(4)).max(8);
     let lines = u16::try_from(text::wrap(&effect, room).count()).unwrap_or(u16::MAX);
     let height = lines.saturating_add(4).min(screen.height);
-    let at = Rect {
-        x: screen.x + (screen.width - width) / 2,
-        y: screen.y + (screen.height - height) / 2,
-        width,
-        height,
-    };
+    let at = paint::centred(screen, width, height);
     paint::clear(buf, at, look.theme.popup());
     let title = format!("{}?", text::clean(&ordered.what));
     let inner = paint::margin(Panel { title: &title, scope: "", focus: true }.render(at, buf, look));

@@ -273,6 +273,12 @@ pub fn split_top(area: Rect, rows: u16) -> (Rect, Rect) {
     (Rect { height: rows, ..area }, rest)
 }
 
+/// Returns a place of a size in the middle of an area that is as large.
+pub fn centred(area: Rect, width: u16, height: u16) -> Rect {
+    let (x, y) = (area.x + (area.width - width) / 2, area.y + (area.height - height) / 2);
+    Rect { x, y, width, height }
+}
+
 /// Leaves a column free at both sides, so that nothing touches a frame.
 pub fn margin(area: Rect) -> Rect {
     if area.width < 4 { area } else { Rect { x: area.x + 1, width: area.width - 2, ..area } }

@@ -19,9 +19,10 @@ use super::chord::Chord;
 use super::footer::{Hints, Messages, Weight};
 use super::frame::StripData;
 use super::glyphs::Glyphs;
+use super::goto;
 use super::help::Help;
 use super::keys::{self, Keymap};
-use super::ordered::Ordered;
+use super::ordered::{self, Ordered};
 use super::palette::Palette;
 use super::prompt::Prompt;
 use super::screen::{Ask, Asks, ScreenId, View};
@@ -29,7 +30,6 @@ use super::screens::spend::WHY_PANEL;
 use super::screens::{detail, traffic};
 use super::theme::Theme;
 use super::ui::Ui;
-use super::{goto, ordered};
 use crate::session::{Aim, Command, Play, Reading, Snapshot};
 use crate::units::{PerMille, Span};
 use typing::Completing;
@@ -371,14 +371,9 @@ impl App {
         match action {
             Action::Quit => self.leave(),
             Action::Ask => self.overlay = Overlay::Ask,
-            Action::AskSend
-            | Action::AskNewLine
-            | Action::AskNextField
-            | Action::AskPreviousField
-            | Action::AskPageUp
-            | Action::AskPageDown
-            | Action::AskShow
-            | Action::AskClose => self.ask_box(action),
+            _ if action.is_of(Context::Ask) => self.ask_box(action),
+            _ if action.is_of(Context::Prompt) => self.prompt(action),
+            _ if action.is_of(Context::Help) => self.turn_help(action),
             Action::Suspend => self.todo.push(Do::Suspend),
             Action::Redraw => self.todo.push(Do::Repaint),
             Action::Reload => self.todo.push(Do::Reload),
@@ -397,13 +392,7 @@ impl App {
                 let layers = self.ui.context().layers(true);
                 self.overlay = Overlay::Palette(Box::new(Palette::open(layers, &self.settings.keymap)));
             }
-            Action::HelpClose | Action::PaletteClose => self.overlay = Overlay::None,
-            Action::HelpUp
-            | Action::HelpDown
-            | Action::HelpPageUp
-            | Action::HelpPageDown
-            | Action::HelpNext
-            | Action::HelpPrevious => self.turn_help(action),
+            Action::PaletteClose => self.overlay = Overlay::None,
             Action::PaletteUp | Action::PaletteDown => {
                 if let Overlay::Palette(palette) = &mut self.overlay {
                     palette.step(if action == Action::PaletteUp { -1 } else { 1 });
@@ -416,11 +405,6 @@ impl App {
                     self.act(action);
                 }
             }
-            Action::PromptAccept
-            | Action::PromptCancel
-            | Action::PromptComplete
-            | Action::PromptEarlier
-            | Action::PromptLater => self.prompt(action),
             Action::NextScreen => self.show(self.ui.view.screen.further(1)),
             Action::PreviousScreen => self.show(self.ui.view.screen.further(ScreenId::ALL.len() - 1)),
             Action::FocusNext | Action::FocusPrevious => {

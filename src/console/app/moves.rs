@@ -70,7 +70,8 @@ impl App {
             Action::HelpPageUp => help.scroll_pages(-1, area),
             Action::HelpPageDown => help.scroll_pages(1, area),
             Action::HelpNext => help.turn(1),
-            _ => help.turn(-1),
+            Action::HelpPrevious => help.turn(-1),
+            _ => self.overlay = Overlay::None,
         }
     }
 

@@ -146,7 +146,8 @@ impl App {
                 let typed = self.line(asked).take();
                 self.close_line();
                 match self.read(asked, typed.trim()) {
-                    Ok(command) => command.into_iter().for_each(|command| self.send(command)),
+                    Ok(Some(command)) => self.send(command),
+                    Ok(None) => {}
                     Err(problem) => self.warn(&problem),
                 }
             }

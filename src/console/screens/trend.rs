@@ -7,13 +7,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::format::{self, Short, short};
-use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::events::list::{Events, What};
+use crate::console::screens::events::list::{self as events, What};
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::chart::{Axis, Chart, Series, Ticks, dollars};
+use crate::console::{paint, text};
 use crate::session::Snapshot;
 use crate::telemetry::Slot;
 use crate::units::{Instant, Pico, Span};
@@ -191,9 +190,8 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, measure: Measure, area: Rect,
     let (top, chart_at) = paint::split_top(inner, u16::from(inner.height > 4));
     let (from, to) = (seconds(snapshot.window.from), seconds(snapshot.window.to));
     let write = if to - from > DAY { day_or_clock } else { clock };
-    let events = Events::of(snapshot);
-    let marks: Vec<_> = (0..events.len())
-        .filter_map(|row| events.at(row))
+    let marks: Vec<_> = events::all(snapshot)
+        .into_iter()
         .filter(|event| event.at >= snapshot.window.from && !matches!(event.what, What::Failed(_)))
         .collect();
     let rules: Vec<_> =

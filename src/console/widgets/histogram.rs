@@ -13,7 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::spark;
+use super::bars;
 use crate::console::format::short;
 use crate::console::paint::{self, Look};
 use crate::console::text;
@@ -155,7 +155,7 @@ impl Histogram<'_> {
         for offset in 0..at.width {
             let style = self.style_at(span(at.width, offset).0, look);
             let density = self.density(at.width, offset);
-            spark::column(buf, at, at.left() + offset, density, most, style, look);
+            bars::column(buf, at, at.left() + offset, density, most, style, look);
         }
         for marker in self.in_order() {
             let x = column(at, marker.at);

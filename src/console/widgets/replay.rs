@@ -11,7 +11,7 @@ use std::fmt::Write;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::spark;
+use super::bars;
 use crate::console::format::{self, Short, short};
 use crate::console::paint::{self, Look};
 use crate::console::text;
@@ -77,7 +77,7 @@ impl Strip<'_> {
         let style = look.style(Role::ReplayRate);
         for offset in 0..rate.width {
             let events = value(usize::from(offset));
-            spark::column(buf, rate, rate.left() + offset, events, most, style, look);
+            bars::column(buf, rate, rate.left() + offset, events, most, style, look);
         }
         if let Some((from, to)) = self.looped {
             let (start, end) = (column(rate, from.min(to)), column(rate, from.max(to)));

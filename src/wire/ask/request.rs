@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::edits::{is_named, name_of};
 use super::measures::AskMeasures;
-use super::scan::{self, Scan};
+use super::scan::{self, Scan, is_named, name_of};
 use crate::wire::Dialect;
 use crate::wire::gemini::names::member;
 use crate::wire::gemini::read_schema::Schemas;

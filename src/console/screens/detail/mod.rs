@@ -17,15 +17,13 @@ pub(in crate::console) use ruler::ruler;
 use self::page::side_by_side;
 use super::traffic::{self, status_role};
 use crate::console::action::Action;
-use crate::console::format;
 use crate::console::glyphs::Glyphs;
-use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Scene, Screen, View};
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::scrollbar;
+use crate::console::{format, paint, text};
 use crate::outcome::{Attempt, Operation};
 use crate::pricing::{Cost, bill_lines};
 use crate::routing::{Check, ConfidenceSource, Policy, decide};
@@ -70,7 +68,6 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let area = area.intersection(buf.area);
         let (snapshot, look) = (scene.snapshot, scene.look);
         let policy = snapshot.policy_at(self.index);
         let id = snapshot.log.history.id(self.index);

@@ -5,12 +5,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, List};
-use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::{format, paint, text};
 use crate::session::{AllOn, Reading, Snapshot, all_on};
 use crate::units::{Instant, Pico};
 

@@ -6,16 +6,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::alone::{self, Alone};
-use super::columns::{error_role, series, state_of};
+use super::columns::{Row, error_role, series, state_of};
 use super::health;
-use super::roster::Row;
 use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, List};
 use crate::console::theme::Role;
-use crate::console::widgets::bars::{Bar, BarList};
-use crate::console::widgets::gauge;
+use crate::console::widgets::bars::{self, Bar, BarList};
 use crate::pricing::{Rates, Tier, as_factor};
 use crate::routing::Rung;
 use crate::session::{NoteKind, warm_sessions};
@@ -291,7 +289,7 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             let (middle, right) = paint::split_left(right, 11);
             look.text(buf, middle, &words, Role::Muted);
             let (bar, value) = paint::split_left(right, right.width.saturating_sub(8));
-            gauge::bar(buf, bar, figures::thousandths(answered, whole), series(look, row), look);
+            bars::bar(buf, bar, figures::thousandths(answered, whole), series(look, row), look);
             let share = if whole == 0 { short!("{UNKNOWN}") } else { format::percent(answered, whole) };
             look.text_right(buf, value, &share, Role::Text);
         }

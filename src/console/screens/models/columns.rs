@@ -1,4 +1,5 @@
-//! The table of models: its columns, what sorts by each, its cells.
+//! The table of models: those with traffic so far and those on a ladder, in the order asked for; its columns, what sorts by each, its
+//! cells.
 
 use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
@@ -6,7 +7,6 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::health;
-use super::roster::{By, Roster, Row};
 use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
@@ -14,9 +14,10 @@ use crate::console::screens::figures;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Order, Slot, Table, TableState, Width};
-use crate::telemetry::ModelHealth;
-use crate::telemetry::{Cell, Percentiles};
-use crate::units::{Pico, PicoPerMillion};
+use crate::pricing::Tier;
+use crate::session::Snapshot;
+use crate::telemetry::{Cell, ModelHealth, Percentiles};
+use crate::units::{ModelId, Pico, PicoPerMillion};
 
 /// A column: its place, what sorts by it and how that order is called, what stands in its cells.
 struct Spec {
@@ -212,7 +213,7 @@ impl Shown {
         }
     }
 
-    fn table(&self, roster: &Roster<'_>, sorted: &Sorted, focus: bool) -> Table<'_> {
+    fn table(&self, roster: &[Row<'_>], sorted: &Sorted, focus: bool) -> Table<'_> {
         let column = self.at.iter().position(|&at| at == sorted.by.0);
         let sorting = column.map(|column| (column, sorted.order));
         Table { columns: &self.columns, rows: roster.len(), sorted: sorting, state: sorted.state, focus }
@@ -225,7 +226,7 @@ fn inside(area: Rect) -> Rect {
 }
 
 /// Returns the row under the mouse; `area` is inside the frame.
-pub(super) fn hit(roster: &Roster<'_>, sorted: &Sorted, area: Rect, (x, y): (u16, u16)) -> Option<usize> {
+pub(super) fn hit(roster: &[Row<'_>], sorted: &Sorted, area: Rect, (x, y): (u16, u16)) -> Option<usize> {
     Shown::of(false).table(roster, sorted, true).hit(inside(area), x, y)
 }
 
@@ -264,7 +265,7 @@ impl Figures<'_> {
 }
 
 /// Draws the table.
-pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, sorted: &Sorted, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, roster: &[Row<'_>], sorted: &Sorted, area: Rect, buf: &mut Buffer) {
     let glyphs = scene.look.glyphs;
     let arrow = if sorted.order == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
     let title = format!("Models by {} {arrow}", sorted.by.sort().0);
@@ -273,7 +274,7 @@ pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, sorted: &Sorted, area:
     let shown = Shown::of(scene.snapshot.live.is_some());
     shown.table(roster, sorted, scene.view.focus == 0).render(inner, buf, scene.look, |buf, slot| {
         if last.as_ref().is_none_or(|(row, _)| *row != slot.row) {
-            let row = roster.at(slot.row);
+            let row = roster.get(slot.row);
             last = row.map(|row| (slot.row, Figures { scene, row, late: row.percentiles() }));
         }
         let spec = shown.at.get(slot.column).and_then(|&at| COLUMNS.get(at));
@@ -350,4 +351,86 @@ pub(super) fn state_of(look: Look<'_>, cell: Option<&Cell>) -> (char, Role, Shor
             }
         }
     }
+}
+
+/// What models are ordered by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum By {
+    /// Their names.
+    Name,
+    /// A figure; those of which it is unknown come as if it were least.
+    Figure(fn(&Row<'_>) -> Option<i128>),
+}
+
+/// One model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    /// Which; none for calls that name no model.
+    pub(super) model: ModelId,
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Its sums over the window, where there are any.
+    pub(super) cell: Option<&'a Cell>,
+    /// Its base prices at the clock, where it has any.
+    pub(super) tier: Option<&'a Tier>,
+}
+
+impl Row<'_> {
+    /// Returns its latencies.
+    pub(super) fn percentiles(&self) -> Option<Percentiles> {
+        self.cell?.latency.percentiles()
+    }
+
+    /// Returns a count of its sums: nothing where there are none.
+    #[expect(clippy::unnecessary_wraps, reason = "it stands beside figures that may be unknown")]
+    pub(super) fn count(&self, of: fn(&Cell) -> u64) -> Option<i128> {
+        Some(self.cell.map_or(0, of).into())
+    }
+
+    /// Returns a latency, where it is known.
+    pub(super) fn late(&self, of: fn(Percentiles) -> u64) -> Option<i128> {
+        Some(of(self.percentiles()?).into())
+    }
+}
+
+/// Gathers and sorts the models of a snapshot.
+pub(super) fn roster<'a>(snapshot: &'a Snapshot, by: By, order: Order) -> Vec<Row<'a>> {
+    let (window, to_date) = (&*snapshot.totals, &*snapshot.to_date);
+    let names = snapshot.log.names.models().len();
+    let mut on_ladder = vec![false; names];
+    for rung in snapshot.policy.routes.iter().flat_map(|route| &route.ladder) {
+        if let Some(slot) = rung.model.index().and_then(|index| on_ladder.get_mut(index)) {
+            *slot = true;
+        }
+    }
+    let live = |cell: Option<&'a Cell>| cell.filter(|cell| !cell.is_empty());
+    let row = |model, name, cell: Option<&'a Cell>| Row {
+        model,
+        name,
+        cell,
+        tier: snapshot.log.prices.rates(model, snapshot.clock).map(|rates| &rates.base),
+    };
+    let mut rows = Vec::with_capacity(16);
+    for (index, on_ladder) in on_ladder.into_iter().enumerate() {
+        let seen = live(to_date.models.get(index)).is_some();
+        let Ok(id) = u16::try_from(index) else { break };
+        if seen || on_ladder {
+            let model = ModelId(id);
+            rows.push(row(model, snapshot.log.names.model(model), live(window.models.get(index))));
+        }
+    }
+    if let Some(cell) = live(Some(&window.unnamed_model)) {
+        rows.push(row(ModelId::NONE, figures::UNNAMED, Some(cell)));
+    }
+    // A stable sort by the key over the order of first appearance: ties never jump.
+    let figure = |row: &Row<'_>| match by {
+        By::Name => None,
+        By::Figure(of) => of(row),
+    };
+    let mut ranked: Vec<_> = rows.into_iter().map(|row: Row<'a>| (figure(&row), row)).collect();
+    crate::units::sort_by(&mut ranked, |(a, one), (b, other)| {
+        let found = if matches!(by, By::Name) { one.name.cmp(other.name) } else { a.cmp(b) };
+        if order == Order::Descending { found.reverse() } else { found }
+    });
+    ranked.into_iter().map(|(_, row)| row).collect()
 }

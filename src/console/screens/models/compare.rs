@@ -6,8 +6,7 @@ use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::columns::series;
-use super::roster::Roster;
+use super::columns::{Row, series};
 use crate::console::format::{self, Short, short};
 use crate::console::paint;
 use crate::console::screen::Scene;
@@ -34,14 +33,13 @@ struct Figures<'a> {
 type Compared<'a> = ArrayVec<Figures<'a>, MOST>;
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, roster: &[Row<'_>], area: Rect, buf: &mut Buffer) {
     let title = "Side by side";
     let all = &scene.snapshot.totals.all;
     // A place that no focus can have: there is nothing to choose here.
     let inner = figures::frame(scene, usize::MAX, title, "", area, buf);
     let inner = paint::margin(inner);
-    let rows =
-        (0..roster.len()).filter_map(|row| roster.at(row)).filter_map(|row| row.cell.map(|cell| (row, cell)));
+    let rows = roster.iter().filter_map(|row| row.cell.map(|cell| (row, cell)));
     let compared: Compared<'_> = rows
         .take(MOST)
         .map(|(row, cell)| Figures {

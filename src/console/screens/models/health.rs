@@ -9,7 +9,7 @@ use crate::console::screen::Scene;
 use crate::console::screens::figures::List;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::widgets::gauge::Gauge;
+use crate::console::widgets::bars::Gauge;
 use crate::session::Snapshot;
 use crate::telemetry::{Breaker, Headroom, ModelHealth};
 use crate::units::Instant;

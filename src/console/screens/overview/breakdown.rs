@@ -7,14 +7,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::classifier::TaskClass;
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::widgets::gauge;
+use crate::console::widgets::bars;
 use crate::console::widgets::table::{Column, Table, TableState, Width};
+use crate::console::{format, paint, text};
 use crate::session::Snapshot;
 use crate::session::listing::quoted;
 use crate::telemetry::Cell;
@@ -228,7 +226,7 @@ fn draw_table(
             2 => slot.say(buf, &figures::cost_share(&cell.cost, total), text),
             3 => {
                 let filled = figures::money_thousandths(cell.cost.total(), total);
-                gauge::bar(buf, slot.at, filled, scene.look.style(Role::GaugeFill), scene.look);
+                bars::bar(buf, slot.at, filled, scene.look.style(Role::GaugeFill), scene.look);
             }
             4 => slot.say(buf, &format::count_short(cell.requests), text),
             5 => {

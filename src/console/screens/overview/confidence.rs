@@ -5,13 +5,11 @@ use std::fmt::Write;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::histogram::{Histogram, Marker, MarkerKind};
+use crate::console::{format, paint, text};
 use crate::routing::{Mode, Route, Rung, Thresholds};
 use crate::session::{RouteConsequences, Snapshot};
 use crate::units::PerMille;

@@ -5,12 +5,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::format::{self, Short, short};
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::widgets::spark::Spark;
+use crate::console::widgets::bars::Spark;
+use crate::console::{paint, text};
 use crate::telemetry::Slot;
 use crate::units::Span;
 

@@ -42,43 +42,28 @@ impl Row<'_> {
     }
 }
 
-/// All rungs of the policy in force.
-pub(super) struct Rows<'a>(Vec<Row<'a>>);
-
-impl<'a> Rows<'a> {
-    /// Gathers them.
-    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
-        let mut rows = Vec::new();
-        for (route_at, route) in snapshot.policy.routes.iter().enumerate() {
-            let proofs = snapshot.proofs.get(route_at).map_or(&[][..], Vec::as_slice);
-            for (rung_at, rung) in route.ladder.iter().enumerate() {
-                let is_last = rung_at + 1 == route.ladder.len();
-                let own = proofs.get(rung_at).filter(|_| !is_last);
-                let answers = match own {
-                    Some(proof) => proof.quality.cheap,
-                    None => proofs.first().map(|proof| proof.quality.strong).unwrap_or_default(),
-                };
-                let proof = own.filter(|_| !rung.fallback);
-                rows.push(Row { route_at, rung_at, route, rung, proof, answers });
-            }
+/// Gathers all rungs of the policy in force.
+pub(super) fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
+    let mut rows = Vec::new();
+    for (route_at, route) in snapshot.policy.routes.iter().enumerate() {
+        let proofs = snapshot.proofs.get(route_at).map_or(&[][..], Vec::as_slice);
+        for (rung_at, rung) in route.ladder.iter().enumerate() {
+            let is_last = rung_at + 1 == route.ladder.len();
+            let own = proofs.get(rung_at).filter(|_| !is_last);
+            let answers = match own {
+                Some(proof) => proof.quality.cheap,
+                None => proofs.first().map(|proof| proof.quality.strong).unwrap_or_default(),
+            };
+            let proof = own.filter(|_| !rung.fallback);
+            rows.push(Row { route_at, rung_at, route, rung, proof, answers });
         }
-        Self(rows)
     }
+    rows
+}
 
-    /// Lists them.
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Row<'a>> + ExactSizeIterator {
-        self.0.iter()
-    }
-
-    /// Counts them.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Says whether no answer was judged at all.
-    pub(super) fn is_unjudged(&self) -> bool {
-        self.0.iter().all(|row| row.answers.by.iter().all(|&count| count == 0))
-    }
+/// Says whether no answer was judged at all.
+pub(super) fn is_unjudged(rows: &[Row<'_>]) -> bool {
+    rows.iter().all(|row| row.answers.by.iter().all(|&count| count == 0))
 }
 
 /// Writes a share between 0 and 1: `.912`, `1.000`.
@@ -108,7 +93,7 @@ const COLUMNS: [Column<'static>; 8] = [
     Column::left("certificate", Width::Fill(15), 2),
 ];
 
-fn table(rows: &Rows<'_>, state: TableState, focus: bool) -> Table<'static> {
+fn table(rows: &[Row<'_>], state: TableState, focus: bool) -> Table<'static> {
     Table { columns: &COLUMNS, rows: rows.len(), sorted: None, state, focus }
 }
 
@@ -129,8 +114,8 @@ fn certificate(row: &Row<'_>) -> (Short, Role) {
     }
 }
 
-fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
-    let Some(row) = rows.0.get(slot.row) else { return };
+fn cell(scene: Scene<'_>, rows: &[Row<'_>], slot: Slot<'_>, buf: &mut Buffer) {
+    let Some(row) = rows.get(slot.row) else { return };
     let mean = row.answers.mean();
     let unknown = || short!("{}", scene.look.glyphs.absent);
     match slot.column {
@@ -162,13 +147,13 @@ fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
 }
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, rows: &Rows<'_>, state: TableState, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, rows: &[Row<'_>], state: TableState, area: Rect, buf: &mut Buffer) {
     let inner = figures::frame(scene, 0, "Answers judged", "all so far", area, buf);
     let table = table(rows, state, scene.view.focus == 0);
     table.render(paint::margin(inner), buf, scene.look, |buf, slot| cell(scene, rows, slot, buf));
 }
 
 /// Returns the row under the mouse.
-pub(super) fn hit(rows: &Rows<'_>, state: TableState, inside: Rect, (x, y): (u16, u16)) -> Option<usize> {
+pub(super) fn hit(rows: &[Row<'_>], state: TableState, inside: Rect, (x, y): (u16, u16)) -> Option<usize> {
     table(rows, state, true).hit(inside, x, y)
 }

@@ -13,14 +13,13 @@
 //! Invariant: all figures are of everything that was played up to the clock, whatever the window, as certificates are.
 
 mod answers;
-mod judges;
 mod proof;
 mod reliability;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use self::answers::Rows;
+use self::answers::{Row, is_unjudged, rows};
 use crate::console::action::Action;
 use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, ScreenId, View};
@@ -90,18 +89,18 @@ fn draw_none(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
 
 impl State {
     /// Returns the chosen row: by itself, or as its place in the table.
-    fn row(&self, rows: &Rows<'_>) -> usize {
+    fn row(&self, rows: &[Row<'_>]) -> usize {
         let busiest = || rows.iter().enumerate().rev().max_by_key(|(_, row)| row.pairs()).map(|(at, _)| at);
         let chosen = self.chosen.and_then(|place| rows.iter().position(|row| row.place() == place));
         chosen.or_else(busiest).unwrap_or(0)
     }
 
-    fn table(&self, rows: &Rows<'_>) -> TableState {
-        TableState { selected: (rows.len() > 0).then(|| self.row(rows)), offset: self.offset }
+    fn table(&self, rows: &[Row<'_>]) -> TableState {
+        TableState { selected: (!rows.is_empty()).then(|| self.row(rows)), offset: self.offset }
     }
 
-    fn choose(&mut self, row: usize, rows: &Rows<'_>) {
-        self.chosen = rows.iter().nth(row).map(answers::Row::place);
+    fn choose(&mut self, row: usize, rows: &[Row<'_>]) {
+        self.chosen = rows.get(row).map(Row::place);
     }
 }
 
@@ -116,9 +115,8 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let area = area.intersection(buf.area);
-        let rows = Rows::of(scene.snapshot);
-        if rows.is_unjudged() {
+        let rows = rows(scene.snapshot);
+        if is_unjudged(&rows) {
             draw_none(scene, area, buf);
             return;
         }
@@ -126,7 +124,7 @@ impl Screen for State {
         if !table.is_empty() {
             answers::draw(scene, &rows, self.table(&rows), table, buf);
         }
-        let Some(row) = rows.iter().nth(self.row(&rows)) else { return };
+        let Some(row) = rows.get(self.row(&rows)) else { return };
         if !proof.is_empty() {
             proof::draw(scene, row, proof, buf);
         }
@@ -134,14 +132,14 @@ impl Screen for State {
             reliability::draw(scene, row, reliability, buf);
         }
         if !judges.is_empty() {
-            judges::draw(scene, row, judges, buf);
+            proof::draw_judges(scene, row, judges, buf);
         }
     }
 
     fn act(&mut self, _: View, action: Action, snapshot: &Snapshot) -> Asks {
-        let rows = Rows::of(snapshot);
+        let rows = rows(snapshot);
         if action == Action::Open {
-            let Some(row) = rows.iter().nth(self.row(&rows)) else { return Asks::new() };
+            let Some(row) = rows.get(self.row(&rows)) else { return Asks::new() };
             let (route, rung) = row.place();
             if let Some(why) = row.route.unmovable(rung) {
                 return vec![Ask::Refuse(why.to_owned())];
@@ -159,7 +157,7 @@ impl Screen for State {
 
     fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
         let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
-        let rows = Rows::of(snapshot);
+        let rows = rows(snapshot);
         let parts = places(*view, rows.len(), area);
         let Some(panel) = parts.iter().position(|part| part.contains((x, y).into())) else {
             return Asks::new();

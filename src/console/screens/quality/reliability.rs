@@ -7,12 +7,11 @@ use ratatui::style::Style;
 
 use super::answers::{Row, share};
 use crate::calibration::{Bin, Diagram};
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::theme::Role;
-use crate::console::widgets::gauge;
+use crate::console::widgets::bars;
+use crate::console::{format, paint};
 
 /// Columns of the figures left and right of a bar.
 const SAID: u16 = 6;
@@ -53,7 +52,7 @@ fn draw_bar(scene: Scene<'_>, bin: &Bin, style: Style, at: Rect, buf: &mut Buffe
         return;
     }
     let look = scene.look;
-    gauge::bar(buf, at, filled(bin), style, look);
+    bars::bar(buf, at, filled(bin), style, look);
     let (low, high) = bin.interval();
     let end = column(bin.mean_did(), at.width);
     for offset in column(low, at.width)..=column(high, at.width) {

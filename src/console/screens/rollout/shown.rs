@@ -4,13 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::items::Item;
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::console::{format, paint, text};
 use crate::rollout::Plan;
 use crate::session::{ArmRow, AutomationRow, RolloutRow, Snapshot, SteerRow};
 use crate::units::{Instant, Pico, counted};

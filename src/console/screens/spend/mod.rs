@@ -18,12 +18,10 @@
 
 mod chosen;
 mod layout;
-mod lines;
 mod saved;
 mod table;
 mod tree;
 mod units;
-mod unset;
 mod why;
 
 use ratatui::buffer::Buffer;
@@ -222,14 +220,13 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let area = area.intersection(buf.area);
         let budgets = scene.snapshot.budgets();
         let lines = Lines::of(budgets);
         let found = self.studies.found();
         for (panel, at) in Self::layout(scene.snapshot, scene.view, area) {
             match panel {
                 _ if at.is_empty() => {}
-                TABLE if budgets.is_empty() => unset::draw(scene, at, buf),
+                TABLE if budgets.is_empty() => chosen::draw_unset(scene, at, buf),
                 TABLE => table::draw(scene, &lines, self.table(&lines), at, buf),
                 CHOSEN => {
                     if let Some(row) = self.row(&lines) {

@@ -4,12 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::format::{self, Short, short};
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::console::{paint, text};
 use crate::session::Found;
 use crate::session::listing::quoted;
 use crate::telemetry::{Dimension, UnitCell};

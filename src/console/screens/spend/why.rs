@@ -3,13 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::lines::{Row, rows};
+use super::saved::{Row, rows};
 use crate::console::format::{self, short};
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::{paint, text};
 use crate::session::listing::quoted;
 use crate::session::{Beside, Found, Snapshot};
 use crate::units::{Instant, Names, Pico};

@@ -8,11 +8,10 @@ use ratatui::buffer::Buffer;
 
 use crate::console::format::{self, Short};
 use crate::console::glyphs::Glyphs;
-use crate::console::paint;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Width};
+use crate::console::{paint, text};
 use crate::outcome::Settled;
 use crate::routing::{ConfidenceSource, Status};
 use crate::session::Snapshot;

@@ -23,14 +23,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::action::Action;
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::histogram::{self, Histogram, Marker, MarkerKind};
 use crate::console::widgets::panel::Panel;
+use crate::console::{format, paint, text};
 use crate::routing::{Policy, Route, RouteId};
 use crate::session::{Command, Snapshot};
 use crate::units::{PerMille, counted};

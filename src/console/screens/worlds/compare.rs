@@ -3,13 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, Good};
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::console::{format, paint, text};
 use crate::outcome::Spread;
 use crate::session::{BranchRun, BranchesFound, Idle, Sides};
 use crate::telemetry::{Cell, Totals};

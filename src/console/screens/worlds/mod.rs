@@ -13,7 +13,6 @@
 
 mod compare;
 mod list;
-mod told;
 
 use std::sync::Arc;
 
@@ -86,7 +85,7 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let [list, compared] = places(scene.view, area.intersection(buf.area));
+        let [list, compared] = places(scene.view, area);
         if !list.is_empty() {
             list::draw(scene, &self.own, self.chosen, list, buf);
         }
@@ -98,7 +97,7 @@ impl Screen for State {
                 let table = TableState { selected: None, offset: self.scrolled };
                 Comparison::of(found).draw(scene, table, compared, buf);
             }
-            other => told::draw(scene, (&self.own, self.chosen), other, compared, buf),
+            other => list::draw_told(scene, (&self.own, self.chosen), other, compared, buf),
         }
     }
 

@@ -1,69 +1,64 @@
-//! Who answers: each model's share of the requests and of the cost.
+//! Who answers: each model's share of the requests and of the cost; and how fast: percentiles, and the same on one scale.
+//!
+//! ```text
+//! gpt-4.1   1.20 s  3.41 s  6.02 s    │──●────────│
+//! ```
 
 use std::cmp::Reverse;
 
+use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::widgets::gauge;
-use crate::console::widgets::table::{Column, Table, TableState, Width};
+use crate::console::widgets::bars;
+use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::console::{format, paint, text};
 use crate::session::Snapshot;
-use crate::telemetry::Cell;
+use crate::telemetry::{Cell, Percentiles};
 use crate::units::ModelId;
 
-/// The models with any traffic in the window, the busiest first.
-pub(super) struct Ranked<'a>(Vec<(Option<usize>, &'a Cell)>);
+/// A model with traffic in the window.
+pub(super) struct Model<'a> {
+    /// Its place among the models; none for calls that name none.
+    index: Option<usize>,
+    cell: &'a Cell,
+}
 
-impl<'a> Ranked<'a> {
-    /// Ranks the models of a snapshot.
-    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
-        let totals = &*snapshot.totals;
-        let named = totals.models.iter().enumerate().map(|(index, cell)| (Some(index), cell));
-        let all = named.chain([(None, &totals.unnamed_model)]);
-        let mut rows: Vec<_> = all.filter(|(_, cell)| !cell.is_empty()).collect();
-        crate::units::sort_by_key(&mut rows, |(index, cell)| {
-            (Reverse(cell.requests), Reverse(cell.attempts), *index)
-        });
-        Self(rows)
+impl Model<'_> {
+    /// Returns its id, where it has a name.
+    pub(super) fn id(&self) -> Option<ModelId> {
+        u16::try_from(self.index?).ok().map(ModelId)
     }
 
-    /// Counts them.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    fn name<'s>(&self, snapshot: &'s Snapshot) -> &'s str {
+        self.id().map_or(figures::UNNAMED, |model| snapshot.log.names.model(model))
     }
 
-    /// Returns a row's model, where it has a name.
-    pub(super) fn model(&self, row: usize) -> Option<ModelId> {
-        let index = self.0.get(row)?.0?;
-        u16::try_from(index).ok().map(ModelId)
+    /// The number of the colour that stands for it everywhere.
+    fn series(&self) -> usize {
+        self.index.unwrap_or(7)
     }
+}
 
-    /// Returns a row's sums.
-    pub(super) fn cell(&self, row: usize) -> Option<&'a Cell> {
-        self.0.get(row).map(|(_, cell)| *cell)
-    }
+/// Lists the models with any traffic in the window, the busiest first.
+pub(super) fn ranked(snapshot: &Snapshot) -> Vec<Model<'_>> {
+    let totals = &*snapshot.totals;
+    let named = totals.models.iter().enumerate().map(|(index, cell)| Model { index: Some(index), cell });
+    let all = named.chain([Model { index: None, cell: &totals.unnamed_model }]);
+    let mut models: Vec<_> = all.filter(|model| !model.cell.is_empty()).collect();
+    crate::units::sort_by_key(&mut models, |Model { index, cell }| {
+        (Reverse(cell.requests), Reverse(cell.attempts), *index)
+    });
+    models
+}
 
-    /// Returns a row's name.
-    pub(super) fn name<'s>(&self, row: usize, snapshot: &'s Snapshot) -> &'s str {
-        self.model(row).map_or(figures::UNNAMED, |model| snapshot.log.names.model(model))
-    }
-
-    /// Returns the columns that the longest name takes.
-    pub(super) fn longest(&self, snapshot: &Snapshot) -> u16 {
-        (0..self.len()).map(|row| text::columns(self.name(row, snapshot))).max().unwrap_or(0)
-    }
-
-    /// Returns the number of the colour that stands for a row's model everywhere.
-    pub(super) fn series(&self, row: usize) -> usize {
-        self.0.get(row).and_then(|(index, _)| *index).unwrap_or(7)
-    }
+/// Returns the columns that the longest name takes.
+fn longest_name(models: &[Model<'_>], snapshot: &Snapshot) -> u16 {
+    models.iter().map(|model| text::columns(model.name(snapshot))).max().unwrap_or(0)
 }
 
 const COLUMNS: [Column<'_>; 7] = [
@@ -84,11 +79,11 @@ pub(super) fn hit(state: TableState, rows: usize, inside: Rect, x: u16, y: u16) 
     Table { columns: &COLUMNS, rows, sorted: None, state, focus: true }.hit(paint::margin(inside), x, y)
 }
 
-/// Draws the panel.
+/// Draws the panel of shares.
 pub(super) fn draw(
     scene: Scene<'_>,
     place: usize,
-    models: &Ranked<'_>,
+    models: &[Model<'_>],
     state: TableState,
     area: Rect,
     buf: &mut Buffer,
@@ -96,7 +91,7 @@ pub(super) fn draw(
     let snapshot = scene.snapshot;
     let all = &snapshot.totals.all;
     let inner = paint::margin(figures::frame(scene, place, "Models", "", area, buf));
-    if models.len() == 0 {
+    if models.is_empty() {
         figures::nothing(scene, "no requests in this window", inner, buf);
         return;
     }
@@ -110,7 +105,7 @@ pub(super) fn draw(
     stacked(scene, models, paint::split_top(spare, 1).1, buf);
     let unknown = all.cost.unknown > 0;
     let mut columns = COLUMNS;
-    let longest = models.longest(snapshot).max(6);
+    let longest = longest_name(models, snapshot).max(6);
     let room = if inner.width < NARROW {
         // Names before bars: whose share it is says more than its length. Beside them stand share and cost.
         columns[1].yields = 1;
@@ -122,14 +117,15 @@ pub(super) fn draw(
     let focus = scene.view.focus == place;
     let table = Table { columns: &columns, rows: models.len(), sorted: None, state, focus };
     table.render(inner, buf, scene.look, |buf, slot| {
-        let Some(cell) = models.cell(slot.row) else { return };
+        let Some(model) = models.get(slot.row) else { return };
+        let cell = model.cell;
         let text = Role::Text;
         match slot.column {
-            0 => slot.say(buf, models.name(slot.row, snapshot), text),
+            0 => slot.say(buf, model.name(snapshot), text),
             1 => {
-                let style = scene.look.theme.series(models.series(slot.row));
+                let style = scene.look.theme.series(model.series());
                 let filled = figures::thousandths(cell.requests, all.requests);
-                gauge::bar(buf, slot.at, filled, style, scene.look);
+                bars::bar(buf, slot.at, filled, style, scene.look);
             }
             2 => slot.say(buf, &format::percent(cell.requests, all.requests), text),
             3 => slot.say(buf, &format::count_short(cell.requests), text),
@@ -147,7 +143,7 @@ pub(super) fn draw(
 }
 
 /// Draws requests and cost as one bar each, divided among the models; their names below where there is room.
-fn stacked(scene: Scene<'_>, models: &Ranked<'_>, area: Rect, buf: &mut Buffer) {
+fn stacked(scene: Scene<'_>, models: &[Model<'_>], area: Rect, buf: &mut Buffer) {
     let all = &scene.snapshot.totals.all;
     let high = if area.height >= 5 { 2 } else { 1 };
     let by_requests = |cell: &Cell| figures::thousandths(cell.requests, all.requests);
@@ -160,7 +156,7 @@ fn stacked(scene: Scene<'_>, models: &Ranked<'_>, area: Rect, buf: &mut Buffer) 
 
 fn whole(
     scene: Scene<'_>,
-    models: &Ranked<'_>,
+    models: &[Model<'_>],
     name: &str,
     share: &dyn Fn(&Cell) -> u32,
     area: Rect,
@@ -178,15 +174,14 @@ fn whole(
         u16::try_from(offset).unwrap_or(0)
     };
     let mut so_far = 0;
-    for row in 0..models.len() {
-        let Some(cell) = models.cell(row) else { continue };
+    for model in models {
         let from = column(so_far);
-        so_far += share(cell);
+        so_far += share(model.cell);
         let to = column(so_far);
         if to <= from {
             continue;
         }
-        let style = look.theme.series(models.series(row));
+        let style = look.theme.series(model.series());
         let part = Rect { x: bar.x + from, width: to - from, ..bar };
         paint::row(buf, part, look.glyphs.right[8], style);
         // A gap keeps neighbours apart where colours do not.
@@ -200,7 +195,7 @@ fn whole(
             let inside = Rect { x: part.x + 1, width: part.width.saturating_sub(3), ..part };
             (inside, style.add_modifier(Modifier::REVERSED))
         };
-        let name = models.name(row, scene.snapshot);
+        let name = model.name(scene.snapshot);
         look.text(buf, at, &fitting(name, at.width, look.glyphs.ellipsis), style);
     }
 }
@@ -220,6 +215,96 @@ fn fitting(name: &str, room: u16, ellipsis: char) -> String {
         format!("{}{form}{}", sign(name.starts_with(form)), sign(name.ends_with(form)))
     });
     marked.find(|form| text::width(form) <= usize::from(room)).unwrap_or_default()
+}
+
+const LATENCIES: [Column<'_>; 6] = [
+    Column::left("model", Width::Fill(13), 0),
+    Column::right("p50", 7, 0),
+    Column::right("p95", 7, 0),
+    Column::right("p99", 8, 0),
+    Column::left("", Width::Fill(8), 3),
+    Column::right("calls", 7, 5),
+];
+
+const TITLE: &str = "Latency per call";
+
+/// Columns kept for the figures: all of them, without the number of calls, the percentiles alone.
+const FOR_FIGURES: [u16; 3] = [42, 34, 25];
+
+/// The most rows whose percentiles are read in one drawing.
+const MOST: usize = 64;
+
+/// Draws the panel of latencies.
+pub(super) fn draw_latencies(
+    scene: Scene<'_>,
+    place: usize,
+    models: &[Model<'_>],
+    state: TableState,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let snapshot = scene.snapshot;
+    let inner = paint::margin(figures::frame(scene, place, TITLE, "", area, buf));
+    if models.is_empty() {
+        figures::nothing(scene, "no calls in this window", inner, buf);
+        return;
+    }
+    let visible = Table::visible(inner);
+    let state = state.scrolled(models.len(), visible);
+    let shown = models.iter().skip(state.offset).take(visible.min(MOST));
+    let percentiles: ArrayVec<Option<Percentiles>, MOST> =
+        shown.map(|model| model.cell.latency.percentiles()).collect();
+    let longest = percentiles.iter().flatten().map(|known| known.p99).max().unwrap_or(0);
+    let mut columns = LATENCIES;
+    // Whole names come before the curve of calls, and before their number.
+    let longest_name = longest_name(models, snapshot);
+    let room = FOR_FIGURES.map(|kept| inner.width.saturating_sub(kept));
+    let room = room.into_iter().find(|room| *room >= longest_name).unwrap_or(room[2]);
+    columns[0].width = Width::Fixed(longest_name.clamp(9, room.max(9)));
+    let focus = scene.view.focus == place;
+    let table = Table { columns: &columns, rows: models.len(), sorted: None, state, focus };
+    table.render(inner, buf, scene.look, |buf, slot| {
+        let known = slot.row.checked_sub(state.offset).and_then(|at| percentiles.get(at)).copied().flatten();
+        let Some(model) = models.get(slot.row) else { return };
+        let cell = model.cell;
+        let role = if known.is_some() { Role::Text } else { Role::Unknown };
+        match slot.column {
+            0 => slot.say(buf, model.name(snapshot), Role::Text),
+            1 => slot.say(buf, &figures::latency(known.map(|known| known.p50)), role),
+            2 => slot.say(buf, &figures::latency(known.map(|known| known.p95)), role),
+            3 => slot.say(buf, &figures::latency(known.map(|known| known.p99)), role),
+            4 => {
+                if let Some(known) = known {
+                    spread(scene, buf, slot, known, longest, model.series());
+                }
+            }
+            _ => slot.say(buf, &format::count_short(cell.attempts), Role::Muted),
+        }
+    });
+}
+
+/// Draws p50, p95 and p99 on one scale from nothing to the longest.
+fn spread(
+    scene: Scene<'_>,
+    buf: &mut Buffer,
+    slot: Slot<'_>,
+    known: Percentiles,
+    longest: u64,
+    series: usize,
+) {
+    let Some(last) = slot.at.width.checked_sub(1) else { return };
+    let column = |millis: u64| {
+        let offset = u128::from(millis.min(longest)) * u128::from(last) / u128::from(longest.max(1));
+        slot.at.left() + u16::try_from(offset).unwrap_or(0)
+    };
+    let (look, glyphs) = (scene.look, scene.look.glyphs);
+    let (from, middle, to) = (column(known.p50), column(known.p95), column(known.p99));
+    let style = look.theme.series(series);
+    let between = Rect { x: from, width: to - from, ..slot.at };
+    paint::row(buf, between, glyphs.line.0, style);
+    paint::sign(buf, from, slot.at.y, glyphs.line.1, style);
+    paint::sign(buf, to, slot.at.y, glyphs.line.1, style);
+    paint::sign(buf, middle, slot.at.y, glyphs.point.0, style);
 }
 
 #[cfg(test)]
