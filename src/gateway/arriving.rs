@@ -11,9 +11,10 @@ use tokio::time::Instant as Clock;
 use super::gate::InFlight;
 use super::headers::Tags;
 use super::operation::Operation;
-use super::{Gateway, now, second};
+use super::{Gateway, estimate, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
+use crate::engine::may_cost_more;
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
 use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
@@ -234,9 +235,6 @@ fn tie(ask: &Ask) -> Option<Tie> {
     ask.last_call(FxHasher::default()).map(|_| Tie::Tools)
 }
 
-/// Tokens that a provider's own words around a prompt may come to.
-const TEMPLATE: u64 = 256;
-
 /// Returns how long all answers to a request may be together; one whose length the client leaves open is cut at `most`.
 pub(super) fn most_output(found: AskMeasures, most: u64) -> u64 {
     found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)))
@@ -249,16 +247,19 @@ fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
     wants.cap = (found.max_output.is_none() && !embeds).then(|| u32::try_from(most).unwrap_or(u32::MAX));
     let output = if embeds { 0 } else { most_output(found, most) };
     // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
-    let prompt =
-        found.estimated_prompt_tokens.saturating_mul(4).saturating_add(found.beside).saturating_add(TEMPLATE);
+    let prompt = found
+        .estimated_prompt_tokens
+        .saturating_mul(4)
+        .saturating_add(found.beside)
+        .saturating_add(estimate::TEMPLATE);
     // What is foretold wrongly is billed as what is written.
     let output = output.saturating_add(found.predicted);
     wants.at_most = AtMost {
         prompt: up_to_grid(prompt),
         is_elsewhere: found.is_elsewhere,
         output: up_to_grid(output),
-        any_tier: ask
-            .tier()
-            .is_some_and(|tier| !matches!(&*tier, "" | "auto" | "default" | "standard" | "flex")),
+        any_tier: ask.tiers().any(|tier| may_cost_more(&tier)),
+        choices: found.choices,
+        predicted: up_to_grid(found.predicted),
     };
 }

@@ -1,44 +1,59 @@
 //! What calls of a stretch cost and who paid for them, so that budgets go on where they stood.
 
+use rusqlite::Row;
+
 use super::LedgerError;
 use super::file::{LedgerFile, Range, WITHIN};
 use super::row::{amount_at, read_cost, read_list};
 use super::schema::CHAINED;
+use crate::outcome::is_stand_in;
 use crate::pricing::Cost;
 use crate::routing::TAG;
-use crate::units::{Instant, tag, tag_set};
+use crate::units::{Instant, members, tag, tag_set};
 
-/// A call that is over, and who paid for it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SpentCall {
+members! {
+    /// A call that is over, and who paid for it.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct SpentCall;
+    fn read(row: &Row<'_>, cost: Cost) -> Result<Self, rusqlite::Error> {
+        let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
+        let count = |at: usize| {
+            row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()))
+        };
+    }
     /// Its request's place in the order of arrival.
-    pub seq: u64,
+    pub seq: u64 = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
     /// When its request arrived.
-    pub at: Instant,
+    pub at: Instant = Instant(row.get(1)?),
     /// The team.
-    pub team: String,
+    pub team: String = text(2)?,
     /// The project.
-    pub project: String,
+    pub project: String = text(3)?,
     /// The end user.
-    pub user: String,
+    pub user: String = text(4)?,
     /// The session.
-    pub session: String,
+    pub session: String = text(5)?,
     /// The key's name.
-    pub key: String,
+    pub key: String = text(6)?,
     /// The route.
-    pub route: String,
+    pub route: String = text(7)?,
     /// The kind of work; empty where nobody said.
-    pub task: String,
+    pub task: String = text(8)?,
     /// Its tags, as [`crate::units::tag_set`] puts them together.
-    pub tags: String,
+    pub tags: String =
+        tag_set(read_list(row.get(12)?).iter().filter_map(|word| tag(word.strip_prefix(TAG)?))),
     /// The model called.
-    pub model: String,
+    pub model: String = text(9)?,
+    /// The model billed.
+    pub billed: String = text(15)?,
+    /// What of its answer was made up, as the log has it.
+    pub simulated: String = text(16)?,
     /// What it cost.
-    pub cost: Cost,
+    pub cost: Cost = cost,
     /// The tokens of its prompt, as they were estimated.
-    pub prompt: Option<u64>,
+    pub prompt: Option<u64> = count(10)?,
     /// The tokens that its answer might have, where that was limited.
-    pub output: Option<u64>,
+    pub output: Option<u64> = count(11)?,
 }
 
 impl LedgerFile {
@@ -53,7 +68,7 @@ impl LedgerFile {
             .conn
             .prepare(&format!(
                 "SELECT o.seq, o.at, o.team, o.project, o.user, o.session, o.key_name, o.route, o.task, a.asked, a.prompt, \
-                 {output}, c.kind, c.why, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
+                 {output}, c.kind, c.why, a.model, o.simulated, a.n, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
                  CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN} ORDER BY o.seq, c.n",
                 self.amounts()
             ))
@@ -62,36 +77,17 @@ impl LedgerFile {
         while let Some(row) = rows.next().map_err(fault)? {
             let kind: String = row.get(13).map_err(fault)?;
             let why: Option<String> = row.get(14).map_err(fault)?;
-            let amount = amount_at(row, 15).map_err(fault)?;
-            let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
-            let count = |at: usize| {
-                row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()))
-            };
+            let amount = amount_at(row, 18).map_err(fault)?;
             let Some(cost) = read_cost(&kind, why.as_deref(), amount) else {
                 let seq = u64::try_from(row.get::<_, i64>(0).map_err(fault)?).unwrap_or(0);
                 return Err(LedgerError::Value { seq, field: "charge", found: kind });
             };
-            let call = || -> rusqlite::Result<SpentCall> {
-                Ok(SpentCall {
-                    seq: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-                    at: Instant(row.get(1)?),
-                    team: text(2)?,
-                    project: text(3)?,
-                    user: text(4)?,
-                    session: text(5)?,
-                    key: text(6)?,
-                    route: text(7)?,
-                    task: text(8)?,
-                    model: text(9)?,
-                    cost,
-                    prompt: count(10)?,
-                    output: count(11)?,
-                    tags: tag_set(
-                        read_list(row.get(12)?).iter().filter_map(|word| tag(word.strip_prefix(TAG)?)),
-                    ),
-                })
-            };
-            take(call().map_err(fault)?);
+            let n: i64 = row.get(17).map_err(fault)?;
+            let call = SpentCall::read(row, cost).map_err(fault)?;
+            // What was made up in the place of a provider beside real ones is nobody's money.
+            if !is_stand_in(&call.simulated, usize::try_from(n).unwrap_or(usize::MAX)) {
+                take(call);
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! Forgiving JSON words for logs: text borrowed from the line, numbers that may be written as text, JSON within text.
+//! Words and counts of JSON, whatever stands in their place, and what is wrong with a line in plain words.
 //!
-//! Invariant: `null` and an absent key mean "not said"; a value of the wrong kind is an error that names its place.
+//! Invariant: `null` means "not said"; what is wrong is told with its key and column.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -5,7 +5,7 @@
 
 use memchr::memmem;
 
-use super::cut::Piece;
+use super::cut::{Piece, Unfinished};
 use super::value::Object;
 
 /// What stands in the last event of a stream.
@@ -22,12 +22,10 @@ pub(crate) struct Streams {
     /// A line that has not ended yet.
     rest: Vec<u8>,
     /// The stream under construction.
-    current: Vec<u8>,
-    current_line: u64,
+    current: Unfinished,
     /// The answer's id, where its events tell it.
     id: String,
     has_data: bool,
-    giant: bool,
 }
 
 impl Streams {
@@ -37,11 +35,9 @@ impl Streams {
             most,
             line: 1,
             rest: Vec::new(),
-            current: Vec::new(),
-            current_line: 1,
+            current: Unfinished::new(most, 1),
             id: String::new(),
             has_data: false,
-            giant: false,
         }
     }
 
@@ -50,7 +46,7 @@ impl Streams {
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             self.rest.extend_from_slice(part);
             if self.rest.len() > self.most {
-                self.giant = true;
+                self.current.giant = true;
                 self.rest.clear();
             }
             if part.last() == Some(&b'\n') {
@@ -92,28 +88,20 @@ impl Streams {
     }
 
     fn keep(&mut self, line: &[u8]) {
-        if self.current.is_empty() {
-            self.current_line = self.line;
+        if self.current.bytes.is_empty() {
+            self.current.line = self.line;
         }
-        if self.current.len() + line.len() > self.most {
-            self.giant = true;
-            self.current.clear();
-        }
-        if !self.giant {
-            self.current.extend_from_slice(line);
-        }
+        self.current.keep(line);
     }
 
     fn finish(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
         // Names of events, comments and empty lines between two streams are none.
-        if self.has_data || self.giant {
-            let start = data.len();
-            data.extend_from_slice(&self.current);
-            pieces.push(Piece { start, end: data.len(), line: self.current_line, giant: self.giant });
+        if self.has_data || self.current.giant {
+            self.current.finish(data, pieces);
         }
-        self.current.clear();
+        self.current.bytes.clear();
         self.id.clear();
-        (self.has_data, self.giant) = (false, false);
+        self.has_data = false;
     }
 }
 

@@ -212,12 +212,11 @@ fn run(
         while let Some(message) = next {
             if let Inbox::Command(command) = message {
                 reruns.disturb();
-                match &mut live {
-                    Some((_, control)) => obey(player, command, *control),
-                    None => {
-                        tracing::debug!(?command, "asked");
-                        player.handle(command);
-                    }
+                if let Some((_, control)) = &mut live {
+                    obey(player, command, *control);
+                } else {
+                    tracing::debug!(?command, "asked");
+                    player.handle(command);
                 }
                 answered = true;
             }

@@ -66,6 +66,7 @@ pub struct Ingest {
     meters: BTreeMap<(String, String), u64>,
     /// How providers' prompt caches work.
     caching: Arc<Rules>,
+    counts_beside: bool,
 }
 
 /// Classifiers of whose opinion a log tells that are named.
@@ -95,7 +96,19 @@ impl Ingest {
             tags: None,
             meters: BTreeMap::new(),
             caching: Arc::default(),
+            counts_beside: false,
         }
+    }
+
+    /// Returns the same taking calls beside the traffic for requests, too: whoever bills knows no difference.
+    #[must_use]
+    pub fn counting_beside(self) -> Self {
+        Self { counts_beside: true, ..self }
+    }
+
+    /// Says whether calls beside the traffic are taken for requests.
+    pub fn counts_beside(&self) -> bool {
+        self.counts_beside
     }
 
     /// Returns the same knowing how providers' prompt caches work.

@@ -112,8 +112,8 @@ pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
 pub use limited::{LimitAim, TriedLimit};
 pub use live::{
-    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
-    Refusal, SIMULATED, Ticket, Uncounted, Waiting, Wants, WarmModel,
+    Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, MadeUpCosts, Near,
+    Placed, Reader, Refusal, Ticket, Uncounted, Waiting, Wants, WarmModel,
 };
 pub use log::{Judged, LoadError, Log, PolicySpan, Skipped, SkippedLine, StripCell};
 pub use notes::{LogNote, NoteKind, meter_text, recharge_text};

@@ -176,7 +176,7 @@ impl<'a> Parse<'a> {
     fn entry(&mut self, at: &mut At<'_>, line: u64, entry: Result<Entry<'_>, Skip>) -> ControlFlow<()> {
         match entry {
             Ok(Entry::Request(mut record)) => {
-                if record.is_beside() || !self.ingest.wants(record.at) {
+                if (record.is_beside() && !self.ingest.counts_beside()) || !self.ingest.wants(record.at) {
                     return ControlFlow::Continue(());
                 }
                 if let Some(events) = self.given {

@@ -21,7 +21,7 @@ pub fn marked(body: &Bytes) -> Option<Bytes> {
     let before_end = |value: Value<'_>| value.span_in(body).end.checked_sub(1);
     let system = root.get("system");
     let end = before_end(root).filter(|_| is_block(root))?;
-    let mut spans = vec![(end..end, format!(",{MARK}"))];
+    let mut spans = Vec::new();
     let is_said = |said: &Value<'_>| said.text().is_some_and(|said| !said.trim().is_empty());
     if let Some(said) = system.filter(is_said) {
         let span = said.span_in(body);
@@ -31,6 +31,8 @@ pub fn marked(body: &Bytes) -> Option<Bytes> {
         let block = last_block(system).or_else(|| last_block(root.get("tools")));
         spans.extend(block.and_then(before_end).map(|inner| (inner..inner, format!(",{MARK}"))));
     }
+    // Last, where what the system says stands last.
+    spans.push((end..end, format!(",{MARK}")));
     Some(spliced(body, spans).into())
 }
 
@@ -74,6 +76,7 @@ mod tests {
         for (before, after) in [
             (json!({"system":"Be\n\"brief\"","tools":tools}), json!({"system":block,"tools":tools})),
             (json!({"system":[{"type":"text","text":"Be\n\"brief\""}]}), json!({"system":block})),
+            (json!({"messages":[],"system":"Be\n\"brief\""}), json!({"messages":[],"system":block})),
             (json!({"tools":tools}), json!({"tools":marked_tools})),
             (json!({"system":"  ","tools":tools}), json!({"system":"  ","tools":marked_tools})),
             (json!({"system":[],"tools":[]}), json!({"system":[],"tools":[]})),

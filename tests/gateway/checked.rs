@@ -187,6 +187,8 @@ fn a_program_judges_and_one_that_is_broken_abstains() {
             "passed",
             false,
         ),
+        // It ends, and leaves a child behind.
+        ("sleep 600 & echo $! > pids; grep -q day", ", time_limit = \"60s\"", "passed", false),
         // It hangs, with a child; it crashes; it talks; it is not there; it never ends its talk.
         ("sleep 600 & echo $$ $! > pids; wait", limit, "abstained", false),
         ("kill -9 $$", "", "abstained", false),

@@ -473,14 +473,15 @@ impl App {
             Action::Why | Action::NextDimension if self.ui.brings_into_view(action) => {}
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => self.say("type the digits"),
-            other => match ScreenId::shown_by(other) {
-                Some(screen) => self.show(screen),
-                None => {
+            other => {
+                if let Some(screen) = ScreenId::shown_by(other) {
+                    self.show(screen);
+                } else {
                     let shown = Arc::clone(self.shown());
                     let asks = self.ui.act(other, &shown);
                     self.asks(asks);
                 }
-            },
+            }
         }
     }
 

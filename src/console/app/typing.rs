@@ -121,9 +121,9 @@ impl App {
             (_, Action::PromptEarlier | Action::PromptLater) => {
                 let line = self.line(asked);
                 if action == Action::PromptEarlier {
-                    line.earlier()
+                    line.earlier();
                 } else {
-                    line.later()
+                    line.later();
                 }
                 if asked == Asked::Filter {
                     self.typed(asked);

@@ -5,8 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::request::Ask;
-use super::scan::Member;
-use crate::wire::gemini::names::camel;
+use super::scan::{Member, is_named, name_of};
 use crate::wire::json::{Value, quote, spliced};
 
 /// Changes to a request's body.
@@ -109,20 +108,6 @@ pub(super) fn member(out: &mut Vec<u8>, is_after: bool, name: &str, json: &[u8])
     quote(out, name);
     out.push(b':');
     out.extend_from_slice(json);
-}
-
-/// Returns the name that stands at a place, without its quotes.
-pub(super) fn name_of<'b>(body: &'b [u8], key: &Range<usize>) -> &'b [u8] {
-    body.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default()
-}
-
-/// Says whether a name as it was written is that name; only Google's names have capitals.
-pub(super) fn is_named(written: &[u8], name: &str) -> bool {
-    let is_googles = || name.bytes().any(|byte| byte.is_ascii_uppercase());
-    written == name.as_bytes()
-        || (written.contains(&b'_')
-            && is_googles()
-            && std::str::from_utf8(written).is_ok_and(|written| camel(written) == name))
 }
 
 /// Puts texts in place of stretches of a body; where there are none, it is the same bytes.

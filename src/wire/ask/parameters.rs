@@ -8,8 +8,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::edits::{Edits, is_named, name_of};
+use super::edits::Edits;
 use super::request::Ask;
+use super::scan::{is_named, name_of};
 use crate::routing::Parameters;
 use crate::wire::Dialect;
 use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_always_thinks};

@@ -2,8 +2,8 @@
 //!
 //! Invariant: what is left stays byte for byte, and every change is told by the path that the client's dialect has for it.
 
-use super::edits::{Edits, is_named, member, name_of};
-use super::scan::Member;
+use super::edits::{Edits, member};
+use super::scan::{Member, is_named, name_of};
 use crate::wire::json::Value;
 use crate::wire::known::place;
 use crate::wire::prompt::Reader;

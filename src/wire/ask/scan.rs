@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::measures::AskMeasures;
 use super::weigh;
 use crate::wire::error::Result;
+use crate::wire::gemini::names::camel;
 use crate::wire::json::Value;
 use crate::wire::{Dialect, WireError};
 
@@ -48,6 +49,20 @@ pub(super) struct Member {
     /// Its name, quotes included.
     pub(super) key: Range<usize>,
     pub(super) value: Range<usize>,
+}
+
+/// Returns the name that stands at a place, without its quotes.
+pub(super) fn name_of<'b>(body: &'b [u8], key: &Range<usize>) -> &'b [u8] {
+    body.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default()
+}
+
+/// Says whether a name as it was written is that name; only Google's names have capitals.
+pub(super) fn is_named(written: &[u8], name: &str) -> bool {
+    let is_googles = || name.bytes().any(|byte| byte.is_ascii_uppercase());
+    written == name.as_bytes()
+        || (written.contains(&b'_')
+            && is_googles()
+            && std::str::from_utf8(written).is_ok_and(|written| camel(written) == name))
 }
 
 /// The top-level members that are read here. Given twice, readers would disagree on which counts; so that is refused.
@@ -224,6 +239,7 @@ fn format(dialect: Dialect, key: &str, value: Value<'_>, body: &[u8], scan: &mut
     let Some(format) = format else { return };
     if matches!(format.text_of("type").as_deref(), Some("json_object" | "json_schema")) {
         scan.measures.wants_json = true;
+        scan.measures.wants_object = format.text_of("type").as_deref() == Some("json_object");
         let holder = nested.map_or(Some(format), |name| format.get(name));
         scan.schema = holder.and_then(|holder| holder.get("schema")).map(|schema| schema.span_in(body));
     }

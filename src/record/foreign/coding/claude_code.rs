@@ -7,8 +7,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-use super::call::{Caller, NO_ANSWER, kept, record, texts};
-use super::called::Called;
+use super::call::{Asked, Caller, NO_ANSWER, record, texts};
 use crate::record::foreign::answers::Ending;
 use crate::record::foreign::fields::{attempt, claimed, moment, status_of};
 use crate::record::foreign::written::Written;
@@ -53,16 +52,8 @@ pub(super) struct Session {
     model: String,
     /// Whether any answer said why it ended: older versions never do.
     tells_ends: bool,
-    main: Turn,
-    side: Turn,
-}
-
-/// What a user or the agent that started another one asked last.
-#[derive(Debug, Default)]
-struct Turn {
-    prompt: String,
-    count: u32,
-    called: Called,
+    main: Asked,
+    side: Asked,
 }
 
 /// The most tokens of an answer that its first event tells before there is any.
@@ -105,15 +96,13 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
     }
     let line = Object::read(text)?;
     let is_side = line.flag("isSidechain")? == Some(true);
-    let turn = if is_side { &mut session.side } else { &mut session.main };
+    let asked = if is_side { &mut session.side } else { &mut session.main };
     let (kind, message) = (line.word("type")?, line.object("message")?);
     if kind == "user" {
         let (blocks, text) = said(&message)?;
         let is_result = blocks.iter().any(|block| is_of(block, "tool_result"));
         if !is_result && line.flag("isMeta")? != Some(true) && !text.is_empty() {
-            turn.count = if turn.prompt.is_empty() { 0 } else { turn.count.saturating_add(1) };
-            turn.prompt = kept(&text);
-            turn.called.asked();
+            asked.ask(&text);
         }
         return Err(NO_ANSWER);
     }
@@ -127,10 +116,10 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
         _ => "",
     };
     let (id, model) = (message.word("id")?, message.word("model")?);
-    turn.called.answer(&id);
+    asked.called.answer(&id);
     if has(text, "tool_use") {
         for call in said(&message)?.0.iter().filter(|block| is_of(block, "tool_use")) {
-            turn.called.call(&call.word("name")?);
+            asked.called.call(&call.word("name")?);
         }
     }
     let (session_id, folder) = (line.word("sessionId")?, line.word("cwd")?);
@@ -139,9 +128,7 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
         session: &session_id,
         folder: &folder,
         sub_agent,
-        prompt: &turn.prompt,
-        called: Some(&turn.called),
-        turn: (!turn.prompt.is_empty()).then_some(turn.count),
+        asked: Some(&*asked),
     };
     let at = || moment("timestamp", &line.word("timestamp")?);
     // Claude Code writes words of its own into the log, as answers of no model; some tell that a call failed.

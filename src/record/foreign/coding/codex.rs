@@ -9,8 +9,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-use super::call::{Caller, NO_ANSWER, kept, record};
-use super::called::Called;
+use super::call::{Asked, Caller, NO_ANSWER, record};
 use crate::record::foreign::fields::{attempt, maybe_moment, moment};
 use crate::record::json::Num;
 use crate::record::known::{REPEATED, Told, id_of};
@@ -84,9 +83,7 @@ pub(super) struct Session {
     model: String,
     /// Who serves it, as the settings name them.
     provider: String,
-    prompt: String,
-    turns: u32,
-    called: Called,
+    asked: Asked,
     total: Option<[u64; 5]>,
     /// Calls so far, those of the parent included.
     calls: usize,
@@ -144,17 +141,13 @@ pub(super) fn line(text: &str, session: &mut Session, forks: &mut Forks) -> Resu
             }
         }
         ("event_msg", "user_message") => {
-            if !session.prompt.is_empty() {
-                session.turns = session.turns.saturating_add(1);
-            }
-            session.prompt = kept(&payload.word("message")?);
-            session.called.asked();
+            session.asked.ask(&payload.word("message")?);
         }
         ("response_item", "function_call" | "custom_tool_call") => {
-            session.called.call(&payload.word("name")?)
+            session.asked.called.call(&payload.word("name")?);
         }
-        ("response_item", "local_shell_call") => session.called.call("shell"),
-        ("response_item", "web_search_call") => session.called.call("web_search"),
+        ("response_item", "local_shell_call") => session.asked.called.call("shell"),
+        ("response_item", "web_search_call") => session.asked.called.call("web_search"),
         ("event_msg", "token_count") if payload.says("info")? => {
             let info = payload.object("info")?;
             let (total, last) = (info.maybe("total_token_usage")?, info.maybe("last_token_usage")?);
@@ -273,14 +266,12 @@ fn call(
         session: &owner,
         folder: &session.folder,
         sub_agent: &session.sub_agent,
-        prompt: &session.prompt,
-        called: Some(&session.called),
-        turn: (!session.prompt.is_empty()).then_some(session.turns),
+        asked: Some(&session.asked),
     };
     let id = if owner.is_empty() { String::new() } else { format!("{owner}/{}", total.iter().sum::<u64>()) };
     let record = record(&id, at, &caller, only);
     // A response's calls stand before its usage: from here on they are what the next one brings results of.
-    session.called.answer("");
+    session.asked.called.answer("");
     Ok(Told::new(record, [key.filter(|_| !owner.is_empty()), also]))
 }
 

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::call::{Caller, NO_ANSWER, kept, record, texts};
-use super::called::Called;
+use super::call::{Asked, Caller, NO_ANSWER, record, texts};
 use crate::record::foreign::fields::{attempt, moment};
 use crate::record::json::Plain;
 use crate::record::known::{Sink, Told, id_of};
@@ -19,9 +18,7 @@ pub(super) struct Session {
     id: String,
     project: String,
     sub_agent: &'static str,
-    prompt: String,
-    turns: u32,
-    called: Called,
+    asked: Asked,
 }
 
 /// Reads a document or a line.
@@ -56,11 +53,7 @@ fn told(entry: &Object<'_>, session: &mut Session, file: &str) -> Result<Vec<Res
 fn message(message: &Object<'_>, session: &mut Session) -> Result<Told, Refusal> {
     let (id, kind, model) = (message.word("id")?, message.word("type")?, message.word("model")?);
     if kind == "user" {
-        if !session.prompt.is_empty() {
-            session.turns = session.turns.saturating_add(1);
-        }
-        session.prompt = kept(&said(message.get("content")?)?);
-        session.called.asked();
+        session.asked.ask(&said(message.get("content")?)?);
     }
     if kind != "gemini" || (model.is_empty() && !message.says("tokens")?) {
         return Err(NO_ANSWER);
@@ -78,18 +71,16 @@ fn message(message: &Object<'_>, session: &mut Session) -> Result<Told, Refusal>
     let counted = if input.is_some() { parts.counted(Claim::SPOKEN)? } else { Counted::default() };
     let mut only = attempt(&model, counted, Status::Ok);
     only.provider = Cow::Borrowed("gemini");
-    session.called.answer(&id);
+    session.asked.called.answer(&id);
     for call in message.objects("toolCalls")? {
-        session.called.call(&call.word("name")?);
+        session.asked.called.call(&call.word("name")?);
     }
     let caller = Caller {
         agent: "gemini-cli",
         session: &session.id,
         folder: &session.project,
         sub_agent: session.sub_agent,
-        prompt: &session.prompt,
-        called: Some(&session.called),
-        turn: (!session.prompt.is_empty()).then_some(session.turns),
+        asked: Some(&session.asked),
     };
     let timestamp = message.word("timestamp")?;
     let key = id_of(&[&id, "gemini-cli", &timestamp]);

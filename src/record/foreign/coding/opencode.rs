@@ -79,10 +79,8 @@ pub(super) fn message(text: &str) -> Result<Told, Refusal> {
             "" => Cow::Borrowed(""),
             _ => first(&[&message.first(&["agent", "mode"])?, "sub-agent"]),
         },
-        prompt: "",
         // Calls are parts of messages, which stand in a table of their own.
-        called: None,
-        turn: None,
+        asked: None,
     };
     let mut record = record(&id, at, &caller, only);
     record.claimed_usd = claimed(&message.word("cost")?).filter(|cost| cost != "0");
