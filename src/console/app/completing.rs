@@ -1,6 +1,4 @@
-//! The lines offered above the one that is typed.
-//!
-//! Invariant: they cover whole rows, and the one taken is among those shown.
+//! What could stand in place of the line being typed.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! What is typed and pasted into the lines at the bottom, and what could stand in their place.
+//! What is typed and pasted into the lines at the bottom.
 
 use std::sync::Arc;
 
