@@ -11,7 +11,7 @@ use crate::budget::{Drawn, Limit, Payer, Standing};
 use crate::engine::{Claims, most, of_any};
 use crate::outcome::Operation;
 use crate::pricing::PriceBook;
-use crate::routing::{AtMost, Bar, Decision, Needs, Short, Step, TAG};
+use crate::routing::{AtMost, Bar, Decision, Needs, Short, Step, TAG, up_to_grid};
 use crate::units::{Instant, ModelId, tag, tag_set};
 
 /// Returns the tags among what a log tells beside a request.
@@ -89,10 +89,9 @@ impl Live {
             // As much as would have been held for it, where nobody knows.
             let amount = drawn.cost.amount().unwrap_or_else(|| {
                 let (prompt, output) = drawn.at_most;
-                let whole = |tokens| u32::try_from(tokens).unwrap_or(u32::MAX);
                 let at_most = AtMost {
-                    prompt: whole(prompt),
-                    output: whole(output),
+                    prompt: up_to_grid(prompt),
+                    output: up_to_grid(output),
                     is_elsewhere: false,
                     any_tier: drawn.any_tier,
                     ..AtMost::default()
