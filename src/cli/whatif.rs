@@ -130,6 +130,9 @@ struct WhatIfReport {
     policy: String,
     prices: String,
     requests: u64,
+    /// Those of them whose clients named their model: they cost the same on both sides.
+    pinned_requests: u64,
+    pinned_cost_usd: Option<String>,
     /// How well its moments are known: `offset` or `placed` where they are synthetic.
     #[serde(skip_serializing_if = "str::is_empty")]
     timing: &'static str,
@@ -220,6 +223,7 @@ fn report(
 ) -> WhatIfReport {
     let span = trial.rated();
     let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
+    let mut pinned = Forecast::default();
     let mut routes = Vec::new();
     let having = |row: &RouteConsequences| -> Vec<Arc<Policy>> {
         let has = |policy: &&Arc<Policy>| policy.routes.iter().any(|route| row.is_of(route));
@@ -232,6 +236,7 @@ fn report(
     for route in consequences {
         applied.merge(&route.applied);
         staged.merge(&route.staged);
+        pinned.merge(&route.pinned);
         if route.applied.requests == 0 {
             continue;
         }
@@ -256,6 +261,9 @@ fn report(
             explored: route.explored.as_ref().map(ExploredReport::new),
         });
     }
+    // No threshold moves them, but they are part of what is spent.
+    applied.merge(&pinned);
+    staged.merge(&pinned);
     let is_told = !staged.cost.is_unknown() && !applied.cost.is_unknown();
     let difference = Some(staged.cost.total() - applied.cost.total()).filter(|_| is_told);
     let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
@@ -265,6 +273,8 @@ fn report(
         policy: policies_text(&trial.policies),
         prices: trial.book.clone(),
         requests: applied.requests,
+        pinned_requests: pinned.requests,
+        pinned_cost_usd: pinned.cost.usd(),
         timing: trial.timing.word(),
         in_order: false,
         flipped_requests: consequences.iter().map(|route| route.flips).sum(),

@@ -122,6 +122,11 @@ impl Player {
         }
     }
 
+    /// Takes note of what in a followed log was passed over.
+    pub fn pass_over(&mut self, skipped: Skipped) {
+        Arc::make_mut(&mut self.log).skipped.join(skipped);
+    }
+
     /// Counts lines of the feed that were lost on the way.
     pub fn lose(&mut self, lines: u64) {
         if let Some(live) = &mut self.live {
@@ -175,6 +180,7 @@ impl Player {
             again: live.again,
             read_only: live.read_only.clone(),
             owns: live.owns,
+            is_log: live.logs_time,
             fitted: live.growth.fitted,
             answer: live.answer.clone(),
         })

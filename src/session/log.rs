@@ -88,6 +88,18 @@ impl Skipped {
             self.first.push(SkippedLine { source: Arc::clone(source), line: skip.line, reason: skip.reason });
         }
     }
+
+    /// Adds what was found later.
+    pub fn join(&mut self, later: Self) {
+        self.count += later.count;
+        self.first.extend(later.first);
+        self.first.truncate(KEPT_SKIPS);
+        for (why, entries) in later.passed_over {
+            *self.passed_over.entry(why).or_default() += entries;
+        }
+        self.damaged.extend(later.damaged);
+        self.damaged.truncate(KEPT_SKIPS);
+    }
 }
 
 impl Skipped {

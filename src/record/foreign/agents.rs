@@ -131,7 +131,7 @@ pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_>) -> Con
     let mut seen = FxHashSet::default();
     for (agent, call, turn) in calls {
         let one = raw_call(&session, &agent, call, turn, salt, &mut seen, place);
-        sink(one.map(|record| Told { record: record.into(), keys: [None, None], nested: None }))?;
+        sink(one.map(|record| Told { record: record.into(), keys: [None, None], nested: None, open: None }))?;
     }
     ControlFlow::Continue(())
 }

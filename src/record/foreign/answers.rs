@@ -210,7 +210,7 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     only.provider = owned(answer_read.provider);
     let mut record = answer(id, at, only);
     record.claimed_usd = claimed(cost);
-    Ok(Told { record: record.into(), keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None, open: None })
 }
 
 /// Makes an answer of what a stream of events told.
@@ -223,7 +223,7 @@ pub(super) fn streamed(
 ) -> Result<Told, Refusal> {
     let at = told_or_placed(maybe_moment("created", created)?, line);
     let keys = [id_of(&[id.as_str(), model.as_str()]), answer_key(id.as_str())];
-    Ok(Told { record: answer(id, at, attempt(model.0, counted, Status::Ok)).into(), keys, nested: None })
+    Ok(Told { record: answer(id, at, attempt(model.0, counted, Status::Ok)).into(), keys, nested: None, open: None })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -260,7 +260,7 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), answer_key(message.id.as_str())];
     let mut only = attempt(message.model.0, counted, status);
     only.provider = Cow::Borrowed("anthropic");
-    Ok(Told { record: answer(message.id, told_or_placed(None, line), only).into(), keys, nested: None })
+    Ok(Told { record: answer(message.id, told_or_placed(None, line), only).into(), keys, nested: None, open: None })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -312,7 +312,7 @@ pub(super) fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
     let status = if has_failed { Status::Failed } else { Status::Ok };
     let mut only = attempt(answer_read.model_version.0, counted, status);
     only.provider = Cow::Borrowed("google");
-    Ok(Told { record: answer(answer_read.response_id, at, only).into(), keys, nested: None })
+    Ok(Told { record: answer(answer_read.response_id, at, only).into(), keys, nested: None, open: None })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -345,5 +345,5 @@ pub(super) fn ollama(text: &str, line: u64) -> Result<Told, Refusal> {
     // It names no answer, but the moment of its last byte to the nanosecond, and how long it took.
     let took = answer_read.total_duration.0.map(|nanos| nanos.to_string()).unwrap_or_default();
     let keys = [id_of(&[answer_read.created_at.as_str(), &took]), None];
-    Ok(Told { record: answer(Word::default(), at, only).into(), keys, nested: None })
+    Ok(Told { record: answer(Word::default(), at, only).into(), keys, nested: None, open: None })
 }

@@ -122,7 +122,7 @@ pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(row.cost_usd),
         ..Record::default()
     };
-    Ok(Told { record: record.into(), keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None, open: None })
 }
 
 fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
@@ -226,5 +226,5 @@ pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
         claimed_usd: dollars,
         ..Record::default()
     };
-    Ok(Told { record: record.into(), keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None, open: None })
 }

@@ -80,6 +80,7 @@ impl Failure {
             record: Record { id: owned(id), at, timing, attempts, ..Record::default() }.into(),
             keys: [None, None],
             nested: None,
+            open: None,
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(row.cost),
         ..Record::default()
     };
-    Ok(Told { record: record.into(), keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None, open: None })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -181,5 +181,5 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(row.total_cost),
         ..Record::default()
     };
-    Ok(Told { record: record.into(), keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None, open: None })
 }

@@ -146,7 +146,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
         claimed_usd: claimed(row.total_cost),
         ..Record::default()
     };
-    Ok(Told { record: record.into(), keys: [key, None], nested })
+    Ok(Told { record: record.into(), keys: [key, None], nested, open: None })
 }
 
 /// Names under which Langfuse's keys tell cached, written and reasoning tokens.

@@ -26,7 +26,7 @@ mod written;
 use std::ops::ControlFlow;
 
 pub(crate) use agents::Place;
-pub(crate) use coding::Coding;
+pub(crate) use coding::{Coding, Within};
 pub use fields::TRACE_EPOCH;
 pub(super) use fields::{epoch_micros, millis_between, status_of};
 pub(crate) use served::by_column;
@@ -83,7 +83,7 @@ pub(crate) fn parse(
             return sink(Ok(told));
         }
     }
-    let unkeyed = |record: Record<'static>| Told { record: record.into(), keys: [None, None], nested: None };
+    let unkeyed = |record: Record<'static>| Told { record: record.into(), keys: [None, None], nested: None, open: None };
     let one = match format {
         // Read by others.
         F::Native | F::Mapped => return ControlFlow::Continue(()),

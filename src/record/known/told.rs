@@ -6,6 +6,7 @@ use super::ids::id_of;
 use super::nest::Nested;
 use crate::record::Record;
 use crate::record::skip::Refusal;
+use crate::units::Span;
 
 /// The same answer, told before.
 pub(crate) const REPEATED: Refusal = Refusal::Repeated("tells again of an answer that is counted already");
@@ -21,6 +22,8 @@ pub(crate) struct Told {
     pub(crate) keys: [Option<u64>; 2],
     /// How it stands to spans around and below it.
     pub(crate) nested: Option<Nested>,
+    /// How long after its moment more may still be told of it, where its end was not.
+    pub(crate) open: Option<Span>,
 }
 
 impl Told {
@@ -57,7 +60,7 @@ impl From<Record<'static>> for Told {
     /// Knows a request by its own id.
     fn from(record: Record<'static>) -> Self {
         let key = id_of(&[&record.id]);
-        Self { record: record.into(), keys: [key, None], nested: None }
+        Self { record: record.into(), keys: [key, None], nested: None, open: None }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted};
 use crate::routing::Status;
+use crate::units::Span;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -126,6 +127,10 @@ struct Turn {
 
 /// The most tokens of an answer that its first event tells before there is any.
 const PLACEHOLDER: u64 = 8;
+/// How long the end of an answer may take: the model thinks, and tools may run between two of its blocks.
+const UNTOLD_END: Span = Span::mins(15);
+/// The same of an answer that looks whole.
+const UNSURE_END: Span = Span::mins(1);
 /// How many answers are remembered with their requests.
 const ANSWERS: usize = 1 << 20;
 
@@ -211,7 +216,7 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
         only.error = Cow::Owned(words.chars().take(120).collect());
         let key = id_of(&[line.uuid.as_str()]).or_else(|| id_of(&[message.id.as_str()]));
         let failed = record(line.uuid.0, moment("timestamp", &line.timestamp)?, &caller, only);
-        return Ok(Told { record: failed.into(), keys: [key, None], nested: None });
+        return Ok(Told { record: failed.into(), keys: [key, None], nested: None, open: None });
     }
     if message.model.as_str() == "<synthetic>" || (message.model.is_empty() && message.usage.is_none()) {
         return Err(NO_ANSWER);
@@ -231,7 +236,13 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
     let keys = [answers.key(message.id.as_str(), line.request_id.as_str()), answer_key(message.id.as_str())];
     let mut record = record(message.id.0, moment("timestamp", &line.timestamp)?, &caller, only);
     record.claimed_usd = claimed(line.cost);
-    Ok(Told { record: record.into(), keys, nested: None })
+    let open = match (is_open, &message.stop_reason) {
+        (true, _) => Some(UNTOLD_END),
+        // Of a version that tells no ends, or of one that does and has not told any yet.
+        (false, Ending::Open) => Some(UNSURE_END),
+        _ => None,
+    };
+    Ok(Told { record: record.into(), keys, nested: None, open })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::record::known::{Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes};
 use crate::routing::Status;
+use crate::units::Span;
 
 /// A message, or the row around it.
 #[derive(Debug, Default, Deserialize)]
@@ -159,7 +160,8 @@ pub(super) fn message(text: &str) -> Result<Told, Refusal> {
     };
     let mut record = record(row.id.0, at, &caller, only);
     record.claimed_usd = claimed(message.cost).filter(|cost| cost != "0");
-    Ok(Told { record: record.into(), keys, nested: None })
+    let open = (ended.is_none() && status.is_ok()).then_some(Span::mins(15));
+    Ok(Told { record: record.into(), keys, nested: None, open })
 }
 
 fn sub_agent(agent: &Word, mode: &Word) -> String {

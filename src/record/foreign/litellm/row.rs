@@ -231,7 +231,7 @@ pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
         claimed_usd: claim.map(|claim| kept(claim)),
         ..Record::default()
     };
-    Ok(Told { record: record.into(), keys, nested: None })
+    Ok(Told { record: record.into(), keys, nested: None, open: None })
 }
 
 /// Returns the code, the class or the words of what went wrong.

@@ -302,5 +302,5 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
         claimed_usd: claimed(of.get(COST)),
         ..Record::default()
     };
-    Ok((Told { record: record.into(), keys, nested: None }, kind))
+    Ok((Told { record: record.into(), keys, nested: None, open: None }, kind))
 }
