@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::ledger::{self, Range};
-use crate::record::{self, Entry, EntryReader, Input, ReadOptions, Timing};
+use crate::record::{self, Entry, EntryReader, FileId, Input, ReadOptions, Timing};
 use crate::units::Instant;
 
 use super::exported::{Export, Exported};
@@ -52,6 +52,14 @@ fn made(path: &Path, opener: impl Fn(&Path) -> io::Result<Export> + Send + Sync 
     let (name, path) = (path.display().to_string(), path.to_owned());
     // What is wrong with the file as a whole is told before anything is read.
     Input::made(&name, Arc::new(move || Ok(Box::new(Exported::start(opener(&path)?)?))))
+}
+
+/// Finds the file among a list of logs, folders included, that a path leads to, links included.
+pub fn same_log(logs: &[PathBuf], path: &Path) -> Option<PathBuf> {
+    let wanted = FileId::of(path)?;
+    let (named, sessions) = listed(logs);
+    let mut all = named.into_iter().chain(sessions).map(|(log, _)| log);
+    all.find(|log| FileId::of(log).as_ref() == Some(&wanted))
 }
 
 /// Lists the files that a list of logs stands for, and whether each was found in a folder.

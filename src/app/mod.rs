@@ -48,7 +48,7 @@ pub use load::{
     Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,
     stream_report,
 };
-pub use logs::{input, input_within};
+pub use logs::{input, input_within, same_log};
 pub use mine::{AgentLogs, agent_logs, mine_report};
 pub use offer::{Offered, offer};
 pub use panic::install_panic_report;

@@ -171,6 +171,7 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
 fn over_logs(replay: &Replay) -> anyhow::Result<()> {
     let rules = Arc::new(replay.of.settings()?.rules);
     let mut log = console::open(&replay.logs, &replay.engine)?;
+    log.untimed().into_iter().for_each(output::remark);
     let limits = brought::of_log(replay.budgets.as_deref(), (replay.logs.is_empty(), &log.budgets))?;
     let limits = limits.map(|(limits, _)| limits).unwrap_or_default();
     let found = would_trip(&log, &super::runaways::rules(replay.budgets.as_ref())?);

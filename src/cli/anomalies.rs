@@ -121,15 +121,7 @@ fn of_logs(args: &AnomaliesArgs, logs: Vec<(PathBuf, Input)>) -> anyhow::Result<
     };
     let setup = args.engine.start()?;
     let log = load_log(&whole, &paths, setup, &args.engine.read(), None)?;
-    match log.timing {
-        Timing::Told => {}
-        Timing::Offset => {
-            output::remark("the log tells distances in time only: its dates and hours are synthetic");
-        }
-        Timing::Placed => output::remark(
-            "the log does not tell when each of its requests came: what is told of those that are only placed in order means nothing",
-        ),
-    }
+    log.untimed().into_iter().for_each(output::remark);
     let knobs = Knobs {
         false_alarms: args.false_alarms,
         least_usd: args.least_usd,

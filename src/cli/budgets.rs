@@ -236,6 +236,7 @@ struct Heading {
 /// Lists the present windows of all limits over logs, and where each is heading.
 fn heading(args: &List) -> anyhow::Result<()> {
     let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
+    log.untimed().into_iter().for_each(output::remark);
     let limits = args.of.limits_of(&log)?;
     let end = log.bounds().map(|(_, last)| last).unwrap_or_default();
     let found = budgeted(&log, &log.spans(), &limits, Reading::Recorded, |_| true);
@@ -345,6 +346,7 @@ fn show_live(show: &Show) -> anyhow::Result<()> {
 fn show_logs(show: &Show) -> anyhow::Result<()> {
     let setup = show.engine.start()?;
     let log = load_log(&input(&show.logs), &show.logs, setup, &show.engine.read(), None)?;
+    log.untimed().into_iter().for_each(output::remark);
     let limits = show.of.limits_of(&log)?;
     let mut policies =
         vec![crate::session::PolicySpan { from: 0, policy: std::sync::Arc::clone(&log.policy) }];

@@ -99,6 +99,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
         &args.input.from.engine.read(),
         None,
     )?;
+    log.untimed().into_iter().for_each(output::remark);
     let after = args.after.moments(&log);
     let length = after.1 - after.0;
     let before = match args.before {

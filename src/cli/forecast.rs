@@ -141,6 +141,10 @@ struct Report {
 /// Where a log, policy or price book cannot be used, or `--until` is no later than the log's end.
 pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
+    if let Some(why) = log.untimed() {
+        anyhow::ensure!(log.timing != Timing::Placed, "nothing can be foretold: {why}");
+        output::remark(why);
+    }
     let reading = crate::session::Reading::from(args.input.read_as);
     let pace = pace(&log, reading, |at| args.period.around(at).0);
     let (from, end) = args.period.around(pace.at);
@@ -152,11 +156,12 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let outcome = forecast_with(&pace.hours, pace.spent.total(), (rest, hours), &steps);
     let limit = args.limit.map(|limit| {
         let hours = runs_out(&pace.hours, limit - outcome.spent, (rest, hours), &steps);
-        let at = hours.map(|hours| match (i64::try_from(hours).unwrap_or(i64::MAX), rest) {
+        let in_log = spent_at(&log, reading, from, limit);
+        let at = in_log.or_else(|| hours.map(|hours| match (i64::try_from(hours).unwrap_or(i64::MAX), rest) {
             (0, _) => pace.at,
             (n, 0) => pace.hour_ends - Span::hours(1) + Span::hours(n),
             (n, _) => pace.hour_ends + Span::hours(n - 1),
-        });
+        }));
         Limit { limit_usd: limit.usd(), runs_out_at: at.map(|at| at.min(to).rfc3339()) }
     });
     let is_known = !pace.spent.is_unknown();

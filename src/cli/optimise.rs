@@ -119,6 +119,9 @@ struct Report {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     approximate: bool,
     set: Vec<String>,
+    /// The command that shows them closely.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    look: Option<String>,
     routes: Vec<RouteReport>,
 }
 
@@ -231,6 +234,7 @@ fn report(
             .map(|(rung, to)| format!("{}.{}={to}", route.name, rung.name))
             .collect::<Vec<_>>()
     });
+    let set: Vec<String> = set.collect();
     let is_quality = matches!(aim, Aim::Quality(_) | Aim::Least);
     let change = plan.cost_after.total() - plan.cost_before.total();
     let before = plan.cost_before.total();
@@ -277,7 +281,8 @@ fn report(
             share(margin.quality.saturating_mul(1_000_000_000_000) / margin.cost, 1)
         }),
         approximate: now.remembers(),
-        set: set.collect(),
+        look: look_at(args, &set),
+        set,
         routes,
     }
 }

@@ -100,6 +100,7 @@ fn of_logs(args: &RunawaysArgs) -> anyhow::Result<()> {
     let rules = rules(args.rules.as_ref())?;
     let setup = args.engine.start()?;
     let log = load_log(&input(&args.logs), &args.logs, setup, &args.engine.read(), None)?;
+    log.untimed().into_iter().for_each(output::remark);
     let (mut progress, requests) = (Progress::new("runaways", None), log.len() as u64);
     let cancel = Cancel::on_interrupt();
     let found = watched(&log, &rules, |done| {

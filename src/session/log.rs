@@ -521,6 +521,19 @@ impl Log {
         self.errors = errors;
     }
 
+    /// Says what keeps days and hours of the log from being those of a calendar; none where its moments are told.
+    pub fn untimed(&self) -> Option<&'static str> {
+        match self.timing {
+            Timing::Told => None,
+            Timing::Offset => {
+                Some("the log tells distances in time only: its dates and hours of the day are synthetic")
+            }
+            Timing::Placed => Some(
+                "the log does not tell when its requests came: they are only placed in order, so days, months and rates mean nothing",
+            ),
+        }
+    }
+
     /// Returns the time that rates are made of; none where the log tells none.
     pub fn rated(&self, time: Span) -> Option<Span> {
         (self.timing != Timing::Placed).then_some(time)
