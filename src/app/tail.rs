@@ -502,16 +502,142 @@ impl LiveControl for LookOnly {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Span;
     use std::io::Write as _;
+
+    /// Reads as after a look, whatever the time.
+    const SOON: Look = Look { quiet: Duration::ZERO, now: Instant(0) };
+    /// Nobody has left the file alone.
+    const BUSY_NOW: Look = Look { quiet: QUIET, now: Instant(0) };
+
+    fn add(folder: &Path, name: &str, text: &str) {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create(true).append(true).open(folder.join(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn named(from: u32, to: u32) -> String {
+        let line = |n| {
+            format!(
+                "{{\"id\":\"g{n}\",\"at\":\"2026-05-23T10:00:{n:02}Z\",\"model\":\"m\",\"in\":1,\"out\":1}}\n"
+            )
+        };
+        (from..to).map(line).collect()
+    }
+
+    fn tail_of(path: &Path) -> Tail {
+        Tail { paths: vec![path.to_owned()], ..Tail::default() }
+    }
+
+    #[test]
+    fn a_log_that_is_never_left_alone_is_read_up_to_its_last_whole_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tail = tail_of(folder.path());
+        add(folder.path(), "a.jsonl", &named(0, 3));
+        assert_eq!(tail.look(BUSY_NOW).len(), 3);
+        for n in 3..10 {
+            let line = named(n, n + 1);
+            let (one, two) = line.split_at(20);
+            add(folder.path(), "a.jsonl", one);
+            assert_eq!(tail.look(BUSY_NOW).len(), 0, "half a line waits");
+            add(folder.path(), "a.jsonl", two);
+            assert_eq!(tail.look(BUSY_NOW).len(), 1);
+        }
+        add(
+            folder.path(),
+            "b.csv",
+            "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9,1,2\n2023-11-16 18:17:04.9,1",
+        );
+        assert_eq!(tail.look(BUSY_NOW).len(), 1);
+        add(folder.path(), "b.csv", "00,7\n");
+        assert_eq!(tail.look(BUSY_NOW).len(), 1, "a row counts when it ends");
+        // A last line that nothing ends, in a file that was left alone.
+        add(folder.path(), "c.jsonl", named(20, 21).trim_end());
+        assert_eq!(tail.look(BUSY_NOW).len(), 0);
+        assert_eq!(tail.look(SOON).len(), 1);
+        add(folder.path(), "c.jsonl", &("\n".to_owned() + &named(21, 22)));
+        assert_eq!(tail.look(BUSY_NOW).len(), 1);
+        assert_eq!(tail.skipped, Skipped::default());
+    }
+
+    #[test]
+    fn rotations_and_copies_are_no_second_telling_and_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut tail = tail_of(folder.path());
+        add(folder.path(), "a.jsonl", &(named(0, 3) + "nonsense\n"));
+        add(folder.path(), "b.jsonl", &named(0, 3));
+        assert_eq!(tail.look(SOON).len(), 3, "a copy tells again");
+        assert_eq!(tail.skipped.count, 1);
+        assert_eq!(tail.skipped.passed_over.values().sum::<u64>(), 3);
+        // What was written after the last look, then a rename within the folder, and a new file.
+        add(folder.path(), "a.jsonl", &named(3, 4));
+        std::fs::rename(at("a.jsonl"), at("a-0523.jsonl")).unwrap();
+        add(folder.path(), "a.jsonl", &named(4, 5));
+        assert_eq!(tail.look(SOON).len(), 2);
+        // A rename to where nobody looks: what was written before and after it is not lost.
+        add(folder.path(), "a.jsonl", &named(5, 6));
+        std::fs::rename(at("a.jsonl"), at("a.jsonl.1")).unwrap();
+        add(folder.path(), "a.jsonl", &named(10, 18));
+        assert_eq!(tail.look(SOON).len(), 9, "the new file is longer than the old one was");
+        add(folder.path(), "a.jsonl.1", &named(6, 7));
+        assert_eq!(tail.look(SOON).len(), 1);
+        // Emptied and filled again beyond its old length between two looks.
+        std::fs::write(at("a.jsonl"), named(20, 40)).unwrap();
+        assert_eq!(tail.look(SOON).len(), 20);
+        // Calls without names, written anew with more of them: the first are known by their places.
+        let bare = |to: u32| named(40, to).replace("\"id\":\"g", "\"user\":\"g");
+        std::fs::write(at("c.jsonl"), bare(43)).unwrap();
+        assert_eq!(tail.look(SOON).len(), 3);
+        std::fs::write(at("new"), bare(45)).unwrap();
+        std::fs::rename(at("new"), at("c.jsonl")).unwrap();
+        assert_eq!(tail.look(SOON).len(), 2);
+        assert_eq!(tail.skipped.count, 1, "a bad line is told once");
+    }
+
+    #[test]
+    fn an_answer_that_is_half_told_waits_for_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = Instant::parse("2026-05-23T11:00:00Z").unwrap();
+        let block = |id: &str, out: u32, stop: &str| {
+            format!(
+                "{{\"type\":\"assistant\",\"uuid\":\"u{id}{out}\",\"sessionId\":\"s\",\"timestamp\":\"2026-05-23T11:00:00Z\",\"requestId\":\"r{id}\",\"message\":{{\"id\":\"{id}\",\"role\":\"assistant\",\"model\":\"claude-haiku-4-5\",\"content\":[{{\"type\":\"text\",\"text\":\"hi\"}}],\"stop_reason\":{stop},\"usage\":{{\"input_tokens\":5,\"output_tokens\":{out}}}}}}}\n"
+            )
+        };
+        let mut tail = tail_of(folder.path());
+        let mut look =
+            |minutes: i64| tail.look(Look { quiet: Duration::ZERO, now: at + Span::mins(minutes) });
+        add(folder.path(), "s.jsonl", &block("m1", 1, "null"));
+        assert_eq!(look(0).len(), 0);
+        add(folder.path(), "other.jsonl", &block("m2", 7, "\"end_turn\""));
+        assert_eq!(look(1).len(), 1, "others do not wait for it");
+        add(folder.path(), "s.jsonl", &block("m1", 50, "\"end_turn\""));
+        let told = look(2);
+        let [(_, line)] = told.as_slice() else { panic!("one answer") };
+        let line = String::from_utf8_lossy(line);
+        assert!(line.contains("\"out\":50") && !line.contains("truncated"), "{line}");
+        // One that is never told to its end comes out as what it is.
+        add(folder.path(), "s.jsonl", &block("m3", 1, "null"));
+        assert_eq!((look(3).len(), look(14).len(), look(16).len(), look(17).len()), (0, 0, 1, 0));
+    }
+
+    #[test]
+    fn a_pipe_is_read_as_it_comes_and_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        add(folder.path(), "a.jsonl", named(0, 5).trim_end());
+        let (send, blocks) = sync_channel(64);
+        read_pipe(&Input::paths([folder.path().join("a.jsonl")]), &ReadOptions::default(), &send).unwrap();
+        drop(send);
+        let pipe = Some(Pipe { blocks, file: Followed::default() });
+        let mut tail = Tail { pipe, ..Tail::default() };
+        assert_eq!(tail.look(SOON).len(), 5);
+        assert!(tail.news.iter().any(|words| words.contains("standard input has ended")), "{:?}", tail.news);
+    }
 
     #[test]
     fn what_comes_into_files_is_seen_once_and_new_files_too() {
         let folder = tempfile::tempdir().unwrap();
-        let add = |name: &str, text: &str| {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.create(true).append(true).open(folder.path().join(name)).unwrap();
-            file.write_all(text.as_bytes()).unwrap();
-        };
+        let add = |name: &str, text: &str| add(folder.path(), name, text);
         let line = |at: u32| {
             format!("{{\"at\":\"2026-05-23T10:00:{at:02}Z\",\"model\":\"m\",\"in\":1,\"out\":1}}\n")
         };
@@ -521,7 +647,7 @@ mod tests {
             )
         };
         let mut tail = Tail { paths: vec![folder.path().to_owned()], ..Tail::default() };
-        let mut look = || tail.look(Duration::ZERO).len();
+        let mut look = || tail.look(SOON).len();
         assert_eq!(look(), 0);
         add("a.jsonl", &(line(1) + &line(1)));
         assert_eq!(look(), 2, "lines without a name are never taken for each other");
@@ -536,9 +662,9 @@ mod tests {
         assert_eq!(std::mem::take(&mut tail.news), [""; 0]);
         // Cut short, as a rotation does that copies and empties: what comes after is new, though fewer lines than before.
         std::fs::write(folder.path().join("a.jsonl"), line(5)).unwrap();
-        assert_eq!(tail.look(Duration::ZERO).len(), 1);
+        assert_eq!(tail.look(SOON).len(), 1);
         std::fs::remove_file(folder.path().join("a.jsonl")).unwrap();
-        assert_eq!(tail.look(Duration::ZERO).len(), 0);
+        assert_eq!(tail.look(SOON).len(), 0);
         let news = tail.news.join("\n");
         assert!(news.contains("a.jsonl was cut short") && news.contains("a.jsonl is gone"), "{news}");
     }

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::alert_rules::Which;
-use super::args::{EngineArgs, GatewayAt};
+use super::args::{EngineArgs, GatewayAt, names};
 use super::{brought, console, output};
 use crate::alert::Alert;
 use crate::app::{Cancel, Progress, operator_get, operator_post};
@@ -144,7 +144,7 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
         Command::List { firing, at, format } => {
             let mut alerts = get(at)?.alerts;
             alerts.retain(|row| !firing || row.resolved.is_none());
-            print(*format, alerts)
+            print(*format, String::new(), alerts)
         }
         Command::History { at, format } => history(*format, &get(at)?.deliveries),
         Command::Test { receiver, at } => {
@@ -184,7 +184,16 @@ fn over_logs(replay: &Replay) -> anyhow::Result<()> {
     });
     progress.finish();
     let Some(found) = found else { bail!("cancelled") };
-    print(replay.format, found.iter().map(AlertRow::from).collect())?;
+    let (named, simulated) = if replay.logs.is_empty() {
+        output::unread_input("the bundled sample, all of it simulated");
+        (vec![crate::sample::NAME.to_owned()], " · SIMULATED")
+    } else {
+        (names(&replay.logs), "")
+    };
+    let title = format!("{} · {}{simulated}", named.join(", "), counted(requests, "request"));
+    // Rows for programs have no heading.
+    let title = if replay.format == Format::Csv { String::new() } else { title };
+    print(replay.format, title, found.iter().map(AlertRow::from).collect())?;
     output::damage(&log.skipped.damaged)
 }
 
@@ -238,13 +247,13 @@ fn brief(text: &str, format: Format) -> String {
     }
 }
 
-fn print(format: Format, alerts: Vec<AlertRow>) -> anyhow::Result<()> {
+fn print(format: Format, title: String, alerts: Vec<AlertRow>) -> anyhow::Result<()> {
     let firing = alerts.iter().filter(|alert| alert.resolved.is_none()).count();
     if format == Format::Json {
         return output::text(&to_json(&Report { schema: "pointsman.alerts/1", firing, alerts })?);
     }
     let count = alerts.len() as u64;
-    let mut sheet = Sheet::new("", &["fired", "over", "level", "rule", "what", "id"]);
+    let mut sheet = Sheet::new(title, &["fired", "over", "level", "rule", "what", "id"]);
     for row in alerts {
         let mut state = row.resolved.map_or_else(|| "fires".to_owned(), |at| brief(&at, format));
         for (is_so, word) in [(row.silenced, "silenced"), (row.acknowledged_by.is_some(), "acknowledged")] {

@@ -7,8 +7,9 @@ use super::args::{ReadLogsArgs, end_time, names};
 use super::output;
 use crate::forecast::{HOUR, Method, Outcome, Step, forecast_with, runs_out};
 use crate::pricing::thousandths;
+use crate::record::Timing;
 use crate::report::{Format, Sheet, render, to_json};
-use crate::session::{Pace, pace};
+use crate::session::{Pace, pace, spent_at};
 use crate::units::{Instant, Pico, Span, When};
 
 /// Foretells what the period in which a log ends will have cost when it is over.
@@ -157,11 +158,13 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let limit = args.limit.map(|limit| {
         let hours = runs_out(&pace.hours, limit - outcome.spent, (rest, hours), &steps);
         let in_log = spent_at(&log, reading, from, limit);
-        let at = in_log.or_else(|| hours.map(|hours| match (i64::try_from(hours).unwrap_or(i64::MAX), rest) {
-            (0, _) => pace.at,
-            (n, 0) => pace.hour_ends - Span::hours(1) + Span::hours(n),
-            (n, _) => pace.hour_ends + Span::hours(n - 1),
-        }));
+        let at = in_log.or_else(|| {
+            hours.map(|hours| match (i64::try_from(hours).unwrap_or(i64::MAX), rest) {
+                (0, _) => pace.at,
+                (n, 0) => pace.hour_ends - Span::hours(1) + Span::hours(n),
+                (n, _) => pace.hour_ends + Span::hours(n - 1),
+            })
+        });
         Limit { limit_usd: limit.usd(), runs_out_at: at.map(|at| at.min(to).rfc3339()) }
     });
     let is_known = !pace.spent.is_unknown();

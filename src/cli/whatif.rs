@@ -347,7 +347,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let grounds = if args.set.iter().all(is_current) { &*policy } else { &all };
     let after = Arc::new(staged(grounds, &args.set, &trial.names)?);
     let judged = second.zip(log.as_ref()).map(|(_, log)| reclassified(log, grounds, &after, second::LISTED));
-    let wanted = on_fail.map(|text| consequence(text, grounds)).transpose()?;
+    let wanted = on_fail.map(|text| consequence(text, grounds, log.as_deref())).transpose()?;
     let checked = wanted
         .as_ref()
         .zip(log.as_ref())

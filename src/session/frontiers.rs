@@ -257,7 +257,8 @@ impl Frontiers {
             row.explored = self.explored(row, now, staged);
         }
         rows.retain(|row| {
-            row.applied.requests + row.pinned.requests > 0 || now.routes.iter().any(|route| same_names(route, &row.setting))
+            row.applied.requests + row.pinned.requests > 0
+                || now.routes.iter().any(|route| same_names(route, &row.setting))
         });
         rows
     }

@@ -120,7 +120,7 @@ pub use live::{
 pub use log::{
     LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
 };
-pub use pace::{Pace, pace};
+pub use pace::{Pace, pace, spent_at};
 pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};

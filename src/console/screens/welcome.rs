@@ -57,7 +57,10 @@ fn draw_log(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let inside = paint::margin(inside);
     let mut lines = vec![
         (format!("Followed   {title}"), Role::Accent),
-        ("What is written into it shows here within a second, as soon as its line ends.".to_owned(), Role::Text),
+        (
+            "What is written into it shows here within a second, as soon as its line ends.".to_owned(),
+            Role::Text,
+        ),
     ];
     if let Some(why) = snapshot.log.skipped.nothing_of_it() {
         lines.push((text::clean(&why).into_owned(), Role::Muted));

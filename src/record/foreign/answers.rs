@@ -223,7 +223,12 @@ pub(super) fn streamed(
 ) -> Result<Told, Refusal> {
     let at = told_or_placed(maybe_moment("created", created)?, line);
     let keys = [id_of(&[id.as_str(), model.as_str()]), answer_key(id.as_str())];
-    Ok(Told { record: answer(id, at, attempt(model.0, counted, Status::Ok)).into(), keys, nested: None, open: None })
+    Ok(Told {
+        record: answer(id, at, attempt(model.0, counted, Status::Ok)).into(),
+        keys,
+        nested: None,
+        open: None,
+    })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -260,7 +265,12 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), answer_key(message.id.as_str())];
     let mut only = attempt(message.model.0, counted, status);
     only.provider = Cow::Borrowed("anthropic");
-    Ok(Told { record: answer(message.id, told_or_placed(None, line), only).into(), keys, nested: None, open: None })
+    Ok(Told {
+        record: answer(message.id, told_or_placed(None, line), only).into(),
+        keys,
+        nested: None,
+        open: None,
+    })
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -229,7 +229,6 @@ impl Known {
 pub struct OpenSession(Within);
 
 impl Known {
-
     /// Says whether a request of our own format is new.
     pub fn is_new(&mut self, key: Key) -> bool {
         let Key { at, id: Some(id) } = key else { return true };

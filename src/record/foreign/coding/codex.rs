@@ -296,7 +296,12 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
     let record = record(id, at, &caller, only);
     // A response's calls stand before its usage: from here on they are what the next one brings results of.
     session.called.answer("");
-    Ok(Told { record: record.into(), keys: [key.filter(|_| !owner.is_empty()), also], nested: None, open: None })
+    Ok(Told {
+        record: record.into(),
+        keys: [key.filter(|_| !owner.is_empty()), also],
+        nested: None,
+        open: None,
+    })
 }
 
 /// A call that a fork has of its parent.

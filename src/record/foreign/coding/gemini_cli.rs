@@ -143,7 +143,12 @@ fn message(message: Message, session: &mut Session) -> Result<Told, Refusal> {
     };
     let key = id_of(&[message.id.as_str(), "gemini-cli", message.timestamp.as_str()]);
     let at = moment("timestamp", &message.timestamp)?;
-    Ok(Told { record: record(message.id.0, at, &caller, only).into(), keys: [key, None], nested: None, open: None })
+    Ok(Told {
+        record: record(message.id.0, at, &caller, only).into(),
+        keys: [key, None],
+        nested: None,
+        open: None,
+    })
 }
 
 /// Names a project: its folder under `tmp`, unless that is a hash, of which eight digits will do.
