@@ -40,8 +40,7 @@ fn keeping(upstream: &Upstream) -> (Setup, Sandbox) {
 }
 
 fn ask() -> Ask {
-    let body =
-        json!({"model": "gpt-4.1", "input": "What is due?", "background": true, "max_output_tokens": 5000});
+    let body = json!({"model": "gpt-4.1", "input": "What is due?", "background": true, "max_output_tokens": 5000});
     Ask::post("/v1/responses", &body)
 }
 
@@ -82,11 +81,7 @@ fn an_answer_whose_end_nobody_saw_counts_as_the_longest_that_it_may_have_been() 
     let found = stands(&front, "it is over", |found| found["open_holds"] == 0);
     assert!(usd(&found["budgets"][0]["spent"]) >= MOST, "{found:#}");
     let rows = front.settle();
-    assert_eq!(
-        (rows[0].kind.as_str(), rows[0].operation_status.as_str()),
-        ("estimated", "cancelled"),
-        "{rows:#?}"
-    );
+    assert_eq!((rows[0].kind.as_str(), rows[0].operation_status.as_str()), ("estimated", "cancelled"), "{rows:#?}");
 
     // So does one that is worked on while the gateway stops.
     let upstream = background(&NEVER);
@@ -110,10 +105,8 @@ fn a_limit_that_comes_into_force_late_knows_what_was_spent_before() {
         let answer = chat("gpt-4.1", false).header("pointsman-team", team).send(front.address());
         assert_eq!(answer.status(), 200);
     }
-    let one = usd(
-        &stands(&front, "all are over", |found| found["budgets"].as_array().unwrap().len() == 2)["budgets"]
-            [0]["spent"],
-    );
+    let one = usd(&stands(&front, "all are over", |found| found["budgets"].as_array().unwrap().len() == 2)["budgets"][0]
+        ["spent"]);
     assert!(one > 0);
     let edit = |text: &str, sum: i128, what: &str| {
         fs::write(sandbox.path().join("config/budgets.toml"), of(text)).unwrap();
@@ -131,11 +124,7 @@ fn a_limit_that_comes_into_force_late_knows_what_was_spent_before() {
     edit("all]\nlimit = { day = 10 }", 4 * one, "what was in force once is counted all the while");
     front.stop();
     let front = sandbox.serve(&setup);
-    assert_eq!(
-        usd(&standings(&front)["budgets"][0]["spent"]),
-        4 * one,
-        "after a restart it stands where it stood"
-    );
+    assert_eq!(usd(&standings(&front)["budgets"][0]["spent"]), 4 * one, "after a restart it stands where it stood");
 }
 
 #[test]
