@@ -71,8 +71,10 @@ fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
     let path =
         path.context("no folder for settings is known on this system\nhint: name the file with --rules")?;
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(&path).with_context(|| {
-        format!("{shown}\nhint: docs/automations.md has an example; --rules names another file")
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        anyhow::anyhow!(
+            "{shown}: {error}\nhint: docs/automations.md has an example; --rules names another file"
+        )
     })?;
     let rules = automations::parse(&text, &shown)?;
     let setup = args.engine.start()?;

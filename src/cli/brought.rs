@@ -45,8 +45,10 @@ pub(super) fn of_log(
     let own = || config::user_dir().map(|dir| dir.join(budgets::FILE)).filter(|path| path.is_file());
     let Some(path) = named.map(Path::to_path_buf).or_else(own) else { return Ok(None) };
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(&path).with_context(|| {
-        format!("{name}\nhint: write one with `pointsman budgets set`, or name a file with --budgets")
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        anyhow::anyhow!(
+            "{name}: {error}\nhint: write one with `pointsman budgets set`, or name a file with --budgets"
+        )
     })?;
     Ok(Some((budgets::parse(&text, &name)?.into(), name)))
 }

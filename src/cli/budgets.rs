@@ -171,8 +171,10 @@ impl Which {
     fn limits(&self) -> anyhow::Result<Vec<Limit>> {
         let path = self.path()?;
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).with_context(|| {
-            format!("{name}\nhint: write one with `pointsman budgets set`, or name a file with --budgets")
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            anyhow::anyhow!(
+                "{name}: {error}\nhint: write one with `pointsman budgets set`, or name a file with --budgets"
+            )
         })?;
         Ok(budgets::parse(&text, &name)?)
     }

@@ -126,8 +126,8 @@ fn plan_text(named: Option<&Path>) -> anyhow::Result<(String, String)> {
     let path =
         path.context("no folder for settings is known on this system\nhint: name the file with --plan")?;
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(&path).with_context(|| {
-        format!("{shown}\nhint: docs/rollouts.md has an example; --plan names another file")
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        anyhow::anyhow!("{shown}: {error}\nhint: docs/rollouts.md has an example; --plan names another file")
     })?;
     Ok((shown, text))
 }

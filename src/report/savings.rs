@@ -88,8 +88,7 @@ pub struct SavingsReport {
     holdout: Option<HoldoutRow>,
 }
 
-const LENGTHS: &str =
-    "how lengths of answers that nobody saw may differ, each by itself; not on a habit of longer answers";
+const LENGTHS: &str = "how lengths of answers that nobody saw may differ, each by itself and by habit";
 const SESSIONS: &str = "how sessions differ";
 
 impl SavingsReport {
