@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 
 use crate::budget::LimitHistory;
 use crate::config::{self, budgets};

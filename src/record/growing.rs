@@ -12,7 +12,7 @@ use super::block::Block;
 use super::file::{OpenFile, ReadOptions, Stretch};
 use super::foreign::Place;
 use super::input::Stream;
-use super::{Error, Input, InputFormat};
+use super::{Error, Input};
 
 /// How many bytes before the place are looked at again.
 const MARK: u64 = 128;
@@ -40,11 +40,6 @@ impl Growing {
         let (open, _) = opened?;
         let is_growing = open.may_grow();
         Ok(is_growing.then(|| Self { open, place: Place::default(), read, mark: Vec::new() }))
-    }
-
-    /// Returns the format.
-    pub fn format(&self) -> InputFormat {
-        self.open.shared.format
     }
 
     /// Goes on with a file from where the reading stopped; says whether it is still the log that it was.
