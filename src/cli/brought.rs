@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-
 use crate::budget::LimitHistory;
 use crate::config::{self, budgets};
 use crate::record::BudgetFiles;
